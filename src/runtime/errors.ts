@@ -1,0 +1,82 @@
+/**
+ * The one error taxonomy of owl. Guarantees: whatever a caller gets back is one of six kinds, each kind has exactly one
+ * gRPC status code, and the message says what was wrong and what to do next.
+ */
+
+import { status as GrpcStatus } from '@grpc/grpc-js';
+
+export type ErrorKind = 'refused' | 'conflict' | 'retryable' | 'unavailable' | 'invalid' | 'not_found';
+
+/** How a kind reads on the wire. Old peers get the same message in-band instead (see the talent handlers). */
+export const GRPC_CODE_OF: Readonly<Record<ErrorKind, GrpcStatus>> = {
+  /** The actor's state does not allow it; asking again changes nothing. */
+  refused: GrpcStatus.FAILED_PRECONDITION,
+  /** Others kept winning the race for the stream; ask again. */
+  conflict: GrpcStatus.ABORTED,
+  /** This node has too much to do right now; ask again later. */
+  retryable: GrpcStatus.RESOURCE_EXHAUSTED,
+  /** The store did not answer, or its answer was lost: nothing is promised. Ask again with the same command id. */
+  unavailable: GrpcStatus.UNAVAILABLE,
+  /** The request itself is wrong. */
+  invalid: GrpcStatus.INVALID_ARGUMENT,
+  /** There is no such thing. */
+  not_found: GrpcStatus.NOT_FOUND,
+};
+
+export class OwlError extends Error {
+  override readonly name: string = 'OwlError';
+  readonly kind: ErrorKind;
+
+  constructor(kind: ErrorKind, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.kind = kind;
+  }
+}
+
+/** A field of a request breaks a rule. `field` is its path as the sender knows it. */
+export class InvalidFieldError extends OwlError {
+  override readonly name = 'InvalidFieldError';
+  readonly field: string;
+
+  constructor(field: string, rule: string) {
+    super('invalid', `${field}: ${rule}`);
+    this.field = field;
+  }
+}
+
+/** The stream was not at the expected revision. `actual` is null when the stream holds nothing. Nothing was stored. */
+export class RevisionConflictError extends OwlError {
+  override readonly name = 'RevisionConflictError';
+  readonly stream: string;
+  readonly expected: number | 'noStream' | 'streamExists';
+  readonly actual: number | null;
+
+  constructor(stream: string, expected: number | 'noStream' | 'streamExists', actual: number | null) {
+    super(
+      'conflict',
+      `stream ${stream} was expected at ${expected} but is at ${actual ?? 'no revision (it is empty)'}; read it and decide again`,
+    );
+    this.stream = stream;
+    this.expected = expected;
+    this.actual = actual;
+  }
+}
+
+/**
+ * The store failed. `outcome` says what is known of the write: `refused` was certainly not stored; `unknown` may have
+ * been (the answer was lost), so whoever wrote must read the stream again before it says anything.
+ */
+export class StoreUnavailableError extends OwlError {
+  override readonly name = 'StoreUnavailableError';
+  readonly outcome: 'refused' | 'unknown';
+
+  constructor(message: string, outcome: 'refused' | 'unknown', options?: ErrorOptions) {
+    super('unavailable', message, options);
+    this.outcome = outcome;
+  }
+}
+
+/** The message of anything thrown, for logs and parked events. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

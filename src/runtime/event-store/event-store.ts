@@ -1,0 +1,142 @@
+/**
+ * The event store port: what the runtime asks of a store, and all it knows about one. Every adapter must pass
+ * `test/contract/event-store.ts` unchanged.
+ *
+ * Guarantees of every adapter:
+ * - an append is atomic and durable before it resolves, and is stored only if the stream is at the expected revision;
+ * - the same events (by id) appended again at the same expectation change nothing and get the first answer;
+ * - revisions of a stream count 0, 1, 2 … without a hole; positions grow strictly over the whole store;
+ * - a subscription gives every event after its start exactly once, in order of position, with no gap and no duplicate
+ *   where catching up meets live.
+ */
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+
+/**
+ * Where an event stands in the whole store. Opaque, except that positions of one store sort as strings do:
+ * `a < b` exactly when a's event came before b's. `START` is before everything.
+ */
+export type Position = string;
+export const START: Position = '';
+
+/** `<category>-<id>`; the category holds no dash, the id may. */
+export type StreamName = string;
+
+/**
+ * What the stream must look like for an append to be stored: a number is the revision of its last event; `noStream` is
+ * an empty stream; `streamExists` has at least one event; `any` checks nothing.
+ */
+export type ExpectedRevision = number | 'any' | 'noStream' | 'streamExists';
+
+export interface EventMetadata {
+  /** When it was decided, in milliseconds since the Unix epoch. Travels with the event, whichever store holds it. */
+  readonly time: number;
+  /** The conversation this belongs to. */
+  readonly $correlationId: string;
+  /** The command, or the event, that caused it. */
+  readonly $causationId: string;
+  /** Set when the sender named its command, so that a retry is recognised (rule 3 of the architecture). */
+  readonly commandId?: string;
+  /** The kind of peer and its address or id, for auditors. */
+  readonly by?: string;
+}
+
+export interface ProposedEvent {
+  /** A UUID. Equal ids are the same event. */
+  readonly id: string;
+  readonly type: string;
+  /** Version of the type's schema, from 1. */
+  readonly version: number;
+  readonly data: JsonObject;
+  readonly metadata: EventMetadata;
+}
+
+export interface RecordedEvent extends ProposedEvent {
+  readonly stream: StreamName;
+  /** 0-based, within the stream. */
+  readonly revision: number;
+  readonly position: Position;
+}
+
+export interface AppendResult {
+  /** Revision and position of the last event of the append. */
+  readonly revision: number;
+  readonly position: Position;
+  /** The events as they now stand in the stream. */
+  readonly events: readonly RecordedEvent[];
+  /** True when the store already held these events and wrote nothing. */
+  readonly duplicate: boolean;
+}
+
+export interface ReadStreamOptions {
+  /** Default `forwards`. */
+  readonly direction?: 'forwards' | 'backwards';
+  /** First revision to give, inclusive. Default: the stream's first (forwards) or last (backwards) event. */
+  readonly from?: number;
+  /** At most so many events. Default: no limit. */
+  readonly limit?: number;
+}
+
+export interface ReadAllOptions {
+  /** Events strictly after this position. Default `START`. */
+  readonly after?: Position;
+  /** Only streams of these categories. Default: all. */
+  readonly categories?: readonly string[];
+  readonly limit?: number;
+}
+
+export interface SubscribeOptions extends Omit<ReadAllOptions, 'limit'> {
+  /** Ends the subscription: the iteration finishes without an error. */
+  readonly signal?: AbortSignal;
+  /** Upper bound for the events of one batch. Default 512. */
+  readonly batchSize?: number;
+}
+
+/** What a subscription gives: some events, or none where only the checkpoint moved on. */
+export interface SubscriptionBatch {
+  readonly events: readonly RecordedEvent[];
+  /** Everything up to here was given or did not match: resume after it. Moves also while nothing matches. */
+  readonly checkpoint: Position;
+  /** True when this batch reached the end of the store as it was when the batch was made. */
+  readonly caughtUp: boolean;
+}
+
+export interface EventStore {
+  /**
+   * @param events one or many of one stream, stored together or not at all
+   * @throws RevisionConflictError not stored: the stream was elsewhere
+   * @throws StoreUnavailableError outcome `refused` (not stored) or `unknown` (may be stored)
+   * @throws OwlError kind `invalid` for an empty append, a bad stream name or an event that can't be encoded
+   */
+  append(
+    stream: StreamName,
+    expected: ExpectedRevision,
+    events: readonly ProposedEvent[],
+  ): Promise<AppendResult>;
+  /** Gives nothing for a stream that holds nothing. */
+  readStream(stream: StreamName, options?: ReadStreamOptions): AsyncIterable<RecordedEvent>;
+  readAll(options?: ReadAllOptions): AsyncIterable<RecordedEvent>;
+  /** Catches up from `after`, then goes on live until the signal aborts or the store closes. Pull: a slow reader slows nobody. */
+  subscribe(options?: SubscribeOptions): AsyncIterable<SubscriptionBatch>;
+  /** The position of the last event in the store; `START` while it is empty. */
+  head(): Promise<Position>;
+  /** Waits for appends under way, ends all subscriptions, releases everything. */
+  close(): Promise<void>;
+}
+
+/** @throws OwlError kind `invalid` unless `category` is letters, digits and `_`, and `id` is non-empty printable text */
+export function streamName(category: string, id: string): StreamName {
+  return `${category}-${id}`;
+}
+
+/** The category of a stream name: what stands before its first dash. */
+export function categoryOf(stream: StreamName): string {
+  const dash = stream.indexOf('-');
+  return dash < 0 ? stream : stream.slice(0, dash);
+}
+
+/** What stands behind the first dash. */
+export function idOf(stream: StreamName): string {
+  return stream.slice(stream.indexOf('-') + 1);
+}

@@ -1,0 +1,85 @@
+/**
+ * How the event store's rows read as events. Guarantees that a row gives the event that was appended, or throws when the
+ * row is not what this store writes; and that positions sort as strings.
+ */
+
+import { OwlError } from '../errors.js';
+import { numberIn, type SqlRow, textIn } from '../sqlite.js';
+import { isJsonObject } from './append-check.js';
+import { type EventMetadata, type Position, type RecordedEvent, START } from './event-store.js';
+
+/** What decodeEvent wants of events `e` joined with their streams `s`. */
+export const EVENT_COLUMNS =
+  'e.position, s.name AS stream, e.revision, lower(hex(e.id)) AS id, e.type, e.version, e.data, e.metadata';
+
+/** A batch ends early after so many characters of JSON, so that large events don't pile up in memory. */
+const BATCH_SIZE = 4 * 1024 * 1024;
+
+/** Fixed width, so that positions sort as strings do; 16 digits hold every safe integer. 0 is before every event. */
+export function formatPosition(position: number): Position {
+  return position === 0 ? START : String(position).padStart(16, '0');
+}
+
+/** @throws OwlError kind `invalid` when it isn't a position of this kind of store */
+export function parsePosition(position: Position): number {
+  if (position === START) return 0;
+  if (!/^\d{16}$/.test(position)) {
+    throw new OwlError(
+      'invalid',
+      `${JSON.stringify(position)} is no position of a SQLite event store; positions of another store mean nothing here`,
+    );
+  }
+  return Number(position);
+}
+
+/** Decodes rows until the limit or the batch size is reached; `cut` says that it stopped with more to come, perhaps. */
+export function decodeEvents(rows: Iterable<SqlRow>, limit: number) {
+  const events: RecordedEvent[] = [];
+  let size = 0;
+  let lastPosition = 0;
+  for (const row of rows) {
+    events.push(decodeEvent(row));
+    lastPosition = numberIn(row, 'position');
+    size += textIn(row, 'data').length + textIn(row, 'metadata').length;
+    if (size >= BATCH_SIZE || events.length >= limit) return { events, cut: true, lastPosition };
+  }
+  return { events, cut: false, lastPosition };
+}
+
+export function decodeEvent(row: SqlRow): RecordedEvent {
+  const position = formatPosition(numberIn(row, 'position'));
+  const data: unknown = JSON.parse(textIn(row, 'data'));
+  const metadata: unknown = JSON.parse(textIn(row, 'metadata'));
+  if (!isJsonObject(data) || !isMetadata(metadata)) {
+    throw new TypeError(`the event at position ${position} does not hold what this store writes`);
+  }
+  return {
+    position,
+    stream: textIn(row, 'stream'),
+    revision: numberIn(row, 'revision'),
+    id: uuidOf(textIn(row, 'id')),
+    type: textIn(row, 'type'),
+    version: numberIn(row, 'version'),
+    data,
+    metadata,
+  };
+}
+
+function isMetadata(value: unknown): value is EventMetadata {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'time' in value &&
+    typeof value.time === 'number' &&
+    '$correlationId' in value &&
+    '$causationId' in value
+  );
+}
+
+export function bytesOf(uuid: string): Uint8Array {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex');
+}
+
+function uuidOf(hex: string): string {
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}

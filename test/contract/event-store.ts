@@ -1,0 +1,32 @@
+/**
+ * What every event store must do. It is written against the port alone, so that an adapter passes when its own test calls
+ * `eventStoreContract` and says how to open one. It puts everything under categories of its own making, and so also runs
+ * on a store that holds other events.
+ */
+
+import type { Test } from 'tap';
+import type { EventStore } from '../../src/runtime/event-store/event-store.js';
+import { appendContract } from './event-store-appends.js';
+import { idempotencyContract } from './event-store-idempotency.js';
+import { readContract } from './event-store-reads.js';
+import { subscriptionContract } from './event-store-subscriptions.js';
+
+export interface OpenedStore {
+  readonly store: EventStore;
+  /** Closes the store and opens the same data again: in place, or with a new client. */
+  reopen(): Promise<EventStore>;
+  /** True when the store was not empty, or when others write to it meanwhile. */
+  readonly shared?: boolean;
+}
+
+/** Opens a store for one test, which must be closed again (also what was reopened) in the teardown of that test. */
+export type OpenStore = (t: Test) => Promise<OpenedStore>;
+
+export function eventStoreContract(t: Test, name: string, open: OpenStore): Promise<unknown> {
+  return t.test(`${name} keeps the contract of event stores`, async (t) => {
+    await t.test('append', (t) => appendContract(t, open));
+    await t.test('append again', (t) => idempotencyContract(t, open));
+    await t.test('read', (t) => readContract(t, open));
+    await t.test('subscribe', (t) => subscriptionContract(t, open));
+  });
+}

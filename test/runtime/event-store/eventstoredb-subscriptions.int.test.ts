@@ -1,0 +1,316 @@
+/** Subscriptions and reads of EventStoreDB when something goes wrong: they go on, with no gap and nothing twice. */
+
+import t, { type Test } from 'tap';
+import {
+  type EventStore,
+  type RecordedEvent,
+  START,
+  type SubscriptionBatch,
+} from '../../../src/runtime/event-store/event-store.js';
+import {
+  collect,
+  follow,
+  freshCategory,
+  freshStream,
+  idsOf,
+  ofKind,
+  propose,
+  proposeMany,
+  valuesOf,
+} from '../../support/events.js';
+import type { EventStoreDbNode } from '../../support/eventstoredb-node/node.js';
+import { TransactionLog } from '../../support/eventstoredb-node/transaction-log.js';
+import { openStore, recordLog, SHORT_DEADLINE_MS, startNode } from '../../support/eventstoredb-stores.js';
+import { until } from '../../support/until.js';
+
+interface Following {
+  readonly events: RecordedEvent[];
+  readonly batches: SubscriptionBatch[];
+  readonly ended: Promise<void>;
+}
+
+/** Follows one category until the test ends. */
+function followAll(t: Test, store: EventStore, category: string): Following {
+  const abort = new AbortController();
+  const events: RecordedEvent[] = [];
+  const batches: SubscriptionBatch[] = [];
+  const ended = (async () => {
+    for await (const batch of store.subscribe({
+      categories: [category],
+      signal: abort.signal,
+      batchSize: 16,
+    })) {
+      events.push(...batch.events);
+      batches.push(batch);
+    }
+  })();
+  t.teardown(async () => {
+    abort.abort();
+    await ended;
+  });
+  return { events, batches, ended };
+}
+
+const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
+
+/** Each disturbs the node in its own way, and may be called again and again. */
+const disturbances: readonly [
+  what: string,
+  disturb: (node: EventStoreDbNode, other: EventStoreDbNode) => unknown,
+][] = [
+  ['the connection drops', (node) => node.faults.drop()],
+  ['the connection drops in the middle of a batch', (node) => node.faults.dropAfter(7)],
+  ['the node is restarted', (node) => node.restart()],
+  [
+    'the server drops the subscription, as of a consumer that is too slow',
+    (node) => node.dropSubscriptions(),
+  ],
+  [
+    'another node leads, and then this one again',
+    async (node, other) => {
+      node.faults.leader = other.address;
+      other.faults.leader = 'here';
+      node.dropSubscriptions();
+      await until('the other one is asked', () => other.calls > 0);
+      node.faults.leader = 'here';
+      other.faults.leader = node.address;
+      other.dropSubscriptions();
+    },
+  ],
+  [
+    'the queue of the server is full',
+    (node) => {
+      node.faults.busyCalls = 3;
+      node.dropSubscriptions();
+    },
+  ],
+];
+
+for (const [what, disturb] of disturbances) {
+  await t.test(`${what}: the subscription goes on from where it was`, async (t) => {
+    const log = new TransactionLog({ byCategory: true });
+    const node = await startNode(t, { log });
+    const other = await startNode(t, { log });
+    // Writes past the faults, so that what is stored is known for sure.
+    const writer = await openStore(t, await startNode(t, { log }));
+    const store = await openStore(t, node);
+    const category = freshCategory();
+    const [stream, elsewhere] = [freshStream(category), freshStream()];
+    const following = followAll(t, store, category);
+    let n = 0;
+    for (let round = 0; round < 4; round++) {
+      for (let i = 0; i < 30; i++) {
+        await writer.append(stream, 'any', [propose({ n })]);
+        await writer.append(elsewhere, 'any', [propose()]);
+        n += 1;
+        if (i === 10) await disturb(node, other);
+      }
+      await until('all events are there', () => following.events.length >= n);
+    }
+    t.strictSame(valuesOf(following.events), upTo(n), 'each once and in order');
+    const checkpoints = following.batches.map(({ checkpoint }) => checkpoint);
+    t.strictSame([...checkpoints].sort(), checkpoints, 'checkpoints never go back');
+  });
+}
+
+await t.test('a server that falls silent: another connection is tried, and nothing is missed', async (t) => {
+  const node = await startNode(t);
+  const log = recordLog();
+  const store = await openStore(t, node, { deadlineMs: SHORT_DEADLINE_MS, logger: log.logger });
+  const writer = await openStore(t, await startNode(t, { log: node.log }));
+  const category = freshCategory();
+  const stream = freshStream(category);
+  await writer.append(stream, 'any', proposeMany(3));
+  const following = followAll(t, store, category);
+  await until('it has caught up', () => following.batches.at(-1)?.caughtUp === true);
+  const { connections } = node;
+  node.faults.fallSilent();
+  await writer.append(stream, 'any', proposeMany(2, 3));
+  await until('it has noticed', () => node.connections > connections);
+  node.faults.speak();
+  await until('all events are there', () => following.events.length >= 5);
+  t.strictSame(valuesOf(following.events), upTo(5));
+  t.ok(
+    log.lines.some((line) => line.includes('subscription to EventStoreDB interrupted')),
+    'and the log says so',
+  );
+});
+
+await t.test(
+  'an event that the subscription is not given is missed, and the subscription made anew',
+  async (t) => {
+    const node = await startNode(t);
+    const store = await openStore(t, node, { deadlineMs: SHORT_DEADLINE_MS });
+    const category = freshCategory();
+    const following = followAll(t, store, category);
+    await until('it has caught up', () => following.batches.at(-1)?.caughtUp === true);
+    node.faults.stallSubscriptions();
+    await store.append(freshStream(category), 'noStream', proposeMany(3));
+    await until('the events are there', () => following.events.length >= 3);
+    t.strictSame(valuesOf(following.events), upTo(3));
+  },
+);
+
+await t.test('checkpoints', async (t) => {
+  await t.test('move at once past what this node has written elsewhere', async (t) => {
+    for (const without of [[], ['caughtUp']] as const) {
+      const node = await startNode(t, { without, log: new TransactionLog({ byCategory: true }) });
+      const store = await openStore(t, node);
+      const following = followAll(t, store, freshCategory());
+      await until('it has caught up', () => following.batches.at(-1)?.caughtUp === true);
+      for (let n = 0; n < 3; n++) {
+        const { position } = await store.append(freshStream(), 'noStream', proposeMany(1));
+        await until(
+          'the checkpoint has passed it',
+          () => (following.batches.at(-1)?.checkpoint ?? START) >= position,
+        );
+      }
+      t.equal(following.events.length, 0);
+      t.equal(following.batches.at(-1)?.caughtUp, true);
+    }
+  });
+
+  await t.test('move past what other nodes have written elsewhere', async (t) => {
+    const node = await startNode(t);
+    const [store, other] = [await openStore(t, node), await openStore(t, node)];
+    const following = followAll(t, store, freshCategory());
+    await until('it has caught up', () => following.batches.at(-1)?.caughtUp === true);
+    const { position } = await other.append(freshStream(), 'noStream', proposeMany(1));
+    await until(
+      'the checkpoint has passed it',
+      () => (following.batches.at(-1)?.checkpoint ?? START) >= position,
+    );
+    t.equal(following.events.length, 0);
+  });
+
+  await t.test('that lie behind the end of the store (it came from a backup) hurt nothing', async (t) => {
+    const node = await startNode(t);
+    const store = await openStore(t, node);
+    await store.append(freshStream(), 'noStream', proposeMany(1));
+    const after = '00ffffff'.repeat(4);
+    const [batch] = (await follow(store.subscribe({ after }), ({ caughtUp }) => caughtUp)).batches;
+    t.match(batch, { events: [], checkpoint: after, caughtUp: true });
+  });
+
+  await t.test('of another kind of store are invalid', async (t) => {
+    const store = await openStore(t, await startNode(t));
+    await t.rejects(collect(store.subscribe({ after: '0000000000000007' })), ofKind('invalid'));
+    await t.rejects(collect(store.readAll({ after: 'x' })), ofKind('invalid'));
+  });
+
+  await t.test('that the server can not go on from end the subscription with the reason', async (t) => {
+    const store = await openStore(t, await startNode(t));
+    await store.append(freshStream(), 'noStream', proposeMany(2));
+    const within = '0000000000000001'.repeat(2);
+    await t.rejects(collect(store.subscribe({ after: within })), {
+      kind: 'invalid',
+      message: /rebuild the read models/,
+    });
+  });
+});
+
+await t.test('records of the server never come through, whatever is asked for', async (t) => {
+  const node = await startNode(t, { log: new TransactionLog({ byCategory: true }) });
+  const store = await openStore(t, node);
+  const [gone, stream] = [freshStream(), freshStream()];
+  await store.append(gone, 'noStream', proposeMany(1));
+  const { events } = await store.append(stream, 'noStream', proposeMany(2));
+  node.log.delete(gone, 'any');
+  node.log.tombstone(gone, 'any');
+  const all = await collect(store.readAll());
+  t.ok(all.every((event) => !event.type.startsWith('$') && !event.stream.startsWith('$')));
+  t.equal(all.length, 3);
+  t.equal(await store.head(), events.at(-1)?.position, 'nor are they the head');
+  const { events: subscribed } = await follow(store.subscribe(), ({ caughtUp }) => caughtUp);
+  t.strictSame(idsOf(subscribed), idsOf(all));
+});
+
+await t.test('events of other programs stop no reader', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node);
+  const stream = freshStream();
+  const foreign = (json: boolean, data: string, metadata: string) => ({
+    id: crypto.randomUUID(),
+    type: 'Foreign',
+    json,
+    data: Buffer.from(data),
+    metadata: Buffer.from(metadata),
+  });
+  node.log.append(stream, 'any', [
+    foreign(true, '{"n":1}', ''),
+    foreign(false, '\u0001\u0002', '{"$correlationId":"c"}'),
+    foreign(true, '[1]', 'no json'),
+    foreign(true, '{"n":', '[]'),
+  ]);
+  const events = await collect(store.readStream(stream));
+  t.strictSame(
+    events.map(({ data }) => data),
+    [{ n: 1 }, { base64: 'AQI=' }, { base64: 'WzFd' }, { base64: 'eyJuIjo=' }],
+  );
+  t.ok(
+    events.every(({ version, metadata }) => version === 1 && Math.abs(metadata.time - Date.now()) < 60_000),
+  );
+  t.equal(events[1]?.metadata.$correlationId, 'c');
+  t.equal(events[0]?.metadata.$causationId, events[0]?.id);
+  t.strictSame(await collect(store.readAll()), events);
+});
+
+await t.test('reads go on over what passes within their deadline', async (t) => {
+  const node = await startNode(t);
+  const leader = await startNode(t, { log: node.log });
+  const store = await openStore(t, node);
+  const stream = freshStream();
+  for (let n = 0; n < 1_500; n += 500) await store.append(stream, 'any', proposeMany(500, n));
+  const read = async () => valuesOf(await collect(store.readStream(stream)));
+  node.faults.busyCalls = 2;
+  t.strictSame(await read(), upTo(1_500), 'a full queue');
+  node.faults.dropAfter(600);
+  t.strictSame(await read(), upTo(1_500), 'a dropped connection');
+  node.faults.dropAfter(900);
+  t.strictSame(
+    valuesOf(await collect(store.readAll())),
+    upTo(1_500),
+    'a dropped connection, over all streams',
+  );
+  node.faults.leader = leader.address;
+  t.strictSame(await read(), upTo(1_500), 'another leader');
+  t.strictSame(valuesOf(await collect(store.readAll())), upTo(1_500), 'and all streams there');
+});
+
+await t.test('a read that gets no answer ends at its deadline', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node, { deadlineMs: SHORT_DEADLINE_MS });
+  await store.append(freshStream(), 'noStream', proposeMany(1));
+  node.faults.fallSilent();
+  const started = Date.now();
+  await t.rejects(collect(store.readStream(freshStream())), {
+    name: 'StoreUnavailableError',
+    message: /in time/,
+  });
+  await t.rejects(store.head(), { name: 'StoreUnavailableError' });
+  t.ok(Date.now() - started < 20 * SHORT_DEADLINE_MS);
+});
+
+await t.test('large events come in pages of a bearable size', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node);
+  const stream = freshStream();
+  for (let n = 0; n < 12; n++) await store.append(stream, 'any', [propose({ n, text: 'x'.repeat(900_000) })]);
+  t.strictSame(valuesOf(await collect(store.readStream(stream))), upTo(12));
+  t.strictSame(
+    valuesOf(await collect(store.readStream(stream, { direction: 'backwards', limit: 7 }))),
+    upTo(12).reverse().slice(0, 7),
+  );
+});
+
+await t.test('a closed store leaves nothing behind', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node);
+  const following = followAll(t, store, freshCategory());
+  await store.append(freshStream(), 'noStream', proposeMany(1));
+  await until('it has caught up', () => following.batches.length > 0);
+  await store.close();
+  await following.ended;
+  await until('no connection is left', () => node.openConnections === 0);
+  t.pass('and the subscription has ended');
+});

@@ -1,0 +1,9 @@
+/** A program that opens a data directory, prints its worker id and keeps it until it is killed or its input ends. */
+
+import { systemClock } from '../../src/runtime/clock.js';
+import { openDataDirectory } from '../../src/runtime/data-directory.js';
+
+const [, , path = ''] = process.argv;
+const { workerId, release } = openDataDirectory(path, systemClock);
+process.stdout.write(`${workerId}\n`);
+process.stdin.on('end', release).resume();
