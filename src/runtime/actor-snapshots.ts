@@ -1,0 +1,79 @@
+/**
+ * Snapshots of passivated actors, so that a long history need not be replayed. Disposable by design: keyed by stream,
+ * revision and machine version, checked when read, and never trusted over the stream. Losing all of them costs time only.
+ */
+
+import { createHash } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Snapshot } from 'xstate';
+import type { FirstAnswer } from './command-memory.js';
+import { messageOf } from './errors.js';
+import type { StreamName } from './event-store/event-store.js';
+import type { Database, Statement } from './sqlite.js';
+
+export interface ActorSnapshot {
+  /** Revision of the last event that is in it. */
+  readonly revision: number;
+  readonly machineVersion: number;
+  readonly state: Snapshot<unknown>;
+  /** The commands the actor remembers. */
+  readonly commands: readonly [string, FirstAnswer][];
+}
+
+/** Below this many events a replay is about as cheap as reading and checking a snapshot. */
+const WORTH_KEEPING = 32;
+
+export class ActorSnapshots {
+  private readonly logger: Logger;
+  private readonly insert: Statement;
+  private readonly select: Statement;
+  private readonly remove: Statement;
+
+  constructor(db: Database, logger: Logger) {
+    db.exec(`CREATE TABLE IF NOT EXISTS actor_snapshots (
+      stream TEXT PRIMARY KEY, revision INTEGER NOT NULL, machine_version INTEGER NOT NULL,
+      body TEXT NOT NULL, checksum TEXT NOT NULL
+    ) WITHOUT ROWID`);
+    this.logger = logger;
+    this.insert = db.prepare('INSERT OR REPLACE INTO actor_snapshots VALUES (?, ?, ?, ?, ?)');
+    this.select = db.prepare('SELECT * FROM actor_snapshots WHERE stream = ?');
+    this.remove = db.prepare('DELETE FROM actor_snapshots WHERE stream = ?');
+  }
+
+  /** Keeps it where it saves work. A failure costs the snapshot and nothing else. */
+  keep(stream: StreamName, snapshot: ActorSnapshot): void {
+    if (snapshot.revision < WORTH_KEEPING) return;
+    const body = JSON.stringify({ state: snapshot.state, commands: snapshot.commands });
+    try {
+      this.insert.run(stream, snapshot.revision, snapshot.machineVersion, body, checksumOf(body));
+    } catch (error) {
+      this.logger.warn({ stream, err: error }, 'the snapshot of an actor was not kept; it will be replayed');
+    }
+  }
+
+  /** The kept snapshot, or undefined where there is none, it is another machine version's, or it is damaged. */
+  read(stream: StreamName, machineVersion: number): ActorSnapshot | undefined {
+    try {
+      const row = this.select.get(stream);
+      if (row === undefined) return undefined;
+      const { revision, body, checksum } = row;
+      const usable =
+        row['machine_version'] === machineVersion &&
+        typeof revision === 'number' &&
+        typeof body === 'string' &&
+        checksum === checksumOf(body);
+      if (usable) return { ...JSON.parse(body), revision, machineVersion };
+      this.remove.run(stream);
+    } catch (error) {
+      this.logger.warn(
+        { stream, reason: messageOf(error) },
+        'a snapshot could not be read; the actor is replayed',
+      );
+    }
+    return undefined;
+  }
+}
+
+function checksumOf(body: string): string {
+  return createHash('sha256').update(body).digest('hex');
+}

@@ -1,0 +1,151 @@
+/**
+ * Where commands meet actors. It finds or makes the actor a command is for, keeps as many live as the limit allows, and
+ * lets go of those that have nothing to do.
+ *
+ * Guarantees: one actor per stream in this process; an actor with work is never passivated; when every live actor has
+ * work and the limit is reached, a command for another is refused as `retryable` and loses nothing.
+ */
+
+import type { AnyStateMachine } from 'xstate';
+import { Actor, type ActorEnvironment, type ActorLimits } from './actor.js';
+import type { ActorSnapshots } from './actor-snapshots.js';
+import type { ActorType, Command, CommandResult } from './actor-type.js';
+import type { Clock } from './clock.js';
+import { OwlError } from './errors.js';
+import {
+  type EventStore,
+  type Position,
+  type RecordedEvent,
+  START,
+  streamName,
+} from './event-store/event-store.js';
+import { limitConcurrency } from './limit-concurrency.js';
+
+export interface ActorSystemLimits extends ActorLimits {
+  /** Live actors at the most; the one idle longest makes room. */
+  readonly liveActors: number;
+  /** Streams replayed at the same time. */
+  readonly recoveries: number;
+}
+
+export const DEFAULT_ACTOR_LIMITS: ActorSystemLimits = {
+  mailbox: 4096,
+  batch: 256,
+  conflictRetries: 8,
+  liveActors: 20_000,
+  recoveries: 32,
+};
+
+export interface ActorSystemOptions {
+  readonly store: EventStore;
+  readonly clock: Clock;
+  readonly snapshots?: ActorSnapshots;
+  readonly limits?: Partial<ActorSystemLimits>;
+}
+
+export class ActorSystem {
+  /** In order of their last command: the first is the one idle longest. */
+  private readonly actors = new Map<string, Actor>();
+  private readonly env: ActorEnvironment;
+  private readonly liveActors: number;
+  private readonly underWay = new Set<Promise<unknown>>();
+  private closed = false;
+  private newest: Position = START;
+
+  constructor(options: ActorSystemOptions) {
+    const limits = { ...DEFAULT_ACTOR_LIMITS, ...options.limits };
+    this.liveActors = limits.liveActors;
+    this.env = {
+      store: options.store,
+      clock: options.clock,
+      snapshots: options.snapshots,
+      limits,
+      recovering: limitConcurrency(limits.recoveries),
+      stored: (events) => this.takeNote(events),
+    };
+  }
+
+  /** Position of the newest event this node has acknowledged: what its queries must have applied. */
+  get acknowledged(): Position {
+    return this.newest;
+  }
+
+  get live(): number {
+    return this.actors.size;
+  }
+
+  /**
+   * Carries out a command and resolves once its events are durable.
+   * @throws OwlError as the command's `decide`, the machine or the store have it; see errors.ts for what each kind promises
+   */
+  execute<M extends AnyStateMachine>(
+    type: ActorType<M>,
+    id: string,
+    command: Command<M>,
+  ): Promise<CommandResult<M>> {
+    if (this.closed)
+      return Promise.reject(new OwlError('unavailable', 'this node is shutting down; ask another or later'));
+    const stream = streamName(type.category, id);
+    let actor = this.actors.get(stream);
+    if (actor === undefined) {
+      if (this.actors.size >= this.liveActors && !this.makeRoom()) {
+        return Promise.reject(
+          new OwlError(
+            'retryable',
+            `all ${this.liveActors} live actors of this node have work; send again later`,
+          ),
+        );
+      }
+      actor = new Actor(type, stream, this.env);
+    } else {
+      this.actors.delete(stream);
+    }
+    this.actors.set(stream, actor);
+    return this.track(actor.submit(command));
+  }
+
+  /** The actor's state as far as it is durable, and its revision (-1: it has no events). */
+  read<M extends AnyStateMachine>(type: ActorType<M>, id: string): Promise<CommandResult<M>> {
+    return this.execute(type, id, { decide: () => [] });
+  }
+
+  /** Lets go of actors without a command for `idleMs` milliseconds. */
+  passivateIdle(idleMs = 0): void {
+    const before = this.env.clock.now() - idleMs;
+    for (const [stream, actor] of this.actors) {
+      if (actor.usedAt > before) return;
+      if (!actor.idle) continue;
+      this.actors.delete(stream);
+      actor.passivate();
+    }
+  }
+
+  /** Refuses new commands, waits for those under way and keeps snapshots of all. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await Promise.allSettled(this.underWay);
+    this.passivateIdle();
+  }
+
+  private makeRoom(): boolean {
+    for (const [stream, actor] of this.actors) {
+      if (!actor.idle) continue;
+      this.actors.delete(stream);
+      actor.passivate();
+      return true;
+    }
+    return false;
+  }
+
+  private track<T>(work: Promise<T>): Promise<T> {
+    this.underWay.add(work);
+    const done = () => this.underWay.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  private takeNote(events: readonly RecordedEvent[]): void {
+    const last = events.at(-1);
+    if (last !== undefined && last.position > this.newest) this.newest = last.position;
+  }
+}

@@ -1,0 +1,240 @@
+/**
+ * The event store of a fleet: the port of event-store.ts on EventStoreDB, one node or a cluster.
+ *
+ * Guarantees beyond the port:
+ * - every call has a deadline, and says in its error whether anything was stored;
+ * - a read goes on over a lost connection, a change of leader and a busy server as long as its deadline allows; a
+ *   subscription does so for ever, from where it was, with nothing missing and nothing twice;
+ * - all calls are answered by the leader, so that what was written is read;
+ * - `deleted` and tombstoned streams hold nothing, and records of the server itself never come through.
+ */
+
+import type { Logger } from 'pino';
+import { Backoff } from '../../backoff.js';
+import { type Clock, systemClock } from '../../clock.js';
+import { OwlError } from '../../errors.js';
+import {
+  type AppendResult,
+  type EventStore,
+  type ExpectedRevision,
+  type Position,
+  type ProposedEvent,
+  type ReadAllOptions,
+  type ReadStreamOptions,
+  type RecordedEvent,
+  START,
+  type StreamName,
+  type SubscribeOptions,
+  type SubscriptionBatch,
+} from '../event-store.js';
+import { Appender } from './appender.js';
+import { CallError, explain, unavailable } from './call-error.js';
+import { type Availability, Connection, closedError } from './connection.js';
+import { parseConnectionString } from './connection-string.js';
+import { Feed, type FeedContext, type FeedOptions } from './feed.js';
+import { parsePosition } from './positions.js';
+import { filterOf } from './read-requests.js';
+import { Reader } from './reader.js';
+import { loadSecurity } from './security.js';
+import { Watermark } from './watermark.js';
+
+export interface EventStoreDbOptions {
+  /** `esdb://[user:password@]host[:port][,host…][?option=value&…]`, see connection-string.ts. */
+  readonly connectionString: string;
+  /** Path of a file whose first line is `user:password`; used instead of what the connection string says. */
+  readonly credentialsFile?: string;
+  readonly logger: Logger;
+  /** Default the system's. It must run in real time, since gRPC's deadlines do. */
+  readonly clock?: Clock;
+  /** Milliseconds for one call. Default `defaultDeadline` of the connection string, or else 5,000. */
+  readonly deadlineMs?: number;
+  /** Hears when the store goes away and when it is back; the first connection is told as well. */
+  readonly onAvailability?: (availability: Availability) => void;
+}
+
+const DEADLINE_MS = 5_000;
+const BATCH = 512;
+
+/**
+ * Checks the settings and the files they name. The first connection is made by the first call, so that a service can start
+ * while the store is away.
+ * @throws OwlError kind `invalid`
+ */
+export async function openEventStoreDb(options: EventStoreDbOptions): Promise<EventStoreDbStore> {
+  const { connectionString, credentialsFile, logger, clock = systemClock } = options;
+  const settings = parseConnectionString(connectionString);
+  await loadSecurity(settings, credentialsFile);
+  if (!settings.tls && (settings.credentials !== undefined || credentialsFile !== undefined)) {
+    logger.warn('credentials for EventStoreDB are not sent, because the connection has no TLS (tls=false)');
+  }
+  const connection = new Connection({
+    settings,
+    credentialsFile,
+    logger,
+    clock,
+    deadlineMs: options.deadlineMs ?? settings.deadlineMs ?? DEADLINE_MS,
+    onAvailability: options.onAvailability ?? (() => {}),
+  });
+  return new EventStoreDbStore(connection, logger, clock);
+}
+
+export class EventStoreDbStore implements EventStore {
+  private readonly connection: Connection;
+  private readonly logger: Logger;
+  private readonly clock: Clock;
+  private readonly reader: Reader;
+  private readonly appender: Appender;
+  private readonly watermark = new Watermark();
+  private readonly appends = new Set<Promise<unknown>>();
+  private closing: Promise<void> | undefined;
+
+  /** @param connection closed with the store */
+  constructor(connection: Connection, logger: Logger, clock: Clock) {
+    this.connection = connection;
+    this.logger = logger;
+    this.clock = clock;
+    this.reader = new Reader(connection, this.watermark);
+    this.appender = new Appender(connection, this.reader, this.watermark, clock);
+  }
+
+  async append(
+    stream: StreamName,
+    expected: ExpectedRevision,
+    events: readonly ProposedEvent[],
+  ): Promise<AppendResult> {
+    this.checkOpen();
+    const append = this.appender.append(stream, expected, events);
+    this.appends.add(append);
+    try {
+      return await append;
+    } finally {
+      this.appends.delete(append);
+    }
+  }
+
+  async *readStream(stream: StreamName, options: ReadStreamOptions = {}): AsyncGenerator<RecordedEvent> {
+    const { direction = 'forwards' } = options;
+    const from = options.from === undefined ? undefined : checkCount('from', options.from);
+    const limit = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER);
+    this.checkOpen();
+    for await (const { event } of this.reader.readStream(stream, direction, from, limit)) yield event;
+  }
+
+  /** Reads up to where the store ended when it began, through a subscription: that tells how far it is even if nothing matches. */
+  async *readAll(options: ReadAllOptions = {}): AsyncGenerator<RecordedEvent> {
+    let after = checkPosition(options.after);
+    let left = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER);
+    this.checkOpen();
+    const end = await this.reader.head();
+    const filter = filterOf(options.categories);
+    const backoff = new Backoff();
+    let giveUpAt = this.connection.deadline();
+    while (left > 0 && after < end) {
+      try {
+        for await (const batch of this.follow({ after, filter, batchSize: BATCH }, this.connection.closed)) {
+          giveUpAt = this.connection.deadline();
+          for (const event of batch.events) {
+            if (event.position > end || left === 0) return;
+            yield event;
+            left -= 1;
+          }
+          after = batch.checkpoint;
+          if (left === 0 || after >= end) return;
+        }
+        throw closedError();
+      } catch (error) {
+        if (!(error instanceof CallError)) throw error;
+        const pause = backoff.next();
+        if (!error.passing || this.clock.now() + pause >= giveUpAt)
+          throw unavailable('read all events', error);
+        await this.connection.pause(pause);
+      }
+    }
+  }
+
+  async *subscribe(options: SubscribeOptions = {}): AsyncGenerator<SubscriptionBatch> {
+    const { categories, batchSize = BATCH } = options;
+    let after = checkPosition(options.after);
+    const filter = filterOf(categories);
+    const closed = this.connection.closed;
+    const signal = options.signal === undefined ? closed : AbortSignal.any([options.signal, closed]);
+    const backoff = new Backoff();
+    while (!signal.aborted) {
+      try {
+        for await (const batch of this.follow({ after, filter, batchSize }, signal)) {
+          backoff.reset();
+          after = batch.checkpoint;
+          yield batch;
+        }
+        return;
+      } catch (error) {
+        if (!(error instanceof CallError)) throw error;
+        if (signal.aborted) return;
+        if (error.kind === 'rejected') throw unreadable(after, error);
+        const pause = backoff.next();
+        this.logger.warn(
+          { reason: explain(error), after, retryInMs: Math.round(pause) },
+          'subscription to EventStoreDB interrupted',
+        );
+        await this.connection.pause(pause, signal);
+      }
+    }
+  }
+
+  async head(): Promise<Position> {
+    this.checkOpen();
+    return this.reader.head();
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.shutDown();
+    return this.closing;
+  }
+
+  /**
+   * The batches of one subscription on the server, until it breaks or the signal aborts.
+   * @throws CallError
+   */
+  private async *follow(options: FeedOptions, signal: AbortSignal): AsyncGenerator<SubscriptionBatch> {
+    const { connection, reader, watermark, clock } = this;
+    const link = await connection.link(connection.deadline(), signal);
+    const context: FeedContext = { connection, reader, watermark, clock };
+    const feed = await Feed.open(context, link, options);
+    const end = () => feed.close();
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    try {
+      for (let batch = await feed.next(); batch !== undefined; batch = await feed.next()) yield batch;
+    } finally {
+      signal.removeEventListener('abort', end);
+      end();
+    }
+  }
+
+  private async shutDown(): Promise<void> {
+    await Promise.allSettled(this.appends);
+    this.connection.close();
+  }
+
+  private checkOpen(): void {
+    if (this.closing !== undefined) throw closedError();
+  }
+}
+
+function checkPosition(after: Position = START): Position {
+  parsePosition(after);
+  return after;
+}
+
+function checkCount(name: 'from' | 'limit', value: number): number {
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new OwlError('invalid', `${name} must be an integer from 0, not ${value}`);
+}
+
+function unreadable(after: Position, error: CallError): OwlError {
+  return new OwlError(
+    'invalid',
+    `EventStoreDB can't go on from position ${after} (${error.message}); if its data came from a backup, rebuild the read models`,
+    { cause: error },
+  );
+}

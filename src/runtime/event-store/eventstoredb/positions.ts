@@ -1,0 +1,56 @@
+/**
+ * Positions of EventStoreDB's transaction log (commit and prepare, 64 bits each) as the strings of the port: 32 digits,
+ * hexadecimal, so that they sort as the numbers do.
+ */
+
+import { OwlError } from '../../errors.js';
+import { type Position, START } from '../event-store.js';
+
+export interface LogPosition {
+  /** Decimal digits, as the protocol's classes carry 64-bit numbers. */
+  readonly commit: string;
+  readonly prepare: string;
+}
+
+/** What a server writes where it has no position. */
+const NO_POSITION = '18446744073709551615';
+
+export function formatPosition(commit: string, prepare: string): Position {
+  return hex(commit) + hex(prepare);
+}
+
+/** The position of a record or an answer; undefined where the server gave none. */
+export function positionOf(
+  at: { getCommitPosition(): string; getPreparePosition(): string } | undefined,
+): Position | undefined {
+  if (at === undefined || at.getCommitPosition() === NO_POSITION) return undefined;
+  return formatPosition(at.getCommitPosition(), at.getPreparePosition());
+}
+
+/**
+ * Undefined stands for the start.
+ * @throws OwlError kind `invalid` when it isn't a position of this kind of store
+ */
+export function parsePosition(position: Position): LogPosition | undefined {
+  if (position === START) return undefined;
+  if (!/^[0-9a-f]{32}$/.test(position)) {
+    throw new OwlError(
+      'invalid',
+      `${JSON.stringify(position)} is no position of EventStoreDB; positions of another store mean nothing here`,
+    );
+  }
+  return { commit: decimal(position.slice(0, 16)), prepare: decimal(position.slice(16)) };
+}
+
+/** The later of two positions. */
+export function laterOf(a: Position, b: Position): Position {
+  return a > b ? a : b;
+}
+
+function hex(decimalDigits: string): string {
+  return BigInt(decimalDigits).toString(16).padStart(16, '0');
+}
+
+function decimal(hexDigits: string): string {
+  return BigInt(`0x${hexDigits}`).toString();
+}

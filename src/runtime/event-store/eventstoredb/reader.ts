@@ -1,0 +1,143 @@
+/**
+ * Reads, a page per call, each with a deadline of its own. A page that fails for a passing reason is read again, perhaps
+ * from another node.
+ */
+
+import { type Position, START, type StreamName } from '../event-store.js';
+import { CallError } from './call-error.js';
+import { consume } from './calls.js';
+import type { Connection } from './connection.js';
+import { decode, isSystemRecord, type StoredEvent } from './event-codec.js';
+import type { Link } from './link.js';
+import { positionOf } from './positions.js';
+import type { streams } from './protocol.js';
+import { type Filter, NO_SYSTEM_EVENTS, readAllRequest, readStreamRequest } from './read-requests.js';
+import type { Watermark } from './watermark.js';
+
+export type Direction = 'forwards' | 'backwards';
+
+/** Events of one page. */
+const PAGE = 512;
+/** A page ends early after so many bytes, so that large events don't pile up in memory. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+
+interface Page {
+  readonly events: readonly StoredEvent[];
+  /** Revision to go on from; undefined at the end of the stream. */
+  readonly next: number | undefined;
+}
+
+const EMPTY: Page = { events: [], next: undefined };
+
+export class Reader {
+  private readonly connection: Connection;
+  private readonly watermark: Watermark;
+
+  constructor(connection: Connection, watermark: Watermark) {
+    this.connection = connection;
+    this.watermark = watermark;
+  }
+
+  /**
+   * @param from the first revision to give; undefined stands for the stream's first or last event
+   * @throws StoreUnavailableError
+   */
+  async *readStream(
+    stream: StreamName,
+    direction: Direction,
+    from: number | undefined,
+    limit: number,
+  ): AsyncGenerator<StoredEvent> {
+    let next = from;
+    let left = limit;
+    while (left > 0) {
+      const start = next;
+      const count = Math.min(left, PAGE);
+      const page = await this.connection.repeat(`read the stream ${stream}`, (link, deadline) =>
+        readPage(link, stream, direction, start, count, deadline),
+      );
+      for (const { event } of page.events) this.watermark.raise(event.position);
+      yield* page.events;
+      if (page.next === undefined) return;
+      left -= page.events.length;
+      next = page.next;
+    }
+  }
+
+  /** The position of the last event in the store. */
+  async head(): Promise<Position> {
+    const position = await this.connection.repeat('tell its last event', (link, deadline) =>
+      this.headOn(link, deadline),
+    );
+    this.watermark.raise(position);
+    return position;
+  }
+
+  /**
+   * @param deadline milliseconds since the Unix epoch
+   * @throws CallError
+   */
+  async headOn(link: Link, deadline: number): Promise<Position> {
+    const request = readAllRequest({ direction: 'backwards', count: 1, filter: NO_SYSTEM_EVENTS });
+    return (await firstRecord(link, request, deadline, () => true)) ?? START;
+  }
+
+  /**
+   * The position of the first record after `after` that the filter lets pass; undefined when there is none.
+   * @throws CallError
+   */
+  firstAfter(link: Link, after: Position, filter: Filter, deadline: number): Promise<Position | undefined> {
+    // The read begins with the record at `after` itself, if the filter lets it pass.
+    const request = readAllRequest({ direction: 'forwards', count: 2, from: after, filter });
+    return firstRecord(link, request, deadline, (position) => position > after);
+  }
+}
+
+async function firstRecord(
+  link: Link,
+  request: streams.ReadReq,
+  deadline: number,
+  wanted: (position: Position) => boolean,
+): Promise<Position | undefined> {
+  let found: Position | undefined;
+  await consume(link.streams.read(request, link.metadata(), { deadline }), link.closed, (message) => {
+    const position = positionOf(message.getEvent()?.getEvent());
+    if (position !== undefined && wanted(position)) found = position;
+    return found === undefined;
+  });
+  return found;
+}
+
+async function readPage(
+  link: Link,
+  stream: StreamName,
+  direction: Direction,
+  from: number | undefined,
+  count: number,
+  deadline: number,
+): Promise<Page> {
+  const events: StoredEvent[] = [];
+  let records = 0;
+  let bytes = 0;
+  let last = 0;
+  const request = readStreamRequest({ stream, direction, from, count });
+  try {
+    await consume(link.streams.read(request, link.metadata(), { deadline }), link.closed, (message) => {
+      const record = message.getEvent()?.getEvent();
+      if (record === undefined) return true;
+      records += 1;
+      last = Number(record.getStreamRevision());
+      if (isSystemRecord(record)) return true;
+      bytes += record.getData_asU8().length + record.getCustomMetadata_asU8().length;
+      events.push(decode(record));
+      return bytes < PAGE_BYTES;
+    });
+  } catch (error) {
+    // A stream with a tombstone holds nothing, just as one that never was.
+    if (error instanceof CallError && error.kind === 'streamDeleted') return EMPTY;
+    throw error;
+  }
+  const more = records >= count || bytes >= PAGE_BYTES;
+  const next = direction === 'forwards' ? last + 1 : last - 1;
+  return { events, next: more && records > 0 && next >= 0 ? next : undefined };
+}

@@ -1,0 +1,187 @@
+/**
+ * Follows the event store from a durable checkpoint on: what projector and reactor have in common.
+ *
+ * Guarantees: batches are handled one after another and in order; a batch that fails is given again, after a growing
+ * delay, until it succeeds or the follower is stopped, and the failure is visible meanwhile; `stop` lets the batch under
+ * way come to its end; catching up on a long history lets everything else in the process have its turn.
+ */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { Backoff, type BackoffOptions, wait } from './backoff.js';
+import type { Clock } from './clock.js';
+import { messageOf, OwlError } from './errors.js';
+import { type EventStore, type Position, START, type SubscriptionBatch } from './event-store/event-store.js';
+import { PositionWaiters } from './position-waiters.js';
+
+export interface FollowSettings {
+  /** Upper bound for the events of one batch. Default: the store's. */
+  readonly batchSize?: number | undefined;
+  /** Delays between attempts while store or database fail. */
+  readonly backoff?: BackoffOptions | undefined;
+}
+
+export interface FollowerOptions extends FollowSettings {
+  /** For logs and errors. */
+  readonly name: string;
+  readonly store: EventStore;
+  readonly categories: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /**
+   * Says after which position following begins, from the durable checkpoint.
+   * @param before where it stood when it failed; undefined the first time
+   */
+  open(before: Position | undefined): Position | Promise<Position>;
+  handle(batch: SubscriptionBatch): void | Promise<void>;
+}
+
+export interface FollowerStatus {
+  /** Everything up to here was handled. */
+  readonly checkpoint: Position;
+  /** The newest position of the store this follower has heard of. */
+  readonly head: Position;
+  /** The end of the store was reached, nothing has failed since, and no batch is under way. */
+  readonly caughtUp: boolean;
+  /** Milliseconds since it was last caught up (or began); 0 while it is. */
+  readonly behindMs: number;
+  /** Why it does not get on at the moment. */
+  readonly lastError: string | undefined;
+}
+
+export class Follower {
+  private readonly options: FollowerOptions;
+  private readonly waiters = new PositionWaiters();
+  private readonly backoff: Backoff;
+  private readonly stopping = new AbortController();
+  private running: Promise<void> | undefined;
+  private reached: Position | undefined;
+  private head: Position = START;
+  private caughtUp = false;
+  private behindSince: number;
+  /** While a batch takes more than a moment. */
+  private handlingSince: number | undefined;
+  private lastError: string | undefined;
+
+  constructor(options: FollowerOptions) {
+    this.options = options;
+    this.backoff = new Backoff(options.backoff);
+    this.behindSince = options.clock.now();
+  }
+
+  /** Everything up to here was handled. */
+  get position(): Position {
+    return this.reached ?? START;
+  }
+
+  /** Aborts when the follower is to stop. */
+  get signal(): AbortSignal {
+    return this.stopping.signal;
+  }
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.waiters.rejectAll(this.stoppedError());
+    await this.running;
+  }
+
+  /**
+   * Resolves once everything up to `position` was handled.
+   * @throws OwlError kind `unavailable` when the follower is stopped; the signal's reason when that aborts
+   */
+  caughtUpTo(position: Position, signal?: AbortSignal): Promise<void> {
+    if (this.signal.aborted) return Promise.reject(this.stoppedError());
+    if (position <= this.position) return Promise.resolve();
+    this.noteHead(position);
+    return this.waiters.add(position, signal);
+  }
+
+  status(): FollowerStatus {
+    const { position: checkpoint, head, handlingSince, lastError } = this;
+    const caughtUp = this.caughtUp && handlingSince === undefined;
+    const since = this.caughtUp ? handlingSince : this.behindSince;
+    const behindMs = since === undefined ? 0 : Math.max(this.options.clock.now() - since, 0);
+    return { checkpoint, head, caughtUp, behindMs, lastError };
+  }
+
+  private async run(): Promise<void> {
+    const { clock, logger, name } = this.options;
+    while (!this.signal.aborted) {
+      try {
+        await this.follow();
+        if (!this.signal.aborted) this.fail('the event store ended the subscription');
+      } catch (error) {
+        if (this.signal.aborted) return;
+        this.fail(messageOf(error));
+        logger.warn(
+          { err: error, reader: name, checkpoint: this.position },
+          'following the event store failed; trying again',
+        );
+      }
+      await wait(clock, this.backoff.next(), this.signal);
+    }
+  }
+
+  private async follow(): Promise<void> {
+    const { store, categories, batchSize } = this.options;
+    const after = await this.options.open(this.reached);
+    this.reached = after;
+    this.waiters.reach(after);
+    const head = await store.head();
+    this.noteHead(head);
+    const subscription = store.subscribe({
+      after,
+      categories,
+      signal: this.signal,
+      ...(batchSize === undefined ? {} : { batchSize }),
+    });
+    for await (const given of subscription) {
+      if (this.signal.aborted) return;
+      // What reached the end of the store has also passed the events up to `head` that did not match.
+      const batch = given.caughtUp && given.checkpoint < head ? { ...given, checkpoint: head } : given;
+      const handling = this.options.handle(batch);
+      if (handling !== undefined) await this.finish(handling);
+      this.succeed(batch);
+      if (!batch.caughtUp) await nextTurn();
+    }
+  }
+
+  private async finish(handling: Promise<void>): Promise<void> {
+    this.handlingSince = this.options.clock.now();
+    try {
+      await handling;
+    } finally {
+      this.handlingSince = undefined;
+    }
+  }
+
+  private succeed(batch: SubscriptionBatch): void {
+    this.reached = batch.checkpoint;
+    this.noteHead(batch.checkpoint);
+    if (batch.caughtUp !== this.caughtUp) {
+      this.caughtUp = batch.caughtUp;
+      this.behindSince = this.options.clock.now();
+    }
+    this.lastError = undefined;
+    this.backoff.reset();
+    this.waiters.reach(batch.checkpoint);
+  }
+
+  private fail(message: string): void {
+    this.lastError = message;
+    if (this.caughtUp) this.behindSince = this.options.clock.now();
+    this.caughtUp = false;
+  }
+
+  private noteHead(position: Position): void {
+    if (position > this.head) this.head = position;
+  }
+
+  private stoppedError(): OwlError {
+    return new OwlError('unavailable', `${this.options.name} is stopped; ask again once it is started`);
+  }
+}

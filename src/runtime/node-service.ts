@@ -1,0 +1,87 @@
+/**
+ * The handlers of proto/runtime.proto: what any node on the runtime tells of itself and lets its operators do.
+ *
+ * Guarantee: nothing that was parked stays unseen, and what can be mended can be applied again without a restart.
+ */
+
+import type { Logger } from 'pino';
+import { OwlError } from './errors.js';
+import { unary } from './grpc-server.js';
+import type { ParkedEvent } from './parked-events.js';
+import type { Reader, Runtime } from './runtime.js';
+
+/** Parked events told of one reader; the count says how many there are. */
+const PARKED_SHOWN = 20;
+
+export interface NodeServiceOptions {
+  readonly runtime: Runtime;
+  readonly workerId: string;
+  readonly logger: Logger;
+}
+
+export function nodeHandlers({ runtime, workerId, logger }: NodeServiceOptions) {
+  async function status() {
+    const { liveActors, caughtUp, timers } = runtime.status();
+    return {
+      worker_id: workerId,
+      live_actors: liveActors,
+      caught_up: caughtUp,
+      readers: runtime.readers().map(readerMessageOf),
+      timers: {
+        pending: timers.pending,
+        next_due_time: (timers.nextDueAt ?? 0) / 1000,
+        firing: timers.firing,
+        failing: timers.failing,
+        last_error: timers.lastError ?? '',
+      },
+    };
+  }
+
+  async function redrive({ reader = '', stream = '' }: { reader?: string; stream?: string }) {
+    const found = runtime.readers().find(({ name }) => name === reader);
+    if (found === undefined) throw unknownReader('reader', reader, runtime.readers());
+    const { redriven, remaining } = await found.redrive(stream === '' ? undefined : stream);
+    return { applied: redriven, still_parked: remaining };
+  }
+
+  async function rebuild({ projection = '' }: { projection?: string }) {
+    const projections = runtime.readers().filter(({ kind }) => kind === 'projection');
+    if (!projections.some(({ name }) => name === projection)) {
+      throw unknownReader('projection', projection, projections);
+    }
+    await runtime.projector(projection).rebuild();
+    return {};
+  }
+
+  return {
+    node_status: unary(logger, status),
+    redrive: unary(logger, redrive),
+    rebuild: unary(logger, rebuild),
+  };
+}
+
+function readerMessageOf(reader: Reader) {
+  const { checkpoint, head, caughtUp, behindMs, parked, lastError } = reader.status();
+  return {
+    name: reader.name,
+    kind: reader.kind,
+    checkpoint,
+    head,
+    caught_up: caughtUp,
+    behind_seconds: behindMs / 1000,
+    parked,
+    last_error: lastError ?? '',
+    parked_events: parked === 0 ? [] : reader.parked(PARKED_SHOWN).map(parkedMessageOf),
+  };
+}
+
+function parkedMessageOf({ stream, revision, type, position, error, attempts, parkedAt }: ParkedEvent) {
+  return { stream, revision, type, position, error, attempts, parked_time: parkedAt / 1000 };
+}
+
+function unknownReader(what: string, name: string, known: readonly Reader[]): OwlError {
+  return new OwlError(
+    'not_found',
+    `there is no ${what} "${name}"; there are ${known.map((one) => one.name).join(', ')}`,
+  );
+}

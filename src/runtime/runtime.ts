@@ -1,0 +1,181 @@
+/**
+ * The runtime, put together: what a system on it declares (actor types, projections, reactors) comes to life here.
+ *
+ * Guarantees: nothing serves before what it rests on is there, and everything ends in the opposite order; queries that
+ * await `readYourWrites` see all this node has acknowledged, and after a restart all that was stored before it.
+ *
+ * A second system is another set of declarations. Nothing in this folder knows what the actors are about.
+ */
+
+import type { Logger } from 'pino';
+import { ActorSnapshots } from './actor-snapshots.js';
+import { ActorSystem, type ActorSystemLimits } from './actor-system.js';
+import type { ActorType } from './actor-type.js';
+import type { Clock } from './clock.js';
+import { type EventStore, type Position, START, type StreamName } from './event-store/event-store.js';
+import { SchemaRegistry, withSchemas } from './event-store/schema-checked-store.js';
+import type { FollowerStatus } from './follower.js';
+import type { ParkedEvent, RedriveResult } from './parked-events.js';
+import type { Projection } from './projection.js';
+import { type AppliedListener, Projector, type ProjectorStatus } from './projector.js';
+import type { Reactor } from './reactor.js';
+import { ReactorRunner, type ReactorStatus } from './reactor-runner.js';
+import { Releasers } from './releasers.js';
+import { type Database, openDatabase } from './sqlite.js';
+import { Timers, type TimersStatus } from './timers.js';
+
+export interface RuntimeOptions {
+  readonly store: EventStore;
+  /** The SQLite file of read models, timers and snapshots; may be the embedded store's own. */
+  readonly databasePath: string;
+  readonly actorTypes: readonly ActorType[];
+  readonly projections: readonly Projection[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits?: Partial<ActorSystemLimits>;
+}
+
+export interface RuntimeStatus {
+  readonly liveActors: number;
+  readonly projections: readonly ProjectorStatus[];
+  readonly reactors: readonly ReactorStatus[];
+  readonly timers: TimersStatus;
+  /** Every read model holds all that is stored. */
+  readonly caughtUp: boolean;
+}
+
+/** What follows the event store on this node. */
+export interface Reader {
+  readonly name: string;
+  readonly kind: 'projection' | 'reactor';
+  status(): FollowerStatus & { readonly parked: number };
+  parked(limit?: number): readonly ParkedEvent[];
+  redrive(stream?: StreamName): Promise<RedriveResult>;
+}
+
+/** An actor without commands for so long is let go. */
+const IDLE_MS = 10 * 60_000;
+
+export class Runtime {
+  readonly store: EventStore;
+  readonly db: Database;
+  readonly system: ActorSystem;
+  private readonly options: RuntimeOptions;
+  private readonly registry: SchemaRegistry;
+  private readonly projectors: readonly Projector[];
+  private readonly reactors: ReactorRunner[] = [];
+  private readonly timers: Timers;
+  private readonly releasers: Releasers;
+  /** What was stored before this node started. */
+  private inherited: Position = START;
+
+  constructor(options: RuntimeOptions) {
+    const { actorTypes, projections, clock, logger } = options;
+    this.options = options;
+    this.releasers = new Releasers(logger);
+    this.registry = new SchemaRegistry(actorTypes);
+    this.store = withSchemas(options.store, this.registry);
+    this.db = openDatabase(options.databasePath, 'derived');
+    this.releasers.add('read models', () => this.db.close());
+    this.system = new ActorSystem({
+      store: this.store,
+      clock,
+      snapshots: new ActorSnapshots(this.db, logger),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+    });
+    this.projectors = projections.map((projection) => new Projector({ ...this.reading(), projection }));
+    this.timers = new Timers({ ...this.reading(), types: actorTypes, executor: this.system });
+  }
+
+  /** Only before `start`. */
+  addReactor(reactor: Reactor): void {
+    this.reactors.push(new ReactorRunner({ ...this.reading(), reactor, executor: this.system }));
+  }
+
+  /** Resolves when commands are taken and the tables of all read models can be queried. */
+  async start(): Promise<void> {
+    this.inherited = await this.store.head();
+    this.releasers.add('actors', () => this.system.close());
+    this.releasers.add('idle actors', this.passivateNowAndThen());
+    for (const projector of this.projectors) {
+      await projector.start();
+      this.releasers.add(projector.name, () => projector.stop());
+    }
+    for (const reactor of this.reactors) {
+      await reactor.start();
+      this.releasers.add('reactor', () => reactor.stop());
+    }
+    await this.timers.start();
+    this.releasers.add('timers', () => this.timers.stop());
+  }
+
+  /** Ends reactors and timers, drains the actors, writes the checkpoints. The store stays open: it was given. */
+  async close(): Promise<void> {
+    await this.releasers.releaseAll();
+  }
+
+  /** Waits until all read models hold what this node has acknowledged, and everything up to `atLeast`. */
+  async readYourWrites(atLeast: Position = START): Promise<void> {
+    const { acknowledged } = this.system;
+    const newest = [this.inherited, acknowledged, atLeast].reduce((a, b) => (a > b ? a : b));
+    await Promise.all(this.projectors.map((projector) => projector.caughtUpTo(newest)));
+  }
+
+  onApplied(projection: string, listener: AppliedListener): void {
+    this.projector(projection).onApplied(listener);
+  }
+
+  /** @throws Error when no such projection was declared */
+  projector(name: string): Projector {
+    const found = this.projectors.find((projector) => projector.name === name);
+    if (found === undefined) throw new Error(`no projection ${name} was declared`);
+    return found;
+  }
+
+  readers(): readonly Reader[] {
+    return [
+      ...this.projectors.map((projector) => readerOf('projection', projector)),
+      ...this.reactors.map((reactor) => readerOf('reactor', reactor)),
+    ];
+  }
+
+  status(): RuntimeStatus {
+    const projections = this.projectors.map((projector) => projector.status());
+    return {
+      liveActors: this.system.live,
+      projections,
+      reactors: this.reactors.map((reactor) => reactor.status()),
+      timers: this.timers.status(),
+      caughtUp: projections.every(({ caughtUp }) => caughtUp),
+    };
+  }
+
+  private reading() {
+    const { clock, logger } = this.options;
+    const { store, db, registry } = this;
+    return { store, db, clock, logger, problemOf: registry.problemOf.bind(registry) };
+  }
+
+  private passivateNowAndThen(): () => void {
+    const { clock } = this.options;
+    let cancel: () => void = () => undefined;
+    const next = () => {
+      cancel = clock.after(IDLE_MS / 10, () => {
+        this.system.passivateIdle(IDLE_MS);
+        next();
+      });
+    };
+    next();
+    return () => cancel();
+  }
+}
+
+function readerOf(kind: Reader['kind'], follower: Projector | ReactorRunner): Reader {
+  return {
+    name: follower.name,
+    kind,
+    status: () => follower.status(),
+    parked: (limit) => follower.parked(limit),
+    redrive: (stream) => follower.redrive(stream),
+  };
+}

@@ -1,0 +1,321 @@
+/** Part of a test double of EventStoreDB: the calls that change streams, which are Append, BatchAppend, Delete and Tombstone. */
+
+import type {
+  Metadata,
+  ServerDuplexStream,
+  ServerReadableStream,
+  ServerUnaryCall,
+  sendUnaryData,
+} from '@grpc/grpc-js';
+import any from 'google-protobuf/google/protobuf/any_pb.js';
+import type { ExpectedRevision } from '../../../src/runtime/event-store/event-store.js';
+import { shared, status, streams } from '../../../src/runtime/event-store/eventstoredb/protocol.js';
+import type { AnswerFault, Faults } from './faults.js';
+import { identifier, streamIn, uuidIn } from './record-messages.js';
+import {
+  appendTooLarge,
+  invalidArgument,
+  metadataMissing,
+  type Refusal,
+  streamDeleted,
+  timedOut,
+  wrongRevision,
+} from './refusals.js';
+import type { AppendOutcome, ProposedRecord, TransactionLog } from './transaction-log.js';
+
+export interface AppendContext {
+  readonly log: TransactionLog;
+  readonly faults: Faults;
+  /** Bytes of one append. */
+  readonly maxAppendSize: number;
+  /** Why the call is refused before it is carried out. */
+  refuse(headers: Metadata): Refusal | undefined;
+}
+
+/** What the server writes for an expectation that is no revision. */
+const EXPECTED_NUMBERS = { any: -2n, noStream: -1n, streamExists: -4n } as const;
+
+type Proposed = streams.AppendReq.ProposedMessage | streams.BatchAppendReq.ProposedMessage;
+
+interface Expectation {
+  hasAny(): boolean;
+  hasNoStream(): boolean;
+  hasStreamExists(): boolean;
+}
+
+export function append(
+  context: AppendContext,
+  call: ServerReadableStream<streams.AppendReq, streams.AppendResp>,
+  callback: sendUnaryData<streams.AppendResp>,
+): void {
+  let options: streams.AppendReq.Options | undefined;
+  const records: ProposedRecord[] = [];
+  let size = 0;
+  let failed = false;
+  const fail = (failure: Refusal) => {
+    if (failed) return;
+    failed = true;
+    void context.faults.answer(() => callback(failure));
+  };
+  const refused = context.refuse(call.metadata);
+  if (refused !== undefined) fail(refused);
+  call.on('data', (request: streams.AppendReq) => {
+    options ??= request.getOptions();
+    const proposed = request.getProposedMessage();
+    if (proposed === undefined || failed) return;
+    const missing = ['type', 'content-type'].find((key) => !proposed.getMetadataMap().has(key));
+    if (missing !== undefined) return fail(metadataMissing(missing));
+    const record = recordOf(proposed);
+    size += sizeOf(record);
+    if (size > context.maxAppendSize) return fail(appendTooLarge(context.maxAppendSize));
+    records.push(record);
+  });
+  call.on('end', () => {
+    if (failed) return;
+    if (options === undefined) return fail(invalidArgument('An append needs options'));
+    const stream = streamIn(options.getStreamIdentifier());
+    const expected = expectedIn(options, options.hasRevision() ? options.getRevision() : undefined);
+    if (expected === undefined) return fail(invalidArgument("'None' is not a valid expectation"));
+    const outcome = context.log.append(stream, expected, records);
+    const fault = faultOf(context, outcome);
+    if (fault === 'dropConnection') return context.faults.drop();
+    void context.faults.answer(() => {
+      if (fault === 'timeout') callback(timedOut());
+      else if (outcome.kind === 'deleted') callback(streamDeleted(stream));
+      else callback(null, appendAnswer(expected, outcome));
+    });
+  });
+}
+
+export function batchAppend(
+  context: AppendContext,
+  call: ServerDuplexStream<streams.BatchAppendReq, streams.BatchAppendResp>,
+): void {
+  const underWay = new Map<
+    string,
+    { stream: string; expected: ExpectedRevision; records: ProposedRecord[] }
+  >();
+  const answer = (
+    request: streams.BatchAppendReq,
+    stream: string,
+    fill: (to: streams.BatchAppendResp) => void,
+  ) => {
+    const response = new streams.BatchAppendResp();
+    response.setCorrelationId(request.getCorrelationId()).setStreamIdentifier(identifier(stream));
+    fill(response);
+    void context.faults.answer(() => call.write(response));
+  };
+  call.on('data', (request: streams.BatchAppendReq) => {
+    const id = uuidIn(request.getCorrelationId());
+    const options = request.getOptions();
+    if (options !== undefined) {
+      const stream = streamIn(options.getStreamIdentifier());
+      const expected = expectedIn(
+        options,
+        options.hasStreamPosition() ? options.getStreamPosition() : undefined,
+      );
+      if (expected === undefined) {
+        return answer(request, stream, (to) => to.setError(badRequest("'None' is not a valid expectation")));
+      }
+      underWay.set(id, { stream, expected, records: [] });
+    }
+    const write = underWay.get(id);
+    if (write === undefined) return;
+    const { stream, expected, records } = write;
+    records.push(...request.getProposedMessagesList().map(recordOf));
+    if (records.reduce((size, record) => size + sizeOf(record), 0) > context.maxAppendSize) {
+      underWay.delete(id);
+      return answer(request, stream, (to) => to.setError(tooLarge(context.maxAppendSize)));
+    }
+    if (!request.getIsFinal()) return;
+    underWay.delete(id);
+    const refused = context.refuse(call.metadata);
+    // As on the server: who isn't the leader ends the whole stream, who is busy says so of the one append.
+    if (refused?.metadata.get('exception')[0] === 'not-leader') return void call.emit('error', refused);
+    if (refused !== undefined) return answer(request, stream, (to) => to.setError(refusedStatus(refused)));
+    const outcome = context.log.append(stream, expected, records);
+    const fault = faultOf(context, outcome);
+    if (fault === 'dropConnection') return context.faults.drop();
+    answer(request, stream, (to) => {
+      if (fault === 'timeout') to.setError(packed(4, 'Timeout', new shared.Timeout(), 'Timeout'));
+      else fillBatchAnswer(to, stream, expected, outcome);
+    });
+  });
+  call.on('end', () => call.end());
+}
+
+export function deleteStream(
+  context: AppendContext,
+  call: ServerUnaryCall<streams.DeleteReq, streams.DeleteResp>,
+  callback: sendUnaryData<streams.DeleteResp>,
+): void {
+  change(context, 'Delete', call, callback, call.request.getOptions(), (stream, expected) => {
+    const outcome = context.log.delete(stream, expected);
+    const position = positionOf(outcome);
+    const at = new streams.DeleteResp.Position().setCommitPosition(position).setPreparePosition(position);
+    return [outcome, new streams.DeleteResp().setPosition(at)];
+  });
+}
+
+export function tombstoneStream(
+  context: AppendContext,
+  call: ServerUnaryCall<streams.TombstoneReq, streams.TombstoneResp>,
+  callback: sendUnaryData<streams.TombstoneResp>,
+): void {
+  change(context, 'Delete', call, callback, call.request.getOptions(), (stream, expected) => {
+    const outcome = context.log.tombstone(stream, expected);
+    const position = positionOf(outcome);
+    const at = new streams.TombstoneResp.Position().setCommitPosition(position).setPreparePosition(position);
+    return [outcome, new streams.TombstoneResp().setPosition(at)];
+  });
+}
+
+function change<Request, Response>(
+  context: AppendContext,
+  operation: string,
+  call: ServerUnaryCall<Request, Response>,
+  callback: sendUnaryData<Response>,
+  options: streams.DeleteReq.Options | streams.TombstoneReq.Options | undefined,
+  carryOut: (stream: string, expected: ExpectedRevision) => [AppendOutcome, Response],
+): void {
+  const refused = context.refuse(call.metadata);
+  const expected = options && expectedIn(options, options.hasRevision() ? options.getRevision() : undefined);
+  if (refused !== undefined || options === undefined || expected === undefined) {
+    const failure = refused ?? invalidArgument('A deletion needs an expectation');
+    void context.faults.answer(() => callback(failure));
+    return;
+  }
+  const stream = streamIn(options.getStreamIdentifier());
+  const [outcome, response] = carryOut(stream, expected);
+  void context.faults.answer(() => {
+    if (outcome.kind === 'deleted') callback(streamDeleted(stream));
+    else if (outcome.kind === 'wrongRevision') {
+      callback(wrongRevision(operation, stream, numberOf(expected), outcome.current));
+    } else callback(null, response);
+  });
+}
+
+/** Faults of answers hit only what was carried out. */
+function faultOf({ faults }: AppendContext, outcome: AppendOutcome): AnswerFault {
+  return outcome.kind === 'stored' ? faults.ofNextAppend() : 'none';
+}
+
+function recordOf(proposed: Proposed): ProposedRecord {
+  const metadata = proposed.getMetadataMap();
+  return {
+    id: uuidIn(proposed.getId()),
+    type: metadata.get('type') ?? '',
+    json: metadata.get('content-type') === 'application/json',
+    data: proposed.getData_asU8(),
+    metadata: proposed.getCustomMetadata_asU8(),
+  };
+}
+
+/** As the server counts it. */
+function sizeOf({ type, data, metadata }: ProposedRecord): number {
+  return data.length + metadata.length + 2 * type.length;
+}
+
+function expectedIn(options: Expectation, revision: string | undefined): ExpectedRevision | undefined {
+  if (options.hasAny()) return 'any';
+  if (options.hasNoStream()) return 'noStream';
+  if (options.hasStreamExists()) return 'streamExists';
+  return revision === undefined ? undefined : Number(revision);
+}
+
+function numberOf(expected: ExpectedRevision): bigint {
+  return typeof expected === 'number' ? BigInt(expected) : EXPECTED_NUMBERS[expected];
+}
+
+function positionOf(outcome: AppendOutcome): string {
+  return 'position' in outcome ? String(outcome.position) : '0';
+}
+
+function appendAnswer(
+  expected: ExpectedRevision,
+  outcome: Exclude<AppendOutcome, { kind: 'deleted' }>,
+): streams.AppendResp {
+  if (outcome.kind === 'wrongRevision') {
+    const conflict = new streams.AppendResp.WrongExpectedVersion();
+    if (outcome.current < 0n) conflict.setCurrentNoStream(new shared.Empty());
+    else conflict.setCurrentRevision(String(outcome.current));
+    if (expected === 'any') conflict.setExpectedAny(new shared.Empty());
+    else if (expected === 'streamExists') conflict.setExpectedStreamExists(new shared.Empty());
+    else if (expected === 'noStream') conflict.setExpectedNoStream(new shared.Empty());
+    else conflict.setExpectedRevision(String(expected));
+    return new streams.AppendResp().setWrongExpectedVersion(conflict);
+  }
+  const position = String(outcome.position);
+  return new streams.AppendResp().setSuccess(
+    new streams.AppendResp.Success()
+      .setCurrentRevision(String(outcome.revision))
+      .setPosition(
+        new streams.AppendResp.Position().setCommitPosition(position).setPreparePosition(position),
+      ),
+  );
+}
+
+function fillBatchAnswer(
+  to: streams.BatchAppendResp,
+  stream: string,
+  expected: ExpectedRevision,
+  outcome: AppendOutcome,
+): void {
+  if (outcome.kind === 'deleted') {
+    const details = new shared.StreamDeleted().setStreamIdentifier(identifier(stream));
+    to.setError(packed(5, 'StreamDeleted', details, 'StreamDeleted'));
+  } else if (outcome.kind === 'wrongRevision') {
+    to.setError(
+      packed(6, 'WrongExpectedVersion', conflictDetails(expected, outcome.current), 'WrongExpectedVersion'),
+    );
+  } else {
+    const position = String(outcome.position);
+    const at = new shared.AllStreamPosition().setCommitPosition(position).setPreparePosition(position);
+    to.setSuccess(
+      new streams.BatchAppendResp.Success().setCurrentRevision(String(outcome.revision)).setPosition(at),
+    );
+  }
+}
+
+function conflictDetails(expected: ExpectedRevision, current: bigint): shared.WrongExpectedVersion {
+  const details = new shared.WrongExpectedVersion();
+  if (current < 0n) details.setCurrentNoStream(new shared.Empty());
+  else details.setCurrentStreamRevision(String(current));
+  if (expected === 'any') details.setExpectedAny(new shared.Empty());
+  else if (expected === 'streamExists') details.setExpectedStreamExists(new shared.Empty());
+  else if (expected === 'noStream') details.setExpectedNoStream(new shared.Empty());
+  else details.setExpectedStreamPosition(String(expected));
+  return details;
+}
+
+function badRequest(message: string): status.Status {
+  return packed(3, 'BadRequest', new shared.BadRequest().setMessage(message), 'BadRequest');
+}
+
+function tooLarge(largest: number): status.Status {
+  const details = new shared.MaximumAppendSizeExceeded().setMaxappendsize(largest);
+  return packed(3, 'MaximumAppendSizeExceeded', details, 'MaximumAppendSizeExceeded');
+}
+
+/** A batch says of one append in words what a call says with its status. */
+function refusedStatus(refused: Refusal): status.Status {
+  if (refused.metadata.get('exception')[0] === 'access-denied') {
+    return packed(7, 'AccessDenied', new shared.AccessDenied(), 'AccessDenied');
+  }
+  const empty = new any.Any();
+  empty.pack(new Uint8Array(), 'google.protobuf.Empty');
+  const message = refused.details === 'Server Is Too Busy' ? 'Server Is Busy' : refused.details;
+  return new status.Status().setMessage(message).setDetails(empty);
+}
+
+/** @param code of google.rpc.Code */
+function packed(
+  code: 3 | 4 | 5 | 6 | 7,
+  message: string,
+  details: { serializeBinary(): Uint8Array },
+  type: string,
+): status.Status {
+  const packedDetails = new any.Any();
+  packedDetails.pack(details.serializeBinary(), `event_store.client.${type}`);
+  return new status.Status().setCode(code).setMessage(message).setDetails(packedDetails);
+}

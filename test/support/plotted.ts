@@ -1,0 +1,146 @@
+/**
+ * Plots on a data directory as supervisor and keeper leave them, for tests of who reads them; and what talent makes of
+ * them, in a form that can be compared: without times, pids and the ids of events.
+ */
+
+import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isTransient } from '../../src/runtime/failure-kinds.js';
+import { openDatabase, type SqlRow } from '../../src/runtime/sqlite.js';
+import type { PlotTaskEventMessage, PlotTaskStatus } from '../../src/wire/messages.js';
+import type { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
+import {
+  type PlotEnd,
+  type PlotRecord,
+  plotLogPath,
+  plotsDirectory,
+  removePlotRecord,
+  writePlotEnd,
+  writePlotRecord,
+} from '../../src/wire/plot-record.js';
+import { until } from './until.js';
+
+export const ENDED_AT = 1_790_000_000;
+
+/** One plot whose process and supervisor the test plays itself. */
+export class PlayedPlot {
+  readonly taskId: string;
+  readonly logPath: string;
+  private readonly data: string;
+  private record: PlotRecord;
+
+  /** Its log is there, and empty; nothing of it is known to anybody yet. */
+  constructor(data: string, taskId: string, format: string, attempt = 1) {
+    this.data = data;
+    this.taskId = taskId;
+    this.logPath = plotLogPath(data, { task_id: taskId, attempt });
+    this.record = {
+      task_id: taskId,
+      attempt,
+      worker_id: 'worker',
+      log_path: this.logPath,
+      format,
+      argv: ['plotter'],
+      started_time: ENDED_AT - 100,
+      process: { pid: 1, boot_id: 'boot', start_time: '1' },
+      announced: false,
+      stopping: false,
+      suspended: false,
+      ksize: 32,
+      cache1: '/ssd/1',
+      cache2: '/ssd/1',
+      dest_path: '/farm/1',
+      plotter: format,
+      temp: [],
+      plot_id: null,
+    };
+    mkdirSync(dirname(this.logPath), { recursive: true });
+    mkdirSync(plotsDirectory(data), { recursive: true });
+    writeFileSync(this.logPath, '');
+    writePlotRecord(data, this.record);
+  }
+
+  /** What a supervisor does at the begin: tells talent, and then the log receiver that it has told. */
+  async announce(talent: PlotManagerClient): Promise<void> {
+    const { task_id, attempt: for_attempt } = this.record;
+    await accepted(talent.update({ task_id, for_attempt, status: 'started', plot_pid: 1 }));
+    this.change({ announced: true });
+  }
+
+  change(changes: Partial<PlotRecord>): void {
+    this.record = { ...this.record, ...changes };
+    writePlotRecord(this.data, this.record);
+  }
+
+  print(bytes: string | Uint8Array): void {
+    appendFileSync(this.logPath, bytes);
+  }
+
+  end(how: Partial<PlotEnd> = {}): void {
+    writePlotEnd(this.data, this.record, {
+      exit_code: null,
+      exit_signal: null,
+      ended_time: ENDED_AT,
+      ...how,
+    });
+  }
+
+  remove(): void {
+    removePlotRecord(this.data, this.record);
+  }
+}
+
+export async function createTask(talent: PlotManagerClient, taskId: string): Promise<void> {
+  const plot_config = { ksize: 32, threads: 4, buffer: 4096, cache1: '/ssd/1', dest: { path: '/farm/1' } };
+  await accepted(talent.create({ task_id: taskId, plot_config }));
+}
+
+async function accepted(answer: Promise<{ is_success?: boolean; msg?: string }>): Promise<void> {
+  const { is_success = false, msg = '' } = await answer;
+  if (!is_success) throw new Error(msg);
+}
+
+/** Answers the task once it is so. Talent may be away meanwhile. */
+export async function untilTask(
+  talent: PlotManagerClient,
+  taskId: string,
+  what: string,
+  isSo: (task: PlotTaskStatus) => boolean,
+): Promise<PlotTaskStatus> {
+  let task: PlotTaskStatus = {};
+  await until(`${taskId} ${what}`, async () => {
+    try {
+      task = await talent.status({ task_id: taskId });
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      return false;
+    }
+    return isSo(task);
+  });
+  return task;
+}
+
+/** What happened, without what may differ between two runs of the same plot. */
+export async function historyOf(talent: PlotManagerClient, taskId: string): Promise<unknown[]> {
+  const events: unknown[] = [];
+  for await (const event of talent.history({ task_id: taskId })) events.push(comparable(event));
+  return events;
+}
+
+const VARIES = /^((received|pending|started|running|finished|create|update)_time|plot_pid|log_pid|id)$/;
+
+function comparable({ revision = 0, type, data = '{}', by }: PlotTaskEventMessage): unknown {
+  const fields: unknown = JSON.parse(data, (name, value: unknown) => (VARIES.test(name) ? undefined : value));
+  return { revision, type, by, fields };
+}
+
+/** The row of `plot_tasks` in a data directory that no talent has open, without what may differ between two runs. */
+export function rowOf(data: string, taskId: string): SqlRow {
+  const db = openDatabase(join(data, 'owl.db'), 'derived');
+  try {
+    const row = db.prepare('SELECT * FROM plot_tasks WHERE task_id = ?').get(taskId) ?? {};
+    return Object.fromEntries(Object.entries(row).filter(([name]) => !VARIES.test(name)));
+  } finally {
+    db.close();
+  }
+}

@@ -1,0 +1,38 @@
+/** A real talent on a free port for tests, that can be stopped and started again at the same address with the same data. */
+
+import { pino } from 'pino';
+import { loadConfig } from '../../src/talent/config.js';
+import { startTalent, type Talent } from '../../src/talent/talent.js';
+
+export interface RunningTalent {
+  /** HOST:PORT; stays the same over restarts. */
+  readonly address: string;
+  readonly workerId: string;
+  stop(): Promise<void>;
+  start(): Promise<void>;
+}
+
+/** @param data directory whose parent exists */
+export async function runTalent(
+  data: string,
+  flags: Readonly<Record<string, string>> = {},
+): Promise<RunningTalent> {
+  const logger = pino({ level: 'silent' });
+  const startAt = (listen: string): Promise<Talent> => {
+    const { config } = loadConfig({ env: {}, cwd: '/', flags: { ...flags, data, listen } });
+    return startTalent({ config, logger });
+  };
+  let talent: Talent | undefined = await startAt('127.0.0.1:0');
+  const { address, workerId } = talent;
+  return {
+    address,
+    workerId,
+    async stop() {
+      await talent?.stop();
+      talent = undefined;
+    },
+    async start() {
+      talent ??= await startAt(address);
+    },
+  };
+}

@@ -1,0 +1,54 @@
+/** A semaphore with ten permits, on which leases end by timers, and timers that stop with the test. */
+
+import type { Test } from 'tap';
+import { ActorSystem } from '../../src/runtime/actor-system.js';
+import type { Command } from '../../src/runtime/actor-type.js';
+import type { Position, RecordedEvent } from '../../src/runtime/event-store/event-store.js';
+import { Timers, type TimersOptions } from '../../src/runtime/timers.js';
+import { collect } from './events.js';
+import { type Projecting, projecting } from './projecting.js';
+import { create, type SemaphoreMachine, semaphore } from './semaphore.js';
+
+export const STREAM = 'semaphore-s';
+
+export interface Timing extends Projecting {
+  readonly system: ActorSystem;
+  timers(options?: Partial<TimersOptions>): Timers;
+  /** @returns where its event stands */
+  submit(command: Command<SemaphoreMachine>): Promise<Position>;
+  /** Types and holders of all events of the semaphore but the first, oldest first. */
+  history(): Promise<string[]>;
+  expirations(): Promise<RecordedEvent[]>;
+}
+
+export async function timing(t: Test): Promise<Timing> {
+  const around = projecting(t);
+  const { store, db, clock, log } = around;
+  const system = new ActorSystem({ store, clock });
+  await system.execute(semaphore, 's', create(10));
+  const all = () => collect(store.readStream(STREAM, { from: 1 }));
+  return {
+    ...around,
+    system,
+    timers: (options = {}) => {
+      const timers = new Timers({
+        store,
+        db,
+        types: [semaphore],
+        executor: system,
+        clock,
+        logger: log.logger,
+        ...options,
+      });
+      around.onEnd(() => timers.stop());
+      return timers;
+    },
+    submit: async (command) => {
+      const { position } = await system.execute(semaphore, 's', command);
+      if (position === undefined) throw new Error('the command changed nothing');
+      return position;
+    },
+    history: async () => (await all()).map(({ type, data }) => `${type} ${data['holder']}`),
+    expirations: async () => (await all()).filter(({ type }) => type === 'PermitExpired'),
+  };
+}
