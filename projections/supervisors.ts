@@ -1,0 +1,89 @@
+/** The read model `supervisors`: one row per supervisor ever attached, with the state of its lease. Points in time are Unix seconds. */
+
+import type { SupervisorEvent } from '../machines/supervisor.js';
+import type { RecordedEvent } from '../src/runtime/event-store/event-store.js';
+import type { Projection, ProjectionWriter } from '../src/runtime/projection.js';
+import type { Database, SqlValue, Statement } from '../src/runtime/sqlite.js';
+
+const createTable = (table: string) => `CREATE TABLE ${table} (
+    worker_id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    host TEXT,
+    pid INTEGER,
+    program_version TEXT,
+    status TEXT NOT NULL CHECK (status IN ('attached', 'lost', 'detached')),
+    lease_seconds INTEGER NOT NULL CHECK (lease_seconds > 0),
+    attached_time REAL NOT NULL,
+    lost_time REAL,
+    returned_time REAL,
+    detached_time REAL,
+    reason TEXT,
+    revision INTEGER NOT NULL CHECK (revision >= 0)
+  ) STRICT, WITHOUT ROWID`;
+
+const STATUS_AFTER: Readonly<Record<Exclude<SupervisorEvent['type'], 'SupervisorAttached'>, string>> = {
+  SupervisorLost: 'lost',
+  SupervisorReturned: 'attached',
+  SupervisorDetached: 'detached',
+};
+
+class SupervisorWriter implements ProjectionWriter {
+  private readonly attach: Statement;
+  private readonly move: Statement;
+
+  constructor(db: Database, table: string) {
+    this.attach =
+      db.prepare(`INSERT INTO ${table} (worker_id, session_id, host, pid, program_version, status, lease_seconds,
+      attached_time, revision) VALUES (?, ?, ?, ?, ?, 'attached', ?, ?, ?)
+      ON CONFLICT (worker_id) DO UPDATE SET session_id = excluded.session_id, host = excluded.host, pid = excluded.pid,
+      program_version = excluded.program_version, status = excluded.status, lease_seconds = excluded.lease_seconds,
+      attached_time = excluded.attached_time, lost_time = NULL, returned_time = NULL, detached_time = NULL, reason = NULL,
+      revision = excluded.revision WHERE revision < excluded.revision`);
+    this.move = db.prepare(`UPDATE ${table} SET status = ?, lost_time = coalesce(?, lost_time),
+      returned_time = coalesce(?, returned_time), detached_time = coalesce(?, detached_time), reason = coalesce(?, reason),
+      revision = ? WHERE worker_id = ? AND revision < ?`);
+  }
+
+  apply(event: RecordedEvent): void {
+    const { data, revision, type } = event;
+    const value = (name: string): SqlValue => {
+      const given = data[name];
+      return typeof given === 'string' || typeof given === 'number' ? given : null;
+    };
+    if (type === 'SupervisorAttached') {
+      const columns = [
+        'worker_id',
+        'session_id',
+        'host',
+        'pid',
+        'program_version',
+        'lease_seconds',
+        'attached_time',
+      ];
+      this.attach.run(...columns.map(value), revision);
+      return;
+    }
+    if (!isMove(type)) throw new Error(`${type} is no event of a supervisor`);
+    const times = ['lost_time', 'returned_time', 'detached_time', 'reason'].map(value);
+    this.move.run(STATUS_AFTER[type], ...times, revision, value('worker_id'), revision);
+  }
+}
+
+function isMove(type: string): type is keyof typeof STATUS_AFTER {
+  return Object.hasOwn(STATUS_AFTER, type);
+}
+
+export const supervisors: Projection = {
+  name: 'supervisors',
+  version: 1,
+  categories: ['supervisor'],
+  table: 'supervisors',
+  createTable,
+  indexes: ['CREATE INDEX supervisors_by_status ON supervisors (status)'],
+  writer: (db, table) => new SupervisorWriter(db, table),
+};
+
+/** All supervisors, in the order of their ids. */
+export function selectSupervisors(db: Database) {
+  return db.prepare('SELECT * FROM supervisors ORDER BY worker_id').all();
+}
