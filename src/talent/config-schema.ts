@@ -1,0 +1,168 @@
+/**
+ * What can be configured: every key with its rule, default and meaning, declared once. The type, the check, the names of
+ * environment variables and flags, the help and the test of docs/configuration.md all follow from this declaration.
+ *
+ * Names follow from the key by rule: `leases.default_seconds` is OWL_LEASES_DEFAULT_SECONDS in the environment and
+ * --leases-default-seconds on a command line (where a command offers it).
+ */
+
+import { z } from 'zod';
+import { ADDRESS_RULE, parseAddress } from './address.js';
+import { isId } from './rules.js';
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+const meanings = z.registry<{ readonly rule: string; readonly meaning: string }>();
+
+const Listen = z
+  .string(ADDRESS_RULE)
+  .refine((text) => parseAddress(text) !== undefined, ADDRESS_RULE)
+  .default('127.0.0.1:50051')
+  .register(meanings, { rule: ADDRESS_RULE, meaning: 'Where talent answers.' });
+
+const DATA_RULE = 'must be the path of a directory, without NUL or line breaks';
+const Data = z
+  .string(DATA_RULE)
+  .refine((text) => text.length > 0 && !['\0', '\n', '\r'].some((bad) => text.includes(bad)), DATA_RULE)
+  .default('./data')
+  .register(meanings, {
+    rule: DATA_RULE,
+    meaning:
+      'The directory of all that talent keeps; made when it is missing, if its parent is there. A relative path counts from the directory of the file that says so, otherwise from the working directory.',
+  });
+
+const WORKER_ID_RULE = isId('') ?? 'must be an id';
+const WorkerId = z
+  .string(WORKER_ID_RULE)
+  .refine((text) => isId(text) === undefined, WORKER_ID_RULE)
+  .optional()
+  .register(meanings, {
+    rule: WORKER_ID_RULE,
+    meaning:
+      'The id of this node. Left out, talent makes one at its first start and keeps it in its data directory.',
+  });
+
+const STORE_RULE = 'must be embedded';
+const STORE_IS_FOR_LATER = `${STORE_RULE}: this release keeps its history in the data directory, EventStoreDB (esdb://…) comes with a later one`;
+const Store = z
+  .string(STORE_RULE)
+  .refine((text) => text === 'embedded', {
+    error: (issue) => (/^esdb(\+discover)?:/.test(String(issue.input)) ? STORE_IS_FOR_LATER : STORE_RULE),
+  })
+  .default('embedded')
+  .register(meanings, {
+    rule: STORE_RULE,
+    meaning: 'Where the history is kept. `esdb://…` is reserved for a fleet.',
+  });
+
+const LEVEL_RULE = `must be one of ${LOG_LEVELS.join(', ')}`;
+const LogLevel = z
+  .enum(LOG_LEVELS, LEVEL_RULE)
+  .default('info')
+  .register(meanings, { rule: LEVEL_RULE, meaning: 'How much talent logs.' });
+
+function wholeNumber(range: { from: number; to: number; otherwise: number }, meaning: string) {
+  const rule = `must be a whole number from ${range.from} to ${range.to}`;
+  return z
+    .int(rule)
+    .min(range.from, rule)
+    .max(range.to, rule)
+    .default(range.otherwise)
+    .register(meanings, { rule, meaning });
+}
+
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+
+export const ConfigSchema = z.strictObject({
+  listen: Listen,
+  data: Data,
+  worker_id: WorkerId,
+  store: Store,
+  log: z.strictObject({ level: LogLevel }).prefault({}),
+  leases: z
+    .strictObject({
+      default_seconds: wholeNumber(
+        { from: 1, to: HOUR, otherwise: 30 },
+        'How long a supervisor that names no time of its own may be silent before it counts as lost.',
+      ),
+      give_up_seconds: wholeNumber(
+        { from: 1, to: 7 * DAY, otherwise: 600 },
+        'How long a supervisor stays lost before its tasks fail.',
+      ),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      mailbox: wholeNumber(
+        { from: 1, to: 1_000_000, otherwise: 4096 },
+        'Commands that may wait for one task; more are refused until some are done.',
+      ),
+      live_actors: wholeNumber(
+        { from: 16, to: 1_000_000, otherwise: 20_000 },
+        'Tasks kept in memory at once; others are rebuilt from their history when they are needed.',
+      ),
+      recoveries: wholeNumber(
+        { from: 1, to: 1024, otherwise: 32 },
+        'Tasks rebuilt from their history at the same time.',
+      ),
+    })
+    .prefault({}),
+});
+
+/** The effective configuration. `data` is absolute. Durations are seconds, as their names say. */
+export type OwlConfig = z.infer<typeof ConfigSchema>;
+
+export interface ConfigKey {
+  /** `leases.default_seconds` */
+  readonly key: string;
+  readonly path: readonly string[];
+  /** `OWL_LEASES_DEFAULT_SECONDS` */
+  readonly variable: string;
+  /** `--leases-default-seconds` */
+  readonly flag: string;
+  readonly kind: 'text' | 'number';
+  /** Undefined when there is none. */
+  readonly fallback: string | number | undefined;
+  readonly rule: string;
+  readonly meaning: string;
+}
+
+/** Every key, in the order they are declared. */
+export const CONFIG_KEYS: readonly ConfigKey[] = keysOf(ConfigSchema, []);
+
+/** Sections are keys that only hold other keys. */
+export const CONFIG_SECTIONS: readonly string[] = [
+  ...new Set(CONFIG_KEYS.flatMap(({ path }) => (path.length > 1 ? [path.slice(0, -1).join('.')] : []))),
+];
+
+function keysOf(section: z.ZodObject, above: readonly string[]): ConfigKey[] {
+  return Object.entries(section.shape).flatMap(([name, schema]) => {
+    const path = [...above, name];
+    const inner = schema instanceof z.ZodPrefault ? schema.unwrap() : schema;
+    if (inner instanceof z.ZodObject) return keysOf(inner, path);
+    return [keyAt(path, schema)];
+  });
+}
+
+function keyAt(path: readonly string[], schema: unknown): ConfigKey {
+  const key = path.join('.');
+  const [value, fallback] = unwrapped(schema);
+  const meaning = schema instanceof z.ZodType ? meanings.get(schema) : undefined;
+  if (meaning === undefined) throw new Error(`the configuration key ${key} is declared without a meaning`);
+  return {
+    key,
+    path,
+    variable: `OWL_${path.join('_').toUpperCase()}`,
+    flag: `--${path.join('-').replaceAll('_', '-')}`,
+    kind: value instanceof z.ZodNumber ? 'number' : 'text',
+    fallback: typeof fallback === 'string' || typeof fallback === 'number' ? fallback : undefined,
+    ...meaning,
+  };
+}
+
+function unwrapped(schema: unknown): [value: unknown, fallback: unknown] {
+  if (schema instanceof z.ZodDefault) return [schema.unwrap(), schema.def.defaultValue];
+  if (schema instanceof z.ZodOptional) return [schema.unwrap(), undefined];
+  return [schema, undefined];
+}

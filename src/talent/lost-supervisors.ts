@@ -1,0 +1,55 @@
+/**
+ * The reactor that carries the fate of a supervisor to its tasks: lost marks them, heard of again (be it to say good-bye)
+ * takes the mark back. That a task fails when its supervisor stays lost is a durable timer of the task, set by the mark.
+ *
+ * Guarantee: reacting to an event again changes no task twice, also when the supervisor has other tasks by then.
+ */
+
+import type { PlotTaskSnapshot } from '../../machines/plot-task.js';
+import type { PlotTaskQueries } from '../../projections/plot-task-queries.js';
+import type { Position, RecordedEvent } from '../runtime/event-store/event-store.js';
+import { commandTo, type Reactor } from '../runtime/reactor.js';
+import { markLost, markReturned, plotTask } from './plot-task-commands.js';
+
+const LIVING = ['received', 'pending', 'started', 'running', 'stopping'];
+
+export interface LostSupervisorsOptions {
+  readonly tasks: PlotTaskQueries;
+  /** How long a supervisor may stay lost before its tasks fail. */
+  readonly giveUpSeconds: number;
+  /** Waits until the read model holds everything up to there. */
+  readonly caughtUp: (position: Position) => Promise<void>;
+}
+
+export function lostSupervisors({ tasks, giveUpSeconds, caughtUp }: LostSupervisorsOptions): Reactor {
+  return {
+    name: 'lost_supervisors',
+    categories: ['supervisor'],
+    async react(event) {
+      const decide = decisionFor(event, giveUpSeconds);
+      const workerId = event.data['worker_id'];
+      if (decide === undefined || typeof workerId !== 'string') return [];
+      await caughtUp(event.position);
+      return tasks
+        .select({ workerId, statuses: LIVING })
+        .map((row) =>
+          commandTo(plotTask, String(row['task_id']), { id: `lost_supervisors:${event.id}`, decide }),
+        );
+    },
+  };
+}
+
+function decisionFor({ type, data }: RecordedEvent, giveUpSeconds: number) {
+  const { worker_id: workerId, lost_time: lostAt } = data;
+  switch (type) {
+    case 'SupervisorLost':
+      if (typeof workerId !== 'string' || typeof lostAt !== 'number') return undefined;
+      return (task: PlotTaskSnapshot) => markLost(task, workerId, lostAt, lostAt + giveUpSeconds);
+    case 'SupervisorReturned':
+    case 'SupervisorAttached':
+    case 'SupervisorDetached':
+      return markReturned;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,49 @@
+/** A row of `plot_tasks` as the contract's PlotTaskStatus: everything that was kept is returned, what nobody gave is left out. */
+
+import type { SqlRow, SqlValue } from '../runtime/sqlite.js';
+import type { PlotTaskStatus } from '../wire/messages.js';
+import { writeReported } from './reported-fields.js';
+
+/** Columns that the wire has under the same name at its top level, and that no report sets. */
+const SAME_NAME = [
+  'worker_id',
+  'task_id',
+  'status',
+  'received_time',
+  'pending_time',
+  'started_time',
+  'running_time',
+  'finished_time',
+  'id',
+  'create_time',
+  'update_time',
+  'attempt',
+  'revision',
+] as const;
+
+const ORDERED_DETAILS = ['fpk', 'ppk', 'cache1', 'cache2', 'dest_type', 'dest_path'] as const;
+
+export function statusMessageOf(row: SqlRow): PlotTaskStatus {
+  const reported = writeReported(row);
+  const details = typeof reported['plot_details'] === 'object' ? reported['plot_details'] : {};
+  return {
+    ...reported,
+    ...pick(row, SAME_NAME),
+    existed: true,
+    plot_details: {
+      ...details,
+      ...pick(row, ORDERED_DETAILS),
+      is_started: row['started_time'] !== null,
+      is_finished: row['status'] === 'finished',
+    },
+  };
+}
+
+function pick(row: SqlRow, names: readonly string[]): Record<string, SqlValue> {
+  const picked: Record<string, SqlValue> = {};
+  for (const name of names) {
+    const value = row[name];
+    if (value !== undefined && value !== null) picked[name] = value;
+  }
+  return picked;
+}

@@ -1,0 +1,65 @@
+/** What went wrong with a call to talent, as one of the kinds of the one error taxonomy. */
+
+import { status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
+import { type ErrorKind, GRPC_CODE_OF, messageOf, OwlError } from '../runtime/errors.js';
+
+/** Nobody answers at the server's address, or not in time. */
+export class UnreachableError extends OwlError {
+  override readonly name = 'UnreachableError';
+  /** True when the request may have been carried out all the same. */
+  readonly mayHaveArrived: boolean;
+
+  constructor(message: string, mayHaveArrived: boolean) {
+    super('unavailable', message);
+    this.mayHaveArrived = mayHaveArrived;
+  }
+}
+
+/** grpc-js itself says these; a talent that answers UNAVAILABLE says something of its own. */
+const NO_CONNECTION =
+  /^(No connection established|Name resolution failed|Connection dropped|Stream refused)|\bE[A-Z]{4,}\b/;
+
+/** @param server HOST:PORT as it was called, for the message */
+export function explainCallError(error: unknown, server: string): OwlError {
+  if (error instanceof OwlError) return error;
+  if (!isServiceError(error)) return new OwlError('unavailable', messageOf(error), { cause: error });
+  const { code, details } = error;
+  if (code === GrpcStatus.UNAVAILABLE && NO_CONNECTION.test(details)) return noTalent(server, details);
+  if (code === GrpcStatus.DEADLINE_EXCEEDED) {
+    return new UnreachableError(`${server} did not answer in time; is it a talent, and is it well?`, true);
+  }
+  if (code === GrpcStatus.UNIMPLEMENTED) {
+    return new OwlError(
+      'unavailable',
+      `what answers at ${server} does not know this call; an older talent? (${details})`,
+    );
+  }
+  const kind = KINDS.find((known) => GRPC_CODE_OF[known] === code);
+  return kind === undefined
+    ? new OwlError('unavailable', `the talent at ${server} failed: ${details}`)
+    : new OwlError(kind, details);
+}
+
+function noTalent(server: string, details: string): UnreachableError {
+  const code = /\b(E[A-Z]{4,})\b/.exec(details)?.[1];
+  let reason = '';
+  if (details.startsWith('Name resolution failed')) reason = ' (this name has no address)';
+  else if (code !== undefined && code !== 'ECONNREFUSED') reason = ` (${code})`;
+  return new UnreachableError(
+    `no talent answers at ${server}${reason}: start one with \`owl talent --data DIR\`, or name another with --server`,
+    !details.startsWith('No connection established') && !details.startsWith('Name resolution failed'),
+  );
+}
+
+const KINDS: readonly ErrorKind[] = [
+  'refused',
+  'conflict',
+  'retryable',
+  'unavailable',
+  'invalid',
+  'not_found',
+];
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && 'code' in error && 'details' in error && typeof error.details === 'string';
+}

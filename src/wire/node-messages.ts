@@ -1,0 +1,56 @@
+/**
+ * The messages of proto/runtime.proto as TypeScript sees them once decoded: a field that was not given is missing (proto3
+ * sends no zero and no empty text). Units are those of the proto file: seconds, Unix seconds.
+ */
+
+export interface NodeStatus {
+  worker_id?: string;
+  live_actors?: number;
+  caught_up?: boolean;
+  readers?: ReaderStatus[];
+  timers?: TimersStatus;
+}
+
+export interface ReaderStatus {
+  name?: string;
+  kind?: string;
+  checkpoint?: string;
+  head?: string;
+  caught_up?: boolean;
+  behind_seconds?: number;
+  parked?: number;
+  last_error?: string;
+  parked_events?: ParkedEvent[];
+}
+
+export interface ParkedEvent {
+  stream?: string;
+  revision?: number;
+  type?: string;
+  position?: string;
+  error?: string;
+  attempts?: number;
+  parked_time?: number;
+}
+
+export interface TimersStatus {
+  pending?: number;
+  next_due_time?: number;
+  firing?: number;
+  failing?: number;
+  last_error?: string;
+}
+
+export interface RedriveRequest {
+  reader?: string;
+  stream?: string;
+}
+
+export interface RedriveResponse {
+  applied?: number;
+  still_parked?: number;
+}
+
+export interface RebuildRequest {
+  projection?: string;
+}
