@@ -1,0 +1,61 @@
+/** `owl supervisor list`: the supervisors a talent knows, and how they are. */
+
+import type { Command } from 'commander';
+import type { SupervisorStatus } from '../../wire/messages.js';
+import { formatAge, toJson } from '../format.js';
+import { type GlobalOptions, withTalent } from '../globals.js';
+import { addExamples } from '../help.js';
+import { type Column, renderTable } from '../table.js';
+import type { Terminal } from '../terminal.js';
+
+export function addSupervisorCommands(program: Command, terminal: Terminal): void {
+  const group = program
+    .command('supervisor')
+    .summary('look at supervisors')
+    .description('Looks at the supervisors that run plotters.');
+  const list = group
+    .command('list')
+    .summary('list supervisors and their leases')
+    .description('Lists the supervisors that hold or held a lease. Supervisors of old peers hold none.');
+  addExamples(list, [
+    ['owl supervisor list', 'who is there, who is lost and since when'],
+    ['owl supervisor list --json', 'the raw values, for a program'],
+  ]);
+  list.action(async (_options: unknown, self: Command) => {
+    await listSupervisors(terminal, self.optsWithGlobals<GlobalOptions>());
+  });
+}
+
+async function listSupervisors(terminal: Terminal, options: GlobalOptions): Promise<void> {
+  const { out, err } = terminal;
+  await withTalent(terminal, options, async (talent) => {
+    const { supervisors = [] } = await talent.supervisors();
+    if (options.json) await out.line(toJson(supervisors));
+    else if (supervisors.length === 0) await err.line('no supervisor has attached to this talent yet');
+    else await out.write(renderTable(columns(Date.now()), supervisors, out));
+  });
+}
+
+function columns(nowMs: number): Column<SupervisorStatus>[] {
+  return [
+    { title: 'WORKER', rank: 0, least: 12, value: ({ worker_id = '' }) => worker_id },
+    { title: 'STATUS', rank: 0, value: ({ status = '' }) => status },
+    { title: 'SINCE', align: 'right', value: (supervisor) => formatAge(statusTime(supervisor), nowMs) },
+    { title: 'HOST', rank: 2, least: 10, value: ({ host = '' }) => host },
+    { title: 'PID', rank: 3, align: 'right', value: ({ pid }) => String(pid ?? '') },
+    {
+      title: 'LEASE',
+      rank: 4,
+      align: 'right',
+      value: ({ lease_seconds: s }) => (s === undefined ? '' : `${s}s`),
+    },
+    { title: 'REMARKS', rank: 5, least: 16, value: ({ remarks = '' }) => remarks },
+  ];
+}
+
+/** Unix seconds at which the status it is in began. */
+function statusTime({ attached_time, lost_time, returned_time, detached_time, status }: SupervisorStatus) {
+  if (status === 'lost') return lost_time;
+  if (status === 'detached') return detached_time;
+  return Math.max(attached_time ?? 0, returned_time ?? 0);
+}

@@ -1,0 +1,42 @@
+/** How the `owl` command ends: the exit codes, and which error ends with which. */
+
+import { OwlError } from '../runtime/errors.js';
+import { UnreachableError } from '../wire/call-error.js';
+
+export const EXIT = {
+  /** Done. */
+  ok: 0,
+  /** Refused, or failed. */
+  failed: 1,
+  /** The command line is wrong: nothing was asked of anyone. */
+  usage: 2,
+  /** No talent could be reached. */
+  unreachable: 3,
+  /** SIGINT came first. */
+  interrupted: 130,
+  /** SIGTERM came first. */
+  terminated: 143,
+} as const;
+
+/** One line for each exit code, for --help. */
+export const EXIT_HELP = `Exit codes:
+  0    done
+  1    refused or failed; the reason is on stderr
+  2    wrong usage
+  3    no talent could be reached
+  130  interrupted (143: terminated)`;
+
+/** The command line asks for something that can't be meant. */
+export class UsageError extends OwlError {
+  override readonly name = 'UsageError';
+
+  constructor(message: string) {
+    super('invalid', message);
+  }
+}
+
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof UnreachableError) return EXIT.unreachable;
+  return EXIT.failed;
+}

@@ -1,0 +1,93 @@
+/** The options that every command takes, and what follows from them: where the talent is, and clients for it. */
+
+import type { Command } from 'commander';
+import { type Address, formatAddress, localAddress, parseAddress } from '../talent/address.js';
+import { type LoadedConfig, loadConfig, SERVER_VARIABLE } from '../talent/config.js';
+import { NodeClient } from '../wire/node-client.js';
+import { PlotManagerClient } from '../wire/plot-manager-client.js';
+import type { ServiceClient, ServiceClientOptions } from '../wire/service-client.js';
+import { UsageError } from './exit.js';
+import type { Terminal } from './terminal.js';
+
+export interface GlobalOptions {
+  readonly server?: string;
+  readonly json?: boolean;
+  readonly config?: string;
+}
+
+export function addGlobalOptions(program: Command): void {
+  program
+    .option('--server <HOST:PORT>', `the talent to talk to (env: ${SERVER_VARIABLE}; default: as configured)`)
+    .option('--config <FILE>', 'the configuration file (env: OWL_CONFIG; default: ./owl.yaml if it is there)')
+    .option('--json', 'print raw values for programs: nothing is shortened, what was not given is left out');
+}
+
+/** @param flags what the command line says about configuration keys */
+export function configOf(
+  terminal: Terminal,
+  options: GlobalOptions,
+  flags: Readonly<Record<string, string | undefined>> = {},
+): LoadedConfig {
+  return loadConfig({ file: options.config, env: terminal.env, cwd: terminal.cwd, flags });
+}
+
+/** Runs `work` with a client of the talent that was asked for, and closes it. The client ends with the command. */
+export async function withTalent(
+  terminal: Terminal,
+  options: GlobalOptions,
+  work: (talent: PlotManagerClient) => Promise<void>,
+): Promise<void> {
+  await withClient(new PlotManagerClient(clientOptions(terminal, options)), work);
+}
+
+/** The same with a client for what the talent tells of itself as a node. */
+export async function withNode(
+  terminal: Terminal,
+  options: GlobalOptions,
+  work: (node: NodeClient) => Promise<void>,
+): Promise<void> {
+  await withClient(new NodeClient(clientOptions(terminal, options)), work);
+}
+
+async function withClient<C extends ServiceClient>(
+  client: C,
+  work: (client: C) => Promise<void>,
+): Promise<void> {
+  try {
+    await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+function clientOptions(terminal: Terminal, options: GlobalOptions): ServiceClientOptions {
+  return {
+    server: formatAddress(serverOf(terminal, options)),
+    signal: AbortSignal.any([terminal.interrupted, terminal.out.closed]),
+  };
+}
+
+/** The command line says it, or the environment, or it is the talent that this machine's configuration describes. */
+function serverOf(terminal: Terminal, options: GlobalOptions): Address {
+  if (options.server !== undefined) return namedServer(options.server, '--server');
+  const fromEnvironment = terminal.env[SERVER_VARIABLE];
+  if (fromEnvironment) return namedServer(fromEnvironment, SERVER_VARIABLE);
+  const { config, origins } = configOf(terminal, options);
+  const listen = parseAddress(config.listen);
+  if (listen === undefined || listen.port === 0) {
+    throw new UsageError(
+      `${origins.get('listen')}: listen is ${config.listen}, which takes any free port; say with --server where the talent is`,
+    );
+  }
+  return localAddress(listen);
+}
+
+function namedServer(text: string, place: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined || address.port === 0) {
+    throw new UsageError(
+      `${place} must be HOST:PORT or [IPv6]:PORT with a port from 1 to 65535, not "${text}"`,
+    );
+  }
+  return address;
+}

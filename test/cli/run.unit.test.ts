@@ -1,0 +1,223 @@
+/** The command line without a talent: help, usage, exit codes, configuration. */
+
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import t from 'tap';
+import { runOwl } from '../../src/cli/run.js';
+import { Output } from '../../src/cli/terminal.js';
+import { textWidth } from '../../src/cli/text-width.js';
+import { CONFIG_KEYS } from '../../src/talent/config.js';
+import { owl, terminalDouble } from './terminal-double.js';
+
+const COMMANDS = [
+  ['talent'],
+  ['plot', 'create'],
+  ['plot', 'stop'],
+  ['plot', 'retry'],
+  ['plot', 'status'],
+  ['plot', 'list'],
+  ['plot', 'watch'],
+  ['plot', 'history'],
+  ['supervisor', 'list'],
+  ['config', 'check'],
+];
+
+/** A port that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+t.test('every command has a help that fits 80 columns and shows examples', async (t) => {
+  for (const command of [[], ...COMMANDS]) {
+    const { code, stdout, stderr } = await owl([...command, '--help']);
+    const name = ['owl', ...command].join(' ');
+    t.equal(code, 0, name);
+    t.equal(stderr, '', name);
+    t.match(stdout, `Usage: ${name}`, name);
+    t.match(stdout, /\nExamples:\n {2}\$ owl /, name);
+    t.match(stdout, '--server <HOST:PORT>', name);
+    t.strictSame(
+      stdout.split('\n').filter((line) => textWidth(line) > 80),
+      [],
+      name,
+    );
+  }
+});
+
+t.test('the help names the exit codes, and every setting with its variable', async (t) => {
+  const { stdout } = await owl(['--help']);
+  for (const code of ['0', '1', '2', '3', '130']) t.match(stdout, new RegExp(`^  ${code} +\\w`, 'm'), code);
+  const talent = (await owl(['talent', '--help'])).stdout;
+  const config = (await owl(['config', 'check', '--help'])).stdout;
+  for (const { key, flag, variable } of CONFIG_KEYS) {
+    t.match(talent.replaceAll(/\s+/g, ' '), `(env: ${variable}`, key);
+    t.match(talent, ` ${flag} <`, key);
+    t.match(config, new RegExp(`  ${key} +${variable} \\(default: `), key);
+  }
+});
+
+t.test('the version is that of the package', async (t) => {
+  const { code, stdout } = await owl(['--version']);
+  t.equal(code, 0);
+  t.match(stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+t.test('wrong usage ends with 2, says what is wrong and what was meant, and prints no result', async (t) => {
+  const wrong: [args: string[], message: RegExp][] = [
+    [[], /^Usage: owl /],
+    [['plot'], /^Usage: owl plot /],
+    [['plto'], /unknown command 'plto'\n\(Did you mean plot\?\)/],
+    [['plot', 'lsit'], /unknown command 'lsit'\n\(Did you mean list\?\)/],
+    [['plot', 'list', '--stauts', 'failed'], /unknown option '--stauts'\n\(Did you mean --status\?\)/],
+    [['plot', 'list', '--status', 'runing'], /"runing" is none of received, pending/],
+    [['plot', 'list', '--limit', '0'], /must be a whole number from 1/],
+    [['plot', 'list', '--since', 'soon'], /must be a time like 2h/],
+    [['plot', 'list', 'extra'], /too many arguments/],
+    [['plot', 'stop'], /missing required argument 'ID'/],
+    [['plot', 'stop', ''], /must not be empty/],
+    [['plot', 'create', '--dest-path', '/d'], /required option '--cache1 <DIR>' not specified/],
+    [['plot', 'create', '--cache1', '/c', '--dest-path', '/d', '--ksize', 'big'], /must be a whole number/],
+    [['plot', 'status', 'task_1', '--status', 'failed'], /give an id or --status, not both/],
+    [
+      ['plot', 'list', '--server', 'nowhere'],
+      /--server must be HOST:PORT or \[IPv6\]:PORT .*, not "nowhere"/,
+    ],
+    [['plot', 'list', '--server', 'x:0'], /--server must be HOST:PORT/],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, stdout, stderr } = await owl(args);
+    t.equal(code, 2, args.join(' '));
+    t.match(stderr, message, args.join(' '));
+    t.equal(stdout, '', args.join(' '));
+  }
+  const { code, stderr } = await owl(['plot', 'list'], { env: { OWL_SERVER: 'nowhere' } });
+  t.equal(code, 2);
+  t.match(stderr, /OWL_SERVER must be HOST:PORT/);
+});
+
+t.test(
+  'with nobody listening every command that needs a talent ends with 3 and says what to do',
+  async (t) => {
+    const server = `127.0.0.1:${await closedPort()}`;
+    const commands = [
+      ['plot', 'create', '--cache1', '/c', '--dest-path', '/d'],
+      ['plot', 'stop', 'x'],
+      ['plot', 'retry', 'x'],
+      ['plot', 'status'],
+      ['plot', 'status', 'x'],
+      ['plot', 'list'],
+      ['plot', 'list', '--json'],
+      ['plot', 'watch'],
+      ['plot', 'history', 'x'],
+      ['supervisor', 'list'],
+    ];
+    for (const command of commands) {
+      const { code, stdout, stderr } = await owl([...command, '--server', server]);
+      t.equal(code, 3, command.join(' '));
+      t.equal(
+        stderr,
+        `owl: no talent answers at ${server}: start one with \`owl talent --data DIR\`, or name another with --server\n`,
+      );
+      t.equal(stdout, '');
+    }
+  },
+);
+
+t.test('the talent is the one of --server, else of OWL_SERVER, else of the configuration', async (t) => {
+  const port = await closedPort();
+  const cwd = t.testdir({ 'owl.yaml': `listen: 0.0.0.0:${port}\n`, 'any.yaml': 'listen: "[::]:0"\n' });
+  const asked = async (args: string[], env = {}) =>
+    (await owl(['plot', 'list', ...args], { cwd, env })).stderr;
+  t.match(
+    await asked([]),
+    `no talent answers at 127.0.0.1:${port}:`,
+    'all interfaces are reached at this one',
+  );
+  t.match(await asked([], { OWL_SERVER: `localhost:${port}` }), `no talent answers at localhost:${port}:`);
+  t.match(await asked(['--server', `127.0.0.2:${port}`], { OWL_SERVER: 'x:1' }), `at 127.0.0.2:${port}:`);
+  t.match(await asked(['--config', 'any.yaml']), 'any.yaml:1:1: listen is [::]:0, which takes any free port');
+});
+
+t.test('a name without an address is told from a talent that is not there', async (t) => {
+  const { code, stderr } = await owl(['plot', 'list', '--server', 'no-such-host.invalid:1']);
+  t.equal(code, 3);
+  t.match(stderr, 'no talent answers at no-such-host.invalid:1 (this name has no address): ');
+});
+
+t.test('what is interrupted before it is done ends with 130', async (t) => {
+  for (const [signal, expected] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    const terminal = terminalDouble();
+    terminal.interrupt(signal);
+    t.equal(await runOwl(['plot', 'list', '--server', '127.0.0.1:1'], terminal), expected);
+    t.equal(terminal.stderr(), '');
+  }
+});
+
+t.test('a result that can not be written is a failure, and a reader that has gone is none', async (t) => {
+  const runInto = async (code: string) => {
+    const broken = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error('broken'), { code })),
+    });
+    const terminal = terminalDouble({ cwd: t.testdir() });
+    const exitCode = await runOwl(['config', 'check'], { ...terminal, out: new Output(broken, {}) });
+    return [exitCode, terminal.stderr()];
+  };
+  t.strictSame(await runInto('ENOSPC'), [1, "owl: the result can't be written: broken\n"]);
+  t.strictSame(await runInto('EPIPE'), [0, '']);
+});
+
+t.test('config check shows the effective values and where they come from', async (t) => {
+  const cwd = t.testdir({ 'owl.yaml': 'data: store\nlog: { level: debug }\n' });
+  const { code, stdout, stderr } = await owl(['config', 'check'], { cwd, env: { OWL_LISTEN: '[::1]:7' } });
+  t.equal(code, 0);
+  t.equal(stderr, '');
+  t.match(stdout, /^owl\.yaml is ok\n/);
+  t.match(stdout, /^listen +\[::1\]:7 +OWL_LISTEN$/m);
+  t.match(stdout, /^log\.level +debug +owl\.yaml:2:8$/m);
+  t.match(stdout, /^worker_id +- +default$/m);
+
+  const json: unknown = JSON.parse((await owl(['config', 'check', '--json', join(cwd, 'owl.yaml')])).stdout);
+  t.match(json, {
+    ok: true,
+    config: { data: join(cwd, 'store'), log: { level: 'debug' } },
+    origins: { listen: 'default', data: `${join(cwd, 'owl.yaml')}:1:1` },
+  });
+});
+
+t.test('config check tells all problems at once and ends with 1', async (t) => {
+  const cwd = t.testdir({ 'bad.yaml': 'lisen: x\nstore: none\n' });
+  const { code, stdout, stderr } = await owl(['config', 'check', 'bad.yaml'], { cwd });
+  t.equal(code, 1);
+  t.equal(stdout, '');
+  t.equal(
+    stderr,
+    'owl: the configuration has 2 problems:\n' +
+      '  bad.yaml:1:1: lisen is not a known key; did you mean listen? (value: "x")\n' +
+      '  bad.yaml:2:1: store must be embedded, not "none"\n',
+  );
+  const asJson = await owl(['config', 'check', 'bad.yaml', '--json'], { cwd });
+  t.equal(asJson.code, 1);
+  t.match(JSON.parse(asJson.stdout), {
+    ok: false,
+    problems: [{ place: 'bad.yaml:1:1', key: 'lisen' }, { key: 'store' }],
+  });
+});
+
+t.test('talent with a wrong setting starts nothing', async (t) => {
+  const cwd = t.testdir();
+  const { code, stderr } = await owl(['talent', '--listen', 'nowhere', '--limits-mailbox', '0'], { cwd });
+  t.equal(code, 1);
+  t.match(stderr, /^ {2}--limits-mailbox: limits\.mailbox must be a whole number from 1 to 1000000, not 0$/m);
+  t.match(stderr, /^ {2}--listen: listen must be HOST:PORT/m);
+});
