@@ -1,0 +1,176 @@
+/**
+ * Reports one plot to talent: what its log tells, line by line, and in the end how it ended.
+ *
+ * Guarantees: every line that tells something is reported, in order, each once: the next one goes out when talent has
+ * answered, and whoever begins anew asks talent for the byte up to which it has been told and goes on there. Memory is
+ * bounded: the log is read no faster than talent answers.
+ */
+
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { Backoff, wait } from '../runtime/backoff.js';
+import type { Clock } from '../runtime/clock.js';
+import type { PlotTaskStatus } from '../wire/messages.js';
+import type { PlotManagerClient } from '../wire/plot-manager-client.js';
+import { type PlotEnd, type PlotRecord, readPlotRecord } from '../wire/plot-record.js';
+import type { ReportStream } from '../wire/report-stream.js';
+import { type Facts, NOTHING } from './facts.js';
+import { LogFollower } from './log-follower.js';
+import { createParser, isLogFormat, LOG_FORMATS } from './parsers/index.js';
+import { toReason } from './parsers/readings.js';
+import { endReport, newsReport } from './plot-reports.js';
+
+/** A plotter that prints line after line is read in pieces of that many bytes at least, or after so long. */
+const SMALL_BATCH_BYTES = 16_384;
+const PAUSE_MS = 200;
+const LAST_LINES = 3;
+const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
+
+export interface PlotReporterOptions {
+  readonly data: string;
+  readonly record: PlotRecord;
+  readonly talent: PlotManagerClient;
+  readonly reports: ReportStream;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends it, without an error and without a last word to talent. */
+  readonly signal: AbortSignal;
+}
+
+/** What has been read of the log so far. */
+interface Reading {
+  known: Facts;
+  offset: number;
+  readonly lastLines: string[];
+}
+
+export class PlotReporter {
+  private readonly options: PlotReporterOptions;
+  private readonly logger: Logger;
+  private readonly backoff = new Backoff({ firstMs: 200 });
+  private readonly givenUp = new AbortController();
+  private readonly signal: AbortSignal;
+  private follower: LogFollower | undefined;
+  private end: PlotEnd | undefined;
+
+  constructor(options: PlotReporterOptions) {
+    this.options = options;
+    const { task_id, attempt } = options.record;
+    this.logger = options.logger.child({ taskId: task_id, attempt });
+    this.signal = AbortSignal.any([options.signal, this.givenUp.signal]);
+  }
+
+  /** The plotter has ended: what its log still holds is read, and then its end is reported. */
+  noteEnd(end: PlotEnd): void {
+    this.end ??= end;
+    this.follower?.finish();
+  }
+
+  /** The plot is settled without it: nobody wants to hear more. */
+  giveUp(): void {
+    this.givenUp.abort();
+  }
+
+  /** Until there is nothing more to report. What goes wrong on the way is logged and tried again. */
+  async run(): Promise<void> {
+    const { signal } = this;
+    const { clock } = this.options;
+    while (!signal.aborted) {
+      try {
+        await this.report();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        this.logger.warn({ err: error }, 'a plot is not reported at the moment; trying again');
+        await wait(clock, this.backoff.next(), signal);
+      }
+    }
+  }
+
+  /** From the log's begin to the end of the plot, telling only what talent does not know. */
+  private async report(): Promise<void> {
+    const { signal } = this;
+    const { data, record, clock } = this.options;
+    const told = await this.askHowFar();
+    if (told === undefined) return;
+    const reading: Reading = { known: NOTHING, offset: 0, lastLines: [] };
+    this.follower = new LogFollower({ path: record.log_path, clock, signal });
+    if (this.end !== undefined) this.follower.finish();
+    if (!(await this.tellNews(this.follower, reading, told))) return;
+    const { end } = this;
+    if (signal.aborted || end === undefined) return;
+    const { stopping } = readPlotRecord(data, record) ?? record;
+    await this.send(endReport({ ...record, offset: reading.offset }, { ...reading, end, stopping }));
+  }
+
+  /** The byte up to which talent has been told of this attempt; undefined when it wants to hear no more. */
+  private async askHowFar(): Promise<number | undefined> {
+    const { talent, record } = this.options;
+    const task = await talent.status({ task_id: record.task_id });
+    if (this.isOver(task)) return undefined;
+    return task.log_offset ?? 0;
+  }
+
+  private isOver({ existed = false, attempt, status = '' }: PlotTaskStatus): boolean {
+    return !existed || attempt !== this.options.record.attempt || OVER.has(status);
+  }
+
+  /** False when talent wants to hear no more. */
+  private async tellNews(follower: LogFollower, reading: Reading, told: number): Promise<boolean> {
+    const { record, clock } = this.options;
+    const parse = this.parser();
+    for await (const { lines, offset } of follower) {
+      const isSmall = offset - reading.offset < SMALL_BATCH_BYTES;
+      for (const line of lines) {
+        const news = parse(line.text);
+        reading.known = { ...reading.known, ...news };
+        reading.offset = line.offset;
+        keepLast(reading.lastLines, line.text);
+        if (line.offset <= told || Object.keys(news).length === 0) continue;
+        const isRunning = reading.known.started ?? false;
+        const report = newsReport({ ...record, offset: line.offset }, news, isRunning, clock.now() / 1000);
+        if (!(await this.send(report))) return false;
+        this.backoff.reset();
+      }
+      // Every look at a file costs; what comes meanwhile is read at once.
+      if (isSmall && this.end === undefined) await wait(clock, PAUSE_MS, this.signal);
+      else await nextTurn();
+    }
+    return true;
+  }
+
+  /** A log that nobody can read still ends, and its plot with it. */
+  private parser(): (line: string) => Facts {
+    const { format } = this.options.record;
+    if (isLogFormat(format)) {
+      const parser = createParser(format);
+      return (line) => parser.feed(line);
+    }
+    this.logger.error({ format, known: LOG_FORMATS }, 'no such log format; nothing of this log is reported');
+    return () => NOTHING;
+  }
+
+  /** False when talent wants to hear no more of this attempt. */
+  private async send(report: PlotTaskStatus): Promise<boolean> {
+    const { talent, reports } = this.options;
+    const { is_success = false, msg } = await reports.send(report);
+    if (is_success) return true;
+    const task = await talent.status({ task_id: this.options.record.task_id });
+    if (this.isOver(task)) {
+      this.logger.info({ reason: msg }, 'talent wants to hear no more of this plot');
+      return false;
+    }
+    this.logger.error(
+      { reason: msg, offset: report.log_offset },
+      'talent refused what a line told; going on',
+    );
+    return true;
+  }
+}
+
+function keepLast(lines: string[], line: string): void {
+  const text = toReason(line);
+  if (text === '') return;
+  lines.push(text);
+  if (lines.length > LAST_LINES) lines.shift();
+}
