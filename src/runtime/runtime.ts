@@ -75,7 +75,7 @@ export class Runtime {
     this.releasers = new Releasers(logger);
     this.registry = new SchemaRegistry(actorTypes);
     this.store = withSchemas(options.store, this.registry);
-    this.db = openDatabase(options.databasePath, 'derived');
+    this.db = openDatabase(options.databasePath);
     this.releasers.add('read models', () => this.db.close());
     this.system = new ActorSystem({
       store: this.store,

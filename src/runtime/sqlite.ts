@@ -1,13 +1,18 @@
 /**
- * The one file that imports the SQLite driver. Two ways to open a database: `durable` for what must survive power loss
- * the moment it is confirmed (the event store), `derived` for what can be rebuilt (read models, snapshots). Both are
- * connections to one WAL file: the log is sequential, so a durable commit also makes every derived one before it durable,
- * and after power loss a lost derived tail is projected again.
+ * The one file that imports the SQLite driver.
  *
- * Guarantees: a transaction is committed as a whole or not at all, and whatever the file system, the lock or the disk
- * does wrong arrives as a StoreUnavailableError that says what to do. Everything is synchronous: a call that returns is done.
+ * Guarantees: a transaction is committed as a whole or not at all, and survives the death of the process once committed;
+ * it survives power loss once a `sync` that began after it has resolved. The log of a file is sequential and so are its
+ * checksums: what is lost with the power is the newest transactions, never one in the middle. Whatever file system, lock
+ * or disk do wrong arrives as a StoreUnavailableError that says what to do. Everything but `sync` is synchronous: a call
+ * that returns is done.
+ *
+ * Why `sync` and not `synchronous = FULL`: the same flush of the same file, but the event loop does not stand still for it
+ * (docs/decisions/0008-flushing-off-the-event-loop.md).
  */
 
+import { closeSync, fdatasync, openSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance } from '@photostructure/sqlite';
 import { messageOf, StoreUnavailableError } from './errors.js';
 import { explainFailure, isLocked } from './sqlite-failures.js';
@@ -45,6 +50,7 @@ export interface OpenDatabaseOptions {
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
+const flush = promisify(fdatasync);
 /** SQLite's name for a database that lives in no file; it knows no WAL. */
 const IN_MEMORY = ':memory:';
 /** Four times the default of 1000 pages: a page that changes in many groups is copied into the database less often. */
@@ -52,11 +58,7 @@ const WAL_PAGES_BEFORE_CHECKPOINT = 4_000;
 const LARGEST_IDLE_WAL_BYTES = 64 * 1024 * 1024;
 
 /** @throws StoreUnavailableError when the file can't be opened, is no database, or lies where WAL does not work */
-export function openDatabase(
-  path: string,
-  mode: 'durable' | 'derived',
-  options: OpenDatabaseOptions = {},
-): Database {
+export function openDatabase(path: string, options: OpenDatabaseOptions = {}): Database {
   const db = new SqliteDatabase(path, openDriver(path, options.busyTimeoutMs ?? BUSY_TIMEOUT_MS));
   try {
     const journal = db.prepare('PRAGMA journal_mode = WAL').get();
@@ -67,7 +69,7 @@ export function openDatabase(
       );
     }
     db.exec(
-      `PRAGMA synchronous = ${mode === 'durable' ? 'FULL' : 'NORMAL'};
+      `PRAGMA synchronous = NORMAL;
        PRAGMA wal_autocheckpoint = ${WAL_PAGES_BEFORE_CHECKPOINT};
        PRAGMA journal_size_limit = ${LARGEST_IDLE_WAL_BYTES};`,
     );
@@ -129,6 +131,8 @@ class SqliteDatabase implements Database {
   private readonly begin: Statement;
   private readonly commit: Statement;
   private readonly rollback: Statement;
+  /** The log's file descriptor, from the first `sync` on. Its file stays as long as a connection is open. */
+  private log: number | undefined;
 
   constructor(path: string, driver: DatabaseSyncInstance) {
     this.path = path;
@@ -166,8 +170,24 @@ class SqliteDatabase implements Database {
     }
   }
 
+  async sync(): Promise<void> {
+    if (this.path === IN_MEMORY) return;
+    try {
+      this.log ??= openSync(`${this.path}-wal`, 'r+');
+      await flush(this.log);
+    } catch (error) {
+      throw new StoreUnavailableError(
+        `${this.path} could not be flushed to the disk (${messageOf(error)}); check the disk and restart the process`,
+        'unknown',
+        { cause: error },
+      );
+    }
+  }
+
   close(): void {
     if (!this.driver.isOpen) return;
+    if (this.log !== undefined) closeSync(this.log);
+    this.log = undefined;
     try {
       this.driver.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {

@@ -92,6 +92,11 @@ t.test('two projectors on one database never both apply, and both tell what was 
     200,
   );
   t.same(heard, [amounts, amounts]);
+  t.match(
+    both.map((tallies) => tallies.status()),
+    [{ parked: 0 }, { parked: 0 }],
+    'the loser of a race did not even try',
+  );
 });
 
 t.test(

@@ -26,7 +26,7 @@ function tablesIn(db: Database): unknown[] {
 
 t.test('a rebuild while writes go on gives the same table as applying event by event', async (t) => {
   const { store, db, projector, onEnd } = projecting(t);
-  const gate = holdingBack(store);
+  const gate = holdingBack(store, 3);
   const tallies = projector(talliesProjection(), { store: gate.store, batchSize: 7 });
   const told: string[] = [];
   tallies.onApplied((events) => told.push(...events.map(({ id }) => id)));
@@ -53,7 +53,7 @@ t.test('a rebuild while writes go on gives the same table as applying event by e
   await write(17);
   await tallies.caughtUpTo(await store.head());
 
-  const fresh = openDatabase(':memory:', 'derived');
+  const fresh = openDatabase(':memory:');
   onEnd(() => fresh.close());
   const incremental = projector(talliesProjection(), { db: fresh });
   await incremental.start();
@@ -68,6 +68,27 @@ t.test('a rebuild while writes go on gives the same table as applying event by e
     'listeners hear each event once and in order',
   );
 });
+
+t.test(
+  'a shadow that came to an end of the store which the live table has passed is not swapped in',
+  async (t) => {
+    const { store, db, projector } = projecting(t);
+    const gate = holdingBack(store, 0);
+    const tallies = projector(talliesProjection(), { store: gate.store });
+    await tallies.start();
+    await tallies.caughtUpTo((await add(store, 'a', 1)).position);
+    gate.shut();
+    const rebuilding = tallies.rebuild();
+    await until('the shadow has read all there is', () => gate.waiting());
+    const { position } = await add(store, 'a', 2);
+    await tallies.caughtUpTo(position);
+    gate.open();
+    await rebuilding;
+    t.match(rowsOf(db), [{ total: 3, applied: 2 }]);
+    t.match(new Checkpoints(db).read('tallies'), { position });
+    t.equal(tallies.status().parked, 0);
+  },
+);
 
 t.test('a rebuild replaces what the live table has wrong, and its parked events', async (t) => {
   const { store, db, projector } = projecting(t);
@@ -226,8 +247,8 @@ t.test('stopped and started while a new version is being filled', async (t) => {
   t.match(rowsOf(db), [{ total: 1 }]);
 });
 
-/** While it is shut, new subscriptions wait after their third batch. Those under way go on. */
-function holdingBack(store: EventStore) {
+/** While it is shut, new subscriptions wait with what they give after so many batches. Those under way go on. */
+function holdingBack(store: EventStore, batches: number) {
   let held: Promise<void> | undefined;
   let open: () => void = () => undefined;
   let waiting = false;
@@ -244,11 +265,12 @@ function holdingBack(store: EventStore) {
         const until = held;
         let given = 0;
         for await (const batch of store.subscribe(options)) {
+          if (given === batches) {
+            waiting = until !== undefined;
+            await until;
+          }
           yield batch;
           given += 1;
-          if (given !== 3) continue;
-          waiting = until !== undefined;
-          await until;
         }
       },
     }),

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Database, numberIn, openDatabase, textIn, tryLock } from '../../src/runtime/sqlite.js';
 
-function open(t: Test, mode: 'durable' | 'derived' = 'durable'): Database {
-  const db = openDatabase(join(t.testdir(), 'owl.db'), mode);
+function open(t: Test): Database {
+  const db = openDatabase(join(t.testdir(), 'owl.db'));
   t.teardown(() => db.close());
   return db;
 }
@@ -15,23 +15,22 @@ function pragma(db: Database, name: string): unknown {
   return Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 
-t.test('durable waits for the disk at every commit, derived does not; both write ahead', async (t) => {
+t.test('two connections write ahead into one log, which can be flushed', async (t) => {
   const path = join(t.testdir(), 'owl.db');
-  const durable = openDatabase(path, 'durable');
-  t.teardown(() => durable.close());
-  const derived = openDatabase(path, 'derived');
-  t.teardown(() => derived.close());
-  const [NORMAL, FULL] = [1, 2];
-  t.equal(pragma(durable, 'synchronous'), FULL);
-  t.equal(pragma(derived, 'synchronous'), NORMAL);
-  for (const db of [durable, derived]) {
+  const one = openDatabase(path);
+  t.teardown(() => one.close());
+  const other = openDatabase(path);
+  t.teardown(() => other.close());
+  for (const db of [one, other]) {
     t.equal(pragma(db, 'journal_mode'), 'wal');
     t.equal(pragma(db, 'foreign_keys'), 1);
     t.equal(pragma(db, 'busy_timeout'), 5_000);
   }
-  durable.exec('CREATE TABLE events (n INTEGER)');
-  derived.prepare('INSERT INTO events VALUES (?)').run(1);
-  t.equal(durable.prepare('SELECT n FROM events').get()?.['n'], 1, 'each sees what the other committed');
+  one.exec('CREATE TABLE events (n INTEGER)');
+  other.prepare('INSERT INTO events VALUES (?)').run(1);
+  t.equal(one.prepare('SELECT n FROM events').get()?.['n'], 1, 'each sees what the other committed');
+  await one.sync();
+  await other.sync();
 });
 
 t.test('every kind of value comes back as it was', async (t) => {
@@ -107,12 +106,12 @@ t.test('a loop over rows that is left early holds nothing up', async (t) => {
 t.test('files that can not be used say what is wrong', async (t) => {
   const dir = t.testdir({ 'junk.db': 'no database '.repeat(500) });
   const refused = { name: 'StoreUnavailableError', kind: 'unavailable', outcome: 'refused' };
-  t.throws(() => openDatabase(join(dir, 'missing', 'owl.db'), 'durable'), {
+  t.throws(() => openDatabase(join(dir, 'missing', 'owl.db')), {
     ...refused,
     message: /its directory exists/,
   });
-  t.throws(() => openDatabase(dir, 'durable'), { ...refused, message: /could not be opened/ });
-  t.throws(() => openDatabase(join(dir, 'junk.db'), 'durable'), {
+  t.throws(() => openDatabase(dir), { ...refused, message: /could not be opened/ });
+  t.throws(() => openDatabase(join(dir, 'junk.db')), {
     ...refused,
     message: /junk\.db is no database/,
   });
@@ -127,28 +126,28 @@ t.test('files that can not be used say what is wrong', async (t) => {
 t.test('once closed, the file alone is the database', async (t) => {
   const dir = t.testdir();
   const path = join(dir, 'owl.db');
-  const [durable, derived] = [openDatabase(path, 'durable'), openDatabase(path, 'derived')];
+  const [durable, derived] = [openDatabase(path), openDatabase(path)];
   durable.exec('CREATE TABLE numbers (n INTEGER)');
   const insert = derived.prepare('INSERT INTO numbers VALUES (?)');
   for (let n = 0; n < 100; n++) insert.run(n);
   durable.close();
   derived.close();
   copyFileSync(path, join(dir, 'copy.db'));
-  const copy = openDatabase(join(dir, 'copy.db'), 'durable');
+  const copy = openDatabase(join(dir, 'copy.db'));
   t.teardown(() => copy.close());
   t.equal(copy.prepare('SELECT count(*) AS count FROM numbers').get()?.['count'], 100);
 });
 
 t.test('a damaged file says that it is', async (t) => {
   const path = join(t.testdir(), 'owl.db');
-  const db = openDatabase(path, 'durable');
+  const db = openDatabase(path);
   db.exec('CREATE TABLE numbers (n INTEGER); INSERT INTO numbers VALUES (1)');
   const pageSize = Number(pragma(db, 'page_size'));
   db.close();
   // The first page says what there is; the second one holds the numbers.
   const file = readFileSync(path);
   writeFileSync(path, file.fill(0xff, pageSize));
-  const damaged = openDatabase(path, 'durable');
+  const damaged = openDatabase(path);
   t.teardown(() => damaged.close());
   t.throws(() => damaged.prepare('SELECT n FROM numbers').all(), {
     name: 'StoreUnavailableError',

@@ -70,7 +70,7 @@ t.test('a crash between command and mark, or a second node, fires nothing twice'
       }
     },
   });
-  const other = openDatabase(':memory:', 'derived');
+  const other = openDatabase(':memory:');
   onEnd(() => other.close());
   for (const readModels of [openReadModels(), other]) {
     const executor = counting(new ActorSystem({ store, clock }));

@@ -136,7 +136,7 @@ function comparable({ revision = 0, type, data = '{}', by }: PlotTaskEventMessag
 
 /** The row of `plot_tasks` in a data directory that no talent has open, without what may differ between two runs. */
 export function rowOf(data: string, taskId: string): SqlRow {
-  const db = openDatabase(join(data, 'owl.db'), 'derived');
+  const db = openDatabase(join(data, 'owl.db'));
   try {
     const row = db.prepare('SELECT * FROM plot_tasks WHERE task_id = ?').get(taskId) ?? {};
     return Object.fromEntries(Object.entries(row).filter(([name]) => !VARIES.test(name)));

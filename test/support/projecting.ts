@@ -34,7 +34,7 @@ export function projecting(t: Test): Projecting {
   });
   releases.push(() => store.close());
   const openReadModels = () => {
-    const db = openDatabase(file, 'derived');
+    const db = openDatabase(file);
     releases.push(() => db.close());
     return db;
   };

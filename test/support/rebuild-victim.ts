@@ -21,7 +21,7 @@ const projection = talliesProjection({
   },
 });
 const store = openSqliteEventStore(file);
-const db = openDatabase(file, 'derived');
+const db = openDatabase(file);
 const logger = pino({ level: 'silent' });
 const projector = new Projector({ store, db, projection, clock: systemClock, logger, batchSize: 10 });
 await projector.start();

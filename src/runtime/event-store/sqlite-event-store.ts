@@ -49,7 +49,7 @@ export function openSqliteEventStore(
   path: string,
   options: SqliteEventStoreOptions & OpenDatabaseOptions = {},
 ): SqliteEventStore {
-  const db = openDatabase(path, 'durable', options);
+  const db = openDatabase(path, options);
   try {
     return new SqliteEventStore(db, options);
   } catch (error) {
@@ -69,7 +69,7 @@ export class SqliteEventStore implements EventStore {
   private readonly sleepers = new Set<() => void>();
   private closing = false;
 
-  /** @param db opened `durable`; the store closes it */
+  /** @param db the store closes it */
   constructor(db: Database, options: SqliteEventStoreOptions = {}) {
     this.db = db;
     this.log = new SqliteEventLog(db);
@@ -103,6 +103,7 @@ export class SqliteEventStore implements EventStore {
     const { direction = 'forwards', from } = options;
     if (from !== undefined) checkCount('from', from, 0);
     let left = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 0);
+    await this.groups.flushed();
     this.checkOpen();
     // Where the stream ends is settled at the start, so that a reader never chases a writer.
     let highest = this.log.revisionOf(stream);
@@ -124,6 +125,7 @@ export class SqliteEventStore implements EventStore {
   async *readAll(options: ReadAllOptions = {}): AsyncGenerator<RecordedEvent> {
     let after = parsePosition(options.after ?? START);
     let left = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 0);
+    await this.groups.flushed();
     this.checkOpen();
     const end = this.log.head();
     while (left > 0 && after < end) {
@@ -146,6 +148,7 @@ export class SqliteEventStore implements EventStore {
     const matches = filterOf(categories);
     let after = parsePosition(options.after ?? START);
     let caughtUp = false;
+    await this.groups.flushed();
     if (!this.closing) this.noticeOthers();
     while (!this.closing && signal?.aborted !== true) {
       if (after >= this.newest) {
@@ -166,6 +169,7 @@ export class SqliteEventStore implements EventStore {
   }
 
   async head(): Promise<Position> {
+    await this.groups.flushed();
     this.checkOpen();
     this.noticeOthers();
     return formatPosition(this.newest);

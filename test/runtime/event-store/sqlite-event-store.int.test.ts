@@ -223,7 +223,7 @@ await t.test('options that make no sense are invalid', async (t) => {
 
 await t.test('a file made by a newer owl is left alone', async (t) => {
   const path = freshPath(t);
-  const db = openDatabase(path, 'durable');
+  const db = openDatabase(path);
   db.exec('PRAGMA user_version = 99');
   db.close();
   t.throws(() => openSqliteEventStore(path), {
@@ -238,7 +238,7 @@ await t.test('a stream that lacks events is an error, not the end', async (t) =>
   const store = openAt(t, path);
   const stream = freshStream();
   await store.append(stream, 'noStream', proposeMany(3));
-  const db = openDatabase(path, 'derived');
+  const db = openDatabase(path);
   db.exec('DELETE FROM events WHERE revision > 0');
   db.close();
   await t.rejects(collect(store.readStream(stream)), { name: 'OwlError', message: /lacks revisions 1 to 2/ });

@@ -21,7 +21,7 @@ await t.test('locked by another: refused, and fine once it is free', async (t) =
   const path = join(t.testdir(), 'owl.db');
   const store = openSqliteEventStore(path, { busyTimeoutMs: 5 });
   t.teardown(() => store.close());
-  const other = openDatabase(path, 'durable');
+  const other = openDatabase(path);
   t.teardown(() => other.close());
   other.exec('BEGIN IMMEDIATE');
   const stream = freshStream();
@@ -35,7 +35,7 @@ await t.test('locked by another: refused, and fine once it is free', async (t) =
 });
 
 await t.test('no room: the whole group is refused, and nothing of it is kept', async (t) => {
-  const db = openDatabase(join(t.testdir(), 'owl.db'), 'durable');
+  const db = openDatabase(join(t.testdir(), 'owl.db'));
   const store = new SqliteEventStore(db);
   t.teardown(() => store.close());
   const [small, large, fine] = [freshStream(), freshStream(), freshStream()];
@@ -61,6 +61,7 @@ function losing(db: Database): Database & { lose(): void } {
     path: db.path,
     exec: (sql) => db.exec(sql),
     prepare: (sql) => db.prepare(sql),
+    sync: () => db.sync(),
     close: () => db.close(),
     lose() {
       losing = true;
@@ -75,7 +76,7 @@ function losing(db: Database): Database & { lose(): void } {
 }
 
 await t.test('an answer that was lost: unknown, recognised when tried again, and seen once', async (t) => {
-  const db = losing(openDatabase(join(t.testdir(), 'owl.db'), 'durable'));
+  const db = losing(openDatabase(join(t.testdir(), 'owl.db')));
   const store = new SqliteEventStore(db);
   t.teardown(() => store.close());
   const stream = freshStream();
@@ -91,7 +92,7 @@ await t.test('an answer that was lost: unknown, recognised when tried again, and
 });
 
 await t.test('an answer that was lost wakes subscribers, even when nothing follows', async (t) => {
-  const db = losing(openDatabase(join(t.testdir(), 'owl.db'), 'durable'));
+  const db = losing(openDatabase(join(t.testdir(), 'owl.db')));
   const store = new SqliteEventStore(db);
   t.teardown(() => store.close());
   const subscription = follow(store.subscribe(), 1);
@@ -99,6 +100,36 @@ await t.test('an answer that was lost wakes subscribers, even when nothing follo
   db.lose();
   await t.rejects(store.append(freshStream(), 'noStream', events), { outcome: 'unknown', name: /./ });
   t.strictSame(idsOf((await subscription).events), idsOf(events));
+});
+
+await t.test('a flush that fails: unknown, and nothing more is written', async (t) => {
+  const db = openDatabase(join(t.testdir(), 'owl.db'));
+  let failing = false;
+  const sync = async () => {
+    if (failing) throw new StoreUnavailableError('the disk is gone', 'unknown');
+    await db.sync();
+  };
+  const store = new SqliteEventStore({
+    path: db.path,
+    exec: (sql) => db.exec(sql),
+    prepare: (sql) => db.prepare(sql),
+    transaction: (work) => db.transaction(work),
+    close: () => db.close(),
+    sync,
+  });
+  t.teardown(() => store.close());
+  const stream = freshStream();
+  await store.append(stream, 'noStream', proposeMany(1));
+  failing = true;
+  await t.rejects(store.append(stream, 0, proposeMany(1, 1)), {
+    name: 'StoreUnavailableError',
+    outcome: 'unknown',
+  });
+  failing = false;
+  await t.rejects(store.append(freshStream(), 'noStream', proposeMany(1)), {
+    name: 'StoreUnavailableError',
+    outcome: 'refused',
+  });
 });
 
 /** Runs the program until it has told of so many appends, kills it, and answers what it told. */

@@ -147,7 +147,8 @@ async function subscribe(
   let live = false;
   let considered = 0;
   while (!ended.signal.aborted) {
-    const record = stalled === context.faults.stalled ? log.records[next] : undefined;
+    if (stalled !== context.faults.stalled) return;
+    const record = log.records[next];
     if (record === undefined) {
       if (!live && context.tellsCaughtUp) {
         await send(context, call, new streams.ReadResp().setCaughtUp(new streams.ReadResp.CaughtUp()));
