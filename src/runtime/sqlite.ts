@@ -35,6 +35,11 @@ export interface Database {
   /** Runs `work` in one immediate transaction: committed when it returns, rolled back when it throws. Not nested. */
   transaction<T>(work: () => T): T;
   /**
+   * Resolves when everything committed before the call survives power loss.
+   * @throws StoreUnavailableError outcome `unknown`: what was written since the last good `sync` may be lost
+   */
+  sync(): Promise<void>;
+  /**
    * Brings everything from the log into the file, so that the file alone is the database once the last connection is
    * closed. The driver gives the operating system's handles back when the statements have been garbage collected.
    */

@@ -225,7 +225,8 @@ export class Timers {
   private async attempt(table: TimerTable, timer: Timer): Promise<void> {
     const { executor, clock, logger } = this.options;
     const type = this.types.get(categoryOf(timer.stream));
-    if (type === undefined || !table.isPending(timer)) return;
+    if (type === undefined) throw new Error(`no actor type with timers has the category of ${timer.stream}`);
+    if (!table.isPending(timer)) return;
     try {
       await executor.execute(type, idOf(timer.stream), {
         id: `timer:${timer.setBy}/${timer.name}`,
