@@ -62,9 +62,14 @@ async function withClient<C extends ServiceClient>(
 
 function clientOptions(terminal: Terminal, options: GlobalOptions): ServiceClientOptions {
   return {
-    server: formatAddress(serverOf(terminal, options)),
+    server: talentAddress(terminal, options),
     signal: AbortSignal.any([terminal.interrupted, terminal.out.closed]),
   };
+}
+
+/** HOST:PORT of the talent that was asked for. @throws UsageError when it can't be meant */
+export function talentAddress(terminal: Terminal, options: GlobalOptions): string {
+  return formatAddress(serverOf(terminal, options));
 }
 
 /** The command line says it, or the environment, or it is the talent that this machine's configuration describes. */

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * The executable, and the only place with signal handlers. The first SIGINT or SIGTERM asks the command to end in order,
- * the second one ends the process at once.
+ * the second one ends the process at once. A parent that keeps a channel to it is missed like this too: when that is gone,
+ * however it went, the command ends in order.
  */
 
 import { EXIT } from './exit.js';
@@ -17,6 +18,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     interruption.abort(signal);
   });
 }
+
+process.once('disconnect', () => interruption.abort('SIGTERM'));
+process.channel?.unref();
 
 process.exitCode = await runOwl(process.argv.slice(2), {
   env: process.env,

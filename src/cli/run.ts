@@ -6,6 +6,8 @@
 import { Command, CommanderError } from 'commander';
 import { OwlError } from '../runtime/errors.js';
 import { addConfigCommands } from './commands/config.js';
+import { addLogReceiverCommand } from './commands/log-receiver.js';
+import { addNodeCommands } from './commands/node.js';
 import { addPlotCommands } from './commands/plot.js';
 import { addSupervisorCommands } from './commands/supervisor.js';
 import { addTalentCommand } from './commands/talent.js';
@@ -51,6 +53,8 @@ function owlCommand(terminal: Terminal): Command {
   addTalentCommand(program, terminal);
   addPlotCommands(program, terminal);
   addSupervisorCommands(program, terminal);
+  addNodeCommands(program, terminal);
+  addLogReceiverCommand(program, terminal);
   addConfigCommands(program, terminal);
   return program;
 }

@@ -64,8 +64,12 @@ export function paintStatus(text: string, status: string | undefined): string {
   return format === undefined ? text : styleText(format, text);
 }
 
-/** @param nowMs what ages count from; @param shown for each id what stands for it */
-export function taskColumns(nowMs: number, shown: ReadonlyMap<string, string>): Column<PlotTaskStatus>[] {
+/** @param nowMs what ages count from; @param shown for each id what stands for it; @param left seconds by id, as far as known */
+export function taskColumns(
+  nowMs: number,
+  shown: ReadonlyMap<string, string>,
+  left: ReadonlyMap<string, number> = new Map(),
+): Column<PlotTaskStatus>[] {
   return [
     { title: 'TASK', rank: 0, value: ({ task_id = '' }) => shown.get(task_id) ?? task_id },
     {
@@ -81,6 +85,12 @@ export function taskColumns(nowMs: number, shown: ReadonlyMap<string, string>): 
     },
     { title: 'K', rank: 2, align: 'right', value: ({ plot_details }) => text(plot_details?.ksize) },
     { title: 'AGE', align: 'right', value: ({ create_time }) => formatAge(create_time, nowMs) },
+    {
+      title: 'LEFT',
+      rank: 4,
+      align: 'right',
+      value: ({ task_id = '' }) => formatDuration(left.get(task_id)),
+    },
     { title: 'TOOK', rank: 5, align: 'right', value: (task) => formatDuration(timeTaken(task)) },
     {
       title: 'CACHE',
@@ -119,8 +129,8 @@ export function changeLine({
   return printable(parts.filter((part) => part !== '').join('  '));
 }
 
-/** Everything about one task that people ask for. */
-export function taskCard(task: PlotTaskStatus, layout: TableLayout): string {
+/** Everything about one task that people ask for. @param left seconds, when something is known */
+export function taskCard(task: PlotTaskStatus, layout: TableLayout, left?: number): string {
   const details = task.plot_details ?? {};
   const pairs = renderPairs(
     [
@@ -128,7 +138,7 @@ export function taskCard(task: PlotTaskStatus, layout: TableLayout): string {
       ['status', statusLine(task)],
       ['remarks', task.remarks ?? ''],
       ['worker', task.worker_id ?? ''],
-      ['progress', progressLine(details)],
+      ['progress', progressLine(details, left)],
       ['created', formatTime(task.create_time)],
       ['received', formatTime(task.received_time)],
       ['pending', formatTime(task.pending_time)],
@@ -188,8 +198,13 @@ function statusLine({ status = '', attempt = 1, exit_code, exit_signal }: PlotTa
   return notes.length === 0 ? status : `${status} (${notes.join(', ')})`;
 }
 
-function progressLine({ progress = 0, stage_now }: PlotDetails): string {
-  return stage_now ? `${formatPercent(progress)}, stage ${stage_now}` : formatPercent(progress);
+function progressLine({ progress = 0, stage_now }: PlotDetails, left: number | undefined): string {
+  const parts = [
+    formatPercent(progress),
+    stage_now ? `stage ${stage_now}` : '',
+    left === undefined ? '' : `about ${formatDuration(left)} left`,
+  ];
+  return parts.filter((part) => part !== '').join(', ');
 }
 
 function plotterLine({ plot_pid, log_pid }: PlotTaskStatus): string {

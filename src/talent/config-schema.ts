@@ -74,6 +74,20 @@ function wholeNumber(range: { from: number; to: number; otherwise: number }, mea
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
+const NAME_RULE = 'must be 1 to 32 small letters, digits, dashes or underscores, and begin with a letter';
+const Name = z.string(NAME_RULE).regex(/^[a-z][a-z0-9_-]{0,31}$/, NAME_RULE);
+
+const PLACES = ['cache', 'dest'] as const;
+const ARGV_RULE =
+  'must be a list: the program, then its arguments as texts, or as lists of texts where some are left out together';
+const PLOTTERS_RULE = 'must hold declarations of plotters, by name';
+const Plotter = z.strictObject({
+  argv: z.array(z.union([z.string().min(1), z.array(z.string()).min(1)]), ARGV_RULE).min(1, ARGV_RULE),
+  format: z.string('must name the format of its log'),
+  temp: z.array(z.string(), 'must be a list of patterns').default([]),
+  fills: z.array(z.enum(PLACES), `must be a list of ${PLACES.join(' and ')}`).default(() => [...PLACES]),
+});
+
 export const ConfigSchema = z.strictObject({
   listen: Listen,
   data: Data,
@@ -108,6 +122,31 @@ export const ConfigSchema = z.strictObject({
       ),
     })
     .prefault({}),
+  supervisor: z
+    .strictObject({
+      plotter: Name.default('chia').register(meanings, {
+        rule: NAME_RULE,
+        meaning: 'Which plotter makes the plots of this machine: a shipped one or one of `plotters`.',
+      }),
+      max_plots: wholeNumber({ from: 1, to: 1000, otherwise: 4 }, 'Plots made at the same time.'),
+      max_plots_per_cache: wholeNumber(
+        { from: 1, to: 1000, otherwise: 4 },
+        'Plots made at the same time with the same cache directory.',
+      ),
+      stagger_seconds: wholeNumber(
+        { from: 0, to: DAY, otherwise: 0 },
+        'How long after one plot the next one is started at the earliest.',
+      ),
+      stop_grace_seconds: wholeNumber(
+        { from: 0, to: HOUR, otherwise: 30 },
+        'How long a plotter that is stopped gets to end by itself before it is killed.',
+      ),
+    })
+    .prefault({}),
+  /** By name. Not a setting with a default, but a table: in the file only. */
+  plotters: z
+    .record(Name, Plotter, { error: ({ code }) => (code === 'invalid_key' ? NAME_RULE : PLOTTERS_RULE) })
+    .default(() => ({})),
 });
 
 /** The effective configuration. `data` is absolute. Durations are seconds, as their names say. */
@@ -128,6 +167,9 @@ export interface ConfigKey {
   readonly meaning: string;
 }
 
+/** What holds as many entries as there are, under names of their own. */
+export const TABLES: readonly string[] = ['plotters'];
+
 /** Every key, in the order they are declared. */
 export const CONFIG_KEYS: readonly ConfigKey[] = keysOf(ConfigSchema, []);
 
@@ -140,6 +182,7 @@ function keysOf(section: z.ZodObject, above: readonly string[]): ConfigKey[] {
   return Object.entries(section.shape).flatMap(([name, schema]) => {
     const path = [...above, name];
     const inner = schema instanceof z.ZodPrefault ? schema.unwrap() : schema;
+    if (TABLES.includes(name)) return [];
     if (inner instanceof z.ZodObject) return keysOf(inner, path);
     return [keyAt(path, schema)];
   });

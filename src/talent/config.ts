@@ -16,6 +16,7 @@ import {
   type ConfigKey,
   ConfigSchema,
   type OwlConfig,
+  TABLES,
 } from './config-schema.js';
 import { closest } from './suggestion.js';
 
@@ -95,6 +96,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     setAt(merged, path, valueAt(layer.values, path));
     if (key === 'data') dataBase = layer.base;
   }
+  for (const table of TABLES)
+    setAt(merged, [table], layers.map(({ values }) => valueAt(values, [table])).find(isGiven));
   const config = ConfigSchema.parse(merged);
   return { config: { ...config, data: resolve(dataBase, config.data) }, file, origins };
 }
@@ -165,8 +168,9 @@ function problemsOf(layer: Layer): ConfigProblem[] {
   return problems.sort((a, b) => a.place.localeCompare(b.place, 'en', { numeric: true }));
 }
 
+/** Within a table every rule speaks for itself. */
 function isLeaf(path: readonly string[]): boolean {
-  return keyAt(path) !== undefined;
+  return keyAt(path) !== undefined || TABLES.includes(path[0] ?? '');
 }
 
 function sectionRule(path: readonly string[]): string {
@@ -179,7 +183,7 @@ function sectionRule(path: readonly string[]): string {
 
 function unknownKey(layer: Layer, path: readonly string[]): ConfigProblem {
   const key = path.join('.');
-  const all = [...CONFIG_KEYS.map((known) => known.key), ...CONFIG_SECTIONS];
+  const all = [...CONFIG_KEYS.map((known) => known.key), ...CONFIG_SECTIONS, ...TABLES];
   const lastNames = new Map(CONFIG_KEYS.map((known) => [known.path.at(-1) ?? known.key, known.key]));
   const byLastName = lastNames.get(closest(path.at(-1) ?? key, lastNames.keys()) ?? '');
   const meant = closest(key, all) ?? byLastName;

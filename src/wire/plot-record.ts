@@ -87,8 +87,13 @@ export function plotsDirectory(data: string): string {
   return join(data, 'plots');
 }
 
+export function logsDirectory(data: string): string {
+  return join(data, 'logs');
+}
+
+/** Whether or not it is there: logs stay when records go. */
 export function plotLogPath(data: string, { task_id, attempt }: PlotKey): string {
-  return join(data, 'logs', `${task_id}.${attempt}.log`);
+  return join(logsDirectory(data), `${task_id}.${attempt}.log`);
 }
 
 /** Absolute where `data` is. */

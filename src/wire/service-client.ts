@@ -6,6 +6,7 @@
  * a peer that vanished without a word is noticed within half a minute, in calls without a deadline too.
  */
 
+import { setMaxListeners } from 'node:events';
 import {
   type CallOptions,
   Client,
@@ -47,6 +48,8 @@ export abstract class ServiceClient {
     this.server = server;
     this.deadlineMs = deadlineMs;
     this.ended = signal === undefined ? this.closing.signal : AbortSignal.any([signal, this.closing.signal]);
+    // Each call under way listens for its end; many of them are no leak.
+    setMaxListeners(0, this.ended);
     this.channel = new Client(server, credentials.createInsecure(), {
       // A farm's machines talk to each other directly, whatever proxy the environment names for the web.
       'grpc.enable_http_proxy': 0,

@@ -21,6 +21,9 @@ const COMMANDS = [
   ['plot', 'watch'],
   ['plot', 'history'],
   ['supervisor', 'list'],
+  ['node', 'status'],
+  ['node', 'redrive'],
+  ['node', 'rebuild'],
   ['config', 'check'],
 ];
 
@@ -118,6 +121,9 @@ t.test(
       ['plot', 'watch'],
       ['plot', 'history', 'x'],
       ['supervisor', 'list'],
+      ['node', 'status'],
+      ['node', 'redrive', 'plot_tasks'],
+      ['node', 'rebuild', 'plot_tasks'],
     ];
     for (const command of commands) {
       const { code, stdout, stderr } = await owl([...command, '--server', server]);

@@ -159,6 +159,17 @@ t.test('caughtUpTo', async (t) => {
   await t.rejects(tallies.caughtUpTo(position), /is stopped/, 'once stopped, nothing is promised');
 });
 
+t.test('a store that does not tell of events that do not match keeps nobody waiting', async (t) => {
+  const { store, db, projector } = projecting(t);
+  await add(store, 'a', 1);
+  await appendTo(store, 'other-a', [1]);
+  const tallies = projector(talliesProjection(), { store: tellingOfMatchesOnly(store) });
+  await tallies.start();
+  await tallies.caughtUpTo(await store.head());
+  await tallies.rebuild();
+  t.match(rowsOf(db), [{ total: 1 }]);
+});
+
 t.test('a listener that throws hurts neither the projector nor other listeners', async (t) => {
   const { store, db, log, projector } = projecting(t);
   const tallies = projector(talliesProjection());
@@ -259,4 +270,17 @@ async function* breaking<T>(batches: AsyncIterable<T>, away: () => boolean): Asy
     if (away()) throw new Error('the store is away');
     yield batch;
   }
+}
+
+/** Its checkpoints stay at the last event it gave. */
+function tellingOfMatchesOnly(store: EventStore): EventStore {
+  return delegating(store, {
+    subscribe: async function* (options: SubscribeOptions = {}) {
+      let checkpoint = options.after ?? START;
+      for await (const batch of store.subscribe(options)) {
+        checkpoint = batch.events.at(-1)?.position ?? checkpoint;
+        yield { ...batch, checkpoint };
+      }
+    },
+  });
 }

@@ -26,7 +26,7 @@ function tablesIn(db: Database): unknown[] {
 
 t.test('a rebuild while writes go on gives the same table as applying event by event', async (t) => {
   const { store, db, projector, onEnd } = projecting(t);
-  const gate = holdingBack(store, 3);
+  const gate = holdingBack(store);
   const tallies = projector(talliesProjection(), { store: gate.store, batchSize: 7 });
   const told: string[] = [];
   tallies.onApplied((events) => told.push(...events.map(({ id }) => id)));
@@ -40,6 +40,7 @@ t.test('a rebuild while writes go on gives the same table as applying event by e
   const query = db.prepare('SELECT sum(total) AS total FROM tallies WHERE total >= 0');
 
   gate.shut();
+  gate.pass(3);
   const rebuilding = tallies.rebuild();
   t.equal(tallies.rebuild(), rebuilding, 'a rebuild under way is joined');
   await until('the rebuild stands in the middle', () => gate.waiting());
@@ -47,7 +48,7 @@ t.test('a rebuild while writes go on gives the same table as applying event by e
   await tallies.caughtUpTo(await store.head());
   t.equal(rowsOf(db).length, 11, 'the live table goes on');
   t.match(tallies.status(), { caughtUp: true, rebuild: { checkpoint: '0000000000000021' } });
-  gate.open();
+  gate.pass();
   await write(13);
   await rebuilding;
   await write(17);
@@ -73,7 +74,7 @@ t.test(
   'a shadow that came to an end of the store which the live table has passed is not swapped in',
   async (t) => {
     const { store, db, projector } = projecting(t);
-    const gate = holdingBack(store, 0);
+    const gate = holdingBack(store);
     const tallies = projector(talliesProjection(), { store: gate.store });
     await tallies.start();
     await tallies.caughtUpTo((await add(store, 'a', 1)).position);
@@ -82,11 +83,42 @@ t.test(
     await until('the shadow has read all there is', () => gate.waiting());
     const { position } = await add(store, 'a', 2);
     await tallies.caughtUpTo(position);
-    gate.open();
+    gate.pass();
     await rebuilding;
     t.match(rowsOf(db), [{ total: 3, applied: 2 }]);
     t.match(new Checkpoints(db).read('tallies'), { position });
     t.equal(tallies.status().parked, 0);
+  },
+);
+
+t.test(
+  'the live table waits for a shadow that has come close, so that it is not outrun for ever',
+  async (t) => {
+    const { store, db, projector, onEnd } = projecting(t);
+    const gate = holdingBack(store);
+    const tallies = projector(talliesProjection(), { store: gate.store });
+    await tallies.start();
+    await tallies.caughtUpTo((await add(store, 'a', 1)).position);
+    gate.shut();
+    const rebuilding = tallies.rebuild();
+    await until('the shadow has read all there is', () => gate.waiting());
+    await tallies.caughtUpTo((await add(store, 'a', 2)).position);
+    gate.pass(1);
+    await until('the shadow has read on', () => gate.waiting());
+
+    const { position } = await add(store, 'a', 3);
+    const memory = openDatabase(':memory:');
+    onEnd(() => memory.close());
+    const other = projector(talliesProjection(), { db: memory });
+    await other.start();
+    await other.caughtUpTo(position);
+    t.match(rowsOf(memory), [{ total: 6 }], 'others go on');
+    t.match(rowsOf(db), [{ total: 3 }]);
+    t.equal(tallies.status().caughtUp, false);
+    gate.pass();
+    await rebuilding;
+    await tallies.caughtUpTo(position);
+    t.match(rowsOf(db), [{ total: 6, applied: 3 }]);
   },
 );
 
@@ -247,30 +279,33 @@ t.test('stopped and started while a new version is being filled', async (t) => {
   t.match(rowsOf(db), [{ total: 1 }]);
 });
 
-/** While it is shut, new subscriptions wait with what they give after so many batches. Those under way go on. */
-function holdingBack(store: EventStore, batches: number) {
-  let held: Promise<void> | undefined;
-  let open: () => void = () => undefined;
-  let waiting = false;
+/** Once it is shut, new subscriptions give a batch only when it may pass. Those under way go on. */
+function holdingBack(store: EventStore) {
+  let shut = false;
+  let allowed = 0;
+  let waiting: (() => void) | undefined;
   return {
     shut: () => {
-      held = new Promise((resolve) => {
-        open = resolve;
-      });
+      shut = true;
     },
-    waiting: () => waiting,
-    open: () => open(),
+    waiting: () => waiting !== undefined,
+    /** So many further batches may pass; default: all. */
+    pass: (batches = Number.POSITIVE_INFINITY) => {
+      allowed += batches;
+      waiting?.();
+      waiting = undefined;
+    },
     store: delegating(store, {
       subscribe: async function* (options?: SubscribeOptions) {
-        const until = held;
-        let given = 0;
+        const held = shut;
         for await (const batch of store.subscribe(options)) {
-          if (given === batches) {
-            waiting = until !== undefined;
-            await until;
+          if (held && allowed === 0) {
+            await new Promise<void>((resolve) => {
+              waiting = resolve;
+            });
           }
+          if (held) allowed -= 1;
           yield batch;
-          given += 1;
         }
       },
     }),

@@ -139,3 +139,25 @@ t.test('what failed for now is tried again with growing delays, and holds up no 
   await until('it is done', () => running.status().firing === 0);
   t.match(running.status(), { pending: 0, failing: 0, lastError: undefined });
 });
+
+t.test('cancelled while it waits to be tried again, it is given up', async (t) => {
+  const { clock, submit, timers, history } = await timing(t);
+  let attempts = 0;
+  const executor: CommandExecutor = {
+    execute: async () => {
+      attempts += 1;
+      throw new OwlError('unavailable', 'not now');
+    },
+  };
+  const running = timers({ executor });
+  await running.start();
+  await running.caughtUpTo(await submit(acquire('a', clock.now() + 1000)));
+  await until('it is armed', () => running.status().nextDueAt !== undefined);
+  clock.advance(1000);
+  await until('it has failed', () => running.status().failing === 1);
+  await running.caughtUpTo(await submit(release('a')));
+  clock.advance(60_000);
+  await until('it is given up', () => running.status().firing === 0);
+  t.equal(attempts, 1);
+  t.same(await history(), ['PermitAcquired a', 'PermitReleased a']);
+});

@@ -119,6 +119,11 @@ t.test('a timer is done also when nothing follows, or when it is refused', async
   t.equal(after.status().firing, 2, 'a rebuild has no marks, so they are fired once more');
   await until('both are done again', () => after.status().pending === 1 && after.status().firing === 0);
   t.equal((await history()).length, 3, 'and change nothing');
+
+  const set = await submit(renew('nothing', clock.now() + 1000));
+  await after.caughtUpTo(set);
+  clock.advance(1000);
+  await until('one that is set again fires again', () => asked === 5);
 });
 
 t.test('timers beyond the longest timeout of Node, and a clock that is seldom looked at', async (t) => {

@@ -41,6 +41,14 @@ t.test('without file and environment the defaults count', async (t) => {
       live_actors: DEFAULT_ACTOR_LIMITS.liveActors,
       recoveries: DEFAULT_ACTOR_LIMITS.recoveries,
     },
+    supervisor: {
+      plotter: 'chia',
+      max_plots: 4,
+      max_plots_per_cache: 4,
+      stagger_seconds: 0,
+      stop_grace_seconds: 30,
+    },
+    plotters: {},
   });
   t.equal(file, undefined);
   t.ok(CONFIG_KEYS.every(({ key }) => origins.get(key) === 'default'));
@@ -223,6 +231,30 @@ t.test('listen takes names, IPv4 and bracketed IPv6, and nothing else', async (t
   ];
   for (const listen of wrong)
     t.match(problems({ env: { OWL_LISTEN: listen }, cwd }), [/^OWL_LISTEN: listen must be /], listen);
+});
+
+t.test('plotters are declared in the file, by name, and wrong ones are told with their place', async (t) => {
+  const cwd = t.testdir({
+    'owl.yaml':
+      'plotters:\n  mine:\n    argv: [mine, "-k", "{ksize}", ["-f", "{fpk}"]]\n    format: chiapos\n',
+    'wrong.yaml': 'plotters:\n  mine:\n    argv: mine -k 32\n    fromat: chiapos\n  Yours: {}\n',
+    'none.yaml': 'plotters:\n',
+  });
+  t.strictSame(loadConfig({ env: {}, cwd }).config.plotters, {
+    mine: {
+      argv: ['mine', '-k', '{ksize}', ['-f', '{fpk}']],
+      format: 'chiapos',
+      temp: [],
+      fills: ['cache', 'dest'],
+    },
+  });
+  t.strictSame(loadConfig({ env: {}, cwd, file: 'none.yaml' }).config.plotters, {});
+  t.match(problems({ env: {}, cwd, file: 'wrong.yaml' }), [
+    /^wrong\.yaml: plotters\.mine\.format must name the format/,
+    /^wrong\.yaml:3:5: plotters\.mine\.argv must be a list/,
+    /^wrong\.yaml:4:5: plotters\.mine\.fromat is not a known key/,
+    /^wrong\.yaml:5:3: plotters\.Yours must be 1 to 32 small letters/,
+  ]);
 });
 
 t.test('no two keys share a variable or a flag', async (t) => {

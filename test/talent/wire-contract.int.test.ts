@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { loadProto } from '../../src/wire/proto.js';
+import { filledMessage, K32_TABLE_1 } from '../support/filled-message.js';
 import { CONTRACT, METHODS, OldPeer } from '../support/fleet-contract.js';
 import { startTalentNode } from '../support/talent-node.js';
 import {
@@ -17,7 +18,6 @@ import {
   type WireValue,
 } from '../support/wire-bytes.js';
 
-const K32_TABLE_1 = 3_425_151_400;
 const NOW = Math.floor(Date.now() / 1000);
 
 const ORDER = {
@@ -59,26 +59,6 @@ const VALUES: Readonly<Record<string, WireValue>> = {
   'plot_details.phase_2_status.now': 2,
 };
 
-/** A message of the contract with a value in every field, no two alike where any value does. */
-function filled(name: string, path = '', count = { last: 0 }): WireMessage {
-  const message: { [field: string]: WireValue } = {};
-  for (const [field, { type }] of Object.entries(CONTRACT[name] ?? {})) {
-    const at = path + field;
-    count.last++;
-    message[field] = VALUES[at] ?? anyValue(type, at, count);
-  }
-  return message;
-}
-
-function anyValue(type: string, path: string, count: { last: number }): WireValue {
-  if (type === 'string') return path;
-  if (type === 'bool') return true;
-  if (type === 'int32') return count.last;
-  if (type === 'int64') return K32_TABLE_1 + count.last;
-  if (type === 'float') return Math.fround(1000 + count.last + 0.1);
-  return filled(type, `${path}.`, count);
-}
-
 t.test(
   'the proto file has the numbers and types of the contract, and additions apart from them',
   async (t) => {
@@ -115,8 +95,8 @@ t.test('every field of a status goes in and comes out by its number', async (t) 
   const { type, is_success, msg } = await peer.call('plot_task_create', ORDER);
   t.same({ type, is_success }, { type: 'on_create', is_success: true }, String(msg));
 
-  const status = filled('PlotTaskStatus');
-  const details = filled('PlotDetails', 'plot_details.');
+  const status = filledMessage('PlotTaskStatus', VALUES);
+  const details = filledMessage('PlotDetails', VALUES, 'plot_details.');
   const { task_id, remarks, plot_pid, log_pid, pending_time, started_time, running_time, finished_time } =
     status;
   // The destination asked for is no report; the file's name is.

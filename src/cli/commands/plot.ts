@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import type { Terminal } from '../terminal.js';
+import { addLogsCommand } from './plot-logs.js';
 import { addOrderCommands } from './plot-orders.js';
 import { addViewCommands } from './plot-views.js';
 import { addWatchCommand } from './plot-watch.js';
@@ -16,4 +17,5 @@ export function addPlotCommands(program: Command, terminal: Terminal): void {
   addOrderCommands(plot, terminal);
   addViewCommands(plot, terminal);
   addWatchCommand(plot, terminal);
+  addLogsCommand(plot, terminal);
 }

@@ -17,7 +17,7 @@ export function addTalentCommand(program: Command, terminal: Terminal): void {
       'Runs the plot task service: takes orders of overlords, hands them to supervisors and keeps what happens. ' +
         'The first SIGINT or SIGTERM stops it in order, a second one at once. Its log goes to stderr.',
     );
-  const options = CONFIG_KEYS.map((setting) => {
+  const options = CONFIG_KEYS.filter(({ path }) => path[0] !== 'supervisor').map((setting) => {
     const { flag, kind, meaning, variable, fallback } = setting;
     const told = fallback === undefined ? variable : `${variable}; default: ${fallback}`;
     const option = new Option(`${flag} <${kind}>`, `${meaning} (env: ${told})`);

@@ -264,43 +264,6 @@ await t.test('appends again are recognised', async (t) => {
   });
 });
 
-await t.test('deleted streams', async (t) => {
-  await t.test('hold nothing, and go on with their revisions when they come back', async (t) => {
-    const node = await startNode(t);
-    const store = await openStore(t, node);
-    const stream = freshStream();
-    await store.append(stream, 'noStream', proposeMany(3));
-    node.log.delete(stream, 'any');
-    t.strictSame(await collect(store.readStream(stream)), []);
-    const { revision } = await store.append(stream, 'noStream', proposeMany(2));
-    t.equal(revision, 4);
-    t.strictSame(
-      (await collect(store.readStream(stream))).map((event) => event.revision),
-      [3, 4],
-    );
-  });
-
-  await t.test('with a tombstone hold nothing and refuse appends for good', async (t) => {
-    for (const without of [[], ['batchAppend']] as const) {
-      const node = await startNode(t, { without });
-      const store = await openStore(t, node);
-      const [stream, other] = [freshStream(), freshStream()];
-      await store.append(stream, 'noStream', proposeMany(2));
-      node.log.tombstone(stream, 'any');
-      const event = propose();
-      await store.append(other, 'noStream', [event]);
-      t.strictSame(await collect(store.readStream(stream)), []);
-      t.strictSame(await collect(store.readStream(stream, { direction: 'backwards' })), []);
-      for (const expected of ['noStream', 1] as const) {
-        await t.rejects(store.append(stream, expected, proposeMany(1)), ofKind('refused'));
-      }
-      const all = await collect(store.readAll());
-      t.equal(all.length, 3, 'its events are still in the log, its tombstone is no event');
-      t.equal(all.at(-1)?.id, event.id);
-    }
-  });
-});
-
 await t.test("types that begin with $ are the server's own", async (t) => {
   const store = await openStore(t, await startNode(t));
   const append = store.append(freshStream(), 'noStream', [propose({}, { type: '$metadata' })]);

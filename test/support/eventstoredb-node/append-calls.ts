@@ -7,9 +7,16 @@ import type {
   ServerUnaryCall,
   sendUnaryData,
 } from '@grpc/grpc-js';
-import any from 'google-protobuf/google/protobuf/any_pb.js';
 import type { ExpectedRevision } from '../../../src/runtime/event-store/event-store.js';
-import { shared, status, streams } from '../../../src/runtime/event-store/eventstoredb/protocol.js';
+import { streams } from '../../../src/runtime/event-store/eventstoredb/protocol.js';
+import {
+  appendAnswer,
+  badRequest,
+  fillBatchAnswer,
+  refusedStatus,
+  timeout,
+  tooLarge,
+} from './append-answers.js';
 import type { AnswerFault, Faults } from './faults.js';
 import { identifier, streamIn, uuidIn } from './record-messages.js';
 import {
@@ -137,7 +144,7 @@ export function batchAppend(
     const fault = faultOf(context, outcome);
     if (fault === 'dropConnection') return context.faults.drop();
     answer(request, stream, (to) => {
-      if (fault === 'timeout') to.setError(packed(4, 'Timeout', new shared.Timeout(), 'Timeout'));
+      if (fault === 'timeout') to.setError(timeout());
       else fillBatchAnswer(to, stream, expected, outcome);
     });
   });
@@ -229,93 +236,4 @@ function numberOf(expected: ExpectedRevision): bigint {
 
 function positionOf(outcome: AppendOutcome): string {
   return 'position' in outcome ? String(outcome.position) : '0';
-}
-
-function appendAnswer(
-  expected: ExpectedRevision,
-  outcome: Exclude<AppendOutcome, { kind: 'deleted' }>,
-): streams.AppendResp {
-  if (outcome.kind === 'wrongRevision') {
-    const conflict = new streams.AppendResp.WrongExpectedVersion();
-    if (outcome.current < 0n) conflict.setCurrentNoStream(new shared.Empty());
-    else conflict.setCurrentRevision(String(outcome.current));
-    if (expected === 'any') conflict.setExpectedAny(new shared.Empty());
-    else if (expected === 'streamExists') conflict.setExpectedStreamExists(new shared.Empty());
-    else if (expected === 'noStream') conflict.setExpectedNoStream(new shared.Empty());
-    else conflict.setExpectedRevision(String(expected));
-    return new streams.AppendResp().setWrongExpectedVersion(conflict);
-  }
-  const position = String(outcome.position);
-  return new streams.AppendResp().setSuccess(
-    new streams.AppendResp.Success()
-      .setCurrentRevision(String(outcome.revision))
-      .setPosition(
-        new streams.AppendResp.Position().setCommitPosition(position).setPreparePosition(position),
-      ),
-  );
-}
-
-function fillBatchAnswer(
-  to: streams.BatchAppendResp,
-  stream: string,
-  expected: ExpectedRevision,
-  outcome: AppendOutcome,
-): void {
-  if (outcome.kind === 'deleted') {
-    const details = new shared.StreamDeleted().setStreamIdentifier(identifier(stream));
-    to.setError(packed(5, 'StreamDeleted', details, 'StreamDeleted'));
-  } else if (outcome.kind === 'wrongRevision') {
-    to.setError(
-      packed(6, 'WrongExpectedVersion', conflictDetails(expected, outcome.current), 'WrongExpectedVersion'),
-    );
-  } else {
-    const position = String(outcome.position);
-    const at = new shared.AllStreamPosition().setCommitPosition(position).setPreparePosition(position);
-    to.setSuccess(
-      new streams.BatchAppendResp.Success().setCurrentRevision(String(outcome.revision)).setPosition(at),
-    );
-  }
-}
-
-function conflictDetails(expected: ExpectedRevision, current: bigint): shared.WrongExpectedVersion {
-  const details = new shared.WrongExpectedVersion();
-  if (current < 0n) details.setCurrentNoStream(new shared.Empty());
-  else details.setCurrentStreamRevision(String(current));
-  if (expected === 'any') details.setExpectedAny(new shared.Empty());
-  else if (expected === 'streamExists') details.setExpectedStreamExists(new shared.Empty());
-  else if (expected === 'noStream') details.setExpectedNoStream(new shared.Empty());
-  else details.setExpectedStreamPosition(String(expected));
-  return details;
-}
-
-function badRequest(message: string): status.Status {
-  return packed(3, 'BadRequest', new shared.BadRequest().setMessage(message), 'BadRequest');
-}
-
-function tooLarge(largest: number): status.Status {
-  const details = new shared.MaximumAppendSizeExceeded().setMaxappendsize(largest);
-  return packed(3, 'MaximumAppendSizeExceeded', details, 'MaximumAppendSizeExceeded');
-}
-
-/** A batch says of one append in words what a call says with its status. */
-function refusedStatus(refused: Refusal): status.Status {
-  if (refused.metadata.get('exception')[0] === 'access-denied') {
-    return packed(7, 'AccessDenied', new shared.AccessDenied(), 'AccessDenied');
-  }
-  const empty = new any.Any();
-  empty.pack(new Uint8Array(), 'google.protobuf.Empty');
-  const message = refused.details === 'Server Is Too Busy' ? 'Server Is Busy' : refused.details;
-  return new status.Status().setMessage(message).setDetails(empty);
-}
-
-/** @param code of google.rpc.Code */
-function packed(
-  code: 3 | 4 | 5 | 6 | 7,
-  message: string,
-  details: { serializeBinary(): Uint8Array },
-  type: string,
-): status.Status {
-  const packedDetails = new any.Any();
-  packedDetails.pack(details.serializeBinary(), `event_store.client.${type}`);
-  return new status.Status().setCode(code).setMessage(message).setDetails(packedDetails);
 }

@@ -1,0 +1,94 @@
+/** A node as its operators see it: how far its readers are, its timers, and what is parked and why. */
+
+import { styleText } from 'node:util';
+import type { NodeStatus, ParkedEvent, ReaderStatus, TimersStatus } from '../wire/node-messages.js';
+import { formatDuration, formatTime, printable } from './format.js';
+import { type Column, renderPairs, renderTable, type TableLayout } from './table.js';
+import { wrap } from './text-width.js';
+
+/** Everything a node tells of itself. */
+export function nodeCard(node: NodeStatus, layout: TableLayout): string {
+  const { worker_id = '', live_actors = 0, caught_up = false, readers = [], timers = {} } = node;
+  const facts = renderPairs(
+    [
+      ['worker', worker_id],
+      ['live actors', String(live_actors)],
+      ['read models', caught_up ? 'hold all that is stored' : 'are behind what is stored'],
+      ['timers', timersLine(timers)],
+      ['timer error', timers.last_error ?? ''],
+    ],
+    layout.width,
+  );
+  const parked = readers
+    .filter((reader) => (reader.parked ?? 0) > 0)
+    .map((reader) => parkedSection(reader, layout.width));
+  return [facts, renderTable(READER_COLUMNS, readers, layout), ...parked].join('\n');
+}
+
+const READER_COLUMNS: readonly Column<ReaderStatus>[] = [
+  { title: 'READER', rank: 0, least: 12, value: ({ name = '' }) => name },
+  { title: 'KIND', rank: 2, value: ({ kind = '' }) => kind },
+  {
+    title: 'LAG',
+    rank: 0,
+    align: 'right',
+    value: ({ caught_up = false, behind_seconds = 0 }) =>
+      caught_up ? 'none' : formatDuration(behind_seconds),
+    paint: (text, { caught_up = false }) => (caught_up ? text : styleText('yellow', text)),
+  },
+  {
+    title: 'PARKED',
+    rank: 0,
+    align: 'right',
+    value: ({ parked = 0 }) => String(parked),
+    paint: (text, { parked = 0 }) => (parked === 0 ? text : styleText('red', text)),
+  },
+  { title: 'CHECKPOINT', rank: 3, value: ({ checkpoint = '' }) => checkpoint },
+  { title: 'ERROR', least: 16, overflow: 'wrap', value: ({ last_error = '' }) => last_error },
+];
+
+function timersLine({ pending = 0, next_due_time, firing = 0, failing = 0 }: TimersStatus): string {
+  const parts = [
+    `${pending} pending`,
+    next_due_time ? `the next is due ${formatTime(next_due_time)}` : '',
+    firing > 0 ? `${firing} firing` : '',
+    failing > 0 ? `${failing} failing` : '',
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}
+
+/** Stream by stream: all but the first parked event of a stream only wait for that one, so its error is the one that matters. */
+function parkedSection({ name = '', parked = 0, parked_events = [] }: ReaderStatus, width: number): string {
+  const title = `${name} parked ${events(parked)}; mend the cause, then \`owl node redrive ${name}\``;
+  const byStream = new Map<string, ParkedEvent[]>();
+  for (const event of parked_events) {
+    const { stream = '' } = event;
+    byStream.set(stream, [...(byStream.get(stream) ?? []), event]);
+  }
+  const left = parked - parked_events.length;
+  return [
+    ...wrap(printable(title), width).map((line) => `${line}\n`),
+    ...[...byStream].map(([stream, waiting]) => `\n${renderPairs(streamPairs(stream, waiting), width)}`),
+    left > 0 ? `\n… and ${left} more\n` : '',
+  ].join('');
+}
+
+function streamPairs(stream: string, [first = {}, ...behind]: readonly ParkedEvent[]): [string, string][] {
+  const { revision = 0, type = '', attempts = 0, parked_time, error = '' } = first;
+  return [
+    ['stream', stream],
+    ['event', `revision ${revision}, ${type}`],
+    ['error', error],
+    ['tried', times(attempts)],
+    ['parked', formatTime(parked_time)],
+    ['behind it', behind.length === 0 ? '' : `${events(behind.length)} of this stream`],
+  ];
+}
+
+function events(count: number): string {
+  return count === 1 ? '1 event' : `${count} events`;
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}

@@ -1,0 +1,25 @@
+/** What the commands that run a service have in common. */
+
+import { once } from 'node:events';
+import { type Logger, pino } from 'pino';
+import type { OwlConfig } from '../talent/config.js';
+import type { Terminal } from './terminal.js';
+
+/** Node's longest timer. */
+const LONG_MS = 2_147_483_647;
+
+/** Logs to stderr: stdout is for results. */
+export function loggerOf({ err }: Terminal, { log }: OwlConfig): Logger {
+  return pino({ level: log.level }, { write: (line) => void err.write(line) });
+}
+
+/** Resolves when the user ends the command. Until then the process stays, whatever else goes on in it. */
+export async function untilInterrupted({ interrupted }: Terminal): Promise<void> {
+  if (interrupted.aborted) return;
+  const stay = setInterval(() => undefined, LONG_MS);
+  try {
+    await once(interrupted, 'abort');
+  } finally {
+    clearInterval(stay);
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * The supervisor's connection to its keeper, which is started whenever there is none.
+ *
+ * Guarantees: as long as the link is open there is a keeper or one is being started; `keeps` tells whose end will be
+ * written by somebody else, and of nobody once the keeper is gone.
+ */
+
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import { Backoff, wait } from '../runtime/backoff.js';
+import type { Clock } from '../runtime/clock.js';
+import { messageOf, OwlError } from '../runtime/errors.js';
+import { type PlotKey, type PlotRecord, readPlotRecord } from '../wire/plot-record.js';
+import { keeperSocketPath, type PlotStart } from './keeper.js';
+import { connectLocally, type LocalPeer } from './local-calls.js';
+
+const MAIN = fileURLToPath(new URL('keeper-main.js', import.meta.url));
+/** How often a new keeper is asked whether it is there yet. */
+const KNOCK_MS = 20;
+const STARTS_WITHIN_MS = 10_000;
+
+export interface KeeperLinkOptions {
+  /** The supervisor's data directory. Absolute. */
+  readonly data: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The end of this plot is recorded. */
+  readonly onEnded: (key: PlotKey) => void;
+  /** The keeper is gone: nobody sees the ends of the plots it kept. */
+  readonly onLost: () => void;
+}
+
+export class KeeperLink {
+  private readonly options: KeeperLinkOptions;
+  private readonly stopping = new AbortController();
+  private readonly backoff = new Backoff({ firstMs: 50, longestMs: 5_000 });
+  private readonly kept = new Set<string>();
+  private peer: LocalPeer | undefined;
+  private running: Promise<void> | undefined;
+
+  constructor(options: KeeperLinkOptions) {
+    this.options = options;
+  }
+
+  /** Resolves once there is a keeper. @throws OwlError kind `unavailable` when none can be started */
+  async open(): Promise<void> {
+    const peer = await this.reach();
+    this.running = this.keepOpen(peer);
+  }
+
+  /** The keeper stays as long as it has plots. */
+  async close(): Promise<void> {
+    this.stopping.abort();
+    this.peer?.close();
+    await this.running;
+  }
+
+  get connected(): boolean {
+    return this.peer !== undefined;
+  }
+
+  keeps(key: PlotKey): boolean {
+    return this.kept.has(nameOf(key));
+  }
+
+  /** @throws OwlError with the keeper's reason, or kind `unavailable` when it is gone: the plot may run all the same */
+  async start(start: PlotStart): Promise<PlotRecord> {
+    if (this.peer === undefined)
+      throw new OwlError('unavailable', 'the keeper of plots is gone; a new one is being started');
+    // Before the answer comes the plotter may have ended, and its end been told.
+    this.kept.add(nameOf(start));
+    try {
+      await this.peer.call('start', start);
+    } catch (error) {
+      this.kept.delete(nameOf(start));
+      throw error;
+    }
+    const record = readPlotRecord(this.options.data, start);
+    if (record === undefined)
+      throw new OwlError('unavailable', `the record of ${start.task_id} vanished right after its start`);
+    return record;
+  }
+
+  private async keepOpen(first: LocalPeer): Promise<void> {
+    const { clock, logger, onLost } = this.options;
+    let peer: LocalPeer | undefined = first;
+    while (!this.stopping.signal.aborted) {
+      if (peer !== undefined) {
+        await peer.closed;
+        this.peer = undefined;
+        this.kept.clear();
+        if (this.stopping.signal.aborted) return;
+        logger.error('the keeper of plots is gone; the exit codes of those that run will not be known');
+        onLost();
+      }
+      try {
+        peer = await this.reach();
+        this.backoff.reset();
+      } catch (error) {
+        peer = undefined;
+        logger.error({ err: error }, 'no keeper of plots can be reached; trying again');
+        await wait(clock, this.backoff.next(), this.stopping.signal);
+      }
+    }
+    peer?.close();
+  }
+
+  /** Connects to the keeper that is there, or to a new one. */
+  private async reach(): Promise<LocalPeer> {
+    const peer = (await this.connect()) ?? (await this.startKeeper());
+    for (const key of keysOf(await peer.call('list'))) this.kept.add(nameOf(key));
+    this.peer = peer;
+    return peer;
+  }
+
+  private async connect(): Promise<LocalPeer | undefined> {
+    const { data, onEnded } = this.options;
+    const hear = (_event: string, told: unknown): void => {
+      for (const key of keysOf([told])) {
+        this.kept.delete(nameOf(key));
+        onEnded(key);
+      }
+    };
+    return await connectLocally(keeperSocketPath(data), { hear }).catch(() => undefined);
+  }
+
+  private async startKeeper(): Promise<LocalPeer> {
+    const { data, clock } = this.options;
+    let failure: Error | undefined;
+    const log = openSync(join(data, 'keeper.log'), 'a', 0o600);
+    const keeper = spawn(process.execPath, [MAIN, data], {
+      detached: true,
+      stdio: ['ignore', log, log],
+      cwd: data,
+    });
+    closeSync(log);
+    keeper.on('error', (error) => {
+      failure = error;
+    });
+    keeper.unref();
+    const deadline = clock.now() + STARTS_WITHIN_MS;
+    while (failure === undefined && clock.now() < deadline && !this.stopping.signal.aborted) {
+      const peer = await this.connect();
+      if (peer !== undefined) return peer;
+      await wait(clock, KNOCK_MS, this.stopping.signal);
+    }
+    const why = failure === undefined ? '' : `: ${messageOf(failure)}`;
+    throw new OwlError(
+      'unavailable',
+      `the keeper of plots did not start${why}; ${join(data, 'keeper.log')} may say why`,
+    );
+  }
+}
+
+function nameOf({ task_id, attempt }: PlotKey): string {
+  return `${task_id}.${attempt}`;
+}
+
+function keysOf(value: unknown): PlotKey[] {
+  return Array.isArray(value) ? value.filter(isKey) : [];
+}
+
+function isKey(value: unknown): value is PlotKey {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'task_id' in value &&
+    typeof value.task_id === 'string' &&
+    'attempt' in value &&
+    typeof value.attempt === 'number'
+  );
+}

@@ -1,0 +1,350 @@
+/**
+ * The supervisor of one machine, put together: takes tasks from talent, has plotters started, watches and stops them.
+ *
+ * Guarantees: a data directory has one supervisor; when `startSupervisor` resolves, every plot of this machine is watched
+ * and orders are taken as soon as talent can be reached; `stop` detaches and leaves the plots running, for the next
+ * supervisor to take over.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import { openDataDirectory } from '../runtime/data-directory.js';
+import { writeFileDurably } from '../runtime/durable-file.js';
+import { messageOf, OwlError } from '../runtime/errors.js';
+import { Releasers } from '../runtime/releasers.js';
+import type { PlotTaskStatus, SupervisorWorkKind } from '../wire/messages.js';
+import { PlotManagerClient } from '../wire/plot-manager-client.js';
+import { logsDirectory, type PlotKey, plotRecordPath, plotsDirectory } from '../wire/plot-record.js';
+import type { ReportStream } from '../wire/report-stream.js';
+import {
+  type Controls,
+  controlHandler,
+  controlSocketPath,
+  type PlotStatus,
+  type SupervisorState,
+} from './control.js';
+import { type LookAtDirectory, lookAtDirectory } from './file-systems.js';
+import { KeeperLink } from './keeper-link.js';
+import { listenLocally } from './local-calls.js';
+import { LogReceiverProcess } from './log-receiver-process.js';
+import type { Plot } from './plot.js';
+import { plotKeyOf } from './plot-order.js';
+import { killPlotProcesses } from './plot-processes.js';
+import { Plots } from './plots.js';
+import { findExecutable, type PlotterDeclaration, problemsOf } from './plotters.js';
+import { Starter } from './starter.js';
+import { logPidReport, remarkReport, stoppedReport } from './supervisor-reports.js';
+import { TalentLink } from './talent-link.js';
+import { UsageMeter } from './usage.js';
+
+export interface SupervisorConfig {
+  /** The supervisor's own directory, absolute; its parent must exist. */
+  readonly data: string;
+  /** HOST:PORT of talent, which may come later. */
+  readonly server: string;
+  /** Undefined: whoever talent's own node is. */
+  readonly worker_id: string | undefined;
+  /** Name of the plotter that makes this machine's plots. */
+  readonly plotter: string;
+  readonly plotters: readonly PlotterDeclaration[];
+  readonly max_plots: number;
+  readonly max_plots_per_cache: number;
+  readonly stagger_seconds: number;
+  /** Between SIGTERM and SIGKILL. */
+  readonly stop_grace_seconds: number;
+  /** Undefined: as talent has it. */
+  readonly lease_seconds: number | undefined;
+}
+
+export interface StartSupervisorOptions {
+  readonly config: SupervisorConfig;
+  /** Command line of the log receiver. */
+  readonly logReceiver: readonly string[];
+  readonly logger: Logger;
+  /** As talent and operators see it. */
+  readonly version: string;
+  /** Where plotters are looked for, as in PATH. */
+  readonly path: string;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Default: the real directories. */
+  readonly lookAtDirectory?: LookAtDirectory;
+}
+
+export interface Supervisor {
+  status(): SupervisorState;
+  /** Detaches from talent and ends the log receiver. Plots go on. */
+  stop(): Promise<void>;
+}
+
+const DRAIN_MARK = 'drain';
+
+/**
+ * @throws OwlError kind `refused` when the data directory has a supervisor already (names its pid), `invalid` when the
+ *   configuration or the directory can't be used, `unavailable` when no keeper can be started
+ */
+export async function startSupervisor(options: StartSupervisorOptions): Promise<Supervisor> {
+  const { config, logger, clock = systemClock } = options;
+  const plotter = choosePlotter(options);
+  const releasers = new Releasers(logger);
+  try {
+    const directory = openDataDirectory(config.data, clock);
+    releasers.add('data directory', () => directory.release());
+    for (const name of [plotsDirectory(directory.path), logsDirectory(directory.path)])
+      mkdirSync(name, { recursive: true, mode: 0o700 });
+    const supervisor = new RunningSupervisor(options, clock, directory.path, plotter);
+    await supervisor.start(releasers);
+    return { status: () => supervisor.status(), stop: () => releasers.releaseAll() };
+  } catch (error) {
+    await releasers.releaseAll();
+    throw error;
+  }
+}
+
+/** The parts, and what goes between them. */
+class RunningSupervisor implements Controls {
+  private readonly config: SupervisorConfig;
+  private readonly data: string;
+  private readonly plotter: PlotterDeclaration;
+  private readonly logger: Logger;
+  private readonly sessionId = randomUUID();
+  private readonly ending = new AbortController();
+  private readonly client: PlotManagerClient;
+  private readonly reports: ReportStream;
+  private readonly keeper: KeeperLink;
+  private readonly logReceiver: LogReceiverProcess;
+  private readonly plots: Plots;
+  private readonly starter: Starter;
+  private readonly talent: TalentLink;
+  private readonly usage: UsageMeter;
+  private told = 0;
+
+  constructor(options: StartSupervisorOptions, clock: Clock, data: string, plotter: PlotterDeclaration) {
+    const { config, logger, version, path } = options;
+    const { signal } = this.ending;
+    this.config = config;
+    this.data = data;
+    this.plotter = plotter;
+    this.logger = logger;
+    this.client = new PlotManagerClient({ server: config.server, clock, logger });
+    this.reports = this.client.reports();
+    const common = { data, clock, logger, signal, client: this.client, reports: this.reports };
+    this.keeper = new KeeperLink({
+      ...common,
+      onEnded: (key) => this.plots.noteEnded(key),
+      onLost: () => this.plots.look(),
+    });
+    this.logReceiver = new LogReceiverProcess({
+      ...common,
+      argv: options.logReceiver,
+      version,
+      onStarted: () => this.tellLogPid(),
+    });
+    this.plots = new Plots({
+      ...common,
+      stopGraceMs: config.stop_grace_seconds * 1000,
+      logPid: () => this.logReceiver.pid,
+      isKept: (record) => this.keeper.keeps(record),
+      onChange: () => this.starter.wake(),
+    });
+    this.starter = new Starter({
+      ...common,
+      plotter,
+      path,
+      limits: {
+        maxPlots: config.max_plots,
+        maxPlotsPerCache: config.max_plots_per_cache,
+        staggerMs: config.stagger_seconds * 1000,
+      },
+      lookAtDirectory: options.lookAtDirectory ?? lookAtDirectory,
+      plots: this.plots,
+      keeper: this.keeper,
+      sessionId: this.sessionId,
+      isDraining: () => this.isDraining,
+      workerId: () => this.talent.workerId,
+    });
+    this.talent = new TalentLink({
+      ...common,
+      workerId: config.worker_id,
+      sessionId: this.sessionId,
+      host: hostname(),
+      version,
+      leaseSeconds: config.lease_seconds,
+      onWork: (kind, task) => this.takeWork(kind, task),
+      onAway: () => this.starter.pause(),
+    });
+    this.usage = new UsageMeter({ ...common, pids: () => this.runningPids() });
+  }
+
+  async start(releasers: Releasers): Promise<void> {
+    releasers.add('connection', () => this.client.close());
+    // Before all that waits, because an open socket keeps the process alive while nothing else does.
+    const control = await listenLocally(controlSocketPath(this.data), controlHandler(this));
+    releasers.add('control', () => control.close());
+    releasers.add('keeper', () => this.keeper.close());
+    await this.keeper.open();
+    releasers.add('log receiver', () => this.logReceiver.stop());
+    await this.logReceiver.start();
+    this.plots.adopt();
+    this.tellLogPid();
+    const measuring = this.usage.run();
+    releasers.add('watching', async () => {
+      this.ending.abort();
+      this.reports.close();
+      await Promise.all([this.starter.ended(), this.plots.ended(), measuring]);
+    });
+    releasers.add('talent', () => this.talent.stop('the supervisor was stopped'));
+    this.talent.start();
+    const { server, plotter } = this.config;
+    this.logger.info({ data: this.data, server, plotter }, 'the supervisor supervises');
+  }
+
+  status(): SupervisorState {
+    const { talent, logReceiver, config } = this;
+    return {
+      pid: process.pid,
+      data: this.data,
+      server: config.server,
+      worker_id: talent.workerId ?? null,
+      attached: talent.attached,
+      away_reason: talent.awayReason ?? null,
+      draining: this.isDraining,
+      log_pid: logReceiver.pid ?? null,
+      plotter: this.plotter.name,
+      plots: this.plots.all().map((plot) => this.statusOf(plot)),
+      waiting: this.starter.list(),
+    };
+  }
+
+  drain(): void {
+    writeFileDurably(join(this.data, DRAIN_MARK), '');
+    this.starter.wake();
+  }
+
+  undrain(): void {
+    rmSync(join(this.data, DRAIN_MARK), { force: true });
+    this.starter.wake();
+  }
+
+  suspend(taskId: string): void {
+    const plot = this.runningPlot(taskId);
+    if (!plot.suspend()) throw new OwlError('refused', `task ${taskId} is being stopped`);
+    this.tell(remarkReport(plot.record, 'suspended by the operator', this.nonce()));
+  }
+
+  resume(taskId: string): void {
+    const plot = this.runningPlot(taskId);
+    if (!plot.record.suspended) throw new OwlError('refused', `task ${taskId} is not suspended`);
+    plot.resume();
+    this.tell(remarkReport(plot.record, 'resumed by the operator', this.nonce()));
+  }
+
+  private get isDraining(): boolean {
+    return existsSync(join(this.data, DRAIN_MARK));
+  }
+
+  private takeWork(kind: SupervisorWorkKind, task: PlotTaskStatus): void {
+    const key = plotKeyOf(task);
+    if (kind === 'READY') {
+      this.starter.complete();
+      void this.compareWithTalent();
+    } else if (key === undefined) return;
+    else if (kind === 'START') this.starter.announce(key, task);
+    else if (kind === 'WITHDRAWN') this.starter.withdraw(key);
+    else this.stopPlot(key);
+  }
+
+  private stopPlot(key: PlotKey): void {
+    const plot = this.plots.get(key);
+    if (plot !== undefined) {
+      plot.stop();
+      return;
+    }
+    // Its record is lost: whatever runs of it is found by its mark.
+    killPlotProcesses(plotRecordPath(this.data, key));
+    this.tell(stoppedReport(key, undefined, ['there was no process of it on this machine']));
+  }
+
+  /** While talent was away it may have given plots up. */
+  private async compareWithTalent(): Promise<void> {
+    try {
+      await this.plots.compareWithTalent(this.talent.workerId);
+    } catch (error) {
+      this.logger.warn(
+        { reason: messageOf(error) },
+        'plots were not compared with talent; trying again later',
+      );
+    }
+  }
+
+  /** The log receiver's reports say it too, but a plot may print nothing for hours. */
+  private tellLogPid(): void {
+    const { pid } = this.logReceiver;
+    if (pid === undefined) return;
+    for (const { record } of this.plots.running())
+      if (record.announced) this.tell(logPidReport(record, pid, this.nonce()));
+  }
+
+  private tell(report: PlotTaskStatus): void {
+    this.reports.send(report).then(
+      ({ is_success, msg }) => {
+        if (is_success !== true)
+          this.logger.info({ taskId: report.task_id, reason: msg }, 'talent refused a report');
+      },
+      (error: unknown) => {
+        if (!this.ending.signal.aborted) this.logger.error({ err: error }, 'a report was lost');
+      },
+    );
+  }
+
+  private nonce(): string {
+    this.told += 1;
+    return `${this.sessionId}/${this.told}`;
+  }
+
+  private runningPids(): number[] {
+    return this.plots.running().map(({ record }) => record.process.pid);
+  }
+
+  private runningPlot(taskId: string): Plot {
+    const plot = this.plots.runningOf(taskId);
+    if (plot === undefined) throw new OwlError('not_found', `no plot of task ${taskId} runs on this machine`);
+    return plot;
+  }
+
+  private statusOf({ record, end }: Plot): PlotStatus {
+    const { task_id, attempt, plotter, started_time, log_path } = record;
+    const usage = this.usage.of(record.process.pid);
+    let state: PlotStatus['state'] = 'running';
+    if (end !== undefined) state = 'ended';
+    else if (record.stopping) state = 'stopping';
+    else if (record.suspended) state = 'suspended';
+    const { pid } = record.process;
+    const { cpu = null, memory = null } = usage ?? {};
+    return { task_id, attempt, pid, plotter, started_time, state, cpu, memory, log_path };
+  }
+}
+
+/** @throws OwlError kind `invalid` when the configured plotter is not declared, or a declaration is wrong */
+function choosePlotter({ config, path, logger }: StartSupervisorOptions): PlotterDeclaration {
+  for (const declared of config.plotters) {
+    const [problem] = problemsOf(declared);
+    if (problem !== undefined) throw new OwlError('invalid', `plotter ${declared.name}: ${problem}`);
+    try {
+      findExecutable(declared, path);
+    } catch (error) {
+      // Its tasks say so too, and start as soon as it is installed.
+      if (declared.name === config.plotter)
+        logger.error({ reason: messageOf(error) }, 'the plotter is missing');
+      else logger.info({ reason: messageOf(error) }, 'a declared plotter is missing');
+    }
+  }
+  const chosen = config.plotters.find(({ name }) => name === config.plotter);
+  if (chosen !== undefined) return chosen;
+  const names = config.plotters.map(({ name }) => name).join(', ');
+  throw new OwlError('invalid', `plotter ${config.plotter} is not declared; there are ${names}`);
+}

@@ -1,0 +1,112 @@
+/** A node as its operators see it. */
+
+import t from 'tap';
+import { nodeCard } from '../../src/cli/node-views.js';
+import { textWidth } from '../../src/cli/text-width.js';
+import type { NodeStatus } from '../../src/wire/node-messages.js';
+
+const PARKED = new Date(2026, 2, 9, 14, 0, 0).getTime() / 1000;
+
+const WELL: NodeStatus = {
+  worker_id: 'node-7',
+  live_actors: 12,
+  caught_up: true,
+  readers: [
+    { name: 'plot_tasks', kind: 'projection', caught_up: true, checkpoint: '0000000000000042' },
+    { name: 'lost_supervisors', kind: 'reactor', caught_up: true, checkpoint: '0000000000000040' },
+  ],
+  timers: {},
+};
+
+const ILL: NodeStatus = {
+  worker_id: 'node-7',
+  readers: [
+    {
+      name: 'plot_tasks',
+      kind: 'projection',
+      behind_seconds: 192,
+      checkpoint: '0000000000000042',
+      parked: 24,
+      last_error: 'owl.db is full; make room on its disk',
+      parked_events: [
+        {
+          stream: 'plot_task-task_3f2a91b4-7a44-4a0e-9a51-0f6f3a1c7d52',
+          revision: 5,
+          type: 'PlotTaskRunning',
+          position: '0000000000000017',
+          error: 'plot_tasks shows it at revision 3; revision 5 would leave a hole',
+          attempts: 3,
+          parked_time: PARKED,
+        },
+        { stream: 'plot_task-t2', type: 'PlotTaskReceived', error: 'a\u001b[31m', attempts: 1 },
+        { stream: 'plot_task-task_3f2a91b4-7a44-4a0e-9a51-0f6f3a1c7d52', revision: 6, error: 'waits' },
+        { stream: 'plot_task-task_3f2a91b4-7a44-4a0e-9a51-0f6f3a1c7d52', revision: 7, error: 'waits' },
+      ],
+    },
+    { name: 'supervisors', kind: 'projection', caught_up: true, checkpoint: '0000000000000042' },
+  ],
+  timers: {
+    pending: 3,
+    next_due_time: PARKED,
+    firing: 2,
+    failing: 1,
+    last_error: 'supervisor w1 is not there',
+  },
+};
+
+t.test('a node that is well is told in a few lines', async (t) => {
+  t.equal(
+    nodeCard(WELL, { width: 80 }),
+    'worker       node-7\n' +
+      'live actors  12\n' +
+      'read models  hold all that is stored\n' +
+      'timers       0 pending\n' +
+      '\n' +
+      'READER            KIND         LAG  PARKED  CHECKPOINT\n' +
+      'plot_tasks        projection  none       0  0000000000000042\n' +
+      'lost_supervisors  reactor     none       0  0000000000000040\n',
+  );
+});
+
+t.test('lag, what is parked, stream by stream, and why, and failing timers are told', async (t) => {
+  t.equal(
+    nodeCard(ILL, { width: 100 }),
+    'worker       node-7\n' +
+      'live actors  0\n' +
+      'read models  are behind what is stored\n' +
+      'timers       3 pending, the next is due 2026-03-09 14:00:00, 2 firing, 1 failing\n' +
+      'timer error  supervisor w1 is not there\n' +
+      '\n' +
+      'READER       KIND           LAG  PARKED  CHECKPOINT        ERROR\n' +
+      'plot_tasks   projection  3m 12s      24  0000000000000042  owl.db is full; make room on its disk\n' +
+      'supervisors  projection    none       0  0000000000000042  -\n' +
+      '\n' +
+      'plot_tasks parked 24 events; mend the cause, then `owl node redrive plot_tasks`\n' +
+      '\n' +
+      'stream     plot_task-task_3f2a91b4-7a44-4a0e-9a51-0f6f3a1c7d52\n' +
+      'event      revision 5, PlotTaskRunning\n' +
+      'error      plot_tasks shows it at revision 3; revision 5 would leave a hole\n' +
+      'tried      3 times\n' +
+      'parked     2026-03-09 14:00:00\n' +
+      'behind it  2 events of this stream\n' +
+      '\n' +
+      'stream  plot_task-t2\n' +
+      'event   revision 0, PlotTaskReceived\n' +
+      'error   a\u{FFFD}[31m\n' +
+      'tried   once\n' +
+      '\n' +
+      '… and 20 more\n',
+  );
+});
+
+t.test(
+  'no line is wider than the terminal, and what an operator needs is on the narrowest one',
+  async (t) => {
+    for (const width of [40, 60, 80, 120, 200]) {
+      const card = nodeCard(ILL, { width });
+      for (const line of card.split('\n')) t.ok(textWidth(line) <= width, `${width}: ${line}`);
+      t.match(card, /^READER .* LAG +PARKED/m);
+      t.match(card, /^plot_tasks .* 3m 12s +24/m);
+    }
+  },
+);

@@ -1,0 +1,148 @@
+/** Reads of EventStoreDB: over what passes, past what is no event of owl's, and of streams that were deleted. */
+
+import t from 'tap';
+import {
+  collect,
+  follow,
+  freshStream,
+  idsOf,
+  ofKind,
+  propose,
+  proposeMany,
+  valuesOf,
+} from '../../support/events.js';
+import { TransactionLog } from '../../support/eventstoredb-node/transaction-log.js';
+import { openStore, SHORT_DEADLINE_MS, startNode } from '../../support/eventstoredb-stores.js';
+
+const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
+
+await t.test('records of the server never come through, whatever is asked for', async (t) => {
+  const node = await startNode(t, { log: new TransactionLog({ byCategory: true }) });
+  const store = await openStore(t, node);
+  const [gone, stream] = [freshStream(), freshStream()];
+  await store.append(gone, 'noStream', proposeMany(1));
+  const { events } = await store.append(stream, 'noStream', proposeMany(2));
+  node.log.delete(gone, 'any');
+  node.log.tombstone(gone, 'any');
+  const all = await collect(store.readAll());
+  t.ok(all.every((event) => !event.type.startsWith('$') && !event.stream.startsWith('$')));
+  t.equal(all.length, 3);
+  t.equal(await store.head(), events.at(-1)?.position, 'nor are they the head');
+  const { events: subscribed } = await follow(store.subscribe(), ({ caughtUp }) => caughtUp);
+  t.strictSame(idsOf(subscribed), idsOf(all));
+});
+
+await t.test('events of other programs stop no reader', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node);
+  const stream = freshStream();
+  const foreign = (json: boolean, data: string, metadata: string) => ({
+    id: crypto.randomUUID(),
+    type: 'Foreign',
+    json,
+    data: Buffer.from(data),
+    metadata: Buffer.from(metadata),
+  });
+  node.log.append(stream, 'any', [
+    foreign(true, '{"n":1}', ''),
+    foreign(false, '\u0001\u0002', '{"$correlationId":"c"}'),
+    foreign(true, '[1]', 'no json'),
+    foreign(true, '{"n":', '[]'),
+  ]);
+  const events = await collect(store.readStream(stream));
+  t.strictSame(
+    events.map(({ data }) => data),
+    [{ n: 1 }, { base64: 'AQI=' }, { base64: 'WzFd' }, { base64: 'eyJuIjo=' }],
+  );
+  t.ok(
+    events.every(({ version, metadata }) => version === 1 && Math.abs(metadata.time - Date.now()) < 60_000),
+  );
+  t.equal(events[1]?.metadata.$correlationId, 'c');
+  t.equal(events[0]?.metadata.$causationId, events[0]?.id);
+  t.strictSame(await collect(store.readAll()), events);
+});
+
+await t.test('reads go on over what passes within their deadline', async (t) => {
+  const node = await startNode(t);
+  const leader = await startNode(t, { log: node.log });
+  const store = await openStore(t, node);
+  const stream = freshStream();
+  for (let n = 0; n < 1_500; n += 500) await store.append(stream, 'any', proposeMany(500, n));
+  const read = async () => valuesOf(await collect(store.readStream(stream)));
+  node.faults.busyCalls = 2;
+  t.strictSame(await read(), upTo(1_500), 'a full queue');
+  node.faults.dropAfter(600);
+  t.strictSame(await read(), upTo(1_500), 'a dropped connection');
+  node.faults.dropAfter(900);
+  t.strictSame(
+    valuesOf(await collect(store.readAll())),
+    upTo(1_500),
+    'a dropped connection, over all streams',
+  );
+  node.faults.leader = leader.address;
+  t.strictSame(await read(), upTo(1_500), 'another leader');
+  t.strictSame(valuesOf(await collect(store.readAll())), upTo(1_500), 'and all streams there');
+});
+
+await t.test('a read that gets no answer ends at its deadline', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node, { deadlineMs: SHORT_DEADLINE_MS });
+  await store.append(freshStream(), 'noStream', proposeMany(1));
+  node.faults.fallSilent();
+  const started = Date.now();
+  await t.rejects(collect(store.readStream(freshStream())), {
+    name: 'StoreUnavailableError',
+    message: /in time/,
+  });
+  await t.rejects(store.head(), { name: 'StoreUnavailableError' });
+  t.ok(Date.now() - started < 20 * SHORT_DEADLINE_MS);
+});
+
+await t.test('large events come in pages of a bearable size', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node);
+  const stream = freshStream();
+  for (let n = 0; n < 12; n++) await store.append(stream, 'any', [propose({ n, text: 'x'.repeat(900_000) })]);
+  t.strictSame(valuesOf(await collect(store.readStream(stream))), upTo(12));
+  t.strictSame(
+    valuesOf(await collect(store.readStream(stream, { direction: 'backwards', limit: 7 }))),
+    upTo(12).reverse().slice(0, 7),
+  );
+});
+
+await t.test('deleted streams', async (t) => {
+  await t.test('hold nothing, and go on with their revisions when they come back', async (t) => {
+    const node = await startNode(t);
+    const store = await openStore(t, node);
+    const stream = freshStream();
+    await store.append(stream, 'noStream', proposeMany(3));
+    node.log.delete(stream, 'any');
+    t.strictSame(await collect(store.readStream(stream)), []);
+    const { revision } = await store.append(stream, 'noStream', proposeMany(2));
+    t.equal(revision, 4);
+    t.strictSame(
+      (await collect(store.readStream(stream))).map((event) => event.revision),
+      [3, 4],
+    );
+  });
+
+  await t.test('with a tombstone hold nothing and refuse appends for good', async (t) => {
+    for (const without of [[], ['batchAppend']] as const) {
+      const node = await startNode(t, { without });
+      const store = await openStore(t, node);
+      const [stream, other] = [freshStream(), freshStream()];
+      await store.append(stream, 'noStream', proposeMany(2));
+      node.log.tombstone(stream, 'any');
+      const event = propose();
+      await store.append(other, 'noStream', [event]);
+      t.strictSame(await collect(store.readStream(stream)), []);
+      t.strictSame(await collect(store.readStream(stream, { direction: 'backwards' })), []);
+      for (const expected of ['noStream', 1] as const) {
+        await t.rejects(store.append(stream, expected, proposeMany(1)), ofKind('refused'));
+      }
+      const all = await collect(store.readAll());
+      t.equal(all.length, 3, 'its events are still in the log, its tombstone is no event');
+      t.equal(all.at(-1)?.id, event.id);
+    }
+  });
+});

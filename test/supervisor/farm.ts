@@ -1,0 +1,228 @@
+/**
+ * A farm of one machine for tests: a real talent, a supervisor in this process or in one of its own, its keeper, a log
+ * receiver and players as plotters. `end` makes sure that none of them is left.
+ */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { pino } from 'pino';
+import type { Test } from 'tap';
+import { identifyProcess } from '../../src/runtime/process-identity.js';
+import type { PlotterDeclaration } from '../../src/supervisor/plotters.js';
+import {
+  type StartSupervisorOptions,
+  type Supervisor,
+  type SupervisorConfig,
+  startSupervisor,
+} from '../../src/supervisor/supervisor.js';
+import type { PlotTaskEventMessage, PlotTaskStatus } from '../../src/wire/messages.js';
+import { PACKAGE_ROOT } from '../../src/wire/package-root.js';
+import { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
+import { type RunningTalent, runTalent } from '../support/running-talent.js';
+import { until } from '../support/until.js';
+
+export const CHIAPOS_LOG = join(PACKAGE_ROOT, 'test/fixtures/plotter-logs/chiapos-2-k18.log');
+const RUN_LOG_RECEIVER = fileURLToPath(new URL('../support/run-log-receiver.js', import.meta.url));
+const RUN_SUPERVISOR = fileURLToPath(new URL('../support/run-supervisor.js', import.meta.url));
+
+/** A player that behaves as chiapos does. */
+export function playerWith(...args: string[]): PlotterDeclaration {
+  return {
+    name: 'player',
+    argv: [
+      ...['{node}', '{player}', '--log', CHIAPOS_LOG, '-t', '{cache1}', '-2', '{cache2}'],
+      ...['-d', '{dest}', '-f', '{file_name}', '-i', '{plot_id}', ...args],
+    ],
+    format: 'chiapos',
+    temp: ['plot-k{ksize}-*{plot_id}.plot.*tmp'],
+    fills: ['cache', 'dest'],
+  };
+}
+
+/** One that stands still in the middle of its log until `farm.goOn()`. */
+export function pausingPlayer(farm: Farm, ...args: string[]): PlotterDeclaration {
+  return playerWith(
+    '--seconds',
+    '0',
+    '--pause-at',
+    '200',
+    '--pause-until',
+    join(farm.directory, 'go'),
+    ...args,
+  );
+}
+
+export type Options = Partial<SupervisorConfig> & Partial<Pick<StartSupervisorOptions, 'lookAtDirectory'>>;
+
+export class Farm {
+  readonly directory: string;
+  readonly talent: RunningTalent;
+  readonly client: PlotManagerClient;
+  supervisor: Supervisor | undefined;
+  private process: ChildProcess | undefined;
+
+  private constructor(directory: string, talent: RunningTalent) {
+    this.directory = directory;
+    this.talent = talent;
+    this.client = new PlotManagerClient({ server: talent.address });
+    for (const name of ['cache1', 'cache2', 'dest']) mkdirSync(join(directory, name));
+  }
+
+  static async start(t: Test): Promise<Farm> {
+    const directory = t.testdir();
+    const farm = new Farm(directory, await runTalent(join(directory, 'talent')));
+    t.teardown(() => farm.end());
+    return farm;
+  }
+
+  get data(): string {
+    return join(this.directory, 'supervisor');
+  }
+
+  get cache1(): string {
+    return join(this.directory, 'cache1');
+  }
+
+  get cache2(): string {
+    return join(this.directory, 'cache2');
+  }
+
+  get dest(): string {
+    return join(this.directory, 'dest');
+  }
+
+  config(plotter: PlotterDeclaration, options: Options = {}): SupervisorConfig {
+    const { lookAtDirectory: _, ...config } = options;
+    return {
+      data: this.data,
+      server: this.talent.address,
+      worker_id: undefined,
+      plotter: plotter.name,
+      plotters: [plotter],
+      max_plots: 4,
+      max_plots_per_cache: 4,
+      stagger_seconds: 0,
+      stop_grace_seconds: 5,
+      lease_seconds: 3,
+      ...config,
+    };
+  }
+
+  get logReceiver(): string[] {
+    return [process.execPath, RUN_LOG_RECEIVER, this.data, this.talent.address];
+  }
+
+  /** A supervisor in this process. */
+  async supervise(plotter: PlotterDeclaration, options: Options = {}): Promise<Supervisor> {
+    this.supervisor = await startSupervisor({
+      config: this.config(plotter, options),
+      logReceiver: this.logReceiver,
+      logger: pino({ level: process.env['OWL_TEST_LOG'] ?? 'silent' }, pino.destination(2)),
+      version: 'test',
+      path: process.env['PATH'] ?? '',
+      ...(options.lookAtDirectory === undefined ? {} : { lookAtDirectory: options.lookAtDirectory }),
+    });
+    return this.supervisor;
+  }
+
+  /** A supervisor in a process of its own, to be killed. */
+  async superviseApart(plotter: PlotterDeclaration, options: Options = {}): Promise<ChildProcess> {
+    const given = JSON.stringify({ config: this.config(plotter, options), logReceiver: this.logReceiver });
+    const child = spawn(process.execPath, [RUN_SUPERVISOR, given], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.process = child;
+    await once(child.stdout, 'data');
+    return child;
+  }
+
+  async order(
+    taskId: string,
+    config: { ksize?: number; cache1?: string; dest?: string } = {},
+  ): Promise<void> {
+    const { ksize = 18, cache1 = this.cache1, dest = this.dest } = config;
+    await this.client.create({
+      task_id: taskId,
+      plot_config: {
+        ksize,
+        threads: 2,
+        buffer: 64,
+        cache1,
+        cache2: this.cache2,
+        dest: { type: 'local', path: dest },
+      },
+    });
+  }
+
+  task(taskId: string): Promise<PlotTaskStatus> {
+    return this.client.status({ task_id: taskId });
+  }
+
+  /** Waits until the task is in that state; gives the task. */
+  async reaches(taskId: string, status: string): Promise<PlotTaskStatus> {
+    let task: PlotTaskStatus = {};
+    await until(`${taskId} is ${status}`, async () => {
+      task = await this.task(taskId);
+      return task.status === status;
+    }).catch((error: unknown) => {
+      throw new Error(`${taskId} is ${task.status} (${task.remarks})`, { cause: error });
+    });
+    return task;
+  }
+
+  async history(taskId: string): Promise<PlotTaskEventMessage[]> {
+    const events: PlotTaskEventMessage[] = [];
+    for await (const event of this.client.history({ task_id: taskId })) events.push(event);
+    return events;
+  }
+
+  /** Files in caches and destination. */
+  files(): string[] {
+    return [this.cache1, this.cache2, this.dest].flatMap((directory) => readdirSync(directory)).sort();
+  }
+
+  /** Files that the supervisor keeps of plots. */
+  records(): string[] {
+    return readdirSync(join(this.data, 'plots')).sort();
+  }
+
+  /** Every process whose command line or environment names this farm's directory. */
+  processes(): number[] {
+    return readdirSync('/proc').flatMap((name) => {
+      const pid = Number(name);
+      if (!Number.isInteger(pid) || pid === process.pid || pid === this.process?.pid) return [];
+      return this.isOurs(name) && identifyProcess(pid) !== undefined ? pid : [];
+    });
+  }
+
+  async end(): Promise<void> {
+    await this.supervisor?.stop();
+    if (this.process?.exitCode === null && this.process.signalCode === null) {
+      this.process.kill('SIGTERM');
+      await once(this.process, 'exit');
+    }
+    this.client.close();
+    await this.talent.stop();
+    await until('no process of the farm is left', () => {
+      for (const pid of this.processes()) if (this.isPlayer(pid)) process.kill(pid, 'SIGKILL');
+      return this.processes().length === 0;
+    });
+  }
+
+  private isPlayer(pid: number): boolean {
+    return read(`/proc/${pid}/cmdline`).includes('player.js');
+  }
+
+  private isOurs(name: string): boolean {
+    return [`/proc/${name}/cmdline`, `/proc/${name}/environ`].some((file) => read(file).includes(this.data));
+  }
+}
+
+function read(file: string): string {
+  try {
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
+  } catch {
+    return '';
+  }
+}
