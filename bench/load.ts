@@ -3,7 +3,7 @@
 import { type Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
 import type { PlotTaskReport, PlotTaskReportAcks, PlotTaskStatus } from '../src/wire/messages.js';
 import { clientOf, loadProto } from '../src/wire/proto.js';
-import { updatesOf } from './messages.js';
+import { reportsOf, updatesOf } from './messages.js';
 
 const SERVICE = 'talent.PlotManager';
 const PlotManager = clientOf(loadProto('talent'), SERVICE);
@@ -80,7 +80,7 @@ export class Load {
 
   /** The same reports on one two-way stream, `inFlight` unacknowledged at the most, from as many plots as 64 callers have. */
   async reports(inFlight: number, seconds: number): Promise<Run> {
-    const source = await this.plotsInTurn(Math.ceil(seconds * 40));
+    const source = await this.plotsInTurn(Math.ceil((seconds * FASTEST_REPORTS) / REPORTS_OF_A_PLOT));
     const stream = openReportStream(this.client);
     const until = performance.now() + seconds * 1000;
     const begun = performance.now();
@@ -108,7 +108,7 @@ export class Load {
     stream.end();
     return {
       messages: acknowledged,
-      plots: Math.floor(acknowledged / UPDATES_OF_A_PLOT),
+      plots: Math.floor(acknowledged / REPORTS_OF_A_PLOT),
       seconds: (performance.now() - begun) / 1000,
     };
   }
@@ -122,7 +122,7 @@ export class Load {
     const running: PlotTaskStatus[][] = [];
     let turn = 0;
     return () => {
-      while (running.length < 64 && waiting.length > 0) running.push(updatesOf(waiting.pop() ?? ''));
+      while (running.length < 64 && waiting.length > 0) running.push(reportsOf(waiting.pop() ?? ''));
       if (running.length === 0) return undefined;
       turn = (turn + 1) % running.length;
       const plot = running[turn];
@@ -133,7 +133,10 @@ export class Load {
   }
 }
 
-const UPDATES_OF_A_PLOT = updatesOf('task').length;
+const REPORTS_OF_A_PLOT = reportsOf('task').length;
+
+/** More reports per second than any stream here carries: the plots created for a run must not run out. */
+const FASTEST_REPORTS = 30_000;
 
 const CONFIG = {
   fpk: 'a55d8fdada643a43d86a889c2c746ce848c0e2d00f7c012fc4c6e77d1e2f9f54a99dd38af59f8284f2178b810ecc7a95',

@@ -128,6 +128,7 @@ try {
   // V8 compiles the hot path while it runs; figures of the first seconds are those of the compiler.
   for (const { load } of [talent, bare]) await load.updates(IN_FLIGHT, WARM_UP_SECONDS);
 
+  for (const { load } of [talent, bare]) await load.reports(STREAM_IN_FLIGHT, WARM_UP_SECONDS / 5);
   const unary = await inTurns((load) => load.updates(IN_FLIGHT, seconds));
   const stream = await inTurns((load) => load.reports(STREAM_IN_FLIGHT, seconds));
   const after = await talent.figures();

@@ -1,6 +1,6 @@
 /**
- * What an old log collector sends for one plot: the whole status as known so far, a little more each time (some 58
- * messages, 45 B growing to about 1.2 kB; see the wire contract). Every message tells something new.
+ * What is reported of one plot, in some 58 messages of which each tells something new: as an old log collector does it, the
+ * whole status as known so far (45 B growing to about 1.2 kB, see the wire contract), and as a new log receiver does it.
  */
 
 import type { PlotTaskStatus } from '../src/wire/messages.js';
@@ -72,12 +72,31 @@ function apply(into: Section, { path, value }: Step): void {
   if (last !== undefined) section[last] = value;
 }
 
+/** The same plot as a new log receiver tells it: each message holds only what is new. */
+export function reportsOf(taskId: string): PlotTaskStatus[] {
+  const told = (index: number, steps: readonly Step[]): PlotTaskStatus => {
+    const details: Section = {};
+    for (const step of [...steps, at('progress', progressAt(index))]) apply(details, step);
+    return { task_id: taskId, for_attempt: 1, log_offset: index * 4096, plot_details: details };
+  };
+  const [first = [], ...others] = STEPS;
+  return [
+    { ...told(1, first), status: 'running', log_pid: 4711 },
+    ...others.map((steps, index) => told(index + 2, steps)),
+    { ...told(STEPS.length + 1, [at('progress', 100)]), status: 'finished', exit_code: 0 },
+  ];
+}
+
+function progressAt(index: number): number {
+  return Math.min(99, 1 + index * 1.5);
+}
+
 /** The updates of one plot, the last of which finishes it. */
 export function updatesOf(taskId: string): PlotTaskStatus[] {
   const details: Section = {};
   const updates = STEPS.map((steps, index): PlotTaskStatus => {
     for (const step of steps) apply(details, step);
-    apply(details, at('progress', Math.min(99, 1 + index * 2.25)));
+    apply(details, at('progress', progressAt(index)));
     return {
       task_id: taskId,
       ...(index > 1 ? { status: 'running' } : {}),

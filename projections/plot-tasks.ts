@@ -151,11 +151,38 @@ class PlotTaskWriter implements ProjectionWriter {
     this.revisionOf = db.prepare(`SELECT revision FROM ${table} WHERE task_id = ?`);
   }
 
-  apply(event: RecordedEvent): void {
-    const taskId = event.stream.slice(event.stream.indexOf('-') + 1);
-    if (!isPlotTaskEventType(event.type)) throw new Error(`${event.type} is no event of a plot task`);
-    if (event.type === 'PlotTaskReceived') this.insert(event);
-    else this.update(event, event.type, taskId);
+  /** Reports that follow each other on one task are one UPDATE: on a busy stream that is most of them. */
+  apply(events: readonly RecordedEvent[]): void {
+    const reports = new Map<string, RecordedEvent[]>();
+    for (const event of events) {
+      const waiting = reports.get(event.stream);
+      if (event.type === 'PlotTaskReported') {
+        if (waiting === undefined) reports.set(event.stream, [event]);
+        else waiting.push(event);
+        continue;
+      }
+      if (waiting !== undefined) this.report(waiting);
+      reports.delete(event.stream);
+      if (event.type === 'PlotTaskReceived') this.insert(event);
+      else this.step(event);
+    }
+    for (const waiting of reports.values()) this.report(waiting);
+  }
+
+  private report(events: readonly RecordedEvent[]): void {
+    const [first] = events;
+    const last = events.at(-1);
+    if (first === undefined || last === undefined) return;
+    const inOrder = last.revision - first.revision === events.length - 1;
+    if (events.length > 1 && inOrder) {
+      const data = Object.assign({}, ...events.map((event) => event.data));
+      if (this.update({ ...last, data }, first.revision - 1)) return;
+    }
+    for (const event of events) this.step(event);
+  }
+
+  private step(event: RecordedEvent): void {
+    if (!this.update(event, event.revision - 1)) this.checkApplied(event);
   }
 
   private insert(event: RecordedEvent): void {
@@ -168,17 +195,21 @@ class PlotTaskWriter implements ProjectionWriter {
     }).run(time, time, event.revision, ...values);
   }
 
-  private update(event: RecordedEvent, type: PlotTaskEvent['type'], taskId: string): void {
+  /** False when the row does not show revision `from`. */
+  private update(event: RecordedEvent, from: number): boolean {
+    const { type } = event;
+    if (!isPlotTaskEventType(type)) throw new Error(`${type} is no event of a plot task`);
     const { names, values, stages } = this.split(event.data);
     if (stages !== undefined) values.push(stages);
-    const { changes } = this.statement(`${type} ${names} ${stages !== undefined}`, () => {
+    const statement = this.statement(`${type} ${names} ${stages !== undefined}`, () => {
       const set = names.map((name) => `${name} = ?`);
       if (stages !== undefined) set.push(`stages = json_patch(coalesce(stages, '{}'), ?)`);
       if (type === 'PlotTaskRetried') set.push(...this.cleared(names));
       set.push(`status = ${STATUS_AFTER[type]}`, 'update_time = ?', 'revision = ?');
       return `UPDATE ${this.table} SET ${set} WHERE task_id = ? AND revision = ?`;
-    }).run(...values, event.metadata.time / 1000, event.revision, taskId, event.revision - 1);
-    if (changes === 0) this.checkApplied(event, taskId);
+    });
+    const time = event.metadata.time / 1000;
+    return statement.run(...values, time, event.revision, taskIdOf(event), from).changes > 0;
   }
 
   /** Columns and their values; the stage texts go together into one. */
@@ -211,7 +242,8 @@ class PlotTaskWriter implements ProjectionWriter {
     ];
   }
 
-  private checkApplied(event: RecordedEvent, taskId: string): void {
+  private checkApplied(event: RecordedEvent): void {
+    const taskId = taskIdOf(event);
     const shown = this.revisionOf.get(taskId)?.['revision'];
     if (typeof shown === 'number' && shown >= event.revision) return;
     throw new Error(
@@ -230,6 +262,10 @@ class PlotTaskWriter implements ProjectionWriter {
     this.statements.set(shape, prepared);
     return prepared;
   }
+}
+
+function taskIdOf({ stream }: RecordedEvent): string {
+  return stream.slice(stream.indexOf('-') + 1);
 }
 
 function isPlotTaskEventType(type: string): type is PlotTaskEvent['type'] {

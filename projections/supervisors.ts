@@ -44,7 +44,11 @@ class SupervisorWriter implements ProjectionWriter {
       revision = ? WHERE worker_id = ? AND revision < ?`);
   }
 
-  apply(event: RecordedEvent): void {
+  apply(events: readonly RecordedEvent[]): void {
+    for (const event of events) this.applyOne(event);
+  }
+
+  private applyOne(event: RecordedEvent): void {
     const { data, revision, type } = event;
     const value = (name: string): SqlValue => {
       const given = data[name];

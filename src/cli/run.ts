@@ -11,6 +11,7 @@ import { addNodeCommands } from './commands/node.js';
 import { addPlotCommands } from './commands/plot.js';
 import { addSupervisorCommands } from './commands/supervisor.js';
 import { addTalentCommand } from './commands/talent.js';
+import { addUpCommand } from './commands/up.js';
 import { EXIT, EXIT_HELP, exitCodeOf } from './exit.js';
 import { addGlobalOptions } from './globals.js';
 import { addExamples } from './help.js';
@@ -34,7 +35,7 @@ function owlCommand(terminal: Terminal): Command {
     .helpOption('-h, --help', 'print this help')
     .helpCommand('help [COMMAND]', 'print the help of a command')
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 30 })
     .configureOutput({
       writeOut: (text) => void terminal.out.write(text),
       writeErr: (text) => void terminal.err.write(text),
@@ -50,6 +51,7 @@ function owlCommand(terminal: Terminal): Command {
   ]);
   program.addHelpText('after', `\n${EXIT_HELP}`);
 
+  addUpCommand(program, terminal);
   addTalentCommand(program, terminal);
   addPlotCommands(program, terminal);
   addSupervisorCommands(program, terminal);

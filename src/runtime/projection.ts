@@ -24,8 +24,9 @@ export interface Projection {
 
 export interface ProjectionWriter {
   /**
-   * Changes rows for one event, inside the projector's transaction. Everything in a row comes from the event: no clock,
-   * no counter of its own, so that a rebuild gives the same table. Throwing rolls this event back and parks it.
+   * Changes rows for these events, in their order, inside the projector's transaction. Everything in a row comes from the
+   * events: no clock, no counter of its own, so that a rebuild gives the same table. Throwing rolls all of them back; they
+   * are then given one by one, and the one that throws again is parked.
    */
-  apply(event: RecordedEvent): void;
+  apply(events: readonly RecordedEvent[]): void;
 }

@@ -98,7 +98,7 @@ export class ReadModel {
     if (problem !== undefined) throw new UnappliedEventError(problem);
     return at.db.transaction(() => {
       const parked = at.parked.remove(reader, event.position);
-      if (parked) this.writer.apply(event);
+      if (parked) this.writer.apply([event]);
       return parked;
     });
   }
@@ -141,7 +141,7 @@ export class ReadModel {
   private commit(events: readonly RecordedEvent[], checkpoint: Position): void {
     this.options.at.db.transaction(() => {
       this.cursor.move(checkpoint);
-      for (const event of events) this.applyOrPark(event);
+      this.applyOrPark(events);
     });
     this.cursor.confirm(checkpoint);
   }
@@ -154,23 +154,22 @@ export class ReadModel {
     this.cursor.confirm(event.position);
   }
 
-  private applyOrPark(event: RecordedEvent): void {
-    const problem = this.options.problemOf?.(event);
-    if (problem !== undefined) {
-      this.park(event, problem, 1);
-      return;
-    }
-    const waitsBehind = this.blocked.reasonFor(event.stream);
-    if (waitsBehind !== undefined) {
-      this.park(event, waitsBehind, 0);
-      return;
-    }
+  private applyOrPark(events: readonly RecordedEvent[]): void {
+    const good = events.filter((event) => !this.parkIfHopeless(event));
     try {
-      this.writer.apply(event);
+      this.writer.apply(good);
     } catch (error) {
       if (error instanceof StoreUnavailableError) throw error;
       throw new UnappliedEventError(messageOf(error), { cause: error });
     }
+  }
+
+  /** An event that can't be read, or that stands behind a parked one of its stream, is parked without being tried. */
+  private parkIfHopeless(event: RecordedEvent): boolean {
+    const problem = this.options.problemOf?.(event);
+    const reason = problem ?? this.blocked.reasonFor(event.stream);
+    if (reason !== undefined) this.park(event, reason, problem === undefined ? 0 : 1);
+    return reason !== undefined;
   }
 
   private park(event: RecordedEvent, error: string, attempts: number): void {

@@ -68,7 +68,11 @@ class TimerWriter {
     this.deleteOne = db.prepare(`DELETE FROM ${table} WHERE stream = ? AND name = ?`);
   }
 
-  apply(event: RecordedEvent): void {
+  apply(events: readonly RecordedEvent[]): void {
+    for (const event of events) this.applyOne(event);
+  }
+
+  private applyOne(event: RecordedEvent): void {
     const { stream, id, metadata } = event;
     const changes = this.timersOf.get(categoryOf(stream))?.on(event) ?? [];
     if (changes.length === 0) return;

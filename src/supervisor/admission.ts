@@ -101,8 +101,8 @@ function reasonToWait(
     const users = running.filter(({ cache1, cache2 }) => cache1 === cache || cache2 === cache).length;
     if (users >= limits.maxPlotsPerCache) {
       return {
-        key: `max_plots_per_cache ${cache}`,
-        sentence: `${users} plots use ${cache}, as many as max_plots_per_cache allows`,
+        key: `max_per_cache ${cache}`,
+        sentence: `${users} plots use ${cache}, as many as max_per_cache allows`,
       };
     }
   }

@@ -8,7 +8,8 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { OwlError } from '../runtime/errors.js';
+import type { Logger } from 'pino';
+import { messageOf, OwlError } from '../runtime/errors.js';
 import { type PlotOrder, plotIdFor } from './plot-order.js';
 
 export interface PlotterDeclaration {
@@ -177,6 +178,35 @@ export function findExecutable({ name, argv }: PlotterDeclaration, path: string)
   if (found !== undefined) return found;
   const where = program.includes('/') ? 'is not there or not executable' : 'is in no directory of PATH';
   throw new OwlError('not_found', `plotter ${name}: its program ${program} ${where}; install it`);
+}
+
+/**
+ * The plotter with that name. Programs that are missing are logged: tasks say so too, and start once it is installed.
+ * @throws OwlError kind `invalid` when it is not declared, or a declaration is wrong
+ */
+export function choosePlotter(
+  name: string,
+  declared: readonly PlotterDeclaration[],
+  path: string,
+  logger: Logger,
+): PlotterDeclaration {
+  for (const plotter of declared) {
+    const [problem] = problemsOf(plotter);
+    if (problem !== undefined) throw new OwlError('invalid', `plotter ${plotter.name}: ${problem}`);
+    try {
+      findExecutable(plotter, path);
+    } catch (error) {
+      const level = plotter.name === name ? 'error' : 'info';
+      logger[level](
+        { plotter: plotter.name, reason: messageOf(error) },
+        'the program of a plotter is missing',
+      );
+    }
+  }
+  const chosen = declared.find((plotter) => plotter.name === name);
+  if (chosen !== undefined) return chosen;
+  const names = declared.map((plotter) => plotter.name).join(', ');
+  throw new OwlError('invalid', `plotter ${name} is not declared; there are ${names}`);
 }
 
 const FIXED_VALUES: ReadonlyMap<string, string> = new Map([

@@ -7,9 +7,7 @@
  */
 
 import { rmSync } from 'node:fs';
-import type { Logger } from 'pino';
 import { wait } from '../runtime/backoff.js';
-import type { Clock } from '../runtime/clock.js';
 import { messageOf, OwlError } from '../runtime/errors.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import {
@@ -19,44 +17,31 @@ import {
   plotRecordPath,
   readPlotRecord,
 } from '../wire/plot-record.js';
-import type { ReportStream } from '../wire/report-stream.js';
-import {
-  type AdmissionLimits,
-  admit,
-  isTurn,
-  type RunningPlot,
-  type WaitingPlot,
-  type WaitReason,
-} from './admission.js';
-import { examineDirectory, type LookAtDirectory } from './file-systems.js';
+import { type AdmissionLimits, admit, isTurn, type WaitingPlot, type WaitReason } from './admission.js';
+
 import { LOG_EXISTS, type PlotStart } from './keeper.js';
 import type { KeeperLink } from './keeper-link.js';
 import { type PlotOrder, readOrder } from './plot-order.js';
 import { killPlotProcesses } from './plot-processes.js';
 import type { Plots } from './plots.js';
 import { commandFor, findExecutable, type PlotterDeclaration, plotIdSetBy } from './plotters.js';
-import { type Place, type SpaceNeed, spaceNeeds } from './space-needs.js';
+import { needsOf, type RoomOptions, roomOf } from './room.js';
 import { notStartedReport, pendingReport } from './supervisor-reports.js';
-import { findTempFiles, listOnce } from './temp-files.js';
+import { type Telling, tellTalent } from './tell-talent.js';
 
 /** Disks fill and empty without telling anyone. */
 const LOOK_AGAIN_MS = 5_000;
 
-export interface StarterOptions {
+export interface StarterOptions extends RoomOptions, Telling {
   /** The supervisor's data directory. Absolute. */
   readonly data: string;
   readonly plotter: PlotterDeclaration;
   /** Where its program is looked for, as in PATH. */
   readonly path: string;
   readonly limits: AdmissionLimits;
-  readonly lookAtDirectory: LookAtDirectory;
   readonly plots: Plots;
   readonly keeper: KeeperLink;
-  readonly reports: ReportStream;
-  readonly clock: Clock;
-  readonly logger: Logger;
   readonly sessionId: string;
-  readonly signal: AbortSignal;
   readonly isDraining: () => boolean;
   /** Undefined while talent is away. */
   readonly workerId: () => string | undefined;
@@ -158,7 +143,7 @@ export class Starter {
 
   /** Starts the first that can; tells the others why they can't. False when none could. */
   private async startNext(): Promise<boolean> {
-    const { plotter, path, limits, clock, isDraining } = this.options;
+    const { plotter, path, plots, limits, clock, isDraining } = this.options;
     let program: string;
     try {
       program = findExecutable(plotter, path);
@@ -169,7 +154,7 @@ export class Starter {
     }
     const free = new Map<number, number>();
     const candidates = await this.candidates(free);
-    const running = await this.running();
+    const running = await roomOf(plots.running(), this.options);
     const state = {
       limits,
       draining: isDraining(),
@@ -202,7 +187,7 @@ export class Starter {
     const found: WaitingPlot[] = [];
     for (const order of orders) {
       try {
-        found.push({ ...order, needs: await this.needsOf(order, free) });
+        found.push({ ...order, needs: await needsOf(order, this.options, free) });
       } catch (error) {
         const waiting = this.waiting.get(order.task_id);
         const isLater = error instanceof OwlError && error.kind === 'unavailable';
@@ -212,46 +197,6 @@ export class Starter {
       }
     }
     return found;
-  }
-
-  private async needsOf(
-    { ksize, cache1, cache2, dest_path }: Pick<PlotOrder, 'ksize' | 'cache1' | 'cache2' | 'dest_path'>,
-    free: Map<number, number>,
-  ): Promise<SpaceNeed[]> {
-    const { plotter, lookAtDirectory, clock } = this.options;
-    const fileSystemOf = async (place: Place, path: string): Promise<number> => {
-      const { fileSystem, free: bytes } = await examineDirectory(lookAtDirectory, place, path, clock);
-      free.set(fileSystem, bytes);
-      return fileSystem;
-    };
-    return spaceNeeds(ksize, plotter, {
-      cache1: await fileSystemOf('cache1', cache1),
-      cache2: await fileSystemOf('cache2', cache2),
-      dest: await fileSystemOf('dest', dest_path),
-    });
-  }
-
-  /** What runs, with what it will still use: what it needs at its largest less what its temp files take by now. */
-  private async running(): Promise<RunningPlot[]> {
-    const listing = listOnce();
-    return await Promise.all(
-      this.options.plots.running().map(async ({ record }) => {
-        const { cache1, cache2 } = record;
-        try {
-          const files = await findTempFiles(record, listing);
-          const needs = (await this.needsOf(record, new Map())).map((need) => {
-            const used = files
-              .filter(({ fileSystem }) => fileSystem === need.fileSystem)
-              .reduce((sum, { bytes }) => sum + bytes, 0);
-            return { ...need, bytes: Math.max(0, need.bytes - used) };
-          });
-          return { cache1, cache2, needs };
-        } catch {
-          // Its directories can't be looked at, so nobody else gets in there either.
-          return { cache1, cache2, needs: [] };
-        }
-      }),
-    );
   }
 
   /** True when it runs now. */
@@ -319,7 +264,7 @@ export class Starter {
   private refuse(key: PlotKey, reason: string): void {
     this.options.logger.warn({ taskId: key.task_id, reason }, 'a task can not be started here');
     this.waiting.delete(key.task_id);
-    this.send(notStartedReport(key, reason));
+    tellTalent(this.options, notStartedReport(key, reason));
   }
 
   /** Once per reason: the figures in a sentence may change with every look. */
@@ -328,19 +273,6 @@ export class Starter {
     waiting.told = reason;
     this.reportsSent += 1;
     const nonce = `${this.options.sessionId}/${this.reportsSent}`;
-    this.send(pendingReport(waiting.key, reason.sentence, nonce, this.options.clock.now()));
-  }
-
-  private send(report: PlotTaskStatus): void {
-    const { reports, logger, signal } = this.options;
-    reports.send(report).then(
-      ({ is_success, msg }) => {
-        if (is_success !== true)
-          logger.info({ taskId: report.task_id, reason: msg }, 'talent refused a report');
-      },
-      (error: unknown) => {
-        if (!signal.aborted) logger.error({ err: error }, 'a report was lost');
-      },
-    );
+    tellTalent(this.options, pendingReport(waiting.key, reason.sentence, nonce, this.options.clock.now()));
   }
 }

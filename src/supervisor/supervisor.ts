@@ -12,15 +12,16 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../runtime/clock.js';
-import { openDataDirectory } from '../runtime/data-directory.js';
 import { writeFileDurably } from '../runtime/durable-file.js';
 import { messageOf, OwlError } from '../runtime/errors.js';
 import { Releasers } from '../runtime/releasers.js';
+import { tryLock } from '../runtime/sqlite.js';
 import type { PlotTaskStatus, SupervisorWorkKind } from '../wire/messages.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { logsDirectory, type PlotKey, plotRecordPath, plotsDirectory } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import {
+  askSupervisor,
   type Controls,
   controlHandler,
   controlSocketPath,
@@ -35,14 +36,15 @@ import type { Plot } from './plot.js';
 import { plotKeyOf } from './plot-order.js';
 import { killPlotProcesses } from './plot-processes.js';
 import { Plots } from './plots.js';
-import { findExecutable, type PlotterDeclaration, problemsOf } from './plotters.js';
+import { choosePlotter, type PlotterDeclaration } from './plotters.js';
 import { Starter } from './starter.js';
 import { logPidReport, remarkReport, stoppedReport } from './supervisor-reports.js';
 import { TalentLink } from './talent-link.js';
+import { tellTalent } from './tell-talent.js';
 import { UsageMeter } from './usage.js';
 
 export interface SupervisorConfig {
-  /** The supervisor's own directory, absolute; its parent must exist. */
+  /** Absolute. The supervisor shares it with its log receiver and keeper; a talent may have the same one. */
   readonly data: string;
   /** HOST:PORT of talent, which may come later. */
   readonly server: string;
@@ -52,10 +54,10 @@ export interface SupervisorConfig {
   readonly plotter: string;
   readonly plotters: readonly PlotterDeclaration[];
   readonly max_plots: number;
-  readonly max_plots_per_cache: number;
+  readonly max_per_cache: number;
   readonly stagger_seconds: number;
   /** Between SIGTERM and SIGKILL. */
-  readonly stop_grace_seconds: number;
+  readonly grace_seconds: number;
   /** Undefined: as talent has it. */
   readonly lease_seconds: number | undefined;
 }
@@ -89,20 +91,40 @@ const DRAIN_MARK = 'drain';
  */
 export async function startSupervisor(options: StartSupervisorOptions): Promise<Supervisor> {
   const { config, logger, clock = systemClock } = options;
-  const plotter = choosePlotter(options);
+  const plotter = choosePlotter(config.plotter, config.plotters, options.path, logger);
   const releasers = new Releasers(logger);
   try {
-    const directory = openDataDirectory(config.data, clock);
-    releasers.add('data directory', () => directory.release());
-    for (const name of [plotsDirectory(directory.path), logsDirectory(directory.path)])
-      mkdirSync(name, { recursive: true, mode: 0o700 });
-    const supervisor = new RunningSupervisor(options, clock, directory.path, plotter);
+    releasers.add('lock', await lockDirectory(config.data));
+    const supervisor = new RunningSupervisor(options, clock, plotter);
     await supervisor.start(releasers);
     return { status: () => supervisor.status(), stop: () => releasers.releaseAll() };
   } catch (error) {
     await releasers.releaseAll();
     throw error;
   }
+}
+
+/** Makes the directory where it is missing. How to unlock it. */
+async function lockDirectory(data: string): Promise<() => void> {
+  let unlock: (() => void) | undefined;
+  try {
+    for (const name of [plotsDirectory(data), logsDirectory(data)])
+      mkdirSync(name, { recursive: true, mode: 0o700 });
+    unlock = tryLock(join(data, 'supervisor.lock'));
+  } catch (error) {
+    throw new OwlError('invalid', `data directory ${data} can't be used: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (unlock !== undefined) return unlock;
+  const pid = await askSupervisor(data, { method: 'status' }).then(
+    (state) => `, process ${state.pid}`,
+    () => '',
+  );
+  throw new OwlError(
+    'refused',
+    `data directory ${data} has a supervisor already${pid}; stop that one or choose another directory`,
+  );
 }
 
 /** The parts, and what goes between them. */
@@ -123,8 +145,9 @@ class RunningSupervisor implements Controls {
   private readonly usage: UsageMeter;
   private told = 0;
 
-  constructor(options: StartSupervisorOptions, clock: Clock, data: string, plotter: PlotterDeclaration) {
+  constructor(options: StartSupervisorOptions, clock: Clock, plotter: PlotterDeclaration) {
     const { config, logger, version, path } = options;
+    const { data } = config;
     const { signal } = this.ending;
     this.config = config;
     this.data = data;
@@ -146,7 +169,7 @@ class RunningSupervisor implements Controls {
     });
     this.plots = new Plots({
       ...common,
-      stopGraceMs: config.stop_grace_seconds * 1000,
+      stopGraceMs: config.grace_seconds * 1000,
       logPid: () => this.logReceiver.pid,
       isKept: (record) => this.keeper.keeps(record),
       onChange: () => this.starter.wake(),
@@ -157,7 +180,7 @@ class RunningSupervisor implements Controls {
       path,
       limits: {
         maxPlots: config.max_plots,
-        maxPlotsPerCache: config.max_plots_per_cache,
+        maxPlotsPerCache: config.max_per_cache,
         staggerMs: config.stagger_seconds * 1000,
       },
       lookAtDirectory: options.lookAtDirectory ?? lookAtDirectory,
@@ -290,15 +313,7 @@ class RunningSupervisor implements Controls {
   }
 
   private tell(report: PlotTaskStatus): void {
-    this.reports.send(report).then(
-      ({ is_success, msg }) => {
-        if (is_success !== true)
-          this.logger.info({ taskId: report.task_id, reason: msg }, 'talent refused a report');
-      },
-      (error: unknown) => {
-        if (!this.ending.signal.aborted) this.logger.error({ err: error }, 'a report was lost');
-      },
-    );
+    tellTalent({ reports: this.reports, logger: this.logger, signal: this.ending.signal }, report);
   }
 
   private nonce(): string {
@@ -327,24 +342,4 @@ class RunningSupervisor implements Controls {
     const { cpu = null, memory = null } = usage ?? {};
     return { task_id, attempt, pid, plotter, started_time, state, cpu, memory, log_path };
   }
-}
-
-/** @throws OwlError kind `invalid` when the configured plotter is not declared, or a declaration is wrong */
-function choosePlotter({ config, path, logger }: StartSupervisorOptions): PlotterDeclaration {
-  for (const declared of config.plotters) {
-    const [problem] = problemsOf(declared);
-    if (problem !== undefined) throw new OwlError('invalid', `plotter ${declared.name}: ${problem}`);
-    try {
-      findExecutable(declared, path);
-    } catch (error) {
-      // Its tasks say so too, and start as soon as it is installed.
-      if (declared.name === config.plotter)
-        logger.error({ reason: messageOf(error) }, 'the plotter is missing');
-      else logger.info({ reason: messageOf(error) }, 'a declared plotter is missing');
-    }
-  }
-  const chosen = config.plotters.find(({ name }) => name === config.plotter);
-  if (chosen !== undefined) return chosen;
-  const names = config.plotters.map(({ name }) => name).join(', ');
-  throw new OwlError('invalid', `plotter ${config.plotter} is not declared; there are ${names}`);
 }

@@ -129,7 +129,7 @@ export const ConfigSchema = z.strictObject({
         meaning: 'Which plotter makes the plots of this machine: a shipped one or one of `plotters`.',
       }),
       max_plots: wholeNumber({ from: 1, to: 1000, otherwise: 4 }, 'Plots made at the same time.'),
-      max_plots_per_cache: wholeNumber(
+      max_per_cache: wholeNumber(
         { from: 1, to: 1000, otherwise: 4 },
         'Plots made at the same time with the same cache directory.',
       ),
@@ -137,7 +137,7 @@ export const ConfigSchema = z.strictObject({
         { from: 0, to: DAY, otherwise: 0 },
         'How long after one plot the next one is started at the earliest.',
       ),
-      stop_grace_seconds: wholeNumber(
+      grace_seconds: wholeNumber(
         { from: 0, to: HOUR, otherwise: 30 },
         'How long a plotter that is stopped gets to end by itself before it is killed.',
       ),

@@ -36,6 +36,8 @@ import { watchTasks } from './task-watch.js';
 
 const DEFAULT_PAGE = 100;
 const LARGEST_PAGE = 1000;
+/** gRPC peers take messages of 4 MiB unless they ask for more. */
+const LARGEST_PAGE_BYTES = 3 * 1024 * 1024;
 const MOST_TASKS_WATCHED_BY_ID = 1000;
 
 const DONE = { on_create: 'received', on_stop: 'stop accepted', on_retry: 'received again' } as const;
@@ -120,13 +122,10 @@ export function overlordHandlers(talent: TalentContext) {
       newestFirst,
       ...(after === undefined ? {} : { after }),
     });
-    const page = rows.slice(0, size);
-    const last = page.at(-1)?.['id'];
-    const more = rows.length > size && typeof last === 'number';
-    return {
-      tasks: page.map(statusMessageOf),
-      ...(more ? { next_page_token: pageToken(last, newestFirst) } : {}),
-    };
+    const tasks = upToSize(rows.slice(0, size).map(statusMessageOf), LARGEST_PAGE_BYTES);
+    const last = rows[tasks.length - 1]?.['id'];
+    const more = rows.length > tasks.length && typeof last === 'number';
+    return { tasks, ...(more ? { next_page_token: pageToken(last, newestFirst) } : {}) };
   }
 
   async function* watch(
@@ -202,6 +201,16 @@ function readFilter(request: PlotTaskListRequest, now: number) {
     ...(createdBefore === undefined ? {} : { createdBefore }),
     ...(taskIdPrefix === undefined ? {} : { taskIdPrefix }),
   };
+}
+
+/** As many of the first ones as fit, one at the least. Their JSON is never shorter than what goes over the wire. */
+function upToSize<T>(messages: readonly T[], bytes: number): T[] {
+  let left = bytes;
+  const first = messages.findIndex((message) => {
+    left -= Buffer.byteLength(JSON.stringify(message));
+    return left < 0;
+  });
+  return messages.slice(0, first < 0 ? messages.length : Math.max(first, 1));
 }
 
 function pageToken(id: number, newestFirst: boolean): string {

@@ -5,6 +5,7 @@
  * lets those under way end, writes the checkpoints and gives everything back, last in, first out.
  */
 
+import { loadSync } from '@grpc/proto-loader';
 import type { Logger } from 'pino';
 import { PlotTaskQueries } from '../../projections/plot-task-queries.js';
 import { plotTasks } from '../../projections/plot-tasks.js';
@@ -12,7 +13,7 @@ import { selectSupervisors, supervisors } from '../../projections/supervisors.js
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { openDataDirectory } from '../runtime/data-directory.js';
 import { openSqliteEventStore } from '../runtime/event-store/sqlite-event-store.js';
-import { startGrpcServer } from '../runtime/grpc-server.js';
+import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
 import { nodeHandlers } from '../runtime/node-service.js';
 import { Releasers } from '../runtime/releasers.js';
 import { Runtime, type RuntimeStatus } from '../runtime/runtime.js';
@@ -118,7 +119,7 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
         handlers: nodeHandlers({ runtime, workerId: talent.workerId, logger }),
       },
     ],
-    packages: [{ ...proto, ...nodeProto }],
+    packages: [{ ...proto, ...nodeProto, ...loadSync(healthProtoPath) }],
     logger,
   });
   releasers.add('resuming leases', () => resuming);

@@ -20,6 +20,12 @@ const COMMANDS = [
   ['plot', 'list'],
   ['plot', 'watch'],
   ['plot', 'history'],
+  ['supervisor', 'run'],
+  ['supervisor', 'status'],
+  ['supervisor', 'drain'],
+  ['supervisor', 'undrain'],
+  ['supervisor', 'suspend'],
+  ['supervisor', 'resume'],
   ['supervisor', 'list'],
   ['node', 'status'],
   ['node', 'redrive'],
@@ -59,10 +65,12 @@ t.test('the help names the exit codes, and every setting with its variable', asy
   const { stdout } = await owl(['--help']);
   for (const code of ['0', '1', '2', '3', '130']) t.match(stdout, new RegExp(`^  ${code} +\\w`, 'm'), code);
   const talent = (await owl(['talent', '--help'])).stdout;
+  const supervisor = (await owl(['supervisor', 'run', '--help'])).stdout;
   const config = (await owl(['config', 'check', '--help'])).stdout;
-  for (const { key, flag, variable } of CONFIG_KEYS) {
-    t.match(talent.replaceAll(/\s+/g, ' '), `(env: ${variable}`, key);
-    t.match(talent, ` ${flag} <`, key);
+  for (const { key, path, flag, variable } of CONFIG_KEYS) {
+    const service = path[0] === 'supervisor' ? supervisor : talent;
+    t.match(service.replaceAll(/\s+/g, ' '), `(env: ${variable}`, key);
+    t.match(service, ` ${flag} <`, key);
     t.match(config, new RegExp(`  ${key} +${variable} \\(default: `), key);
   }
 });

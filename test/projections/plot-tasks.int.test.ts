@@ -198,9 +198,9 @@ t.test('a retry begins with the order and nothing of the attempt before', async 
   const db = emptyTable();
   t.teardown(() => db.close());
   const writer = writerOf(db);
-  for (const event of events.slice(0, 1)) writer.apply(event);
+  for (const event of events.slice(0, 1)) writer.apply([event]);
   const [fresh = {}] = rowsIn(db);
-  for (const event of events.slice(1, 7)) writer.apply(event);
+  for (const event of events.slice(1, 7)) writer.apply([event]);
   const [retried] = rowsIn(db);
   t.strictSame(retried, {
     ...fresh,
@@ -223,7 +223,7 @@ t.test('every event twice gives the same table', async (t) => {
   });
   const feed = (db: Database, given: readonly RecordedEvent[]) => {
     const writer = writerOf(db);
-    for (const event of given) writer.apply(event);
+    for (const event of given) writer.apply([event]);
   };
   feed(once, events);
   for (const event of events) feed(twice, [event, event]);
@@ -269,20 +269,20 @@ t.test('an event that does not fit is an error, not a guess', async (t) => {
     position: String(revision),
   });
   const [received] = LIVES['waiting'] ?? [];
-  writer.apply(event('PlotTaskReceived', { ...received?.data, task_id: 'a' }, 0));
-  t.throws(() => writer.apply(event('PlotTaskReported', { memo: 'm' }, 2)), {
+  writer.apply([event('PlotTaskReceived', { ...received?.data, task_id: 'a' }, 0)]);
+  t.throws(() => writer.apply([event('PlotTaskReported', { memo: 'm' }, 2)]), {
     message: /would leave a hole/,
   });
-  t.throws(() => writer.apply(event('PlotTaskReported', { memo: 'm' }, 1, 'plot_task-b')), {
+  t.throws(() => writer.apply([event('PlotTaskReported', { memo: 'm' }, 1, 'plot_task-b')]), {
     message: /has no row for b/,
   });
-  t.throws(() => writer.apply(event('PlotTaskPainted', {}, 1)), {
+  t.throws(() => writer.apply([event('PlotTaskPainted', {}, 1)]), {
     message: 'PlotTaskPainted is no event of a plot task',
   });
-  t.throws(() => writer.apply(event('PlotTaskReported', { colour: 'red' }, 1)), {
+  t.throws(() => writer.apply([event('PlotTaskReported', { colour: 'red' }, 1)]), {
     message: 'no column for colour',
   });
-  t.throws(() => writer.apply(event('PlotTaskReported', { memo: { deep: 1 } }, 1)), {
+  t.throws(() => writer.apply([event('PlotTaskReported', { memo: { deep: 1 } }, 1)]), {
     message: /neither text nor number/,
   });
   t.match(rowsIn(db), [{ task_id: 'a', revision: 0, memo: null }]);

@@ -81,7 +81,7 @@ t.test('every event twice gives the same table', async (t) => {
     const db = openDatabase(':memory:');
     try {
       db.exec(supervisors.createTable('supervisors'));
-      for (const event of given) supervisors.writer(db, 'supervisors').apply(event);
+      for (const event of given) supervisors.writer(db, 'supervisors').apply([event]);
       return selectSupervisors(db);
     } finally {
       db.close();
@@ -102,5 +102,7 @@ t.test('an event of something else is an error', async (t) => {
     revision: 0,
     position: '0',
   };
-  t.throws(() => supervisors.writer(db, 'supervisors').apply(event), { message: /no event of a supervisor/ });
+  t.throws(() => supervisors.writer(db, 'supervisors').apply([event]), {
+    message: /no event of a supervisor/,
+  });
 });

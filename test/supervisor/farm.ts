@@ -103,9 +103,9 @@ export class Farm {
       plotter: plotter.name,
       plotters: [plotter],
       max_plots: 4,
-      max_plots_per_cache: 4,
+      max_per_cache: 4,
       stagger_seconds: 0,
-      stop_grace_seconds: 5,
+      grace_seconds: 5,
       lease_seconds: 3,
       ...config,
     };

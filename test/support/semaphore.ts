@@ -188,9 +188,11 @@ export const permits: Projection = {
        ON CONFLICT (stream, holder) DO UPDATE SET state = excluded.state`,
     );
     return {
-      apply: ({ stream, type, data }) => {
-        const state = STATE_AFTER[type];
-        if (state !== undefined) upsert.run(stream, holderIn(data), state);
+      apply: (events) => {
+        for (const { stream, type, data } of events) {
+          const state = STATE_AFTER[type];
+          if (state !== undefined) upsert.run(stream, holderIn(data), state);
+        }
       },
     };
   },

@@ -35,16 +35,15 @@ export function talliesProjection({ version = 1, before }: TalliesOptions = {}):
       const insert = db.prepare(
         `INSERT INTO ${table} (stream, total, applied, revision, note) VALUES (?, ?, 1, ?, ?)`,
       );
-      return {
-        apply: (event) => {
-          before?.(event, table);
-          const { amount, note } = event.data;
-          if (typeof amount !== 'number') throw new Error(`amount is ${JSON.stringify(amount)}`);
-          const text = typeof note === 'string' ? note : null;
-          const { changes } = update.run(amount, event.revision, text, event.stream);
-          if (changes === 0) insert.run(event.stream, amount, event.revision, text);
-        },
+      const applyOne = (event: RecordedEvent) => {
+        before?.(event, table);
+        const { amount, note } = event.data;
+        if (typeof amount !== 'number') throw new Error(`amount is ${JSON.stringify(amount)}`);
+        const text = typeof note === 'string' ? note : null;
+        const { changes } = update.run(amount, event.revision, text, event.stream);
+        if (changes === 0) insert.run(event.stream, amount, event.revision, text);
       };
+      return { apply: (events) => events.forEach(applyOne) };
     },
   };
 }

@@ -44,9 +44,9 @@ t.test('without file and environment the defaults count', async (t) => {
     supervisor: {
       plotter: 'chia',
       max_plots: 4,
-      max_plots_per_cache: 4,
+      max_per_cache: 4,
       stagger_seconds: 0,
-      stop_grace_seconds: 30,
+      grace_seconds: 30,
     },
     plotters: {},
   });

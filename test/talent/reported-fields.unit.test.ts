@@ -58,12 +58,9 @@ function rowAfter(reported: JsonObject) {
       received_time: 1_700_000_000,
     };
     const recorded = (type: string, data: JsonObject, revision: number) =>
-      writer.apply({
-        ...propose(data, { type }),
-        stream: 'plot_task-a',
-        revision,
-        position: String(revision),
-      });
+      writer.apply([
+        { ...propose(data, { type }), stream: 'plot_task-a', revision, position: String(revision) },
+      ]);
     recorded('PlotTaskReceived', order, 0);
     recorded('PlotTaskReported', reported, 1);
     const row = db.prepare('SELECT * FROM plot_tasks').get();

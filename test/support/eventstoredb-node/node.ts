@@ -46,7 +46,7 @@ export interface ClusterMember extends NodeAddress {
 }
 
 const HOST = '127.0.0.1';
-const VERSION = '24.10.5';
+const VERSION = '24.10.4';
 const DEFAULT_MAX_APPEND_SIZE = 1024 * 1024;
 
 export class EventStoreDbNode {

@@ -6,7 +6,7 @@
  * - a read goes on over a lost connection, a change of leader and a busy server as long as its deadline allows; a
  *   subscription does so for ever, from where it was, with nothing missing and nothing twice;
  * - all calls are answered by the leader, so that what was written is read;
- * - `deleted` and tombstoned streams hold nothing, and records of the server itself never come through.
+ * - deleted and tombstoned streams hold nothing, and records of the server itself never come through.
  */
 
 import type { Logger } from 'pino';
@@ -52,7 +52,8 @@ export interface EventStoreDbOptions {
   readonly onAvailability?: (availability: Availability) => void;
 }
 
-const DEADLINE_MS = 5_000;
+/** Milliseconds for one call, where nothing else is said. */
+export const DEFAULT_DEADLINE_MS = 5_000;
 const BATCH = 512;
 
 /**
@@ -72,7 +73,7 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
     credentialsFile,
     logger,
     clock,
-    deadlineMs: options.deadlineMs ?? settings.deadlineMs ?? DEADLINE_MS,
+    deadlineMs: options.deadlineMs ?? settings.deadlineMs ?? DEFAULT_DEADLINE_MS,
     onAvailability: options.onAvailability ?? (() => {}),
   });
   return new EventStoreDbStore(connection, logger, clock);
@@ -114,8 +115,8 @@ export class EventStoreDbStore implements EventStore {
 
   async *readStream(stream: StreamName, options: ReadStreamOptions = {}): AsyncGenerator<RecordedEvent> {
     const { direction = 'forwards' } = options;
-    const from = options.from === undefined ? undefined : checkCount('from', options.from);
-    const limit = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER);
+    const from = options.from === undefined ? undefined : checkCount('from', options.from, 0);
+    const limit = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 0);
     this.checkOpen();
     for await (const { event } of this.reader.readStream(stream, direction, from, limit)) yield event;
   }
@@ -123,7 +124,7 @@ export class EventStoreDbStore implements EventStore {
   /** Reads up to where the store ended when it began, through a subscription: that tells how far it is even if nothing matches. */
   async *readAll(options: ReadAllOptions = {}): AsyncGenerator<RecordedEvent> {
     let after = checkPosition(options.after);
-    let left = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER);
+    let left = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 0);
     this.checkOpen();
     const end = await this.reader.head();
     const filter = filterOf(options.categories);
@@ -153,9 +154,9 @@ export class EventStoreDbStore implements EventStore {
   }
 
   async *subscribe(options: SubscribeOptions = {}): AsyncGenerator<SubscriptionBatch> {
-    const { categories, batchSize = BATCH } = options;
+    const batchSize = checkCount('batchSize', options.batchSize ?? BATCH, 1);
     let after = checkPosition(options.after);
-    const filter = filterOf(categories);
+    const filter = filterOf(options.categories);
     const closed = this.connection.closed;
     const signal = options.signal === undefined ? closed : AbortSignal.any([options.signal, closed]);
     const backoff = new Backoff();
@@ -226,9 +227,9 @@ function checkPosition(after: Position = START): Position {
   return after;
 }
 
-function checkCount(name: 'from' | 'limit', value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new OwlError('invalid', `${name} must be an integer from 0, not ${value}`);
+function checkCount(name: string, value: number, lowest: number): number {
+  if (Number.isSafeInteger(value) && value >= lowest) return value;
+  throw new OwlError('invalid', `${name} must be an integer from ${lowest}, not ${value}`);
 }
 
 function unreadable(after: Position, error: CallError): OwlError {
