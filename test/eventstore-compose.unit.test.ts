@@ -144,7 +144,7 @@ await t.test('names in the guide are names in the compose file', async (t) => {
 });
 
 await t.test('options of the connection string in the guide are known, with their defaults', async (t) => {
-  const rows = [...guide.matchAll(/^\| `(\w+)`(?:, `(\w+)`)? \| ([^|]+) \|/gm)];
+  const rows = [...guide.matchAll(/^\| `(\w+)`(?:, `(\w+)`)? +\| ([^|]+?) +\|/gm)];
   const settings = parseConnectionString('esdb://localhost');
   const defaults = new Map<string, unknown>([
     ['tls', String(settings.tls)],

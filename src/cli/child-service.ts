@@ -27,8 +27,10 @@ export interface ChildServiceOptions {
   readonly args: () => readonly string[];
   readonly env: Terminal['env'];
   readonly cwd: string;
-  /** Told when it has to be started again. What the service itself logs goes where this process's stderr goes. */
+  /** Told when it has to be started again. */
   readonly logger: Logger;
+  /** Where its own log goes. Default: where this process's stderr goes. */
+  readonly log?: { readonly fd: number; readonly path: string };
 }
 
 export class ChildService {
@@ -48,7 +50,7 @@ export class ChildService {
 
   /**
    * Resolves with the first line it prints: then it serves.
-   * @throws OwlError kind `unavailable` when it ends before; why is on stderr
+   * @throws OwlError kind `unavailable` when it ends before; its log says why
    */
   async start(): Promise<string> {
     const first = await this.launch();
@@ -90,14 +92,14 @@ export class ChildService {
   }
 
   private async launch(): Promise<string> {
-    const { name, args, env, cwd } = this.options;
+    const { name, args, env, cwd, log } = this.options;
     const child = spawn(process.execPath, [OWL, ...args()], {
       cwd,
       env,
       // A group of its own: what is typed at a terminal goes to this process alone, which ends them in order.
       detached: true,
       // The channel tells it when this process is gone. Nothing is sent over it.
-      stdio: ['ignore', 'pipe', 2, 'ipc'],
+      stdio: ['ignore', 'pipe', log?.fd ?? 2, 'ipc'],
     });
     this.child = child;
     const ended = once(child, 'exit').then(() => undefined);

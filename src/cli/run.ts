@@ -6,6 +6,7 @@
 import { Command, CommanderError } from 'commander';
 import { OwlError } from '../runtime/errors.js';
 import { addConfigCommands } from './commands/config.js';
+import { addDemoCommand } from './commands/demo.js';
 import { addLogReceiverCommand } from './commands/log-receiver.js';
 import { addNodeCommands } from './commands/node.js';
 import { addPlotCommands } from './commands/plot.js';
@@ -51,6 +52,7 @@ function owlCommand(terminal: Terminal): Command {
   ]);
   program.addHelpText('after', `\n${EXIT_HELP}`);
 
+  addDemoCommand(program, terminal);
   addUpCommand(program, terminal);
   addTalentCommand(program, terminal);
   addPlotCommands(program, terminal);

@@ -44,8 +44,9 @@ export class ActorSnapshots {
   keep(stream: StreamName, snapshot: ActorSnapshot): void {
     if (snapshot.revision < WORTH_KEEPING) return;
     const body = JSON.stringify({ state: snapshot.state, commands: snapshot.commands });
+    const checksum = checksumOf(stream, snapshot.revision, body);
     try {
-      this.insert.run(stream, snapshot.revision, snapshot.machineVersion, body, checksumOf(body));
+      this.insert.run(stream, snapshot.revision, snapshot.machineVersion, body, checksum);
     } catch (error) {
       this.logger.warn({ stream, err: error }, 'the snapshot of an actor was not kept; it will be replayed');
     }
@@ -61,7 +62,7 @@ export class ActorSnapshots {
         row['machine_version'] === machineVersion &&
         typeof revision === 'number' &&
         typeof body === 'string' &&
-        checksum === checksumOf(body);
+        checksum === checksumOf(stream, revision, body);
       if (usable) return { ...JSON.parse(body), revision, machineVersion };
       this.remove.run(stream);
     } catch (error) {
@@ -74,6 +75,6 @@ export class ActorSnapshots {
   }
 }
 
-function checksumOf(body: string): string {
-  return createHash('sha256').update(body).digest('hex');
+function checksumOf(stream: StreamName, revision: number, body: string): string {
+  return createHash('sha256').update(`${stream} ${revision} ${body}`).digest('hex');
 }

@@ -71,6 +71,7 @@ export class Actor {
   usedAt = 0;
   private live: Live | undefined;
   private draining = false;
+  private working = false;
 
   constructor(type: ActorType, stream: StreamName, env: ActorEnvironment) {
     this.type = type;
@@ -78,8 +79,9 @@ export class Actor {
     this.env = env;
   }
 
+  /** Nothing waits and nothing is under way; true as soon as the last command is being answered. */
   get idle(): boolean {
-    return !this.draining;
+    return !this.working && this.mailbox.length === 0;
   }
 
   /** @throws OwlError kind `retryable` when the mailbox is full; else whatever `Command.decide` or the store throws */
@@ -124,11 +126,13 @@ export class Actor {
   /** Rule 1 of the architecture, top to bottom: recover, decide, append, and only then move and answer. */
   private async carryOut(commands: readonly Waiting[]): Promise<void> {
     for (let conflicts = 0; ; conflicts++) {
+      this.working = true;
       try {
         const live = this.live ?? (await this.recover());
         const decisions = this.decideAll(live, commands);
         const events = decisions.flatMap((decision) => decision.events);
         const stored = events.length === 0 ? [] : await this.append(live, events);
+        this.working = false;
         this.answer(live, decisions, stored);
         return;
       } catch (error) {
@@ -139,6 +143,7 @@ export class Actor {
           for (const one of commands) await this.carryOut([one]);
           return;
         }
+        this.working = false;
         for (const { reject } of commands) reject(error);
         return;
       }

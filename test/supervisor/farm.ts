@@ -5,7 +5,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
@@ -28,6 +28,10 @@ export const CHIAPOS_LOG = join(PACKAGE_ROOT, 'test/fixtures/plotter-logs/chiapo
 const RUN_LOG_RECEIVER = fileURLToPath(new URL('../support/run-log-receiver.js', import.meta.url));
 const RUN_SUPERVISOR = fileURLToPath(new URL('../support/run-supervisor.js', import.meta.url));
 
+const PAUSE_AT = 200;
+/** What the log tells by then is a little more than this. */
+const PROGRESS_AT_PAUSE = 64.4;
+
 /** A player that behaves as chiapos does. */
 export function playerWith(...args: string[]): PlotterDeclaration {
   return {
@@ -48,7 +52,7 @@ export function pausingPlayer(farm: Farm, ...args: string[]): PlotterDeclaration
     '--seconds',
     '0',
     '--pause-at',
-    '200',
+    String(PAUSE_AT),
     '--pause-until',
     join(farm.directory, 'go'),
     ...args,
@@ -56,6 +60,13 @@ export function pausingPlayer(farm: Farm, ...args: string[]): PlotterDeclaration
 }
 
 export type Options = Partial<SupervisorConfig> & Partial<Pick<StartSupervisorOptions, 'lookAtDirectory'>>;
+
+export interface FarmOptions {
+  /** Default: a talent in this process. */
+  readonly run?: (data: string) => Promise<RunningTalent>;
+  /** Default: the test's own. */
+  readonly directory?: string;
+}
 
 export class Farm {
   readonly directory: string;
@@ -71,11 +82,25 @@ export class Farm {
     for (const name of ['cache1', 'cache2', 'dest']) mkdirSync(join(directory, name));
   }
 
-  static async start(t: Test): Promise<Farm> {
-    const directory = t.testdir();
-    const farm = new Farm(directory, await runTalent(join(directory, 'talent')));
+  static async start(t: Test, { run = runTalent, directory = t.testdir() }: FarmOptions = {}): Promise<Farm> {
+    mkdirSync(directory, { recursive: true });
+    const farm = new Farm(directory, await run(join(directory, 'talent')));
     t.teardown(() => farm.end());
     return farm;
+  }
+
+  /** Lets a pausing player play on. */
+  goOn(): void {
+    writeFileSync(join(this.directory, 'go'), '');
+  }
+
+  /** Waits until the log receiver has reported all that a pausing player has printed. */
+  async reachesPause(taskId: string): Promise<PlotTaskStatus> {
+    await until(`${taskId} is reported up to its pause`, async () => {
+      const { plot_details } = await this.task(taskId);
+      return (plot_details?.progress ?? 0) > PROGRESS_AT_PAUSE;
+    });
+    return await this.task(taskId);
   }
 
   get data(): string {
@@ -135,6 +160,25 @@ export class Farm {
     this.process = child;
     await once(child.stdout, 'data');
     return child;
+  }
+
+  /** The pid of a process of the farm, by what its command line holds. */
+  pidOf(program: string): number {
+    const [pid] = this.processes().filter((one) => read(`/proc/${one}/cmdline`).includes(program));
+    if (pid === undefined) throw new Error(`no ${program} runs`);
+    return pid;
+  }
+
+  /** Of the one in a process of its own. */
+  get pidOfSupervisor(): number {
+    if (this.process?.pid === undefined) throw new Error('no supervisor runs apart');
+    return this.process.pid;
+  }
+
+  /** As `kill -9` does. Resolves when it is gone. */
+  async kill(pid: number): Promise<void> {
+    process.kill(pid, 'SIGKILL');
+    await until(`process ${pid} is gone`, () => identifyProcess(pid) === undefined);
   }
 
   async order(

@@ -5,9 +5,10 @@
 
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { z } from 'zod';
 import { isTransient } from '../../src/runtime/failure-kinds.js';
 import { openDatabase, type SqlRow } from '../../src/runtime/sqlite.js';
-import type { PlotTaskEventMessage, PlotTaskStatus } from '../../src/wire/messages.js';
+import type { PlotTaskStatus } from '../../src/wire/messages.js';
 import type { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
 import {
   type PlotEnd,
@@ -120,26 +121,30 @@ export async function untilTask(
   return task;
 }
 
-/** What happened, without what may differ between two runs of the same plot. */
+/** What happened, without what may differ between two runs of the same plot: times, pids, and news of nothing but these. */
 export async function historyOf(talent: PlotManagerClient, taskId: string): Promise<unknown[]> {
   const events: unknown[] = [];
-  for await (const event of talent.history({ task_id: taskId })) events.push(comparable(event));
+  for await (const { type, data = '{}', by } of talent.history({ task_id: taskId })) {
+    const fields = Object.entries(z.record(z.string(), z.unknown()).parse(JSON.parse(data)));
+    const same = Object.fromEntries(fields.filter(([name]) => !VARIES.has(name)));
+    if (type !== 'PlotTaskReported' || Object.keys(same).length > 0) events.push({ type, by, ...same });
+  }
   return events;
 }
 
-const VARIES = /^((received|pending|started|running|finished|create|update)_time|plot_pid|log_pid|id)$/;
+const VARIES: ReadonlySet<string> = new Set([
+  ...['create', 'update', 'received', 'pending', 'started', 'running', 'finished'].map(
+    (name) => `${name}_time`,
+  ),
+  ...['plot_pid', 'log_pid', 'id', 'revision'],
+]);
 
-function comparable({ revision = 0, type, data = '{}', by }: PlotTaskEventMessage): unknown {
-  const fields: unknown = JSON.parse(data, (name, value: unknown) => (VARIES.test(name) ? undefined : value));
-  return { revision, type, by, fields };
-}
-
-/** The row of `plot_tasks` in a data directory that no talent has open, without what may differ between two runs. */
+/** The row of `plot_tasks` in a data directory, without what may differ between two runs. No talent of this process has it. */
 export function rowOf(data: string, taskId: string): SqlRow {
   const db = openDatabase(join(data, 'owl.db'));
   try {
     const row = db.prepare('SELECT * FROM plot_tasks WHERE task_id = ?').get(taskId) ?? {};
-    return Object.fromEntries(Object.entries(row).filter(([name]) => !VARIES.test(name)));
+    return Object.fromEntries(Object.entries(row).filter(([name]) => !VARIES.has(name)));
   } finally {
     db.close();
   }

@@ -196,21 +196,3 @@ t.test('who detaches is not lost', async (t) => {
   advance(LEASE + GIVE_UP);
   t.same(await look('a'), ['running', 'slow disk']);
 });
-
-t.test('a heartbeat that crosses the loss is not forgotten', async (t) => {
-  const { attach, beat, task, look, supervisor, advance, untilStatus } = await startLeasing(t);
-  await attach('s1');
-  await task('a', 'running');
-  for (let time = 0; time < 20; time++) {
-    const crossing = [beat('s1'), attach('s1')];
-    advance(LEASE);
-    await Promise.all(crossing);
-    // Whoever came first: the next heartbeat finds it out.
-    await beat('s1');
-    await untilStatus('attached');
-    t.same(await look('a'), ['running', undefined]);
-    advance(LEASE - 1);
-    await beat('s1');
-    t.match(await supervisor(), { status: 'attached' }, 'its lease runs');
-  }
-});

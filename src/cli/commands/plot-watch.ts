@@ -11,11 +11,10 @@ import { toJson } from '../format.js';
 import { type GlobalOptions, withTalent } from '../globals.js';
 import { addExamples } from '../help.js';
 import { resolveTaskId } from '../ids.js';
+import { LiveArea } from '../live-area.js';
 import { renderTable } from '../table.js';
 import { byInterest, changeLine, idsToShow, TASK_STATUSES, taskColumns } from '../task-views.js';
 import type { Output, Terminal } from '../terminal.js';
-
-const REDRAW_MS = 100;
 
 interface WatchOptions extends GlobalOptions {
   readonly status?: string[];
@@ -74,15 +73,15 @@ async function watchTasks(
   });
 }
 
-/** The tasks that are watched, drawn over what was drawn before. */
+/** The tasks that are watched. */
 class LiveTable {
   private readonly out: Output;
   private readonly tasks = new Map<string, PlotTaskStatus>();
-  private linesDrawn = 0;
-  private due: NodeJS.Timeout | undefined;
+  private readonly area: LiveArea;
 
   constructor(out: Output) {
     this.out = out;
+    this.area = new LiveArea(out, () => this.render());
   }
 
   /** @param task undefined when all that was there has come: an empty table is worth saying so */
@@ -90,22 +89,11 @@ class LiveTable {
     const id = task?.task_id ?? '';
     if (gone) this.tasks.delete(id);
     else if (task !== undefined) this.tasks.set(id, task);
-    this.due ??= setTimeout(() => void this.draw(), REDRAW_MS);
+    this.area.touch();
   }
 
-  async end(): Promise<void> {
-    if (this.due === undefined) return;
-    clearTimeout(this.due);
-    await this.draw();
-  }
-
-  private async draw(): Promise<void> {
-    this.due = undefined;
-    const { out, linesDrawn } = this;
-    const text = this.render();
-    this.linesDrawn = text.split('\n').length - 1;
-    const back = linesDrawn === 0 ? '' : `\u001b[${linesDrawn}A\u001b[0J`;
-    await out.write(back + text);
+  end(): Promise<void> {
+    return this.area.end();
   }
 
   /** What fits the screen, the most interesting first. */

@@ -1,0 +1,154 @@
+/**
+ * A whole node as its users run it: `owl up` with the player as its plotter. Guarantee: when the test ends, no process of
+ * it is left.
+ */
+
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { askSupervisor } from '../../src/supervisor/control.js';
+import { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
+import { type OwlProcess, startOwl } from '../cli/owl-process.js';
+import { pathOf } from '../log-receiver/logs.js';
+import { processesOf } from '../support/processes.js';
+import { until } from '../support/until.js';
+
+const Serving = z.object({ address: z.string() });
+const Holder = z.object({ pid: z.number() });
+
+export type Service = 'talent' | 'supervisor' | 'log receiver';
+
+export class Node {
+  readonly directory: string;
+  readonly talent: PlotManagerClient;
+  /** HOST:PORT; stays the same over restarts. */
+  readonly address: string;
+  private readonly t: Test;
+  private up: OwlProcess;
+
+  private constructor(t: Test, directory: string, up: OwlProcess, address: string) {
+    this.t = t;
+    this.directory = directory;
+    this.up = up;
+    this.address = address;
+    this.talent = new PlotManagerClient({ server: address });
+  }
+
+  /** @param args of the player, besides its log and its directories */
+  static async start(t: Test, ...args: string[]): Promise<Node> {
+    const directory = t.testdir({ cache: {}, plots: {}, node: {} });
+    writeFileSync(join(directory, 'owl.yaml'), stringify(configWith(args)));
+    const up = startOwl(t, ['up', '--json', '--listen', '127.0.0.1:0'], { cwd: directory });
+    const node = new Node(t, directory, up, await servingAddress(up));
+    t.teardown(() => node.end());
+    return node;
+  }
+
+  get data(): string {
+    return join(this.directory, 'node');
+  }
+
+  /** All that its services have logged. */
+  get log(): string {
+    return this.up.stderr();
+  }
+
+  async order(taskId: string): Promise<void> {
+    const { is_success = false, msg } = await this.talent.create({
+      task_id: taskId,
+      plot_config: {
+        ksize: 18,
+        threads: 2,
+        buffer: 64,
+        cache1: join(this.directory, 'cache'),
+        dest: { type: 'local', path: join(this.directory, 'plots') },
+      },
+    });
+    if (!is_success) throw new Error(msg);
+  }
+
+  async pidOf(service: Service): Promise<number> {
+    if (service === 'talent')
+      return Holder.parse(JSON.parse(readFileSync(join(this.data, 'owl.pid'), 'utf8'))).pid;
+    const { pid, log_pid } = await askSupervisor(this.data, { method: 'status' });
+    if (service === 'supervisor') return pid;
+    if (log_pid === null) throw new Error('there is no log receiver');
+    return log_pid;
+  }
+
+  /** Kills a service for good; resolves when another process has taken its place. */
+  async kill(service: Service): Promise<void> {
+    const killed = await this.pidOf(service);
+    process.kill(killed, 'SIGKILL');
+    await until(`${service} is there again`, async () => {
+      const pid = await this.pidOf(service).catch(() => killed);
+      return pid !== killed;
+    });
+  }
+
+  /** Kills `owl up` itself, waits until its services have ended, and starts it again. */
+  async killAndStartAgain(): Promise<void> {
+    const services = [
+      await this.pidOf('talent'),
+      await this.pidOf('supervisor'),
+      await this.pidOf('log receiver'),
+    ];
+    this.up.child.kill('SIGKILL');
+    await until(
+      'its services have ended',
+      () => !processesOf(this.directory).some(({ pid }) => services.includes(pid)),
+    );
+    this.up = startOwl(this.t, ['up', '--json', '--listen', this.address], { cwd: this.directory });
+    await servingAddress(this.up);
+  }
+
+  /** Ends it in order. Plots go on. Its exit code. */
+  async stop(): Promise<number | null> {
+    this.talent.close();
+    this.up.child.kill('SIGTERM');
+    return (await this.up.ended).code;
+  }
+
+  filesIn(place: 'cache' | 'plots'): string[] {
+    return readdirSync(join(this.directory, place)).sort();
+  }
+
+  private async end(): Promise<void> {
+    if (this.up.child.exitCode === null && this.up.child.signalCode === null) await this.stop();
+    await until('no process of the node is left', () => {
+      const left = processesOf(this.directory);
+      // Whoever runs a plot ends with it.
+      for (const { pid, command } of left) if (command.includes('player.js')) process.kill(pid, 'SIGKILL');
+      return left.length === 0;
+    });
+  }
+}
+
+async function servingAddress(up: OwlProcess): Promise<string> {
+  await until('the node serves', () => {
+    if (up.child.exitCode !== null) throw new Error(`the node ended: ${up.stderr()}`);
+    return up.stdout().endsWith('\n');
+  });
+  return Serving.parse(JSON.parse(up.stdout())).address;
+}
+
+function configWith(args: readonly string[]): object {
+  return {
+    data: 'node',
+    worker_id: 'worker',
+    supervisor: { plotter: 'player', grace_seconds: 1 },
+    plotters: {
+      player: {
+        argv: [
+          ...['{node}', '{player}', '--log', pathOf('chiapos'), '-t', '{cache1}', '-2', '{cache2}'],
+          ...['-d', '{dest}', '-f', '{file_name}', '-i', '{plot_id}', ...args],
+        ],
+        format: 'chiapos',
+        temp: ['plot-k{ksize}-*{plot_id}.plot.*tmp'],
+        fills: [],
+      },
+    },
+  };
+}

@@ -1,0 +1,148 @@
+/** Leases at their seams: what crosses a loss, a store that fails, and who follows a session. */
+
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { ActorSystem } from '../../src/runtime/actor-system.js';
+import { StoreUnavailableError } from '../../src/runtime/errors.js';
+import type { EventStore } from '../../src/runtime/event-store/event-store.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
+import { SupervisorLeases } from '../../src/talent/supervisor-leases.js';
+import { delegating } from '../support/delegating-store.js';
+import { collect } from '../support/events.js';
+import { logLines } from '../support/log-lines.js';
+import { ManualClock } from '../support/manual-clock.js';
+import { until } from '../support/until.js';
+
+const LEASE_MS = 30_000;
+
+type Append = EventStore['append'];
+
+/** @param append how the store answers, if not by itself */
+function leasing(t: Test, append?: (proceed: Append) => Append) {
+  const real = openSqliteEventStore(join(t.testdir(), 'owl.db'));
+  const proceed: Append = (...parameters) => real.append(...parameters);
+  const store = append === undefined ? real : delegating(real, { append: append(proceed) });
+  const clock = new ManualClock();
+  const log = logLines();
+  const system = new ActorSystem({ store, clock });
+  const leases = new SupervisorLeases({ system, clock, logger: log.logger });
+  t.teardown(async () => {
+    leases.stop();
+    await system.close();
+    await real.close();
+  });
+  const attach = (sessionId: string) =>
+    leases.attach(
+      {
+        workerId: 'w',
+        sessionId,
+        leaseSeconds: LEASE_MS / 1000,
+        host: undefined,
+        pid: undefined,
+        version: undefined,
+      },
+      'test',
+    );
+  const events = async () =>
+    (await collect(real.readStream('supervisor-w'))).map(({ type }) => type.replace('Supervisor', ''));
+  return {
+    leases,
+    clock,
+    log,
+    attach,
+    events,
+    beat: (sessionId: string) => leases.heartbeat('w', sessionId, 'test'),
+  };
+}
+
+t.test('a lease that is renewed while it runs out', async (t) => {
+  const { clock, attach, beat, events } = leasing(t);
+  await attach('s1');
+  const renewing = attach('s1');
+  clock.advance(LEASE_MS);
+  await renewing;
+  await until('the loss is stored', async () => (await events()).length === 2);
+  await beat('s1');
+  t.same(await events(), ['Attached', 'Lost', 'Returned'], 'the next heartbeat takes the loss back');
+  clock.advance(LEASE_MS);
+  await until('it is lost', async () => (await events()).length === 4);
+  t.same((await events()).at(-1), 'Lost', 'and the lease is watched as before');
+});
+
+t.test('a heartbeat behind the loss takes it back at once', async (t) => {
+  const { clock, attach, beat, events } = leasing(t);
+  await attach('s1');
+  clock.advance(LEASE_MS);
+  await beat('s1');
+  t.same(await events(), ['Attached', 'Lost', 'Returned']);
+});
+
+t.test('another session that attaches while the lease of the old one runs out', async (t) => {
+  const { clock, attach, beat, events } = leasing(t);
+  await attach('s1');
+  const attaching = attach('s2');
+  clock.advance(LEASE_MS);
+  await attaching;
+  await beat('s2');
+  t.same(await events(), ['Attached', 'Attached'], 'the old session is replaced, not lost');
+});
+
+t.test('a loss whose storing was not confirmed is found by the next heartbeat', async (t) => {
+  let lostAnswers = 0;
+  const { clock, log, attach, beat, events } = leasing(t, (proceed) => async (stream, expected, proposed) => {
+    const appended = await proceed(stream, expected, proposed);
+    if (proposed[0]?.type !== 'SupervisorLost' || lostAnswers++ > 0) return appended;
+    throw new StoreUnavailableError('the answer was lost', 'unknown');
+  });
+  await attach('s1');
+  clock.advance(LEASE_MS);
+  await until('the failure is told', () => log.messages('error').length === 1);
+  await beat('s1');
+  t.same(await events(), ['Attached', 'Lost', 'Returned']);
+  clock.advance(1000);
+  await beat('s1');
+  t.same(await events(), ['Attached', 'Lost', 'Returned'], 'and is not recorded once more');
+});
+
+t.test('a loss that could not be stored is tried again', async (t) => {
+  let failures = 2;
+  const { clock, log, attach, events } = leasing(t, (proceed) => async (stream, expected, proposed) => {
+    if (proposed[0]?.type === 'SupervisorLost' && failures-- > 0) {
+      throw new StoreUnavailableError('the disk is full', 'refused');
+    }
+    return await proceed(stream, expected, proposed);
+  });
+  await attach('s1');
+  clock.advance(LEASE_MS);
+  for (const failure of [1, 2]) {
+    await until('the failure is told', () => log.messages('error').length === failure);
+    t.same(await events(), ['Attached']);
+    clock.advance(1000);
+  }
+  await until('it is stored', async () => (await events()).length === 2);
+  t.same(await events(), ['Attached', 'Lost']);
+});
+
+t.test('who follows a session is told when it holds the lease no more', async (t) => {
+  const { leases, clock, attach, beat, events } = leasing(t);
+  await t.rejects(leases.follow('w', 's1'), { kind: 'refused', message: /is not attached/ });
+  await attach('s1');
+  const first = await leases.follow('w', 's1');
+  t.equal(await leases.follow('w', 's1'), first);
+  await attach('s1');
+  clock.advance(LEASE_MS);
+  await until('it is lost', async () => (await events()).length === 2);
+  t.notOk(first.aborted, 'neither a renewal nor a loss ends it');
+  await beat('s1');
+
+  await attach('s2');
+  t.ok(first.aborted);
+  t.match(first.reason, { kind: 'refused', message: /another session \(s2\)/ });
+  await t.rejects(leases.follow('w', 's1'), { kind: 'refused', message: /another session \(s2\)/ });
+
+  const second = await leases.follow('w', 's2');
+  await t.rejects(leases.detach('w', 's1', undefined, 'test'), { kind: 'refused' });
+  t.notOk(second.aborted);
+  await leases.detach('w', 's2', undefined, 'test');
+  t.match(second.reason, { kind: 'refused', message: /is not attached/ });
+});
