@@ -1,7 +1,7 @@
 /**
  * What a durable update costs, measured side by side in one run: the whole service and bare grpc-js answer the same
  * messages of the same load in turns, each server in a process of its own, and the ratio of the two is what counts; the
- * absolute figures belong to the machine. `npm run bench -- [SECONDS] [ROUNDS]`
+ * absolute figures belong to the machine. `npm run bench -- [SECONDS] [ROUNDS]`; with BENCH_PROFILE=DIR talent writes a CPU profile.
  */
 
 import { type ChildProcess, fork } from 'node:child_process';

@@ -36,10 +36,10 @@ export class Node {
     this.talent = new PlotManagerClient({ server: address });
   }
 
-  /** @param args of the player, besides its log and its directories */
-  static async start(t: Test, ...args: string[]): Promise<Node> {
+  /** @param playerArgs besides its log and its directories; in the node's directory, which is told */
+  static async start(t: Test, playerArgs: (directory: string) => readonly string[]): Promise<Node> {
     const directory = t.testdir({ cache: {}, plots: {}, node: {} });
-    writeFileSync(join(directory, 'owl.yaml'), stringify(configWith(args)));
+    writeFileSync(join(directory, 'owl.yaml'), stringify(configWith(playerArgs(directory))));
     const up = startOwl(t, ['up', '--json', '--listen', '127.0.0.1:0'], { cwd: directory });
     const node = new Node(t, directory, up, await servingAddress(up));
     t.teardown(() => node.end());

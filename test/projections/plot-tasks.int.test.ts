@@ -232,6 +232,30 @@ t.test('every event twice gives the same table', async (t) => {
   t.strictSame(rowsIn(twice), rowsIn(once), 'all of them again from the beginning');
 });
 
+t.test('batches of any size give the same table, also when they overlap', async (t) => {
+  const { store } = projecting(t);
+  const events = await storeLives(store);
+  // Reports of one task behind each other are applied together; a task's own stream has the most of them.
+  const byTask = events.toSorted((a, b) => (a.stream < b.stream ? -1 : a.stream > b.stream ? 1 : 0));
+  const fed = (given: readonly RecordedEvent[], size: number, overlap: number) => {
+    const db = emptyTable();
+    try {
+      const writer = writerOf(db);
+      for (let from = 0; from < given.length; from += size)
+        writer.apply(given.slice(Math.max(from - overlap, 0), from + size));
+      return rowsIn(db);
+    } finally {
+      db.close();
+    }
+  };
+  for (const given of [events, byTask]) {
+    const wanted = fed(given, 1, 0);
+    for (const size of [2, 3, 5, 7, given.length])
+      for (const overlap of [0, 1, 4, given.length])
+        t.strictSame(fed(given, size, overlap), wanted, `${size} events, ${overlap} of them again`);
+  }
+});
+
 t.test('restarts and rebuilds give the same table', async (t) => {
   const { store, db, projector } = projecting(t);
   for (const [from, to] of [
