@@ -61,7 +61,7 @@ function readDestination(
   const isDirectory = path.endsWith('/') || (name !== '' && name !== last);
   return {
     ...(directory === '' ? { directory: withoutEndSlash(isDirectory ? path : posix.dirname(path)) } : {}),
-    ...(isDirectory || name !== '' ? {} : { name: rules.check(DEST_PATH, last, rules.isFileName) }),
+    ...(isDirectory ? {} : { name: rules.check(DEST_PATH, last, rules.isFileName) }),
   };
 }
 

@@ -271,7 +271,13 @@ t.test('a full mailbox and too many live actors are refused as retryable, and lo
   });
   const { system, store } = start(
     t,
-    (real) => delegating(real, { append: async (...given) => (await held, real.append(...given)) }),
+    (real) =>
+      delegating(real, {
+        append: async (...given) => {
+          await held;
+          return await real.append(...given);
+        },
+      }),
     { mailbox: 2, liveActors: 1 },
   );
   const first = system.execute(account, 'a', pay(1));

@@ -21,6 +21,12 @@ import {
 import type { PlotTaskEventMessage, PlotTaskStatus } from '../../src/wire/messages.js';
 import { PACKAGE_ROOT } from '../../src/wire/package-root.js';
 import { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
+import {
+  type PlotRecord,
+  plotLogPath,
+  readPlotRecord,
+  removePlotRecord,
+} from '../../src/wire/plot-record.js';
 import { type RunningTalent, runTalent } from '../support/running-talent.js';
 import { until } from '../support/until.js';
 
@@ -229,6 +235,23 @@ export class Farm {
   /** Files that the supervisor keeps of plots. */
   records(): string[] {
     return readdirSync(join(this.data, 'plots')).sort();
+  }
+
+  /** @throws Error when there is none */
+  recordOf(task_id: string, attempt = 1): PlotRecord {
+    const record = readPlotRecord(this.data, { task_id, attempt });
+    if (record === undefined) throw new Error(`no record of ${task_id}`);
+    return record;
+  }
+
+  /** As somebody does who cleans up too much. */
+  loseRecord(task_id: string, attempt = 1): void {
+    removePlotRecord(this.data, { task_id, attempt });
+  }
+
+  /** What the plotter has printed so far; empty while there is no log. */
+  logOf(task_id: string, attempt = 1): string {
+    return read(plotLogPath(this.data, { task_id, attempt }));
   }
 
   /** Every process whose command line or environment names this farm's directory. */

@@ -21,7 +21,7 @@ async function start(t: Test): Promise<{ farm: Farm; talent: TalentProcess }> {
   farms += 1;
   let talent: TalentProcess | undefined;
   const farm = await Farm.start(t, {
-    directory: join(base, `farm-${farms}`),
+    directory: join(base, `farm-${10 + farms}`),
     run: async (data) => {
       talent = await runTalentApart(data);
       return talent;

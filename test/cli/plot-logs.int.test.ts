@@ -1,0 +1,90 @@
+/** `owl plot logs` on real files: what it finds, what it shows, and when it ends. */
+
+import { writeFileSync } from 'node:fs';
+import t from 'tap';
+import { runOwl } from '../../src/cli/run.js';
+import { PlayedPlot } from '../support/plotted.js';
+import { until } from '../support/until.js';
+import { owl, terminalDouble } from './terminal-double.js';
+
+t.test('the log of the one task that begins so, of its last attempt unless another is named', async (t) => {
+  const data = t.testdir();
+  new PlayedPlot(data, 'task_aa', 'chiapos', 1).print('first\n');
+  new PlayedPlot(data, 'task_aa', 'chiapos', 2).print('\u001b[32msecond\u001b[0m\nno line end');
+  new PlayedPlot(data, 'task_ab.1', 'chiapos').print('other\n');
+  const logs = (...args: string[]) => owl(['plot', 'logs', '--data', data, ...args]);
+
+  t.match(await logs('task_aa'), { code: 0, stdout: 'second\nno line end\n', stderr: '' });
+  t.match(await logs('task_aa', '--attempt', '1'), { code: 0, stdout: 'first\n' });
+  t.match(await logs('task_ab'), { code: 0, stdout: 'other\n' }, 'an id may hold a dot');
+  t.match(await logs('task_aa', '--json'), {
+    code: 0,
+    stdout: '{"text":"second","offset":16}\n{"text":"no line end","offset":27}\n',
+  });
+
+  t.match(await logs('task_a'), {
+    code: 1,
+    stdout: '',
+    stderr: /several ids.*\n {2}task_aa\n {2}task_ab\.1/,
+  });
+  t.match(await logs('task_x'), {
+    code: 1,
+    stdout: '',
+    stderr: /no log of a task whose id begins with "task_x"/,
+  });
+  t.match(await logs('task_aa', '--attempt', '7'), { code: 1, stderr: /there are those of 1, 2/ });
+  t.match(await owl(['plot', 'logs', 'task_aa', '--data', '/nowhere']), {
+    code: 1,
+    stderr: /below \/nowhere/,
+  });
+});
+
+t.test('on a terminal nothing that was printed can move the cursor', async (t) => {
+  const data = t.testdir();
+  new PlayedPlot(data, 'task', 'chiapos').print('a\u0007b\tc\u001b[2Jd\n');
+  const { stdout } = await owl(['plot', 'logs', 'task', '--data', data], {
+    screen: { columns: 80, rows: 24 },
+  });
+  t.equal(stdout, 'a\u{FFFD}b cd\n');
+});
+
+t.test('it follows until the plotter has ended', async (t) => {
+  const data = t.testdir();
+  const plot = new PlayedPlot(data, 'task', 'chiapos');
+  plot.print('one\n');
+  const terminal = terminalDouble();
+  const running = runOwl(['plot', 'logs', '-f', 'task', '--data', data], terminal);
+  await until('the beginning is shown', () => terminal.stdout() === 'one\n');
+  plot.print('two\n');
+  await until('what comes is shown', () => terminal.stdout() === 'one\ntwo\n');
+  plot.print('the last');
+  plot.end({ exit_code: 0 });
+  t.equal(await running, 0);
+  t.equal(terminal.stdout(), 'one\ntwo\nthe last\n');
+});
+
+t.test('it follows no plot that is settled, and ends when it is interrupted', async (t) => {
+  const data = t.testdir();
+  const plot = new PlayedPlot(data, 'task', 'chiapos');
+  plot.print('all\n');
+  const terminal = terminalDouble();
+  const running = runOwl(['plot', 'logs', '-f', 'task', '--data', data], terminal);
+  await until('it is shown', () => terminal.stdout() === 'all\n');
+  terminal.interrupt('SIGINT');
+  t.equal(await running, 0, 'what there was has been shown');
+
+  plot.remove();
+  t.match(await owl(['plot', 'logs', '-f', 'task', '--data', data]), { code: 0, stdout: 'all\n' });
+});
+
+t.test('a log that is cut while it is followed is said so', async (t) => {
+  const data = t.testdir();
+  const plot = new PlayedPlot(data, 'task', 'chiapos');
+  plot.print('a long line of a log\n');
+  const terminal = terminalDouble();
+  const running = runOwl(['plot', 'logs', '-f', 'task', '--data', data], terminal);
+  await until('it is shown', () => terminal.stdout() !== '');
+  writeFileSync(plot.logPath, '');
+  t.equal(await running, 1);
+  t.match(terminal.stderr(), /was truncated/);
+});

@@ -1,0 +1,68 @@
+/** `owl up` and `owl log-receiver` as processes: how they begin, how they end, and what they refuse. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { processesOf } from '../support/processes.js';
+import { until } from '../support/until.js';
+import { startOwl } from './owl-process.js';
+
+const OWL = fileURLToPath(new URL('../../src/cli/owl.js', import.meta.url));
+
+t.test('a log receiver follows until it is told to stop; there is one in a directory', async (t) => {
+  const cwd = t.testdir();
+  const args = ['log-receiver', '--data', 'data', '--server', '127.0.0.1:9'];
+  const receiver = startOwl(t, args, { cwd });
+  await until('it has begun', () => receiver.stdout().endsWith('\n'));
+  t.equal(
+    receiver.stdout(),
+    `owl log-receiver follows the plots in ${join(cwd, 'data')} and reports to 127.0.0.1:9\n`,
+  );
+  const second = await startOwl(t, args, { cwd }).ended;
+  t.match(second, { code: 1, stdout: '', stderr: /has a log receiver already/ });
+  receiver.child.kill('SIGTERM');
+  t.equal((await receiver.ended).code, 0);
+  const third = startOwl(t, args, { cwd });
+  await until('it has begun', () => third.stdout().endsWith('\n'));
+});
+
+t.test('a service ends in order when whoever keeps a channel to it is gone', async (t) => {
+  const cwd = t.testdir();
+  const child = spawn(
+    process.execPath,
+    [OWL, 'log-receiver', '--data', join(cwd, 'data'), '--server', '127.0.0.1:9'],
+    { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] },
+  );
+  t.teardown(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  child.disconnect();
+  t.strictSame(await once(child, 'exit'), [0, null]);
+});
+
+t.test('a node says where it is, and leaves no process', async (t) => {
+  const cwd = t.testdir();
+  const up = startOwl(t, ['up', '--data', 'data', '--listen', '127.0.0.1:0'], { cwd });
+  await until('it is up', () => up.stdout().endsWith('\n'));
+  t.match(
+    up.stdout(),
+    /^owl is up at 127\.0\.0\.1:[0-9]+ as worker [0-9a-f-]{36}, with its data in .*\/data\n$/,
+  );
+  const second = await startOwl(t, ['up', '--data', 'data', '--listen', '127.0.0.1:0'], { cwd }).ended;
+  t.match(second, { code: 1, stdout: '' });
+  t.match(second.stderr, /data is in use by process [0-9]+/);
+  t.match(second.stderr, /owl: talent did not start \(exit code 1\); its reason stands above/);
+  up.child.kill('SIGINT');
+  t.equal((await up.ended).code, 0);
+  await until('no process is left', () => processesOf(cwd).length === 0);
+});
+
+t.test('a configuration that is wrong is said before anything is started', async (t) => {
+  const cwd = t.testdir({ 'owl.yaml': 'supervisor: { plotters: 3 }\n' });
+  const { code, stdout, stderr } = await startOwl(t, ['up'], { cwd }).ended;
+  t.equal(code, 1);
+  t.equal(stdout, '');
+  t.match(stderr, /owl\.yaml:1:15: supervisor\.plotters is not a known key/);
+  t.strictSame(processesOf(cwd), []);
+});
