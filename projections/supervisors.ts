@@ -91,3 +91,9 @@ export const supervisors: Projection = {
 export function selectSupervisors(db: Database) {
   return db.prepare('SELECT * FROM supervisors ORDER BY worker_id').all();
 }
+
+/** Revision of the newest event of a supervisor; undefined where there is none. */
+export function selectSupervisorRevision(db: Database, workerId: string): number | undefined {
+  const row = db.prepare('SELECT revision FROM supervisors WHERE worker_id = ?').get(workerId);
+  return row === undefined ? undefined : Number(row['revision']);
+}

@@ -12,7 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { Backoff } from '../runtime/backoff.js';
-import { OwlError } from '../runtime/errors.js';
+import { messageOf, OwlError } from '../runtime/errors.js';
 import type { Terminal } from './terminal.js';
 
 const OWL = fileURLToPath(new URL('owl.js', import.meta.url));
@@ -102,13 +102,16 @@ export class ChildService {
       stdio: ['ignore', 'pipe', log?.fd ?? 2, 'ipc'],
     });
     this.child = child;
-    const ended = once(child, 'exit').then(() => undefined);
+    const ended = once(child, 'exit').then(
+      () => undefined,
+      (error: unknown) => {
+        throw new OwlError('unavailable', `${name} can't be started: ${messageOf(error)}`, { cause: error });
+      },
+    );
     const first = await Promise.race([firstLineOf(child), ended]);
     if (first !== undefined) return first;
-    throw new OwlError(
-      'unavailable',
-      `${name} did not start (${howItEnded(child)}); its reason stands above`,
-    );
+    const where = log === undefined ? 'its reason stands above' : `${log.path} says why`;
+    throw new OwlError('unavailable', `${name} did not start (${howItEnded(child)}); ${where}`);
   }
 }
 

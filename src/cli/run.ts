@@ -10,6 +10,7 @@ import { addDemoCommand } from './commands/demo.js';
 import { addLogReceiverCommand } from './commands/log-receiver.js';
 import { addNodeCommands } from './commands/node.js';
 import { addPlotCommands } from './commands/plot.js';
+import { addStoreCommands } from './commands/store.js';
 import { addSupervisorCommands } from './commands/supervisor.js';
 import { addTalentCommand } from './commands/talent.js';
 import { addUpCommand } from './commands/up.js';
@@ -58,6 +59,7 @@ function owlCommand(terminal: Terminal): Command {
   addPlotCommands(program, terminal);
   addSupervisorCommands(program, terminal);
   addNodeCommands(program, terminal);
+  addStoreCommands(program, terminal);
   addLogReceiverCommand(program, terminal);
   addConfigCommands(program, terminal);
   return program;

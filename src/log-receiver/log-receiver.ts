@@ -6,7 +6,7 @@
  * where talent was told last. It only reads: records and logs are other programs'.
  */
 
-import { mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { wait } from '../runtime/backoff.js';
@@ -71,7 +71,7 @@ function lock(data: string): () => void {
   const path = join(data, LOCK);
   let unlock: (() => void) | undefined;
   try {
-    mkdirSync(data, { recursive: true, mode: 0o700 });
+    if (!existsSync(data)) mkdirSync(data, { mode: 0o700 });
     unlock = tryLock(path);
   } catch (error) {
     throw new OwlError('invalid', `data directory ${data} can't be used: ${messageOf(error)}`, {

@@ -40,6 +40,8 @@ export interface ActorSystemOptions {
   readonly store: EventStore;
   readonly clock: Clock;
   readonly snapshots?: ActorSnapshots;
+  /** Other nodes append to the same streams. Default false. */
+  readonly shared?: boolean;
   readonly limits?: Partial<ActorSystemLimits>;
 }
 
@@ -60,6 +62,7 @@ export class ActorSystem {
       clock: options.clock,
       snapshots: options.snapshots,
       limits,
+      shared: options.shared ?? false,
       recovering: limitConcurrency(limits.recoveries),
       stored: (events) => this.takeNote(events),
     };

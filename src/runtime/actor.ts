@@ -6,6 +6,8 @@
  * - nothing is answered, not even a refusal, and the visible snapshot does not move before the store has confirmed the
  *   events it rests on. The machine may be ahead by what is being appended; when that append fails in any way, the
  *   machine is dropped and rebuilt from its stream before the actor says anything again;
+ * - where others write the same streams, an answer that appends nothing is checked against the stream as well: an append
+ *   finds out by itself that the actor was behind, a refusal doesn't;
  * - on a conflict it reads what the other writer stored, decides again and appends again, a bounded number of times;
  * - a command id that was carried out before changes nothing and gets its first answer.
  *
@@ -26,6 +28,8 @@ export interface ActorEnvironment {
   readonly clock: Clock;
   readonly snapshots: ActorSnapshots | undefined;
   readonly limits: ActorLimits;
+  /** Other nodes append to the same streams. */
+  readonly shared: boolean;
   /** Runs a recovery; limits how many streams are replayed at once. */
   recovering<T>(work: () => Promise<T>): Promise<T>;
   /** Called with what was stored, after it was confirmed and before it is answered. */
@@ -128,9 +132,14 @@ export class Actor {
     for (let conflicts = 0; ; conflicts++) {
       this.working = true;
       try {
+        const checks = this.env.shared && this.live !== undefined;
         const live = this.live ?? (await this.recover());
         const decisions = this.decideAll(live, commands);
         const events = decisions.flatMap((decision) => decision.events);
+        if (checks && events.length === 0 && (await this.isBehind(live))) {
+          this.drop();
+          continue;
+        }
         const stored = events.length === 0 ? [] : await this.append(live, events);
         this.working = false;
         this.answer(live, decisions, stored);
@@ -160,6 +169,12 @@ export class Actor {
       this.live = live;
       return live;
     });
+  }
+
+  private async isBehind(live: Live): Promise<boolean> {
+    const newest = this.env.store.readStream(this.stream, { direction: 'backwards', limit: 1 });
+    for await (const { revision } of newest) return revision !== live.revision;
+    return live.revision >= 0;
   }
 
   private restoreSnapshot(): Live | undefined {

@@ -2,7 +2,8 @@
  * The runtime, put together: what a system on it declares (actor types, projections, reactors) comes to life here.
  *
  * Guarantees: nothing serves before what it rests on is there, and everything ends in the opposite order; queries that
- * await `readYourWrites` see all this node has acknowledged, and after a restart all that was stored before it.
+ * await `readYourWrites` see all this node has acknowledged, and after a restart all that was stored before it, or are
+ * refused in time; a node starts while its store is away, and goes on by itself once that is back.
  *
  * A second system is another set of declarations. Nothing in this folder knows what the actors are about.
  */
@@ -11,9 +12,12 @@ import type { Logger } from 'pino';
 import { ActorSnapshots } from './actor-snapshots.js';
 import { ActorSystem, type ActorSystemLimits } from './actor-system.js';
 import type { ActorType } from './actor-type.js';
+import { Backoff, wait } from './backoff.js';
 import type { Clock } from './clock.js';
+import { OwlError } from './errors.js';
 import { type EventStore, type Position, START, type StreamName } from './event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from './event-store/schema-checked-store.js';
+import { isTransient } from './failure-kinds.js';
 import type { FollowerStatus } from './follower.js';
 import type { ParkedEvent, RedriveResult } from './parked-events.js';
 import type { Projection } from './projection.js';
@@ -33,6 +37,10 @@ export interface RuntimeOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits?: Partial<ActorSystemLimits>;
+  /** Other nodes append to the same store. Default false. */
+  readonly shared?: boolean;
+  /** How long a query waits for the read models at the most. Milliseconds, default 30,000. */
+  readonly queryWaitMs?: number;
 }
 
 export interface RuntimeStatus {
@@ -53,6 +61,10 @@ export interface Reader {
   redrive(stream?: StreamName): Promise<RedriveResult>;
 }
 
+const QUERY_WAIT_MS = 30_000;
+/** A store that was away is noticed within seconds of its return, however long that took. */
+const LONGEST_PAUSE_MS = 2_000;
+
 /** An actor without commands for so long is let go. */
 const IDLE_MS = 10 * 60_000;
 
@@ -66,8 +78,10 @@ export class Runtime {
   private readonly reactors: ReactorRunner[] = [];
   private readonly timers: Timers;
   private readonly releasers: Releasers;
-  /** What was stored before this node started. */
-  private inherited: Position = START;
+  private readonly closing = new AbortController();
+  /** What was stored before this node started; undefined as long as the store was not there to say so. */
+  private inherited: Position | undefined;
+  private learning: Promise<void> = Promise.resolve();
 
   constructor(options: RuntimeOptions) {
     const { actorTypes, projections, clock, logger } = options;
@@ -81,6 +95,7 @@ export class Runtime {
       store: this.store,
       clock,
       snapshots: new ActorSnapshots(this.db, logger),
+      shared: options.shared ?? false,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
     this.projectors = projections.map((projection) => new Projector({ ...this.reading(), projection }));
@@ -92,9 +107,19 @@ export class Runtime {
     this.reactors.push(new ReactorRunner({ ...this.reading(), reactor, executor: this.system }));
   }
 
-  /** Resolves when commands are taken and the tables of all read models can be queried. */
+  /**
+   * Resolves when commands are taken and the tables of all read models can be queried. While the store is away both wait
+   * for it, each for its time.
+   */
   async start(): Promise<void> {
-    this.inherited = await this.store.head();
+    try {
+      this.inherited = await this.store.head();
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      this.options.logger.warn({ err: error }, 'the event store is away; this node starts without it');
+      this.learning = this.learnInherited();
+      this.releasers.add('end of the store', () => this.learning);
+    }
     this.releasers.add('actors', () => this.system.close());
     this.releasers.add('idle actors', this.passivateNowAndThen());
     for (const projector of this.projectors) {
@@ -111,14 +136,34 @@ export class Runtime {
 
   /** Ends reactors and timers, drains the actors, writes the checkpoints. The store stays open: it was given. */
   async close(): Promise<void> {
+    this.closing.abort();
     await this.releasers.releaseAll();
   }
 
-  /** Waits until all read models hold what this node has acknowledged, and everything up to `atLeast`. */
+  /**
+   * Waits until all read models hold what this node has acknowledged, and everything up to `atLeast`.
+   * @throws OwlError kind `unavailable` when that takes too long, the store is away for instance
+   */
   async readYourWrites(atLeast: Position = START): Promise<void> {
-    const { acknowledged } = this.system;
-    const newest = [this.inherited, acknowledged, atLeast].reduce((a, b) => (a > b ? a : b));
-    await Promise.all(this.projectors.map((projector) => projector.caughtUpTo(newest)));
+    const { queryWaitMs = QUERY_WAIT_MS } = this.options;
+    const patience = new AbortController();
+    const late = setTimeout(() => patience.abort(this.behindError()), queryWaitMs);
+    try {
+      if (this.inherited === undefined) throw this.behindError();
+      await this.reach(this.inherited, atLeast, patience.signal);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /**
+   * Waits for the same through outages, for as long as it takes.
+   * @throws OwlError kind `unavailable` when the runtime is closed before
+   */
+  async caughtUp(): Promise<void> {
+    await this.learning;
+    if (this.inherited === undefined) throw this.behindError();
+    await this.reach(this.inherited, START);
   }
 
   onApplied(projection: string, listener: AppliedListener): void {
@@ -153,7 +198,36 @@ export class Runtime {
   private reading() {
     const { clock, logger } = this.options;
     const { store, db, registry } = this;
-    return { store, db, clock, logger, problemOf: registry.problemOf.bind(registry) };
+    const backoff = { longestMs: LONGEST_PAUSE_MS };
+    return { store, db, clock, logger, backoff, problemOf: registry.problemOf.bind(registry) };
+  }
+
+  private async reach(inherited: Position, atLeast: Position, signal?: AbortSignal): Promise<void> {
+    const newest = [inherited, this.system.acknowledged, atLeast].reduce((a, b) => (a > b ? a : b));
+    await Promise.all(this.projectors.map((projector) => projector.caughtUpTo(newest, signal)));
+  }
+
+  private async learnInherited(): Promise<void> {
+    const { clock, logger } = this.options;
+    const backoff = new Backoff({ longestMs: LONGEST_PAUSE_MS });
+    while (!this.closing.signal.aborted) {
+      try {
+        this.inherited = await this.store.head();
+        return;
+      } catch (error) {
+        logger.debug({ err: error }, 'the event store is still away');
+        await wait(clock, backoff.next(), this.closing.signal);
+      }
+    }
+  }
+
+  private behindError(): OwlError {
+    const problem = this.projectors.map((projector) => projector.status().lastError).find(Boolean);
+    const why = this.inherited === undefined ? 'the event store is away' : problem;
+    return new OwlError(
+      'unavailable',
+      `the read models don't hold yet what was stored${why === undefined ? '' : ` (${why})`}; ask again, owl node status says how far they are`,
+    );
   }
 
   private passivateNowAndThen(): () => void {

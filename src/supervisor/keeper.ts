@@ -146,9 +146,12 @@ export class Keeper {
     try {
       writePlotEnd(data, key, end);
     } catch (error) {
-      process.stderr.write(`the end of ${key.task_id} can't be written yet: ${messageOf(error)}\n`);
-      clock.after(WRITE_AGAIN_MS, () => this.writeEnd(child, end));
-      return;
+      process.stderr.write(`the end of ${key.task_id} can't be written: ${messageOf(error)}\n`);
+      // Without a directory nobody asks for it.
+      if (systemErrorCode(error) !== 'ENOENT') {
+        clock.after(WRITE_AGAIN_MS, () => this.writeEnd(child, end));
+        return;
+      }
     }
     this.plots.delete(child);
     for (const supervisor of this.supervisors) supervisor.tell('ended', key);

@@ -42,9 +42,9 @@ interface Message {
 }
 
 /** @throws Error of the system when nobody listens there */
-export function connectLocally(path: string, options: LocalPeerOptions = {}): Promise<LocalPeer> {
+export async function connectLocally(path: string, options: LocalPeerOptions = {}): Promise<LocalPeer> {
   const at = openSocketPath(path);
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     const socket = connectSocket(at.path);
     const fail = (error: Error): void => {
       at.release();

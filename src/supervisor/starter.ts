@@ -30,7 +30,7 @@ import { notStartedReport, pendingReport } from './supervisor-reports.js';
 import { type Telling, tellTalent } from './tell-talent.js';
 
 /** Disks fill and empty without telling anyone. */
-const LOOK_AGAIN_MS = 5_000;
+const LOOK_AGAIN_MS = 2_000;
 
 export interface StarterOptions extends RoomOptions, Telling {
   /** The supervisor's data directory. Absolute. */

@@ -39,9 +39,11 @@ export class TalentLink {
   private running: Promise<void> | undefined;
   private lease: SupervisorLease | undefined;
   private reason: string | undefined;
+  private knownWorkerId: string | undefined;
 
   constructor(options: TalentLinkOptions) {
     this.options = options;
+    this.knownWorkerId = options.workerId;
   }
 
   start(): void {
@@ -69,7 +71,7 @@ export class TalentLink {
 
   /** Whose work this is; undefined before talent was reached for the first time, unless configured. */
   get workerId(): string | undefined {
-    return this.lease?.worker_id ?? this.options.workerId;
+    return this.knownWorkerId;
   }
 
   /** Why it is not attached. */
@@ -110,6 +112,7 @@ export class TalentLink {
       version,
       ...(leaseSeconds === undefined ? {} : { lease_seconds: leaseSeconds }),
     });
+    this.knownWorkerId = this.lease.worker_id;
     this.reason = undefined;
     logger.info({ worker: this.lease.worker_id, lease: this.lease.lease_seconds }, 'attached to talent');
   }

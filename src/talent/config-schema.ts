@@ -7,10 +7,15 @@
  */
 
 import { z } from 'zod';
+import { messageOf } from '../runtime/errors.js';
+import { parseConnectionString } from '../runtime/event-store/eventstoredb/connection-string.js';
 import { ADDRESS_RULE, parseAddress } from './address.js';
 import { isId } from './rules.js';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** The value of `store` for the store in the data directory. */
+export const EMBEDDED = 'embedded';
 
 const meanings = z.registry<{ readonly rule: string; readonly meaning: string }>();
 
@@ -21,15 +26,11 @@ const Listen = z
   .register(meanings, { rule: ADDRESS_RULE, meaning: 'Where talent answers.' });
 
 const DATA_RULE = 'must be the path of a directory, without NUL or line breaks';
-const Data = z
-  .string(DATA_RULE)
-  .refine((text) => text.length > 0 && !['\0', '\n', '\r'].some((bad) => text.includes(bad)), DATA_RULE)
-  .default('./data')
-  .register(meanings, {
-    rule: DATA_RULE,
-    meaning:
-      'The directory of all that talent keeps; made when it is missing, if its parent is there. A relative path counts from the directory of the file that says so, otherwise from the working directory.',
-  });
+const Data = z.string(DATA_RULE).refine(isPath, DATA_RULE).default('./data').register(meanings, {
+  rule: DATA_RULE,
+  meaning:
+    'The directory of all that talent keeps; made when it is missing, if its parent is there. A relative path counts from the directory of the file that says so, otherwise from the working directory.',
+});
 
 const WORKER_ID_RULE = isId('') ?? 'must be an id';
 const WorkerId = z
@@ -42,18 +43,37 @@ const WorkerId = z
       'The id of this node. Left out, talent makes one at its first start and keeps it in its data directory.',
   });
 
-const STORE_RULE = 'must be embedded';
-const STORE_IS_FOR_LATER = `${STORE_RULE}: this release keeps its history in the data directory, EventStoreDB (esdb://…) comes with a later one`;
+const STORE_RULE = 'must be embedded, or esdb://… or esdb+discover://… for EventStoreDB';
 const Store = z
   .string(STORE_RULE)
-  .refine((text) => text === 'embedded', {
-    error: (issue) => (/^esdb(\+discover)?:/.test(String(issue.input)) ? STORE_IS_FOR_LATER : STORE_RULE),
+  .superRefine((text, context) => {
+    const problem = problemOfStore(text);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
   })
   .default('embedded')
   .register(meanings, {
     rule: STORE_RULE,
-    meaning: 'Where the history is kept. `esdb://…` is reserved for a fleet.',
+    meaning:
+      'Where the history is kept: `embedded` in the data directory, `esdb://…` on EventStoreDB for a fleet (see docs/fleet.md).',
   });
+
+function problemOfStore(text: string): string | undefined {
+  if (text === EMBEDDED) return undefined;
+  if (!/^esdb(\+discover)?:/.test(text)) return STORE_RULE;
+  try {
+    parseConnectionString(text);
+    return undefined;
+  } catch (error) {
+    return `${STORE_RULE}; ${messageOf(error)}`;
+  }
+}
+
+const PATH_RULE = 'must be the path of a file, without NUL or line breaks';
+const StoreCredentialsFile = z.string(PATH_RULE).refine(isPath, PATH_RULE).optional().register(meanings, {
+  rule: PATH_RULE,
+  meaning:
+    'The file whose first line is `user:password` for EventStoreDB, instead of what `store` says. A relative path counts as that of `data`.',
+});
 
 const LEVEL_RULE = `must be one of ${LOG_LEVELS.join(', ')}`;
 const LogLevel = z
@@ -93,6 +113,7 @@ export const ConfigSchema = z.strictObject({
   data: Data,
   worker_id: WorkerId,
   store: Store,
+  store_credentials_file: StoreCredentialsFile,
   log: z.strictObject({ level: LogLevel }).prefault({}),
   leases: z
     .strictObject({
@@ -149,7 +170,7 @@ export const ConfigSchema = z.strictObject({
     .default(() => ({})),
 });
 
-/** The effective configuration. `data` is absolute. Durations are seconds, as their names say. */
+/** The effective configuration. `data` and `store_credentials_file` are absolute. Durations are seconds, as their names say. */
 export type OwlConfig = z.infer<typeof ConfigSchema>;
 
 export interface ConfigKey {
@@ -166,6 +187,9 @@ export interface ConfigKey {
   readonly rule: string;
   readonly meaning: string;
 }
+
+/** Paths: a relative one counts from where it is said. */
+export const PATH_KEYS: readonly string[] = ['data', 'store_credentials_file'];
 
 /** What holds as many entries as there are, under names of their own. */
 export const TABLES: readonly string[] = ['plotters'];
@@ -208,4 +232,8 @@ function unwrapped(schema: unknown): [value: unknown, fallback: unknown] {
   if (schema instanceof z.ZodDefault) return [schema.unwrap(), schema.def.defaultValue];
   if (schema instanceof z.ZodOptional) return [schema.unwrap(), undefined];
   return [schema, undefined];
+}
+
+function isPath(text: string): boolean {
+  return text.length > 0 && !['\0', '\n', '\r'].some((bad) => text.includes(bad));
 }

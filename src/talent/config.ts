@@ -1,6 +1,6 @@
 /**
  * Loads the configuration: command line over environment over file over defaults. Guarantees: what comes out has passed
- * the schema and its `data` is absolute; when anything is wrong in any of the three, all of it is told at once, each
+ * the schema and its paths are absolute; when anything is wrong in any of the three, all of it is told at once, each
  * problem with the place it stands at, the key, the rule and the value, and nothing comes out.
  *
  * A key without a value (`listen:` in the file, `OWL_LISTEN=` in the environment) counts as not given.
@@ -9,6 +9,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { OwlError } from '../runtime/errors.js';
+import { redact } from '../runtime/event-store/eventstoredb/connection-string.js';
 import { readConfigFile } from './config-file.js';
 import {
   CONFIG_KEYS,
@@ -16,6 +17,7 @@ import {
   type ConfigKey,
   ConfigSchema,
   type OwlConfig,
+  PATH_KEYS,
   TABLES,
 } from './config-schema.js';
 import { closest } from './suggestion.js';
@@ -88,18 +90,18 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
 
   const origins = new Map<string, string>();
   const merged: Tree = {};
-  let dataBase = sources.cwd;
   for (const { key, path } of CONFIG_KEYS) {
     const layer = layers.find(({ values }) => isGiven(valueAt(values, path)));
     origins.set(key, layer?.place(path) ?? 'default');
     if (layer === undefined) continue;
-    setAt(merged, path, valueAt(layer.values, path));
-    if (key === 'data') dataBase = layer.base;
+    const value = valueAt(layer.values, path);
+    const isRelative = PATH_KEYS.includes(key) && typeof value === 'string';
+    setAt(merged, path, isRelative ? resolve(layer.base, value) : value);
   }
   for (const table of TABLES)
     setAt(merged, [table], layers.map(({ values }) => valueAt(values, [table])).find(isGiven));
   const config = ConfigSchema.parse(merged);
-  return { config: { ...config, data: resolve(dataBase, config.data) }, file, origins };
+  return { config: { ...config, data: resolve(sources.cwd, config.data) }, file, origins };
 }
 
 function configFile({ file, env, cwd }: ConfigSources): string | undefined {
@@ -199,10 +201,10 @@ function describeProblem({ place, key, rule, value }: ConfigProblem): string {
 
 const LONGEST_SHOWN = 80;
 
-/** A value for a message: as JSON, shortened, and with what may be a password (`//user:password@`) masked. */
+/** A value for a message: as JSON, shortened, and with what may be a password (`//user:password@`, also misspelt) masked. */
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
-  const masked = text.replaceAll(/\/\/[^\s"]*@/g, '//***@');
+  const masked = text.replace(/(:?\/\/|:).*@/su, '$1***@');
   return masked.length > LONGEST_SHOWN ? `${masked.slice(0, LONGEST_SHOWN - 1)}…` : masked;
 }
 
@@ -244,7 +246,13 @@ function withoutEmpty(values: unknown): unknown {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, withoutEmpty(value)]));
 }
 
-/** The keys of a configuration with their values, in the order of the schema. */
+/** The configuration as it may be shown: without credentials. */
+export function showable(config: OwlConfig): OwlConfig {
+  return { ...config, store: redact(config.store) };
+}
+
+/** The keys of a configuration with their values as they may be shown, in the order of the schema. */
 export function configValues(config: OwlConfig): [key: string, value: unknown][] {
-  return CONFIG_KEYS.map(({ key, path }) => [key, valueAt(config, path)]);
+  const shownConfig = showable(config);
+  return CONFIG_KEYS.map(({ key, path }) => [key, valueAt(shownConfig, path)]);
 }

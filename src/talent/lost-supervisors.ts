@@ -2,7 +2,9 @@
  * The reactor that carries the fate of a supervisor to its tasks: lost marks them, heard of again (be it to say good-bye)
  * takes the mark back. That a task fails when its supervisor stays lost is a durable timer of the task, set by the mark.
  *
- * Guarantee: reacting to an event again changes no task twice, also when the supervisor has other tasks by then.
+ * Guarantee: reacting to an event again changes no task twice, also when the supervisor has other tasks by then; an event
+ * that a later one of its supervisor has overtaken is left to that one, so a node that is new to an old history marks no task
+ * for what was over long ago.
  */
 
 import type { PlotTaskSnapshot } from '../../machines/plot-task.js';
@@ -15,13 +17,20 @@ const LIVING = ['received', 'pending', 'started', 'running', 'stopping'];
 
 export interface LostSupervisorsOptions {
   readonly tasks: PlotTaskQueries;
+  /** Of a supervisor's newest event in the read model. */
+  readonly newestRevision: (workerId: string) => number | undefined;
   /** How long a supervisor may stay lost before its tasks fail. */
   readonly giveUpSeconds: number;
   /** Waits until the read model holds everything up to there. */
   readonly caughtUp: (position: Position) => Promise<void>;
 }
 
-export function lostSupervisors({ tasks, giveUpSeconds, caughtUp }: LostSupervisorsOptions): Reactor {
+export function lostSupervisors({
+  tasks,
+  newestRevision,
+  giveUpSeconds,
+  caughtUp,
+}: LostSupervisorsOptions): Reactor {
   return {
     name: 'lost_supervisors',
     categories: ['supervisor'],
@@ -30,6 +39,7 @@ export function lostSupervisors({ tasks, giveUpSeconds, caughtUp }: LostSupervis
       const workerId = event.data['worker_id'];
       if (decide === undefined || typeof workerId !== 'string') return [];
       await caughtUp(event.position);
+      if ((newestRevision(workerId) ?? event.revision) > event.revision) return [];
       return tasks
         .select({ workerId, statuses: LIVING })
         .map((row) =>

@@ -18,6 +18,8 @@ import type { ActorSystem } from '../runtime/actor-system.js';
 import type { ActorType } from '../runtime/actor-type.js';
 import type { Clock } from '../runtime/clock.js';
 import { OwlError } from '../runtime/errors.js';
+import type { RecordedEvent } from '../runtime/event-store/event-store.js';
+import { isRefusal } from '../runtime/failure-kinds.js';
 
 export const supervisor: ActorType<typeof supervisorMachine> = {
   category: 'supervisor',
@@ -45,6 +47,8 @@ export interface Lease {
 
 interface HeldLease extends Lease {
   expiresAt: number;
+  /** Set when the history may know better: the next heartbeat looks there instead of only moving `expiresAt`. */
+  doubtful: boolean;
   cancel: () => void;
 }
 
@@ -82,6 +86,24 @@ export class SupervisorLeases {
     if (!this.held.has(workerId)) this.hold(workerId, sessionId, leaseSeconds);
   }
 
+  /**
+   * Takes note of what the history says of supervisors. A loss may have been recorded while its supervisor was heard, here
+   * or on another node of the same store; another session may have attached there. What contradicts what is held here is
+   * looked up: by the next heartbeat, and for who follows the session at once. Late or repeated events do no harm.
+   */
+  observe(events: readonly RecordedEvent[]): void {
+    for (const { type, data } of events) {
+      const { worker_id: workerId, session_id: sessionId } = data;
+      if (typeof workerId !== 'string') continue;
+      const holds = type === 'SupervisorAttached' || type === 'SupervisorReturned';
+      const lease = this.held.get(workerId);
+      if (lease !== undefined && !(holds && lease.sessionId === sessionId)) lease.doubtful = true;
+      const followed = this.followed.get(workerId);
+      if (followed !== undefined && !(holds && followed.sessionId === sessionId))
+        void this.lookUp(workerId, followed.sessionId);
+    }
+  }
+
   stop(): void {
     this.stopped = true;
     for (const { cancel } of this.held.values()) cancel();
@@ -102,7 +124,7 @@ export class SupervisorLeases {
   /** @throws OwlError kind `refused` when another session holds the lease or nobody does: attach anew */
   async heartbeat(workerId: string, sessionId: string, by: string): Promise<Lease> {
     const lease = this.held.get(workerId);
-    if (lease !== undefined && lease.sessionId === sessionId) {
+    if (lease !== undefined && lease.sessionId === sessionId && !lease.doubtful) {
       lease.expiresAt = this.clock.now() + lease.leaseSeconds * 1000;
       return lease;
     }
@@ -145,6 +167,17 @@ export class SupervisorLeases {
     return over.signal;
   }
 
+  /** Ends the following of a session that the history does not know as the holder any more. */
+  private async lookUp(workerId: string, sessionId: string): Promise<void> {
+    try {
+      const { snapshot } = await this.system.read(supervisor, workerId);
+      assertHolds(snapshot, workerId, sessionId);
+    } catch (error) {
+      if (isRefusal(error)) this.endFollowed(workerId, (session) => session === sessionId, error);
+      else this.logger.warn({ err: error, workerId }, 'whose session holds the lease could not be looked up');
+    }
+  }
+
   private endFollowed(workerId: string, concerns: (sessionId: string) => boolean, reason: OwlError): void {
     const known = this.followed.get(workerId);
     if (known === undefined || !concerns(known.sessionId)) return;
@@ -177,7 +210,14 @@ export class SupervisorLeases {
   private hold(workerId: string, sessionId: string, leaseSeconds: number): Lease {
     this.release(workerId);
     const expiresAt = this.clock.now() + leaseSeconds * 1000;
-    const lease: HeldLease = { workerId, sessionId, leaseSeconds, expiresAt, cancel: () => undefined };
+    const lease: HeldLease = {
+      workerId,
+      sessionId,
+      leaseSeconds,
+      expiresAt,
+      doubtful: false,
+      cancel: () => undefined,
+    };
     if (this.stopped) return lease;
     this.held.set(workerId, lease);
     this.watch(lease);
@@ -210,9 +250,8 @@ export class SupervisorLeases {
         },
       });
       if (events.length === 0) return;
+      this.observe(events);
       this.logger.warn({ workerId, sessionId }, 'a supervisor has gone silent; its tasks are marked');
-      // It was heard while its loss was being stored. Its next heartbeat has to find the loss and take it back.
-      if (this.held.get(workerId)?.sessionId === sessionId) this.release(workerId);
     } catch (error) {
       if (this.stopped) return;
       this.logger.error({ err: error, workerId }, 'the loss of a supervisor was not recorded; trying again');

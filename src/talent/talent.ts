@@ -2,17 +2,17 @@
  * talent, put together: the plot task service of an owl fleet on the runtime.
  *
  * Guarantees: a data directory has one talent; when `startTalent` resolves, the service answers; `stop` takes no new calls,
- * lets those under way end, writes the checkpoints and gives everything back, last in, first out.
+ * lets those under way end, writes the checkpoints and gives everything back, last in, first out. While the store is away,
+ * health says NOT_SERVING; a talent that starts meanwhile says so too, and goes on by itself when it comes.
  */
 
 import { loadSync } from '@grpc/proto-loader';
 import type { Logger } from 'pino';
 import { PlotTaskQueries } from '../../projections/plot-task-queries.js';
 import { plotTasks } from '../../projections/plot-tasks.js';
-import { selectSupervisors, supervisors } from '../../projections/supervisors.js';
+import { selectSupervisorRevision, selectSupervisors, supervisors } from '../../projections/supervisors.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { openDataDirectory } from '../runtime/data-directory.js';
-import { openSqliteEventStore } from '../runtime/event-store/sqlite-event-store.js';
 import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
 import { nodeHandlers } from '../runtime/node-service.js';
 import { Releasers } from '../runtime/releasers.js';
@@ -21,6 +21,7 @@ import { loadProto, serviceOf } from '../wire/proto.js';
 import type { OwlConfig } from './config.js';
 import { logReceiverHandlers } from './log-receiver-handlers.js';
 import { lostSupervisors } from './lost-supervisors.js';
+import { openConfiguredStore } from './open-store.js';
 import { overlordHandlers } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
 import { supervisorHandlers } from './supervisor-handlers.js';
@@ -69,12 +70,12 @@ export async function startTalent({
 async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers: Releasers): Promise<Talent> {
   const directory = openDataDirectory(config.data, clock);
   releasers.add('data directory', () => directory.release());
-  const store = openSqliteEventStore(directory.databasePath);
+  const { store, databasePath, presence, deadlineMs } = await openConfiguredStore(config, directory, logger);
   releasers.add('event store', () => store.close());
 
   const runtime = new Runtime({
     store,
-    databasePath: directory.databasePath,
+    databasePath,
     actorTypes: [plotTask, supervisor],
     projections: [plotTasks, supervisors],
     clock,
@@ -84,20 +85,26 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
       liveActors: config.limits.live_actors,
       recoveries: config.limits.recoveries,
     },
+    ...(deadlineMs === undefined ? {} : { shared: true, queryWaitMs: deadlineMs }),
   });
+  let resuming = Promise.resolve();
+  // It may wait for the store, until the runtime is closed.
+  releasers.add('resuming leases', () => resuming);
   releasers.add('runtime', () => runtime.close());
   const talent = createContext(runtime, config.worker_id ?? directory.workerId, clock, logger);
   runtime.addReactor(
     lostSupervisors({
       tasks: talent.tasks,
+      newestRevision: (workerId) => selectSupervisorRevision(runtime.db, workerId),
       giveUpSeconds: config.leases.give_up_seconds,
       caughtUp: (position) => runtime.readYourWrites(position),
     }),
   );
   await runtime.start();
   runtime.onApplied(plotTasks.name, (events) => talent.feed.publish(events));
+  runtime.onApplied(supervisors.name, (events) => talent.leases.observe(events));
   releasers.add('leases', () => talent.leases.stop());
-  const resuming = resumeLeases(runtime, talent);
+  resuming = resumeLeases(runtime, talent);
 
   const proto = loadProto('talent');
   const nodeProto = loadProto('runtime');
@@ -122,16 +129,17 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
     packages: [{ ...proto, ...nodeProto, ...loadSync(healthProtoPath) }],
     logger,
   });
-  releasers.add('resuming leases', () => resuming);
   releasers.add('server', () => server.stop(DRAIN_MS));
   releasers.add('watch streams', () => talent.feed.close());
-  server.setServing(true);
+  let stopping = false;
+  presence.follow((present) => server.setServing(present && !stopping));
   logger.info({ address: server.address, workerId: talent.workerId, data: directory.path }, 'talent serves');
   return {
     address: server.address,
     workerId: talent.workerId,
     status: () => runtime.status(),
     stop: async () => {
+      stopping = true;
       server.setServing(false);
       await releasers.releaseAll();
     },
@@ -157,7 +165,7 @@ function createContext(runtime: Runtime, workerId: string, clock: Clock, logger:
 /** Watches over the leases that were held when this node last stopped, once the read model is complete. */
 async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<void> {
   try {
-    await runtime.readYourWrites();
+    await runtime.caughtUp();
   } catch {
     // Stopped before it was complete: the next start resumes them.
     return;

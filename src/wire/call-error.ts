@@ -15,9 +15,12 @@ export class UnreachableError extends OwlError {
   }
 }
 
-/** grpc-js itself says these; a talent that answers UNAVAILABLE says something of its own. */
+/**
+ * grpc-js itself says these; a talent that answers UNAVAILABLE says something of its own, which names EventStoreDB where it
+ * repeats what grpc-js said of the talent's own connection.
+ */
 const NO_CONNECTION =
-  /^(No connection established|Name resolution failed|Connection dropped|Stream refused)|\bE[A-Z]{4,}\b/;
+  /^(?!.*EventStoreDB)(No connection established|Name resolution failed|Connection dropped|Stream refused|.*\bE[A-Z]{4,}\b)/;
 
 /** @param server HOST:PORT as it was called, for the message */
 export function explainCallError(error: unknown, server: string): OwlError {

@@ -36,7 +36,9 @@ t.test('a service ends in order when whoever keeps a channel to it is gone', asy
     { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] },
   );
   t.teardown(() => child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
+  const { stdout } = child;
+  if (stdout === null) throw new Error('a child without stdout');
+  await once(stdout, 'data');
   child.disconnect();
   t.strictSame(await once(child, 'exit'), [0, null]);
 });

@@ -47,6 +47,8 @@ t.test(
     const refused = await startOwl(t, ['demo', '--data', 'mine'], { cwd }).ended;
     t.match(refused, { code: 1, stderr: /mine is not empty/ });
     t.strictSame(readdirSync(join(cwd, 'mine')), ['file']);
+    const impossible = await startOwl(t, ['demo', '--data', 'mine/file'], { cwd }).ended;
+    t.match(impossible, { code: 1, stderr: /mine\/file can't be used/ });
 
     const demo = startOwl(t, ['demo', '--data', 'kept', '--json'], { cwd });
     await until('a plot runs', () => demo.stdout().includes('"status":"running"'));

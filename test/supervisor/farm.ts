@@ -65,7 +65,19 @@ export function pausingPlayer(farm: Farm, ...args: string[]): PlotterDeclaration
   );
 }
 
+function logReceiverFor({ data, server }: SupervisorConfig): string[] {
+  return [process.execPath, RUN_LOG_RECEIVER, data, server];
+}
+
 export type Options = Partial<SupervisorConfig> & Partial<Pick<StartSupervisorOptions, 'lookAtDirectory'>>;
+
+interface PlotConfigOptions {
+  readonly ksize?: number;
+  readonly cache1?: string;
+  readonly cache2?: string;
+  readonly dest?: string;
+  readonly fpk?: string;
+}
 
 export interface FarmOptions {
   /** Default: a talent in this process. */
@@ -142,15 +154,12 @@ export class Farm {
     };
   }
 
-  get logReceiver(): string[] {
-    return [process.execPath, RUN_LOG_RECEIVER, this.data, this.talent.address];
-  }
-
   /** A supervisor in this process. */
   async supervise(plotter: PlotterDeclaration, options: Options = {}): Promise<Supervisor> {
+    const config = this.config(plotter, options);
     this.supervisor = await startSupervisor({
-      config: this.config(plotter, options),
-      logReceiver: this.logReceiver,
+      config,
+      logReceiver: logReceiverFor(config),
       logger: pino({ level: process.env['OWL_TEST_LOG'] ?? 'silent' }, pino.destination(2)),
       version: 'test',
       path: process.env['PATH'] ?? '',
@@ -161,7 +170,8 @@ export class Farm {
 
   /** A supervisor in a process of its own, to be killed. */
   async superviseApart(plotter: PlotterDeclaration, options: Options = {}): Promise<ChildProcess> {
-    const given = JSON.stringify({ config: this.config(plotter, options), logReceiver: this.logReceiver });
+    const config = this.config(plotter, options);
+    const given = JSON.stringify({ config, logReceiver: logReceiverFor(config) });
     const child = spawn(process.execPath, [RUN_SUPERVISOR, given], { stdio: ['ignore', 'pipe', 'inherit'] });
     this.process = child;
     await once(child.stdout, 'data');
@@ -187,11 +197,8 @@ export class Farm {
     await until(`process ${pid} is gone`, () => identifyProcess(pid) === undefined);
   }
 
-  async order(
-    taskId: string,
-    config: { ksize?: number; cache1?: string; dest?: string } = {},
-  ): Promise<void> {
-    const { ksize = 18, cache1 = this.cache1, dest = this.dest } = config;
+  async order(taskId: string, config: PlotConfigOptions = {}): Promise<void> {
+    const { ksize = 18, cache1 = this.cache1, cache2 = this.cache2, dest = this.dest, fpk } = config;
     await this.client.create({
       task_id: taskId,
       plot_config: {
@@ -199,8 +206,9 @@ export class Farm {
         threads: 2,
         buffer: 64,
         cache1,
-        cache2: this.cache2,
+        cache2,
         dest: { type: 'local', path: dest },
+        ...(fpk === undefined ? {} : { fpk }),
       },
     });
   }

@@ -5,6 +5,7 @@
 
 import { join } from 'node:path';
 import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
 import type { Test } from 'tap';
 import type { Clock } from '../../src/runtime/clock.js';
 import { loadConfig } from '../../src/talent/config.js';
@@ -22,6 +23,8 @@ export interface TalentNodeOptions {
   /** Default: a new one. Its parent must exist. */
   readonly data?: string;
   readonly clock?: Clock;
+  /** Instead of the one whose lines are in `log`. */
+  readonly logger?: Logger;
   /** Configuration by key (`limits.mailbox`), over the defaults. */
   readonly config?: Readonly<Record<string, string>>;
 }
@@ -54,8 +57,8 @@ export async function startTalentNode(t: Test, options: TalentNodeOptions = {}):
   const flags = { data, listen: '127.0.0.1:0', ...options.config };
   const { config } = loadConfig({ env: {}, cwd: '/', flags });
   const log = logLines();
-  const { clock } = options;
-  const talent = await startTalent({ config, logger: log.logger, ...(clock === undefined ? {} : { clock }) });
+  const { clock, logger = log.logger } = options;
+  const talent = await startTalent({ config, logger, ...(clock === undefined ? {} : { clock }) });
   const { address } = talent;
   const client = new PlotManagerClient({ server: address });
   const channel = new Client(address, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });

@@ -10,10 +10,9 @@ import {
   type ConfigSources,
   configValues,
   loadConfig,
+  showable,
 } from '../../src/talent/config.js';
 import { PACKAGE_ROOT } from '../../src/wire/package-root.js';
-
-const CREDENTIALS = 'esdb://admin:pass/w@rd@node.example:2113?tls=true';
 
 /** The lines of the ConfigError that loading must end with, one for each problem. */
 function problems(sources: ConfigSources): string[] {
@@ -66,11 +65,12 @@ t.test('command line over environment over file over default', async (t) => {
   t.equal(config.log.level, 'warn');
   t.strictSame(config.leases, { default_seconds: 5, give_up_seconds: 7 });
   t.strictSame(
-    CONFIG_KEYS.slice(0, 7).map(({ key }) => origins.get(key)),
+    CONFIG_KEYS.slice(0, 8).map(({ key }) => origins.get(key)),
     [
       '--listen',
       'default',
       'OWL_WORKER_ID',
+      'default',
       'default',
       'owl.yaml:3:8',
       'owl.yaml:5:3',
@@ -181,26 +181,43 @@ t.test('what is no good YAML is refused with line and column', async (t) => {
   t.match(problemsOf('listen\n'), [/^owl\.yaml: must hold keys with values/]);
 });
 
-t.test(
-  'another store than the embedded one is for a later release, and its password is not shown',
-  async (t) => {
-    const cwd = t.testdir({ 'owl.yaml': `store: ${CREDENTIALS}\n` });
-    for (const place of ['owl.yaml:1:1', 'OWL_STORE']) {
-      const sources =
-        place === 'OWL_STORE' ? { env: { OWL_STORE: CREDENTIALS }, cwd: t.testdirName } : { env: {}, cwd };
-      const lines = problems(sources);
-      t.ok(
-        lines.some((line) => line.startsWith(`${place}: store must be embedded: this release keeps`)),
-        place,
-      );
-      t.notMatch(lines.join('\n'), /admin|pass|rd@/);
-      t.match(lines.join('\n'), /esdb:\/\/\*\*\*@node\.example:2113/);
-    }
-    t.match(problems({ env: { OWL_STORE: 'postgres' }, cwd: t.testdir() }), [
-      'OWL_STORE: store must be embedded, not "postgres"',
-    ]);
-  },
-);
+t.test('the store is the embedded one or EventStoreDB, and what is wrong shows no password', async (t) => {
+  const cwd = t.testdir({ etc: { 'owl.yaml': 'store_credentials_file: secret\n' } });
+  const storeOf = (OWL_STORE: string) => loadConfig({ env: { OWL_STORE }, cwd }).config.store;
+  for (const store of [
+    'embedded',
+    'esdb://localhost:2113?tls=false',
+    'esdb+discover://fleet.example',
+    'esdb://user:pass%40word@a,b:1',
+  ])
+    t.equal(storeOf(store), store);
+  t.equal(
+    loadConfig({ env: {}, cwd, file: 'etc/owl.yaml' }).config.store_credentials_file,
+    join(cwd, 'etc/secret'),
+  );
+  t.match(problems({ env: { OWL_STORE: 'postgres' }, cwd }), [
+    'OWL_STORE: store must be embedded, or esdb://… or esdb+discover://… for EventStoreDB, not "postgres"',
+  ]);
+  for (const [wrong, why] of [
+    ['esdb://root:hunt/er2@node.example:2113?tls=true', /percent-encoded/],
+    ['esdb:root:hunter2@node.example', /must be esdb:\/\//],
+    ['esdb://root:hunt er"2@node.example?tls=perhaps', /tls must be true or false/],
+    ['esdbb://root:hunter2@node.example', /must be embedded/],
+  ] as const) {
+    const [line = ''] = problems({ env: { OWL_STORE: wrong }, cwd });
+    t.match(line, why);
+    t.notMatch(line, /root|hunt|er2/, line);
+    t.match(line, /node\.example/, 'the rest is shown');
+  }
+});
+
+t.test('an effective configuration is shown without its password', async (t) => {
+  const store = 'esdb://admin:secret@node.example:2113';
+  const { config } = loadConfig({ env: { OWL_STORE: store }, cwd: t.testdir() });
+  t.equal(config.store, store);
+  t.strictSame(configValues(config).find(([key]) => key === 'store')?.[1], 'esdb://***@node.example:2113');
+  t.notMatch(JSON.stringify(showable(config)), /admin|secret/);
+});
 
 t.test('listen takes names, IPv4 and bracketed IPv6, and nothing else', async (t) => {
   const cwd = t.testdir();

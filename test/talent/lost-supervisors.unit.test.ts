@@ -22,14 +22,16 @@ async function reacting(t: Test) {
   db.exec(plotTasks.createTable('plot_tasks'));
   plotTasks.writer(db, 'plot_tasks').apply(await storeLives(projecting(t).store));
   const waitedFor: string[] = [];
+  const newest = new Map([['worker-1', 1]]);
   const reactor = lostSupervisors({
     tasks: new PlotTaskQueries(db),
+    newestRevision: (workerId) => newest.get(workerId),
     giveUpSeconds: 600,
     caughtUp: async (position) => {
       waitedFor.push(position);
     },
   });
-  return { db, waitedFor, reactor };
+  return { db, waitedFor, newest, reactor };
 }
 
 t.test('the living tasks of the supervisor, once the read model knows them', async (t) => {
@@ -47,6 +49,14 @@ t.test('the living tasks of the supervisor, once the read model knows them', asy
   }
   t.same(waitedFor, ['9', '9', '9', '9']);
   t.same(await reactor.react(supervisorEvent('SupervisorPainted', { worker_id: 'worker-1' }), CONTEXT), []);
+});
+
+t.test('an event that a later one has overtaken is left to that one', async (t) => {
+  const { reactor, newest } = await reacting(t);
+  const lost = supervisorEvent('SupervisorLost', { worker_id: 'worker-1', lost_time: T0 });
+  t.equal((await reactor.react(lost, CONTEXT)).length, 2);
+  newest.set('worker-1', lost.revision + 1);
+  t.same(await reactor.react(lost, CONTEXT), []);
 });
 
 t.test(

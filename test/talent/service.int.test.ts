@@ -1,12 +1,14 @@
 /** Commands over the wire: racing, repeated, wrong, too many; and what the service is to its surroundings. */
 
+import { once } from 'node:events';
 import { join } from 'node:path';
-import { status as GrpcStatus } from '@grpc/grpc-js';
+import { Client, credentials, status as GrpcStatus } from '@grpc/grpc-js';
 import t from 'tap';
 import type { PlotTaskStatus } from '../../src/wire/messages.js';
 import { collect } from '../support/events.js';
 import { OldPeer } from '../support/fleet-contract.js';
-import { orderFor, startTalentNode } from '../support/talent-node.js';
+import { methodNamed, orderFor, startTalentNode } from '../support/talent-node.js';
+import { until } from '../support/until.js';
 
 t.test('of 64 creates at once one succeeds, and the others are told', async (t) => {
   const { address, client } = await startTalentNode(t);
@@ -194,4 +196,27 @@ t.test('a talent that stops ends its streams, and its data can be opened again',
   const again = await startTalentNode(t, { data: node.data });
   t.equal(again.talent.workerId, node.talent.workerId, 'it is the same node');
   t.match(await again.client.status({ task_id: 'a' }), { remarks: 'x', revision: 1 });
+});
+
+t.test('a talent stops though peers keep their streams open', async (t) => {
+  const node = await startTalentNode(t);
+  await node.client.create(orderFor('a'));
+  const { path, requestSerialize, responseDeserialize } = methodNamed('plot_task_report');
+  const channel = new Client(node.address, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
+  t.teardown(() => channel.close());
+  const call = channel.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+  call.on('error', () => undefined);
+  const ended = once(call, 'status');
+  const acknowledged = once(call, 'data');
+  call.write({ seq: 1, status: { task_id: 'a', remarks: 'x' } });
+  await acknowledged;
+  let stopped = false;
+  void node.talent.stop().then(() => {
+    stopped = true;
+  });
+  await until('it has stopped', () => stopped);
+  await ended;
+  t.same(node.log.messages('error'), []);
+  const again = await startTalentNode(t, { data: node.data });
+  t.match(await again.client.status({ task_id: 'a' }), { remarks: 'x' });
 });

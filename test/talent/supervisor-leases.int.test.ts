@@ -24,7 +24,7 @@ function leasing(t: Test, append?: (proceed: Append) => Append) {
   const store = append === undefined ? real : delegating(real, { append: append(proceed) });
   const clock = new ManualClock();
   const log = logLines();
-  const system = new ActorSystem({ store, clock });
+  const system = new ActorSystem({ store, clock, shared: true });
   const leases = new SupervisorLeases({ system, clock, logger: log.logger });
   t.teardown(async () => {
     leases.stop();
@@ -47,6 +47,7 @@ function leasing(t: Test, append?: (proceed: Append) => Append) {
     (await collect(real.readStream('supervisor-w'))).map(({ type }) => type.replace('Supervisor', ''));
   return {
     leases,
+    store,
     clock,
     log,
     attach,
@@ -121,6 +122,60 @@ t.test('a loss that could not be stored is tried again', async (t) => {
   }
   await until('it is stored', async () => (await events()).length === 2);
   t.same(await events(), ['Attached', 'Lost']);
+});
+
+t.test('a loss that another node records is taken back by the next heartbeat here', async (t) => {
+  const { leases, store, clock, attach, beat, events } = leasing(t);
+  await attach('s1');
+  const elsewhere = new SupervisorLeases({
+    system: new ActorSystem({ store, clock, shared: true }),
+    clock,
+    logger: logLines().logger,
+  });
+  elsewhere.resume('w', 's1', LEASE_MS / 1000);
+  clock.advance(LEASE_MS - 1);
+  await beat('s1');
+  clock.advance(1);
+  await until('the other node has lost it', async () => (await events()).length === 2);
+  leases.observe(await collect(store.readStream('supervisor-w')));
+  await beat('s1');
+  t.same(await events(), ['Attached', 'Lost', 'Returned']);
+  clock.advance(LEASE_MS - 1);
+  await beat('s1');
+  t.equal((await events()).length, 3, 'and those after it are no events again');
+  elsewhere.stop();
+});
+
+t.test('a session that another node replaces is refused and told here', async (t) => {
+  const { leases, store, clock, attach, beat, events } = leasing(t);
+  await attach('s1');
+  const following = await leases.follow('w', 's1');
+  const elsewhere = new ActorSystem({ store, clock, shared: true });
+  const there = new SupervisorLeases({ system: elsewhere, clock, logger: logLines().logger });
+  await there.attach(
+    {
+      workerId: 'w',
+      sessionId: 's2',
+      leaseSeconds: 30,
+      host: undefined,
+      pid: undefined,
+      version: undefined,
+    },
+    'test',
+  );
+  t.match(await beat('s1'), { sessionId: 's1' }, 'as long as this node has not heard of it');
+  leases.observe(await collect(store.readStream('supervisor-w')));
+  await t.rejects(beat('s1'), { kind: 'refused', message: /another session \(s2\)/ });
+  await until('who follows is told', () => following.aborted);
+  t.match(following.reason, { kind: 'refused', message: /another session \(s2\)/ });
+
+  await attach('s3');
+  const last = await leases.follow('w', 's3');
+  leases.observe(await collect(store.readStream('supervisor-w')));
+  await beat('s3');
+  t.same(await events(), ['Attached', 'Attached', 'Attached'], 'old events again change nothing');
+  t.notOk(last.aborted);
+  there.stop();
 });
 
 t.test('who follows a session is told when it holds the lease no more', async (t) => {

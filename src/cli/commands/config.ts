@@ -1,7 +1,7 @@
 /** `owl config check`: says what the configuration comes to, or everything that is wrong with it. */
 
 import type { Command } from 'commander';
-import { ConfigError, configValues } from '../../talent/config.js';
+import { ConfigError, configValues, showable } from '../../talent/config.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples, SETTINGS_HELP } from '../help.js';
@@ -49,7 +49,9 @@ async function checkConfig(terminal: Terminal, options: GlobalOptions): Promise<
   try {
     const { config, file, origins } = configOf(terminal, options);
     if (options.json) {
-      await out.line(toJson({ ok: true, file, config, origins: Object.fromEntries(origins) }));
+      await out.line(
+        toJson({ ok: true, file, config: showable(config), origins: Object.fromEntries(origins) }),
+      );
       return;
     }
     const settings = configValues(config).map(([key, value]) => ({

@@ -7,6 +7,7 @@
 
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -22,7 +23,7 @@ import type { Command } from 'commander';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { OwlError } from '../../runtime/errors.js';
+import { messageOf, OwlError } from '../../runtime/errors.js';
 import { tryLock } from '../../runtime/sqlite.js';
 import type { PlotTaskEventMessage, PlotTaskStatus } from '../../wire/messages.js';
 import { PACKAGE_ROOT } from '../../wire/package-root.js';
@@ -87,8 +88,17 @@ async function runDemo(terminal: Terminal, options: DemoOptions): Promise<void> 
 function makeDirectory({ cwd }: Terminal, { data }: DemoOptions): string {
   if (data === undefined) return mkdtempSync(join(tmpdir(), 'owl-demo-'));
   const directory = resolve(cwd, data);
-  mkdirSync(directory, { recursive: true });
-  if (readdirSync(directory).length > 0)
+  let names: readonly string[];
+  try {
+    if (!existsSync(directory)) mkdirSync(directory);
+    names = readdirSync(directory);
+  } catch (error) {
+    throw new OwlError(
+      'invalid',
+      `${directory} can't be used: ${messageOf(error)}; choose another directory`,
+    );
+  }
+  if (names.length > 0)
     throw new OwlError('refused', `${directory} is not empty; the demo wants a directory of its own`);
   return directory;
 }

@@ -74,6 +74,7 @@ async function showLog(terminal: Terminal, options: LogsOptions, beginning: stri
     watching.abort();
     await finishing;
   }
+  if (interrupted.aborted) throw new OwlError('unavailable', 'the log was not shown to its end');
 }
 
 /** The attempt whose log it is. @throws OwlError kind `not_found` or `refused` naming what there is */

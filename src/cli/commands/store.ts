@@ -1,0 +1,115 @@
+/** `owl store copy`: moves a history between the embedded store and EventStoreDB. */
+
+import type { Command } from 'commander';
+import { systemClock } from '../../runtime/clock.js';
+import { type CopyResult, copyStore } from '../../runtime/event-store/copy-store.js';
+import { openSource, openTarget, type Place, parsePlace } from '../copy-ends.js';
+import { CopyView } from '../copy-view.js';
+import { UsageError } from '../exit.js';
+import { formatDuration, toJson } from '../format.js';
+import { configOf, type GlobalOptions } from '../globals.js';
+import { addExamples } from '../help.js';
+import { loggerOf } from '../service.js';
+import type { Terminal } from '../terminal.js';
+
+interface CopyFlags extends GlobalOptions {
+  readonly from: string;
+  readonly to: string;
+  readonly credentialsFile?: string;
+}
+
+export function addStoreCommands(program: Command, terminal: Terminal): void {
+  const group = program
+    .command('store')
+    .summary('move a history from one store to another')
+    .description('Moves the history of a talent from one store to another.');
+
+  const copy = group
+    .command('copy')
+    .summary('copy a history between a data directory and EventStoreDB')
+    .description(
+      'Copies all events from one store into another that is empty, and verifies the copy. STORE is the data directory ' +
+        'of a talent, or esdb://HOST:PORT; one of the two is a data directory. Stop the talents on both first. ' +
+        'A copy that was interrupted, or killed, goes on when the same command is given again.',
+    )
+    .requiredOption('--from <STORE>', 'where the history is; stays as it is')
+    .requiredOption('--to <STORE>', 'where it shall be')
+    .option('--credentials-file <FILE>', 'its first line is user:password, for EventStoreDB');
+  addExamples(copy, [
+    [
+      "owl store copy --from /var/lib/owl --to 'esdb://localhost:2113?tls=false'",
+      'one machine becomes a fleet',
+    ],
+    ["owl store copy --from 'esdb://localhost:2113?tls=false' --to /var/lib/owl", 'and back'],
+  ]);
+  copy.action(async (_options: unknown, self: Command) => {
+    await copyHistory(terminal, self.optsWithGlobals<CopyFlags>());
+  });
+}
+
+async function copyHistory(terminal: Terminal, options: CopyFlags): Promise<void> {
+  const from = parsePlace(options.from, '--from', terminal.cwd);
+  const to = parsePlace(options.to, '--to', terminal.cwd);
+  if (from.kind === to.kind && from.kind === 'eventstoredb') {
+    throw new UsageError('--from and --to are both EventStoreDB; one of them must be a data directory');
+  }
+  const start = performance.now();
+  const result = await runCopy(terminal, options, from, to);
+  const seconds = (performance.now() - start) / 1000;
+  const { events, streams, resumedAt, foreignEvents, digest } = result;
+  if (options.json) {
+    await terminal.out.line(
+      toJson({
+        from: from.name,
+        to: to.name,
+        events,
+        streams,
+        copied: events - resumedAt,
+        resumed_at: resumedAt,
+        foreign_events: foreignEvents,
+        digest,
+        seconds,
+      }),
+    );
+  } else {
+    const before = resumedAt === 0 ? '' : ` (${resumedAt} were there already)`;
+    await terminal.out.line(
+      `${events} events of ${streams} streams${before} copied and verified in ${formatDuration(seconds)}`,
+    );
+    await terminal.out.line(`digest ${digest}`);
+  }
+  if (foreignEvents > 0) {
+    await terminal.err.line(
+      `${foreignEvents} events were left out: the names of their streams are none of owl's`,
+    );
+  }
+}
+
+async function runCopy(terminal: Terminal, options: CopyFlags, from: Place, to: Place): Promise<CopyResult> {
+  const { err, interrupted } = terminal;
+  const { config } = configOf(terminal, options);
+  // A log would tear the bar apart; what ends the copy is told in any case.
+  const logger = loggerOf(terminal, err.isTerminal ? { ...config, log: { level: 'silent' } } : config);
+  const source = await openSource(from, options.credentialsFile, logger);
+  try {
+    const target = await openTarget(to, options.credentialsFile, logger);
+    const view = new CopyView(err);
+    try {
+      const result = await copyStore({
+        from: source.store,
+        to: target.store,
+        clock: systemClock,
+        signal: interrupted,
+        onProgress: (progress) => view.take(progress),
+      });
+      await target.keep();
+      return result;
+    } finally {
+      await view.end();
+      await target.close();
+      if (interrupted.aborted) await err.line('interrupted; the same command goes on from here');
+    }
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,170 @@
+/**
+ * The two ends of a copy: a data directory or EventStoreDB, opened for it.
+ *
+ * Guarantees: no talent runs on a data directory meanwhile. A data directory that is copied to holds either no history or
+ * the whole one: events are gathered in a file beside its database (`owl.db.copy`, where a copy that was interrupted goes
+ * on), which takes the database's place once it has been verified. A database without events gives way to it. One with
+ * events is only compared: it is never written to.
+ */
+
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Logger } from 'pino';
+import { systemClock } from '../runtime/clock.js';
+import { type DataDirectory, openDataDirectory } from '../runtime/data-directory.js';
+import { OwlError } from '../runtime/errors.js';
+import { type EventStore, START } from '../runtime/event-store/event-store.js';
+import { redact } from '../runtime/event-store/eventstoredb/connection-string.js';
+import { openEventStoreDb } from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
+import { openSqliteEventStore } from '../runtime/event-store/sqlite-event-store.js';
+import { UsageError } from './exit.js';
+
+export interface CopyEnd {
+  readonly store: EventStore;
+  /** Closes the store and makes what was copied into it the one that is used. Only for a target that was verified. */
+  keep(): Promise<void>;
+  /** Closes the store. After `keep` it does nothing more. */
+  close(): Promise<void>;
+}
+
+/** A place to copy from or to, as the command line names it. */
+export type Place =
+  | { readonly kind: 'directory'; readonly path: string; readonly name: string }
+  | { readonly kind: 'eventstoredb'; readonly connectionString: string; readonly name: string };
+
+/** @throws UsageError when it can't be meant */
+export function parsePlace(text: string, option: string, cwd: string): Place {
+  if (/^esdb(\+discover)?:/i.test(text)) {
+    return { kind: 'eventstoredb', connectionString: text, name: redact(text) };
+  }
+  if (text === '' || text.includes('\0') || /^[a-z+]+:\/\//i.test(text)) {
+    throw new UsageError(`${option} must be a data directory or esdb://HOST:PORT, not "${redact(text)}"`);
+  }
+  const path = resolve(cwd, text);
+  return { kind: 'directory', path, name: path };
+}
+
+/** @throws OwlError kind `refused` when a talent runs on the directory, or nothing is there */
+export function openSource(place: Place, credentialsFile: string | undefined, logger: Logger) {
+  return place.kind === 'directory'
+    ? openSourceDirectory(place.path)
+    : openServer(place.connectionString, credentialsFile, logger);
+}
+
+/** @throws OwlError kind `refused` when a talent runs on the directory */
+export function openTarget(place: Place, credentialsFile: string | undefined, logger: Logger) {
+  return place.kind === 'directory'
+    ? openTargetDirectory(place.path)
+    : openServer(place.connectionString, credentialsFile, logger);
+}
+
+async function openServer(
+  connectionString: string,
+  credentialsFile: string | undefined,
+  logger: Logger,
+): Promise<CopyEnd> {
+  const store = await openEventStoreDb({
+    connectionString,
+    logger,
+    ...(credentialsFile !== undefined && { credentialsFile }),
+  });
+  return { store, keep: () => store.close(), close: () => store.close() };
+}
+
+async function openSourceDirectory(path: string): Promise<CopyEnd> {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) throw nothingIn(path);
+  return openIn(path, ({ databasePath }) => {
+    if (!existsSync(databasePath)) throw nothingIn(path);
+    return { file: databasePath, keep: () => undefined };
+  });
+}
+
+async function openTargetDirectory(path: string): Promise<CopyEnd> {
+  const holdsEvents = async (file: string): Promise<boolean> => {
+    if (!existsSync(file)) return false;
+    const store = openSqliteEventStore(file);
+    try {
+      return (await store.head()) !== START;
+    } finally {
+      await store.close();
+    }
+  };
+  return openIn(path, async ({ databasePath }) => {
+    // Either the copy was finished before, or this is another history: comparing it tells.
+    if (await holdsEvents(databasePath))
+      return { file: databasePath, isFinished: true, keep: () => undefined };
+    const file = `${databasePath}.copy`;
+    return { file, keep: () => putInPlace(file, databasePath) };
+  });
+}
+
+interface CopyFile {
+  readonly file: string;
+  /** It takes no events. */
+  readonly isFinished?: boolean;
+  readonly keep: () => void;
+}
+
+async function openIn(
+  path: string,
+  choose: (directory: DataDirectory) => CopyFile | Promise<CopyFile>,
+): Promise<CopyEnd> {
+  const directory = openDataDirectory(path, systemClock);
+  try {
+    const { file, isFinished = false, keep } = await choose(directory);
+    const store = openSqliteEventStore(file);
+    let closed = false;
+    const close = async (): Promise<void> => {
+      if (closed) return;
+      closed = true;
+      await store.close();
+    };
+    return {
+      store: isFinished ? unwritable(store, path) : store,
+      async keep() {
+        await close();
+        keep();
+      },
+      async close() {
+        await close();
+        directory.release();
+      },
+    };
+  } catch (error) {
+    directory.release();
+    throw error;
+  }
+}
+
+function unwritable(store: EventStore, path: string): EventStore {
+  return {
+    append: () =>
+      Promise.reject(
+        new OwlError(
+          'refused',
+          `${path} holds the beginning of this history, perhaps with a talent's work on it, and stays as it is; copy to another directory`,
+        ),
+      ),
+    readStream: (stream, options) => store.readStream(stream, options),
+    readAll: (options) => store.readAll(options),
+    subscribe: (options) => store.subscribe(options),
+    head: () => store.head(),
+    close: () => store.close(),
+  };
+}
+
+/** SQLite has brought its log into the file when it closed it, so the file alone is the database. */
+function putInPlace(file: string, databasePath: string): void {
+  for (const suffix of ['-wal', '-shm']) rmSync(`${databasePath}${suffix}`, { force: true });
+  renameSync(file, databasePath);
+  const directory = openSync(dirname(databasePath), 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function nothingIn(path: string): OwlError {
+  return new OwlError('refused', `${path} is no data directory with a history; name one where a talent ran`);
+}

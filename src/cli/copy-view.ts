@@ -1,0 +1,55 @@
+/** How far a copy is, on stderr: one line that is drawn anew on a terminal, elsewhere a line for each step and now and then. */
+
+import type { CopyProgress } from '../runtime/event-store/copy-store.js';
+import { formatPercent } from './format.js';
+import { LiveArea } from './live-area.js';
+import type { Output } from './terminal.js';
+import { cut } from './text-width.js';
+
+const LINE_EVERY_MS = 10_000;
+const BAR_WIDTH = 30;
+
+export class CopyView {
+  private readonly out: Output;
+  private readonly area: LiveArea | undefined;
+  /** Keeps the process while stores are waited for, too. */
+  private readonly ticker: NodeJS.Timeout;
+  private latest: CopyProgress | undefined;
+
+  constructor(out: Output) {
+    this.out = out;
+    this.area = out.isTerminal ? new LiveArea(out, () => this.barLine()) : undefined;
+    this.ticker = setInterval(() => void this.writeLine(), LINE_EVERY_MS);
+  }
+
+  take(progress: CopyProgress): void {
+    const isNewStep = progress.step !== this.latest?.step;
+    this.latest = progress;
+    if (this.area !== undefined) this.area.touch();
+    else if (isNewStep) void this.writeLine();
+  }
+
+  async end(): Promise<void> {
+    clearInterval(this.ticker);
+    await this.area?.end();
+  }
+
+  private async writeLine(): Promise<void> {
+    if (this.area === undefined && this.latest !== undefined) await this.out.line(sentence(this.latest));
+  }
+
+  private barLine(): string {
+    const { latest } = this;
+    if (latest === undefined) return '';
+    const { events, total } = latest;
+    if (total === undefined) return `${cut(sentence(latest), this.out.width - 1)}\n`;
+    const done = Math.floor((events / total) * BAR_WIDTH);
+    const bar = '█'.repeat(done) + '░'.repeat(BAR_WIDTH - done);
+    return `${cut(`${bar}  ${sentence(latest)}`, this.out.width - 1)}\n`;
+  }
+}
+
+function sentence({ step, events, total }: CopyProgress): string {
+  if (total === undefined) return events === 0 ? step : `${step}: ${events} events`;
+  return `${step}: ${formatPercent((events / total) * 100)}, ${events} of ${total} events`;
+}

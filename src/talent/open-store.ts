@@ -1,0 +1,118 @@
+/**
+ * The event store that the configuration names, and whether it is there.
+ *
+ * Guarantees: nothing else in a talent knows which store it is. Read models of different kinds of stores never share a
+ * file, since positions of the one mean nothing to the other. A call waits for a store that has just gone, and is refused
+ * at once when that has been away for as long as a call may take: else callers would queue behind each other's deadlines.
+ */
+
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { type Clock, systemClock } from '../runtime/clock.js';
+import type { DataDirectory } from '../runtime/data-directory.js';
+import { StoreUnavailableError } from '../runtime/errors.js';
+import type { EventStore } from '../runtime/event-store/event-store.js';
+import { parseConnectionString } from '../runtime/event-store/eventstoredb/connection-string.js';
+import {
+  DEFAULT_DEADLINE_MS,
+  openEventStoreDb,
+} from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
+import { openSqliteEventStore } from '../runtime/event-store/sqlite-event-store.js';
+import { EMBEDDED, type OwlConfig } from './config-schema.js';
+
+export interface OpenedStore {
+  readonly store: EventStore;
+  /** The SQLite file of read models, timers and snapshots. */
+  readonly databasePath: string;
+  readonly presence: StorePresence;
+  /** Milliseconds for one call; undefined for the embedded store, which has no deadline. */
+  readonly deadlineMs: number | undefined;
+}
+
+/** Whether the store answers. */
+export class StorePresence {
+  private readonly clock: Clock;
+  private awaySince: number | undefined;
+  private reason = 'there was no connection yet';
+  private listener: (present: boolean) => void = () => undefined;
+
+  /** @param present as long as nothing else is told */
+  constructor(present: boolean, clock: Clock) {
+    this.clock = clock;
+    this.awaySince = present ? undefined : clock.now();
+  }
+
+  /** @param reason why not; for people */
+  tell(present: boolean, reason: string): void {
+    this.reason = reason;
+    this.awaySince = present ? undefined : (this.awaySince ?? this.clock.now());
+    this.listener(present);
+  }
+
+  /** The listener is told at once, and then of every change. There is one. */
+  follow(listener: (present: boolean) => void): void {
+    this.listener = listener;
+    listener(this.awaySince === undefined);
+  }
+
+  /** @throws StoreUnavailableError when the store has been away for longer than this */
+  assertNotAwayFor(longestMs: number): void {
+    if (this.awaySince === undefined || this.clock.now() - this.awaySince < longestMs) return;
+    throw new StoreUnavailableError(
+      `EventStoreDB is away (${this.reason}); nothing was stored: send again later`,
+      'refused',
+    );
+  }
+}
+
+/**
+ * @throws OwlError kind `invalid` when the settings or the files they name can't be used
+ * @throws StoreUnavailableError when the embedded store can't be opened
+ */
+export async function openConfiguredStore(
+  config: Pick<OwlConfig, 'store' | 'store_credentials_file'>,
+  directory: DataDirectory,
+  logger: Logger,
+): Promise<OpenedStore> {
+  const { store: connectionString, store_credentials_file: credentialsFile } = config;
+  if (connectionString === EMBEDDED) {
+    const { databasePath } = directory;
+    const presence = new StorePresence(true, systemClock);
+    return { store: openSqliteEventStore(databasePath), databasePath, presence, deadlineMs: undefined };
+  }
+  const presence = new StorePresence(false, systemClock);
+  const store = await openEventStoreDb({
+    connectionString,
+    logger,
+    onAvailability: ({ available, reason }) => presence.tell(available, reason),
+    ...(credentialsFile === undefined ? {} : { credentialsFile }),
+  });
+  const deadlineMs = parseConnectionString(connectionString).deadlineMs ?? DEFAULT_DEADLINE_MS;
+  return {
+    store: refusingWhileAway(store, () => presence.assertNotAwayFor(deadlineMs)),
+    databasePath: join(directory.path, 'read-models.db'),
+    presence,
+    deadlineMs,
+  };
+}
+
+/** Subscriptions and the search for the end are those of readers, which wait for the store by themselves. */
+function refusingWhileAway(store: EventStore, assertPresent: () => void): EventStore {
+  return {
+    async append(...parameters) {
+      assertPresent();
+      return await store.append(...parameters);
+    },
+    async *readStream(...parameters) {
+      assertPresent();
+      yield* store.readStream(...parameters);
+    },
+    async *readAll(...parameters) {
+      assertPresent();
+      yield* store.readAll(...parameters);
+    },
+    subscribe: (...parameters) => store.subscribe(...parameters),
+    head: () => store.head(),
+    close: () => store.close(),
+  };
+}

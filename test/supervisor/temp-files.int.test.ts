@@ -1,0 +1,100 @@
+/** Temp files on a real disk: those of one plot are found and removed, and nothing else ever. */
+
+import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { SHIPPED_PLOTTERS } from '../../src/supervisor/plotters.js';
+import { findTempFiles, listOnce, removeTempFiles, type TempOwner } from '../../src/supervisor/temp-files.js';
+
+const ID = 'd2540dcfcffddbfbd7e60b4aca4d54fb937db71991298fabc253f020a87ff7d4';
+const OTHER = '022fb42c08c12de3a6af053880199806532e79515f94e83461612101f9412f9e';
+
+function ownerIn(directory: string, plotter: string, plot_id: string | null = ID): TempOwner {
+  const temp = SHIPPED_PLOTTERS.find(({ name }) => name === plotter)?.temp ?? [];
+  return {
+    task_id: 'task_1',
+    ksize: 32,
+    plot_id,
+    temp,
+    cache1: join(directory, 'a'),
+    cache2: join(directory, 'b'),
+    dest_path: join(directory, 'd'),
+  };
+}
+
+const NAME = `plot-k32-2021-07-14-22-33-${ID}`;
+
+t.test('the files that each plotter leaves', async (t) => {
+  const left: Record<string, string[]> = {
+    // As chiapos names them, which is inside of chia.
+    chia: [
+      `${NAME}.plot.table1.tmp`,
+      `${NAME}.plot.sort.tmp`,
+      `${NAME}.plot.p1.t2.sort_bucket_000.tmp`,
+      `${NAME}.plot.2.tmp`,
+    ],
+    chiapos: [`plot-k32-${ID}.plot.table7.tmp`, `plot-k32-${ID}.plot.2.tmp`],
+    madmax: [`${NAME}.p1.table2.tmp`, `${NAME}.p2.bitfield.tmp`, `${NAME}.plot.tmp`],
+    bladebit: [`${NAME}.plot.tmp`],
+  };
+  for (const [plotter, names] of Object.entries(left)) {
+    const files = Object.fromEntries(names.map((name) => [name, 'x'.repeat(5000)]));
+    const directory = t.testdir({ a: files, b: {}, d: { ...files } });
+    const owner = ownerIn(directory, plotter);
+    const found = await findTempFiles(owner);
+    t.equal(found.length, 2 * names.length, plotter);
+    t.ok(
+      found.every(({ bytes }) => bytes >= 4096),
+      'what they take on the disk',
+    );
+    t.same(await removeTempFiles(owner), []);
+    t.same([...readdirSync(join(directory, 'a')), ...readdirSync(join(directory, 'd'))], [], plotter);
+  }
+});
+
+t.test('what belongs to others, or only looks alike, stays', async (t) => {
+  const others = [
+    `plot-k32-2021-07-14-22-33-${OTHER}.plot.table1.tmp`,
+    `plot-k33-2021-07-14-22-33-${ID}.plot.table1.tmp`,
+    `${NAME}.plot`,
+    `${NAME}.plot.2.tmp.bak`,
+    `my-${NAME}.plot.2.tmp`,
+    `${NAME}Xplot.2.tmp`,
+  ];
+  const directory = t.testdir({
+    a: { ...Object.fromEntries(others.map((name) => [name, ''])), [`${NAME}.plot.d.tmp`]: { inside: '' } },
+    precious: '',
+    elsewhere: { [`${NAME}.plot.2.tmp`]: '' },
+    d: {},
+  });
+  symlinkSync(join(directory, 'precious'), join(directory, 'a', `${NAME}.plot.l.tmp`));
+  symlinkSync(join(directory, 'elsewhere'), join(directory, 'a', `${NAME}.plot.ld.tmp`));
+  const before = readdirSync(join(directory, 'a'));
+  t.same(await removeTempFiles(ownerIn(directory, 'chia')), [], 'cache2 is not even there');
+  t.same(readdirSync(join(directory, 'a')), before);
+  t.ok(existsSync(join(directory, 'precious')));
+  t.equal(readdirSync(join(directory, 'elsewhere')).length, 1);
+});
+
+t.test('as long as the plot id is not known, or is none, nothing fits', async (t) => {
+  const directory = t.testdir({
+    a: { [`${NAME}.plot.2.tmp`]: '', 'plot-k32-x-null.plot.2.tmp': '' },
+    b: {},
+    d: {},
+  });
+  for (const plotId of [null, '', '*', ID.slice(1), `${ID}|.*`])
+    t.same(await findTempFiles(ownerIn(directory, 'chia', plotId)), [], String(plotId));
+  const byTask = { ...ownerIn(directory, 'chia', null), temp: ['{task_id}.*tmp'] };
+  writeFileSync(join(directory, 'a', 'task_1.x.tmp'), '');
+  writeFileSync(join(directory, 'a', 'task_10.x.tmp'), '');
+  t.match(await findTempFiles(byTask), [{ path: join(directory, 'a', 'task_1.x.tmp') }]);
+});
+
+t.test('a directory is read once for all plots of one look', async (t) => {
+  const directory = t.testdir({ a: {}, b: {}, d: {} });
+  const listing = listOnce();
+  t.same(await findTempFiles(ownerIn(directory, 'chia'), listing), []);
+  writeFileSync(join(directory, 'a', `${NAME}.plot.2.tmp`), '');
+  t.same(await findTempFiles(ownerIn(directory, 'chia'), listing), []);
+  t.equal((await findTempFiles(ownerIn(directory, 'chia'))).length, 1);
+});
