@@ -72,11 +72,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   for (const definition of packages) new ReflectionService(definition).addToServer(server);
   setServing(false);
   const port = await bind(server, listen);
-  return {
-    address: `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`,
-    setServing,
-    stop: (graceMs) => stop(server, graceMs),
-  };
+  const address = `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`;
+  return { address, setServing, stop: (graceMs) => stop(server, address, graceMs) };
 }
 
 export { healthProtoPath };
@@ -95,14 +92,10 @@ function bind(server: Server, listen: string): Promise<number> {
   });
 }
 
-async function stop(server: Server, graceMs: number): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const force = setTimeout(() => server.forceShutdown(), graceMs);
-    server.tryShutdown(() => {
-      clearTimeout(force);
-      resolve();
-    });
-  });
+/** The grace is per connection: without channelz grpc-js has no list of sessions that a forced shutdown could close. */
+async function stop(server: Server, address: string, graceMs: number): Promise<void> {
+  server.drain(address, graceMs);
+  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
 }
 
 export function unary<Request, Response>(

@@ -6,6 +6,8 @@
  */
 
 import { readdirSync, readFileSync } from 'node:fs';
+import { Backoff, wait } from '../runtime/backoff.js';
+import type { Clock } from '../runtime/clock.js';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../runtime/process-identity.js';
 import { systemErrorCode } from '../runtime/system-error.js';
 
@@ -27,11 +29,23 @@ export function findPlotProcesses(recordPath: string): ProcessIdentity[] {
   });
 }
 
-/** Kills what a plotter has left behind. How many there were. */
-export function killPlotProcesses(recordPath: string): number {
-  const left = findPlotProcesses(recordPath);
-  for (const { pid } of left) kill(pid, 'SIGKILL');
-  return left.length;
+/** Kills every process of the plot. Comes back when none is alive, with how many there were, or when the signal aborts. */
+export async function endPlotProcesses(
+  recordPath: string,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<number> {
+  const backoff = new Backoff({ firstMs: 5, longestMs: 500 });
+  const ended = new Set<number>();
+  for (;;) {
+    const left = findPlotProcesses(recordPath);
+    if (left.length === 0 || signal.aborted) return ended.size;
+    for (const { pid } of left) {
+      kill(pid, 'SIGKILL');
+      ended.add(pid);
+    }
+    await wait(clock, backoff.next(), signal);
+  }
 }
 
 function pids(): number[] {

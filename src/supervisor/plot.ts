@@ -26,7 +26,7 @@ import {
   writePlotRecord,
 } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
-import { killPlotProcesses, signalPlotter } from './plot-processes.js';
+import { endPlotProcesses, signalPlotter } from './plot-processes.js';
 import { startedReport, stoppedReport } from './supervisor-reports.js';
 import { removeTempFiles } from './temp-files.js';
 
@@ -87,7 +87,7 @@ export class Plot {
     if (!this.current.announced) await this.announce();
     await Promise.race([this.hasEnded, aborted(signal)]);
     if (signal.aborted) return;
-    await this.killRest();
+    await this.endRest();
     const outcome = await this.settle();
     if (signal.aborted) return;
     if (outcome !== 'finished') await this.clearAway();
@@ -176,16 +176,11 @@ export class Plot {
     signalPlotter(plotter, 'SIGKILL');
   }
 
-  /** What a plotter has started and left behind. Comes back only when nothing of it is alive. */
-  private async killRest(): Promise<void> {
+  /** What a plotter has started and left behind. */
+  private async endRest(): Promise<void> {
     const { data, clock, signal } = this.env;
-    const backoff = new Backoff({ firstMs: 5, longestMs: 500 });
-    for (;;) {
-      const left = killPlotProcesses(plotRecordPath(data, this.current));
-      if (left === 0 || signal.aborted) return;
-      this.logger.warn({ left }, 'the plotter has left processes behind; killing them');
-      await wait(clock, backoff.next(), signal);
-    }
+    const ended = await endPlotProcesses(plotRecordPath(data, this.current), clock, signal);
+    if (ended > 0) this.logger.warn({ ended }, 'the plotter had left processes behind; they were killed');
   }
 
   /** @returns the state in which talent has the task in the end; empty when it was given up */

@@ -7,7 +7,6 @@
  */
 
 import { rmSync } from 'node:fs';
-import { wait } from '../runtime/backoff.js';
 import { messageOf, OwlError } from '../runtime/errors.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import {
@@ -22,7 +21,7 @@ import { type AdmissionLimits, admit, isTurn, type WaitingPlot, type WaitReason 
 import { LOG_EXISTS, type PlotStart } from './keeper.js';
 import type { KeeperLink } from './keeper-link.js';
 import { type PlotOrder, readOrder } from './plot-order.js';
-import { killPlotProcesses } from './plot-processes.js';
+import { endPlotProcesses } from './plot-processes.js';
 import type { Plots } from './plots.js';
 import { commandFor, findExecutable, type PlotterDeclaration, plotIdSetBy } from './plotters.js';
 import { needsOf, type RoomOptions, roomOf } from './room.js';
@@ -232,7 +231,7 @@ export class Starter {
       if (!(error instanceof OwlError && error.message === LOG_EXISTS)) throw error;
     }
     logger.warn({ taskId: start.task_id }, 'a start was broken off before it was recorded; starting again');
-    while (killPlotProcesses(plotRecordPath(data, start)) > 0) await wait(clock, 10, signal);
+    await endPlotProcesses(plotRecordPath(data, start), clock, signal);
     rmSync(start.log_path, { force: true });
     return await keeper.start(start);
   }

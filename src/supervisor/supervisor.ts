@@ -7,12 +7,12 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { setMaxListeners } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../runtime/clock.js';
-import { writeFileDurably } from '../runtime/durable-file.js';
 import { messageOf, OwlError } from '../runtime/errors.js';
 import { Releasers } from '../runtime/releasers.js';
 import { tryLock } from '../runtime/sqlite.js';
@@ -20,25 +20,18 @@ import type { PlotTaskStatus, SupervisorWorkKind } from '../wire/messages.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { logsDirectory, type PlotKey, plotRecordPath, plotsDirectory } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
-import {
-  askSupervisor,
-  type Controls,
-  controlHandler,
-  controlSocketPath,
-  type PlotStatus,
-  type SupervisorState,
-} from './control.js';
+import { askSupervisor, controlHandler, controlSocketPath, type SupervisorState } from './control.js';
 import { type LookAtDirectory, lookAtDirectory } from './file-systems.js';
 import { KeeperLink } from './keeper-link.js';
 import { listenLocally } from './local-calls.js';
 import { LogReceiverProcess } from './log-receiver-process.js';
-import type { Plot } from './plot.js';
+import { isDraining, OperatorControls } from './operator-controls.js';
 import { plotKeyOf } from './plot-order.js';
-import { killPlotProcesses } from './plot-processes.js';
+import { endPlotProcesses } from './plot-processes.js';
 import { Plots } from './plots.js';
 import { choosePlotter, type PlotterDeclaration } from './plotters.js';
 import { Starter } from './starter.js';
-import { logPidReport, remarkReport, stoppedReport } from './supervisor-reports.js';
+import { logPidReport, stoppedReport } from './supervisor-reports.js';
 import { TalentLink } from './talent-link.js';
 import { tellTalent } from './tell-talent.js';
 import { UsageMeter } from './usage.js';
@@ -83,8 +76,6 @@ export interface Supervisor {
   stop(): Promise<void>;
 }
 
-const DRAIN_MARK = 'drain';
-
 /**
  * @throws OwlError kind `refused` when the data directory has a supervisor already (names its pid), `invalid` when the
  *   configuration or the directory can't be used, `unavailable` when no keeper can be started
@@ -97,7 +88,7 @@ export async function startSupervisor(options: StartSupervisorOptions): Promise<
     releasers.add('lock', await lockDirectory(config.data));
     const supervisor = new RunningSupervisor(options, clock, plotter);
     await supervisor.start(releasers);
-    return { status: () => supervisor.status(), stop: () => releasers.releaseAll() };
+    return { status: () => supervisor.controls.status(), stop: () => releasers.releaseAll() };
   } catch (error) {
     await releasers.releaseAll();
     throw error;
@@ -128,10 +119,11 @@ async function lockDirectory(data: string): Promise<() => void> {
 }
 
 /** The parts, and what goes between them. */
-class RunningSupervisor implements Controls {
+class RunningSupervisor {
+  readonly controls: OperatorControls;
   private readonly config: SupervisorConfig;
   private readonly data: string;
-  private readonly plotter: PlotterDeclaration;
+  private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly sessionId = randomUUID();
   private readonly ending = new AbortController();
@@ -149,9 +141,11 @@ class RunningSupervisor implements Controls {
     const { config, logger, version, path } = options;
     const { data } = config;
     const { signal } = this.ending;
+    // Every plot waits for it.
+    setMaxListeners(0, signal);
     this.config = config;
     this.data = data;
-    this.plotter = plotter;
+    this.clock = clock;
     this.logger = logger;
     this.client = new PlotManagerClient({ server: config.server, clock, logger });
     this.reports = this.client.reports();
@@ -187,7 +181,7 @@ class RunningSupervisor implements Controls {
       plots: this.plots,
       keeper: this.keeper,
       sessionId: this.sessionId,
-      isDraining: () => this.isDraining,
+      isDraining: () => isDraining(data),
       workerId: () => this.talent.workerId,
     });
     this.talent = new TalentLink({
@@ -201,12 +195,19 @@ class RunningSupervisor implements Controls {
       onAway: () => this.starter.pause(),
     });
     this.usage = new UsageMeter({ ...common, pids: () => this.runningPids() });
+    const { plots, starter, talent, logReceiver, usage } = this;
+    this.controls = new OperatorControls({
+      ...{ data, server: config.server, plotter: plotter.name },
+      ...{ plots, starter, talent, logReceiver, usage },
+      tell: (report) => this.tell(report),
+      nonce: () => this.nonce(),
+    });
   }
 
   async start(releasers: Releasers): Promise<void> {
     releasers.add('connection', () => this.client.close());
     // Before all that waits, because an open socket keeps the process alive while nothing else does.
-    const control = await listenLocally(controlSocketPath(this.data), controlHandler(this));
+    const control = await listenLocally(controlSocketPath(this.data), controlHandler(this.controls));
     releasers.add('control', () => control.close());
     releasers.add('keeper', () => this.keeper.close());
     await this.keeper.open();
@@ -226,50 +227,6 @@ class RunningSupervisor implements Controls {
     this.logger.info({ data: this.data, server, plotter }, 'the supervisor supervises');
   }
 
-  status(): SupervisorState {
-    const { talent, logReceiver, config } = this;
-    return {
-      pid: process.pid,
-      data: this.data,
-      server: config.server,
-      worker_id: talent.workerId ?? null,
-      attached: talent.attached,
-      away_reason: talent.awayReason ?? null,
-      draining: this.isDraining,
-      log_pid: logReceiver.pid ?? null,
-      plotter: this.plotter.name,
-      plots: this.plots.all().map((plot) => this.statusOf(plot)),
-      waiting: this.starter.list(),
-    };
-  }
-
-  drain(): void {
-    writeFileDurably(join(this.data, DRAIN_MARK), '');
-    this.starter.wake();
-  }
-
-  undrain(): void {
-    rmSync(join(this.data, DRAIN_MARK), { force: true });
-    this.starter.wake();
-  }
-
-  suspend(taskId: string): void {
-    const plot = this.runningPlot(taskId);
-    if (!plot.suspend()) throw new OwlError('refused', `task ${taskId} is being stopped`);
-    this.tell(remarkReport(plot.record, 'suspended by the operator', this.nonce()));
-  }
-
-  resume(taskId: string): void {
-    const plot = this.runningPlot(taskId);
-    if (!plot.record.suspended) throw new OwlError('refused', `task ${taskId} is not suspended`);
-    plot.resume();
-    this.tell(remarkReport(plot.record, 'resumed by the operator', this.nonce()));
-  }
-
-  private get isDraining(): boolean {
-    return existsSync(join(this.data, DRAIN_MARK));
-  }
-
   private takeWork(kind: SupervisorWorkKind, task: PlotTaskStatus): void {
     const key = plotKeyOf(task);
     if (kind === 'READY') {
@@ -283,13 +240,17 @@ class RunningSupervisor implements Controls {
 
   private stopPlot(key: PlotKey): void {
     const plot = this.plots.get(key);
-    if (plot !== undefined) {
-      plot.stop();
-      return;
-    }
-    // Its record is lost: whatever runs of it is found by its mark.
-    killPlotProcesses(plotRecordPath(this.data, key));
-    this.tell(stoppedReport(key, undefined, ['there was no process of it on this machine']));
+    if (plot !== undefined) plot.stop();
+    else void this.stopUnrecorded(key);
+  }
+
+  /** Its record is lost: whatever runs of it is found by its mark. */
+  private async stopUnrecorded(key: PlotKey): Promise<void> {
+    const { signal } = this.ending;
+    const ended = await endPlotProcesses(plotRecordPath(this.data, key), this.clock, signal);
+    if (signal.aborted) return;
+    const remark = ended === 0 ? 'there was no process of it here' : `${ended} processes of it were killed`;
+    this.tell(stoppedReport(key, undefined, [`its record was lost; ${remark}`]));
   }
 
   /** While talent was away it may have given plots up. */
@@ -323,23 +284,5 @@ class RunningSupervisor implements Controls {
 
   private runningPids(): number[] {
     return this.plots.running().map(({ record }) => record.process.pid);
-  }
-
-  private runningPlot(taskId: string): Plot {
-    const plot = this.plots.runningOf(taskId);
-    if (plot === undefined) throw new OwlError('not_found', `no plot of task ${taskId} runs on this machine`);
-    return plot;
-  }
-
-  private statusOf({ record, end }: Plot): PlotStatus {
-    const { task_id, attempt, plotter, started_time, log_path } = record;
-    const usage = this.usage.of(record.process.pid);
-    let state: PlotStatus['state'] = 'running';
-    if (end !== undefined) state = 'ended';
-    else if (record.stopping) state = 'stopping';
-    else if (record.suspended) state = 'suspended';
-    const { pid } = record.process;
-    const { cpu = null, memory = null } = usage ?? {};
-    return { task_id, attempt, pid, plotter, started_time, state, cpu, memory, log_path };
   }
 }

@@ -7,6 +7,7 @@
  * report may therefore arrive twice: give it a command_id that stays the same.
  */
 
+import { setMaxListeners } from 'node:events';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
@@ -50,6 +51,8 @@ export class ReportStream {
 
   constructor(options: ReportStreamOptions) {
     this.options = options;
+    // Each report that has to be sent again waits for it.
+    setMaxListeners(0, this.closing.signal);
   }
 
   /**

@@ -218,7 +218,7 @@ t.test('config check tells all problems at once and ends with 1', async (t) => {
     stderr,
     'owl: the configuration has 2 problems:\n' +
       '  bad.yaml:1:1: lisen is not a known key; did you mean listen? (value: "x")\n' +
-      '  bad.yaml:2:1: store must be embedded, not "none"\n',
+      '  bad.yaml:2:1: store must be embedded, or esdb://… or esdb+discover://… for EventStoreDB, not "none"\n',
   );
   const asJson = await owl(['config', 'check', 'bad.yaml', '--json'], { cwd });
   t.equal(asJson.code, 1);

@@ -206,7 +206,7 @@ t.test('a talent stops though peers keep their streams open', async (t) => {
   t.teardown(() => channel.close());
   const call = channel.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
   call.on('error', () => undefined);
-  const ended = once(call, 'status');
+  const ended = new Promise((resolve) => call.on('status', resolve));
   const acknowledged = once(call, 'data');
   call.write({ seq: 1, status: { task_id: 'a', remarks: 'x' } });
   await acknowledged;

@@ -5,6 +5,7 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { UnreachableError } from '../../src/wire/call-error.js';
+import type { PlotTaskStatus } from '../../src/wire/messages.js';
 import { NodeClient } from '../../src/wire/node-client.js';
 import { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
 import { type RunningTalent, runTalent } from '../support/running-talent.js';
@@ -50,7 +51,7 @@ t.test('an answer that does not come in time is an error, and what takes its tim
   t.match(await client.redrive({ reader: 'plot_tasks' }), { applied: 0, still_parked: 0 });
 });
 
-t.test('many calls at once, and an answer above the usual limit of 4 MiB', async (t) => {
+t.test('many calls at once, and pages that end below the usual limit of 4 MiB', async (t) => {
   const warnings: Error[] = [];
   const note = (warning: Error): number => warnings.push(warning);
   process.on('warning', note);
@@ -64,8 +65,11 @@ t.test('many calls at once, and an answer above the usual limit of 4 MiB', async
   const stops = await Promise.all(ids.map((task_id) => client.stop({ task_id, reason: LONG })));
   t.ok(stops.every(({ is_success }) => is_success));
 
-  const { tasks = [] } = await client.list({ page_size: 1000 });
+  const pages: PlotTaskStatus[][] = [];
+  for await (const page of client.pages({})) pages.push(page);
+  const tasks = pages.flat();
   t.equal(tasks.length, ids.length);
+  t.ok(pages.length > 1);
   t.ok(tasks.every(({ remarks }) => remarks === LONG));
   t.strictSame(warnings, []);
 });

@@ -15,8 +15,8 @@ import { collect, ofKind, propose, proposeMany } from '../../support/events.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { contentOf, fill } from '../../support/histories.js';
 
-const EVENTS = { streams: 50, eventsPerStream: 50 };
-const TOTAL = 2_500;
+const EVENTS = { streams: 100, eventsPerStream: 11 };
+const TOTAL = 1_100;
 
 interface CopyCall {
   readonly signal?: AbortSignal;
@@ -56,7 +56,7 @@ for (const [direction, openBoth] of DIRECTIONS) {
       await fill(from, EVENTS);
       const seen: CopyProgress[] = [];
       const result = await copy(from, to, { onProgress: (progress) => seen.push(progress) });
-      t.match(result, { events: TOTAL, streams: 50, resumedAt: 0, foreignEvents: 0 });
+      t.match(result, { events: TOTAL, streams: 100, resumedAt: 0, foreignEvents: 0 });
       t.strictSame(await contentOf(to), await contentOf(from));
       t.strictSame(
         [...new Set(seen.map(({ step }) => step))],

@@ -1,0 +1,84 @@
+/** Every command in the README is run. A line that this test does not know how to run fails it. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { PACKAGE_ROOT } from '../../src/wire/package-root.js';
+import { startTalentProcess } from '../cli/owl-process.js';
+import { until } from '../support/until.js';
+
+const COMMANDS = [...readFileSync(join(PACKAGE_ROOT, 'README.md'), 'utf8').matchAll(/```sh\n([\s\S]*?)```/g)]
+  .flatMap(([, block = '']) => block.split('\n'))
+  .filter((line) => line !== '');
+
+/** `npm ci` has been run, or this test would not be here; and this is `npm test`. */
+const INSTALL = 'npm ci && ';
+
+function npm(t: Test, args: readonly string[], env: Readonly<Record<string, string>>) {
+  const child = spawn('npm', args, {
+    cwd: PACKAGE_ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, as a terminal gives it: Ctrl-C goes to npm and to what it runs.
+    detached: true,
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const closed = once(child, 'close');
+  const signal = (name: NodeJS.Signals) => {
+    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, name);
+  };
+  t.teardown(async () => {
+    signal('SIGKILL');
+    await closed;
+  });
+  return { output: () => output, signal, ended: closed.then(() => child.exitCode) };
+}
+
+// The demo plays three plots one after another.
+t.setTimeout(120_000);
+
+t.test('the commands are those this test runs', async (t) => {
+  t.strictSame(
+    COMMANDS.map((line) => line.split(' ').slice(0, 6).join(' ')),
+    [
+      'npm ci && npm run demo',
+      'npm ci && npm start',
+      'npm run owl -- plot create',
+      'npm run owl -- plot list',
+      'npm run owl -- plot --help',
+      'npm ci && npm test',
+    ],
+  );
+});
+
+t.test('the demo ends well', async (t) => {
+  t.ok(COMMANDS.includes(`${INSTALL}npm run demo`));
+  const demo = npm(t, ['run', 'demo'], {});
+  t.equal(await demo.ended, 0, demo.output());
+  t.match(demo.output(), /3 tasks finished/);
+});
+
+t.test('a node starts and stops in order', async (t) => {
+  t.ok(COMMANDS.includes(`${INSTALL}npm start`));
+  const node = npm(t, ['start'], { OWL_DATA: join(t.testdir(), 'data'), OWL_LISTEN: '127.0.0.1:0' });
+  await until('the node serves', () => /serves|answers/.test(node.output()));
+  node.signal('SIGINT');
+  await node.ended;
+  t.notMatch(node.output(), /fault of owl/);
+});
+
+t.test('orders and looks', async (t) => {
+  const { address } = await startTalentProcess(t, [], t.testdir());
+  for (const line of COMMANDS.filter((command) => command.startsWith('npm run owl'))) {
+    const [, ...args] = line.split(' ');
+    const command = npm(t, args, { OWL_SERVER: address });
+    t.equal(await command.ended, 0, `${line}\n${command.output()}`);
+  }
+});
