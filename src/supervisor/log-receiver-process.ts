@@ -105,8 +105,8 @@ export class LogReceiverProcess {
     const [program = '', ...args] = argv;
     let child: ChildProcess;
     try {
-      // Its log goes where the supervisor's goes; stdin is no use to it.
-      child = spawn(program, args, { detached: true, stdio: ['ignore', 2, 2], cwd: data });
+      // Its log goes where the supervisor's goes.
+      child = spawn(program, args, { detached: true, stdio: ['ignore', 'ignore', 2], cwd: data });
     } catch (error) {
       return Promise.resolve(messageOf(error));
     }

@@ -59,6 +59,7 @@ export class Plot {
   private ending: Promise<void> | undefined;
   private abandoned = false;
   private settled = false;
+  private missed = false;
 
   constructor(record: PlotRecord, env: PlotEnvironment) {
     this.current = record;
@@ -147,19 +148,21 @@ export class Plot {
     if (plotId !== undefined && this.current.plot_id === null) this.update({ plot_id: plotId });
   }
 
-  /** Until talent has taken note of the start, or refuses to. */
+  /** Until talent has taken note of the start, or has given the task up. */
   private async announce(): Promise<void> {
-    const { reports, logPid, signal } = this.env;
-    let refusal: string | undefined;
+    const { reports, logPid, clock, signal } = this.env;
+    const backoff = new Backoff({ firstMs: 1_000, longestMs: 60_000 });
     try {
-      const { is_success = false, msg = '' } = await reports.send(startedReport(this.current, logPid()));
-      if (!is_success) refusal = msg;
+      while (!signal.aborted) {
+        const { is_success = false, msg = '' } = await reports.send(startedReport(this.current, logPid()));
+        if (is_success) return this.update({ announced: true });
+        const task = await this.askTalent();
+        if (task !== undefined && this.isKnown(task)) return this.abandon(msg);
+        await wait(clock, backoff.next(), signal);
+      }
     } catch (error) {
-      if (signal.aborted) return;
-      throw error;
+      if (!signal.aborted) throw error;
     }
-    if (refusal === undefined) this.update({ announced: true });
-    else this.abandon(refusal);
   }
 
   private async terminate(): Promise<void> {
@@ -194,7 +197,7 @@ export class Plot {
         const outcome = this.outcomeIn(task);
         if (outcome !== undefined) return outcome;
         readUntil ??= clock.now() + READ_WITHIN_MS;
-        if (this.current.stopping && (this.isTold(task) || clock.now() >= readUntil)) {
+        if (this.current.stopping && !this.missed && (this.isTold(task) || clock.now() >= readUntil)) {
           await this.reportStopped();
           readUntil = undefined;
         }
@@ -204,10 +207,19 @@ export class Plot {
     return '';
   }
 
-  /** The final state of this attempt; empty when talent is past it or never heard of the task. */
-  private outcomeIn({ existed = false, attempt, status = '' }: PlotTaskStatus): string | undefined {
-    if (!existed || attempt !== this.current.attempt) return '';
-    return OVER.has(status) ? status : undefined;
+  /** The final state of this attempt; empty when talent is past it. */
+  private outcomeIn(task: PlotTaskStatus): string | undefined {
+    if (!this.isKnown(task)) return undefined;
+    if (task.attempt !== this.current.attempt) return '';
+    return OVER.has(task.status ?? '') ? task.status : undefined;
+  }
+
+  /** A talent that never heard of the attempt may be the wrong one: then the right one will ask for it. */
+  private isKnown({ existed = false, attempt = 0 }: PlotTaskStatus): boolean {
+    if (existed && attempt >= this.current.attempt) return true;
+    if (!this.missed) this.logger.error('talent knows nothing of this plot; is it the right one?');
+    this.missed = true;
+    return false;
   }
 
   /** Everything the log holds has been reported, and how the process ended. */

@@ -10,6 +10,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { messageOf, OwlError } from '../runtime/errors.js';
+import { PACKAGE_ROOT } from '../wire/package-root.js';
 import { type PlotOrder, plotIdFor } from './plot-order.js';
 
 export interface PlotterDeclaration {
@@ -46,6 +47,7 @@ export const PLACEHOLDERS = [
   'file_name',
   'node',
   'player',
+  'recording',
 ] as const;
 
 type Placeholder = (typeof PLACEHOLDERS)[number];
@@ -112,6 +114,17 @@ export const SHIPPED_PLOTTERS: readonly PlotterDeclaration[] = [
     format: 'bladebit',
     temp: ['plot-k{ksize}-*-{plot_id}.plot.tmp'],
     fills: ['dest'],
+  },
+  {
+    name: 'player',
+    // For trying things out: plays the log of a real plot within a minute, and makes none.
+    argv: [
+      ...['{node}', '{player}', '--log', '{recording}', '--seconds', '60'],
+      ...['-t', '{cache1}', '-2', '{cache2}', '-d', '{dest}', '-i', '{plot_id}'],
+    ],
+    format: 'madmax',
+    temp: ['plot-k{ksize}-*-{plot_id}.*tmp'],
+    fills: [],
   },
 ];
 
@@ -212,6 +225,7 @@ export function choosePlotter(
 const FIXED_VALUES: ReadonlyMap<string, string> = new Map([
   ['node', process.execPath],
   ['player', fileURLToPath(new URL('../player/player.js', import.meta.url))],
+  ['recording', join(PACKAGE_ROOT, 'demo', 'madmax-k32.txt')],
 ]);
 
 function valuesFor(order: PlotOrder): ReadonlyMap<string, string> {
@@ -240,6 +254,7 @@ function valuesFor(order: PlotOrder): ReadonlyMap<string, string> {
     file_name: `plot-k${ksize}-${plotId}.plot`,
     node: FIXED_VALUES.get('node'),
     player: FIXED_VALUES.get('player'),
+    recording: FIXED_VALUES.get('recording'),
   };
   return new Map(
     Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),

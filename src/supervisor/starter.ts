@@ -78,6 +78,8 @@ export class Starter {
   }
 
   announce(key: PlotKey, task: PlotTaskStatus): void {
+    // It runs already, and talent is about to hear of it.
+    if (this.options.plots.get(key) !== undefined) return;
     const known = this.waiting.get(key.task_id);
     const told = known?.key.attempt === key.attempt ? known.told : undefined;
     this.waiting.set(key.task_id, { key, task, fresh: true, told });
@@ -202,10 +204,6 @@ export class Starter {
   private async start(waiting: Waiting, program: string): Promise<boolean> {
     const { plots, clock, logger } = this.options;
     const { key, task } = waiting;
-    if (plots.get(key) !== undefined) {
-      this.waiting.delete(key.task_id);
-      return true;
-    }
     try {
       plots.add(await this.startOrFind(this.startOf(readOrder(key, task), program)));
     } catch (error) {

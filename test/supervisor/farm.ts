@@ -280,7 +280,7 @@ export class Farm {
     this.client.close();
     await this.talent.stop();
     await until('no process of the farm is left', () => {
-      for (const pid of this.processes()) if (this.isPlayer(pid)) process.kill(pid, 'SIGKILL');
+      for (const pid of this.processes()) if (this.isPlayer(pid)) killIfThere(pid);
       return this.processes().length === 0;
     });
   }
@@ -299,5 +299,13 @@ function read(file: string): string {
     return existsSync(file) ? readFileSync(file, 'utf8') : '';
   } catch {
     return '';
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
   }
 }

@@ -1,7 +1,8 @@
 /** Command lines as plotters get them, and declarations that can't be meant. */
 
-import { chmodSync } from 'node:fs';
+import { chmodSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { type PlotOrder, plotIdFor } from '../../src/supervisor/plot-order.js';
 import {
@@ -13,12 +14,16 @@ import {
   problemsOf,
   SHIPPED_PLOTTERS,
 } from '../../src/supervisor/plotters.js';
+import { PACKAGE_ROOT } from '../../src/wire/package-root.js';
 import { logLines } from '../support/log-lines.js';
 
 const FPK =
   'b0a374845f4f4d6eab62fc4c5e17965d82ad7eee105818e5bd0cfcb46275a16acc4cd30955779bec841a716473416b21';
 const PPK =
   'a55d8fdada643a43d86a889c2c746ce848c0e2d00f7c012fc4c6e77d1e2f9f54a99dd38af59f8284f2178b810ecc7a95';
+const NODE = process.execPath;
+const PLAYER = fileURLToPath(new URL('../../src/player/player.js', import.meta.url));
+const RECORDING = join(PACKAGE_ROOT, 'demo', 'madmax-k32.txt');
 const CONTRACT = 'xch1u8ll2ztwhseej45d6u2zp9j4mlnzhwseccr0axqws9fl2tyj5u0svdy04y';
 const ORDER: PlotOrder = {
   task_id: 'task_1',
@@ -54,7 +59,9 @@ t.test('what is shipped is right, word for word', async (t) => {
     chiapos: `ProofOfSpace create -k 32 -r 4 -u 128 -s 65536 -b 3389 -t /ssd/a -2 /ssd/b -d /farm/1 -f plot-k32-${id}.plot -i ${id} -m ${PPK}${FPK}`,
     madmax: `chia_plot -n 1 -k 32 -r 4 -t /ssd/a/ -2 /ssd/b/ -d /farm/1/ -f ${FPK} -p ${PPK}`,
     bladebit: `bladebit -n 1 -t 4 -f ${FPK} -p ${PPK} /farm/1`,
+    player: `${NODE} ${PLAYER} --log ${RECORDING} --seconds 60 -t /ssd/a -2 /ssd/b -d /farm/1 -i ${id}`,
   });
+  for (const file of [PLAYER, RECORDING]) t.ok(existsSync(file), file);
   for (const plotter of SHIPPED_PLOTTERS) t.same(problemsOf(plotter), [], plotter.name);
 });
 
