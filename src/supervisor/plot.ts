@@ -12,7 +12,6 @@ import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { messageOf } from '../runtime/errors.js';
-import { identifyProcess, isAlive } from '../runtime/process-identity.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import {
@@ -20,12 +19,11 @@ import {
   type PlotEnd,
   type PlotRecord,
   plotRecordPath,
-  readPlotEnd,
   removePlotRecord,
-  writePlotEnd,
   writePlotRecord,
 } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
+import { findEnd } from './plot-end.js';
 import { endPlotProcesses, signalPlotter } from './plot-processes.js';
 import { startedReport, stoppedReport } from './supervisor-reports.js';
 import { removeTempFiles } from './temp-files.js';
@@ -102,13 +100,7 @@ export class Plot {
     const { data, clock, isKept } = this.env;
     if (this.seenEnd !== undefined) return;
     try {
-      let end = readPlotEnd(data, this.current);
-      if (end === null && !isAlive(identityOf(this.current)) && !isKept(this.current)) {
-        const unseen = { exit_code: null, exit_signal: null, ended_time: clock.now() / 1000 };
-        writePlotEnd(data, this.current, { ...unseen, reason: this.reasonOfVanishing() });
-        // Its keeper may have written it at the last moment.
-        end = readPlotEnd(data, this.current);
-      }
+      const end = findEnd(data, this.current, () => isKept(this.current), clock);
       if (end !== null) this.noteEnd(end);
     } catch (error) {
       this.logger.error({ err: error }, 'the end of a plot could not be read or written; trying again');
@@ -193,11 +185,11 @@ export class Plot {
     let readUntil: number | undefined;
     while (!signal.aborted && !this.abandoned) {
       const task = await this.askTalent();
-      if (task !== undefined) {
+      if (task !== undefined && this.isKnown(task)) {
         const outcome = this.outcomeIn(task);
         if (outcome !== undefined) return outcome;
         readUntil ??= clock.now() + READ_WITHIN_MS;
-        if (this.current.stopping && !this.missed && (this.isTold(task) || clock.now() >= readUntil)) {
+        if (this.current.stopping && (this.isTold(task) || clock.now() >= readUntil)) {
           await this.reportStopped();
           readUntil = undefined;
         }
@@ -208,10 +200,9 @@ export class Plot {
   }
 
   /** The final state of this attempt; empty when talent is past it. */
-  private outcomeIn(task: PlotTaskStatus): string | undefined {
-    if (!this.isKnown(task)) return undefined;
-    if (task.attempt !== this.current.attempt) return '';
-    return OVER.has(task.status ?? '') ? task.status : undefined;
+  private outcomeIn({ attempt, status = '' }: PlotTaskStatus): string | undefined {
+    if (attempt !== this.current.attempt) return '';
+    return OVER.has(status) ? status : undefined;
   }
 
   /** A talent that never heard of the attempt may be the wrong one: then the right one will ask for it. */
@@ -262,15 +253,6 @@ export class Plot {
   private noteEnd(end: PlotEnd): void {
     this.seenEnd = end;
     this.noteHasEnded();
-  }
-
-  private reasonOfVanishing(): string {
-    const { pid, boot_id } = this.current.process;
-    const now = identifyProcess(pid);
-    const unknown = 'its exit code is unknown';
-    if (now === undefined) return `process ${pid} vanished while no keeper watched it; ${unknown}`;
-    if (now.bootId !== boot_id) return `the machine was restarted while it ran; ${unknown}`;
-    return `process ${pid} ended while no keeper watched it, and another one has its pid now; ${unknown}`;
   }
 
   private update(changes: Partial<PlotRecord>): void {

@@ -68,7 +68,7 @@ t.test('the demo ends well', async (t) => {
 t.test('a node starts and stops in order', async (t) => {
   t.ok(COMMANDS.includes(`${INSTALL}npm start`));
   const node = npm(t, ['start'], { OWL_DATA: join(t.testdir(), 'data'), OWL_LISTEN: '127.0.0.1:0' });
-  await until('the node serves', () => /serves|answers/.test(node.output()));
+  await until('the node serves', () => /owl is up at/.test(node.output()));
   node.signal('SIGINT');
   await node.ended;
   t.notMatch(node.output(), /fault of owl/);

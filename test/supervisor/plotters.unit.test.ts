@@ -12,8 +12,8 @@ import {
   type PlotterDeclaration,
   plotIdSetBy,
   problemsOf,
-  SHIPPED_PLOTTERS,
 } from '../../src/supervisor/plotters.js';
+import { SHIPPED_PLOTTERS } from '../../src/supervisor/shipped-plotters.js';
 import { PACKAGE_ROOT } from '../../src/wire/package-root.js';
 import { logLines } from '../support/log-lines.js';
 

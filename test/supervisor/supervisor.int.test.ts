@@ -148,6 +148,10 @@ t.test('a talent that knows none of the tasks is no reason to end plots', async 
   t.ok(farm.processes().includes(plot_pid));
   farm.goOn();
   await other.reaches('next', 'finished');
+  await until('its end is recorded', () => farm.records().includes('one.1.end.json'));
+  await supervisor.stop();
+  await farm.supervise(pausingPlayer(farm));
+  t.match(await farm.reaches('one', 'finished'), { exit_code: 0, plot_pid }, 'the right one hears of it');
 });
 
 t.test(

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { SHIPPED_PLOTTERS } from '../../src/supervisor/plotters.js';
+import { SHIPPED_PLOTTERS } from '../../src/supervisor/shipped-plotters.js';
 import { findTempFiles, listOnce, removeTempFiles, type TempOwner } from '../../src/supervisor/temp-files.js';
 
 const ID = 'd2540dcfcffddbfbd7e60b4aca4d54fb937db71991298fabc253f020a87ff7d4';

@@ -1,0 +1,41 @@
+/**
+ * Whether and how a plotter has ended.
+ *
+ * Guarantee: what a keeper has written counts; only where no keeper will ever write is it told from the process, and then
+ * it says that nobody saw the end, and what is known instead.
+ */
+
+import type { Clock } from '../runtime/clock.js';
+import { identifyProcess, isAlive } from '../runtime/process-identity.js';
+import { identityOf, type PlotEnd, type PlotRecord, readPlotEnd, writePlotEnd } from '../wire/plot-record.js';
+
+/**
+ * @param isKept true while a keeper will write this plot's end
+ * @returns null while it runs, or while its end is still to be written
+ * @throws Error when an end can't be read or written
+ */
+export function findEnd(
+  data: string,
+  record: PlotRecord,
+  isKept: () => boolean,
+  clock: Clock,
+): PlotEnd | null {
+  const written = readPlotEnd(data, record);
+  if (written !== null || isAlive(identityOf(record)) || isKept()) return written;
+  writePlotEnd(data, record, {
+    exit_code: null,
+    exit_signal: null,
+    ended_time: clock.now() / 1000,
+    reason: reasonOfVanishing(record),
+  });
+  // Its keeper may have written it at the last moment.
+  return readPlotEnd(data, record);
+}
+
+function reasonOfVanishing({ process: { pid, boot_id } }: PlotRecord): string {
+  const now = identifyProcess(pid);
+  const unknown = 'its exit code is unknown';
+  if (now === undefined) return `process ${pid} vanished while no keeper watched it; ${unknown}`;
+  if (now.bootId !== boot_id) return `the machine was restarted while it ran; ${unknown}`;
+  return `process ${pid} ended while no keeper watched it, and another one has its pid now; ${unknown}`;
+}
