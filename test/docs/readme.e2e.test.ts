@@ -32,7 +32,8 @@ function npm(t: Test, args: readonly string[], env: Readonly<Record<string, stri
   }
   const closed = once(child, 'close');
   const signal = (name: NodeJS.Signals) => {
-    if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, name);
+    const gone = child.exitCode !== null || child.signalCode !== null;
+    if (child.pid !== undefined && !gone) process.kill(-child.pid, name);
   };
   t.teardown(async () => {
     signal('SIGKILL');
@@ -68,7 +69,9 @@ t.test('the demo ends well', async (t) => {
 t.test('a node starts and stops in order', async (t) => {
   t.ok(COMMANDS.includes(`${INSTALL}npm start`));
   const node = npm(t, ['start'], { OWL_DATA: join(t.testdir(), 'data'), OWL_LISTEN: '127.0.0.1:0' });
-  await until('the node serves', () => /owl is up at/.test(node.output()));
+  await until('all of the node runs', () =>
+    [/owl is up at/, /the log receiver follows/].every((line) => line.test(node.output())),
+  );
   node.signal('SIGINT');
   await node.ended;
   t.notMatch(node.output(), /fault of owl/);
