@@ -121,12 +121,9 @@ export class TalentLink {
   private async serve(): Promise<void> {
     const over = new AbortController();
     const end = (): void => over.abort();
-    this.stopping.signal.addEventListener('abort', end, { once: true });
-    try {
-      await Promise.all([this.holdLease(over.signal).finally(end), this.takeWork(over.signal).finally(end)]);
-    } finally {
-      this.stopping.signal.removeEventListener('abort', end);
-    }
+    // Also when it is stopped already: the stop may have come while it was attaching.
+    const signal = AbortSignal.any([this.stopping.signal, over.signal]);
+    await Promise.all([this.holdLease(signal).finally(end), this.takeWork(signal).finally(end)]);
   }
 
   private async holdLease(signal: AbortSignal): Promise<void> {
