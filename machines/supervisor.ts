@@ -1,9 +1,12 @@
 /**
- * The lease of a supervisor, as far as it is history: attached, lost, returned, detached. Single heartbeats are not events.
+ * The lease of a supervisor, as far as it is history: attached, lost, returned, detached, and which node keeps it. Single
+ * heartbeats are not events.
  *
  * What it guarantees:
  * - one session holds the lease at a time: a supervisor that starts anew attaches with a new session and replaces the old
  *   one, whose heartbeats are refused from then on;
+ * - one node keeps the lease at a time: the one that recorded it last, which alone hears the heartbeats and may say that the
+ *   supervisor is lost;
  * - only an attached supervisor can be lost, and only a lost one can return;
  * - who detached in order is not lost, and comes back by attaching.
  */
@@ -23,6 +26,19 @@ export const SUPERVISOR_EVENTS = {
       program_version: 'text?',
       lease_seconds: 'integer',
       attached_time: 'number',
+      /** The node that keeps the lease; absent in histories from before several nodes shared a store. */
+      node_id: 'text?',
+    },
+  },
+  /** The node that keeps the lease says that it still does, or that it does from now on. */
+  SupervisorLeaseKept: {
+    version: 1,
+    fields: {
+      worker_id: 'text',
+      session_id: 'text',
+      lease_seconds: 'integer',
+      kept_time: 'number',
+      node_id: 'text',
     },
   },
   /** No heartbeat came for the length of the lease. */
@@ -30,7 +46,13 @@ export const SUPERVISOR_EVENTS = {
   /** The lost session is heard again. */
   SupervisorReturned: {
     version: 1,
-    fields: { worker_id: 'text', session_id: 'text', returned_time: 'number' },
+    fields: {
+      worker_id: 'text',
+      session_id: 'text',
+      lease_seconds: 'integer?',
+      returned_time: 'number',
+      node_id: 'text?',
+    },
   },
   SupervisorDetached: {
     version: 1,
@@ -44,6 +66,8 @@ export interface SupervisorContext {
   /** The session that holds the lease, or held it last; null before the first. */
   readonly sessionId: string | null;
   readonly leaseSeconds: number;
+  /** The node that keeps the lease; null while it is not known. */
+  readonly nodeId: string | null;
 }
 
 const supervisorSetup = setup({
@@ -51,7 +75,16 @@ const supervisorSetup = setup({
   actions: {
     attach: assign(({ event }) =>
       event.type === 'SupervisorAttached'
-        ? { sessionId: event.data.session_id, leaseSeconds: event.data.lease_seconds }
+        ? {
+            sessionId: event.data.session_id,
+            leaseSeconds: event.data.lease_seconds,
+            nodeId: event.data.node_id ?? null,
+          }
+        : {},
+    ),
+    keep: assign(({ event }) =>
+      event.type === 'SupervisorLeaseKept' || event.type === 'SupervisorReturned'
+        ? { nodeId: event.data.node_id ?? null }
         : {},
     ),
   },
@@ -59,13 +92,14 @@ const supervisorSetup = setup({
 
 export const supervisorMachine = supervisorSetup.createMachine({
   id: 'supervisor',
-  context: { sessionId: null, leaseSeconds: 0 },
+  context: { sessionId: null, leaseSeconds: 0, nodeId: null },
   initial: 'detached',
   states: {
     detached: { on: { SupervisorAttached: { target: 'attached', actions: 'attach' } } },
     attached: {
       on: {
         SupervisorAttached: { target: 'attached', actions: 'attach' },
+        SupervisorLeaseKept: { actions: 'keep' },
         SupervisorLost: 'lost',
         SupervisorDetached: 'detached',
       },
@@ -73,7 +107,7 @@ export const supervisorMachine = supervisorSetup.createMachine({
     lost: {
       on: {
         SupervisorAttached: { target: 'attached', actions: 'attach' },
-        SupervisorReturned: 'attached',
+        SupervisorReturned: { target: 'attached', actions: 'keep' },
         SupervisorDetached: 'detached',
       },
     },

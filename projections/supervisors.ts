@@ -13,63 +13,77 @@ const createTable = (table: string) => `CREATE TABLE ${table} (
     program_version TEXT,
     status TEXT NOT NULL CHECK (status IN ('attached', 'lost', 'detached')),
     lease_seconds INTEGER NOT NULL CHECK (lease_seconds > 0),
+    node_id TEXT,
     attached_time REAL NOT NULL,
     lost_time REAL,
     returned_time REAL,
     detached_time REAL,
     reason TEXT,
+    status_revision INTEGER NOT NULL CHECK (status_revision >= 0),
     revision INTEGER NOT NULL CHECK (revision >= 0)
   ) STRICT, WITHOUT ROWID`;
 
-const STATUS_AFTER: Readonly<Record<Exclude<SupervisorEvent['type'], 'SupervisorAttached'>, string>> = {
+type Move = Exclude<SupervisorEvent['type'], 'SupervisorAttached' | 'SupervisorLeaseKept'>;
+
+const STATUS_AFTER: Readonly<Record<Move, string>> = {
   SupervisorLost: 'lost',
   SupervisorReturned: 'attached',
   SupervisorDetached: 'detached',
 };
 
+/** Fields of the events, in the order of the statements' parameters. */
+const ATTACHED = [
+  ...['worker_id', 'session_id', 'host', 'pid', 'program_version'],
+  ...['lease_seconds', 'node_id', 'attached_time'],
+];
+const MOVED = ['node_id', 'lost_time', 'returned_time', 'detached_time', 'reason'];
+
 class SupervisorWriter implements ProjectionWriter {
   private readonly attach: Statement;
+  private readonly keep: Statement;
   private readonly move: Statement;
 
   constructor(db: Database, table: string) {
     this.attach =
-      db.prepare(`INSERT INTO ${table} (worker_id, session_id, host, pid, program_version, status, lease_seconds,
-      attached_time, revision) VALUES (?, ?, ?, ?, ?, 'attached', ?, ?, ?)
+      db.prepare(`INSERT INTO ${table} (worker_id, session_id, host, pid, program_version, status, lease_seconds, node_id,
+      attached_time, status_revision, revision) VALUES (?, ?, ?, ?, ?, 'attached', ?, ?, ?, ?, ?)
       ON CONFLICT (worker_id) DO UPDATE SET session_id = excluded.session_id, host = excluded.host, pid = excluded.pid,
       program_version = excluded.program_version, status = excluded.status, lease_seconds = excluded.lease_seconds,
-      attached_time = excluded.attached_time, lost_time = NULL, returned_time = NULL, detached_time = NULL, reason = NULL,
-      revision = excluded.revision WHERE revision < excluded.revision`);
-    this.move = db.prepare(`UPDATE ${table} SET status = ?, lost_time = coalesce(?, lost_time),
+      node_id = excluded.node_id, attached_time = excluded.attached_time, lost_time = NULL, returned_time = NULL,
+      detached_time = NULL, reason = NULL, status_revision = excluded.status_revision, revision = excluded.revision
+      WHERE revision < excluded.revision`);
+    this.keep = db.prepare(
+      `UPDATE ${table} SET node_id = ?, revision = ? WHERE worker_id = ? AND revision < ?`,
+    );
+    this.move =
+      db.prepare(`UPDATE ${table} SET status = ?, node_id = coalesce(?, node_id), lost_time = coalesce(?, lost_time),
       returned_time = coalesce(?, returned_time), detached_time = coalesce(?, detached_time), reason = coalesce(?, reason),
-      revision = ? WHERE worker_id = ? AND revision < ?`);
+      status_revision = ?, revision = ? WHERE worker_id = ? AND revision < ?`);
   }
 
   apply(events: readonly RecordedEvent[]): void {
     for (const event of events) this.applyOne(event);
   }
 
-  private applyOne(event: RecordedEvent): void {
-    const { data, revision, type } = event;
+  private applyOne({ data, revision, type }: RecordedEvent): void {
     const value = (name: string): SqlValue => {
       const given = data[name];
       return typeof given === 'string' || typeof given === 'number' ? given : null;
     };
     if (type === 'SupervisorAttached') {
-      const columns = [
-        'worker_id',
-        'session_id',
-        'host',
-        'pid',
-        'program_version',
-        'lease_seconds',
-        'attached_time',
-      ];
-      this.attach.run(...columns.map(value), revision);
-      return;
-    }
-    if (!isMove(type)) throw new Error(`${type} is no event of a supervisor`);
-    const times = ['lost_time', 'returned_time', 'detached_time', 'reason'].map(value);
-    this.move.run(STATUS_AFTER[type], ...times, revision, value('worker_id'), revision);
+      this.attach.run(...ATTACHED.map(value), revision, revision);
+    } else if (type === 'SupervisorLeaseKept') {
+      this.keep.run(value('node_id'), revision, value('worker_id'), revision);
+    } else if (isMove(type)) {
+      this.move.run(
+        STATUS_AFTER[type],
+        ...MOVED.map(value),
+        revision,
+        revision,
+        value('worker_id'),
+        revision,
+      );
+    } else throw new Error(`${type} is no event of a supervisor`);
   }
 }
 
@@ -79,7 +93,7 @@ function isMove(type: string): type is keyof typeof STATUS_AFTER {
 
 export const supervisors: Projection = {
   name: 'supervisors',
-  version: 1,
+  version: 2,
   categories: ['supervisor'],
   table: 'supervisors',
   createTable,
@@ -92,8 +106,8 @@ export function selectSupervisors(db: Database) {
   return db.prepare('SELECT * FROM supervisors ORDER BY worker_id').all();
 }
 
-/** Revision of the newest event of a supervisor; undefined where there is none. */
-export function selectSupervisorRevision(db: Database, workerId: string): number | undefined {
-  const row = db.prepare('SELECT revision FROM supervisors WHERE worker_id = ?').get(workerId);
-  return row === undefined ? undefined : Number(row['revision']);
+/** Revision of the event that last changed a supervisor's standing; undefined where there is none. */
+export function selectStandingRevision(db: Database, workerId: string): number | undefined {
+  const row = db.prepare('SELECT status_revision FROM supervisors WHERE worker_id = ?').get(workerId);
+  return row === undefined ? undefined : Number(row['status_revision']);
 }

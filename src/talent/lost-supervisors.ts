@@ -17,8 +17,8 @@ const LIVING = ['received', 'pending', 'started', 'running', 'stopping'];
 
 export interface LostSupervisorsOptions {
   readonly tasks: PlotTaskQueries;
-  /** Of a supervisor's newest event in the read model. */
-  readonly newestRevision: (workerId: string) => number | undefined;
+  /** Of the newest event in the read model that changed the standing of a supervisor. */
+  readonly standingRevision: (workerId: string) => number | undefined;
   /** How long a supervisor may stay lost before its tasks fail. */
   readonly giveUpSeconds: number;
   /** Waits until the read model holds everything up to there. */
@@ -27,7 +27,7 @@ export interface LostSupervisorsOptions {
 
 export function lostSupervisors({
   tasks,
-  newestRevision,
+  standingRevision,
   giveUpSeconds,
   caughtUp,
 }: LostSupervisorsOptions): Reactor {
@@ -39,7 +39,7 @@ export function lostSupervisors({
       const workerId = event.data['worker_id'];
       if (decide === undefined || typeof workerId !== 'string') return [];
       await caughtUp(event.position);
-      if ((newestRevision(workerId) ?? event.revision) > event.revision) return [];
+      if ((standingRevision(workerId) ?? event.revision) > event.revision) return [];
       return tasks
         .select({ workerId, statuses: LIVING })
         .map((row) =>

@@ -117,7 +117,8 @@ function leaseMessageOf(lease: Lease): SupervisorLease {
 }
 
 function supervisorMessageOf(row: SqlRow): SupervisorStatus {
-  const { program_version: _, reason, revision: __, ...same } = row;
-  const given = Object.entries({ ...same, remarks: reason ?? null }).filter(([, value]) => value !== null);
+  const { program_version: version, reason, revision: _, status_revision: __, ...same } = row;
+  const all = { ...same, version: version ?? null, remarks: reason ?? null };
+  const given = Object.entries(all).filter(([, value]) => value !== null);
   return Object.fromEntries(given);
 }

@@ -2,9 +2,10 @@
  * The leases of supervisors: who is attached, and who has gone silent.
  *
  * Guarantees: attaching, losing, returning and detaching are events of the supervisor's actor, single heartbeats are kept
- * in memory only; one session holds a lease, and a heartbeat of another is refused; a supervisor that counts as lost and
- * is heard of is recorded as returned, however the two cross; after a restart of talent every attached supervisor gets a
- * full lease from then on before it counts as lost, since talent's silence is not its fault.
+ * in memory only; one session holds a lease, and a heartbeat of another is refused; one node keeps a lease, the one that
+ * heard its supervisor last, and only that one calls it lost; a node that is gone is followed by another; a supervisor that
+ * counts as lost and is heard of is recorded as returned, however the two cross; after a restart of talent every supervisor
+ * whose lease it keeps gets a full one from then on before it counts as lost, since talent's silence is not its fault.
  */
 
 import type { Logger } from 'pino';
@@ -15,27 +16,28 @@ import {
   supervisorMachine,
 } from '../../machines/supervisor.js';
 import type { ActorSystem } from '../runtime/actor-system.js';
-import type { ActorType } from '../runtime/actor-type.js';
+import type { ActorType, CommandResult } from '../runtime/actor-type.js';
 import type { Clock } from '../runtime/clock.js';
-import { OwlError } from '../runtime/errors.js';
+import type { OwlError } from '../runtime/errors.js';
 import type { RecordedEvent } from '../runtime/event-store/event-store.js';
 import { isRefusal } from '../runtime/failure-kinds.js';
+import * as leaseEvents from './lease-events.js';
+import {
+  type Attachment,
+  assertHolds,
+  type Here,
+  type KeptLease,
+  notAttached,
+  replacedBy,
+} from './lease-events.js';
+import { LeasesElsewhere, RENEWED_AFTER_LEASES } from './leases-elsewhere.js';
 
 export const supervisor: ActorType<typeof supervisorMachine> = {
   category: 'supervisor',
-  version: 1,
+  version: 2,
   machine: supervisorMachine,
   events: SUPERVISOR_EVENTS,
 };
-
-export interface Attachment {
-  readonly workerId: string;
-  readonly sessionId: string;
-  readonly leaseSeconds: number;
-  readonly host: string | undefined;
-  readonly pid: number | undefined;
-  readonly version: string | undefined;
-}
 
 export interface Lease {
   readonly workerId: string;
@@ -47,6 +49,10 @@ export interface Lease {
 
 interface HeldLease extends Lease {
   expiresAt: number;
+  /** Of the newest event it rests on. */
+  readonly revision: number;
+  /** When it is to be recorded again that it is kept, for other nodes to know; ms since the epoch. */
+  readonly renewAt: number;
   /** Set when the history may know better: the next heartbeat looks there instead of only moving `expiresAt`. */
   doubtful: boolean;
   cancel: () => void;
@@ -61,46 +67,69 @@ interface FollowedSession {
 /** Before a loss that could not be recorded is recorded again. */
 const RETRY_MS = 1_000;
 
+/** The longest lease there is, for events that don't say how long theirs is. */
+const LONGEST_LEASE_SECONDS = 3600;
+
 export interface SupervisorLeasesOptions {
   readonly system: ActorSystem;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** This node. */
+  readonly nodeId: string;
+  /** Other nodes keep leases in the same store. */
+  readonly shared: boolean;
 }
 
 export class SupervisorLeases {
   private readonly held = new Map<string, HeldLease>();
+  private readonly elsewhere: LeasesElsewhere;
   private readonly followed = new Map<string, FollowedSession>();
   private readonly system: ActorSystem;
   private readonly clock: Clock;
   private readonly logger: Logger;
+  private readonly nodeId: string;
+  private readonly shared: boolean;
   private stopped = false;
 
-  constructor({ system, clock, logger }: SupervisorLeasesOptions) {
+  constructor({ system, clock, logger, nodeId, shared }: SupervisorLeasesOptions) {
     this.system = system;
     this.clock = clock;
     this.logger = logger;
+    this.nodeId = nodeId;
+    this.shared = shared;
+    this.elsewhere = new LeasesElsewhere(clock, (lease, revision) => void this.takeOver(lease, revision));
   }
 
-  /** Watches over a lease that the history says is held. */
-  resume(workerId: string, sessionId: string, leaseSeconds: number): void {
-    if (!this.held.has(workerId)) this.hold(workerId, sessionId, leaseSeconds);
+  /** Watches over a lease that the history says is held, or over who keeps it. @param revision of its newest event */
+  resume(lease: KeptLease, revision: number): void {
+    if (this.stopped || this.held.has(lease.workerId)) return;
+    if (lease.nodeId === this.nodeId) this.hold(lease, revision, false);
+    else if (this.shared) this.elsewhere.watch(lease, revision);
+    else void this.takeOver(lease, revision);
   }
 
   /**
    * Takes note of what the history says of supervisors. A loss may have been recorded while its supervisor was heard, here
-   * or on another node of the same store; another session may have attached there. What contradicts what is held here is
-   * looked up: by the next heartbeat, and for who follows the session at once. Late or repeated events do no harm.
+   * or on another node of the same store; another session may have attached there, or its lease may be kept there now. What
+   * contradicts what is held here is looked up: by the next heartbeat, and for who follows the session at once. Late or
+   * repeated events do no harm.
    */
   observe(events: readonly RecordedEvent[]): void {
-    for (const { type, data } of events) {
-      const { worker_id: workerId, session_id: sessionId } = data;
+    for (const event of events) {
+      const { worker_id: workerId } = event.data;
       if (typeof workerId !== 'string') continue;
-      const holds = type === 'SupervisorAttached' || type === 'SupervisorReturned';
-      const lease = this.held.get(workerId);
-      if (lease !== undefined && !(holds && lease.sessionId === sessionId)) lease.doubtful = true;
+      const lease = leaseAfter(event, workerId);
       const followed = this.followed.get(workerId);
-      if (followed !== undefined && !(holds && followed.sessionId === sessionId))
+      if (followed !== undefined && followed.sessionId !== lease?.sessionId)
         void this.lookUp(workerId, followed.sessionId);
+      const held = this.held.get(workerId);
+      if (held !== undefined && held.revision >= event.revision) continue;
+      if (held !== undefined) held.doubtful = true;
+      if (lease === undefined) this.elsewhere.forget(workerId);
+      else if (lease.nodeId !== this.nodeId && !this.stopped) {
+        this.release(workerId);
+        this.elsewhere.watch(lease, event.revision);
+      }
     }
   }
 
@@ -108,45 +137,40 @@ export class SupervisorLeases {
     this.stopped = true;
     for (const { cancel } of this.held.values()) cancel();
     this.held.clear();
+    this.elsewhere.stop();
   }
 
   /** Takes over from any other session. The same session attaching again renews its lease. */
   async attach(attachment: Attachment, by: string): Promise<Lease> {
-    const { workerId, sessionId, leaseSeconds } = attachment;
-    await this.system.execute(supervisor, workerId, {
+    const { workerId, sessionId } = attachment;
+    const done = await this.system.execute(supervisor, workerId, {
       by,
-      decide: (known) => this.decideAttach(known, attachment),
+      decide: (known) => leaseEvents.attach(known, attachment, this.here()),
     });
     this.endFollowed(workerId, (session) => session !== sessionId, replacedBy(workerId, sessionId));
-    return this.hold(workerId, sessionId, leaseSeconds);
+    return this.hold(attachment, done.revision, done.events.length > 0);
   }
 
   /** @throws OwlError kind `refused` when another session holds the lease or nobody does: attach anew */
   async heartbeat(workerId: string, sessionId: string, by: string): Promise<Lease> {
     const lease = this.held.get(workerId);
-    if (lease !== undefined && lease.sessionId === sessionId && !lease.doubtful) {
+    const renews = this.shared && (lease === undefined || lease.renewAt <= this.clock.now());
+    if (lease !== undefined && lease.sessionId === sessionId && !lease.doubtful && !renews) {
       lease.expiresAt = this.clock.now() + lease.leaseSeconds * 1000;
       return lease;
     }
-    const { snapshot } = await this.system.execute(supervisor, workerId, {
+    const { snapshot, revision, events } = await this.system.execute(supervisor, workerId, {
       by,
-      decide: (known) => {
-        assertHolds(known, workerId, sessionId);
-        if (known.value === 'attached') return [];
-        return [returned(workerId, sessionId, this.clock.now() / 1000)];
-      },
+      decide: (known) => leaseEvents.hear(known, workerId, sessionId, this.here(), renews),
     });
-    return this.hold(workerId, sessionId, snapshot.context.leaseSeconds);
+    const { leaseSeconds } = snapshot.context;
+    return this.hold({ workerId, sessionId, leaseSeconds }, revision, events.length > 0);
   }
 
   async detach(workerId: string, sessionId: string, reason: string | undefined, by: string): Promise<void> {
     await this.system.execute(supervisor, workerId, {
       by,
-      decide: (known) => {
-        if (known.value === 'detached' && known.context.sessionId === sessionId) return [];
-        assertHolds(known, workerId, sessionId);
-        return [detached(workerId, sessionId, this.clock.now() / 1000, reason)];
-      },
+      decide: (known) => leaseEvents.detach(known, workerId, sessionId, reason, this.here().now),
     });
     this.endFollowed(workerId, (session) => session === sessionId, notAttached(workerId));
     this.release(workerId);
@@ -185,40 +209,29 @@ export class SupervisorLeases {
     known.over.abort(reason);
   }
 
-  private decideAttach(known: SupervisorSnapshot, attachment: Attachment): SupervisorEvent[] {
-    const { workerId, sessionId, leaseSeconds, host, pid, version } = attachment;
-    const same = known.context.sessionId === sessionId && known.context.leaseSeconds === leaseSeconds;
-    const now = this.clock.now() / 1000;
-    if (same && known.value === 'attached') return [];
-    if (same && known.value === 'lost') return [returned(workerId, sessionId, now)];
-    return [
-      {
-        type: 'SupervisorAttached',
-        data: {
-          worker_id: workerId,
-          session_id: sessionId,
-          lease_seconds: leaseSeconds,
-          attached_time: now,
-          ...(host === undefined ? {} : { host }),
-          ...(pid === undefined ? {} : { pid }),
-          ...(version === undefined ? {} : { program_version: version }),
-        },
-      },
-    ];
-  }
-
-  private hold(workerId: string, sessionId: string, leaseSeconds: number): Lease {
-    this.release(workerId);
-    const expiresAt = this.clock.now() + leaseSeconds * 1000;
+  /** @param recorded whether it is on record by now that this node keeps it */
+  private hold(
+    { workerId, sessionId, leaseSeconds }: Omit<KeptLease, 'nodeId'>,
+    revision: number,
+    recorded: boolean,
+  ): Lease {
+    const now = this.clock.now();
+    const renewAt = recorded
+      ? now + RENEWED_AFTER_LEASES * leaseSeconds * 1000
+      : this.held.get(workerId)?.renewAt;
     const lease: HeldLease = {
       workerId,
       sessionId,
       leaseSeconds,
-      expiresAt,
+      expiresAt: now + leaseSeconds * 1000,
+      revision,
+      renewAt: renewAt ?? now,
       doubtful: false,
       cancel: () => undefined,
     };
+    this.release(workerId);
     if (this.stopped) return lease;
+    this.elsewhere.forget(workerId);
     this.held.set(workerId, lease);
     this.watch(lease);
     return lease;
@@ -240,15 +253,12 @@ export class SupervisorLeases {
 
   private async lose(lease: HeldLease): Promise<void> {
     const { workerId, sessionId, expiresAt } = lease;
+    const { nodeId } = this;
     this.held.delete(workerId);
     try {
-      const { events } = await this.system.execute(supervisor, workerId, {
-        by: 'lease',
-        decide: (known) => {
-          const holds = known.value === 'attached' && known.context.sessionId === sessionId;
-          return holds ? [lost(workerId, sessionId, expiresAt / 1000)] : [];
-        },
-      });
+      const { events } = await this.record(workerId, (known) =>
+        leaseEvents.lose(known, { ...lease, nodeId }, expiresAt / 1000),
+      );
       if (events.length === 0) return;
       this.observe(events);
       this.logger.warn({ workerId, sessionId }, 'a supervisor has gone silent; its tasks are marked');
@@ -261,43 +271,43 @@ export class SupervisorLeases {
       });
     }
   }
+
+  /** The supervisor gets a full lease from then on: that its node is gone says nothing of it. */
+  private async takeOver(lease: KeptLease, revision: number): Promise<void> {
+    const { workerId, nodeId } = lease;
+    try {
+      const done = await this.record(workerId, (known) => leaseEvents.takeOver(known, lease, this.here()));
+      if (done.events.length === 0) return;
+      this.hold(lease, done.revision, true);
+      this.logger.warn({ workerId, nodeId }, 'a lease is taken over from a node that keeps it no more');
+    } catch (error) {
+      if (this.stopped) return;
+      this.logger.error({ err: error, workerId, nodeId }, 'a lease was not taken over; trying again later');
+      this.elsewhere.watch(lease, revision);
+    }
+  }
+
+  private record(
+    workerId: string,
+    decide: (known: SupervisorSnapshot) => SupervisorEvent[],
+  ): Promise<CommandResult<typeof supervisorMachine>> {
+    return this.system.execute(supervisor, workerId, { by: 'lease', decide });
+  }
+
+  private here(): Here {
+    return { nodeId: this.nodeId, now: this.clock.now() / 1000 };
+  }
 }
 
-function assertHolds(known: SupervisorSnapshot, workerId: string, sessionId: string): void {
-  if (known.value !== 'detached' && known.context.sessionId === sessionId) return;
-  throw known.value === 'detached' || known.context.sessionId === null
-    ? notAttached(workerId)
-    : replacedBy(workerId, known.context.sessionId);
-}
-
-function notAttached(workerId: string): OwlError {
-  return new OwlError('refused', `supervisor ${workerId} is not attached; attach with supervisor_attach`);
-}
-
-function replacedBy(workerId: string, sessionId: string): OwlError {
-  return new OwlError(
-    'refused',
-    `supervisor ${workerId} is attached by another session (${sessionId}), which has replaced this one; attach with supervisor_attach`,
-  );
-}
-
-function lost(workerId: string, sessionId: string, at: number): SupervisorEvent {
-  return { type: 'SupervisorLost', data: { worker_id: workerId, session_id: sessionId, lost_time: at } };
-}
-
-function returned(workerId: string, sessionId: string, at: number): SupervisorEvent {
+/** The lease as an event leaves it; undefined when nobody holds it then. */
+function leaseAfter({ type, data }: RecordedEvent, workerId: string): KeptLease | undefined {
+  const { session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = data;
+  if (type === 'SupervisorLost' || type === 'SupervisorDetached' || typeof sessionId !== 'string')
+    return undefined;
   return {
-    type: 'SupervisorReturned',
-    data: { worker_id: workerId, session_id: sessionId, returned_time: at },
+    workerId,
+    sessionId,
+    leaseSeconds: typeof leaseSeconds === 'number' ? leaseSeconds : LONGEST_LEASE_SECONDS,
+    nodeId: typeof nodeId === 'string' ? nodeId : null,
   };
-}
-
-function detached(
-  workerId: string,
-  sessionId: string,
-  at: number,
-  reason: string | undefined,
-): SupervisorEvent {
-  const data = { worker_id: workerId, session_id: sessionId, detached_time: at };
-  return { type: 'SupervisorDetached', data: reason === undefined ? data : { ...data, reason } };
 }

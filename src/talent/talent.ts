@@ -10,7 +10,7 @@ import { loadSync } from '@grpc/proto-loader';
 import type { Logger } from 'pino';
 import { PlotTaskQueries } from '../../projections/plot-task-queries.js';
 import { plotTasks } from '../../projections/plot-tasks.js';
-import { selectSupervisorRevision, selectSupervisors, supervisors } from '../../projections/supervisors.js';
+import { selectStandingRevision, selectSupervisors, supervisors } from '../../projections/supervisors.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { openDataDirectory } from '../runtime/data-directory.js';
 import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
@@ -73,6 +73,8 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
   const { store, databasePath, presence, deadlineMs } = await openConfiguredStore(config, directory, logger);
   releasers.add('event store', () => store.close());
 
+  // Only a store of its own needs no deadline: the others are over the network, where more than one node may write.
+  const shared = deadlineMs !== undefined;
   const runtime = new Runtime({
     store,
     databasePath,
@@ -85,17 +87,18 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
       liveActors: config.limits.live_actors,
       recoveries: config.limits.recoveries,
     },
-    ...(deadlineMs === undefined ? {} : { shared: true, queryWaitMs: deadlineMs }),
+    shared,
+    ...(deadlineMs === undefined ? {} : { queryWaitMs: deadlineMs }),
   });
   let resuming = Promise.resolve();
   // It may wait for the store, until the runtime is closed.
   releasers.add('resuming leases', () => resuming);
   releasers.add('runtime', () => runtime.close());
-  const talent = createContext(runtime, config.worker_id ?? directory.workerId, clock, logger);
+  const talent = createContext(runtime, config.worker_id ?? directory.workerId, shared, clock, logger);
   runtime.addReactor(
     lostSupervisors({
       tasks: talent.tasks,
-      newestRevision: (workerId) => selectSupervisorRevision(runtime.db, workerId),
+      standingRevision: (workerId) => selectStandingRevision(runtime.db, workerId),
       giveUpSeconds: config.leases.give_up_seconds,
       caughtUp: (position) => runtime.readYourWrites(position),
     }),
@@ -146,7 +149,13 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
   };
 }
 
-function createContext(runtime: Runtime, workerId: string, clock: Clock, logger: Logger): TalentContext {
+function createContext(
+  runtime: Runtime,
+  workerId: string,
+  shared: boolean,
+  clock: Clock,
+  logger: Logger,
+): TalentContext {
   const { store, system, db } = runtime;
   return {
     workerId,
@@ -155,14 +164,14 @@ function createContext(runtime: Runtime, workerId: string, clock: Clock, logger:
     tasks: new PlotTaskQueries(db),
     supervisors: () => selectSupervisors(db),
     feed: new TaskFeed(),
-    leases: new SupervisorLeases({ system, clock, logger }),
+    leases: new SupervisorLeases({ system, clock, logger, nodeId: workerId, shared }),
     clock,
     logger,
     readYourWrites: () => runtime.readYourWrites(),
   };
 }
 
-/** Watches over the leases that were held when this node last stopped, once the read model is complete. */
+/** Watches over the leases that are held, once the read model is complete. */
 async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<void> {
   try {
     await runtime.caughtUp();
@@ -171,8 +180,10 @@ async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<vo
     return;
   }
   for (const row of talent.supervisors()) {
-    const { worker_id: workerId, session_id: sessionId, lease_seconds: leaseSeconds, status } = row;
-    if (status !== 'attached' || typeof workerId !== 'string' || typeof sessionId !== 'string') continue;
-    if (typeof leaseSeconds === 'number') talent.leases.resume(workerId, sessionId, leaseSeconds);
+    const { worker_id: workerId, session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = row;
+    if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') continue;
+    if (typeof workerId !== 'string' || typeof sessionId !== 'string') continue;
+    const lease = { workerId, sessionId, leaseSeconds, nodeId: typeof nodeId === 'string' ? nodeId : null };
+    talent.leases.resume(lease, Number(row['revision']));
   }
 }

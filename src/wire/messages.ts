@@ -285,6 +285,8 @@ export interface SupervisorStatus {
   returned_time?: number;
   detached_time?: number;
   remarks?: string;
+  version?: string;
+  node_id?: string;
 }
 
 export interface SupervisorListResponse {

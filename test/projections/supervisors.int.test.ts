@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import type { SupervisorEvent } from '../../machines/supervisor.js';
-import { selectSupervisors, supervisors } from '../../projections/supervisors.js';
+import { selectStandingRevision, selectSupervisors, supervisors } from '../../projections/supervisors.js';
 import type { EventStore, RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 import { openDatabase } from '../../src/runtime/sqlite.js';
 import { propose } from '../support/events.js';
@@ -24,7 +24,7 @@ const lost = (worker_id: string, session_id: string, lost_time: number): Supervi
 });
 
 const HISTORY: readonly SupervisorEvent[] = [
-  attached('w1', 's1', 100, { host: 'h', pid: 7, program_version: '1.2' }),
+  attached('w1', 's1', 100, { host: 'h', pid: 7, program_version: '1.2', node_id: 'n1' }),
   attached('w2', 's2', 101),
   attached('w3', 's3', 102, { host: 'h3' }),
   lost('w1', 's1', 130),
@@ -34,7 +34,11 @@ const HISTORY: readonly SupervisorEvent[] = [
     type: 'SupervisorDetached',
     data: { worker_id: 'w3', session_id: 's3', detached_time: 150, reason: 'update' },
   },
-  attached('w3', 's4', 160, { lease_seconds: 60 }),
+  attached('w3', 's4', 160, { lease_seconds: 60, node_id: 'n1' }),
+  {
+    type: 'SupervisorLeaseKept',
+    data: { worker_id: 'w3', session_id: 's4', lease_seconds: 60, kept_time: 170, node_id: 'n2' },
+  },
 ];
 
 async function storeAll(store: EventStore): Promise<RecordedEvent[]> {
@@ -54,7 +58,15 @@ t.test('rows show the lease as it is', async (t) => {
   await storeAll(store);
   await model.caughtUpTo(await store.head());
   const expected = [
-    { worker_id: 'w1', session_id: 's1', status: 'attached', host: 'h', pid: 7, program_version: '1.2' },
+    {
+      worker_id: 'w1',
+      session_id: 's1',
+      status: 'attached',
+      host: 'h',
+      pid: 7,
+      program_version: '1.2',
+      node_id: 'n1',
+    },
     {
       worker_id: 'w2',
       session_id: 's2',
@@ -62,10 +74,15 @@ t.test('rows show the lease as it is', async (t) => {
       lost_time: 131,
       attached_time: 101,
       returned_time: null,
+      node_id: null,
     },
-    { worker_id: 'w3', session_id: 's4', status: 'attached', lease_seconds: 60, host: null, reason: null },
+    { worker_id: 'w3', session_id: 's4', status: 'attached', lease_seconds: 60, host: null, node_id: 'n2' },
   ];
   t.match(selectSupervisors(db), expected);
+  t.match(selectSupervisors(db)[2], { reason: null, detached_time: null }, 'attaching begins anew');
+  t.equal(selectStandingRevision(db, 'w1'), 2);
+  t.equal(selectStandingRevision(db, 'w3'), 2, 'that a lease is kept changes nobody’s standing');
+  t.equal(selectStandingRevision(db, 'w4'), undefined);
   t.match(selectSupervisors(db)[0], { lost_time: 130, returned_time: 140, attached_time: 100 });
 
   const incremental = selectSupervisors(db);

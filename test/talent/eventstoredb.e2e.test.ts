@@ -8,10 +8,17 @@ import { status as GrpcStatus } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { OwlError } from '../../src/runtime/errors.js';
 import type { PlotTaskStatus } from '../../src/wire/messages.js';
+import { ofKind } from '../support/events.js';
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import { recordLog, startNode } from '../support/eventstoredb-stores.js';
 import { healthOf } from '../support/health.js';
-import { orderFor, startTalentNode, type TalentNode } from '../support/talent-node.js';
+import { ManualClock } from '../support/manual-clock.js';
+import {
+  orderFor,
+  startTalentNode,
+  type TalentNode,
+  type TalentNodeOptions,
+} from '../support/talent-node.js';
 import { until } from '../support/until.js';
 
 /** Shorter than usual, so that calls during an outage are over soon, and long enough for a busy machine. */
@@ -22,8 +29,10 @@ function startOn(
   store: EventStoreDbNode,
   name = 'talent',
   deadlineMs = 20_000,
+  more: TalentNodeOptions = {},
 ): Promise<TalentNode> {
   return startTalentNode(t, {
+    ...more,
     data: join(t.testdirName, name),
     config: { store: `${store.connectionString}&defaultDeadline=${deadlineMs}` },
   });
@@ -121,6 +130,54 @@ t.test(
   },
 );
 
+t.test('a lease is held through either of two talents', async (t) => {
+  t.testdir();
+  const LEASE = 30;
+  const store = await startNode(t);
+  const clock = new ManualClock();
+  const [one, two] = await Promise.all(
+    ['one', 'two'].map((name) => startOn(t, store, name, 20_000, { clock })),
+  );
+  if (one === undefined || two === undefined) throw new Error('there are two');
+  const holder = { worker_id: 'w', session_id: 's1' };
+  const knows = ({ client, talent }: TalentNode, expected: object) =>
+    until('both know', async () => {
+      const [known = {}] = (await client.supervisors()).supervisors ?? [];
+      return talent.status().caughtUp && match(known, expected);
+    });
+  const bothKnow = async (expected: object) => {
+    for (const node of [one, two]) await knows(node, expected);
+  };
+  await one.client.attach({ ...holder, lease_seconds: LEASE, version: '2.0' });
+  await one.client.create(orderFor('a', { worker_id: 'w' }));
+  await two.client.update({ task_id: 'a', status: 'running' });
+  await bothKnow({ status: 'attached', node_id: one.talent.workerId, version: '2.0' });
+
+  clock.advance((LEASE - 1) * 1000);
+  await two.client.heartbeat(holder);
+  await bothKnow({ status: 'attached', node_id: two.talent.workerId });
+  clock.advance((LEASE - 1) * 1000);
+  await one.client.heartbeat(holder);
+  await bothKnow({ status: 'attached', node_id: one.talent.workerId });
+
+  clock.advance(LEASE * 1000);
+  await bothKnow({ status: 'lost', node_id: one.talent.workerId });
+  for (const { client } of [one, two])
+    await until('its task is marked', async () =>
+      /has not been heard of/.test((await client.status({ task_id: 'a' })).remarks ?? ''),
+    );
+  await two.client.heartbeat(holder);
+  await bothKnow({ status: 'attached', node_id: two.talent.workerId });
+  for (const { client } of [one, two])
+    await until(
+      'the mark is gone',
+      async () => (await client.status({ task_id: 'a' })).remarks === undefined,
+    );
+  await one.client.detach({ ...holder, reason: 'update' });
+  await bothKnow({ status: 'detached', remarks: 'update' });
+  await t.rejects(two.client.heartbeat(holder), ofKind('refused'), 'given back to one, it is given back');
+});
+
 t.test('an outage in the middle of writes: nothing hangs, nothing is lost, nothing is made up', async (t) => {
   t.testdir();
   const store = await startNode(t);
@@ -215,6 +272,10 @@ t.test('credentials are in no log', async (t) => {
   t.not(lines.length, 0);
   t.notMatch(lines.join(''), /root|hunter2/);
 });
+
+function match(found: object, expected: object): boolean {
+  return same({ ...found, ...expected }, found);
+}
 
 function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);

@@ -25,7 +25,7 @@ async function reacting(t: Test) {
   const newest = new Map([['worker-1', 1]]);
   const reactor = lostSupervisors({
     tasks: new PlotTaskQueries(db),
-    newestRevision: (workerId) => newest.get(workerId),
+    standingRevision: (workerId) => newest.get(workerId),
     giveUpSeconds: 600,
     caughtUp: async (position) => {
       waitedFor.push(position);

@@ -1,59 +1,16 @@
 /** Leases at their seams: what crosses a loss, a store that fails, and who follows a session. */
 
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { ActorSystem } from '../../src/runtime/actor-system.js';
 import { StoreUnavailableError } from '../../src/runtime/errors.js';
-import type { EventStore } from '../../src/runtime/event-store/event-store.js';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
-import { SupervisorLeases } from '../../src/talent/supervisor-leases.js';
-import { delegating } from '../support/delegating-store.js';
-import { collect, ofKind } from '../support/events.js';
-import { logLines } from '../support/log-lines.js';
-import { ManualClock } from '../support/manual-clock.js';
+import { ofKind } from '../support/events.js';
+import { type Append, LEASE_MS, leaseNodes } from '../support/lease-nodes.js';
 import { until } from '../support/until.js';
 
-const LEASE_MS = 30_000;
-
-type Append = EventStore['append'];
-
-/** @param append how the store answers, if not by itself */
+/** One node; the names of its events are those without who keeps the lease. */
 function leasing(t: Test, append?: (proceed: Append) => Append) {
-  const real = openSqliteEventStore(join(t.testdir(), 'owl.db'));
-  const proceed: Append = (...parameters) => real.append(...parameters);
-  const store = append === undefined ? real : delegating(real, { append: append(proceed) });
-  const clock = new ManualClock();
-  const log = logLines();
-  const system = new ActorSystem({ store, clock, shared: true });
-  const leases = new SupervisorLeases({ system, clock, logger: log.logger });
-  t.teardown(async () => {
-    leases.stop();
-    await system.close();
-    await real.close();
-  });
-  const attach = (sessionId: string) =>
-    leases.attach(
-      {
-        workerId: 'w',
-        sessionId,
-        leaseSeconds: LEASE_MS / 1000,
-        host: undefined,
-        pid: undefined,
-        version: undefined,
-      },
-      'test',
-    );
-  const events = async () =>
-    (await collect(real.readStream('supervisor-w'))).map(({ type }) => type.replace('Supervisor', ''));
-  return {
-    leases,
-    store,
-    clock,
-    log,
-    attach,
-    events,
-    beat: (sessionId: string) => leases.heartbeat('w', sessionId, 'test'),
-  };
+  const { clock, node, events } = leaseNodes(t, append);
+  const here = node('here');
+  return { ...here, clock, node, events: async () => (await events()).map((event) => event.split(' ')[0]) };
 }
 
 t.test('a lease that is renewed while it runs out', async (t) => {
@@ -124,58 +81,23 @@ t.test('a loss that could not be stored is tried again', async (t) => {
   t.same(await events(), ['Attached', 'Lost']);
 });
 
-t.test('a loss that another node records is taken back by the next heartbeat here', async (t) => {
-  const { leases, store, clock, attach, beat, events } = leasing(t);
-  await attach('s1');
-  const elsewhere = new SupervisorLeases({
-    system: new ActorSystem({ store, clock, shared: true }),
-    clock,
-    logger: logLines().logger,
-  });
-  elsewhere.resume('w', 's1', LEASE_MS / 1000);
-  clock.advance(LEASE_MS - 1);
-  await beat('s1');
-  clock.advance(1);
-  await until('the other node has lost it', async () => (await events()).length === 2);
-  leases.observe(await collect(store.readStream('supervisor-w')));
-  await beat('s1');
-  t.same(await events(), ['Attached', 'Lost', 'Returned']);
-  clock.advance(LEASE_MS - 1);
-  await beat('s1');
-  t.equal((await events()).length, 3, 'and those after it are no events again');
-  elsewhere.stop();
-});
-
 t.test('a session that another node replaces is refused and told here', async (t) => {
-  const { leases, store, clock, attach, beat, events } = leasing(t);
+  const { leases, node, attach, beat, events, observeAll } = leasing(t);
   await attach('s1');
   const following = await leases.follow('w', 's1');
-  const elsewhere = new ActorSystem({ store, clock, shared: true });
-  const there = new SupervisorLeases({ system: elsewhere, clock, logger: logLines().logger });
-  await there.attach(
-    {
-      workerId: 'w',
-      sessionId: 's2',
-      leaseSeconds: 30,
-      host: undefined,
-      pid: undefined,
-      version: undefined,
-    },
-    'test',
-  );
+  await node('there').attach('s2');
   t.match(await beat('s1'), { sessionId: 's1' }, 'as long as this node has not heard of it');
-  leases.observe(await collect(store.readStream('supervisor-w')));
+  await observeAll();
   await t.rejects(beat('s1'), { kind: 'refused', message: /another session \(s2\)/ });
   await until('who follows is told', () => following.aborted);
   t.match(following.reason, { kind: 'refused', message: /another session \(s2\)/ });
 
   await attach('s3');
   const last = await leases.follow('w', 's3');
-  leases.observe(await collect(store.readStream('supervisor-w')));
+  await observeAll();
   await beat('s3');
   t.same(await events(), ['Attached', 'Attached', 'Attached'], 'old events again change nothing');
   t.notOk(last.aborted);
-  there.stop();
 });
 
 t.test('who follows a session is told when it holds the lease no more', async (t) => {

@@ -1,0 +1,70 @@
+/** Leases of a supervisor `w` as nodes of one store keep them. The test's clock stands still until it is moved. */
+
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { ActorSystem } from '../../src/runtime/actor-system.js';
+import type { EventStore } from '../../src/runtime/event-store/event-store.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
+import { type Lease, SupervisorLeases } from '../../src/talent/supervisor-leases.js';
+import { delegating } from './delegating-store.js';
+import { collect } from './events.js';
+import { type LogLines, logLines } from './log-lines.js';
+import { ManualClock } from './manual-clock.js';
+
+export const LEASE_MS = 30_000;
+
+export type Append = EventStore['append'];
+
+export interface LeaseNode {
+  readonly leases: SupervisorLeases;
+  readonly log: LogLines;
+  attach(sessionId: string): Promise<Lease>;
+  beat(sessionId: string): Promise<Lease>;
+  /** Tells this node everything that is stored, once more. */
+  observeAll(): Promise<void>;
+}
+
+export interface LeaseNodes {
+  readonly clock: ManualClock;
+  node(nodeId: string, more?: { readonly shared?: boolean }): LeaseNode;
+  /** Types of what is stored of `w`, and who keeps the lease where an event says it: `Attached a`. */
+  events(): Promise<string[]>;
+}
+
+/** @param append how the store answers, if not by itself */
+export function leaseNodes(t: Test, append?: (proceed: Append) => Append): LeaseNodes {
+  const real = openSqliteEventStore(join(t.testdir(), 'owl.db'));
+  const proceed: Append = (...parameters) => real.append(...parameters);
+  const store = append === undefined ? real : delegating(real, { append: append(proceed) });
+  const clock = new ManualClock();
+  const stored = () => collect(real.readStream('supervisor-w'));
+  const open: (() => Promise<void>)[] = [];
+  t.teardown(async () => {
+    for (const close of open) await close();
+    await real.close();
+  });
+  return {
+    clock,
+    node(nodeId, { shared = true } = {}) {
+      const log = logLines();
+      const system = new ActorSystem({ store, clock, shared });
+      const leases = new SupervisorLeases({ system, clock, logger: log.logger, nodeId, shared });
+      open.push(async () => {
+        leases.stop();
+        await system.close();
+      });
+      const given = { leaseSeconds: LEASE_MS / 1000, host: undefined, pid: undefined, version: undefined };
+      return {
+        leases,
+        log,
+        attach: (sessionId) => leases.attach({ workerId: 'w', sessionId, ...given }, 'test'),
+        beat: (sessionId) => leases.heartbeat('w', sessionId, 'test'),
+        observeAll: async () => leases.observe(await stored()),
+      };
+    },
+    events: async () =>
+      (await stored()).map(({ type, data }) =>
+        `${type.replace('Supervisor', '')} ${data['node_id'] ?? ''}`.trim(),
+      ),
+  };
+}
