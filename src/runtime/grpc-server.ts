@@ -127,7 +127,8 @@ export function serverStream<Request, Response>(
 
 /**
  * A stream of requests of which each gets an answer of its own, several of them in one message: `pack` makes the message
- * from the answers that are ready in the same turn. At most `inFlight` requests are under way; then the peer has to wait.
+ * from the answers that are ready in the same turn. At most `inFlight` requests are under way, and none is taken while the
+ * peer leaves answers unread; then it has to wait.
  */
 export function acknowledgedStream<Request, Answer, Response>(
   logger: Logger,
@@ -138,14 +139,25 @@ export function acknowledgedStream<Request, Answer, Response>(
   return (call) => {
     const peer = peerOf(call.getPeer());
     let underWay = 0;
+    let unread = false;
     let ended = false;
     let ready: Answer[] = [];
 
+    const goOn = () => {
+      if (call.isPaused() && underWay < inFlight && !unread) call.resume();
+    };
     const flush = () => {
       const answers = ready;
       ready = [];
-      if (answers.length > 0 && !call.cancelled) call.write(pack(answers));
-      if (call.isPaused() && underWay < inFlight) call.resume();
+      if (answers.length > 0 && !call.cancelled && !call.write(pack(answers)) && !unread) {
+        unread = true;
+        call.pause();
+        call.once('drain', () => {
+          unread = false;
+          goOn();
+        });
+      }
+      goOn();
       if (ended && underWay === 0) call.end();
     };
     const settle = (answer: Answer) => {

@@ -6,8 +6,12 @@
 import { join } from 'node:path';
 import { status as GrpcStatus } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
+import { systemClock } from '../../src/runtime/clock.js';
+import { openDataDirectory } from '../../src/runtime/data-directory.js';
 import { OwlError } from '../../src/runtime/errors.js';
+import { TalentLink } from '../../src/supervisor/talent-link.js';
 import type { PlotTaskStatus } from '../../src/wire/messages.js';
+import { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
 import { ofKind } from '../support/events.js';
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import { recordLog, startNode } from '../support/eventstoredb-stores.js';
@@ -178,6 +182,45 @@ t.test('a lease is held through either of two talents', async (t) => {
   await t.rejects(two.client.heartbeat(holder), ofKind('refused'), 'given back to one, it is given back');
 });
 
+t.test('a supervisor goes on with another talent when its own is gone', async (t) => {
+  t.testdir();
+  const store = await startNode(t);
+  const [one, two] = [await startOn(t, store, 'one'), await startOn(t, store, 'two')];
+  // What a name with an address for each talent is resolved to.
+  const client = new PlotManagerClient({ server: `ipv4:${one.address},${two.address}` });
+  const work: string[] = [];
+  const link = new TalentLink({
+    client,
+    workerId: 'w',
+    sessionId: 's1',
+    host: 'plotter-1',
+    version: '2.0',
+    leaseSeconds: undefined,
+    clock: systemClock,
+    logger: one.log.logger,
+    onWork: (_kind, { task_id = '' }) => void work.push(task_id),
+    onAway: () => undefined,
+  });
+  t.teardown(async () => {
+    await link.stop('the test is over');
+    client.close();
+  });
+  link.start();
+  await one.client.create(orderFor('a', { worker_id: 'w' }));
+  await until('it has work', () => work.includes('a'));
+  await one.stop();
+  await two.client.create(orderFor('b', { worker_id: 'w' }));
+  await until('it has work of the other', () => work.includes('b'));
+  await until('which keeps its lease', async () => {
+    const { supervisors = [] } = await two.client.supervisors();
+    return match(supervisors[0] ?? {}, {
+      session_id: 's1',
+      status: 'attached',
+      node_id: two.talent.workerId,
+    });
+  });
+});
+
 t.test('an outage in the middle of writes: nothing hangs, nothing is lost, nothing is made up', async (t) => {
   t.testdir();
   const store = await startNode(t);
@@ -252,7 +295,10 @@ t.test('a talent that never saw its store ends in order', async (t) => {
   await store.stop();
   const node = await startOn(t, store, 'talent', DEADLINE_MS);
   await node.stop();
-  t.pass('it ended');
+  await t.rejects(healthOf(node.address), 'nothing answers any more');
+  const again = openDataDirectory(node.data, systemClock);
+  t.ok(again.workerId, 'and its directory is free');
+  again.release();
 });
 
 t.test('credentials are in no log', async (t) => {

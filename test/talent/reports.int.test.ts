@@ -146,6 +146,32 @@ t.test('a report that found no room may come again', async (t) => {
   t.equal(revision, 300 - full.length);
 });
 
+t.test(
+  'no more reports are taken from a peer that leaves its answers unread, until it reads on',
+  async (t) => {
+    const node = await startTalentNode(t);
+    for (const id of TASKS) await node.client.create(orderFor(id));
+    const { call, acks, send } = openReports(t, node);
+    call.pause();
+    const COUNT = 8000;
+    for (let seq = 1; seq <= COUNT; seq++)
+      send(seq, { task_id: TASKS[seq % TASKS.length] ?? '', log_offset: seq });
+    const taken = async () =>
+      Math.max(...(await node.tasks('plot_task_status_all')).map((task) => task.log_offset ?? 0));
+    let [before, since] = [0, Date.now()];
+  await until('nothing more is taken', async () => {
+    const now = await taken();
+    if (now > before) [before, since] = [now, Date.now()];
+    return before > 0 && Date.now() - since > 500;
+  });
+  t.ok(before < COUNT, `${before} of ${COUNT} are taken`);
+    call.resume();
+    await until('all are answered', () => acks.length === COUNT);
+    t.ok(acks.every(({ is_success }) => is_success));
+    t.equal(await taken(), COUNT);
+  },
+);
+
 t.test('a peer that goes away leaves what was taken, and no trace in the log', async (t) => {
   const node = await startTalentNode(t);
   await node.client.create(orderFor('a'));

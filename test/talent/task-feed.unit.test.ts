@@ -44,8 +44,9 @@ t.test('nothing is kept for followers who have gone', async (t) => {
   leaving.abort();
   // With nobody to tell, the events are not even looked at.
   const untouchable = new Proxy(changes('a'), {
-    get: () => t.fail('the events were read'),
+    get: () => {
+      throw new Error('the events were read');
+    },
   });
-  feed.publish(untouchable);
-  t.pass('as they should not be');
+  t.doesNotThrow(() => feed.publish(untouchable));
 });

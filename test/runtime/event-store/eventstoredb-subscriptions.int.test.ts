@@ -221,5 +221,5 @@ await t.test('a closed store leaves nothing behind', async (t) => {
   await store.close();
   await following.ended;
   await until('no connection is left', () => node.openConnections === 0);
-  t.pass('and the subscription has ended');
+  await t.rejects(store.head(), ofKind('unavailable'));
 });
