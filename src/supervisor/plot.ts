@@ -215,9 +215,8 @@ export class Plot {
 
   /** Everything the log holds has been reported, and how the process ended. */
   private isTold({ log_offset = 0, exit_code, exit_signal }: PlotTaskStatus): boolean {
-    const end = this.seenEnd;
-    const isEndTold =
-      (end?.exit_code ?? null) !== null ? exit_code === end?.exit_code : exit_signal === end?.exit_signal;
+    const { exit_code: code, exit_signal: signal } = this.seenEnd ?? {};
+    const isEndTold = (exit_code ?? null) === (code ?? null) && (exit_signal ?? null) === (signal ?? null);
     return isEndTold && log_offset >= sizeOf(this.current.log_path);
   }
 

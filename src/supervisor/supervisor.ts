@@ -25,6 +25,7 @@ import { type LookAtDirectory, lookAtDirectory } from './file-systems.js';
 import { KeeperLink } from './keeper-link.js';
 import { listenLocally } from './local-calls.js';
 import { LogReceiverProcess } from './log-receiver-process.js';
+import { removeOldLogs } from './old-logs.js';
 import { isDraining, OperatorControls } from './operator-controls.js';
 import { plotKeyOf } from './plot-order.js';
 import { endPlotProcesses } from './plot-processes.js';
@@ -51,6 +52,8 @@ export interface SupervisorConfig {
   readonly stagger_seconds: number;
   /** Between SIGTERM and SIGKILL. */
   readonly grace_seconds: number;
+  /** How long logs of plots that are over are kept; 0: for ever. */
+  readonly keep_logs_days: number;
   /** Undefined: as talent has it. */
   readonly lease_seconds: number | undefined;
 }
@@ -215,16 +218,19 @@ class RunningSupervisor {
     await this.logReceiver.start();
     this.plots.adopt();
     this.tellLogPid();
+    const { data, clock, logger } = this;
+    const { signal } = this.ending;
+    const tidying = removeOldLogs({ data, clock, logger, signal, keepDays: this.config.keep_logs_days });
     const measuring = this.usage.run();
     releasers.add('watching', async () => {
       this.ending.abort();
       this.reports.close();
-      await Promise.all([this.starter.ended(), this.plots.ended(), measuring]);
+      await Promise.all([this.starter.ended(), this.plots.ended(), measuring, tidying]);
     });
     releasers.add('talent', () => this.talent.stop('the supervisor was stopped'));
     this.talent.start();
     const { server, plotter } = this.config;
-    this.logger.info({ data: this.data, server, plotter }, 'the supervisor supervises');
+    logger.info({ data, server, plotter }, 'the supervisor supervises');
   }
 
   private takeWork(kind: SupervisorWorkKind, task: PlotTaskStatus): void {

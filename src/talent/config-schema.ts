@@ -162,6 +162,10 @@ export const ConfigSchema = z.strictObject({
         { from: 0, to: HOUR, otherwise: 30 },
         'How long a plotter that is stopped gets to end by itself before it is killed.',
       ),
+      keep_logs_days: wholeNumber(
+        { from: 0, to: 3650, otherwise: 90 },
+        'How long the logs of plots are kept that are over; 0 keeps them for ever.',
+      ),
     })
     .prefault({}),
   /** By name. Not a setting with a default, but a table: in the file only. */

@@ -91,9 +91,12 @@ export function logsDirectory(data: string): string {
   return join(data, 'logs');
 }
 
+/** Ends the name of every log. */
+export const LOG_SUFFIX = '.log';
+
 /** Whether or not it is there: logs stay when records go. */
 export function plotLogPath(data: string, { task_id, attempt }: PlotKey): string {
-  return join(logsDirectory(data), `${task_id}.${attempt}.log`);
+  return join(logsDirectory(data), `${task_id}.${attempt}${LOG_SUFFIX}`);
 }
 
 /** Absolute where `data` is. */

@@ -149,6 +149,7 @@ export class Farm {
       max_per_cache: 4,
       stagger_seconds: 0,
       grace_seconds: 5,
+      keep_logs_days: 90,
       lease_seconds: 3,
       ...config,
     };

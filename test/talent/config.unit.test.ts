@@ -46,6 +46,7 @@ t.test('without file and environment the defaults count', async (t) => {
       max_per_cache: 4,
       stagger_seconds: 0,
       grace_seconds: 30,
+      keep_logs_days: 90,
     },
     plotters: {},
   });
