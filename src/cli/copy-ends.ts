@@ -149,6 +149,7 @@ function unwritable(store: EventStore, path: string): EventStore {
     readAll: (options) => store.readAll(options),
     subscribe: (options) => store.subscribe(options),
     head: () => store.head(),
+    shareOf: (position, end) => store.shareOf(position, end),
     close: () => store.close(),
   };
 }

@@ -2,18 +2,18 @@
 
 import { styleText } from 'node:util';
 import type { NodeStatus, ParkedEvent, ReaderStatus, TimersStatus } from '../wire/node-messages.js';
-import { formatDuration, formatTime, printable } from './format.js';
+import { formatDuration, formatPercent, formatTime, printable } from './format.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from './table.js';
 import { wrap } from './text-width.js';
 
 /** Everything a node tells of itself. */
 export function nodeCard(node: NodeStatus, layout: TableLayout): string {
-  const { worker_id = '', live_actors = 0, caught_up = false, readers = [], timers = {} } = node;
+  const { worker_id = '', live_actors = 0, readers = [], timers = {} } = node;
   const facts = renderPairs(
     [
       ['worker', worker_id],
       ['live actors', String(live_actors)],
-      ['read models', caught_up ? 'hold all that is stored' : 'are behind what is stored'],
+      ['read models', heldLine(node)],
       ['timers', timersLine(timers)],
       ['timer error', timers.last_error ?? ''],
     ],
@@ -29,13 +29,21 @@ const READER_COLUMNS: readonly Column<ReaderStatus>[] = [
   { title: 'READER', rank: 0, least: 12, value: ({ name = '' }) => name },
   { title: 'KIND', rank: 2, value: ({ kind = '' }) => kind },
   {
+    title: 'READ',
+    rank: 0,
+    align: 'right',
+    value: ({ share }) => formatShare(share),
+    paint: paintIfBehind,
+  },
+  {
     title: 'LAG',
     rank: 0,
     align: 'right',
     value: ({ caught_up = false, behind_seconds = 0 }) =>
       caught_up ? 'none' : formatDuration(behind_seconds),
-    paint: (text, { caught_up = false }) => (caught_up ? text : styleText('yellow', text)),
+    paint: paintIfBehind,
   },
+  { title: 'REBUILD', align: 'right', value: ({ rebuild }) => formatShare(rebuild?.share) },
   {
     title: 'PARKED',
     rank: 0,
@@ -44,8 +52,29 @@ const READER_COLUMNS: readonly Column<ReaderStatus>[] = [
     paint: (text, { parked = 0 }) => (parked === 0 ? text : styleText('red', text)),
   },
   { title: 'CHECKPOINT', rank: 3, value: ({ checkpoint = '' }) => checkpoint },
-  { title: 'ERROR', least: 16, overflow: 'wrap', value: ({ last_error = '' }) => last_error },
+  {
+    title: 'ERROR',
+    least: 16,
+    overflow: 'wrap',
+    value: ({ last_error = '', rebuild }) => last_error || (rebuild?.last_error ?? ''),
+  },
 ];
+
+function heldLine({ caught_up = false, share }: NodeStatus): string {
+  if (caught_up) return 'hold all that is stored';
+  // All that the node has heard of, when it knows already that there is more.
+  if (share === undefined || share === 1) return 'are behind what is stored';
+  return `hold ${formatShare(share)} of what is stored`;
+}
+
+/** Rounded down: what is not whole must not look so. Nothing where the node doesn't know it. */
+function formatShare(share: number | undefined): string {
+  return share === undefined ? '' : formatPercent(Math.floor(share * 1000) / 10);
+}
+
+function paintIfBehind(text: string, { caught_up = false }: ReaderStatus): string {
+  return caught_up ? text : styleText('yellow', text);
+}
 
 function timersLine({ pending = 0, next_due_time, firing = 0, failing = 0 }: TimersStatus): string {
   const parts = [

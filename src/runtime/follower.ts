@@ -3,12 +3,14 @@
  *
  * Guarantees: batches are handled one after another and in order; a batch that fails is given again, after a growing
  * delay, until it succeeds or the follower is stopped, and the failure is visible meanwhile; `stop` lets the batch under
- * way come to its end; catching up on a long history lets everything else in the process have its turn.
+ * way come to its end; catching up on a long history lets everything else in the process have its turn, and how far it is
+ * can be told at any moment, also while the store is away.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Backoff, type BackoffOptions, wait } from './backoff.js';
+import { CatchUpLog } from './catch-up-log.js';
 import type { Clock } from './clock.js';
 import { messageOf, OwlError } from './errors.js';
 import { type EventStore, type Position, START, type SubscriptionBatch } from './event-store/event-store.js';
@@ -41,6 +43,11 @@ export interface FollowerStatus {
   readonly checkpoint: Position;
   /** The newest position of the store this follower has heard of. */
   readonly head: Position;
+  /**
+   * How much of what is stored was handled, 0 to 1, as the store measures positions; 1 while it is caught up. It falls when
+   * more is stored in the meantime than handled. Undefined as long as the store has not told where it ends.
+   */
+  readonly share: number | undefined;
   /** The end of the store was reached, nothing has failed since, and no batch is under way. */
   readonly caughtUp: boolean;
   /** Milliseconds since it was last caught up (or began); 0 while it is. */
@@ -49,14 +56,19 @@ export interface FollowerStatus {
   readonly lastError: string | undefined;
 }
 
+/** While a reader is behind, the store is asked so often where it ends. */
+const HEAD_AGE_MS = 1_000;
+
 export class Follower {
   private readonly options: FollowerOptions;
   private readonly waiters = new PositionWaiters();
   private readonly backoff: Backoff;
+  private readonly catchUpLog: CatchUpLog;
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
   private reached: Position | undefined;
   private head: Position = START;
+  private headAskedAt = 0;
   private caughtUp = false;
   private behindSince: number;
   /** While a batch takes more than a moment. */
@@ -66,6 +78,8 @@ export class Follower {
   constructor(options: FollowerOptions) {
     this.options = options;
     this.backoff = new Backoff(options.backoff);
+    const { name, clock, logger } = options;
+    this.catchUpLog = new CatchUpLog({ reader: name, clock, logger, share: () => this.status().share });
     this.behindSince = options.clock.now();
   }
 
@@ -80,11 +94,14 @@ export class Follower {
   }
 
   start(): void {
-    this.running ??= this.run();
+    if (this.running !== undefined) return;
+    this.catchUpLog.begin();
+    this.running = this.run();
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.catchUpLog.stop();
     this.waiters.rejectAll(this.stoppedError());
     await this.running;
   }
@@ -105,7 +122,12 @@ export class Follower {
     const caughtUp = this.caughtUp && handlingSince === undefined;
     const since = this.caughtUp ? handlingSince : this.behindSince;
     const behindMs = since === undefined ? 0 : Math.max(this.options.clock.now() - since, 0);
-    return { checkpoint, head, caughtUp, behindMs, lastError };
+    const share = caughtUp ? 1 : this.share();
+    return { checkpoint, head, share, caughtUp, behindMs, lastError };
+  }
+
+  private share(): number | undefined {
+    return this.head === START ? undefined : this.options.store.shareOf(this.position, this.head);
   }
 
   private async run(): Promise<void> {
@@ -133,6 +155,7 @@ export class Follower {
     this.waiters.reach(after);
     const head = await store.head();
     this.noteHead(head);
+    this.headAskedAt = this.options.clock.now();
     const subscription = store.subscribe({
       after,
       categories,
@@ -143,10 +166,13 @@ export class Follower {
       if (this.signal.aborted) return;
       // What reached the end of the store has also passed the events up to `head` that did not match.
       const batch = given.caughtUp && given.checkpoint < head ? { ...given, checkpoint: head } : given;
+      this.noteHead(batch.checkpoint);
       const handling = this.options.handle(batch);
       if (handling !== undefined) await this.finish(handling);
       this.succeed(batch);
-      if (!batch.caughtUp) await nextTurn();
+      if (batch.caughtUp) continue;
+      this.askForHead();
+      await nextTurn();
     }
   }
 
@@ -161,7 +187,7 @@ export class Follower {
 
   private succeed(batch: SubscriptionBatch): void {
     this.reached = batch.checkpoint;
-    this.noteHead(batch.checkpoint);
+    if (batch.caughtUp) this.catchUpLog.done();
     if (batch.caughtUp !== this.caughtUp) {
       this.caughtUp = batch.caughtUp;
       this.behindSince = this.options.clock.now();
@@ -175,6 +201,17 @@ export class Follower {
     this.lastError = message;
     if (this.caughtUp) this.behindSince = this.options.clock.now();
     this.caughtUp = false;
+  }
+
+  /** Not waited for: what only says how far it is must not slow it down, and may fail. */
+  private askForHead(): void {
+    const { store, clock } = this.options;
+    if (clock.now() - this.headAskedAt < HEAD_AGE_MS) return;
+    this.headAskedAt = clock.now();
+    store.head().then(
+      (head) => this.noteHead(head),
+      () => undefined,
+    );
   }
 
   private noteHead(position: Position): void {

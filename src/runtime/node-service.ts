@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { OwlError } from './errors.js';
 import { unary } from './grpc-server.js';
 import type { ParkedEvent } from './parked-events.js';
+import type { RebuildStatus } from './rebuild.js';
 import type { Reader, Runtime } from './runtime.js';
 
 /** Parked events told of one reader; the count says how many there are. */
@@ -21,11 +22,12 @@ export interface NodeServiceOptions {
 
 export function nodeHandlers({ runtime, workerId, logger }: NodeServiceOptions) {
   async function status() {
-    const { liveActors, caughtUp, timers } = runtime.status();
+    const { liveActors, caughtUp, share, timers } = runtime.status();
     return {
       worker_id: workerId,
       live_actors: liveActors,
       caught_up: caughtUp,
+      share,
       readers: runtime.readers().map(readerMessageOf),
       timers: {
         pending: timers.pending,
@@ -61,7 +63,7 @@ export function nodeHandlers({ runtime, workerId, logger }: NodeServiceOptions) 
 }
 
 function readerMessageOf(reader: Reader) {
-  const { checkpoint, head, caughtUp, behindMs, parked, lastError } = reader.status();
+  const { checkpoint, head, share, caughtUp, behindMs, parked, lastError, rebuild } = reader.status();
   return {
     name: reader.name,
     kind: reader.kind,
@@ -72,7 +74,13 @@ function readerMessageOf(reader: Reader) {
     parked,
     last_error: lastError ?? '',
     parked_events: parked === 0 ? [] : reader.parked(PARKED_SHOWN).map(parkedMessageOf),
+    share,
+    rebuild: rebuild && rebuildMessageOf(rebuild),
   };
+}
+
+function rebuildMessageOf({ share, checkpoint, head, lastError }: RebuildStatus) {
+  return { share, checkpoint, head, last_error: lastError ?? '' };
 }
 
 function parkedMessageOf({ stream, revision, type, position, error, attempts, parkedAt }: ParkedEvent) {

@@ -48,7 +48,10 @@ export interface ProjectorStatus extends FollowerStatus {
   readonly name: string;
   readonly version: number;
   readonly parked: number;
-  /** How far a rebuild under way is. While the live table is of another version, it stands still until the swap. */
+  /**
+   * How far a rebuild under way is. While the live table is of another version, it stands still until the swap, and the
+   * rebuild's share is the projector's.
+   */
   readonly rebuild: RebuildStatus | undefined;
 }
 
@@ -167,12 +170,15 @@ export class Projector {
 
   status(): ProjectorStatus {
     const { version } = this.options.projection;
+    const status = this.follower.status();
+    const rebuild = this.rebuilding?.status();
     return {
       name: this.name,
       version,
-      ...this.follower.status(),
+      ...status,
+      share: this.live === undefined ? rebuild?.share : status.share,
       parked: this.at.parked.count(this.name),
-      rebuild: this.rebuilding?.status(),
+      rebuild,
     };
   }
 

@@ -27,6 +27,8 @@ export interface RebuildStatus {
   readonly checkpoint: Position;
   /** The newest position of the store that is known. */
   readonly head: Position;
+  /** How much of what is stored is in the shadow; see `FollowerStatus.share`. */
+  readonly share: number | undefined;
   readonly lastError: string | undefined;
 }
 
@@ -72,8 +74,8 @@ export class Rebuild {
   }
 
   status(): RebuildStatus {
-    const { checkpoint, head, lastError } = this.follower.status();
-    return { checkpoint, head, lastError };
+    const { checkpoint, head, share, lastError } = this.follower.status();
+    return { checkpoint, head, share, lastError };
   }
 
   private open(): Position {

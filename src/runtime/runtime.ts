@@ -24,6 +24,7 @@ import type { Projection } from './projection.js';
 import { type AppliedListener, Projector, type ProjectorStatus } from './projector.js';
 import type { Reactor } from './reactor.js';
 import { ReactorRunner, type ReactorStatus } from './reactor-runner.js';
+import type { RebuildStatus } from './rebuild.js';
 import { Releasers } from './releasers.js';
 import { type Database, openDatabase } from './sqlite.js';
 import { Timers, type TimersStatus } from './timers.js';
@@ -50,13 +51,15 @@ export interface RuntimeStatus {
   readonly timers: TimersStatus;
   /** Every read model holds all that is stored. */
   readonly caughtUp: boolean;
+  /** The smallest share of a read model; undefined while that of one isn't known. See `FollowerStatus.share`. */
+  readonly share: number | undefined;
 }
 
 /** What follows the event store on this node. */
 export interface Reader {
   readonly name: string;
   readonly kind: 'projection' | 'reactor';
-  status(): FollowerStatus & { readonly parked: number };
+  status(): FollowerStatus & { readonly parked: number; readonly rebuild?: RebuildStatus | undefined };
   parked(limit?: number): readonly ParkedEvent[];
   redrive(stream?: StreamName): Promise<RedriveResult>;
 }
@@ -192,6 +195,7 @@ export class Runtime {
       reactors: this.reactors.map((reactor) => reactor.status()),
       timers: this.timers.status(),
       caughtUp: projections.every(({ caughtUp }) => caughtUp),
+      share: smallestOf(projections.map(({ share }) => share)),
     };
   }
 
@@ -242,6 +246,12 @@ export class Runtime {
     next();
     return () => cancel();
   }
+}
+
+/** Of nothing: 1, for nothing is missing. */
+function smallestOf(shares: readonly (number | undefined)[]): number | undefined {
+  const known = shares.filter((share) => share !== undefined);
+  return known.length < shares.length ? undefined : Math.min(1, ...known);
 }
 
 function readerOf(kind: Reader['kind'], follower: Projector | ReactorRunner): Reader {

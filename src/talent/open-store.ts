@@ -113,6 +113,7 @@ function refusingWhileAway(store: EventStore, assertPresent: () => void): EventS
     },
     subscribe: (...parameters) => store.subscribe(...parameters),
     head: () => store.head(),
+    shareOf: (position, end) => store.shareOf(position, end),
     close: () => store.close(),
   };
 }

@@ -9,6 +9,7 @@ export interface NodeStatus {
   caught_up?: boolean;
   readers?: ReaderStatus[];
   timers?: TimersStatus;
+  share?: number;
 }
 
 export interface ReaderStatus {
@@ -21,6 +22,15 @@ export interface ReaderStatus {
   parked?: number;
   last_error?: string;
   parked_events?: ParkedEvent[];
+  share?: number;
+  rebuild?: RebuildStatus;
+}
+
+export interface RebuildStatus {
+  share?: number;
+  checkpoint?: string;
+  head?: string;
+  last_error?: string;
 }
 
 export interface ParkedEvent {

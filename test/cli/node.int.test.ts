@@ -65,9 +65,10 @@ t.test('a talent that is well', async (t) => {
   t.match(stdout, /^worker +node-7$/m);
   t.match(stdout, /^live actors +1$/m);
   t.match(stdout, /^timers +0 pending$/m);
-  t.match(stdout, /^READER +KIND +LAG +PARKED/m);
-  t.match(stdout, /^plot_tasks +projection +none +0 /m);
-  t.match(stdout, /^supervisors +projection +none +0 /m);
+  t.match(stdout, /^read models +hold all that is stored$/m);
+  t.match(stdout, /^READER +KIND +READ +LAG +PARKED/m);
+  t.match(stdout, /^plot_tasks +projection +100\.0% +none +0 /m);
+  t.match(stdout, /^supervisors +projection +100\.0% +none +0 /m);
   t.match(stdout, /^lost_supervisors +reactor /m);
   t.notMatch(stdout, 'mend the cause');
 });
@@ -75,7 +76,7 @@ t.test('a talent that is well', async (t) => {
 t.test('events that could not be applied are told with their error and how many wait behind', async (t) => {
   const { run } = await startDamagedFarm(t, 't1', 't2');
   const { stdout } = await run('node', 'status');
-  t.match(stdout, /^plot_tasks +projection +none +4 /m);
+  t.match(stdout, /^plot_tasks +projection +100\.0% +none +4 /m);
   t.match(stdout, '\nplot_tasks parked 4 events; mend the cause, then `owl node redrive plot_tasks`\n');
   t.match(
     stdout,

@@ -147,6 +147,36 @@ export async function readContract(t: Test, open: OpenStore): Promise<void> {
     else t.equal(head, position);
   });
 
+  await t.test('shareOf says how far a position is on the way to another one', async (t) => {
+    const { store } = await open(t);
+    const category = freshCategory();
+    const appended = [];
+    for (let n = 0; n < 4; n++) {
+      appended.push(...(await store.append(freshStream(category), 'noStream', proposeMany(5))).events);
+      await store.append(freshStream(), 'noStream', proposeMany(5));
+    }
+    const [first, end] = [appended[0]?.position ?? START, await store.head()];
+    const shares = [START, ...appended.map(({ position }) => position), end].map((position) =>
+      store.shareOf(position, end),
+    );
+    t.equal(shares[0], 0, 'nothing at the start');
+    t.equal(shares.at(-1), 1, 'all at the end');
+    t.ok(
+      shares.every((share = Number.NaN, i) => i === 0 || share > (shares[i - 1] ?? 0)),
+      `${shares.join(' < ')}: more from position to position`,
+    );
+    t.ok((store.shareOf(first, appended[9]?.position ?? START) ?? 0) > (shares[1] ?? 1), 'more of less');
+    t.equal(store.shareOf(end, first), 1, 'and all of what lies before it');
+    t.equal(store.shareOf(START, START), 1, 'of nothing, nothing is missing');
+    t.equal(store.shareOf(end, START), 1);
+    for (const foreign of ['x', `${end}0`, end.slice(1)]) {
+      t.equal(store.shareOf(foreign, end), undefined, 'not of a position of another store');
+      t.equal(store.shareOf(first, foreign), undefined, 'nor on the way to one');
+    }
+    await store.close();
+    t.equal(store.shareOf(first, end), shares[1], 'without asking the store');
+  });
+
   await t.test('everything is there when the store is opened anew, and goes on where it was', async (t) => {
     const { store, reopen } = await open(t);
     const stream = freshStream();

@@ -3,13 +3,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { Checkpoints } from '../../src/runtime/checkpoints.js';
-import type {
-  EventStore,
-  RecordedEvent,
-  SubscribeOptions,
-} from '../../src/runtime/event-store/event-store.js';
+import type { RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 import { type Database, openDatabase } from '../../src/runtime/sqlite.js';
-import { delegating } from '../support/delegating-store.js';
+import { holdingBack } from '../support/held-store.js';
 import { projecting } from '../support/projecting.js';
 import { add, appendTo, rowsOf, talliesProjection } from '../support/tallies.js';
 import { until } from '../support/until.js';
@@ -278,36 +274,3 @@ t.test('stopped and started while a new version is being filled', async (t) => {
   t.match(new Checkpoints(db).read('tallies'), { version: 2 });
   t.match(rowsOf(db), [{ total: 1 }]);
 });
-
-/** Once it is shut, new subscriptions give a batch only when it may pass. Those under way go on. */
-function holdingBack(store: EventStore) {
-  let shut = false;
-  let allowed = 0;
-  let waiting: (() => void) | undefined;
-  return {
-    shut: () => {
-      shut = true;
-    },
-    waiting: () => waiting !== undefined,
-    /** So many further batches may pass; default: all. */
-    pass: (batches = Number.POSITIVE_INFINITY) => {
-      allowed += batches;
-      waiting?.();
-      waiting = undefined;
-    },
-    store: delegating(store, {
-      subscribe: async function* (options?: SubscribeOptions) {
-        const held = shut;
-        for await (const batch of store.subscribe(options)) {
-          if (held && allowed === 0) {
-            await new Promise<void>((resolve) => {
-              waiting = resolve;
-            });
-          }
-          if (held) allowed -= 1;
-          yield batch;
-        }
-      },
-    }),
-  };
-}

@@ -9,6 +9,7 @@ export function delegating(store: EventStore, other: Partial<EventStore>): Event
     readAll: (...parameters) => store.readAll(...parameters),
     subscribe: (...parameters) => store.subscribe(...parameters),
     head: () => store.head(),
+    shareOf: (position, end) => store.shareOf(position, end),
     close: () => store.close(),
     ...other,
   };

@@ -159,12 +159,12 @@ t.test(
     const taken = async () =>
       Math.max(...(await node.tasks('plot_task_status_all')).map((task) => task.log_offset ?? 0));
     let [before, since] = [0, Date.now()];
-  await until('nothing more is taken', async () => {
-    const now = await taken();
-    if (now > before) [before, since] = [now, Date.now()];
-    return before > 0 && Date.now() - since > 500;
-  });
-  t.ok(before < COUNT, `${before} of ${COUNT} are taken`);
+    await until('nothing more is taken', async () => {
+      const now = await taken();
+      if (now > before) [before, since] = [now, Date.now()];
+      return before > 0 && Date.now() - since > 500;
+    });
+    t.ok(before < COUNT, `${before} of ${COUNT} are taken`);
     call.resume();
     await until('all are answered', () => acks.length === COUNT);
     t.ok(acks.every(({ is_success }) => is_success));

@@ -25,11 +25,12 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
     .command('status')
     .summary('show how far everything is and what is parked')
     .description(
-      'Shows how far behind the events each reader (read model or reactor) is, the timers, and the events ' +
-        'that could not be applied, with their errors. Such an event is parked, and so are those of its stream behind it.',
+      'Shows how much of what is stored each reader (read model or reactor) has read, how long it has been behind, ' +
+        'the timers, and the events that could not be applied, with their errors. Such an event is parked, and so are ' +
+        'those of its stream behind it.',
     );
   addExamples(status, [
-    ['owl node status', 'lag, timers and parked events'],
+    ['owl node status', 'progress, lag, timers and parked events'],
     ["owl node status --json | jq '.readers[] | select(.parked)'", 'what has parked events, for a program'],
   ]);
   status.action(async (_options: unknown, self: Command) => {
@@ -58,7 +59,8 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
     .summary('fill a read model anew')
     .description(
       'Fills a read model anew from all events, beside the one that serves, swaps it in and then ends. ' +
-        'Interrupting the command does not end the rebuild; giving it again waits for the one under way.',
+        'Interrupting the command does not end the rebuild; giving it again waits for the one under way. ' +
+        '`owl node status` says how far it is.',
     )
     .argument('<PROJECTION>', 'the read model, as `owl node status` names it');
   addExamples(rebuild, [['owl node rebuild plot_tasks', 'makes the table of tasks what the events say']]);

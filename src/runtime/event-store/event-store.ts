@@ -121,6 +121,12 @@ export interface EventStore {
   subscribe(options?: SubscribeOptions): AsyncIterable<SubscriptionBatch>;
   /** The position of the last event in the store; `START` while it is empty. */
   head(): Promise<Position>;
+  /**
+   * How much of the log up to `end` lies up to `position`: 0 at `START`, more the later the position is, 1 from `end` on.
+   * Measured along the log, where what is no event of owl's takes room as well. Asks nobody, so it answers while the store
+   * is away or closed. Undefined for what is no position of this store.
+   */
+  shareOf(position: Position, end: Position): number | undefined;
   /** Waits for appends under way, ends all subscriptions, releases everything. */
   close(): Promise<void>;
 }

@@ -119,6 +119,7 @@ export function withSchemas(store: EventStore, registry: SchemaRegistry): EventS
       for await (const batch of store.subscribe(options)) yield upcastBatch(batch, registry);
     },
     head: () => store.head(),
+    shareOf: (position, end) => store.shareOf(position, end),
     close: () => store.close(),
   };
 }

@@ -22,14 +22,21 @@ export function formatPosition(position: number): Position {
 
 /** @throws OwlError kind `invalid` when it isn't a position of this kind of store */
 export function parsePosition(position: Position): number {
-  if (position === START) return 0;
-  if (!/^\d{16}$/.test(position)) {
+  const found = numberOf(position);
+  if (found === undefined) {
     throw new OwlError(
       'invalid',
       `${JSON.stringify(position)} is no position of a SQLite event store; positions of another store mean nothing here`,
     );
   }
-  return Number(position);
+  return found;
+}
+
+/** Positions have no holes, so this is also the share of the events. See `EventStore.shareOf`. */
+export function shareOf(position: Position, end: Position): number | undefined {
+  const [part, whole] = [numberOf(position), numberOf(end)];
+  if (part === undefined || whole === undefined) return undefined;
+  return part < whole ? part / whole : 1;
 }
 
 /** Decodes rows until the limit or the batch size is reached; `cut` says that it stopped with more to come, perhaps. */
@@ -63,6 +70,11 @@ export function decodeEvent(row: SqlRow): RecordedEvent {
     data,
     metadata,
   };
+}
+
+function numberOf(position: Position): number | undefined {
+  if (position === START) return 0;
+  return /^\d{16}$/.test(position) ? Number(position) : undefined;
 }
 
 function isMetadata(value: unknown): value is EventMetadata {

@@ -28,9 +28,10 @@ import {
   type SubscriptionBatch,
 } from './event-store.js';
 import { GroupCommit, type GroupCommitStats, type StoredAppend } from './group-commit.js';
+import { checkCount } from './read-check.js';
 import { RecentEvents } from './recent-events.js';
 import { SqliteEventLog } from './sqlite-event-log.js';
-import { formatPosition, parsePosition } from './sqlite-event-rows.js';
+import { formatPosition, parsePosition, shareOf } from './sqlite-event-rows.js';
 
 export interface SqliteEventStoreOptions {
   /** The most events that appends share a transaction with; one larger append has its own. Default 1024. */
@@ -175,6 +176,10 @@ export class SqliteEventStore implements EventStore {
     return formatPosition(this.newest);
   }
 
+  shareOf(position: Position, end: Position): number | undefined {
+    return shareOf(position, end);
+  }
+
   async close(): Promise<void> {
     this.closing = true;
     await this.groups.drained();
@@ -248,9 +253,4 @@ function filterOf(categories: readonly string[] | undefined): (event: RecordedEv
   if (categories === undefined) return () => true;
   const prefixes = categories.map((category) => `${category}-`);
   return ({ stream }) => prefixes.some((prefix) => stream.startsWith(prefix));
-}
-
-function checkCount(name: string, value: number, lowest: number): number {
-  if (Number.isSafeInteger(value) && value >= lowest) return value;
-  throw new OwlError('invalid', `${name} must be an integer from ${lowest}, not ${value}`);
 }

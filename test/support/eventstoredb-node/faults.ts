@@ -3,6 +3,7 @@
  * on; those with a number do it so many times.
  */
 
+import { once } from 'node:events';
 import { status as GrpcStatus, type Metadata } from '@grpc/grpc-js';
 import { accessDenied, type Refusal, refusal, serverBusy } from './refusals.js';
 
@@ -30,6 +31,7 @@ export class Faults {
   /** After so many answers the connections drop. */
   private answersLeft: number | undefined;
   private silenced: (() => void)[] | undefined;
+  private hold: { readonly from: bigint; readonly lifted: AbortController } | undefined;
   private readonly dropConnections: () => void;
 
   constructor(dropConnections: () => void) {
@@ -48,6 +50,24 @@ export class Faults {
   /** From now on, the subscriptions that are there are given nothing more, as if the server had forgotten them. */
   stallSubscriptions(): void {
     this.stalled += 1;
+  }
+
+  /** Gives no subscription what stands at this position or behind it, until `releaseSubscriptions`. All else is answered. */
+  holdSubscriptions(from: bigint): void {
+    this.releaseSubscriptions();
+    this.hold = { from, lifted: new AbortController() };
+  }
+
+  releaseSubscriptions(): void {
+    this.hold?.lifted.abort();
+    this.hold = undefined;
+  }
+
+  /** Waits while what stands at the position is held back; an abort ends that. */
+  async untilReleased(position: bigint, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.hold !== undefined && position >= this.hold.from) {
+      await once(AbortSignal.any([signal, this.hold.lifted.signal]), 'abort');
+    }
   }
 
   /** Takes calls and carries them out, but answers nothing until `speak`. */

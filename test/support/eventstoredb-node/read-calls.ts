@@ -163,6 +163,8 @@ async function subscribe(
         await send(context, call, new streams.ReadResp().setFellBehind(new streams.ReadResp.FellBehind()));
       }
     }
+    await context.faults.untilReleased(record.position, ended.signal);
+    if (ended.signal.aborted) return;
     next += 1;
     considered += 1;
     if (matches(record))

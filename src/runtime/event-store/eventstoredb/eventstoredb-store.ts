@@ -27,12 +27,13 @@ import {
   type SubscribeOptions,
   type SubscriptionBatch,
 } from '../event-store.js';
+import { checkCount } from '../read-check.js';
 import { Appender } from './appender.js';
 import { CallError, explain, unavailable } from './call-error.js';
 import { type Availability, Connection, closedError } from './connection.js';
 import { parseConnectionString } from './connection-string.js';
 import { Feed, type FeedContext, type FeedOptions } from './feed.js';
-import { parsePosition } from './positions.js';
+import { parsePosition, shareOf } from './positions.js';
 import { filterOf } from './read-requests.js';
 import { Reader } from './reader.js';
 import { loadSecurity } from './security.js';
@@ -187,6 +188,10 @@ export class EventStoreDbStore implements EventStore {
     return this.reader.head();
   }
 
+  shareOf(position: Position, end: Position): number | undefined {
+    return shareOf(position, end);
+  }
+
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;
@@ -225,11 +230,6 @@ export class EventStoreDbStore implements EventStore {
 function checkPosition(after: Position = START): Position {
   parsePosition(after);
   return after;
-}
-
-function checkCount(name: string, value: number, lowest: number): number {
-  if (Number.isSafeInteger(value) && value >= lowest) return value;
-  throw new OwlError('invalid', `${name} must be an integer from ${lowest}, not ${value}`);
 }
 
 function unreadable(after: Position, error: CallError): OwlError {

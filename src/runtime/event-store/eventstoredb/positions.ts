@@ -33,7 +33,7 @@ export function positionOf(
  */
 export function parsePosition(position: Position): LogPosition | undefined {
   if (position === START) return undefined;
-  if (!/^[0-9a-f]{32}$/.test(position)) {
+  if (!isLogPosition(position)) {
     throw new OwlError(
       'invalid',
       `${JSON.stringify(position)} is no position of EventStoreDB; positions of another store mean nothing here`,
@@ -42,9 +42,28 @@ export function parsePosition(position: Position): LogPosition | undefined {
   return { commit: decimal(position.slice(0, 16)), prepare: decimal(position.slice(16)) };
 }
 
+/**
+ * Of the bytes of the log, which is how the server counts: records of its own and of other programs are among them. See
+ * `EventStore.shareOf`.
+ */
+export function shareOf(position: Position, end: Position): number | undefined {
+  if (![position, end].every((one) => one === START || isLogPosition(one))) return undefined;
+  return position < end ? bytesUpTo(position) / bytesUpTo(end) : 1;
+}
+
 /** The later of two positions. */
 export function laterOf(a: Position, b: Position): Position {
   return a > b ? a : b;
+}
+
+function isLogPosition(position: Position): boolean {
+  return /^[0-9a-f]{32}$/.test(position);
+}
+
+/** The log's first record stands at 0, which is not the start. */
+function bytesUpTo(position: Position): number {
+  const at = parsePosition(position);
+  return at === undefined ? 0 : Number(at.commit) + 1;
 }
 
 function hex(decimalDigits: string): string {
