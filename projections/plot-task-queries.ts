@@ -52,6 +52,17 @@ export class PlotTaskQueries {
       : this.all('SELECT * FROM plot_tasks WHERE cache1 = ? AND status = ? ORDER BY id', [cache1, status]);
   }
 
+  /** How long the newest `limit` plots that a worker has finished took, in seconds, as far as that is known. */
+  durations(workerId: string, limit: number): { ksize: number; seconds: number }[] {
+    return this.all(
+      `SELECT ksize, finished_time - running_time AS seconds FROM
+        (SELECT ksize, finished_time, running_time FROM plot_tasks WHERE worker_id = ? AND status = 'finished'
+          ORDER BY id DESC LIMIT ?)
+        WHERE finished_time > running_time`,
+      [workerId, limit],
+    ).map(({ ksize, seconds }) => ({ ksize: Number(ksize), seconds: Number(seconds) }));
+  }
+
   select(filter: PlotTaskFilter, page?: PlotTaskPage): SqlRow[] {
     const where: string[] = [];
     const values: SqlValue[] = [];

@@ -64,12 +64,8 @@ export function paintStatus(text: string, status: string | undefined): string {
   return format === undefined ? text : styleText(format, text);
 }
 
-/** @param nowMs what ages count from; @param shown for each id what stands for it; @param left seconds by id, as far as known */
-export function taskColumns(
-  nowMs: number,
-  shown: ReadonlyMap<string, string>,
-  left: ReadonlyMap<string, number> = new Map(),
-): Column<PlotTaskStatus>[] {
+/** @param nowMs what ages count from; @param shown for each id what stands for it */
+export function taskColumns(nowMs: number, shown: ReadonlyMap<string, string>): Column<PlotTaskStatus>[] {
   return [
     { title: 'TASK', rank: 0, value: ({ task_id = '' }) => shown.get(task_id) ?? task_id },
     {
@@ -89,7 +85,7 @@ export function taskColumns(
       title: 'LEFT',
       rank: 4,
       align: 'right',
-      value: ({ task_id = '' }) => formatDuration(left.get(task_id)),
+      value: ({ seconds_left }) => formatDuration(seconds_left),
     },
     { title: 'TOOK', rank: 5, align: 'right', value: (task) => formatDuration(timeTaken(task)) },
     {
@@ -129,8 +125,8 @@ export function changeLine({
   return printable(parts.filter((part) => part !== '').join('  '));
 }
 
-/** Everything about one task that people ask for. @param left seconds, when something is known */
-export function taskCard(task: PlotTaskStatus, layout: TableLayout, left?: number): string {
+/** Everything about one task that people ask for. */
+export function taskCard(task: PlotTaskStatus, layout: TableLayout): string {
   const details = task.plot_details ?? {};
   const pairs = renderPairs(
     [
@@ -138,7 +134,7 @@ export function taskCard(task: PlotTaskStatus, layout: TableLayout, left?: numbe
       ['status', statusLine(task)],
       ['remarks', task.remarks ?? ''],
       ['worker', task.worker_id ?? ''],
-      ['progress', progressLine(details, left)],
+      ['progress', progressLine(details, task.seconds_left)],
       ['created', formatTime(task.create_time)],
       ['received', formatTime(task.received_time)],
       ['pending', formatTime(task.pending_time)],

@@ -30,7 +30,6 @@ import { plotTask, receive, retry, stop } from './plot-task-commands.js';
 import { readStatus, readStatuses } from './plot-task-status.js';
 import { refusalOf } from './refusals.js';
 import * as rules from './rules.js';
-import { statusMessageOf } from './status-message.js';
 import { nowSeconds, type TalentContext } from './talent-context.js';
 import { watchTasks } from './task-watch.js';
 
@@ -95,18 +94,18 @@ export function overlordHandlers(talent: TalentContext) {
       return {
         worker_id: talent.workerId,
         existed: false,
-        tasks: talent.tasks.select({ workerId: talent.workerId, statuses }).map(statusMessageOf),
+        tasks: talent.tasks.select({ workerId: talent.workerId, statuses }).map(talent.messageOf),
       };
     }
     const row = talent.tasks.get(taskId);
     return row === undefined
       ? { existed: false, task_id: taskId, worker_id: talent.workerId }
-      : statusMessageOf(row);
+      : talent.messageOf(row);
   }
 
   async function statusAll(): Promise<PlotTaskStatusAllResponse> {
     await talent.readYourWrites();
-    return { tasks: talent.tasks.inStatus([]).map(statusMessageOf) };
+    return { tasks: talent.tasks.inStatus([]).map(talent.messageOf) };
   }
 
   async function list(request: PlotTaskListRequest): Promise<PlotTaskListResponse> {
@@ -122,7 +121,7 @@ export function overlordHandlers(talent: TalentContext) {
       newestFirst,
       ...(after === undefined ? {} : { after }),
     });
-    const tasks = upToSize(rows.slice(0, size).map(statusMessageOf), LARGEST_PAGE_BYTES);
+    const tasks = upToSize(rows.slice(0, size).map(talent.messageOf), LARGEST_PAGE_BYTES);
     const last = rows[tasks.length - 1]?.['id'];
     const more = rows.length > tasks.length && typeof last === 'number';
     return { tasks, ...(more ? { next_page_token: pageToken(last, newestFirst) } : {}) };

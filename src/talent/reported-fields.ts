@@ -171,6 +171,7 @@ const STATUS_FIELDS: Fields = {
   command_id: ignored,
   for_attempt: ignored,
   tasks: ignored,
+  seconds_left: ignored,
 };
 
 interface Changes {

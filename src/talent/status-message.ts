@@ -23,13 +23,15 @@ const SAME_NAME = [
 
 const ORDERED_DETAILS = ['fpk', 'ppk', 'cache1', 'cache2', 'dest_type', 'dest_path'] as const;
 
-export function statusMessageOf(row: SqlRow): PlotTaskStatus {
+/** @param secondsLeft of a running task, as far as it is known */
+export function statusMessageOf(row: SqlRow, secondsLeft?: number): PlotTaskStatus {
   const reported = writeReported(row);
   const details = typeof reported['plot_details'] === 'object' ? reported['plot_details'] : {};
   return {
     ...reported,
     ...pick(row, SAME_NAME),
     existed: true,
+    ...(secondsLeft === undefined ? {} : { seconds_left: secondsLeft }),
     plot_details: {
       ...details,
       ...pick(row, ORDERED_DETAILS),

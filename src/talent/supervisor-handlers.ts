@@ -23,7 +23,6 @@ import type {
 } from '../wire/messages.js';
 import { readStatus } from './plot-task-status.js';
 import * as rules from './rules.js';
-import { statusMessageOf } from './status-message.js';
 import type { Lease } from './supervisor-leases.js';
 import type { TalentContext } from './talent-context.js';
 import { supervisorWork } from './task-watch.js';
@@ -41,14 +40,14 @@ export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: n
   async function getPlotTasks(request: PlotStatus): Promise<PlotTaskStatusAllResponse> {
     const status = readStatus('status', request.status);
     await talent.readYourWrites();
-    return { tasks: talent.tasks.inStatus(status === undefined ? WAITING : [status]).map(statusMessageOf) };
+    return { tasks: talent.tasks.inStatus(status === undefined ? WAITING : [status]).map(talent.messageOf) };
   }
 
   async function getPlotByCache(request: GetPlotByCacheRequest): Promise<PlotTaskStatusAllResponse> {
     const status = readStatus('status', request.status);
     const cache1 = rules.given('cache1', request.cache1, rules.isAbsolutePath);
     await talent.readYourWrites();
-    return { tasks: talent.tasks.onCache1(cache1, status).map(statusMessageOf) };
+    return { tasks: talent.tasks.onCache1(cache1, status).map(talent.messageOf) };
   }
 
   async function attach(request: SupervisorAttachRequest, peer: Peer): Promise<SupervisorLease> {

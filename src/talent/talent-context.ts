@@ -6,6 +6,7 @@ import type { ActorSystem } from '../runtime/actor-system.js';
 import type { Clock } from '../runtime/clock.js';
 import type { EventStore } from '../runtime/event-store/event-store.js';
 import type { SqlRow } from '../runtime/sqlite.js';
+import type { PlotTaskStatus } from '../wire/messages.js';
 import type { SupervisorLeases } from './supervisor-leases.js';
 import type { TaskFeed } from './task-feed.js';
 
@@ -15,6 +16,8 @@ export interface TalentContext {
   readonly system: ActorSystem;
   readonly store: EventStore;
   readonly tasks: PlotTaskQueries;
+  /** A row of `plot_tasks` as peers see it. */
+  readonly messageOf: (row: SqlRow) => PlotTaskStatus;
   readonly supervisors: () => readonly SqlRow[];
   readonly feed: TaskFeed;
   readonly leases: SupervisorLeases;

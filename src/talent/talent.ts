@@ -24,10 +24,12 @@ import { lostSupervisors } from './lost-supervisors.js';
 import { openConfiguredStore } from './open-store.js';
 import { overlordHandlers } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
+import { statusMessageOf } from './status-message.js';
 import { supervisorHandlers } from './supervisor-handlers.js';
 import { SupervisorLeases, supervisor } from './supervisor-leases.js';
 import type { TalentContext } from './talent-context.js';
 import { TaskFeed } from './task-feed.js';
+import { TimeLeft } from './time-left.js';
 
 export interface StartTalentOptions {
   readonly config: OwlConfig;
@@ -157,11 +159,14 @@ function createContext(
   logger: Logger,
 ): TalentContext {
   const { store, system, db } = runtime;
+  const tasks = new PlotTaskQueries(db);
+  const timeLeft = new TimeLeft(tasks, clock);
   return {
     workerId,
     system,
     store,
-    tasks: new PlotTaskQueries(db),
+    tasks,
+    messageOf: (row) => statusMessageOf(row, timeLeft.of(row)),
     supervisors: () => selectSupervisors(db),
     feed: new TaskFeed(),
     leases: new SupervisorLeases({ system, clock, logger, nodeId: workerId, shared }),

@@ -8,7 +8,6 @@
 import type { PlotTaskFilter } from '../../projections/plot-task-queries.js';
 import type { SqlRow } from '../runtime/sqlite.js';
 import type { PlotTaskChange, SupervisorWork, SupervisorWorkKind } from '../wire/messages.js';
-import { statusMessageOf } from './status-message.js';
 import type { TalentContext } from './talent-context.js';
 
 const PAGE = 256;
@@ -28,7 +27,7 @@ export async function* watchTasks(
   await talent.readYourWrites();
   for (const row of matching(talent, filter)) {
     shown.add(String(row['task_id']));
-    yield { task: statusMessageOf(row), initial: true };
+    yield { task: talent.messageOf(row), initial: true };
   }
   yield { initial_complete: true };
   for await (const taskIds of changes) {
@@ -38,7 +37,7 @@ export async function* watchTasks(
       const matches = isMatch(row, filter);
       if (matches) shown.add(taskId);
       else if (!shown.delete(taskId)) continue;
-      yield { task: statusMessageOf(row), gone: !matches };
+      yield { task: talent.messageOf(row), gone: !matches };
     }
   }
 }
@@ -54,14 +53,14 @@ export async function* supervisorWork(
   await talent.readYourWrites();
   for (const row of matching(talent, { workerId, statuses: ['received', 'pending', 'stopping'] })) {
     const kind = workKindOf(row, announced);
-    if (kind !== undefined) yield { kind, task: statusMessageOf(row) };
+    if (kind !== undefined) yield { kind, task: talent.messageOf(row) };
   }
   yield { kind: 'READY' };
   for await (const taskIds of changes) {
     for (const taskId of taskIds) {
       const row = talent.tasks.get(taskId);
       const kind = row?.['worker_id'] === workerId ? workKindOf(row, announced) : undefined;
-      if (kind !== undefined && row !== undefined) yield { kind, task: statusMessageOf(row) };
+      if (kind !== undefined && row !== undefined) yield { kind, task: talent.messageOf(row) };
     }
   }
 }

@@ -120,6 +120,7 @@ export interface PlotTaskStatus {
   command_id?: string;
   for_attempt?: number;
   tasks?: PlotTaskStatus[];
+  seconds_left?: number;
 }
 
 export interface PlotTaskStatusAllResponse {

@@ -13,7 +13,6 @@ import { resolveTaskId } from '../ids.js';
 import { renderTable, Table } from '../table.js';
 import { idsToShow, TASK_STATUSES, taskCard, taskColumns } from '../task-views.js';
 import type { Terminal } from '../terminal.js';
-import { TimeLeft } from '../time-left.js';
 
 const STATUS_HELP = `only tasks in this status, may be given several times (${TASK_STATUSES.join(', ')})`;
 
@@ -97,10 +96,7 @@ async function showTask(terminal: Terminal, options: GlobalOptions, beginning: s
   await withTalent(terminal, options, async (talent) => {
     const task = await talent.status({ task_id: await resolveTaskId(talent, beginning) });
     if (options.json) await out.line(toJson(task));
-    else {
-      const left = await new TimeLeft(talent).of([task], Date.now());
-      await out.write(taskCard(task, out, left.get(task.task_id ?? '')));
-    }
+    else await out.write(taskCard(task, out));
   });
 }
 
@@ -118,7 +114,7 @@ async function listTasks(terminal: Terminal, options: ListOptions): Promise<void
   await withTalent(terminal, options, async (talent) => {
     if (options.json) {
       await printJsonArray(terminal, pagesOf(talent));
-    } else if (!(await printTaskTable(terminal, pagesOf(talent), new TimeLeft(talent)))) {
+    } else if (!(await printTaskTable(terminal, pagesOf(talent)))) {
       const isFiltered = Object.keys(filter).length > 0;
       await terminal.err.line(
         isFiltered
@@ -130,19 +126,13 @@ async function listTasks(terminal: Terminal, options: ListOptions): Promise<void
 }
 
 /** Page by page; the first page decides the layout. Answers whether there was any task. */
-async function printTaskTable(
-  { out }: Terminal,
-  pages: AsyncIterable<PlotTaskStatus[]>,
-  timeLeft: TimeLeft,
-): Promise<boolean> {
+async function printTaskTable({ out }: Terminal, pages: AsyncIterable<PlotTaskStatus[]>): Promise<boolean> {
   const shown = new Map<string, string>();
-  const left = new Map<string, number>();
   let table: Table<PlotTaskStatus> | undefined;
   for await (const tasks of pages) {
     for (const [id, text] of idsToShow(tasks, out.width)) shown.set(id, text);
-    for (const [id, seconds] of await timeLeft.of(tasks, Date.now())) left.set(id, seconds);
     if (table === undefined) {
-      table = new Table(taskColumns(Date.now(), shown, left), tasks, out);
+      table = new Table(taskColumns(Date.now(), shown), tasks, out);
       await out.write(table.header());
     }
     await out.write(table.body(tasks));
