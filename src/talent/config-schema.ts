@@ -29,7 +29,7 @@ const DATA_RULE = 'must be the path of a directory, without NUL or line breaks';
 const Data = z.string(DATA_RULE).refine(isPath, DATA_RULE).default('./data').register(meanings, {
   rule: DATA_RULE,
   meaning:
-    'The directory of all that talent keeps; made when it is missing, if its parent is there. A relative path counts from the directory of the file that says so, otherwise from the working directory.',
+    'The directory of all that owl keeps on this machine; made when it is missing (a talent wants its parent to be there). A relative path counts from the directory of the file that says so, otherwise from the working directory.',
 });
 
 const WORKER_ID_RULE = isId('') ?? 'must be an id';
@@ -40,7 +40,7 @@ const WorkerId = z
   .register(meanings, {
     rule: WORKER_ID_RULE,
     meaning:
-      'The id of this node. Left out, talent makes one at its first start and keeps it in its data directory.',
+      'The id of this machine as a worker. Left out, talent makes one at its first start and keeps it in its data directory; a supervisor then takes that of its talent.',
   });
 
 const STORE_RULE = 'must be embedded, or esdb://… or esdb+discover://… for EventStoreDB';
@@ -79,7 +79,7 @@ const LEVEL_RULE = `must be one of ${LOG_LEVELS.join(', ')}`;
 const LogLevel = z
   .enum(LOG_LEVELS, LEVEL_RULE)
   .default('info')
-  .register(meanings, { rule: LEVEL_RULE, meaning: 'How much talent logs.' });
+  .register(meanings, { rule: LEVEL_RULE, meaning: 'How much is logged.' });
 
 function wholeNumber(range: { from: number; to: number; otherwise: number }, meaning: string) {
   const rule = `must be a whole number from ${range.from} to ${range.to}`;

@@ -28,13 +28,17 @@ export class LeasesElsewhere {
     this.takeOver = takeOver;
   }
 
-  /** From now on. @param revision of the event that says so; an older one than known changes nothing */
-  watch(lease: KeptLease, revision: number): void {
+  /**
+   * From now on.
+   * @param revision of the event that says so; an older one than known changes nothing
+   * @param leases how long its keeper may be silent, in lengths of the lease
+   */
+  watch(lease: KeptLease, revision: number, leases = SILENT_FOR_LEASES): void {
     const { workerId, leaseSeconds } = lease;
     const known = this.watched.get(workerId);
     if (known !== undefined && known.revision > revision) return;
     known?.cancel();
-    const cancel = this.clock.after(SILENT_FOR_LEASES * leaseSeconds * 1000, () => {
+    const cancel = this.clock.after(leases * leaseSeconds * 1000, () => {
       this.watched.delete(workerId);
       this.takeOver(lease, revision);
     });

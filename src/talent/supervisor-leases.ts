@@ -18,18 +18,11 @@ import {
 import type { ActorSystem } from '../runtime/actor-system.js';
 import type { ActorType, CommandResult } from '../runtime/actor-type.js';
 import type { Clock } from '../runtime/clock.js';
-import type { OwlError } from '../runtime/errors.js';
 import type { RecordedEvent } from '../runtime/event-store/event-store.js';
 import { isRefusal } from '../runtime/failure-kinds.js';
+import { FollowedSessions } from './followed-sessions.js';
 import * as leaseEvents from './lease-events.js';
-import {
-  type Attachment,
-  assertHolds,
-  type Here,
-  type KeptLease,
-  notAttached,
-  replacedBy,
-} from './lease-events.js';
+import { type Attachment, type Here, type KeptLease, notAttached, replacedBy } from './lease-events.js';
 import { LeasesElsewhere, RENEWED_AFTER_LEASES } from './leases-elsewhere.js';
 
 export const supervisor: ActorType<typeof supervisorMachine> = {
@@ -52,16 +45,12 @@ interface HeldLease extends Lease {
   /** Of the newest event it rests on. */
   readonly revision: number;
   /** When it is to be recorded again that it is kept, for other nodes to know; ms since the epoch. */
-  readonly renewAt: number;
+  renewAt: number;
+  /** Its loss could not be recorded and is tried again then, unless it is heard of; ms since the epoch. */
+  retryAt: number;
   /** Set when the history may know better: the next heartbeat looks there instead of only moving `expiresAt`. */
   doubtful: boolean;
   cancel: () => void;
-}
-
-/** A session that somebody follows; aborts, with the reason, once it holds the lease no more. */
-interface FollowedSession {
-  readonly sessionId: string;
-  readonly over: AbortController;
 }
 
 /** Before a loss that could not be recorded is recorded again. */
@@ -83,7 +72,7 @@ export interface SupervisorLeasesOptions {
 export class SupervisorLeases {
   private readonly held = new Map<string, HeldLease>();
   private readonly elsewhere: LeasesElsewhere;
-  private readonly followed = new Map<string, FollowedSession>();
+  private readonly followed: FollowedSessions;
   private readonly system: ActorSystem;
   private readonly clock: Clock;
   private readonly logger: Logger;
@@ -97,6 +86,7 @@ export class SupervisorLeases {
     this.logger = logger;
     this.nodeId = nodeId;
     this.shared = shared;
+    this.followed = new FollowedSessions(async (id) => (await system.read(supervisor, id)).snapshot, logger);
     this.elsewhere = new LeasesElsewhere(clock, (lease, revision) => void this.takeOver(lease, revision));
   }
 
@@ -119,9 +109,7 @@ export class SupervisorLeases {
       const { worker_id: workerId } = event.data;
       if (typeof workerId !== 'string') continue;
       const lease = leaseAfter(event, workerId);
-      const followed = this.followed.get(workerId);
-      if (followed !== undefined && followed.sessionId !== lease?.sessionId)
-        void this.lookUp(workerId, followed.sessionId);
+      void this.followed.check(workerId, lease?.sessionId);
       const held = this.held.get(workerId);
       if (held !== undefined && held.revision >= event.revision) continue;
       if (held !== undefined) held.doubtful = true;
@@ -143,22 +131,55 @@ export class SupervisorLeases {
   /** Takes over from any other session. The same session attaching again renews its lease. */
   async attach(attachment: Attachment, by: string): Promise<Lease> {
     const { workerId, sessionId } = attachment;
+    this.hear(workerId, sessionId);
     const done = await this.system.execute(supervisor, workerId, {
       by,
       decide: (known) => leaseEvents.attach(known, attachment, this.here()),
     });
-    this.endFollowed(workerId, (session) => session !== sessionId, replacedBy(workerId, sessionId));
+    this.followed.end(workerId, (session) => session !== sessionId, replacedBy(workerId, sessionId));
     return this.hold(attachment, done.revision, done.events.length > 0);
   }
 
   /** @throws OwlError kind `refused` when another session holds the lease or nobody does: attach anew */
   async heartbeat(workerId: string, sessionId: string, by: string): Promise<Lease> {
-    const lease = this.held.get(workerId);
+    const lease = this.hear(workerId, sessionId);
     const renews = this.shared && (lease === undefined || lease.renewAt <= this.clock.now());
-    if (lease !== undefined && lease.sessionId === sessionId && !lease.doubtful && !renews) {
-      lease.expiresAt = this.clock.now() + lease.leaseSeconds * 1000;
-      return lease;
-    }
+    if (lease === undefined || lease.doubtful) return await this.recordHeard(workerId, sessionId, by, renews);
+    if (renews) void this.renew(lease);
+    return lease;
+  }
+
+  async detach(workerId: string, sessionId: string, reason: string | undefined, by: string): Promise<void> {
+    await this.system.execute(supervisor, workerId, {
+      by,
+      decide: (known) => leaseEvents.detach(known, workerId, sessionId, reason, this.here().now),
+    });
+    this.followed.end(workerId, (session) => session === sessionId, notAttached(workerId));
+    this.release(workerId);
+  }
+
+  /**
+   * Answers a signal that aborts, with an OwlError as the reason, once the session holds the lease no more.
+   * @throws OwlError kind `refused` unless this session holds the lease of this supervisor
+   */
+  follow(workerId: string, sessionId: string): Promise<AbortSignal> {
+    return this.followed.follow(workerId, sessionId);
+  }
+
+  /** A session that is heard is not silent, whatever can be recorded of it at the moment. */
+  private hear(workerId: string, sessionId: string): HeldLease | undefined {
+    const lease = this.held.get(workerId);
+    if (lease?.sessionId !== sessionId) return undefined;
+    lease.expiresAt = this.clock.now() + lease.leaseSeconds * 1000;
+    return lease;
+  }
+
+  private async recordHeard(
+    workerId: string,
+    sessionId: string,
+    by: string,
+    renews: boolean,
+  ): Promise<Lease> {
     const { snapshot, revision, events } = await this.system.execute(supervisor, workerId, {
       by,
       decide: (known) => leaseEvents.hear(known, workerId, sessionId, this.here(), renews),
@@ -167,46 +188,17 @@ export class SupervisorLeases {
     return this.hold({ workerId, sessionId, leaseSeconds }, revision, events.length > 0);
   }
 
-  async detach(workerId: string, sessionId: string, reason: string | undefined, by: string): Promise<void> {
-    await this.system.execute(supervisor, workerId, {
-      by,
-      decide: (known) => leaseEvents.detach(known, workerId, sessionId, reason, this.here().now),
-    });
-    this.endFollowed(workerId, (session) => session === sessionId, notAttached(workerId));
-    this.release(workerId);
-  }
-
-  /**
-   * Answers a signal that aborts, with an OwlError as the reason, once the session holds the lease no more: it detached or
-   * another replaced it. A session that is lost still holds it.
-   * @throws OwlError kind `refused` unless this session holds the lease of this supervisor
-   */
-  async follow(workerId: string, sessionId: string): Promise<AbortSignal> {
-    const { snapshot } = await this.system.read(supervisor, workerId);
-    assertHolds(snapshot, workerId, sessionId);
-    const known = this.followed.get(workerId);
-    if (known?.sessionId === sessionId) return known.over.signal;
-    const over = new AbortController();
-    this.followed.set(workerId, { sessionId, over });
-    return over.signal;
-  }
-
-  /** Ends the following of a session that the history does not know as the holder any more. */
-  private async lookUp(workerId: string, sessionId: string): Promise<void> {
+  /** In the background: whether the store can be reached is not the supervisor's affair. */
+  private async renew(lease: HeldLease): Promise<void> {
+    const { workerId, sessionId, leaseSeconds } = lease;
+    lease.renewAt = Number.POSITIVE_INFINITY;
     try {
-      const { snapshot } = await this.system.read(supervisor, workerId);
-      assertHolds(snapshot, workerId, sessionId);
+      await this.recordHeard(workerId, sessionId, 'lease', true);
     } catch (error) {
-      if (isRefusal(error)) this.endFollowed(workerId, (session) => session === sessionId, error);
-      else this.logger.warn({ err: error, workerId }, 'whose session holds the lease could not be looked up');
+      lease.renewAt = this.clock.now() + leaseSeconds * 1000;
+      lease.doubtful ||= isRefusal(error);
+      this.logger.warn({ err: error, workerId }, 'that a lease is kept was not recorded; trying again');
     }
-  }
-
-  private endFollowed(workerId: string, concerns: (sessionId: string) => boolean, reason: OwlError): void {
-    const known = this.followed.get(workerId);
-    if (known === undefined || !concerns(known.sessionId)) return;
-    this.followed.delete(workerId);
-    known.over.abort(reason);
   }
 
   /** @param recorded whether it is on record by now that this node keeps it */
@@ -226,6 +218,7 @@ export class SupervisorLeases {
       expiresAt: now + leaseSeconds * 1000,
       revision,
       renewAt: renewAt ?? now,
+      retryAt: 0,
       doubtful: false,
       cancel: () => undefined,
     };
@@ -244,9 +237,10 @@ export class SupervisorLeases {
 
   /** Heartbeats only move `expiresAt`; the timer looks again when it finds that it was moved. */
   private watch(lease: HeldLease): void {
-    lease.cancel = this.clock.after(lease.expiresAt - this.clock.now(), () => {
+    const due = () => Math.max(lease.expiresAt, lease.retryAt) - this.clock.now();
+    lease.cancel = this.clock.after(due(), () => {
       if (this.held.get(lease.workerId) !== lease) return;
-      if (lease.expiresAt > this.clock.now()) this.watch(lease);
+      if (due() > 0) this.watch(lease);
       else void this.lose(lease);
     });
   }
@@ -265,10 +259,12 @@ export class SupervisorLeases {
     } catch (error) {
       if (this.stopped) return;
       this.logger.error({ err: error, workerId }, 'the loss of a supervisor was not recorded; trying again');
-      // Not held meanwhile: whether the loss is stored is unknown, and a heartbeat looks it up.
-      this.clock.after(RETRY_MS, () => {
-        if (!this.stopped && !this.held.has(workerId)) void this.lose(lease);
-      });
+      if (this.held.has(workerId)) return;
+      // Whether the loss is stored is unknown: a heartbeat looks it up.
+      lease.doubtful = true;
+      lease.retryAt = this.clock.now() + RETRY_MS;
+      this.held.set(workerId, lease);
+      this.watch(lease);
     }
   }
 
@@ -276,6 +272,9 @@ export class SupervisorLeases {
   private async takeOver(lease: KeptLease, revision: number): Promise<void> {
     const { workerId, nodeId } = lease;
     try {
+      // What is read of the store here may be late: its keeper may have said something since.
+      const newest = await this.system.read(supervisor, workerId);
+      if (newest.revision > revision) return this.resumeFrom(workerId, newest);
       const done = await this.record(workerId, (known) => leaseEvents.takeOver(known, lease, this.here()));
       if (done.events.length === 0) return;
       this.hold(lease, done.revision, true);
@@ -283,8 +282,17 @@ export class SupervisorLeases {
     } catch (error) {
       if (this.stopped) return;
       this.logger.error({ err: error, workerId, nodeId }, 'a lease was not taken over; trying again later');
-      this.elsewhere.watch(lease, revision);
+      this.elsewhere.watch(lease, revision, 1);
     }
+  }
+
+  private resumeFrom(
+    workerId: string,
+    { snapshot, revision }: CommandResult<typeof supervisorMachine>,
+  ): void {
+    const { sessionId, leaseSeconds, nodeId } = snapshot.context;
+    if (snapshot.value !== 'attached' || sessionId === null) return;
+    this.resume({ workerId, sessionId, leaseSeconds, nodeId }, revision);
   }
 
   private record(

@@ -81,7 +81,12 @@ t.test('that a lease is kept is recorded now and then', async (t) => {
   const { clock, node, events } = leaseNodes(t);
   const a = node('a');
   await a.attach('s1');
-  await beatFor(clock, a, 2 * RENEWED_AFTER_LEASES);
+  for (const recorded of [2, 3]) {
+    await beatFor(clock, a, RENEWED_AFTER_LEASES - 1);
+    t.equal((await events()).length, recorded - 1);
+    await beatFor(clock, a, 1);
+    await until('it is recorded', async () => (await events()).length === recorded);
+  }
   t.same(await events(), ['Attached a', 'LeaseKept a', 'LeaseKept a']);
 
   const alone = leaseNodes(t);
@@ -110,20 +115,58 @@ t.test('the lease of a node that is gone is taken over, by one', async (t) => {
   t.equal((await events())[2], 'Lost');
 });
 
-t.test('a lease taken over from a node that is not gone comes back with the next heartbeat', async (t) => {
+t.test('a lease whose keeper has spoken since is not taken over, however late that is heard', async (t) => {
   const { clock, node, events } = leaseNodes(t);
   const [a, b] = [node('a'), node('b')];
   await a.attach('s1');
   // b hears nothing of what a stores later: its subscription stands still.
   await b.observeAll();
-  await beatFor(clock, a, SILENT_FOR_LEASES);
-  await until('it is taken over', () => b.log.messages('warn').length === 1);
+  await beatFor(clock, a, RENEWED_AFTER_LEASES);
+  await until('a has recorded it', async () => (await events()).length === 2);
+  await beatFor(clock, a, SILENT_FOR_LEASES - RENEWED_AFTER_LEASES + 1);
+  await b.leases.follow('w', 's1');
+  a.leases.stop();
+  t.notOk((await events()).includes('LeaseKept b'));
+  clock.advance(SILENT_FOR_LEASES * LEASE_MS);
+  await until('it is taken over in the end', async () => (await events()).at(-1) === 'LeaseKept b');
+});
+
+t.test('a lease taken over from a node that was cut off comes back with the next heartbeat', async (t) => {
+  const { clock, node, events } = leaseNodes(t);
+  const [a, b] = [node('a'), node('b')];
+  await a.attach('s1');
+  await b.observeAll();
+  clock.advance(LEASE_MS / 2);
+  await a.beat('s1');
+  b.leases.resume(leaseOf('a'), 0);
+  await b.beat('s1');
   await a.observeAll();
   await a.beat('s1');
   await b.observeAll();
-  const [last, before] = (await events()).toReversed();
-  t.same([before, last], ['LeaseKept b', 'LeaseKept a']);
-  t.notOk((await events()).includes('Lost'));
+  t.same(await events(), ['Attached a', 'LeaseKept b', 'LeaseKept a']);
+});
+
+t.test('while the store is away a supervisor that is heard is not lost, nor when it is back', async (t) => {
+  let away = false;
+  const { clock, node, events } = leaseNodes(t, (proceed) => async (stream, expected, proposed) => {
+    if (away) throw new StoreUnavailableError('the store is away', 'refused');
+    return await proceed(stream, expected, proposed);
+  });
+  const a = node('a');
+  await a.attach('s1');
+  await beatFor(clock, a, RENEWED_AFTER_LEASES - 1);
+  away = true;
+  await beatFor(clock, a, 5);
+  await until('it is told', () => a.log.messages('warn').length > 1);
+  t.same(await events(), ['Attached a']);
+  away = false;
+  await until('that it is kept is recorded', async () => {
+    await beatFor(clock, a, 1);
+    return (await events()).length === 2;
+  });
+  await beatFor(clock, a, 2);
+  t.same(await events(), ['Attached a', 'LeaseKept a']);
+  t.same(a.log.messages('error'), []);
 });
 
 t.test('a lease that could not be taken over is tried again', async (t) => {
@@ -139,7 +182,7 @@ t.test('a lease that could not be taken over is tried again', async (t) => {
   await b.observeAll();
   clock.advance(SILENT_FOR_LEASES * LEASE_MS);
   await until('the failure is told', () => b.log.messages('error').length === 1);
-  clock.advance(SILENT_FOR_LEASES * LEASE_MS);
+  clock.advance(LEASE_MS);
   await until('it is taken over', async () => (await events()).at(-1) === 'LeaseKept b');
 });
 
@@ -154,7 +197,7 @@ t.test('after a restart each node goes on with its own', async (t) => {
   b.leases.resume(leaseOf('a'), 0);
   clock.advance(LEASE_MS - 1);
   await a.beat('s1');
-  t.same(await events(), ['Attached a', 'LeaseKept a'], 'and says so with the first heartbeat');
+  await until('it says so with the first heartbeat', async () => (await events()).length === 2);
   clock.advance(LEASE_MS);
   await until('it is lost', async () => (await events()).length === 3);
   t.same(b.log.messages('warn'), []);
