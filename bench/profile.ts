@@ -21,10 +21,12 @@ const Profile = z.object({
 const PLACES: readonly (readonly [place: string, url: RegExp])[] = [
   ['grpc-js', /@grpc\/grpc-js/],
   ['protobuf', /protobufjs|@protobufjs|proto-loader/],
+  ["EventStoreDB's messages (google-protobuf)", /google-protobuf|@eventstore/],
   ['XState', /xstate/],
   ['SQLite (statements, commits)', /photostructure|src\/runtime\/sqlite\.js/],
   ['machines/', /\/machines\//],
   ['projections/', /\/projections\//],
+  ['EventStoreDB: adapter', /\/event-store\/eventstoredb\//],
   ['src/runtime/', /\/src\/runtime\//],
   ['src/talent/', /\/src\/talent\//],
   ['Node: HTTP/2, streams, crypto', /^node:/],

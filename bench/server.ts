@@ -1,7 +1,6 @@
 /**
- * A server of its own process for the benchmark: `talent` is the whole service on the embedded store, `bare` is grpc-js
- * that answers the same messages of the same proto file and does nothing else. Tells its address, or its figures when
- * asked, over the IPC channel of its parent.
+ * A server of its own process for the benchmarks: `talent` is the whole service, on the embedded store or on the one that
+ * BENCH_STORE names; `bare` is grpc-js that answers the same messages of the same proto file and does nothing else.
  */
 
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -11,30 +10,21 @@ import { loadConfig } from '../src/talent/config.js';
 import { startTalent } from '../src/talent/talent.js';
 import type { PlotTaskReport, PlotTaskReportAck, PlotTaskReportAcks } from '../src/wire/messages.js';
 import { loadProto, serviceOf } from '../src/wire/proto.js';
-
-export interface ServerFigures {
-  /** Seconds of CPU this process has used. */
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-}
+import { type PartMain, playPart } from './part-main.js';
 
 const LISTEN = '127.0.0.1:0';
 const logger = pino({ level: 'error' });
 const [kind, data = ''] = process.argv.slice(2);
 
-const { address, stop } = kind === 'bare' ? await startBare() : await startWhole(data);
-process.on('message', (message) => {
-  if (message === 'figures') process.send?.(figures());
-  else void stop().then(() => process.disconnect());
-});
-process.send?.({ address });
+playPart(kind === 'bare' ? await startBare() : await startWhole(data));
 
-async function startWhole(directory: string) {
-  const { config } = loadConfig({ env: {}, cwd: '/', flags: { data: directory, listen: LISTEN } });
+async function startWhole(directory: string): Promise<PartMain> {
+  const flags = { data: directory, listen: LISTEN, store: process.env['BENCH_STORE'] };
+  const { config } = loadConfig({ env: {}, cwd: '/', flags });
   return await startTalent({ config, logger });
 }
 
-async function startBare() {
+async function startBare(): Promise<PartMain> {
   const answer = { is_success: true, msg: 'recorded', revision: 1 };
   const server = new Server({ 'grpc.enable_channelz': 0 });
   const bare = unary(logger, async () => answer);
@@ -54,12 +44,4 @@ async function startBare() {
     );
   });
   return { address: `127.0.0.1:${port}`, stop: async () => server.forceShutdown() };
-}
-
-function figures(): ServerFigures {
-  const { user, system } = process.cpuUsage();
-  return {
-    cpuSeconds: (user + system) / 1e6,
-    residentBytes: process.memoryUsage.rss(),
-  };
 }

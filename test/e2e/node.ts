@@ -1,6 +1,6 @@
 /**
- * A whole node as its users run it: `owl up` with the player as its plotter. Guarantee: when the test ends, no process of
- * it is left.
+ * A whole node as its users run it: `owl up` with the player as its plotter. Guarantee: when the test ends, nothing may be
+ * left of it but plots that are not settled, and their processes are ended.
  */
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,9 +9,11 @@ import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { askSupervisor } from '../../src/supervisor/control.js';
+import { EMBEDDED } from '../../src/talent/config-schema.js';
 import { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
 import { type OwlProcess, startOwl } from '../cli/owl-process.js';
 import { pathOf } from '../log-receiver/logs.js';
+import { nothingIsLeft } from '../support/leftovers.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 
@@ -25,23 +27,34 @@ export class Node {
   readonly talent: PlotManagerClient;
   /** HOST:PORT; stays the same over restarts. */
   readonly address: string;
+  /** The file in its data directory that holds its read models. */
+  readonly database: string;
   private readonly t: Test;
   private up: OwlProcess;
 
-  private constructor(t: Test, directory: string, up: OwlProcess, address: string) {
+  private constructor(t: Test, directory: string, up: OwlProcess, address: string, database: string) {
     this.t = t;
     this.directory = directory;
     this.up = up;
     this.address = address;
+    this.database = database;
     this.talent = new PlotManagerClient({ server: address });
   }
 
-  /** @param playerArgs besides its log and its directories; in the node's directory, which is told */
-  static async start(t: Test, playerArgs: (directory: string) => readonly string[]): Promise<Node> {
+  /**
+   * @param playerArgs besides its log and its directories; in the node's directory, which is told
+   * @param store where it keeps its history; by default in its data directory
+   */
+  static async start(
+    t: Test,
+    playerArgs: (directory: string) => readonly string[],
+    store = EMBEDDED,
+  ): Promise<Node> {
     const directory = t.testdir({ cache: {}, plots: {}, node: {} });
-    writeFileSync(join(directory, 'owl.yaml'), stringify(configWith(playerArgs(directory))));
+    writeFileSync(join(directory, 'owl.yaml'), stringify({ store, ...configWith(playerArgs(directory)) }));
     const up = startOwl(t, ['up', '--json', '--listen', '127.0.0.1:0'], { cwd: directory });
-    const node = new Node(t, directory, up, await servingAddress(up));
+    const database = store === EMBEDDED ? 'owl.db' : 'read-models.db';
+    const node = new Node(t, directory, up, await servingAddress(up), database);
     t.teardown(() => node.end());
     return node;
   }
@@ -117,6 +130,13 @@ export class Node {
 
   private async end(): Promise<void> {
     if (this.up.child.exitCode === null && this.up.child.signalCode === null) await this.stop();
+    const written = [join(this.directory, 'cache'), join(this.directory, 'plots')];
+    const left = nothingIsLeft({ data: this.data, mark: this.directory, written });
+    await left.finally(() => this.endPlots());
+  }
+
+  /** Plots outlive their node, not the test. */
+  private async endPlots(): Promise<void> {
     await until('no process of the node is left', () => {
       const left = processesOf(this.directory);
       // Whoever runs a plot ends with it.

@@ -1,51 +1,15 @@
 /** A plot from start to finish on a real node, whatever is killed in its middle. */
 
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { historyOf, rowOf, untilTask } from '../support/plotted.js';
+import { untilTask } from '../support/plotted.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 import { Node, type Service } from './node.js';
-
-/** Of 463 lines: no plot gets beyond it before the test says so. */
-const PAUSE_AT = '300';
-/** Received, pending, started, 136 lines that tell something, finished. */
-const EVENTS = 140;
-
-/** What is known of a task and what happened to it, told as if it were any task: ids of the same length, same log. */
-async function storyOf(node: Node, taskId: string): Promise<{ row: unknown; history: unknown[] }> {
-  const plotId = (await node.talent.status({ task_id: taskId })).plot_details?.id ?? 'none';
-  const story = { row: rowOf(node.data, taskId), history: await historyOf(node.talent, taskId) };
-  return JSON.parse(JSON.stringify(story).replaceAll(taskId, 'TASK').replaceAll(plotId, 'PLOT'));
-}
-
-/** Where the player of that task waits for a file. */
-function goAheadOf(directory: string, taskId: string): string {
-  return join(directory, `go-${taskId}`);
-}
-
-/** Lets it play to its end. */
-async function isOver(node: Node, taskId: string): Promise<void> {
-  writeFileSync(goAheadOf(node.directory, taskId), '');
-  await untilTask(node.talent, taskId, 'is over', ({ status = '' }) =>
-    ['finished', 'failed'].includes(status),
-  );
-}
-
-async function isInTheMiddle(node: Node, taskId: string): Promise<void> {
-  await untilTask(
-    node.talent,
-    taskId,
-    'is in its middle',
-    ({ plot_details }) => (plot_details?.progress ?? 0) > 25,
-  );
-}
+import { EVENTS, isInTheMiddle, isOver, pausingArgs, storyOf } from './paused-plots.js';
 
 t.test('whatever is killed in the middle of a plot, its row and its history are the same', async (t) => {
-  const node = await Node.start(t, (directory) => [
-    ...['--seconds', '2', '--pause-at', PAUSE_AT, '--pause-until', goAheadOf(directory, '{task_id}')],
-  ]);
+  const node = await Node.start(t, pausingArgs);
   await node.order('task-0');
   await isOver(node, 'task-0');
   const undisturbed = await storyOf(node, 'task-0');

@@ -139,9 +139,12 @@ const VARIES: ReadonlySet<string> = new Set([
   ...['plot_pid', 'log_pid', 'id', 'revision'],
 ]);
 
-/** The row of `plot_tasks` in a data directory, without what may differ between two runs. No talent of this process has it. */
-export function rowOf(data: string, taskId: string): SqlRow {
-  const db = openDatabase(join(data, 'owl.db'));
+/**
+ * The row of `plot_tasks` in a data directory, without what may differ between two runs. No talent of this process has it.
+ * @param database the file with the read models
+ */
+export function rowOf(data: string, taskId: string, database = 'owl.db'): SqlRow {
+  const db = openDatabase(join(data, database));
   try {
     const row = db.prepare('SELECT * FROM plot_tasks WHERE task_id = ?').get(taskId) ?? {};
     return Object.fromEntries(Object.entries(row).filter(([name]) => !VARIES.has(name)));

@@ -48,10 +48,12 @@ async function historyOf({ client }: TalentNode, task_id: string): Promise<strin
   return types;
 }
 
-/** Everything this node shows of tasks, in an order of its own. */
+/** Everything this node shows of tasks that does not change with time alone, in an order of its own. */
 async function shownBy({ client }: TalentNode): Promise<PlotTaskStatus[]> {
   const { tasks = [] } = await client.list({ page_size: 1000 });
-  return tasks.toSorted((a, b) => (a.task_id ?? '').localeCompare(b.task_id ?? ''));
+  return tasks
+    .map(({ seconds_left: _, ...task }) => task)
+    .toSorted((a, b) => (a.task_id ?? '').localeCompare(b.task_id ?? ''));
 }
 
 /** Waits until a node has read everything that is stored. */

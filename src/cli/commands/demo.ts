@@ -2,33 +2,25 @@
  * `owl demo`: the main job in half a minute, on a node of its own. Three tasks are ordered; players take the place of
  * plotters and play a recorded log; all else is real: talent, supervisor, log receiver, processes, files, history.
  *
- * Guarantee: however it ends, it leaves no process, and no file unless a directory for them was given.
+ * Guarantee: however it ends, it leaves no process, and no file unless a directory for them was given. What it writes to a
+ * store that was given stays there.
  */
 
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { pino } from 'pino';
-import { stringify } from 'yaml';
-import { z } from 'zod';
 import { messageOf, OwlError } from '../../runtime/errors.js';
-import { tryLock } from '../../runtime/sqlite.js';
+import { openEventStoreDb } from '../../runtime/event-store/eventstoredb/eventstoredb-store.js';
+import { isTransient } from '../../runtime/failure-kinds.js';
+import { EMBEDDED } from '../../talent/config-schema.js';
 import type { PlotTaskEventMessage, PlotTaskStatus } from '../../wire/messages.js';
-import { PACKAGE_ROOT } from '../../wire/package-root.js';
-import { PlotManagerClient } from '../../wire/plot-manager-client.js';
-import { ChildService } from '../child-service.js';
+import type { PlotManagerClient } from '../../wire/plot-manager-client.js';
+import { type DemoNodeOptions, withDemoNode } from '../demo-node.js';
+import { UsageError } from '../exit.js';
 import { formatDuration, toJson } from '../format.js';
 import type { GlobalOptions } from '../globals.js';
 import { addExamples } from '../help.js';
@@ -37,16 +29,15 @@ import { ProgressView } from '../progress-view.js';
 import { renderTable } from '../table.js';
 import type { Terminal } from '../terminal.js';
 
-const TASK_IDS = ['demo-1', 'demo-2', 'demo-3'] as const;
-const RECORDED_LOG = join(PACKAGE_ROOT, 'demo', 'madmax-k32.txt');
-const PLAY_SECONDS = 8;
-const STAGGER_SECONDS = 2;
+const TASKS = 3;
 const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 const ENDS_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 
 interface DemoOptions extends GlobalOptions {
   readonly data?: string;
+  readonly store?: string;
+  readonly storeCredentialsFile?: string;
 }
 
 export function addDemoCommand(program: Command, terminal: Terminal): void {
@@ -56,12 +47,16 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
     .description(
       'Starts a node of its own in a temporary directory, orders three plots, follows them until they are finished, shows ' +
         'what happened to one of them, and clears everything away. Players take the place of plotters: they play the log ' +
-        'of a real plot. No plot is made and nothing has to be installed.',
+        'of a real plot. No plot is made and nothing has to be installed. On EventStoreDB (--store) each demo orders tasks ' +
+        'with ids of its own, and their histories stay there.',
     )
-    .option('--data <DIR>', 'keep everything in this new directory, to look at it afterwards');
+    .option('--data <DIR>', 'keep everything in this new directory, to look at it afterwards')
+    .option('--store <STORE>', 'keep the history on EventStoreDB, as esdb://HOST:PORT (default: embedded)')
+    .option('--store-credentials-file <FILE>', 'its first line is user:password, for EventStoreDB');
   addExamples(demo, [
     ['owl demo', 'leaves nothing behind'],
     ['owl demo --data ./demo-data', 'and then `owl talent --data ./demo-data/node` to look around in it'],
+    ["owl demo --store 'esdb://localhost:2113?tls=false'", 'the same on EventStoreDB'],
   ]);
   demo.action(async (_options: unknown, self: Command) => {
     await runDemo(terminal, self.optsWithGlobals<DemoOptions>());
@@ -69,19 +64,78 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
 }
 
 async function runDemo(terminal: Terminal, options: DemoOptions): Promise<void> {
+  const store = storeOf(terminal, options);
+  const isShared = store.store !== undefined;
+  if (isShared) await assertReachable(store);
   const directory = makeDirectory(terminal, options);
+  const taskIds = makeTaskIds(isShared);
+  const [first = ''] = taskIds;
   try {
-    await withNode(terminal, directory, async (talent) => {
+    await withDemoNode(terminal, { directory, maxPlots: TASKS, store }, async (talent) => {
       try {
-        for (const taskId of TASK_IDS) await order(talent, taskId, directory);
-        await follow(terminal, options, talent);
-        await showHistory(terminal, options, talent);
+        if (isShared) await untilRead(terminal, talent);
+        for (const taskId of taskIds) await order(talent, taskId, directory);
+        await follow(terminal, options, talent, taskIds);
+        await showHistory(terminal, options, talent, first);
       } finally {
-        await endTasks(talent);
+        await endTasks(talent, taskIds);
       }
     });
   } finally {
     if (options.data === undefined) rmSync(directory, { recursive: true, force: true });
+  }
+  if (isShared && !options.json)
+    await terminal.out.line(`\nThe histories of ${taskIds.join(', ')} stay in that store.`);
+}
+
+type StoreSettings = DemoNodeOptions['store'];
+
+/** Nothing for the embedded store. */
+function storeOf({ cwd }: Terminal, { store, storeCredentialsFile: file }: DemoOptions): StoreSettings {
+  if (store === undefined || store === EMBEDDED) {
+    if (file === undefined) return {};
+    throw new UsageError('--store-credentials-file is for EventStoreDB: say with --store where that is');
+  }
+  // Not repeated in the message: it may hold a password.
+  if (!/^esdb(\+discover)?:/.test(store))
+    throw new UsageError('--store must be esdb://HOST:PORT or esdb+discover://HOST:PORT (see docs/fleet.md)');
+  return { store, ...(file === undefined ? {} : { store_credentials_file: resolve(cwd, file) }) };
+}
+
+/**
+ * A node would start, and wait for its store; a demo is no good without one.
+ * @throws OwlError that says what is wrong with the settings, or that the store is not there
+ */
+async function assertReachable({ store = '', store_credentials_file: file }: StoreSettings): Promise<void> {
+  const opened = await openEventStoreDb({
+    connectionString: store,
+    logger: pino({ level: 'silent' }),
+    ...(file === undefined ? {} : { credentialsFile: file }),
+  });
+  try {
+    await opened.head();
+  } finally {
+    await opened.close();
+  }
+}
+
+/** A store that outlives the demo may hold the tasks of another one. */
+function makeTaskIds(isShared: boolean): readonly string[] {
+  const name = isShared ? `demo-${randomUUID().slice(0, 8)}` : 'demo';
+  return Array.from({ length: TASKS }, (_, index) => `${name}-${index + 1}`);
+}
+
+/** Until a node has read what its store holds it answers no query. */
+async function untilRead({ err, interrupted }: Terminal, talent: PlotManagerClient): Promise<void> {
+  for (let told = false; !interrupted.aborted; told = true) {
+    try {
+      await talent.supervisors();
+      return;
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+    }
+    if (!told) await err.line('The node reads first what the store holds already.');
+    await pause(LOOK_EVERY_MS);
   }
 }
 
@@ -103,67 +157,6 @@ function makeDirectory({ cwd }: Terminal, { data }: DemoOptions): string {
   return directory;
 }
 
-const Serving = z.object({ address: z.string() });
-
-/** Runs `owl up` with players as plotters; when this comes back, nothing of it is left. */
-async function withNode(
-  { env, cwd, err }: Terminal,
-  directory: string,
-  work: (talent: PlotManagerClient) => Promise<void>,
-): Promise<void> {
-  const data = join(directory, 'node');
-  const config = join(directory, 'owl.yaml');
-  const logPath = join(directory, 'node.log');
-  for (const place of ['cache', 'plots']) mkdirSync(join(directory, place));
-  writeFileSync(config, stringify(demoConfig()));
-  const log = openSync(logPath, 'a', 0o600);
-  const node = new ChildService({
-    name: 'the node of the demo',
-    args: () => ['up', '--json', '--config', config, '--data', data, '--listen', '127.0.0.1:0'],
-    // What is configured here is meant for other nodes.
-    env: Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('OWL_'))),
-    cwd,
-    logger: pino({ level: 'silent' }),
-    log: { fd: log, path: logPath },
-  });
-  try {
-    const serving = await node.start().catch(async (error: unknown) => {
-      // Its log may be gone in a moment.
-      await err.write(readFileSync(logPath, 'utf8'));
-      throw error;
-    });
-    const { address } = Serving.parse(JSON.parse(serving));
-    const talent = new PlotManagerClient({ server: address });
-    try {
-      await work(talent);
-    } finally {
-      talent.close();
-    }
-  } finally {
-    await node.stop();
-    await untilFree(join(data, 'keeper.lock'));
-    closeSync(log);
-  }
-}
-
-function demoConfig(): object {
-  return {
-    supervisor: { plotter: 'player', max_plots: TASK_IDS.length, stagger_seconds: STAGGER_SECONDS },
-    plotters: {
-      player: {
-        argv: [
-          ...['{node}', '{player}', '--log', RECORDED_LOG, '--seconds', String(PLAY_SECONDS)],
-          ...['-t', '{cache1}', '-2', '{cache2}', '-d', '{dest}', '-i', '{plot_id}'],
-        ],
-        format: 'madmax',
-        temp: ['plot-k{ksize}-*-{plot_id}.*tmp'],
-        // It writes next to nothing, so a small disk is no reason to wait.
-        fills: [],
-      },
-    },
-  };
-}
-
 async function order(talent: PlotManagerClient, taskId: string, directory: string): Promise<void> {
   const { is_success = false, msg = '' } = await talent.create({
     task_id: taskId,
@@ -183,18 +176,19 @@ async function follow(
   { out, interrupted }: Terminal,
   { json = false }: DemoOptions,
   talent: PlotManagerClient,
+  taskIds: readonly string[],
 ): Promise<void> {
   const began = Date.now();
   const ended = AbortSignal.any([interrupted, out.closed]);
   const over = new Map<string, PlotTaskStatus>();
   const view = new ProgressView(out);
   try {
-    for await (const { task } of talent.watch({ task_ids: [...TASK_IDS] }, ended)) {
+    for await (const { task } of talent.watch({ task_ids: [...taskIds] }, ended)) {
       if (task === undefined) continue;
       if (json) await out.line(toJson(task));
       else await view.take(task);
       if (OVER.has(task.status ?? '')) over.set(task.task_id ?? '', task);
-      if (over.size === TASK_IDS.length) break;
+      if (over.size === taskIds.length) break;
     }
   } finally {
     await view.end();
@@ -211,8 +205,8 @@ async function showHistory(
   { out }: Terminal,
   { json = false }: DemoOptions,
   talent: PlotManagerClient,
+  taskId: string,
 ): Promise<void> {
-  const [taskId] = TASK_IDS;
   const events: PlotTaskEventMessage[] = [];
   for await (const event of talent.history({ task_id: taskId })) events.push(event);
   if (json) {
@@ -223,26 +217,25 @@ async function showHistory(
   await out.write(renderTable(historyColumns(out.width), events, out));
 }
 
-/** Plots outlive their node, so what still runs is stopped before the node is. */
-async function endTasks(talent: PlotManagerClient): Promise<void> {
+/**
+ * Plots outlive their node, so what still runs is stopped before the node is. While the store is away nothing can be
+ * stopped; then they have played to their end by the time this gives up.
+ */
+async function endTasks(talent: PlotManagerClient, taskIds: readonly string[]): Promise<void> {
   const deadline = Date.now() + ENDS_WITHIN_MS;
-  for (const task_id of TASK_IDS) {
-    while (Date.now() < deadline) {
-      const { existed = false, status = '' } = await talent.status({ task_id });
-      if (!existed || OVER.has(status)) break;
-      await talent.stop({ task_id, reason: 'the demo was ended' });
-      await pause(LOOK_EVERY_MS);
-    }
+  for (const taskId of taskIds) {
+    while (Date.now() < deadline && !(await isOver(talent, taskId))) await pause(LOOK_EVERY_MS);
   }
 }
 
-/** The last process of a node to go is the keeper of its plots, whose lock this is. */
-async function untilFree(lock: string): Promise<void> {
-  const deadline = Date.now() + ENDS_WITHIN_MS;
-  for (;;) {
-    const unlock = tryLock(lock);
-    if (unlock !== undefined) return unlock();
-    if (Date.now() > deadline) return;
-    await pause(LOOK_EVERY_MS);
+/** Asks for its end if it is not. */
+async function isOver(talent: PlotManagerClient, taskId: string): Promise<boolean> {
+  try {
+    const { existed = false, status = '' } = await talent.status({ task_id: taskId });
+    if (!existed || OVER.has(status)) return true;
+    await talent.stop({ task_id: taskId, reason: 'the demo was ended' });
+  } catch (error) {
+    if (!isTransient(error)) throw error;
   }
+  return false;
 }

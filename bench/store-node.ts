@@ -1,0 +1,7 @@
+/** The protocol node of the tests as a part of a benchmark: no EventStoreDB, but its protocol, with a memory instead of a disk. */
+
+import { EventStoreDbNode } from '../test/support/eventstoredb-node/node.js';
+import { playPart } from './part-main.js';
+
+const node = await new EventStoreDbNode().start();
+playPart({ address: node.connectionString, stop: () => node.stop() });

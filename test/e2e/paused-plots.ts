@@ -1,0 +1,56 @@
+/**
+ * Plots that stand still in their middle until a test has done there what it wants, and what is told of them afterwards:
+ * whatever was done, it is the same.
+ */
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { historyOf, rowOf, untilTask } from '../support/plotted.js';
+import type { Node } from './node.js';
+
+/** Of 463 lines: no plot gets beyond it before the test says so. */
+const PAUSE_AT = '300';
+/** Received, pending, started, 136 lines that tell something, finished. */
+export const EVENTS = 140;
+
+/** What the player is given besides its log and its directories. */
+export function pausingArgs(directory: string): readonly string[] {
+  return ['--seconds', '2', '--pause-at', PAUSE_AT, '--pause-until', goAheadOf(directory, '{task_id}')];
+}
+
+/** What is known of a task and what happened to it, told as if it were any task: ids of the same length, same log. */
+export async function storyOf(node: Node, taskId: string): Promise<{ row: unknown; history: unknown[] }> {
+  const plotId = (await node.talent.status({ task_id: taskId })).plot_details?.id ?? 'none';
+  const story = {
+    row: rowOf(node.data, taskId, node.database),
+    history: await historyOf(node.talent, taskId),
+  };
+  return JSON.parse(JSON.stringify(story).replaceAll(taskId, 'TASK').replaceAll(plotId, 'PLOT'));
+}
+
+export async function isInTheMiddle(node: Node, taskId: string): Promise<void> {
+  await untilTask(
+    node.talent,
+    taskId,
+    'is in its middle',
+    ({ plot_details }) => (plot_details?.progress ?? 0) > 25,
+  );
+}
+
+/** Lets it play to its end. */
+export function goOn(node: Node, taskId: string): void {
+  writeFileSync(goAheadOf(node.directory, taskId), '');
+}
+
+/** Lets it play to its end and waits until that is known. */
+export async function isOver(node: Node, taskId: string): Promise<void> {
+  goOn(node, taskId);
+  await untilTask(node.talent, taskId, 'is over', ({ status = '' }) =>
+    ['finished', 'failed'].includes(status),
+  );
+}
+
+/** Where the player of that task waits for a file. */
+function goAheadOf(directory: string, taskId: string): string {
+  return join(directory, `go-${taskId}`);
+}
