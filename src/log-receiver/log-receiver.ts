@@ -6,21 +6,18 @@
  * where talent was told last. It only reads: records and logs are other programs'.
  */
 
-import { existsSync, mkdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { wait } from '../runtime/backoff.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
-import { messageOf, OwlError } from '../runtime/errors.js';
 import { Releasers } from '../runtime/releasers.js';
-import { tryLock } from '../runtime/sqlite.js';
 import { systemErrorCode } from '../runtime/system-error.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { plotsDirectory, type RecordedPlot, readPlotRecords } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { PlotReporter } from './plot-reporter.js';
+import { takeReceiverLock } from './receiver-lock.js';
 
-const LOCK = 'log-receiver.lock';
 const LOOK_EVERY_MS = 200;
 /** A directory that changed so short ago may change again without looking any newer. */
 const TIMES_ARE_COARSE_MS = 50;
@@ -30,6 +27,8 @@ export interface LogReceiverOptions {
   readonly data: string;
   /** HOST:PORT of talent, which may come later. */
   readonly server: string;
+  /** Of owl, as its supervisor has to know it. */
+  readonly version: string;
   readonly logger: Logger;
   /** Default: the system's. */
   readonly clock?: Clock;
@@ -44,11 +43,12 @@ export interface LogReceiver {
 export function startLogReceiver({
   data,
   server,
+  version,
   logger,
   clock = systemClock,
 }: LogReceiverOptions): LogReceiver {
   const releasers = new Releasers(logger);
-  releasers.add('lock', lock(data));
+  releasers.add('lock', takeReceiverLock({ data, server, version }));
   const stopping = new AbortController();
   const talent = new PlotManagerClient({ server, signal: stopping.signal, clock, logger });
   releasers.add('connection', () => talent.close());
@@ -65,24 +65,6 @@ export function startLogReceiver({
       await releasers.releaseAll();
     },
   };
-}
-
-function lock(data: string): () => void {
-  const path = join(data, LOCK);
-  let unlock: (() => void) | undefined;
-  try {
-    if (!existsSync(data)) mkdirSync(data, { mode: 0o700 });
-    unlock = tryLock(path);
-  } catch (error) {
-    throw new OwlError('invalid', `data directory ${data} can't be used: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  if (unlock !== undefined) return unlock;
-  throw new OwlError(
-    'refused',
-    `data directory ${data} has a log receiver already; stop that one or choose another directory`,
-  );
 }
 
 interface FollowedPlotsOptions {

@@ -2,18 +2,21 @@
  * Reports one plot to talent: what its log tells, line by line, and in the end how it ended.
  *
  * Guarantees: every line that tells something is reported, in order, each once: the next one goes out when talent has
- * answered, and whoever begins anew asks talent for the byte up to which it has been told and goes on there. Memory is
- * bounded: the log is read no faster than talent answers.
+ * answered, and whoever begins anew asks talent for the byte up to which it has been told and goes on there. It ends when
+ * it is given up and not before: a talent that knows nothing of the plot may be the wrong one, and one that has heard all
+ * may lose it again, so both are asked again later. Memory is bounded: the log is read no faster than talent answers.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
+import { messageOf, OwlError } from '../runtime/errors.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { type PlotEnd, type PlotRecord, readPlotRecord } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
+import { sendReport } from '../wire/send-report.js';
 import { type Facts, NOTHING } from './facts.js';
 import { LogFollower } from './log-follower.js';
 import { createParser, isLogFormat, LOG_FORMATS } from './parsers/index.js';
@@ -23,6 +26,8 @@ import { endReport, newsReport } from './plot-reports.js';
 /** A plotter that prints line after line is read in pieces of that many bytes at least, or after so long. */
 const SMALL_BATCH_BYTES = 16_384;
 const PAUSE_MS = 200;
+/** Everything is told, but the record is still there: does talent still know it all? */
+const ASK_AGAIN_MS = 60_000;
 const LAST_LINES = 3;
 const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 
@@ -35,6 +40,13 @@ export interface PlotReporterOptions {
   readonly logger: Logger;
   /** Ends it, without an error and without a last word to talent. */
   readonly signal: AbortSignal;
+}
+
+interface Answer {
+  /** Talent wants to hear no more of this attempt. */
+  readonly over: boolean;
+  /** Why it has not taken the report; undefined when it has. */
+  readonly refusal: string | undefined;
 }
 
 /** What has been read of the log so far. */
@@ -52,6 +64,8 @@ export class PlotReporter {
   private readonly signal: AbortSignal;
   private follower: LogFollower | undefined;
   private end: PlotEnd | undefined;
+  /** What keeps it from reporting: said once, not at every try. */
+  private problem = '';
 
   constructor(options: PlotReporterOptions) {
     this.options = options;
@@ -62,7 +76,7 @@ export class PlotReporter {
 
   /** The plotter has ended: what its log still holds is read, and then its end is reported. */
   noteEnd(end: PlotEnd): void {
-    this.end ??= end;
+    this.end = end;
     this.follower?.finish();
   }
 
@@ -71,20 +85,29 @@ export class PlotReporter {
     this.givenUp.abort();
   }
 
-  /** Until there is nothing more to report. What goes wrong on the way is logged and tried again. */
+  /** Until it is given up. What goes wrong on the way is logged and tried again. */
   async run(): Promise<void> {
     const { signal } = this;
     const { clock } = this.options;
     while (!signal.aborted) {
       try {
         await this.report();
-        return;
+        this.problem = '';
+        await wait(clock, ASK_AGAIN_MS, signal);
       } catch (error) {
         if (signal.aborted) return;
-        this.logger.warn({ err: error }, 'a plot is not reported at the moment; trying again');
+        this.complain(error);
         await wait(clock, this.backoff.next(), signal);
       }
     }
+  }
+
+  private complain(error: unknown): void {
+    const problem = messageOf(error);
+    const level = error instanceof OwlError && error.kind === 'refused' ? 'error' : 'warn';
+    if (problem !== this.problem)
+      this.logger[level]({ err: error }, 'a plot is not reported at the moment; trying again');
+    this.problem = problem;
   }
 
   /** From the log's begin to the end of the plot, telling only what talent does not know. */
@@ -100,7 +123,10 @@ export class PlotReporter {
     const { end } = this;
     if (signal.aborted || end === undefined) return;
     const { stopping } = readPlotRecord(data, record) ?? record;
-    await this.send(endReport({ ...record, offset: reading.offset }, { ...reading, end, stopping }));
+    const report = endReport({ ...record, offset: reading.offset }, { ...reading, end, stopping });
+    const { over, refusal } = await this.send(report);
+    if (refusal !== undefined && !over)
+      throw new OwlError('refused', `talent refuses to hear how the plot has ended: ${refusal}`);
   }
 
   /** The byte up to which talent has been told of this attempt; undefined when it wants to hear no more. */
@@ -111,8 +137,12 @@ export class PlotReporter {
     return task.log_offset ?? 0;
   }
 
-  private isOver({ existed = false, attempt, status = '' }: PlotTaskStatus): boolean {
-    return !existed || attempt !== this.options.record.attempt || OVER.has(status);
+  /** @throws OwlError kind `unavailable` when talent has never heard of this attempt */
+  private isOver({ existed = false, attempt = 0, status = '' }: PlotTaskStatus): boolean {
+    const { record } = this.options;
+    if (!existed || attempt < record.attempt)
+      throw new OwlError('unavailable', 'talent knows nothing of this plot; is it the right one?');
+    return attempt > record.attempt || OVER.has(status);
   }
 
   /** False when talent wants to hear no more. */
@@ -129,8 +159,10 @@ export class PlotReporter {
         if (line.offset <= told || Object.keys(news).length === 0) continue;
         const isRunning = reading.known.started ?? false;
         const report = newsReport({ ...record, offset: line.offset }, news, isRunning, clock.now() / 1000);
-        if (!(await this.send(report))) return false;
-        this.backoff.reset();
+        const { over, refusal } = await this.send(report);
+        if (over) return false;
+        if (refusal !== undefined)
+          this.logger.error({ reason: refusal, offset }, 'talent refused what a line told; going on');
       }
       // Every look at a file costs; what comes meanwhile is read at once.
       if (isSmall && this.end === undefined) await wait(clock, PAUSE_MS, this.signal);
@@ -150,21 +182,17 @@ export class PlotReporter {
     return () => NOTHING;
   }
 
-  /** False when talent wants to hear no more of this attempt. */
-  private async send(report: PlotTaskStatus): Promise<boolean> {
-    const { talent, reports } = this.options;
-    const { is_success = false, msg } = await reports.send(report);
-    if (is_success) return true;
-    const task = await talent.status({ task_id: this.options.record.task_id });
-    if (this.isOver(task)) {
-      this.logger.info({ reason: msg }, 'talent wants to hear no more of this plot');
-      return false;
+  private async send(report: PlotTaskStatus): Promise<Answer> {
+    const { talent, reports, record } = this.options;
+    const { is_success = false, msg = '' } = await sendReport(reports, report);
+    if (is_success) {
+      this.backoff.reset();
+      this.problem = '';
+      return { over: false, refusal: undefined };
     }
-    this.logger.error(
-      { reason: msg, offset: report.log_offset },
-      'talent refused what a line told; going on',
-    );
-    return true;
+    const over = this.isOver(await talent.status({ task_id: record.task_id }));
+    if (over) this.logger.info({ reason: msg }, 'talent wants to hear no more of this plot');
+    return { over, refusal: msg };
   }
 }
 

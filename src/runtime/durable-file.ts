@@ -1,7 +1,11 @@
 /** Small files that must survive power loss: after the call the file has the whole new content, or still the whole old one. */
 
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { identifyProcess } from './process-identity.js';
+
+/** Ends the name of what is being written: by whom, and this. */
+const TEMPORARY = /\.([0-9]+)\.tmp$/;
 
 /** Readable and writable for its owner only. Throws what the file system throws. */
 export function writeFileDurably(path: string, content: string): void {
@@ -20,6 +24,18 @@ export function writeFileDurably(path: string, content: string): void {
     throw error;
   }
   syncDirectory(dirname(path));
+}
+
+/** Removes what was being written in a directory by processes that are gone. @returns their names */
+export function removeTemporaries(directory: string): string[] {
+  const names = readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const writer = Number(TEMPORARY.exec(entry.name)?.[1]);
+    // This process writes without a pause, so one with its pid is of an earlier process.
+    const isLeft = writer === process.pid || identifyProcess(writer) === undefined;
+    return entry.isFile() && Number.isInteger(writer) && isLeft ? entry.name : [];
+  });
+  for (const name of names) rmSync(join(directory, name), { force: true });
+  return names;
 }
 
 /** A new name lives in the directory, so that has to reach the disk too. */

@@ -1,13 +1,16 @@
 /**
  * Which of the waiting tasks may start now. Pure: everything it goes by comes in.
  *
- * Guarantees: no start takes space that a running plot will still use, as far as its declaration and k tell; whoever has
- * to wait gets one sentence that says why, with a key that stays the same as long as the reason does, whatever the figures
- * in the sentence; a task that waits for space is not overtaken by later ones that need the same space.
+ * Guarantees: no start takes space that a running plot will still use, as far as its declaration and k tell. Tasks start in
+ * the order they were ordered, except that one that has to wait lets others pass where there is room for both: what the
+ * first to wait for a cache or a file system needs is set aside for it (see books.ts), so nobody after it delays it.
+ * Whoever has to wait gets one sentence that says why, with a key that stays the same as long as the reason does, whatever
+ * the figures in the sentence and whoever else starts meanwhile.
  */
 
 import type { PlotKey } from '../wire/plot-record.js';
-import type { SpaceNeed } from './space-needs.js';
+import { Books } from './books.js';
+import { inGib, type Place } from './space-needs.js';
 
 export interface AdmissionLimits {
   /** Plots at the same time. */
@@ -18,31 +21,47 @@ export interface AdmissionLimits {
   readonly staggerMs: number;
 }
 
-export interface RunningPlot {
-  readonly cache1: string;
-  readonly cache2: string;
-  /** What it will still use, at the most. */
-  readonly needs: readonly SpaceNeed[];
+export interface CacheDirectory {
+  readonly path: string;
+  /** Equal for the same directory under different paths. */
+  readonly id: string;
 }
 
-export interface WaitingPlot extends PlotKey {
+/** What a plot takes on one file system. */
+export interface SpaceUse {
+  readonly fileSystem: number;
+  /** What it will still use there, at the most. */
+  readonly bytes: number;
+  /** How much more than now is free there when it has ended; negative where the plot itself stays. */
+  readonly gain: number;
+}
+
+export interface RunningPlot {
+  /** One or two. */
+  readonly caches: readonly CacheDirectory[];
+  readonly needs: readonly SpaceUse[];
+}
+
+export interface SpaceWanted extends SpaceUse {
+  readonly place: Place;
+  readonly path: string;
+  /** Bytes that are free on the file system now, and what it could hold if nothing were on it. */
+  readonly free: number;
+  readonly size: number;
+}
+
+export interface WaitingPlot extends PlotKey, RunningPlot {
   readonly ksize: number;
-  readonly cache1: string;
-  readonly cache2: string;
-  readonly dest_path: string;
-  readonly needs: readonly SpaceNeed[];
+  readonly needs: readonly SpaceWanted[];
 }
 
 export interface AdmissionState {
   readonly limits: AdmissionLimits;
-  readonly draining: boolean;
   readonly running: readonly RunningPlot[];
-  /** Bytes that are free now, by file system. */
-  readonly free: ReadonlyMap<number, number>;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
-  /** When the last plot was started; undefined for never. */
-  readonly lastStart: number | undefined;
+  /** When the last plot was started; -Infinity for never. */
+  readonly lastStart: number;
 }
 
 export interface WaitReason {
@@ -50,6 +69,8 @@ export interface WaitReason {
   readonly key: string;
   /** For operators. */
   readonly sentence: string;
+  /** It lies in what this task needs. */
+  readonly isOwn?: boolean;
 }
 
 export interface Admission {
@@ -58,95 +79,102 @@ export interface Admission {
   readonly wait: WaitReason | undefined;
 }
 
-/** @param waiting in the order they were ordered; at most one of them is admitted */
+export const DRAINING: WaitReason = {
+  key: 'draining',
+  sentence: 'the supervisor is draining: what runs is finished, nothing new is started',
+};
+
+/** @param running how many plots run */
+export function maxPlotsReason(running: number): WaitReason {
+  const plots = running === 1 ? '1 plot runs' : `${running} plots run`;
+  return { key: 'max_plots', sentence: `${plots} on this machine, as many as max_plots allows` };
+}
+
+const BEHIND_OTHERS: WaitReason = {
+  key: maxPlotsReason(0).key,
+  sentence: 'tasks ordered earlier start first, and with them there are as many plots as max_plots allows',
+};
+
+/** @param waiting in the order they were ordered. All that are admitted may start, in that order. */
 export function admit(waiting: readonly WaitingPlot[], state: AdmissionState): Admission[] {
-  const claimed = new Map<number, string>();
-  let admitted = false;
+  const { limits, running } = state;
+  const books = new Books(running);
+  let places = limits.maxPlots - running.length;
+  let mayStart = !isTooSoon(state);
   return waiting.map((plot) => {
-    const lastStart = admitted ? state.now : state.lastStart;
-    const wait =
-      admitted && state.limits.staggerMs === 0 ? TURN : reasonToWait(plot, { ...state, lastStart }, claimed);
-    if (wait === undefined) admitted = true;
-    return { plot, wait };
+    const lack = reasonToWait(plot, limits, books);
+    if (lack !== undefined) return { plot, wait: lack };
+    if (places <= 0) return { plot, wait: BEHIND_OTHERS };
+    // From here on it counts as running, also while it waits for the stagger: those after it are told what comes then.
+    books.take(plot);
+    places -= 1;
+    if (!mayStart) return { plot, wait: staggerReason(limits) };
+    mayStart = limits.staggerMs === 0;
+    return { plot, wait: undefined };
   });
 }
 
-/** Not told to anyone: it is its turn as soon as the one before has started. */
-const TURN: WaitReason = { key: 'turn', sentence: 'starts next' };
-
-export function isTurn(reason: WaitReason): boolean {
-  return reason === TURN;
+/** A start that lies in the future was noted before the clock was set back. */
+function isTooSoon({ limits, now, lastStart }: AdmissionState): boolean {
+  return now >= lastStart && now < lastStart + limits.staggerMs;
 }
 
-/** @param claimed file systems that earlier tasks wait for, with the task; a wait for space is added */
-function reasonToWait(
-  plot: WaitingPlot,
-  state: AdmissionState,
-  claimed: Map<number, string>,
-): WaitReason | undefined {
-  const { limits, draining, running, now, lastStart } = state;
-  if (draining) {
-    return {
-      key: 'draining',
-      sentence: 'the supervisor is draining: what runs is finished, nothing new is started',
-    };
-  }
-  if (running.length >= limits.maxPlots) {
-    return {
-      key: 'max_plots',
-      sentence: `${running.length} plots run on this machine, as many as max_plots allows`,
-    };
-  }
-  for (const cache of new Set([plot.cache1, plot.cache2])) {
-    const users = running.filter(({ cache1, cache2 }) => cache1 === cache || cache2 === cache).length;
-    if (users >= limits.maxPlotsPerCache) {
-      return {
-        key: `max_per_cache ${cache}`,
-        sentence: `${users} plots use ${cache}, as many as max_per_cache allows`,
-      };
-    }
-  }
-  const shortage = plot.needs
-    .map((need) => lackOf(plot, need, state, claimed))
-    .find((lack) => lack !== undefined);
-  if (shortage !== undefined) return shortage;
-  if (lastStart !== undefined && now < lastStart + limits.staggerMs) {
-    return {
-      key: 'stagger',
-      sentence: `plots start ${limits.staggerMs / 1000} s apart, and one has just started`,
-    };
-  }
-  return undefined;
+function staggerReason({ staggerMs }: AdmissionLimits): WaitReason {
+  return { key: 'stagger', sentence: `plots start ${staggerMs / 1000} s apart, and one has just started` };
 }
 
-function lackOf(
-  plot: WaitingPlot,
-  { place, fileSystem, bytes }: SpaceNeed,
-  { running, free }: AdmissionState,
-  claimed: Map<number, string>,
-): WaitReason | undefined {
-  const path = place === 'dest' ? plot.dest_path : plot[place];
-  const before = claimed.get(fileSystem);
-  if (before !== undefined) {
-    return {
-      key: `behind ${before} ${place}`,
-      sentence: `task ${before} was first to wait for space in ${place} ${path}`,
-    };
-  }
-  const there = free.get(fileSystem) ?? 0;
-  const promised = running
-    .flatMap(({ needs }) => needs)
-    .reduce((sum, need) => (need.fileSystem === fileSystem ? sum + need.bytes : sum), 0);
-  if (there - promised >= bytes) return undefined;
-  claimed.set(fileSystem, plot.task_id);
-  const use = promised > 0 ? `, of which running plots will still use ${gib(promised)}` : '';
+/** Undefined: there is room. Otherwise what the plot must not lose to those after it is set aside. */
+function reasonToWait(plot: WaitingPlot, limits: AdmissionLimits, books: Books): WaitReason | undefined {
+  const tooLarge = plot.needs.find(({ bytes, size }) => bytes > size);
+  if (tooLarge !== undefined) return neverReason(plot, tooLarge);
+  const caches = plot.caches.filter((cache) => books.plotsWith(cache) >= limits.maxPlotsPerCache);
+  const needs = plot.needs.filter((need) => leftOn(need, books) < need.bytes);
+  const lasting = needs.filter((need) => need.free + books.gainOn(need) < need.bytes);
+  const [reason] = [
+    ...lasting.map((need) => spaceReason(plot, need, books)),
+    ...caches.map((cache) => cacheReason(cache, limits)),
+    ...needs.map((need) => spaceReason(plot, need, books)),
+  ];
+  if (lasting.length > 0) {
+    // Only who moves files away can end this: until then nothing else needs to stand idle for it.
+    const short = { caches: [], needs: lasting };
+    books.setAside(short, short);
+  } else if (reason !== undefined) books.setAside(plot, { caches, needs });
+  return reason;
+}
+
+function leftOn(need: SpaceWanted, books: Books): number {
+  return need.free - books.promisedToRunning(need) - books.promisedToEarlier(need);
+}
+
+function neverReason({ ksize }: WaitingPlot, { place, path, bytes, size }: SpaceWanted): WaitReason {
   return {
-    key: `space ${place} ${path}`,
-    sentence: `${place} ${path} has ${gib(there)} free${use}; a k${plot.ksize} plot needs ${gib(bytes)} there`,
+    key: `size ${place} ${path}`,
+    isOwn: true,
+    sentence: `${place} ${path} can hold ${inGib(size)} in all; a k${ksize} plot needs ${inGib(bytes)} there`,
   };
 }
 
-function gib(bytes: number): string {
-  const value = bytes / 2 ** 30;
-  return value >= 1 ? `${value.toFixed(1)} GiB` : `${(value * 1024).toFixed(1)} MiB`;
+function cacheReason({ path }: CacheDirectory, { maxPlotsPerCache }: AdmissionLimits): WaitReason {
+  return {
+    key: `max_per_cache ${path}`,
+    isOwn: true,
+    sentence: `max_per_cache is ${maxPlotsPerCache}, and as many plots use ${path} or were ordered earlier`,
+  };
+}
+
+function spaceReason({ ksize }: WaitingPlot, need: SpaceWanted, books: Books): WaitReason {
+  const { place, path, bytes, free } = need;
+  const running = books.promisedToRunning(need);
+  const earlier = books.promisedToEarlier(need);
+  const takers = [
+    ...(running > 0 ? [`running plots will still use ${inGib(running)}`] : []),
+    ...(earlier > 0 ? [`tasks ordered earlier need ${inGib(earlier)}`] : []),
+  ];
+  const but = takers.length === 0 ? '' : `, but ${takers.join(' and ')}`;
+  return {
+    key: `space ${place} ${path}`,
+    isOwn: true,
+    sentence: `${place} ${path} has ${inGib(free)} free${but}; a k${ksize} plot needs ${inGib(bytes)} there`,
+  };
 }

@@ -66,14 +66,18 @@ export class KeeperLink {
     return this.kept.has(nameOf(key));
   }
 
-  /** @throws OwlError with the keeper's reason, or kind `unavailable` when it is gone: the plot may run all the same */
+  /**
+   * @throws OwlError kind `invalid` when the plotter can never be started here, `refused` with the keeper's reason when it
+   *   can't for the moment, `unavailable` when the keeper is gone: then the plot may run all the same
+   */
   async start(start: PlotStart): Promise<PlotRecord> {
     if (this.peer === undefined)
       throw new OwlError('unavailable', 'the keeper of plots is gone; a new one is being started');
     // Before the answer comes the plotter may have ended, and its end been told.
     this.kept.add(nameOf(start));
     try {
-      await this.peer.call('start', start);
+      const reason = impossibleIn(await this.peer.call('start', start));
+      if (reason !== undefined) throw new OwlError('invalid', reason);
     } catch (error) {
       this.kept.delete(nameOf(start));
       throw error;
@@ -157,6 +161,12 @@ export class KeeperLink {
 
 function nameOf({ task_id, attempt }: PlotKey): string {
   return `${task_id}.${attempt}`;
+}
+
+/** See `StartAnswer`. */
+function impossibleIn(answer: unknown): string | undefined {
+  if (typeof answer !== 'object' || answer === null || !('impossible' in answer)) return undefined;
+  return String(answer.impossible);
 }
 
 function keysOf(value: unknown): PlotKey[] {

@@ -29,12 +29,20 @@ import { PLOT_VARIABLE } from './plot-processes.js';
 /** All of a record that is known before its process is. */
 export type PlotStart = Omit<PlotRecord, 'process' | 'started_time'>;
 
+/** How a start came out. Whatever may pass by itself is an error of the call instead. */
+export interface StartAnswer {
+  /** Why this plotter can never be started here; missing when it was. */
+  readonly impossible?: string;
+}
+
 /** The log is there already: this attempt was begun before. */
 export const LOG_EXISTS = 'the log exists already';
 
 /** How long a new keeper waits for the supervisor that has just made it. */
 const FIRST_CALL_MS = 10_000;
 const WRITE_AGAIN_MS = 1_000;
+/** What is wrong with a program itself; anything else is the machine's trouble and may pass. */
+const LASTING: ReadonlySet<string | undefined> = new Set(['ENOENT', 'EACCES', 'ENOEXEC']);
 
 export interface KeeperOptions {
   /** The supervisor's data directory. Absolute. */
@@ -82,49 +90,66 @@ export class Keeper {
     this.endWhenIdle();
   }
 
-  private answer(method: string, params: unknown): Promise<PlotRecord> | PlotKey[] {
+  private answer(method: string, params: unknown): Promise<StartAnswer> | PlotKey[] {
     if (method === 'list') return [...this.plots.values()];
     if (method === 'start' && isPlotStart(params)) return this.start(params);
     throw new OwlError('invalid', `the keeper knows no call ${method} like this`);
   }
 
-  private async start(start: PlotStart): Promise<PlotRecord> {
-    const { data, clock } = this.options;
-    const [program, ...args] = start.argv;
-    if (program === undefined) throw new OwlError('invalid', 'a plotter without a program');
+  private async start(start: PlotStart): Promise<StartAnswer> {
     const log = openLog(start.log_path);
-    let child: ChildProcess;
     try {
-      child = spawn(program, args, {
+      const { child, pid } = await this.launch(start, log);
+      this.record(start, child, pid);
+      return {};
+    } catch (error) {
+      rmSync(start.log_path, { force: true });
+      if (error instanceof OwlError && error.kind === 'invalid') return { impossible: error.message };
+      throw error;
+    } finally {
+      closeSync(log);
+    }
+  }
+
+  /** @throws OwlError kind `invalid` when the program will never run here, `unavailable` when it may later */
+  private async launch(
+    start: PlotStart,
+    log: number,
+  ): Promise<{ readonly child: ChildProcess; readonly pid: number }> {
+    const { data } = this.options;
+    const [program = '', ...args] = start.argv;
+    try {
+      const child = spawn(program, args, {
         detached: true,
         stdio: ['ignore', log, log],
         cwd: data,
         env: { ...process.env, [PLOT_VARIABLE]: plotRecordPath(data, start) },
       });
+      const { pid } = child;
+      if (pid === undefined) throw await errorOf(child);
+      this.watch(child, start);
+      return { child, pid };
     } catch (error) {
-      rmSync(start.log_path, { force: true });
-      throw error;
-    } finally {
-      closeSync(log);
+      const kind = LASTING.has(systemErrorCode(error)) ? 'invalid' : 'unavailable';
+      throw new OwlError(kind, `${program} can't be started: ${messageOf(error)}`, { cause: error });
     }
-    const { pid } = child;
-    if (pid === undefined) {
-      rmSync(start.log_path, { force: true });
-      throw await reasonOf(child, program);
-    }
-    this.watch(child, start);
+  }
+
+  private record(start: PlotStart, child: ChildProcess, pid: number): void {
+    const { data, clock } = this.options;
     try {
       const identity = identifyChild(pid);
       if (identity === undefined)
         throw new OwlError('invalid', 'there is no /proc here: plotters run on Linux only');
-      const record = { ...start, started_time: clock.now() / 1000, process: processRecordOf(identity) };
-      writePlotRecord(data, record);
-      return record;
+      writePlotRecord(data, {
+        ...start,
+        started_time: clock.now() / 1000,
+        process: processRecordOf(identity),
+      });
     } catch (error) {
       // Nobody would ever know of it.
       this.plots.delete(child);
       process.kill(-pid, 'SIGKILL');
-      rmSync(start.log_path, { force: true });
       throw error;
     }
   }
@@ -174,12 +199,8 @@ function openLog(path: string): number {
 }
 
 /** Why a program could not be started: Node tells it one turn later. */
-function reasonOf(child: ChildProcess, program: string): Promise<OwlError> {
-  return new Promise((resolve) => {
-    child.once('error', (error) => {
-      resolve(new OwlError('invalid', `${program} can't be started: ${messageOf(error)}`));
-    });
-  });
+function errorOf(child: ChildProcess): Promise<Error> {
+  return new Promise((resolve) => child.once('error', resolve));
 }
 
 /** Its sender is this version's supervisor or a later one: what the keeper itself uses must be there. */

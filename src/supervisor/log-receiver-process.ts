@@ -1,39 +1,42 @@
 /**
- * The log receiver's process: one per supervisor, started again whenever it is gone.
+ * The log receiver of a supervisor: whichever process has the lock of its data directory, and one that is started where
+ * there is none.
  *
- * Guarantees: it outlives a supervisor that is killed, and the next supervisor takes it over if it is of the same version
- * and was started in the same way, and replaces it otherwise; a supervisor that ends in order ends it too.
+ * Guarantees: one that is there is taken over, whoever started it, if it is of the same version and reports to the same
+ * talent, and replaced otherwise; one that is gone is followed by another, whatever keeps it from starting for a while; it
+ * outlives a supervisor that is killed, and ends with one that ends in order.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
-import { writeFileDurably } from '../runtime/durable-file.js';
 import { messageOf } from '../runtime/errors.js';
 import { identifyChild, isAlive, type ProcessIdentity } from '../runtime/process-identity.js';
+import { systemErrorCode } from '../runtime/system-error.js';
+import { type LogReceiverIdentity, readLogReceiver } from '../wire/log-receiver-identity.js';
 
 /** One that lived so long was well: its successor need not wait. */
 const WELL_AFTER_MS = 10_000;
 const LOOK_EVERY_MS = 200;
+/** How often a new one is looked for. */
+const KNOCK_MS = 20;
+const STARTS_WITHIN_MS = 10_000;
 const ENDS_WITHIN_MS = 5_000;
 
 export interface LogReceiverProcessOptions {
   /** The supervisor's data directory. Absolute. */
   readonly data: string;
-  readonly argv: readonly string[];
+  /** HOST:PORT of the talent that it has to report to. */
+  readonly server: string;
+  /** That it has to be of. */
   readonly version: string;
+  /** Command line that starts one of that version for that talent. */
+  readonly argv: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
   /** Another process is the log receiver from now on. */
   readonly onStarted: (pid: number) => void;
-}
-
-interface Known extends ProcessIdentity {
-  readonly version: string;
-  readonly argv: readonly string[];
 }
 
 export class LogReceiverProcess {
@@ -41,7 +44,7 @@ export class LogReceiverProcess {
   private readonly backoff = new Backoff({ firstMs: 100, longestMs: 5_000 });
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
-  private current: ProcessIdentity | undefined;
+  private current: LogReceiverIdentity | undefined;
 
   constructor(options: LogReceiverProcessOptions) {
     this.options = options;
@@ -51,133 +54,134 @@ export class LogReceiverProcess {
     return this.current?.pid;
   }
 
-  /** Takes over the one that is there, or starts one; after this call there is one, if it can be started at all. */
+  /** Resolves once there is one, or the first try to start one has failed: more follow. */
   async start(): Promise<void> {
-    const { logger } = this.options;
-    const there = this.read();
-    if (there !== undefined && isAlive(there)) {
-      if (this.isSame(there)) {
-        logger.info({ pid: there.pid }, 'the log receiver of the last supervisor goes on');
-        this.note(there);
-        this.running = this.keep(this.goneOf(there));
-        return;
-      }
-      logger.info({ pid: there.pid }, 'the log receiver is of another version; replacing it');
-      await this.end(there);
-    }
-    this.running = this.keep(this.launch());
+    const first = this.bringUp();
+    this.running = this.keep(first);
+    // What went wrong is told and mended there.
+    await first.catch(() => undefined);
   }
 
+  /** Ends it, whoever started it. */
   async stop(): Promise<void> {
     this.stopping.abort();
-    const { current } = this;
-    if (current !== undefined) await this.end(current);
     await this.running;
-    rmSync(this.file, { force: true });
+    for (const receiver of [this.current, readLogReceiver(this.options.data)])
+      if (receiver !== undefined) await this.end(receiver);
   }
 
-  private get file(): string {
-    return join(this.options.data, 'log-receiver.json');
-  }
-
-  /** @param gone resolves when the present one has ended */
-  private async keep(gone: Promise<string>): Promise<void> {
+  private async keep(first: Promise<LogReceiverIdentity | undefined>): Promise<void> {
     const { clock, logger } = this.options;
     const { signal } = this.stopping;
-    let ended = gone;
-    let since = clock.now();
-    for (;;) {
-      const how = await ended;
+    for (let next = first; ; next = this.bringUp()) {
+      const since = clock.now();
+      try {
+        const receiver = await next;
+        if (receiver !== undefined) await this.goneOf(receiver);
+        if (signal.aborted) return;
+        logger.error({ pid: receiver?.pid }, 'there is no log receiver any more; starting one');
+      } catch (error) {
+        logger.error({ err: error }, 'the log receiver can not be looked after; trying again');
+      }
       this.current = undefined;
-      if (signal.aborted) return;
       if (clock.now() - since > WELL_AFTER_MS) this.backoff.reset();
-      logger.error({ how }, 'the log receiver is gone; starting it again');
       await wait(clock, this.backoff.next(), signal);
       if (signal.aborted) return;
-      since = clock.now();
-      ended = this.launch();
     }
   }
 
-  /** Resolves when it has ended, with how. */
-  private launch(): Promise<string> {
-    const { data, argv, version } = this.options;
+  /** Undefined when there is none in the end. */
+  private async bringUp(): Promise<LogReceiverIdentity | undefined> {
+    const receiver = (await this.takeOver()) ?? (await this.launch());
+    if (receiver === undefined) return undefined;
+    this.options.logger.info({ pid: receiver.pid }, 'there is a log receiver');
+    this.current = receiver;
+    this.options.onStarted(receiver.pid);
+    return receiver;
+  }
+
+  /** The one that is there, if it is fit; one that is not is ended. */
+  private async takeOver(): Promise<LogReceiverIdentity | undefined> {
+    const { data, logger } = this.options;
+    const there = readLogReceiver(data);
+    if (there === undefined || this.isFit(there)) return there;
+    const { pid, version, server } = there;
+    logger.warn(
+      { pid, version, server },
+      'the log receiver is of another version or for another talent; replacing it',
+    );
+    await this.end(there);
+    return undefined;
+  }
+
+  /** Another that was started meanwhile is as good. Undefined when none came up. */
+  private async launch(): Promise<LogReceiverIdentity | undefined> {
+    const { clock, data } = this.options;
+    const { signal } = this.stopping;
+    const child = this.spawn();
+    const identity = child?.pid === undefined ? undefined : identifyChild(child.pid);
+    const deadline = clock.now() + STARTS_WITHIN_MS;
+    let isStarting = identity !== undefined;
+    while (isStarting) {
+      await wait(clock, KNOCK_MS, signal);
+      // Asked first: one that has ended may have done so because another had the lock already.
+      isStarting = identity !== undefined && isAlive(identity) && clock.now() < deadline && !signal.aborted;
+      const there = readLogReceiver(data);
+      if (there !== undefined) return this.isFit(there) ? there : undefined;
+    }
+    if (identity !== undefined) await this.end(identity);
+    return undefined;
+  }
+
+  private spawn(): ChildProcess | undefined {
+    const { data, argv, logger } = this.options;
     const [program = '', ...args] = argv;
-    let child: ChildProcess;
     try {
       // Its log goes where the supervisor's goes.
-      child = spawn(program, args, { detached: true, stdio: ['ignore', 'ignore', 2], cwd: data });
+      const child = spawn(program, args, { detached: true, stdio: ['ignore', 'ignore', 2], cwd: data });
+      child.on('error', (error) =>
+        logger.error({ reason: messageOf(error) }, 'no log receiver can be started'),
+      );
+      child.on('exit', (code, signal) =>
+        logger.info({ pid: child.pid, code, signal }, 'a log receiver has ended'),
+      );
+      child.unref();
+      return child;
     } catch (error) {
-      return Promise.resolve(messageOf(error));
-    }
-    child.unref();
-    const { pid } = child;
-    const identity = pid === undefined ? undefined : identifyChild(pid);
-    if (identity !== undefined) {
-      writeFileDurably(this.file, `${JSON.stringify({ ...identity, version, argv })}\n`);
-      this.note(identity);
-    }
-    return new Promise((resolve) => {
-      child.once('error', (error) => resolve(messageOf(error)));
-      child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`));
-    });
-  }
-
-  private note(identity: ProcessIdentity): void {
-    this.current = identity;
-    this.options.onStarted(identity.pid);
-  }
-
-  /** Of a process that is nobody's child here. */
-  private async goneOf(identity: ProcessIdentity): Promise<string> {
-    while (isAlive(identity) && !this.stopping.signal.aborted)
-      await wait(this.options.clock, LOOK_EVERY_MS, this.stopping.signal);
-    return 'it vanished';
-  }
-
-  private async end(identity: ProcessIdentity): Promise<void> {
-    const { clock } = this.options;
-    const never = new AbortController();
-    const deadline = clock.now() + ENDS_WITHIN_MS;
-    kill(identity, 'SIGTERM');
-    while (isAlive(identity)) {
-      if (clock.now() >= deadline) kill(identity, 'SIGKILL');
-      await wait(clock, 20, never.signal);
-    }
-  }
-
-  private isSame({ version, argv }: Known): boolean {
-    return version === this.options.version && argv.join('\0') === this.options.argv.join('\0');
-  }
-
-  private read(): Known | undefined {
-    try {
-      const known: unknown = JSON.parse(readFileSync(this.file, 'utf8'));
-      return isKnown(known) ? known : undefined;
-    } catch {
-      // There is none, or it is half of one: then it is nobody's either.
+      logger.error({ reason: messageOf(error) }, 'no log receiver can be started');
       return undefined;
     }
   }
-}
 
-function kill(identity: ProcessIdentity, signal: NodeJS.Signals): void {
-  if (!isAlive(identity)) return;
-  try {
-    process.kill(identity.pid, signal);
-  } catch {
-    // It ended between the look and the signal.
+  private async goneOf(receiver: ProcessIdentity): Promise<void> {
+    const { signal } = this.stopping;
+    while (isAlive(receiver) && !signal.aborted) await wait(this.options.clock, LOOK_EVERY_MS, signal);
+  }
+
+  private async end(receiver: ProcessIdentity): Promise<void> {
+    const { clock, logger } = this.options;
+    const never = new AbortController();
+    const deadline = clock.now() + ENDS_WITHIN_MS;
+    let mayEndIt = kill(receiver, 'SIGTERM');
+    while (mayEndIt && isAlive(receiver)) {
+      if (clock.now() >= deadline) mayEndIt = kill(receiver, 'SIGKILL');
+      await wait(clock, KNOCK_MS, never.signal);
+    }
+    if (!mayEndIt)
+      logger.error({ pid: receiver.pid }, "the log receiver is another user's and stays; end it");
+  }
+
+  private isFit({ version, server }: LogReceiverIdentity): boolean {
+    return version === this.options.version && server === this.options.server;
   }
 }
 
-function isKnown(value: unknown): value is Known {
-  if (typeof value !== 'object' || value === null) return false;
-  const { pid, bootId, startTime, version, argv }: Partial<Record<keyof Known, unknown>> = value;
-  return (
-    typeof pid === 'number' &&
-    typeof bootId === 'string' &&
-    typeof startTime === 'string' &&
-    typeof version === 'string' &&
-    Array.isArray(argv)
-  );
+/** False when this user may not. */
+function kill(receiver: ProcessIdentity, signal: NodeJS.Signals): boolean {
+  try {
+    return !isAlive(receiver) || process.kill(receiver.pid, signal);
+  } catch (error) {
+    // Others mean that it ended between the look and the signal.
+    return systemErrorCode(error) !== 'EPERM';
+  }
 }

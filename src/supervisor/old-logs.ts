@@ -2,7 +2,7 @@
  * The logs of plots that are over, of which there would otherwise be more every day.
  *
  * Guarantees: a log goes once its plot is settled and nothing was written to it for as long as is configured; nothing but logs
- * goes, and what can't be removed is reported and harms nothing else.
+ * goes, and none while it is not known which plots are settled; what can't be removed is reported and harms nothing else.
  */
 
 import { readdir, rm, stat } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { wait } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
-import { messageOf } from '../runtime/errors.js';
+import { messageOf, OwlError } from '../runtime/errors.js';
 import { LOG_SUFFIX, logsDirectory, readPlotRecords } from '../wire/plot-record.js';
 
 const DAY_MS = 86_400_000;
@@ -46,7 +46,11 @@ async function removeOnce({ data, keepDays, clock, logger }: OldLogsOptions): Pr
   const directory = logsDirectory(data);
   const names = (await readdir(directory)).filter((name) => name.endsWith(LOG_SUFFIX));
   // Read after the names: a plot that has begun meanwhile is not among them.
-  const unsettled = new Set(readPlotRecords(data).plots.map(({ record }) => record.log_path));
+  const { plots, problems } = readPlotRecords(data);
+  const [problem] = problems;
+  if (problem !== undefined)
+    throw new OwlError('unavailable', `which logs are still needed is not known: ${problem}`);
+  const unsettled = new Set(plots.map(({ record }) => record.log_path));
   let removed = 0;
   for (const path of names.map((name) => join(directory, name))) {
     if (unsettled.has(path)) continue;

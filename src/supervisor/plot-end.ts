@@ -1,12 +1,14 @@
 /**
- * Whether and how a plotter has ended.
+ * Whether and how a plotter has ended, and whether talent knows.
  *
  * Guarantee: what a keeper has written counts; only where no keeper will ever write is it told from the process, and then
  * it says that nobody saw the end, and what is known instead.
  */
 
+import { statSync } from 'node:fs';
 import type { Clock } from '../runtime/clock.js';
 import { identifyProcess, isAlive } from '../runtime/process-identity.js';
+import type { PlotTaskStatus } from '../wire/messages.js';
 import { identityOf, type PlotEnd, type PlotRecord, readPlotEnd, writePlotEnd } from '../wire/plot-record.js';
 
 /**
@@ -30,6 +32,26 @@ export function findEnd(
   });
   // Its keeper may have written it at the last moment.
   return readPlotEnd(data, record);
+}
+
+/** Talent was told everything that the log holds, and how the process ended if anybody knows. */
+export function isEndTold(
+  { log_offset = 0, exit_code, exit_signal }: PlotTaskStatus,
+  { log_path }: PlotRecord,
+  end: PlotEnd | undefined,
+): boolean {
+  const isHowTold =
+    (exit_code ?? null) === (end?.exit_code ?? null) && (exit_signal ?? null) === (end?.exit_signal ?? null);
+  return isHowTold && log_offset >= sizeOf(log_path);
+}
+
+/** 0 when it is gone: then there is nothing to wait for. */
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
 }
 
 function reasonOfVanishing({ process: { pid, boot_id } }: PlotRecord): string {

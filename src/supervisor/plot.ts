@@ -4,10 +4,10 @@
  * Guarantees: talent is told that it started before anyone reports anything else of it; its end is noticed whoever saw it,
  * and settled by the log receiver, except for one that is being stopped: of that the supervisor reports `stopped`, after
  * every process of it is gone, its log was read to the end and its temp files are removed. What talent has given up is
- * ended here too. Whatever is interrupted goes on from the record when the supervisor is started again.
+ * ended here too. What can't be done now is told and tried again, and whatever is interrupted goes on from the record when
+ * the supervisor is started again.
  */
 
-import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
@@ -17,15 +17,23 @@ import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import {
   identityOf,
   type PlotEnd,
+  type PlotKey,
   type PlotRecord,
   plotRecordPath,
-  removePlotRecord,
-  writePlotRecord,
 } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
-import { findEnd } from './plot-end.js';
-import { endPlotProcesses, signalPlotter } from './plot-processes.js';
-import { startedReport, stoppedReport } from './supervisor-reports.js';
+import { sendReport } from '../wire/send-report.js';
+import { KeptRecord } from './kept-record.js';
+import { findEnd, isEndTold } from './plot-end.js';
+import {
+  endPlotProcesses,
+  endPlotter,
+  PlotterSession,
+  type Sessions,
+  signalPlotter,
+} from './plot-processes.js';
+import { remarkReport, startedReport, stoppedReport } from './supervisor-reports.js';
+import { tellTalent } from './tell-talent.js';
 import { removeTempFiles } from './temp-files.js';
 
 const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
@@ -44,33 +52,32 @@ export interface PlotEnvironment {
   readonly signal: AbortSignal;
   readonly logPid: () => number | undefined;
   /** True while a keeper will write this plot's end. */
-  readonly isKept: (record: PlotRecord) => boolean;
+  readonly isKept: (key: PlotKey) => boolean;
 }
 
 export class Plot {
   private readonly env: PlotEnvironment;
   private readonly logger: Logger;
-  private readonly hasEnded: Promise<void>;
-  private noteHasEnded: () => void = () => undefined;
-  private current: PlotRecord;
+  private readonly kept: KeptRecord;
+  private readonly session: PlotterSession;
+  /** Aborts when the plotter has ended, and when nobody watches any more. */
+  private readonly over = new AbortController();
+  private readonly told = new Set<string>();
   private seenEnd: PlotEnd | undefined;
-  private ending: Promise<void> | undefined;
+  private isEnding = false;
   private abandoned = false;
-  private settled = false;
   private missed = false;
 
   constructor(record: PlotRecord, env: PlotEnvironment) {
-    this.current = record;
     this.env = env;
     const { task_id, attempt } = record;
     this.logger = env.logger.child({ taskId: task_id, attempt });
-    this.hasEnded = new Promise((resolve) => {
-      this.noteHasEnded = resolve;
-    });
+    this.kept = new KeptRecord(env.data, record, this.logger);
+    this.session = new PlotterSession(identityOf(record));
   }
 
   get record(): PlotRecord {
-    return this.current;
+    return this.kept.current;
   }
 
   /** Undefined while its process runs, or may run. */
@@ -78,40 +85,52 @@ export class Plot {
     return this.seenEnd;
   }
 
-  /** Until it is settled and its record gone, or the signal aborts. */
+  /** Until it is settled and its record gone, or the signal aborts. After an error it can be called again. */
   async run(): Promise<void> {
-    const { signal, data } = this.env;
-    // A supervisor before this one had begun to stop it.
-    if (this.current.stopping) this.stop();
-    if (!this.current.announced) await this.announce();
-    await Promise.race([this.hasEnded, aborted(signal)]);
+    const { signal } = this.env;
+    const stopWatching = (): void => this.over.abort();
     if (signal.aborted) return;
-    await this.endRest();
-    const outcome = await this.settle();
-    if (signal.aborted) return;
-    if (outcome !== 'finished') await this.clearAway();
-    this.settled = true;
-    removePlotRecord(data, this.current);
-    this.logger.info({ outcome, end: this.seenEnd }, 'plot settled');
+    signal.addEventListener('abort', stopWatching, { once: true });
+    try {
+      await this.live();
+    } finally {
+      signal.removeEventListener('abort', stopWatching);
+    }
   }
 
   /** Looks whether it has ended. To be called now and then, and when there is a reason to think so. */
   look(): void {
     const { data, clock, isKept } = this.env;
+    this.kept.catchUp();
     if (this.seenEnd !== undefined) return;
     try {
-      const end = findEnd(data, this.current, () => isKept(this.current), clock);
+      const end = findEnd(data, this.record, () => isKept(this.record), clock);
       if (end !== null) this.noteEnd(end);
     } catch (error) {
       this.logger.error({ err: error }, 'the end of a plot could not be read or written; trying again');
     }
   }
 
+  /** Takes note of what the plotter has started by now. To be called now and then, before it ends. */
+  lookAtSession(sessions: Sessions): void {
+    if (this.seenEnd === undefined) this.session.look(sessions);
+  }
+
   /** Ends it: SIGTERM, after the grace SIGKILL. Its reports follow once it has ended. Again changes nothing. */
   stop(): void {
-    if (this.seenEnd !== undefined || this.ending !== undefined) return;
-    this.update({ stopping: true, suspended: false });
-    this.ending = this.terminate();
+    if (this.seenEnd !== undefined || this.isEnding) return;
+    const { clock, stopGraceMs } = this.env;
+    this.isEnding = true;
+    this.kept.change({ stopping: true, suspended: false });
+    void endPlotter({
+      plotter: identityOf(this.record),
+      session: this.session,
+      graceMs: stopGraceMs,
+      clock,
+      logger: this.logger,
+      signal: this.over.signal,
+      onRefused: (pid, error) => this.tellCannotEnd(pid, error),
+    });
   }
 
   /** Talent wants to hear no more of it: ends it and leaves nothing, without a report. */
@@ -124,20 +143,35 @@ export class Plot {
 
   /** False when it does not run. */
   suspend(): boolean {
-    const done = this.ending === undefined && signalPlotter(identityOf(this.current), 'SIGSTOP');
-    if (done) this.update({ suspended: true });
+    const done = !this.isEnding && signalPlotter(identityOf(this.record), 'SIGSTOP');
+    if (done) this.kept.change({ suspended: true });
     return done;
   }
 
   /** False when it does not run. */
   resume(): boolean {
-    const done = signalPlotter(identityOf(this.current), 'SIGCONT');
-    if (done) this.update({ suspended: false });
+    const done = signalPlotter(identityOf(this.record), 'SIGCONT');
+    if (done) this.kept.change({ suspended: false });
     return done;
   }
 
   notePlotId(plotId: string | undefined): void {
-    if (plotId !== undefined && this.current.plot_id === null) this.update({ plot_id: plotId });
+    if (plotId !== undefined && this.record.plot_id === null) this.kept.change({ plot_id: plotId });
+  }
+
+  private async live(): Promise<void> {
+    const { signal } = this.env;
+    // A supervisor before this one had begun to stop it.
+    if (this.record.stopping) this.stop();
+    if (!this.record.announced) await this.announce();
+    await aborted(this.over.signal);
+    if (signal.aborted) return;
+    await this.endRest();
+    const outcome = await this.settle();
+    if (signal.aborted) return;
+    if (outcome !== 'finished') await this.clearAway();
+    this.kept.remove();
+    this.logger.info({ outcome, end: this.seenEnd }, 'plot settled');
   }
 
   /** Until talent has taken note of the start, or has given the task up. */
@@ -146,8 +180,11 @@ export class Plot {
     const backoff = new Backoff({ firstMs: 1_000, longestMs: 60_000 });
     try {
       while (!signal.aborted) {
-        const { is_success = false, msg = '' } = await reports.send(startedReport(this.current, logPid()));
-        if (is_success) return this.update({ announced: true });
+        const { is_success = false, msg = '' } = await sendReport(
+          reports,
+          startedReport(this.record, logPid()),
+        );
+        if (is_success) return this.kept.change({ announced: true });
         const task = await this.askTalent();
         if (task !== undefined && this.isKnown(task)) return this.abandon(msg);
         await wait(clock, backoff.next(), signal);
@@ -157,25 +194,23 @@ export class Plot {
     }
   }
 
-  private async terminate(): Promise<void> {
-    const { clock, stopGraceMs, signal } = this.env;
-    const plotter = identityOf(this.current);
-    signalPlotter(plotter, 'SIGTERM');
-    // One that is suspended has to wake up to hear it.
-    signalPlotter(plotter, 'SIGCONT');
-    const over = new AbortController();
-    await Promise.race([this.hasEnded, wait(clock, stopGraceMs, over.signal), aborted(signal)]);
-    over.abort();
-    if (this.seenEnd !== undefined || signal.aborted) return;
-    this.logger.warn({ graceMs: stopGraceMs }, 'the plotter did not end on SIGTERM; killing it');
-    signalPlotter(plotter, 'SIGKILL');
-  }
-
   /** What a plotter has started and left behind. */
   private async endRest(): Promise<void> {
     const { data, clock, signal } = this.env;
-    const ended = await endPlotProcesses(plotRecordPath(data, this.current), clock, signal);
+    const ended = await endPlotProcesses(plotRecordPath(data, this.record), clock, signal, {
+      session: this.session,
+      onRefused: (pid, error) => this.tellCannotEnd(pid, error),
+    });
     if (ended > 0) this.logger.warn({ ended }, 'the plotter had left processes behind; they were killed');
+  }
+
+  /** Once per process: it is tried again and again. */
+  private tellCannotEnd(pid: number, error: unknown): void {
+    const remark = `process ${pid} of it can't be ended (${messageOf(error)}); trying again until it is gone`;
+    if (this.told.has(remark)) return;
+    this.told.add(remark);
+    this.logger.error({ pid, err: error }, "a process of a plot can't be ended; trying again");
+    tellTalent(this.env, remarkReport(this.record, remark, remark));
   }
 
   /** @returns the state in which talent has the task in the end; empty when it was given up */
@@ -189,7 +224,10 @@ export class Plot {
         const outcome = this.outcomeIn(task);
         if (outcome !== undefined) return outcome;
         readUntil ??= clock.now() + READ_WITHIN_MS;
-        if (this.current.stopping && (this.isTold(task) || clock.now() >= readUntil)) {
+        if (
+          this.record.stopping &&
+          (isEndTold(task, this.record, this.seenEnd) || clock.now() >= readUntil)
+        ) {
           await this.reportStopped();
           readUntil = undefined;
         }
@@ -201,30 +239,23 @@ export class Plot {
 
   /** The final state of this attempt; empty when talent is past it. */
   private outcomeIn({ attempt, status = '' }: PlotTaskStatus): string | undefined {
-    if (attempt !== this.current.attempt) return '';
+    if (attempt !== this.record.attempt) return '';
     return OVER.has(status) ? status : undefined;
   }
 
   /** A talent that never heard of the attempt may be the wrong one: then the right one will ask for it. */
   private isKnown({ existed = false, attempt = 0 }: PlotTaskStatus): boolean {
-    if (existed && attempt >= this.current.attempt) return true;
+    if (existed && attempt >= this.record.attempt) return true;
     if (!this.missed) this.logger.error('talent knows nothing of this plot; is it the right one?');
     this.missed = true;
     return false;
   }
 
-  /** Everything the log holds has been reported, and how the process ended. */
-  private isTold({ log_offset = 0, exit_code, exit_signal }: PlotTaskStatus): boolean {
-    const { exit_code: code, exit_signal: signal } = this.seenEnd ?? {};
-    const isEndTold = (exit_code ?? null) === (code ?? null) && (exit_signal ?? null) === (signal ?? null);
-    return isEndTold && log_offset >= sizeOf(this.current.log_path);
-  }
-
   private async reportStopped(): Promise<void> {
-    const problems = await removeTempFiles(this.current);
+    const problems = await removeTempFiles(this.record);
     try {
       const { is_success, msg } = await this.env.reports.send(
-        stoppedReport(this.current, this.seenEnd, problems),
+        stoppedReport(this.record, this.seenEnd, problems),
       );
       if (is_success !== true) this.logger.warn({ reason: msg }, 'talent refused that a plot is stopped');
     } catch (error) {
@@ -233,15 +264,15 @@ export class Plot {
   }
 
   private async clearAway(): Promise<void> {
-    const problems = await removeTempFiles(this.current);
-    if (problems.length > 0) this.logger.error({ problems }, 'temp files of a plot are left over');
+    const problems = await removeTempFiles(this.record);
+    if (problems.length > 0) this.logger.error({ problems }, 'temp files of a plot may be left over');
   }
 
   /** Undefined while talent can't be asked. */
   private async askTalent(): Promise<PlotTaskStatus | undefined> {
     try {
-      const task = await this.env.client.status({ task_id: this.current.task_id });
-      if (task.attempt === this.current.attempt) this.notePlotId(task.plot_details?.id);
+      const task = await this.env.client.status({ task_id: this.record.task_id });
+      if (task.attempt === this.record.attempt) this.notePlotId(task.plot_details?.id);
       return task;
     } catch (error) {
       this.logger.debug({ reason: messageOf(error) }, 'talent can not be asked at the moment');
@@ -251,18 +282,7 @@ export class Plot {
 
   private noteEnd(end: PlotEnd): void {
     this.seenEnd = end;
-    this.noteHasEnded();
-  }
-
-  private update(changes: Partial<PlotRecord>): void {
-    if (this.settled) return;
-    this.current = { ...this.current, ...changes };
-    try {
-      writePlotRecord(this.env.data, this.current);
-    } catch (error) {
-      // The plot goes on as if it were written; a supervisor after this one would not know.
-      this.logger.error({ err: error, changes }, 'the record of a plot can not be written');
-    }
+    this.over.abort();
   }
 }
 
@@ -271,13 +291,4 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-/** 0 when it is gone: then there is nothing to wait for. */
-function sizeOf(path: string): number {
-  try {
-    return statSync(path).size;
-  } catch {
-    return 0;
-  }
 }

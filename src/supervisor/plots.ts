@@ -2,23 +2,28 @@
  * All plots of this machine that are not settled: those of this supervisor and those that one before it has started.
  *
  * Guarantees: every record becomes one plot, once; each is looked at every second and whenever the keeper tells of an end;
- * what talent has given up meanwhile is found out.
+ * what talent has given up meanwhile is found out, however slowly talent answers. A plot that can't be settled now is tried
+ * again.
  */
 
 import type { Logger } from 'pino';
-import { wait } from '../runtime/backoff.js';
+import { Backoff, wait } from '../runtime/backoff.js';
 import { messageOf } from '../runtime/errors.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
-import { type PlotKey, type PlotRecord, readPlotRecords } from '../wire/plot-record.js';
+import { type PlotKey, type PlotRecord, readPlotRecords, removeLeftovers } from '../wire/plot-record.js';
 import { Plot, type PlotEnvironment } from './plot.js';
+import { readSessions } from './plot-processes.js';
 
 const LOOK_EVERY_MS = 1_000;
+const LOOK_AT_SESSIONS_EVERY_MS = 10_000;
 const ASK_TALENT_EVERY_MS = 60_000;
 const RUNNING = ['started', 'running', 'stopping'];
 const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 
 export interface PlotsOptions extends PlotEnvironment {
   readonly logger: Logger;
+  /** Undefined before talent was reached for the first time. */
+  readonly workerId: () => string | undefined;
   /** One has ended or is settled: there may be room for another. */
   readonly onChange: () => void;
 }
@@ -27,7 +32,7 @@ export class Plots {
   private readonly options: PlotsOptions;
   private readonly plots = new Map<string, Plot>();
   private readonly lives = new Set<Promise<void>>();
-  private looking: Promise<void> | undefined;
+  private looking: readonly Promise<void>[] = [];
 
   constructor(options: PlotsOptions) {
     this.options = options;
@@ -35,14 +40,21 @@ export class Plots {
 
   /** Takes over what is recorded. To be called once the keeper is known. */
   adopt(): void {
-    const { data, logger } = this.options;
+    const { data, logger, isKept } = this.options;
+    const leftovers = removeLeftovers(data, isKept);
+    if (leftovers.length > 0) logger.info({ leftovers }, 'files of plots that are long settled were removed');
     const { plots, problems } = readPlotRecords(data);
     for (const problem of problems) logger.error({ problem }, 'a plot can not be taken over');
     for (const { record } of plots) {
       logger.info({ taskId: record.task_id, pid: record.process.pid }, 'taking over a plot');
       this.add(record);
     }
-    this.looking = this.lookAgainAndAgain();
+    this.looking = [
+      this.again(LOOK_EVERY_MS, () => this.look()),
+      this.again(LOOK_AT_SESSIONS_EVERY_MS, () => this.lookAtSessions()),
+    ];
+    // Nobody waits for its end: after the signal it changes nothing.
+    void this.again(ASK_TALENT_EVERY_MS, () => this.compareWithTalent());
   }
 
   /** Begins to watch a plot. */
@@ -81,65 +93,89 @@ export class Plots {
   }
 
   look(): void {
-    for (const plot of this.running()) {
+    for (const plot of this.all()) {
+      const hadEnded = plot.end !== undefined;
       plot.look();
-      if (plot.end !== undefined) this.options.onChange();
+      if (plot.end !== undefined && !hadEnded) this.options.onChange();
     }
   }
 
-  /** Asks talent how the running plots stand there, and ends those that it has given up. */
-  async compareWithTalent(workerId: string | undefined): Promise<void> {
-    const { client } = this.options;
-    const known = new Map<string, PlotTaskStatus>();
-    const filter = { statuses: RUNNING, ...(workerId === undefined ? {} : { worker_id: workerId }) };
-    for await (const page of client.pages(filter))
-      for (const task of page) if (task.task_id !== undefined) known.set(task.task_id, task);
+  /** Asks talent how the running plots stand there, and ends those that it has given up. Never rejects. */
+  async compareWithTalent(): Promise<void> {
+    const { workerId, logger, signal } = this.options;
+    const id = workerId();
+    if (id === undefined || this.running().length === 0) return;
+    try {
+      await this.compareWith(await this.tasksOf(id));
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.info({ reason: messageOf(error) }, 'plots were not compared with talent; trying again later');
+    }
+  }
+
+  private async tasksOf(workerId: string): Promise<ReadonlyMap<string, PlotTaskStatus>> {
+    const tasks = new Map<string, PlotTaskStatus>();
+    for await (const page of this.options.client.pages({ statuses: RUNNING, worker_id: workerId }))
+      for (const task of page) if (task.task_id !== undefined) tasks.set(task.task_id, task);
+    return tasks;
+  }
+
+  private async compareWith(tasks: ReadonlyMap<string, PlotTaskStatus>): Promise<void> {
+    const { client, signal } = this.options;
     for (const plot of this.running()) {
       const { task_id, attempt, announced } = plot.record;
       if (!announced) continue;
-      const task = known.get(task_id) ?? (await client.status({ task_id }));
+      const task = tasks.get(task_id) ?? (await client.status({ task_id }));
+      if (signal.aborted) return;
       // A talent that never heard of the task may be the wrong one: that is no reason to end plots.
       if (task.existed !== true || task.attempt === undefined) continue;
+      // Also of one that is given up: its temp files are found by it.
+      if (task.attempt === attempt) plot.notePlotId(task.plot_details?.id);
       if (task.attempt > attempt) plot.abandon(`talent is at attempt ${task.attempt}`);
       else if (OVER.has(task.status ?? '')) plot.abandon(`the task is ${task.status}: ${task.remarks ?? ''}`);
-      else plot.notePlotId(task.plot_details?.id);
     }
   }
 
   /** The signal has aborted: waits until nobody writes any more. */
   async ended(): Promise<void> {
-    await this.looking;
-    await Promise.all(this.lives);
+    await Promise.all([...this.looking, ...this.lives]);
   }
 
   private async live(name: string, plot: Plot): Promise<void> {
-    const { logger, onChange, signal } = this.options;
-    try {
-      await plot.run();
-      if (signal.aborted) return;
-    } catch (error) {
-      logger.error(
-        { err: error, taskId: plot.record.task_id },
-        'a plot could not be settled; the next start tries again',
-      );
-      return;
+    const { logger, clock, onChange, signal } = this.options;
+    const backoff = new Backoff({ firstMs: 1_000, longestMs: 60_000 });
+    let isSettled = false;
+    while (!isSettled) {
+      try {
+        await plot.run();
+        isSettled = true;
+      } catch (error) {
+        const { task_id } = plot.record;
+        logger.error({ err: error, taskId: task_id }, 'a plot could not be settled; trying again');
+        await wait(clock, backoff.next(), signal);
+      }
     }
+    if (signal.aborted) return;
     this.plots.delete(name);
     onChange();
   }
 
-  private async lookAgainAndAgain(): Promise<void> {
+  private lookAtSessions(): void {
+    const sessions = readSessions();
+    for (const plot of this.running()) plot.lookAtSession(sessions);
+  }
+
+  /** Now and then, until the signal aborts. */
+  private async again(everyMs: number, look: () => void | Promise<void>): Promise<void> {
     const { clock, signal, logger } = this.options;
-    let nextAsking = clock.now() + ASK_TALENT_EVERY_MS;
-    while (!signal.aborted) {
-      this.look();
-      if (clock.now() >= nextAsking) {
-        nextAsking = clock.now() + ASK_TALENT_EVERY_MS;
-        await this.compareWithTalent(undefined).catch((error: unknown) =>
-          logger.debug({ reason: messageOf(error) }, 'talent can not be asked how its tasks stand'),
-        );
+    for (;;) {
+      await wait(clock, everyMs, signal);
+      if (signal.aborted) return;
+      try {
+        await look();
+      } catch (error) {
+        logger.error({ err: error }, 'the plots can not be looked at; trying again');
       }
-      await wait(clock, LOOK_EVERY_MS, signal);
     }
   }
 }

@@ -57,7 +57,8 @@ const PLACEHOLDER = /\{([a-z0-9_]+)\}/g;
 const CONTRACT = /^t?xch1[a-z0-9]+$/;
 const HEX_KEY = /^(0x)?[0-9a-fA-F]+$/;
 
-const TEMP_PATTERN = /^[^/]*\{(plot_id|task_id)\}[^/]*tmp$/;
+/** A file name with the plot's id, which is too long to be part of another name, and an end that no finished plot has. */
+const TEMP_PATTERN = /^(?:[^/{}]|\{ksize\})*\{plot_id\}(?:[^/{}]|\{ksize\})*tmp$/;
 
 /**
  * The command line for an order.
@@ -99,7 +100,7 @@ export function problemsOf({ argv, temp }: PlotterDeclaration): string[] {
       .filter((pattern) => !TEMP_PATTERN.test(pattern))
       .map(
         (pattern) =>
-          `temp pattern "${pattern}" must be a file name with {plot_id} or {task_id} that ends with tmp, so that it fits neither another plot's files nor a finished plot`,
+          `temp pattern "${pattern}" must be a file name with {plot_id}, and {ksize} at the most beside it, that ends with tmp, so that it fits neither another plot's files nor a finished plot`,
       ),
   ];
 }

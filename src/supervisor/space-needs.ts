@@ -33,29 +33,40 @@ export function tempBytes(ksize: number): number {
   return Math.ceil(finalBytes(ksize) * (ksize < 32 ? TEMP_PER_SMALL_PLOT : TEMP_PER_PLOT));
 }
 
+/** For operators; in MiB where that says more. */
+export function inGib(bytes: number): string {
+  const value = bytes / GIB;
+  return value >= 1 ? `${value.toFixed(1)} GiB` : `${(value * 1024).toFixed(1)} MiB`;
+}
+
 export type Place = 'cache1' | 'cache2' | 'dest';
 
 export interface SpaceNeed {
   readonly place: Place;
   /** Which file system it is. */
   readonly fileSystem: number;
+  /** At its largest. */
   readonly bytes: number;
+  /** What stays of that when the plot is finished. */
+  readonly stays: number;
 }
 
 /**
  * What a plot needs on each file system, at its largest. One that serves as several places needs the largest of their
  * parts only: temp files are gone when the plot is moved to its destination, and within a file system it is renamed.
- * @param fileSystems by place
+ * @param fileSystems by place; of one that is not known nothing is said
  */
 export function spaceNeeds(
   ksize: number,
-  { fills }: Pick<PlotterDeclaration, 'fills'>,
-  fileSystems: Readonly<Record<Place, number>>,
+  fills: PlotterDeclaration['fills'],
+  fileSystems: Readonly<Record<Place, number | undefined>>,
 ): SpaceNeed[] {
   const needs: SpaceNeed[] = [];
+  const stayingOn = fills.includes('dest') ? fileSystems.dest : undefined;
   const add = (place: Place, bytes: number): void => {
     const fileSystem = fileSystems[place];
-    if (!needs.some((need) => need.fileSystem === fileSystem)) needs.push({ place, fileSystem, bytes });
+    if (fileSystem === undefined || needs.some((need) => need.fileSystem === fileSystem)) return;
+    needs.push({ place, fileSystem, bytes, stays: fileSystem === stayingOn ? finalBytes(ksize) : 0 });
   };
   if (fills.includes('cache')) {
     add('cache1', tempBytes(ksize));

@@ -18,7 +18,7 @@ import { Releasers } from '../runtime/releasers.js';
 import { tryLock } from '../runtime/sqlite.js';
 import type { PlotTaskStatus, SupervisorWorkKind } from '../wire/messages.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
-import { logsDirectory, type PlotKey, plotRecordPath, plotsDirectory } from '../wire/plot-record.js';
+import { logsDirectory, type PlotKey, plotsDirectory } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { askSupervisor, controlHandler, controlSocketPath, type SupervisorState } from './control.js';
 import { type LookAtDirectory, lookAtDirectory } from './file-systems.js';
@@ -28,13 +28,13 @@ import { LogReceiverProcess } from './log-receiver-process.js';
 import { removeOldLogs } from './old-logs.js';
 import { isDraining, OperatorControls } from './operator-controls.js';
 import { plotKeyOf } from './plot-order.js';
-import { endPlotProcesses } from './plot-processes.js';
 import { Plots } from './plots.js';
 import { choosePlotter, type PlotterDeclaration } from './plotters.js';
 import { Starter } from './starter.js';
 import { logPidReport, stoppedReport } from './supervisor-reports.js';
 import { TalentLink } from './talent-link.js';
 import { tellTalent } from './tell-talent.js';
+import { endUnrecorded } from './unrecorded-plot.js';
 import { UsageMeter } from './usage.js';
 
 export interface SupervisorConfig {
@@ -60,7 +60,7 @@ export interface SupervisorConfig {
 
 export interface StartSupervisorOptions {
   readonly config: SupervisorConfig;
-  /** Command line of the log receiver. */
+  /** Command line of a log receiver of this version for this talent. */
   readonly logReceiver: readonly string[];
   readonly logger: Logger;
   /** As talent and operators see it. */
@@ -160,6 +160,7 @@ class RunningSupervisor {
     });
     this.logReceiver = new LogReceiverProcess({
       ...common,
+      server: config.server,
       argv: options.logReceiver,
       version,
       onStarted: () => this.tellLogPid(),
@@ -168,12 +169,14 @@ class RunningSupervisor {
       ...common,
       stopGraceMs: config.grace_seconds * 1000,
       logPid: () => this.logReceiver.pid,
-      isKept: (record) => this.keeper.keeps(record),
+      isKept: (key) => this.keeper.keeps(key),
+      workerId: () => this.talent.workerId,
       onChange: () => this.starter.wake(),
     });
     this.starter = new Starter({
       ...common,
       plotter,
+      plotters: config.plotters,
       path,
       limits: {
         maxPlots: config.max_plots,
@@ -237,37 +240,29 @@ class RunningSupervisor {
     const key = plotKeyOf(task);
     if (kind === 'READY') {
       this.starter.complete();
-      void this.compareWithTalent();
+      // While talent was away it may have given plots up.
+      void this.plots.compareWithTalent();
     } else if (key === undefined) return;
     else if (kind === 'START') this.starter.announce(key, task);
     else if (kind === 'WITHDRAWN') this.starter.withdraw(key);
-    else this.stopPlot(key);
+    else this.stopPlot(key, task);
   }
 
-  private stopPlot(key: PlotKey): void {
+  private stopPlot(key: PlotKey, task: PlotTaskStatus): void {
     const plot = this.plots.get(key);
     if (plot !== undefined) plot.stop();
-    else void this.stopUnrecorded(key);
+    else void this.stopUnrecorded(key, task);
   }
 
-  /** Its record is lost: whatever runs of it is found by its mark. */
-  private async stopUnrecorded(key: PlotKey): Promise<void> {
+  private async stopUnrecorded(key: PlotKey, task: PlotTaskStatus): Promise<void> {
+    const { data, clock, logger } = this;
+    const { plotter, plotters } = this.config;
     const { signal } = this.ending;
-    const ended = await endPlotProcesses(plotRecordPath(this.data, key), this.clock, signal);
-    if (signal.aborted) return;
-    const remark = ended === 0 ? 'there was no process of it here' : `${ended} processes of it were killed`;
-    this.tell(stoppedReport(key, undefined, [`its record was lost; ${remark}`]));
-  }
-
-  /** While talent was away it may have given plots up. */
-  private async compareWithTalent(): Promise<void> {
     try {
-      await this.plots.compareWithTalent(this.talent.workerId);
+      const remarks = await endUnrecorded(key, task, { data, clock, signal, plotter, plotters });
+      if (!signal.aborted) this.tell(stoppedReport(key, undefined, remarks));
     } catch (error) {
-      this.logger.warn(
-        { reason: messageOf(error) },
-        'plots were not compared with talent; trying again later',
-      );
+      logger.error({ err: error, taskId: key.task_id }, 'a plot without a record could not be stopped');
     }
   }
 

@@ -1,9 +1,10 @@
 /**
  * The temp files of a plot, by the patterns of its plotter's declaration: `plot-k{ksize}-*-{plot_id}.plot.*tmp`. A star
- * stands for any characters; every pattern holds the plot's own id or the task's, so that it fits no other plot's files.
+ * stands for any characters; every pattern holds the plot's own id, 64 hex digits, so that it fits no other plot's files.
  *
  * Guarantees: only plain files directly in the given directories whose whole name fits are counted or removed. No link is
- * followed, no directory is entered, and while the plot's id is not known no pattern with it fits anything.
+ * followed, no directory is entered, and while the plot's id is not known nothing fits. What can't be looked at counts as
+ * nothing, and is told where files are to be removed.
  */
 
 import { lstat, readdir, unlink } from 'node:fs/promises';
@@ -12,10 +13,7 @@ import { messageOf } from '../runtime/errors.js';
 import { systemErrorCode } from '../runtime/system-error.js';
 import type { PlotRecord } from '../wire/plot-record.js';
 
-export type TempOwner = Pick<
-  PlotRecord,
-  'task_id' | 'ksize' | 'plot_id' | 'temp' | 'cache1' | 'cache2' | 'dest_path'
->;
+export type TempOwner = Pick<PlotRecord, 'ksize' | 'plot_id' | 'temp' | 'cache1' | 'cache2' | 'dest_path'>;
 
 export interface TempFile {
   readonly path: string;
@@ -26,6 +24,7 @@ export interface TempFile {
 }
 
 const PLOT_ID = /^[0-9a-f]{64}$/;
+const ID_PLACE = '{plot_id}';
 const BLOCK_BYTES = 512;
 
 /** Names within one directory that many plots may share; read once for all of them. */
@@ -35,66 +34,96 @@ export type Listing = (directory: string) => Promise<readonly string[]>;
 export function listOnce(): Listing {
   const listed = new Map<string, Promise<readonly string[]>>();
   return (directory) => {
-    const names = listed.get(directory) ?? list(directory);
+    const names = listed.get(directory) ?? readdir(directory);
     listed.set(directory, names);
     return names;
   };
 }
 
-export async function findTempFiles(owner: TempOwner, listing: Listing = list): Promise<TempFile[]> {
-  const patterns = owner.temp.flatMap((pattern) => expressionOf(pattern, owner) ?? []);
-  if (patterns.length === 0) return [];
-  const found: TempFile[] = [];
-  for (const directory of new Set([owner.cache1, owner.cache2, owner.dest_path])) {
-    for (const name of await listing(directory)) {
-      if (!patterns.some((pattern) => pattern.test(name))) continue;
-      const file = await inspect(join(directory, name));
-      if (file !== undefined) found.push(file);
-    }
-  }
-  return found;
+/** Each file once, also where two of the directories are one under two names. */
+export async function findTempFiles(owner: TempOwner, listing: Listing = readdir): Promise<TempFile[]> {
+  const { files } = await search(owner, listing);
+  return [...new Map(files.map((file) => [file.inode, file])).values()];
 }
 
-/** @returns a sentence for each file that could not be removed */
-export async function removeTempFiles(owner: TempOwner): Promise<string[]> {
-  const problems: string[] = [];
-  for (const { path } of await findTempFiles(owner)) {
+/** @returns a sentence for each thing that could not be removed, or not be looked for */
+export async function removeTempFiles(owner: TempOwner, listing: Listing = readdir): Promise<string[]> {
+  const { files, problems } = await search(owner, listing);
+  for (const { path } of files) {
     try {
       await unlink(path);
     } catch (error) {
-      if (systemErrorCode(error) !== 'ENOENT') problems.push(`${path} is left over: ${messageOf(error)}`);
+      if (!isMissing(error)) problems.push(`${path} is left over: ${messageOf(error)}`);
     }
   }
-  return problems;
+  return isIdMissing(owner) ? [whereToLook(owner), ...problems] : problems;
 }
 
-/** Undefined while a value of the pattern is not known. */
-function expressionOf(pattern: string, { task_id, ksize, plot_id }: TempOwner): RegExp | undefined {
-  if (pattern.includes('{plot_id}') && (plot_id === null || !PLOT_ID.test(plot_id))) return undefined;
-  const name = pattern
-    .replaceAll('{plot_id}', plot_id ?? '')
-    .replaceAll('{task_id}', task_id)
-    .replaceAll('{ksize}', String(ksize));
-  const parts = name.split('*').map((part) => part.replace(/[.\\^$+?()[\]{}|-]/g, '\\$&'));
-  return new RegExp(`^${parts.join('[^/]*')}$`);
+interface Found extends TempFile {
+  /** Device and number: the same for two names of one file. */
+  readonly inode: string;
 }
 
-/** None where there is no such directory (any more). */
-async function list(directory: string): Promise<readonly string[]> {
-  try {
-    return await readdir(directory);
-  } catch {
-    return [];
+/** Never rejects. */
+async function search(
+  owner: TempOwner,
+  listing: Listing,
+): Promise<{ readonly files: Found[]; readonly problems: string[] }> {
+  const files: Found[] = [];
+  const problems: string[] = [];
+  const lookAt = async <T>(
+    path: string,
+    look: (path: string) => Promise<readonly T[]>,
+  ): Promise<readonly T[]> => {
+    try {
+      return await look(path);
+    } catch (error) {
+      if (!isMissing(error)) problems.push(`${path} can't be looked at for temp files: ${messageOf(error)}`);
+      return [];
+    }
+  };
+  const patterns = patternsOf(owner);
+  for (const directory of patterns.length === 0 ? [] : directoriesOf(owner)) {
+    for (const name of await lookAt(directory, listing))
+      if (patterns.some((pattern) => pattern.test(name)))
+        files.push(...(await lookAt(join(directory, name), inspect)));
   }
+  return { files, problems };
 }
 
-/** Undefined for what is no plain file. */
-async function inspect(path: string): Promise<TempFile | undefined> {
-  try {
-    const file = await lstat(path);
-    return file.isFile() ? { path, fileSystem: file.dev, bytes: file.blocks * BLOCK_BYTES } : undefined;
-  } catch (error) {
-    if (systemErrorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+/** None for what is no plain file. */
+async function inspect(path: string): Promise<Found[]> {
+  const file = await lstat(path);
+  if (!file.isFile()) return [];
+  const { dev, ino, blocks } = file;
+  return [{ path, inode: `${dev}:${ino}`, fileSystem: dev, bytes: blocks * BLOCK_BYTES }];
+}
+
+function directoriesOf({ cache1, cache2, dest_path }: TempOwner): ReadonlySet<string> {
+  return new Set([cache1, cache2, dest_path]);
+}
+
+/** None while the id is not known: without it a pattern may fit anything. */
+function patternsOf({ temp, ksize, plot_id }: TempOwner): RegExp[] {
+  if (plot_id === null || !PLOT_ID.test(plot_id)) return [];
+  return temp
+    .filter((pattern) => pattern.includes(ID_PLACE))
+    .map((pattern) => {
+      const name = pattern.replaceAll(ID_PLACE, plot_id).replaceAll('{ksize}', String(ksize));
+      const parts = name.split('*').map((part) => part.replace(/[.\\^$+?()[\]{}|-]/g, '\\$&'));
+      return new RegExp(`^${parts.join('[^/]*')}$`);
+    });
+}
+
+function isIdMissing(owner: TempOwner): boolean {
+  return owner.temp.length > 0 && patternsOf(owner).length === 0;
+}
+
+function whereToLook(owner: TempOwner): string {
+  const directories = [...directoriesOf(owner)].join(', ');
+  return `its plot id was never known; if it has left temp files in ${directories}, remove them yourself`;
+}
+
+function isMissing(error: unknown): boolean {
+  return systemErrorCode(error) === 'ENOENT';
 }

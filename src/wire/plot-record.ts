@@ -12,7 +12,7 @@
 
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileDurably } from '../runtime/durable-file.js';
+import { removeTemporaries, writeFileDurably } from '../runtime/durable-file.js';
 import { messageOf } from '../runtime/errors.js';
 import type { ProcessIdentity } from '../runtime/process-identity.js';
 import { systemErrorCode } from '../runtime/system-error.js';
@@ -151,6 +151,26 @@ export function writePlotEnd(data: string, key: PlotKey, end: PlotEnd): void {
 export function removePlotRecord(data: string, key: PlotKey): void {
   rmSync(plotRecordPath(data, key), { force: true });
   rmSync(plotEndPath(data, key), { force: true });
+}
+
+/**
+ * Removes what was left in the middle of removing or writing a record. Throws what the file system throws.
+ * @param isKept true while a keeper will write this plot's end
+ * @returns the names of the files
+ */
+export function removeLeftovers(data: string, isKept: (key: PlotKey) => boolean): string[] {
+  const directory = plotsDirectory(data);
+  const ends = namesIn(directory).filter((name) => {
+    const key = keyOfEnd(name);
+    return key !== undefined && !isKept(key) && !existsSync(plotRecordPath(data, key));
+  });
+  for (const name of ends) rmSync(join(directory, name), { force: true });
+  return [...ends, ...removeTemporaries(directory)];
+}
+
+function keyOfEnd(name: string): PlotKey | undefined {
+  const [, task_id, attempt] = /^(.+)\.([0-9]+)\.end\.json$/.exec(name) ?? [];
+  return task_id === undefined ? undefined : { task_id, attempt: Number(attempt) };
 }
 
 export function identityOf({ process: { pid, boot_id, start_time } }: PlotRecord): ProcessIdentity {

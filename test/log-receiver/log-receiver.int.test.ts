@@ -43,7 +43,12 @@ async function startMachine(t: Test, data = join(t.testdir(), 'data')): Promise<
     talent,
     log,
     startReceiver() {
-      const receiver = startLogReceiver({ data, server: service.address, logger: log.logger });
+      const receiver = startLogReceiver({
+        data,
+        server: service.address,
+        version: 'test',
+        logger: log.logger,
+      });
       receivers.push(receiver);
       return receiver;
     },

@@ -1,6 +1,6 @@
 /**
  * A farm of one machine for tests: a real talent, a supervisor in this process or in one of its own, its keeper, a log
- * receiver and players as plotters. `end` makes sure that none of them is left.
+ * receiver and players as plotters. When a test ends, nothing may be left of it but the plots that are not settled.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -27,6 +27,8 @@ import {
   readPlotRecord,
   removePlotRecord,
 } from '../../src/wire/plot-record.js';
+import { nothingIsLeft, type Place } from '../support/leftovers.js';
+import { type FoundProcess, processesOf } from '../support/processes.js';
 import { type RunningTalent, runTalent } from '../support/running-talent.js';
 import { until } from '../support/until.js';
 
@@ -69,7 +71,8 @@ function logReceiverFor({ data, server }: SupervisorConfig): string[] {
   return [process.execPath, RUN_LOG_RECEIVER, data, server];
 }
 
-export type Options = Partial<SupervisorConfig> & Partial<Pick<StartSupervisorOptions, 'lookAtDirectory'>>;
+export type Options = Partial<SupervisorConfig> &
+  Partial<Pick<StartSupervisorOptions, 'lookAtDirectory' | 'clock'>>;
 
 interface PlotConfigOptions {
   readonly ksize?: number;
@@ -138,7 +141,7 @@ export class Farm {
   }
 
   config(plotter: PlotterDeclaration, options: Options = {}): SupervisorConfig {
-    const { lookAtDirectory: _, ...config } = options;
+    const { lookAtDirectory: _look, clock: _clock, ...config } = options;
     return {
       data: this.data,
       server: this.talent.address,
@@ -165,6 +168,7 @@ export class Farm {
       version: 'test',
       path: process.env['PATH'] ?? '',
       ...(options.lookAtDirectory === undefined ? {} : { lookAtDirectory: options.lookAtDirectory }),
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
     return this.supervisor;
   }
@@ -181,9 +185,9 @@ export class Farm {
 
   /** The pid of a process of the farm, by what its command line holds. */
   pidOf(program: string): number {
-    const [pid] = this.processes().filter((one) => read(`/proc/${one}/cmdline`).includes(program));
-    if (pid === undefined) throw new Error(`no ${program} runs`);
-    return pid;
+    const found = this.found().find(({ command }) => command.includes(program));
+    if (found === undefined) throw new Error(`no ${program} runs`);
+    return found.pid;
   }
 
   /** Of the one in a process of its own. */
@@ -263,13 +267,9 @@ export class Farm {
     return read(plotLogPath(this.data, { task_id, attempt }));
   }
 
-  /** Every process whose command line or environment names this farm's directory. */
+  /** Every process of the farm but its supervisor. */
   processes(): number[] {
-    return readdirSync('/proc').flatMap((name) => {
-      const pid = Number(name);
-      if (!Number.isInteger(pid) || pid === process.pid || pid === this.process?.pid) return [];
-      return this.isOurs(name) && identifyProcess(pid) !== undefined ? pid : [];
-    });
+    return this.found().map(({ pid }) => pid);
   }
 
   async end(): Promise<void> {
@@ -280,18 +280,25 @@ export class Farm {
     }
     this.client.close();
     await this.talent.stop();
+    await nothingIsLeft(this.place).finally(() => this.endPlots());
+  }
+
+  private get place(): Place {
+    const { data, cache1, cache2, dest } = this;
+    return { data, mark: data, written: [cache1, cache2, dest] };
+  }
+
+  /** Plots outlive their supervisor, not the test. */
+  private async endPlots(): Promise<void> {
     await until('no process of the farm is left', () => {
-      for (const pid of this.processes()) if (this.isPlayer(pid)) killIfThere(pid);
-      return this.processes().length === 0;
+      const left = this.found();
+      for (const { pid, command } of left) if (command.includes('player.js')) killIfThere(pid);
+      return left.length === 0;
     });
   }
 
-  private isPlayer(pid: number): boolean {
-    return read(`/proc/${pid}/cmdline`).includes('player.js');
-  }
-
-  private isOurs(name: string): boolean {
-    return [`/proc/${name}/cmdline`, `/proc/${name}/environ`].some((file) => read(file).includes(this.data));
+  private found(): FoundProcess[] {
+    return processesOf(this.data).filter(({ pid }) => pid !== this.process?.pid);
   }
 }
 

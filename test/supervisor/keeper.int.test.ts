@@ -1,6 +1,16 @@
 /** The keeper as the process it is, with real plotters that end in every way. */
 
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
@@ -118,9 +128,26 @@ t.test('a signal is written as one, and the plotter leads a group of its own', a
 t.test('a program that is not there is refused, and leaves nothing', async (t) => {
   const { data, link } = await open(t);
   const start = { ...plot(data, 'one', ''), argv: ['/nowhere/plotter'] };
-  await t.rejects(link.start(start), { message: /\/nowhere\/plotter can't be started: .*ENOENT/ });
+  await t.rejects(link.start(start), {
+    kind: 'invalid',
+    message: /\/nowhere\/plotter can't be started: .*ENOENT/,
+  });
   t.notOk(existsSync(start.log_path));
   t.equal(readPlotRecord(data, start), undefined);
+});
+
+t.test('a program that can not be run at the moment is refused for now', async (t) => {
+  const { data, link } = await open(t);
+  const program = join(data, 'plotter');
+  copyFileSync('/bin/true', program);
+  const start = { ...plot(data, 'one', ''), argv: [program] };
+  // The system runs no file that somebody writes to.
+  const writer = openSync(program, 'r+');
+  await t.rejects(link.start(start), { kind: 'refused', message: /ETXTBSY/ });
+  t.notOk(existsSync(start.log_path));
+  closeSync(writer);
+  await link.start(start);
+  t.match(await endOf(data, 'one'), { exit_code: 0 });
 });
 
 t.test('a log belongs to one plotter', async (t) => {
@@ -136,7 +163,7 @@ t.test('a plotter whose record can not be written does not run', async (t) => {
   rmSync(plotsDirectory(data), { recursive: true });
   writeFileSync(plotsDirectory(data), 'in its place');
   const start = plot(data, 'one', STAYS);
-  await t.rejects(link.start(start), { message: /ENOTDIR/ });
+  await t.rejects(link.start(start), { kind: 'refused', message: /ENOTDIR/ });
   await until('it is gone', () => findPlotProcesses(plotRecordPath(data, start)).length === 0);
   t.notOk(existsSync(start.log_path));
 });

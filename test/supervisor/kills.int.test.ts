@@ -1,6 +1,6 @@
 /**
  * `kill -9` of every process of owl in the middle of a plot, each in turn: the plot ends as it should, and row and history
- * equal an undisturbed run's apart from times and pids.
+ * equal an undisturbed run's apart from times and pids. How soon an end is told: see within-two-seconds.int.test.ts.
  */
 
 import { join } from 'node:path';
@@ -75,9 +75,7 @@ t.test('kill -9 of the plotter', async (t) => {
   const { farm } = await startPlot(t);
   const { plot_pid = 0 } = await farm.task('plot');
   await farm.kill(plot_pid);
-  const killedAt = Date.now();
   const task = await farm.reaches('plot', 'failed');
-  t.ok(Date.now() - killedAt < 2000, 'within 2 s');
   t.match(task, { exit_signal: 'SIGKILL', remarks: /killed by SIGKILL/ });
   await isSettled(farm);
   t.same(farm.files(), [], 'its temp files are gone');
@@ -153,9 +151,7 @@ t.test('kill -9 of the keeper and of the plotter', async (t) => {
   const { plot_pid = 0 } = await farm.task('plot');
   await farm.kill(farm.pidOf('keeper-main.js'));
   await farm.kill(plot_pid);
-  const killedAt = Date.now();
   const task = await farm.reaches('plot', 'failed');
-  t.ok(Date.now() - killedAt < 2000, 'within 2 s');
   t.match(task.remarks, /vanished while no keeper watched it; its exit code is unknown/);
   await isSettled(farm);
 });

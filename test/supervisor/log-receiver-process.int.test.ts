@@ -1,14 +1,17 @@
-/** The log receiver's process as its supervisor keeps it, with real processes that end in every way. */
+/** The log receiver as its supervisor keeps it: with real ones, started by it or by others, that end in every way. */
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import type { Clock } from '../../src/runtime/clock.js';
 import { identifyProcess } from '../../src/runtime/process-identity.js';
 import { LogReceiverProcess } from '../../src/supervisor/log-receiver-process.js';
+import { readLogReceiver } from '../../src/wire/log-receiver-identity.js';
+import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 
 /** Its timers keep the test alive while nothing else does. */
@@ -19,115 +22,175 @@ const clock: Clock = {
     return () => clearTimeout(timeout);
   },
 };
-const STAYS = [process.execPath, '-e', 'setInterval(() => {}, 1000)'];
+const RUN_LOG_RECEIVER = fileURLToPath(new URL('../support/run-log-receiver.js', import.meta.url));
+/** Nobody listens there. */
+const SERVER = '127.0.0.1:9';
+/** Of the log receivers that are right for the supervisors here. */
+const VERSION = '1';
 
-function receiverIn(data: string, argv: readonly string[], version = '1') {
+function moduleOf(name: string): string {
+  return new URL(`../../src/${name}`, import.meta.url).href;
+}
+
+interface Given {
+  readonly argv?: readonly string[];
+  readonly version?: string;
+  readonly server?: string;
+}
+
+function argvIn(data: string, { version = VERSION, server = SERVER }: Given = {}): string[] {
+  return [process.execPath, RUN_LOG_RECEIVER, data, server, version];
+}
+
+/** What a supervisor has. Whatever became of it, nothing is left of it in the end. */
+function receiverIn(t: Test, data: string, { argv = argvIn(data) }: Given = {}) {
   const pids: number[] = [];
-  const logger = pino({ level: 'silent' });
   const receiver = new LogReceiverProcess({
-    data,
-    argv,
-    version,
-    clock,
-    logger,
+    ...{ data, argv, version: VERSION, server: SERVER, clock },
+    logger: pino({ level: 'silent' }),
     onStarted: (pid) => pids.push(pid),
   });
-  return { receiver, pids };
+  const stop = async (): Promise<void> => {
+    await receiver.stop();
+    t.same(processesOf(data), [], 'no process is left');
+    t.notOk(existsSync(join(data, 'log-receiver.json')), 'nobody is named');
+  };
+  return { receiver, pids, stop };
 }
 
 function isGone(pid: number | undefined): boolean {
   return pid === undefined || identifyProcess(pid) === undefined;
 }
 
-/** Starts one in a process that is then killed, as a supervisor that vanishes. */
-async function leaveOne(data: string): Promise<number> {
-  const module = new URL('../../src/supervisor/log-receiver-process.js', import.meta.url);
-  const script = `
-    import { LogReceiverProcess } from ${JSON.stringify(module.href)};
-    const clock = { now: () => Date.now(), after: (ms, run) => { const t = setTimeout(run, ms); return () => clearTimeout(t); } };
-    const logger = { info() {}, error() {} };
-    const receiver = new LogReceiverProcess({ data: ${JSON.stringify(data)}, argv: ${JSON.stringify(STAYS)},
-      version: '1', clock, logger, onStarted: (pid) => console.log(pid) });
-    await receiver.start();
-    setInterval(() => {}, 1000);`;
-  const supervisor = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [pid]: unknown[] = await once(supervisor.stdout, 'data');
-  const gone = once(supervisor, 'exit');
-  supervisor.kill('SIGKILL');
-  await gone;
-  return Number(String(pid));
-}
-
-function prepare(t: Test): string {
-  return t.testdir();
+/** Starts one as an operator does, or a supervisor that is then killed. It has the lock. */
+async function startApart(t: Test, data: string, given?: Given): Promise<ChildProcess> {
+  const [program = '', ...args] = argvIn(data, given);
+  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  t.teardown(() => child.kill('SIGKILL'));
+  await until('it has the lock', () => readLogReceiver(data)?.pid === child.pid);
+  return child;
 }
 
 t.test('one runs, and ends with its supervisor', async (t) => {
-  const data = prepare(t);
-  const { receiver, pids } = receiverIn(data, STAYS);
+  const data = t.testdir();
+  const { receiver, pids, stop } = receiverIn(t, data);
   await receiver.start();
   t.same(pids, [receiver.pid]);
-  t.notOk(isGone(receiver.pid));
-  await receiver.stop();
-  t.ok(isGone(pids[0]));
-  t.notOk(existsSync(join(data, 'log-receiver.json')));
+  t.match(readLogReceiver(data), { pid: receiver.pid, version: VERSION, server: SERVER });
+  await stop();
 });
 
 t.test('gone, it is started again', async (t) => {
-  const { receiver, pids } = receiverIn(prepare(t), STAYS);
+  const { receiver, pids, stop } = receiverIn(t, t.testdir());
   await receiver.start();
   process.kill(pids[0] ?? 0, 'SIGKILL');
   await until('there is another', () => pids.length === 2);
   t.equal(receiver.pid, pids[1]);
   await receiver.stop();
   t.ok(pids.every(isGone));
+  await stop();
 });
 
 t.test('one that can not be started is tried again, and stopping does not wait for it', async (t) => {
-  const { receiver, pids } = receiverIn(prepare(t), ['/nowhere/receiver']);
+  const { receiver, pids, stop } = receiverIn(t, t.testdir(), { argv: ['/nowhere/receiver'] });
   await receiver.start();
   t.equal(receiver.pid, undefined);
-  await receiver.stop();
+  await stop();
+  t.same(pids, []);
+});
+
+t.test('one that is only just starting ends too', async (t) => {
+  const data = t.testdir();
+  const { receiver, pids, stop } = receiverIn(t, data, {
+    argv: [process.execPath, '-e', 'setInterval(() => {}, 1000)', data],
+  });
+  const started = receiver.start();
+  await until('it runs', () => processesOf(data).length === 1);
+  await stop();
+  await started;
   t.same(pids, []);
 });
 
 t.test('one that does not hear SIGTERM is killed', async (t) => {
-  const script =
-    'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); require("node:fs").writeFileSync("deaf", "")';
-  const data = prepare(t);
-  const { receiver, pids } = receiverIn(data, [process.execPath, '-e', script]);
+  const data = t.testdir();
+  const script = `
+    import { identifyProcess } from ${JSON.stringify(moduleOf('runtime/process-identity.js'))};
+    import { writeLogReceiver } from ${JSON.stringify(moduleOf('wire/log-receiver-identity.js'))};
+    process.on('SIGTERM', () => {});
+    setInterval(() => {}, 1000);
+    const who = { version: ${JSON.stringify(VERSION)}, server: ${JSON.stringify(SERVER)} };
+    writeLogReceiver(${JSON.stringify(data)}, { ...identifyProcess(process.pid), ...who });`;
+  const { receiver, pids } = receiverIn(t, data, {
+    argv: [process.execPath, '--input-type=module', '-e', script],
+  });
   await receiver.start();
-  await until('it is deaf', () => existsSync(join(data, 'deaf')));
+  t.equal(pids.length, 1);
   await receiver.stop();
   t.ok(isGone(pids[0]));
+  t.equal(readLogReceiver(data), undefined, 'a dead one is nobody');
 });
 
-t.test('that of a killed supervisor is taken over, watched, and missed', async (t) => {
-  const data = prepare(t);
-  const pid = await leaveOne(data);
-  const { receiver, pids } = receiverIn(data, STAYS);
+t.test('one that is there is taken over, watched, missed and ended, whoever started it', async (t) => {
+  const data = t.testdir();
+  const first = await startApart(t, data);
+  const { receiver, pids, stop } = receiverIn(t, data);
   await receiver.start();
-  t.same(pids, [pid]);
-  process.kill(pid, 'SIGKILL');
+  t.same(pids, [first.pid]);
+  first.kill('SIGTERM');
   await until('there is another', () => pids.length === 2);
-  await receiver.stop();
-  t.ok(pids.every(isGone));
+  process.kill(pids[1] ?? 0, 'SIGKILL');
+  await until('there is another', () => pids.length === 3);
+  await stop();
+
+  const second = await startApart(t, data);
+  const next = receiverIn(t, data);
+  await next.receiver.start();
+  const ended = once(second, 'exit');
+  await next.receiver.stop();
+  t.same(await ended, [0, null], 'in order');
+  t.same(next.pids, [second.pid]);
 });
 
-t.test('that of another version, or with other arguments, is replaced', async (t) => {
-  for (const [argv, version] of [
-    [STAYS, '2'],
-    [[...STAYS, 'more'], '1'],
-  ] as const) {
-    const data = prepare(t);
-    const pid = await leaveOne(data);
-    const { receiver, pids } = receiverIn(data, argv, version);
+t.test('one that was faster is as good as the one that was started', async (t) => {
+  const data = t.testdir();
+  // As when a supervisor is killed before its log receiver has the lock: then the next one finds nobody.
+  const script = `
+    const { spawn } = require('node:child_process');
+    const [program, ...args] = ${JSON.stringify(argvIn(data))};
+    spawn(program, args, { detached: true, stdio: 'ignore' }).unref();
+    const look = () => require('node:fs').existsSync('log-receiver.json') ? process.exit(1) : setTimeout(look, 5);
+    look();`;
+  const { receiver, pids, stop } = receiverIn(t, data, { argv: [process.execPath, '-e', script] });
+  await receiver.start();
+  t.match(readLogReceiver(data), { pid: pids[0] });
+  t.equal(pids.length, 1);
+  await stop();
+});
+
+t.test('one of another version, or for another talent, is replaced', async (t) => {
+  for (const given of [{ version: '2' }, { server: '127.0.0.1:10' }]) {
+    const data = t.testdir();
+    const other = await startApart(t, data, given);
+    const { receiver, pids, stop } = receiverIn(t, data);
     await receiver.start();
-    t.ok(isGone(pid));
-    t.not(pids[0], pid);
-    t.match(JSON.parse(readFileSync(join(data, 'log-receiver.json'), 'utf8')), { pid: pids[0], version });
-    await receiver.stop();
+    t.ok(isGone(other.pid));
+    t.equal(pids.length, 1);
+    t.match(readLogReceiver(data), { pid: pids[0], version: VERSION, server: SERVER });
+    await stop();
   }
+});
+
+t.test('while none can say who it is there is none, and nobody is harmed', async (t) => {
+  const data = t.testdir();
+  // A directory in the way stands for a disk that takes no more files.
+  const inTheWay = join(data, 'log-receiver.json');
+  mkdirSync(join(inTheWay, 'full'), { recursive: true });
+  const { receiver, pids, stop } = receiverIn(t, data);
+  await receiver.start();
+  t.equal(receiver.pid, undefined);
+  t.same(processesOf(data), [], 'and none holds the lock without a name');
+  rmSync(inTheWay, { recursive: true });
+  await until('there is one', () => pids.length === 1);
+  await stop();
+  t.same(readdirSync(data), ['log-receiver.lock']);
 });

@@ -4,7 +4,13 @@ import { mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { removeOldLogs } from '../../src/supervisor/old-logs.js';
-import { logsDirectory, type PlotKey, plotLogPath, plotsDirectory } from '../../src/wire/plot-record.js';
+import {
+  logsDirectory,
+  type PlotKey,
+  plotLogPath,
+  plotRecordPath,
+  plotsDirectory,
+} from '../../src/wire/plot-record.js';
 import { logLines } from '../support/log-lines.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { PlayedPlot } from '../support/plotted.js';
@@ -67,6 +73,22 @@ t.test('0 days keeps them for ever', async (t) => {
   const { signal } = new AbortController();
   await removeOldLogs({ data, keepDays: 0, clock, logger: log.logger, signal });
   t.same(logs(), ['old.1.log']);
+});
+
+t.test('none goes while a record can not be read: it may be its log', async (t) => {
+  const { data, clock, log, write, logs, run } = tidying(t);
+  write({ task_id: 'torn', attempt: 1 }, 400);
+  const torn = plotRecordPath(data, { task_id: 'torn', attempt: 1 });
+  writeFileSync(torn, '{"task_id":');
+  run();
+  await until('it is told', () => log.messages('warn').length === 1);
+  t.match(log.entries('warn'), [
+    { reason: /which logs are still needed is not known: .*torn\.1\.json is no JSON/ },
+  ]);
+  t.same(logs(), ['torn.1.log']);
+  rmSync(torn);
+  clock.advance(DAY_MS);
+  await until('it is removed', () => logs().length === 0);
 });
 
 t.test('what can not be removed is told, and the next day is another', async (t) => {

@@ -108,9 +108,20 @@ t.test('small plots get buckets and stripes that fit them', async (t) => {
 t.test('declarations that can not be meant are told', async (t) => {
   t.match(problemsOf(declared('p', '{size}', ['-f', '{fkp}'])), [/\{size\} is no placeholder/, /\{fkp\}/]);
   t.match(problemsOf(declared(['p'])), [/must begin with the program/]);
-  const temp = ['*.tmp', '../{plot_id}.tmp', '{plot_id}*', '{task_id}-*.tmp', 'plot-{plot_id}.plot.*tmp'];
-  t.match(problemsOf({ ...declared('p'), temp }), [/"\*\.tmp"/, /"\.\.\//, /"\{plot_id\}\*"/]);
-  t.equal(problemsOf({ ...declared('p'), temp }).length, 3);
+});
+
+t.test('a temp pattern fits one plot and nothing that is finished', async (t) => {
+  const good = ['plot-{plot_id}.plot.*tmp', 'plot-k{ksize}-*{plot_id}.plot.*tmp', '*{plot_id}.k{ksize}*tmp'];
+  t.same(problemsOf({ ...declared('p'), temp: good }), []);
+  const bad = [
+    ...['*.tmp', '../{plot_id}.tmp', '{plot_id}*', 'k{ksize}.tmp'],
+    // The id of a task can be part of another's.
+    ...['{task_id}*.tmp', '*{task_id}.tmp', '{task_id}-{plot_id}.tmp'],
+  ];
+  const problems = problemsOf({ ...declared('p'), temp: bad });
+  t.equal(problems.length, bad.length);
+  for (const [index, pattern] of bad.entries())
+    t.ok(problems[index]?.startsWith(`temp pattern "${pattern}" must`));
 });
 
 t.test('a program is found in PATH or at its place, or named', async (t) => {

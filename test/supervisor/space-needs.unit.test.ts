@@ -4,7 +4,7 @@ import t from 'tap';
 import { finalBytes, spaceNeeds, tempBytes } from '../../src/supervisor/space-needs.js';
 
 const GIB = 2 ** 30;
-const BOTH = { fills: ['cache', 'dest'] } as const;
+const BOTH = ['cache', 'dest'] as const;
 
 t.test('finished plots are as large as they are documented', async (t) => {
   for (const [ksize, gib] of [
@@ -49,7 +49,25 @@ t.test(
   'a plotter that works in memory needs its destination only, one that writes nothing nothing',
   async (t) => {
     const fileSystems = { cache1: 1, cache2: 1, dest: 1 };
-    t.match(spaceNeeds(32, { fills: ['dest'] }, fileSystems), [{ place: 'dest', bytes: finalBytes(32) }]);
-    t.same(spaceNeeds(32, { fills: [] }, fileSystems), []);
+    t.match(spaceNeeds(32, ['dest'], fileSystems), [{ place: 'dest', bytes: finalBytes(32) }]);
+    t.same(spaceNeeds(32, [], fileSystems), []);
   },
 );
+
+t.test('the plot itself stays on the file system of its destination', async (t) => {
+  const stays = (fileSystems: Parameters<typeof spaceNeeds>[2]) =>
+    spaceNeeds(32, BOTH, fileSystems).map((need) => [need.place, need.stays]);
+  t.same(stays({ cache1: 1, cache2: 1, dest: 2 }), [
+    ['cache1', 0],
+    ['dest', finalBytes(32)],
+  ]);
+  t.same(stays({ cache1: 1, cache2: 1, dest: 1 }), [['cache1', finalBytes(32)]]);
+  t.same(
+    spaceNeeds(32, ['cache'], { cache1: 1, cache2: 1, dest: 1 }).map((need) => need.stays),
+    [0],
+  );
+});
+
+t.test('of a file system that is not known nothing is said', async (t) => {
+  t.match(spaceNeeds(32, BOTH, { cache1: undefined, cache2: undefined, dest: 2 }), [{ place: 'dest' }]);
+});

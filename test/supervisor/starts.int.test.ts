@@ -1,94 +1,16 @@
-/** What is started, what waits and why, and what can never be started: with real processes on disks of any size. */
+/** What is started, as how many and how far apart, and what can never be started: with real processes. */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { identifyProcess } from '../../src/runtime/process-identity.js';
 import { askSupervisor } from '../../src/supervisor/control.js';
-import {
-  type DirectoryState,
-  type LookAtDirectory,
-  lookAtDirectory,
-} from '../../src/supervisor/file-systems.js';
 import { PLOT_VARIABLE } from '../../src/supervisor/plot-processes.js';
-import { finalBytes, tempBytes } from '../../src/supervisor/space-needs.js';
 import { plotRecordPath } from '../../src/wire/plot-record.js';
 import { until } from '../support/until.js';
 import { Farm, pausingPlayer, playerWith } from './farm.js';
-
-/** A file system of its own for each directory, as large as the test says. */
-function disks(free: Map<string, number>): LookAtDirectory {
-  const numbers = new Map<string, number>();
-  return async (path): Promise<DirectoryState> => {
-    const fileSystem = numbers.get(path) ?? numbers.size + 1;
-    numbers.set(path, fileSystem);
-    await lookAtDirectory(path);
-    return { fileSystem, free: free.get(path) ?? 2 ** 50 };
-  };
-}
-
-/** How often, and with which remarks, a task was said to be pending. */
-async function pendingRemarks(farm: Farm, taskId: string): Promise<string[]> {
-  return (await farm.history(taskId))
-    .map(({ data = '{}' }) => JSON.parse(data).remarks)
-    .filter((remarks) => typeof remarks === 'string' && !remarks.startsWith('made by'));
-}
-
-t.test('without room on a cache a task waits, and says so once; with room it starts', async (t) => {
-  const farm = await Farm.start(t);
-  const free = new Map([[farm.cache1, tempBytes(32) - 1]]);
-  const supervisor = await farm.supervise(playerWith('--seconds', '0'), { lookAtDirectory: disks(free) });
-  await farm.order('big', { ksize: 32 });
-  const waiting = await farm.reaches('big', 'pending');
-  t.equal(waiting.remarks, `cache1 ${farm.cache1} has 239.0 GiB free; a k32 plot needs 239.0 GiB there`);
-  // Other figures, the same reason. A later task does not take the space that this one waits for.
-  free.set(farm.cache1, tempBytes(32) / 2);
-  await farm.order('small');
-  t.equal(
-    (await farm.reaches('small', 'pending')).remarks,
-    `task big was first to wait for space in cache1 ${farm.cache1}`,
-  );
-  t.match(supervisor.status().waiting, [{ task_id: 'big', reason: waiting.remarks }, { task_id: 'small' }]);
-  free.set(farm.cache1, tempBytes(32));
-  await farm.reaches('big', 'finished');
-  await farm.reaches('small', 'finished');
-  t.same(await pendingRemarks(farm, 'big'), [waiting.remarks]);
-});
-
-t.test('the destination and the second cache count too', async (t) => {
-  const farm = await Farm.start(t);
-  const free = new Map([
-    [farm.dest, finalBytes(32) - 1],
-    [farm.cache2, finalBytes(32)],
-  ]);
-  await farm.supervise(playerWith('--seconds', '0'), { lookAtDirectory: disks(free) });
-  await farm.order('one', { ksize: 32 });
-  t.match((await farm.reaches('one', 'pending')).remarks, `cache2 ${farm.cache2} has 101.4 GiB free`);
-  free.delete(farm.cache2);
-  await until(
-    'it waits for the destination',
-    async () => (await farm.task('one')).remarks?.startsWith(`dest ${farm.dest} has 101.4 GiB`) ?? false,
-  );
-  free.delete(farm.dest);
-  await farm.reaches('one', 'finished');
-});
-
-t.test('what running plots will still use is counted in', async (t) => {
-  const farm = await Farm.start(t);
-  const free = new Map([[farm.cache1, 1.9 * tempBytes(32)]]);
-  await farm.supervise(pausingPlayer(farm), { lookAtDirectory: disks(free) });
-  await farm.order('one', { ksize: 32 });
-  await farm.reachesPause('one');
-  await farm.order('two', { ksize: 32 });
-  t.match(
-    (await farm.reaches('two', 'pending')).remarks,
-    /has 454\.1 GiB free, of which running plots will still use 239\.0 GiB; a k32 plot needs 239\.0 GiB there/,
-  );
-  farm.goOn();
-  await farm.reaches('two', 'finished');
-});
 
 t.test('as many as max_plots, then the next', async (t) => {
   const farm = await Farm.start(t);
@@ -115,7 +37,7 @@ t.test('as many as max_per_cache on one cache, others on another', async (t) => 
   await farm.order('c');
   t.match(
     (await farm.reaches('c', 'pending')).remarks,
-    `1 plots use ${farm.cache1}, as many as max_per_cache allows`,
+    `max_per_cache is 1, and as many plots use ${farm.cache1} or were ordered earlier`,
   );
   farm.goOn();
   await farm.reaches('c', 'finished');
@@ -227,4 +149,19 @@ t.test('an order that names no real key is refused before it reaches a command l
     (await farm.reaches('two', 'failed')).remarks,
     'fpk is neither a key in hex nor a contract address',
   );
+});
+
+t.test('a program that is being replaced is waited for', async (t) => {
+  const farm = await Farm.start(t);
+  const program = join(farm.directory, 'plotter');
+  copyFileSync(process.execPath, program);
+  chmodSync(program, 0o700);
+  const { argv, ...player } = playerWith('--seconds', '0');
+  await farm.supervise({ ...player, argv: [program, ...argv.slice(1)] });
+  // The system runs no file that somebody writes to.
+  const writer = openSync(program, 'r+');
+  await farm.order('one');
+  t.match((await farm.reaches('one', 'pending')).remarks, /^nothing can be started now: .*ETXTBSY/);
+  closeSync(writer);
+  await farm.reaches('one', 'finished');
 });

@@ -79,46 +79,6 @@ t.test('a stop that talent takes while no supervisor is there is carried out whe
   t.match(await farm.reaches('one', 'stopped'), { exit_signal: 'SIGTERM' });
 });
 
-t.test('what a plotter has started and left behind is ended with it', async (t) => {
-  const farm = await Farm.start(t);
-  const child = 'setInterval(() => {}, 1000)';
-  const parent = `
-    const { spawn } = require('node:child_process');
-    const child = spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached: true, stdio: 'ignore' });
-    console.log('child ' + child.pid);
-    setInterval(() => {}, 1000);`;
-  await farm.supervise({
-    name: 'leaver',
-    argv: ['{node}', '-e', parent],
-    format: 'chiapos',
-    temp: [],
-    fills: [],
-  });
-  await farm.order('one');
-  await farm.reaches('one', 'started');
-  const childPid = (): number => Number(/child (\d+)/.exec(farm.logOf('one'))?.[1] ?? 0);
-  await until('it has started a child', () => childPid() > 0);
-  await farm.client.stop({ task_id: 'one' });
-  await farm.reaches('one', 'stopped');
-  t.notOk(farm.processes().includes(childPid()));
-});
-
-t.test('a stop of a task whose record is lost ends what runs of it, and says so', async (t) => {
-  const farm = await Farm.start(t);
-  const first = await farm.supervise(pausingPlayer(farm));
-  await farm.order('one');
-  const { plot_pid = 0 } = await farm.reachesPause('one');
-  await first.stop();
-  await until('the keeper is gone, or waits for its plot only', () => farm.records().length === 1);
-  farm.loseRecord('one');
-  await farm.supervise(pausingPlayer(farm));
-  await farm.client.stop({ task_id: 'one' });
-  t.match(await farm.reaches('one', 'stopped'), {
-    remarks: 'its record was lost; 1 processes of it were killed',
-  });
-  await until('its process is gone', () => !farm.processes().includes(plot_pid));
-});
-
 t.test('a task that waits is stopped without ever starting', async (t) => {
   const farm = await Farm.start(t);
   const supervisor = await farm.supervise(pausingPlayer(farm), { max_plots: 1 });

@@ -1,10 +1,17 @@
 /** Temp files on a real disk: those of one plot are found and removed, and nothing else ever. */
 
 import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { SHIPPED_PLOTTERS } from '../../src/supervisor/shipped-plotters.js';
-import { findTempFiles, listOnce, removeTempFiles, type TempOwner } from '../../src/supervisor/temp-files.js';
+import {
+  findTempFiles,
+  type Listing,
+  listOnce,
+  removeTempFiles,
+  type TempOwner,
+} from '../../src/supervisor/temp-files.js';
 
 const ID = 'd2540dcfcffddbfbd7e60b4aca4d54fb937db71991298fabc253f020a87ff7d4';
 const OTHER = '022fb42c08c12de3a6af053880199806532e79515f94e83461612101f9412f9e';
@@ -12,7 +19,6 @@ const OTHER = '022fb42c08c12de3a6af053880199806532e79515f94e83461612101f9412f9e'
 function ownerIn(directory: string, plotter: string, plot_id: string | null = ID): TempOwner {
   const temp = SHIPPED_PLOTTERS.find(({ name }) => name === plotter)?.temp ?? [];
   return {
-    task_id: 'task_1',
     ksize: 32,
     plot_id,
     temp,
@@ -84,10 +90,52 @@ t.test('as long as the plot id is not known, or is none, nothing fits', async (t
   });
   for (const plotId of [null, '', '*', ID.slice(1), `${ID}|.*`])
     t.same(await findTempFiles(ownerIn(directory, 'chia', plotId)), [], String(plotId));
-  const byTask = { ...ownerIn(directory, 'chia', null), temp: ['{task_id}.*tmp'] };
-  writeFileSync(join(directory, 'a', 'task_1.x.tmp'), '');
-  writeFileSync(join(directory, 'a', 'task_10.x.tmp'), '');
-  t.match(await findTempFiles(byTask), [{ path: join(directory, 'a', 'task_1.x.tmp') }]);
+  const where = ['a', 'b', 'd'].map((name) => join(directory, name)).join(', ');
+  t.same(
+    await removeTempFiles(ownerIn(directory, 'chia', null)),
+    [`its plot id was never known; if it has left temp files in ${where}, remove them yourself`],
+    'and whoever is to remove them says so',
+  );
+  t.same(await removeTempFiles({ ...ownerIn(directory, 'chia', null), temp: [] }), []);
+});
+
+t.test('a pattern without the plot id fits nothing, whoever has let it in', async (t) => {
+  const directory = t.testdir({ a: { 'task_1.x.tmp': '', 'x.tmp': '' }, b: {}, d: {} });
+  for (const pattern of ['*.tmp', '{task_id}.*tmp', '*task_1*tmp'])
+    t.same(await findTempFiles({ ...ownerIn(directory, 'chia'), temp: [pattern] }), [], pattern);
+});
+
+t.test('a file counts once, whatever its directory is called', async (t) => {
+  const directory = t.testdir({ a: { [`${NAME}.plot.2.tmp`]: 'x' }, link: t.fixture('symlink', 'a') });
+  const owner = {
+    ...ownerIn(directory, 'chia'),
+    cache2: `${join(directory, 'a')}/`,
+    dest_path: join(directory, 'link'),
+  };
+  t.equal((await findTempFiles(owner)).length, 1);
+  t.same(await removeTempFiles(owner), []);
+  t.same(readdirSync(join(directory, 'a')), []);
+});
+
+t.test('what can not be looked at is told, and the rest is removed all the same', async (t) => {
+  const directory = t.testdir({
+    a: t.fixture('symlink', 'a'),
+    b: { [`${NAME}.plot.2.tmp`]: '' },
+    d: { [`${NAME}.plot.2.tmp`]: '' },
+  });
+  const owner = ownerIn(directory, 'chia');
+  // As on a server that goes away in between: it has told the name, and that is all.
+  const unseen = `${NAME}.plot.${'x'.repeat(255)}.tmp`;
+  const listing: Listing = async (path) => [
+    ...(path === owner.cache2 ? [unseen] : []),
+    ...(await readdir(path)),
+  ];
+  t.equal((await findTempFiles(owner, listing)).length, 2);
+  t.match(await removeTempFiles(owner, listing), [
+    /a can't be looked at for temp files: ELOOP/,
+    /x\.tmp can't be looked at for temp files: ENAMETOOLONG/,
+  ]);
+  t.same([...readdirSync(owner.cache2), ...readdirSync(owner.dest_path)], []);
 });
 
 t.test('a directory is read once for all plots of one look', async (t) => {

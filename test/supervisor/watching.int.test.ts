@@ -77,6 +77,17 @@ t.test('the very process is watched on', async (t) => {
   t.equal((await farm.task('one')).status, 'started');
 });
 
+t.test('what was left of plots that are settled goes when a supervisor starts', async (t) => {
+  const farm = await Farm.start(t);
+  await leaveRecord(farm, { ...ownIdentity(), startTime: '1' });
+  for (const name of ['gone.1.end.json', `one.1.json.${process.pid}.tmp`])
+    writeFileSync(join(farm.data, 'plots', name), '');
+  await farm.supervise(playerWith());
+  await farm.reaches('one', 'failed');
+  await until('its record is gone', () => !farm.records().includes('one.1.json'));
+  t.same(farm.records(), []);
+});
+
 t.test('a record that can not be read harms no other', async (t) => {
   const farm = await Farm.start(t);
   await leaveRecord(farm, { ...ownIdentity(), startTime: '1' });

@@ -1,5 +1,6 @@
 /** Plot records on a real disk. */
 
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -11,6 +12,7 @@ import {
   readPlotEnd,
   readPlotRecord,
   readPlotRecords,
+  removeLeftovers,
   removePlotRecord,
   writePlotEnd,
   writePlotRecord,
@@ -87,6 +89,22 @@ t.test('what can not be used is told and harms no other', async (t) => {
     /half\.1\.json is no JSON/,
     /old\.1\.json is no record/,
   ]);
+});
+
+t.test('what was left in the middle of removing or writing goes, and nothing else', async (t) => {
+  const data = prepare(t);
+  const write = (name: string): void => writeFileSync(join(plotsDirectory(data), name), '');
+  writePlotRecord(data, recordOf('a.1', 2, 1));
+  const gone = spawnSync(process.execPath, ['-e', '']).pid;
+  const stay = [
+    ...['a.1.2.json', 'a.1.2.end.json', 'kept.1.end.json', 'end.json', 'notes.txt'],
+    ...[`a.1.2.json.${process.ppid}.tmp`, 'tmp', 'x.tmp'],
+  ];
+  const go = ['a.1.1.end.json', 'b.3.end.json', `a.1.2.json.${gone}.tmp`, `b.3.end.json.${process.pid}.tmp`];
+  for (const name of [...stay.slice(1), ...go]) write(name);
+  const removed = removeLeftovers(data, ({ task_id, attempt }) => task_id === 'kept' && attempt === 1);
+  t.same(removed.sort(), go.sort());
+  t.same(readdirSync(plotsDirectory(data)).sort(), stay.sort());
 });
 
 t.test('removing leaves nothing, and again is no error', async (t) => {

@@ -1,0 +1,69 @@
+/**
+ * The lock that makes a process the log receiver of a data directory, and the name it goes by there.
+ *
+ * Guarantees: a directory has one log receiver; whoever has the lock has also said who it is, so that its supervisor finds
+ * it however it was started, and whoever comes second is told. The system gives the lock back when its holder dies.
+ */
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { messageOf, OwlError } from '../runtime/errors.js';
+import { identifyProcess } from '../runtime/process-identity.js';
+import { tryLock } from '../runtime/sqlite.js';
+import {
+  type LogReceiverIdentity,
+  readLogReceiver,
+  removeLogReceiver,
+  writeLogReceiver,
+} from '../wire/log-receiver-identity.js';
+
+export type ReceiverLockOptions = Pick<LogReceiverIdentity, 'version' | 'server'> & {
+  /** Made when it is missing, if its parent is there. Absolute. */
+  readonly data: string;
+};
+
+/**
+ * Makes this process the log receiver. How it ceases to be.
+ * @throws OwlError kind `refused` when there is one already (names its pid), `invalid` when the directory can't be used
+ */
+export function takeReceiverLock({ data, version, server }: ReceiverLockOptions): () => void {
+  const unlock = lock(data);
+  try {
+    const identity = identifyProcess(process.pid);
+    if (identity === undefined) throw new Error('there is no /proc here: log receivers run on Linux only');
+    writeLogReceiver(data, { ...identity, version, server });
+  } catch (error) {
+    unlock();
+    throw unusable(data, error);
+  }
+  return () => {
+    try {
+      removeLogReceiver(data);
+    } finally {
+      unlock();
+    }
+  };
+}
+
+function lock(data: string): () => void {
+  let unlock: (() => void) | undefined;
+  try {
+    if (!existsSync(data)) mkdirSync(data, { mode: 0o700 });
+    unlock = tryLock(join(data, 'log-receiver.lock'));
+  } catch (error) {
+    throw unusable(data, error);
+  }
+  if (unlock !== undefined) return unlock;
+  const holder = readLogReceiver(data);
+  const who = holder === undefined ? '' : `, process ${holder.pid}`;
+  throw new OwlError(
+    'refused',
+    `data directory ${data} has a log receiver already${who}, and needs no other; supervisors keep one running by themselves, so to run this one stop that one and its supervisor first`,
+  );
+}
+
+function unusable(data: string, error: unknown): OwlError {
+  return new OwlError('invalid', `data directory ${data} can't be used: ${messageOf(error)}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,85 @@
+/**
+ * Has the plotter of an order started by the keeper.
+ *
+ * Guarantee: an attempt has one process, also when the keeper or the supervisor died in the middle of starting it.
+ */
+
+import { rmSync } from 'node:fs';
+import type { Logger } from 'pino';
+import type { Clock } from '../runtime/clock.js';
+import { OwlError } from '../runtime/errors.js';
+import { type PlotRecord, plotLogPath, plotRecordPath, readPlotRecord } from '../wire/plot-record.js';
+import { LOG_EXISTS, type PlotStart } from './keeper.js';
+import type { KeeperLink } from './keeper-link.js';
+import type { PlotOrder } from './plot-order.js';
+import { endPlotProcesses } from './plot-processes.js';
+import { commandFor, findExecutable, type PlotterDeclaration, plotIdSetBy } from './plotters.js';
+
+export interface LauncherOptions {
+  /** The supervisor's data directory. Absolute. */
+  readonly data: string;
+  readonly plotter: PlotterDeclaration;
+  /** Where its program is looked for, as in PATH. */
+  readonly path: string;
+  readonly keeper: KeeperLink;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  /** Undefined while talent is away. */
+  readonly workerId: () => string | undefined;
+}
+
+export class Launcher {
+  private readonly options: LauncherOptions;
+
+  constructor(options: LauncherOptions) {
+    this.options = options;
+  }
+
+  /** Absolute. @throws OwlError kind `not_found` while the plotter is not installed */
+  findProgram(): string {
+    return findExecutable(this.options.plotter, this.options.path);
+  }
+
+  /** @throws OwlError kind `invalid` when the order can never be started here; whatever else it throws may pass */
+  async launch(order: PlotOrder): Promise<PlotRecord> {
+    const { data, keeper, logger, clock, signal } = this.options;
+    // What an earlier try has started, seen or unseen, is found first.
+    const recorded = readPlotRecord(data, order);
+    if (recorded !== undefined) return recorded;
+    const start = this.startOf(order);
+    try {
+      return await keeper.start(start);
+    } catch (error) {
+      if (!(error instanceof OwlError && error.message === LOG_EXISTS)) throw error;
+    }
+    logger.warn({ taskId: start.task_id }, 'a start was broken off before it was recorded; starting again');
+    await endPlotProcesses(plotRecordPath(data, start), clock, signal);
+    rmSync(start.log_path, { force: true });
+    return await keeper.start(start);
+  }
+
+  private startOf(order: PlotOrder): PlotStart {
+    const { data, plotter, workerId } = this.options;
+    const { task_id, attempt, ksize, cache1, cache2, dest_path } = order;
+    const [, ...args] = commandFor(plotter, order);
+    return {
+      task_id,
+      attempt,
+      worker_id: workerId() ?? '',
+      log_path: plotLogPath(data, order),
+      format: plotter.format,
+      argv: [this.findProgram(), ...args],
+      announced: false,
+      stopping: false,
+      suspended: false,
+      ksize,
+      cache1,
+      cache2,
+      dest_path,
+      plotter: plotter.name,
+      temp: plotter.temp,
+      plot_id: plotIdSetBy(plotter, order),
+    };
+  }
+}

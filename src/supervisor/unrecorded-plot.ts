@@ -1,0 +1,64 @@
+/**
+ * A plot whose record is lost, and that is to be stopped: what belongs to it is told by its mark and by its order.
+ *
+ * Guarantee: temp files go only when their plot's id is known and no process is left that may be at work on them.
+ */
+
+import type { Clock } from '../runtime/clock.js';
+import { messageOf } from '../runtime/errors.js';
+import { identifyProcess } from '../runtime/process-identity.js';
+import type { PlotTaskStatus } from '../wire/messages.js';
+import { type PlotKey, plotRecordPath } from '../wire/plot-record.js';
+import { readOrder } from './plot-order.js';
+import { endPlotProcesses } from './plot-processes.js';
+import { type PlotterDeclaration, plotIdSetBy } from './plotters.js';
+import { removeTempFiles, type TempOwner } from './temp-files.js';
+
+export interface EndUnrecordedOptions {
+  /** The supervisor's data directory. Absolute. */
+  readonly data: string;
+  readonly clock: Clock;
+  /** Ends the waiting, not the processes. */
+  readonly signal: AbortSignal;
+  /** Name of the plotter that makes the plots of this machine. */
+  readonly plotter: string;
+  /** Which of them has made this plot nobody knows. */
+  readonly plotters: readonly PlotterDeclaration[];
+}
+
+/** @param task as talent has it; @returns what there is to say of it, as sentences */
+export async function endUnrecorded(
+  key: PlotKey,
+  task: PlotTaskStatus,
+  options: EndUnrecordedOptions,
+): Promise<string[]> {
+  const { data, clock, signal } = options;
+  const ended = await endPlotProcesses(plotRecordPath(data, key), clock, signal);
+  const remark = ended === 0 ? 'there was no process of it here' : `${ended} processes of it were killed`;
+  const problems = signal.aborted ? [] : await clearAway(key, task, options);
+  return [`its record was lost; ${remark}`, ...problems];
+}
+
+async function clearAway(
+  key: PlotKey,
+  task: PlotTaskStatus,
+  options: EndUnrecordedOptions,
+): Promise<string[]> {
+  const { plot_pid = 0 } = task;
+  // Its mark can't be read where it runs as another user.
+  if (identifyProcess(plot_pid) !== undefined)
+    return [`its temp files stay, because process ${plot_pid} may still be at work on them`];
+  try {
+    return await removeTempFiles(ownerOf(key, task, options));
+  } catch (error) {
+    return [`its temp files stay: ${messageOf(error)}`];
+  }
+}
+
+/** @throws OwlError when the order is not complete */
+function ownerOf(key: PlotKey, task: PlotTaskStatus, { plotter, plotters }: EndUnrecordedOptions): TempOwner {
+  const order = readOrder(key, task);
+  const chosen = plotters.find(({ name }) => name === plotter);
+  const madeId = chosen === undefined ? null : plotIdSetBy(chosen, order);
+  return { ...order, plot_id: task.plot_details?.id ?? madeId, temp: plotters.flatMap(({ temp }) => temp) };
+}
