@@ -1,8 +1,9 @@
-/** eventstore.compose.yml is what docs/fleet.md says it is. No container engine runs here, so it is only read. */
+/** eventstore.compose.yml is what docs/fleet.md says it is. No container engine runs here, so it is read, and its script run alone. */
 
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseConnectionString } from '../src/runtime/event-store/eventstoredb/connection-string.js';
@@ -116,6 +117,24 @@ await t.test('the cluster: three nodes that know each other, with certificates a
   for (const address of addresses) t.ok(address.startsWith('172.30.240.1'), 'as the certificates say');
 });
 
+await t.test('certificates hold the name of the machine, or its address', async (t) => {
+  const hosts: readonly [host: string, names: string, addresses: string][] = [
+    ['localhost', 'localhost', '127.0.0.1'],
+    ['store.farm.example', 'localhost,store.farm.example', '127.0.0.1'],
+    ['10-0-0-7.farm.example', 'localhost,10-0-0-7.farm.example', '127.0.0.1'],
+    ['10.0.0.7', 'localhost', '127.0.0.1,10.0.0.7'],
+    ['fd00::7', 'localhost', '127.0.0.1,fd00::7'],
+  ];
+  for (const [host, names, addresses] of hosts) {
+    const made = makeCertificates(t, host).filter(([command]) => command === 'create-node');
+    t.equal(made.length, 3, 'one for each node');
+    made.forEach((words, i) => {
+      t.equal(words[words.indexOf('-dns-names') + 1], names, host);
+      t.equal(words[words.indexOf('-ip-addresses') + 1], `${addresses},172.30.240.1${i + 1}`, host);
+    });
+  }
+});
+
 await t.test('connection strings of the guide are valid and lead to published ports', async (t) => {
   const strings = [...guide.matchAll(/esdb(?:\+discover)?:\/\/localhost[^\s`']*/g)].map(([text]) => text);
   t.ok(strings.length >= 3);
@@ -169,3 +188,32 @@ await t.test('options of the connection string in the guide are known, with thei
   }
   t.equal(checked, 9, 'all of them');
 });
+
+/** Runs the script that makes them with a stand-in for the program; says what that was told, call by call. */
+function makeCertificates(t: Test, host: string): string[][] {
+  const stub = '#!/bin/sh\n';
+  const directory = t.testdir({
+    bin: {
+      'es-gencert-cli': `${stub}echo "$@" >> "$CALLS"\nwhile [ "$1" != -out ]; do shift; done\nmkdir -p "$2"\ntouch "$2/ca.crt" "$2/node.key"\n`,
+      chown: stub,
+    },
+  });
+  for (const name of ['es-gencert-cli', 'chown']) chmodSync(join(directory, 'bin', name), 0o755);
+  const script = serviceNamed('certificates')
+    .command.join('\n')
+    .replaceAll('$$', '$')
+    .replaceAll(/\/(authority|certs)\b/g, `${directory}/$1`);
+  const calls = join(directory, 'calls');
+  execFileSync('bash', ['-ec', script], {
+    env: {
+      ...process.env,
+      PATH: `${join(directory, 'bin')}:${process.env['PATH']}`,
+      CALLS: calls,
+      HOST: host,
+      ADMIN_PASSWORD: 'a',
+      OPS_PASSWORD: 'b',
+    },
+  });
+  const lines = readFileSync(calls, 'utf8').trim().split('\n');
+  return lines.map((line) => line.split(' '));
+}

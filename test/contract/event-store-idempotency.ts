@@ -45,15 +45,19 @@ export async function idempotencyContract(t: Test, open: OpenStore): Promise<voi
   });
 
   await t.test('the same append 16 times at once is stored once, and all get the same answer', async (t) => {
-    const { store } = await open(t);
-    const stream = freshStream();
-    const events = proposeMany(2);
-    const results = await Promise.all(
-      Array.from({ length: 16 }, () => store.append(stream, 'noStream', events)),
-    );
-    t.equal(results.filter(({ duplicate }) => !duplicate).length, 1);
-    t.equal(new Set(results.map(({ revision, position }) => `${revision} at ${position}`)).size, 1);
-    t.strictSame(idsOf(await collect(store.readStream(stream))), idsOf(events));
+    for (const expected of ['noStream', 1, 'any'] as const) {
+      const { store } = await open(t);
+      const stream = freshStream();
+      const before = expected === 1 ? proposeMany(2) : [];
+      if (before.length > 0) await store.append(stream, 'noStream', before);
+      const events = proposeMany(2);
+      const results = await Promise.all(
+        Array.from({ length: 16 }, () => store.append(stream, expected, events)),
+      );
+      t.equal(results.filter(({ duplicate }) => !duplicate).length, 1, `at ${expected}`);
+      t.equal(new Set(results.map(({ revision, position }) => `${revision} at ${position}`)).size, 1);
+      t.strictSame(idsOf(await collect(store.readStream(stream))), idsOf([...before, ...events]));
+    }
   });
 
   await t.test('events of which only some are there are a conflict, and none is stored', async (t) => {

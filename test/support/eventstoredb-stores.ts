@@ -7,6 +7,7 @@ import {
   type EventStoreDbStore,
   openEventStoreDb,
 } from '../../src/runtime/event-store/eventstoredb/eventstoredb-store.js';
+import type { OpenStore } from '../contract/event-store.js';
 import { EventStoreDbNode, type NodeOptions } from './eventstoredb-node/node.js';
 
 /** Milliseconds for one call where a test waits for it to be over. */
@@ -30,6 +31,22 @@ export async function openStore(
   });
   t.teardown(() => store.close());
   return store;
+}
+
+/** For the contract of event stores, on a node of its own for each test. Opening anew is a restart of the node as well. */
+export function onNode(options: () => NodeOptions): OpenStore {
+  return async (t) => {
+    const node = await startNode(t, options());
+    const store = await openStore(t, node);
+    return {
+      store,
+      reopen: async () => {
+        await store.close();
+        await node.restart();
+        return openStore(t, node);
+      },
+    };
+  };
 }
 
 /** A logger and every line it has written, as they were written. */

@@ -1,12 +1,14 @@
-/** A log receiver as a process: `node run-log-receiver.js DATA SERVER`. */
+/** A log receiver as a process: `node run-log-receiver.js DATA SERVER [VERSION]`. */
 
 import { once } from 'node:events';
 import { pino } from 'pino';
 import { startLogReceiver } from '../../src/log-receiver/log-receiver.js';
 
-const [data = '', server = ''] = process.argv.slice(2);
+const [data = '', server = '', version = 'test'] = process.argv.slice(2);
+// Before it says who it is: from then on it may be told to end.
+const toldToEnd = once(process, 'SIGTERM');
 const alive = setInterval(() => undefined, 60_000);
-const receiver = startLogReceiver({ data, server, logger: pino({ level: 'silent' }) });
-await once(process, 'SIGTERM');
+const receiver = startLogReceiver({ data, server, version, logger: pino({ level: 'silent' }) });
+await toldToEnd;
 await receiver.stop();
 clearInterval(alive);

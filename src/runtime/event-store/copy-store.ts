@@ -80,12 +80,7 @@ export async function copyStore(copy: CopyOptions): Promise<CopyResult> {
   await copyMissing(source, there, options);
   const result = await readInventory(to, 'verifying', source.events, options);
   const difference = result.differenceFrom(source);
-  if (difference !== undefined) {
-    throw new OwlError(
-      'refused',
-      `the copy is not good: stream ${difference} is not the same in both stores; don't use the target, copy to an empty store again`,
-    );
-  }
+  if (difference !== undefined) throw notGood(difference);
   await checkNothingCame(from, begin);
   return {
     streams: result.streams,
@@ -117,6 +112,9 @@ async function readInventory(
   onProgress({ step, events: 0, total });
   for await (const event of store.readAll()) {
     signal.throwIfAborted();
+    // What a copy has written has no gaps.
+    if (!inventory.continues(event))
+      throw step === 'verifying' ? notGood(event.stream) : notEmpty(event.stream);
     inventory.add(event);
     onProgress({ step, events: inventory.events, total });
   }
@@ -153,6 +151,13 @@ function notEmpty(stream: StreamName): OwlError {
   return new OwlError(
     'refused',
     `the target isn't empty, and stream ${stream} in it is not the beginning of the source's, so this is no copy to go on with; nothing was written, copy to an empty store`,
+  );
+}
+
+function notGood(stream: StreamName): OwlError {
+  return new OwlError(
+    'refused',
+    `the copy is not good: stream ${stream} is not the same in both stores; don't use the target, copy to an empty store again`,
   );
 }
 

@@ -100,6 +100,8 @@ export interface SubscriptionBatch {
   readonly checkpoint: Position;
   /** True when this batch reached the end of the store as it was when the batch was made. */
   readonly caughtUp: boolean;
+  /** True for the first one after the store was away: it may be another store by now, or an older copy of this one. */
+  readonly resumed?: boolean;
 }
 
 export interface EventStore {

@@ -30,11 +30,16 @@ export class Inventory {
     return this.entries.size;
   }
 
+  /** It is the stream's next event: none before it is missing. */
+  continues({ stream, revision }: RecordedEvent): boolean {
+    return revision === this.of(stream).events;
+  }
+
   /** Counts the stream's next event, and answers the entry of its events up to this one. */
   add(event: RecordedEvent): StreamEntry {
     const { stream, revision } = event;
     const { events, digest } = this.of(stream);
-    if (revision !== events) {
+    if (!this.continues(event)) {
       throw new OwlError(
         'refused',
         `stream ${stream} has revision ${revision} where revision ${events} should be, so a part of it was deleted; a history can only be copied whole`,

@@ -154,6 +154,13 @@ for (const [direction, openBoth] of DIRECTIONS) {
           to.append(stream, expected, stream === 'history-2' ? events.slice(0, 1) : events),
       });
       await t.rejects(copy(from, lossy), { ...ofKind('refused'), message: /not good.*history-2 / });
+      const [, third] = await openBoth(t);
+      const holed = delegating(third, {
+        async *readAll(options) {
+          for await (const event of third.readAll(options)) if (event.revision !== 1) yield event;
+        },
+      });
+      await t.rejects(copy(from, holed), { ...ofKind('refused'), message: /not good.*history-/ });
       const [, other] = await openBoth(t);
       const shared = delegating(other, {
         async append(stream, expected, events) {
@@ -231,6 +238,20 @@ await t.test(
     t.strictSame(await contentOf(to), await contentOf(from));
   },
 );
+
+await t.test('a target with a stream that lost its beginning is not empty', async (t) => {
+  const node = await startNode(t);
+  const [from, to] = [openEmbedded(t), await openStore(t, node)];
+  await fill(from, { streams: 2, eventsPerStream: 2 });
+  const { events } = await to.append('foreign-1', 'noStream', proposeMany(2));
+  const outdated = node.log.records.find(({ id }) => id === events[0]?.id);
+  if (outdated === undefined) throw new Error('what was appended is in the log');
+  node.log.index.scavenge(outdated);
+  await t.rejects(copy(from, to), {
+    ...ofKind('refused'),
+    message: /isn't empty, and stream foreign-1 in it/,
+  });
+});
 
 await t.test('streams of other programs stay where they are', async (t) => {
   const node = await startNode(t);

@@ -29,6 +29,18 @@ function elect(
   }
 }
 
+/** No node knows of a leader. */
+function beginElection(nodes: readonly EventStoreDbNode[], dead: readonly EventStoreDbNode[] = []) {
+  for (const node of nodes) {
+    node.faults.leader = 'electing';
+    node.members = [...nodes, ...dead].map((member) => ({
+      ...member.address,
+      state: 'unknown',
+      alive: !dead.includes(member),
+    }));
+  }
+}
+
 const seeds = (nodes: readonly EventStoreDbNode[]) =>
   `esdb://${nodes.map(({ address }) => `${address.host}:${address.port}`).join(',')}?tls=false`;
 
@@ -53,23 +65,52 @@ await t.test('esdb+discover asks the one name it is given', async (t) => {
   t.equal(nodes[0].calls, 0);
 });
 
-await t.test('the leader dies: the next one is found, and appends go on', async (t) => {
+await t.test('the leader dies: nobody leads for a while, then the next one is found', async (t) => {
   const nodes = await startCluster(t);
   const [first, second, third] = nodes;
   elect(first, nodes);
-  const store = await openStore(t, { connectionString: seeds(nodes) });
+  const told: boolean[] = [];
+  const store = await openStore(
+    t,
+    { connectionString: seeds(nodes) },
+    { deadlineMs: SHORT_DEADLINE_MS, onAvailability: ({ available }) => void told.push(available) },
+  );
   const stream = freshStream();
   await store.append(stream, 'noStream', proposeMany(1));
   await first.stop();
-  for (const node of [second, third]) node.faults.leader = 'unknown';
+  beginElection([second, third], [first]);
+  await until('the outage is told', () => told.at(-1) === false);
+  await t.rejects(store.append(stream, 0, proposeMany(1, 1)), {
+    name: 'StoreUnavailableError',
+    outcome: 'refused',
+    message: /no node leads/,
+  });
+  await t.rejects(store.head(), { name: 'StoreUnavailableError' });
   elect(second, [second, third]);
-  await until('an append goes through', () =>
-    store.append(stream, 0, proposeMany(1, 1)).then(
-      () => true,
-      () => false,
-    ),
-  );
+  second.faults.leader = 'preparing';
+  await until('the next one is found', () => told.at(-1) === true);
+  await t.rejects(store.append(stream, 0, proposeMany(1, 1)), {
+    name: 'StoreUnavailableError',
+    outcome: 'refused',
+    message: /not ready/,
+  });
+  second.faults.leader = 'here';
+  await store.append(stream, 0, proposeMany(1, 1));
   t.strictSame(valuesOf(await collect(store.readStream(stream))), [0, 1]);
+});
+
+await t.test('a leader that still lives is no leader while another one is elected', async (t) => {
+  const nodes = await startCluster(t);
+  const [first, second] = nodes;
+  elect(first, nodes);
+  const store = await openStore(t, { connectionString: seeds(nodes) });
+  const streams = Array.from({ length: 10 }, () => freshStream());
+  for (const stream of streams) await store.append(stream, 'noStream', proposeMany(1));
+  beginElection(nodes);
+  const appends = streams.map((stream) => store.append(stream, 0, proposeMany(1, 1)));
+  await until('the nodes were asked who leads', () => first.gossips > 1);
+  elect(second, nodes);
+  t.ok((await Promise.all(appends)).every(({ revision, duplicate }) => revision === 1 && !duplicate));
 });
 
 await t.test('appends under way while the leader changes are all stored, once', async (t) => {

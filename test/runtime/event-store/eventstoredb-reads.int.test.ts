@@ -32,6 +32,34 @@ await t.test('records of the server never come through, whatever is asked for', 
   t.strictSame(idsOf(subscribed), idsOf(all));
 });
 
+await t.test('the last event is searched for behind statistics only once', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node);
+  const writeStatistics = (count: number) => {
+    for (let n = 0; n < count; n++) {
+      const [data, metadata] = [Buffer.from('{}'), Buffer.from('')];
+      const record = { id: crypto.randomUUID(), type: '$statsCollected', json: true, data, metadata };
+      node.log.append('$stats-127.0.0.1:2113', 'any', [record]);
+    }
+  };
+  const stream = freshStream();
+  let { position } = await store.append(stream, 'noStream', proposeMany(1));
+  t.equal(await store.head(), position);
+  t.equal(node.faults.searches, 0, 'none at all where it is the last record');
+  writeStatistics(100);
+  for (let n = 0; n < 5; n++) t.equal(await store.head(), position);
+  t.equal(node.faults.searches, 1);
+  writeStatistics(5);
+  t.equal(await store.head(), position);
+  ({ position } = await store.append(stream, 0, proposeMany(1)));
+  writeStatistics(5);
+  t.equal(await store.head(), position, 'a newer one is found among them');
+  t.equal(node.faults.searches, 1);
+  writeStatistics(100);
+  t.equal(await store.head(), position);
+  t.equal(node.faults.searches, 2);
+});
+
 await t.test('events of other programs stop no reader', async (t) => {
   const node = await startNode(t);
   const store = await openStore(t, node);

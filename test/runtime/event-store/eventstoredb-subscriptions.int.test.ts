@@ -1,13 +1,7 @@
 /** Subscriptions of EventStoreDB when something goes wrong: they go on, with no gap and nothing twice. */
 
-import t, { type Test } from 'tap';
-import {
-  categoryOf,
-  type EventStore,
-  type RecordedEvent,
-  START,
-  type SubscriptionBatch,
-} from '../../../src/runtime/event-store/event-store.js';
+import t from 'tap';
+import { categoryOf, START } from '../../../src/runtime/event-store/event-store.js';
 import {
   collect,
   follow,
@@ -21,34 +15,13 @@ import {
 import type { EventStoreDbNode } from '../../support/eventstoredb-node/node.js';
 import { TransactionLog } from '../../support/eventstoredb-node/transaction-log.js';
 import { openStore, recordLog, SHORT_DEADLINE_MS, startNode } from '../../support/eventstoredb-stores.js';
+import { followAll } from '../../support/following.js';
+import { ManualClock } from '../../support/manual-clock.js';
 import { until } from '../../support/until.js';
 
-interface Following {
-  readonly events: RecordedEvent[];
-  readonly batches: SubscriptionBatch[];
-  readonly ended: Promise<void>;
-}
-
-/** Follows one category until the test ends. */
-function followAll(t: Test, store: EventStore, category: string): Following {
-  const abort = new AbortController();
-  const events: RecordedEvent[] = [];
-  const batches: SubscriptionBatch[] = [];
-  const ended = (async () => {
-    for await (const batch of store.subscribe({
-      categories: [category],
-      signal: abort.signal,
-      batchSize: 16,
-    })) {
-      events.push(...batch.events);
-      batches.push(batch);
-    }
-  })();
-  t.teardown(async () => {
-    abort.abort();
-    await ended;
-  });
-  return { events, batches, ended };
+function foreignEvent() {
+  const [data, metadata] = [Buffer.from('{}'), Buffer.from('{}')];
+  return { id: crypto.randomUUID(), type: 'Counted', json: true, data, metadata };
 }
 
 const upTo = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -136,6 +109,53 @@ await t.test('a server that falls silent: another connection is tried, and nothi
   );
 });
 
+await t.test('a store that was away for long: the subscription is tried every two seconds', async (t) => {
+  const node = await startNode(t);
+  const clock = new ManualClock(Date.now());
+  const log = recordLog();
+  const store = await openStore(t, node, { clock, logger: log.logger });
+  const stream = freshStream();
+  const following = followAll(t, store, categoryOf(stream));
+  await until('it has caught up', () => following.batches.length > 0);
+  await node.stop();
+  const pauses = () =>
+    log.lines
+      .filter((line) => line.includes('subscription to EventStoreDB interrupted'))
+      .map((line) => Number(JSON.parse(line).retryInMs));
+  await until('it was tried again and again', () => {
+    clock.advance(500);
+    return pauses().length > 10;
+  });
+  t.strictSame(
+    pauses().filter((pause) => !(pause <= 2_000)),
+    [],
+  );
+  await node.start();
+  node.log.append(stream, 'any', [foreignEvent()]);
+  await until('it goes on', () => {
+    clock.advance(500);
+    return following.events.length === 1;
+  });
+});
+
+await t.test('a server that is too old, or none at all, is no reason to end a subscription', async (t) => {
+  const missing: 'position'[] = ['position'];
+  const node = await startNode(t, { without: missing });
+  const log = recordLog();
+  const store = await openStore(t, node, { logger: log.logger, deadlineMs: SHORT_DEADLINE_MS });
+  const stream = freshStream();
+  const following = followAll(t, store, categoryOf(stream));
+  await until('the log says so', () =>
+    log.lines.some(
+      (line) => line.includes('subscription to EventStoreDB interrupted') && line.includes('22.10 or newer'),
+    ),
+  );
+  missing.pop();
+  node.log.append(stream, 'any', [foreignEvent()]);
+  await until('with another server it goes on', () => following.events.length === 1);
+  t.notOk(log.lines.some((line) => line.includes('rebuild the read models')));
+});
+
 await t.test(
   'an event that the subscription is not given is looked for, and the subscription made anew',
   async (t) => {
@@ -186,14 +206,33 @@ await t.test('checkpoints', async (t) => {
     t.equal(following.events.length, 0);
   });
 
-  await t.test('that lie behind the end of the store (it came from a backup) hurt nothing', async (t) => {
-    const node = await startNode(t);
-    const store = await openStore(t, node);
-    await store.append(freshStream(), 'noStream', proposeMany(1));
-    const after = '00ffffff'.repeat(4);
-    const [batch] = (await follow(store.subscribe({ after }), ({ caughtUp }) => caughtUp)).batches;
-    t.match(batch, { events: [], checkpoint: after, caughtUp: true });
-  });
+  await t.test(
+    'that lie behind the end of the store (it came from a backup) hide what it takes',
+    async (t) => {
+      const node = await startNode(t);
+      const store = await openStore(t, node);
+      await store.append(freshStream(), 'noStream', proposeMany(1));
+      const after = '00ffffff'.repeat(4);
+      const isResumed: (boolean | undefined)[] = [];
+      const following = follow(store.subscribe({ after }), ({ resumed }) => {
+        isResumed.push(resumed);
+        return resumed === true;
+      });
+      await until('it says that it has caught up', () => isResumed.length > 0);
+      const { position } = await store.append(freshStream(), 'noStream', proposeMany(1));
+      t.ok(position < after);
+      node.dropSubscriptions();
+      const { events, batches } = await following;
+      t.strictSame(
+        events,
+        [],
+        'nobody else can tell, so a reader has to look whether it is still the store it knows',
+      );
+      t.match(batches[0], { checkpoint: after, caughtUp: true });
+      t.equal(isResumed.at(0), undefined);
+      t.equal(isResumed.at(-1), true, 'and is told when that is');
+    },
+  );
 
   await t.test('of another kind of store are invalid', async (t) => {
     const store = await openStore(t, await startNode(t));
@@ -205,10 +244,9 @@ await t.test('checkpoints', async (t) => {
     const store = await openStore(t, await startNode(t));
     await store.append(freshStream(), 'noStream', proposeMany(2));
     const within = '0000000000000001'.repeat(2);
-    await t.rejects(collect(store.subscribe({ after: within })), {
-      kind: 'invalid',
-      message: /rebuild the read models/,
-    });
+    for (const reading of [store.subscribe({ after: within }), store.readAll({ after: within })]) {
+      await t.rejects(collect<unknown>(reading), { kind: 'invalid', message: /rebuild the read models/ });
+    }
   });
 });
 

@@ -96,6 +96,6 @@ function packed(
   return new status.Status().setCode(code).setMessage(message).setDetails(packedDetails);
 }
 
-export function timeout(): status.Status {
+export function timedOutStatus(): status.Status {
   return packed(4, 'Timeout', new shared.Timeout(), 'Timeout');
 }

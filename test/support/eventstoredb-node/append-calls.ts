@@ -1,5 +1,6 @@
 /** Part of a test double of EventStoreDB: the calls that change streams, which are Append, BatchAppend, Delete and Tombstone. */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import type {
   Metadata,
   ServerDuplexStream,
@@ -14,7 +15,7 @@ import {
   badRequest,
   fillBatchAnswer,
   refusedStatus,
-  timeout,
+  timedOutStatus,
   tooLarge,
 } from './append-answers.js';
 import type { AnswerFault, Faults } from './faults.js';
@@ -22,6 +23,7 @@ import { identifier, streamIn, uuidIn } from './record-messages.js';
 import {
   appendTooLarge,
   invalidArgument,
+  messageTooLarge,
   metadataMissing,
   type Refusal,
   streamDeleted,
@@ -35,8 +37,14 @@ export interface AppendContext {
   readonly faults: Faults;
   /** Bytes of one append. */
   readonly maxAppendSize: number;
+  /** Bytes of one message; a larger one ends its call. */
+  readonly maxMessageSize: number;
+  /** Milliseconds after which an append that got no answer is answered with a timeout. */
+  readonly commitTimeoutMs: number;
   /** Why the call is refused before it is carried out. */
-  refuse(headers: Metadata): Refusal | undefined;
+  refuseChange(headers: Metadata): Refusal | undefined;
+  /** Streams of appends end with this error when it is called. */
+  onDropAppends(listener: (reason: Refusal) => void): () => void;
 }
 
 /** What the server writes for an expectation that is no revision. */
@@ -64,7 +72,7 @@ export function append(
     failed = true;
     void context.faults.answer(() => callback(failure));
   };
-  const refused = context.refuse(call.metadata);
+  const refused = context.refuseChange(call.metadata);
   if (refused !== undefined) fail(refused);
   call.on('data', (request: streams.AppendReq) => {
     options ??= request.getOptions();
@@ -73,6 +81,7 @@ export function append(
     const missing = ['type', 'content-type'].find((key) => !proposed.getMetadataMap().has(key));
     if (missing !== undefined) return fail(metadataMissing(missing));
     const record = recordOf(proposed);
+    if (sizeOf(record) > context.maxMessageSize) return fail(messageTooLarge());
     size += sizeOf(record);
     if (size > context.maxAppendSize) return fail(appendTooLarge(context.maxAppendSize));
     records.push(record);
@@ -84,10 +93,8 @@ export function append(
     const expected = expectedIn(options, options.hasRevision() ? options.getRevision() : undefined);
     if (expected === undefined) return fail(invalidArgument("'None' is not a valid expectation"));
     const outcome = context.log.append(stream, expected, records);
-    const fault = faultOf(context, outcome);
-    if (fault === 'dropConnection') return context.faults.drop();
-    void context.faults.answer(() => {
-      if (fault === 'timeout') callback(timedOut());
+    void whenAnswered(context, outcome, (timeout) => {
+      if (timeout) callback(timedOut());
       else if (outcome.kind === 'deleted') callback(streamDeleted(stream));
       else callback(null, appendAnswer(expected, outcome));
     });
@@ -107,11 +114,12 @@ export function batchAppend(
     stream: string,
     fill: (to: streams.BatchAppendResp) => void,
   ) => {
-    const response = new streams.BatchAppendResp();
-    response.setCorrelationId(request.getCorrelationId()).setStreamIdentifier(identifier(stream));
+    const response = answerTo(request, stream);
     fill(response);
     void context.faults.answer(() => call.write(response));
   };
+  const stopListening = context.onDropAppends((reason) => call.emit('error', reason));
+  for (const event of ['cancelled', 'close', 'end']) call.on(event, stopListening);
   call.on('data', (request: streams.BatchAppendReq) => {
     const id = uuidIn(request.getCorrelationId());
     const options = request.getOptions();
@@ -129,23 +137,25 @@ export function batchAppend(
     const write = underWay.get(id);
     if (write === undefined) return;
     const { stream, expected, records } = write;
-    records.push(...request.getProposedMessagesList().map(recordOf));
-    if (records.reduce((size, record) => size + sizeOf(record), 0) > context.maxAppendSize) {
+    const more = request.getProposedMessagesList().map(recordOf);
+    if (sizeOfAll(more) > context.maxMessageSize) return void call.emit('error', messageTooLarge());
+    records.push(...more);
+    if (sizeOfAll(records) > context.maxAppendSize) {
       underWay.delete(id);
       return answer(request, stream, (to) => to.setError(tooLarge(context.maxAppendSize)));
     }
     if (!request.getIsFinal()) return;
     underWay.delete(id);
-    const refused = context.refuse(call.metadata);
+    const refused = context.refuseChange(call.metadata);
     // As on the server: who isn't the leader ends the whole stream, who is busy says so of the one append.
     if (refused?.metadata.get('exception')[0] === 'not-leader') return void call.emit('error', refused);
     if (refused !== undefined) return answer(request, stream, (to) => to.setError(refusedStatus(refused)));
     const outcome = context.log.append(stream, expected, records);
-    const fault = faultOf(context, outcome);
-    if (fault === 'dropConnection') return context.faults.drop();
-    answer(request, stream, (to) => {
-      if (fault === 'timeout') to.setError(timeout());
-      else fillBatchAnswer(to, stream, expected, outcome);
+    void whenAnswered(context, outcome, (timeout) => {
+      const response = answerTo(request, stream);
+      if (timeout) response.setError(timedOutStatus());
+      else fillBatchAnswer(response, stream, expected, outcome);
+      call.write(response);
     });
   });
   call.on('end', () => call.end());
@@ -185,7 +195,7 @@ function change<Request, Response>(
   options: streams.DeleteReq.Options | streams.TombstoneReq.Options | undefined,
   carryOut: (stream: string, expected: ExpectedRevision) => [AppendOutcome, Response],
 ): void {
-  const refused = context.refuse(call.metadata);
+  const refused = context.refuseChange(call.metadata);
   const expected = options && expectedIn(options, options.hasRevision() ? options.getRevision() : undefined);
   if (refused !== undefined || options === undefined || expected === undefined) {
     const failure = refused ?? invalidArgument('A deletion needs an expectation');
@@ -202,9 +212,25 @@ function change<Request, Response>(
   });
 }
 
-/** Faults of answers hit only what was carried out. */
-function faultOf({ faults }: AppendContext, outcome: AppendOutcome): AnswerFault {
-  return outcome.kind === 'stored' ? faults.ofNextAppend() : 'none';
+function answerTo(request: streams.BatchAppendReq, stream: string): streams.BatchAppendResp {
+  const response = new streams.BatchAppendResp();
+  return response.setCorrelationId(request.getCorrelationId()).setStreamIdentifier(identifier(stream));
+}
+
+/**
+ * Answers when the server would: a conflict at once, what was stored when readers see it, and what it has dropped when the
+ * time is over. Faults of answers hit only what was stored.
+ */
+async function whenAnswered(
+  { faults, log, commitTimeoutMs }: AppendContext,
+  outcome: AppendOutcome,
+  answer: (timeout: boolean) => void,
+): Promise<void> {
+  const fault: AnswerFault = outcome.kind === 'stored' ? faults.ofNextAppend() : 'none';
+  if (fault === 'dropConnection') return faults.drop();
+  if (outcome.kind === 'stored') await log.index.until(outcome.position);
+  if (outcome.kind === 'dropped') await pause(commitTimeoutMs, undefined, { ref: false });
+  await faults.answer(() => answer(fault === 'timeout' || outcome.kind === 'dropped'));
 }
 
 function recordOf(proposed: Proposed): ProposedRecord {
@@ -221,6 +247,10 @@ function recordOf(proposed: Proposed): ProposedRecord {
 /** As the server counts it. */
 function sizeOf({ type, data, metadata }: ProposedRecord): number {
   return data.length + metadata.length + 2 * type.length;
+}
+
+function sizeOfAll(records: readonly ProposedRecord[]): number {
+  return records.reduce((size, record) => size + sizeOf(record), 0);
 }
 
 function expectedIn(options: Expectation, revision: string | undefined): ExpectedRevision | undefined {

@@ -4,8 +4,9 @@
  */
 
 import { once } from 'node:events';
+import { setTimeout as pause } from 'node:timers/promises';
 import { status as GrpcStatus, type Metadata } from '@grpc/grpc-js';
-import { accessDenied, type Refusal, refusal, serverBusy } from './refusals.js';
+import { accessDenied, type Refusal, refusal, serverBusy, serverNotReady } from './refusals.js';
 
 export interface NodeAddress {
   readonly host: string;
@@ -15,9 +16,16 @@ export interface NodeAddress {
 /** What becomes of the answer to an append that was carried out. */
 export type AnswerFault = 'none' | 'dropConnection' | 'timeout';
 
+/**
+ * Who leads, as a node sees it: `here`, or another one. `electing` is a node that knows of no leader, starts or stops, and
+ * is ready for nothing; `preparing` is one that is about to lead, or no longer does, and answers reads only. `unknown` is
+ * a node that answers for another one without saying for which.
+ */
+export type Leadership = NodeAddress | 'here' | 'electing' | 'preparing' | 'unknown';
+
 export class Faults {
-  /** Another node leads, or none that this one knows of: what requires the leader is refused. */
-  leader: NodeAddress | 'unknown' | 'here' = 'here';
+  /** Unless it is here, what requires the leader is refused. */
+  leader: Leadership = 'here';
   /** So many calls are refused because the server's queue is full. */
   busyCalls = 0;
   /** So many appends are stored and never answered: the connection drops instead. */
@@ -26,6 +34,12 @@ export class Faults {
   timeouts = 0;
   /** Milliseconds that every answer takes. */
   delayMs = 0;
+  /** Milliseconds that a search takes: a read of $all, backwards or forwards, with a filter. */
+  searchMs = 0;
+  /** Searches so far, and how many of them were under way at once at the most. */
+  searches = 0;
+  mostSearches = 0;
+  private searching = 0;
   /** Subscriptions that began at a lower number are given nothing. */
   stalled = 0;
   /** After so many answers the connections drop. */
@@ -63,6 +77,15 @@ export class Faults {
     this.hold = undefined;
   }
 
+  /** Takes as long as a search does; an abort ends it. */
+  async search(signal: AbortSignal): Promise<void> {
+    this.searches += 1;
+    this.searching += 1;
+    this.mostSearches = Math.max(this.mostSearches, this.searching);
+    if (this.searchMs > 0) await pause(this.searchMs, undefined, { signal }).catch(() => undefined);
+    this.searching -= 1;
+  }
+
   /** Waits while what stands at the position is held back; an abort ends that. */
   async untilReleased(position: bigint, signal: AbortSignal): Promise<void> {
     while (!signal.aborted && this.hold !== undefined && position >= this.hold.from) {
@@ -83,20 +106,28 @@ export class Faults {
   }
 
   /** Why a call is refused before it is carried out. */
-  refuse(headers: Metadata): Refusal | undefined {
+  refuse(headers: Metadata, call: 'read' | 'change'): Refusal | undefined {
     if (this.busyCalls > 0) {
       this.busyCalls -= 1;
       return serverBusy();
     }
-    if (this.leader === 'here' || headers.get('requires-leader')[0] !== 'true') return undefined;
-    if (this.leader === 'unknown') {
-      return refusal(GrpcStatus.UNKNOWN, 'No leader info available in response');
+    if (headers.get('requires-leader')[0] !== 'true') return undefined;
+    switch (this.leader) {
+      case 'here':
+        return undefined;
+      case 'electing':
+        return serverNotReady();
+      case 'preparing':
+        return call === 'read' ? undefined : serverNotReady();
+      case 'unknown':
+        return refusal(GrpcStatus.UNKNOWN, 'No leader info available in response');
+      default:
+        return refusal(GrpcStatus.NOT_FOUND, 'Leader info available', {
+          exception: 'not-leader',
+          'leader-endpoint-host': this.leader.host,
+          'leader-endpoint-port': String(this.leader.port),
+        });
     }
-    return refusal(GrpcStatus.NOT_FOUND, 'Leader info available', {
-      exception: 'not-leader',
-      'leader-endpoint-host': this.leader.host,
-      'leader-endpoint-port': String(this.leader.port),
-    });
   }
 
   ofNextAppend(): AnswerFault {

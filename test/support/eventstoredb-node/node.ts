@@ -35,19 +35,32 @@ export interface NodeOptions {
   readonly users?: Users;
   /** Bytes; the server's default is 1 MiB. */
   readonly maxAppendSize?: number;
+  /** Bytes of one message; the server's default is 16 MiB. */
+  readonly maxMessageSize?: number;
+  /** Milliseconds that an append may take; the server's default is 2,000. */
+  readonly commitTimeoutMs?: number;
   /** What an older server lacks. */
-  readonly without?: readonly ('batchAppend' | 'position' | 'caughtUp' | 'serverFeatures')[];
+  readonly without?: readonly Feature[];
 }
+
+type Feature = 'batchAppend' | 'position' | 'caughtUp' | 'serverFeatures' | 'exactResume';
 
 /** As the gossip shows it. */
 export interface ClusterMember extends NodeAddress {
-  readonly state: 'leader' | 'follower';
+  readonly state: 'leader' | 'follower' | 'unknown';
   readonly alive: boolean;
 }
 
 const HOST = '127.0.0.1';
 const VERSION = '24.10.4';
 const DEFAULT_MAX_APPEND_SIZE = 1024 * 1024;
+const DEFAULT_MAX_MESSAGE_SIZE = 16 * 1024 * 1024;
+const DEFAULT_COMMIT_TIMEOUT_MS = 2_000;
+const STATES = {
+  leader: gossip.MemberInfo.VNodeState.LEADER,
+  follower: gossip.MemberInfo.VNodeState.FOLLOWER,
+  unknown: gossip.MemberInfo.VNodeState.UNKNOWN,
+} as const;
 
 export class EventStoreDbNode {
   readonly log: TransactionLog;
@@ -57,11 +70,14 @@ export class EventStoreDbNode {
   private readonly options: NodeOptions;
   private readonly sockets = new Set<Socket>();
   private readonly subscriptionEnds = new Set<(reason: Refusal) => void>();
+  private readonly appendEnds = new Set<(reason: Refusal) => void>();
   private port = 0;
   private listener: NetServer | undefined;
   private server: Server | undefined;
   private connectionsMade = 0;
   private callsTaken = 0;
+  private changesTaken = 0;
+  private gossipsTaken = 0;
 
   constructor(options: NodeOptions = {}) {
     this.options = options;
@@ -87,9 +103,19 @@ export class EventStoreDbNode {
     return this.sockets.size;
   }
 
-  /** How many calls it has taken so far. */
+  /** How many calls it has taken so far; each append of a batch is one. */
   get calls(): number {
     return this.callsTaken;
+  }
+
+  /** How many of them were to change a stream. */
+  get changes(): number {
+    return this.changesTaken;
+  }
+
+  /** How often it was asked for the members of the cluster. */
+  get gossips(): number {
+    return this.gossipsTaken;
   }
 
   /** Listens on a free port, or on its port of before. */
@@ -139,6 +165,11 @@ export class EventStoreDbNode {
     for (const end of [...this.subscriptionEnds]) end(refusal(GrpcStatus.ABORTED, details));
   }
 
+  /** Ends all streams of appends with an error that answers none of them. */
+  dropAppends(reason: Refusal): void {
+    for (const end of [...this.appendEnds]) end(reason);
+  }
+
   private dropConnections(): void {
     for (const socket of this.sockets) socket.destroy();
   }
@@ -150,13 +181,14 @@ export class EventStoreDbNode {
     return ServerCredentials.createSsl(Buffer.from(tls.authority), [pair], false);
   }
 
-  private lacks(feature: 'batchAppend' | 'position' | 'caughtUp' | 'serverFeatures'): boolean {
+  private lacks(feature: Feature): boolean {
     return this.options.without?.includes(feature) ?? false;
   }
 
-  private refuse(headers: Metadata): Refusal | undefined {
+  private refuse(headers: Metadata, call: 'read' | 'change'): Refusal | undefined {
     this.callsTaken += 1;
-    return authenticate(this.options.users, headers) ?? this.faults.refuse(headers);
+    if (call === 'change') this.changesTaken += 1;
+    return authenticate(this.options.users, headers) ?? this.faults.refuse(headers, call);
   }
 
   private addServices(server: Server): void {
@@ -164,8 +196,16 @@ export class EventStoreDbNode {
       log: this.log,
       faults: this.faults,
       maxAppendSize: this.options.maxAppendSize ?? DEFAULT_MAX_APPEND_SIZE,
+      maxMessageSize: this.options.maxMessageSize ?? DEFAULT_MAX_MESSAGE_SIZE,
+      commitTimeoutMs: this.options.commitTimeoutMs ?? DEFAULT_COMMIT_TIMEOUT_MS,
       tellsCaughtUp: !this.lacks('caughtUp'),
-      refuse: (headers: Metadata) => this.refuse(headers),
+      resumesExactly: !this.lacks('exactResume'),
+      refuse: (headers: Metadata) => this.refuse(headers, 'read'),
+      refuseChange: (headers: Metadata) => this.refuse(headers, 'change'),
+      onDropAppends: (listener: (reason: Refusal) => void) => {
+        this.appendEnds.add(listener);
+        return () => this.appendEnds.delete(listener);
+      },
       onDrop: (listener: (reason: Refusal) => void) => {
         this.subscriptionEnds.add(listener);
         return () => this.subscriptionEnds.delete(listener);
@@ -179,7 +219,10 @@ export class EventStoreDbNode {
       tombstone: (call, callback) => tombstoneStream(context, call, callback),
     };
     const gossipServer: IGossipServer = {
-      read: (_call, callback) => void this.faults.answer(() => callback(null, this.clusterInfo())),
+      read: (_call, callback) => {
+        this.gossipsTaken += 1;
+        void this.faults.answer(() => callback(null, this.clusterInfo()));
+      },
     };
     const features: IServerFeaturesServer = {
       getSupportedMethods: (_call, callback) =>
@@ -191,13 +234,12 @@ export class EventStoreDbNode {
   }
 
   private clusterInfo(): gossip.ClusterInfo {
-    const { LEADER, FOLLOWER } = gossip.MemberInfo.VNodeState;
     const self: ClusterMember = { ...this.address, state: 'leader', alive: true };
     const members = (this.members ?? [self]).map(({ host, port, state, alive }) =>
       new gossip.MemberInfo()
         .setInstanceId(new shared.UUID().setString(crypto.randomUUID()))
         .setTimeStamp(String(BigInt(Date.now()) * 10_000n))
-        .setState(state === 'leader' ? LEADER : FOLLOWER)
+        .setState(STATES[state])
         .setIsAlive(alive)
         .setHttpEndPoint(new gossip.EndPoint().setAddress(host).setPort(port)),
     );

@@ -1,6 +1,6 @@
 /** Part of a test double of EventStoreDB: the call Read, which reads streams and $all and subscribes to both. */
 
-import type { Metadata, ServerWritableStream } from '@grpc/grpc-js';
+import { status as GrpcStatus, type Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import { streams } from '../../../src/runtime/event-store/eventstoredb/protocol.js';
 import type { Faults } from './faults.js';
 import {
@@ -11,7 +11,7 @@ import {
   recordFilter,
   streamIn,
 } from './record-messages.js';
-import { invalidArgument, type Refusal, streamDeleted } from './refusals.js';
+import { invalidArgument, type Refusal, refusal, streamDeleted } from './refusals.js';
 import type { LogRecord, TransactionLog } from './transaction-log.js';
 
 export interface ReadContext {
@@ -19,6 +19,8 @@ export interface ReadContext {
   readonly faults: Faults;
   /** False for servers before 23.10, which do not say that a subscription has caught up. */
   readonly tellsCaughtUp: boolean;
+  /** False for servers before 24.2: they leave out one record where none stands at the position that a subscription is given. */
+  readonly resumesExactly: boolean;
   /** Why the call is refused before it is carried out. */
   refuse(headers: Metadata): Refusal | undefined;
   /** Subscriptions end with this error when it is called. */
@@ -45,9 +47,9 @@ export async function read(context: ReadContext, call: ReadCall): Promise<void> 
   const stream = options.getStream();
   if (options.hasSubscription()) return subscribe(context, call, options, filter, uuids);
   if (stream === undefined) {
+    if (options.hasFilter()) await context.faults.search(cancelled(call));
     const records = selectAll(log, options, filter);
-    if (!Array.isArray(records))
-      return fail(context, call, invalidArgument('Trying to read from an invalid position.'));
+    if (records === undefined) return fail(context, call, invalidPosition(options));
     return give(context, call, records, (record) => eventMessage(record, 'all', uuids));
   }
   const name = streamIn(stream.getStreamIdentifier());
@@ -96,15 +98,38 @@ function selectAll(
   return records;
 }
 
+/** Reading backwards the server has no words for it. */
+function invalidPosition(options: streams.ReadReq.Options): Refusal {
+  return options.getReadDirection() === streams.ReadReq.Options.ReadDirection.FORWARDS
+    ? invalidArgument('Trying to read from an invalid position.')
+    : refusal(GrpcStatus.UNKNOWN, 'Unexpected ReadAllResult: InvalidPosition');
+}
+
+/** Of the first record at the position or behind it. Undefined when the position lies within a record. */
 function startIndex(log: TransactionLog, options: streams.ReadReq.Options): number | undefined {
   const all = options.getAll();
   if (all?.hasStart()) return 0;
   const position = all?.getPosition();
   if (position === undefined) return log.records.length;
-  const at = BigInt(position.getCommitPosition());
-  const index = log.indexOf(at);
+  const commit = BigInt(position.getCommitPosition());
+  const index = log.indexOf(commit);
   const record = log.records[index];
-  return record === undefined || record.position === at ? index : undefined;
+  if (record === undefined) return index;
+  if (record.position !== commit) return log.index.isGap(commit) ? index : undefined;
+  return record.position < BigInt(position.getPreparePosition()) ? index + 1 : index;
+}
+
+/** A subscription begins behind the position it is given. Undefined when that lies within a record. */
+function resumeIndex(
+  { log, resumesExactly }: ReadContext,
+  options: streams.ReadReq.Options,
+): number | undefined {
+  const index = startIndex(log, options);
+  const position = options.getAll()?.getPosition();
+  const record = index === undefined ? undefined : log.records[index];
+  if (index === undefined || position === undefined || record === undefined) return index;
+  const stands = record.position === BigInt(position.getPreparePosition());
+  return stands || !resumesExactly ? index + 1 : index;
 }
 
 async function give(
@@ -130,22 +155,17 @@ async function subscribe(
   const { log } = context;
   const stream = options.getStream();
   const name = stream && streamIn(stream.getStreamIdentifier());
-  let next = name === undefined ? startIndex(log, options) : 0;
-  if (next === undefined)
-    return fail(context, call, invalidArgument('Trying to read from an invalid position.'));
-  // A subscription begins behind the position it is given.
-  if (options.getAll()?.hasPosition() && log.records[next] !== undefined) next += 1;
+  let next = name === undefined ? resumeIndex(context, options) : 0;
+  if (next === undefined) return fail(context, call, invalidPosition(options));
   const after = stream?.hasRevision() ? BigInt(stream.getRevision()) : -1n;
   const matches: RecordFilter =
     name === undefined ? filter : (record) => record.stream === name && record.revision > after;
-  const window = options.getFilter()?.getMax() || SEARCH_WINDOW;
-  const interval = window * (options.getFilter()?.getCheckpointintervalmultiplier() || 1);
+  const checkpoints = options.getFilter() && new Checkpoints(options.getFilter());
   const ended = endOf(context, call);
   const confirmation = new streams.ReadResp.SubscriptionConfirmation().setSubscriptionId(crypto.randomUUID());
   await send(context, call, new streams.ReadResp().setConfirmation(confirmation));
   const { stalled } = context.faults;
   let live = false;
-  let considered = 0;
   while (!ended.signal.aborted) {
     if (stalled !== context.faults.stalled) return;
     const record = log.records[next];
@@ -154,6 +174,7 @@ async function subscribe(
         await send(context, call, new streams.ReadResp().setCaughtUp(new streams.ReadResp.CaughtUp()));
       }
       live = true;
+      checkpoints?.goLive();
       await appended(log, next, ended.signal);
       continue;
     }
@@ -166,13 +187,51 @@ async function subscribe(
     await context.faults.untilReleased(record.position, ended.signal);
     if (ended.signal.aborted) return;
     next += 1;
-    considered += 1;
-    if (matches(record))
+    const matching = matches(record);
+    if (matching)
       await send(context, call, eventMessage(record, name === undefined ? 'all' : 'stream', uuids));
-    if (considered >= interval && options.hasFilter()) {
-      considered = 0;
-      await send(context, call, checkpointMessage(record.position));
-    }
+    const checkpoint = checkpoints?.consider(record.position, matching, live);
+    if (checkpoint !== undefined) await send(context, call, checkpoint);
+  }
+}
+
+/**
+ * When a filtered subscription tells how far it is. Live that is the record it has looked at. While it catches up it
+ * reads pages, and tells the last record of a page that matched or, where none did, where that page began: a position with
+ * the prepare position 0, at which nothing has been looked at yet.
+ */
+class Checkpoints {
+  private readonly window: number;
+  private readonly interval: number;
+  private considered = 0;
+  private page: { readonly start: bigint; size: number; matched: bigint | undefined } | undefined;
+
+  constructor(filter: streams.ReadReq.Options.FilterOptions | undefined) {
+    this.window = filter?.getMax() || SEARCH_WINDOW;
+    this.interval = this.window * (filter?.getCheckpointintervalmultiplier() || 1);
+  }
+
+  goLive(): void {
+    this.page = undefined;
+  }
+
+  consider(position: bigint, matching: boolean, live: boolean): streams.ReadResp | undefined {
+    this.considered += 1;
+    if (live) return this.isDue() ? checkpointMessage(position, position) : undefined;
+    this.page ??= { start: position, size: 0, matched: undefined };
+    this.page.size += 1;
+    if (matching) this.page.matched = position;
+    if (this.page.size < this.window) return undefined;
+    const { start, matched } = this.page;
+    this.page = undefined;
+    if (!this.isDue()) return undefined;
+    return matched === undefined ? checkpointMessage(start, 0n) : checkpointMessage(matched, matched);
+  }
+
+  private isDue(): boolean {
+    if (this.considered < this.interval) return false;
+    this.considered %= this.interval;
+    return true;
   }
 }
 
@@ -187,6 +246,12 @@ function endOf(context: ReadContext, call: ReadCall): AbortController {
   call.on('cancelled', () => ended.abort());
   call.on('close', () => ended.abort());
   return ended;
+}
+
+function cancelled(call: ReadCall): AbortSignal {
+  const controller = new AbortController();
+  call.on('cancelled', () => controller.abort());
+  return controller.signal;
 }
 
 function appended(log: TransactionLog, index: number, signal: AbortSignal): Promise<void> {

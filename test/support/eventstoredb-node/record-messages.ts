@@ -34,10 +34,10 @@ export function eventMessage(
   return new streams.ReadResp().setEvent(event);
 }
 
-export function checkpointMessage(position: bigint): streams.ReadResp {
+export function checkpointMessage(commit: bigint, prepare: bigint): streams.ReadResp {
   const checkpoint = new streams.ReadResp.Checkpoint()
-    .setCommitPosition(String(position))
-    .setPreparePosition(String(position));
+    .setCommitPosition(String(commit))
+    .setPreparePosition(String(prepare));
   return new streams.ReadResp().setCheckpoint(checkpoint);
 }
 

@@ -19,6 +19,18 @@ export function serverBusy(): Refusal {
   return refusal(GrpcStatus.UNAVAILABLE, 'Server Is Too Busy');
 }
 
+export function serverNotReady(): Refusal {
+  return refusal(GrpcStatus.UNAVAILABLE, 'Server Is Not Ready');
+}
+
+/** Of the server's framework, which looks at no call of a message of this size. */
+export function messageTooLarge(): Refusal {
+  return refusal(
+    GrpcStatus.RESOURCE_EXHAUSTED,
+    'Received message exceeds the maximum configured message size.',
+  );
+}
+
 export function accessDenied(): Refusal {
   return refusal(GrpcStatus.PERMISSION_DENIED, 'Access Denied', { exception: 'access-denied' });
 }

@@ -5,6 +5,7 @@
  */
 
 import type { ExpectedRevision } from '../../../src/runtime/event-store/event-store.js';
+import { LogIndex } from './log-index.js';
 
 export interface ProposedRecord {
   readonly id: string;
@@ -25,7 +26,8 @@ export interface LogRecord extends ProposedRecord {
 
 export type AppendOutcome =
   | {
-      readonly kind: 'stored' | 'repeated';
+      /** `dropped` is a repetition of what is not indexed yet: the server leaves it without an answer. */
+      readonly kind: 'stored' | 'repeated' | 'dropped';
       readonly revision: bigint;
       readonly position: bigint;
     }
@@ -45,24 +47,36 @@ export const DELETED = 9_223_372_036_854_775_807n;
 /** Bytes of a record beside its content: only that positions grow in uneven steps, as on the server. */
 const OVERHEAD = 83n;
 
+export interface LogOptions {
+  /** Links every event in the stream of its category, as the projection $by_category does. */
+  readonly byCategory?: boolean;
+  /** The position of the first record. Default 0. */
+  readonly startsAt?: bigint;
+}
+
 export class TransactionLog {
-  readonly records: LogRecord[] = [];
+  readonly index = new LogIndex();
   private readonly streams = new Map<string, Stream>();
   /** The events of this run of the server: what it knows of without looking into a stream. */
   private readonly committed = new Map<string, { readonly stream: string; readonly revision: bigint }>();
-  private readonly listeners = new Set<() => void>();
-  private readonly options: { readonly byCategory: boolean };
-  private end = 0n;
+  private readonly byCategory: boolean;
+  private end: bigint;
 
-  /** @param options `byCategory`: links every event in the stream of its category, as the projection $by_category does */
-  constructor(options: { readonly byCategory: boolean } = { byCategory: false }) {
-    this.options = options;
+  constructor({ byCategory = false, startsAt = 0n }: LogOptions = {}) {
+    this.byCategory = byCategory;
+    this.end = startsAt;
     for (const [stream, type] of [
       ['$users', '$UserCreated'],
       ['$stats-127.0.0.1:2113', '$statsCollected'],
     ] as const) {
       this.writeSystem(stream, type, {});
     }
+    this.index.advance();
+  }
+
+  /** What readers see. */
+  get records(): readonly LogRecord[] {
+    return this.index.records;
   }
 
   append(stream: string, expected: ExpectedRevision, events: readonly ProposedRecord[]): AppendOutcome {
@@ -72,8 +86,8 @@ export class TransactionLog {
     if (found.truncatedBefore === DELETED) this.undelete(stream, found);
     let last: LogRecord | undefined;
     for (const event of events) last = this.write(stream, this.lastRevision(stream) + 1n, event);
-    if (this.options.byCategory) this.link(stream, events.length);
-    this.tell();
+    if (this.byCategory) this.link(stream, events.length);
+    this.index.advance();
     return {
       kind: 'stored',
       revision: last?.revision ?? this.lastRevision(stream),
@@ -90,7 +104,7 @@ export class TransactionLog {
     const found = this.openStream(stream);
     found.truncatedBefore = DELETED;
     const record = this.writeSystem(`$$${stream}`, '$metadata', { $tb: Number(DELETED) });
-    this.tell();
+    this.index.advance();
     return { kind: 'stored', revision: this.lastRevision(stream), position: record.position };
   }
 
@@ -106,7 +120,7 @@ export class TransactionLog {
       metadata: new Uint8Array(),
     });
     this.openStream(stream).tombstone = true;
-    this.tell();
+    this.index.advance();
     return { kind: 'stored', revision: DELETED, position: record.position };
   }
 
@@ -116,7 +130,10 @@ export class TransactionLog {
     if (found === undefined) return 'notFound';
     if (found.tombstone) return 'deleted';
     if (found.truncatedBefore === DELETED) return 'notFound';
-    return found.records.filter(({ revision }) => revision >= found.truncatedBefore);
+    const readable = found.records.filter(
+      ({ revision, position }) => revision >= found.truncatedBefore && this.index.has(position),
+    );
+    return readable.length === 0 ? 'notFound' : readable;
   }
 
   /** The index in `records` of the first record at this position or behind it. */
@@ -131,14 +148,15 @@ export class TransactionLog {
     return low;
   }
 
+  /** Calls back whenever readers see more; the returned function ends that. */
   onAppend(listener: () => void): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    return this.index.onMore(listener);
   }
 
   /** What a restart of the server forgets: the events that it knew of without looking into a stream. */
   forgetCommitted(): void {
     this.committed.clear();
+    this.index.release();
   }
 
   /** Undefined when it is to be written. */
@@ -187,7 +205,8 @@ export class TransactionLog {
 
   private repeated(stream: string, revision: bigint): AppendOutcome {
     const record = this.streams.get(stream)?.records[Number(revision)];
-    return { kind: 'repeated', revision, position: record?.position ?? 0n };
+    const position = record?.position ?? 0n;
+    return { kind: this.index.has(position) ? 'repeated' : 'dropped', revision, position };
   }
 
   private lastRevision(stream: string): bigint {
@@ -235,13 +254,9 @@ export class TransactionLog {
   private write(stream: string, revision: bigint, event: ProposedRecord): LogRecord {
     const record: LogRecord = { ...event, stream, revision, position: this.end, created: Date.now() };
     this.end += OVERHEAD + BigInt(event.data.length + event.metadata.length + 2 * stream.length);
-    this.records.push(record);
+    this.index.write(record);
     if (revision !== DELETED) this.openStream(stream).records.push(record);
     this.committed.set(event.id, { stream, revision });
     return record;
-  }
-
-  private tell(): void {
-    for (const listener of [...this.listeners]) listener();
   }
 }

@@ -5,19 +5,21 @@
  * - at a revision or at `noStream` the server itself decides, and recognises a repeated append from the stream. For `any`
  *   and `streamExists` it does so only as long as it remembers the events (not after a restart), so the newest
  *   RECOGNISED events of the stream are looked through first;
- * - when another node leads, the append is sent there. Nothing else is sent again: a refusal is told as `refused`, and what
- *   leaves the outcome open as `unknown`.
+ * - what another one appends at the same time is found though the server says nothing: it drops an append whose events it
+ *   has written and not yet indexed. So while there is no answer, the events are looked for in the stream;
+ * - whoever reads the stream after a conflict sees what the conflict was with. The server decides on all that is written,
+ *   readers see what is indexed; a conflict is told once they see enough, or when the time for a call is over.
  *
  * The server's answer does not tell a repeated append from a new one, and gives the last event's position only. So an
  * append is marked (`$append` in the events' metadata), and read back where it matters: when it may be a repetition (its
  * position is no newer than what was seen before it was sent; it begins a stream, where two nodes may carry out the same
- * command; or an append of the same events had an unknown outcome) and when it has several events. What remains: one
- * event at a numbered revision, appended by two nodes at the same time, is told as new to both. Reading everything
- * back would halve the throughput.
+ * command; an attempt at it, or an append of the same events, had an unknown outcome) and when it has several events. What
+ * remains: one event at a numbered revision, appended by two nodes at nearly the same time, may be told as new to both.
+ * Reading everything back would halve the throughput.
  */
 
 import { randomUUID } from 'node:crypto';
-import { Backoff } from '../../backoff.js';
+import { Backoff, wait } from '../../backoff.js';
 import type { Clock } from '../../clock.js';
 import { OwlError, RevisionConflictError, StoreUnavailableError } from '../../errors.js';
 import { checkAppend } from '../append-check.js';
@@ -29,22 +31,34 @@ import type {
   RecordedEvent,
   StreamName,
 } from '../event-store.js';
-import type { EncodedAppend, WriteAnswer } from './append-messages.js';
-import { CallError, explain } from './call-error.js';
+import type { EncodedAppend } from './append-messages.js';
+import { AppendSender } from './append-sender.js';
 import type { Connection } from './connection.js';
 import { encode, type StoredEvent } from './event-codec.js';
-import type { Link } from './link.js';
 import type { Reader } from './reader.js';
-import { appendSingly } from './single-append.js';
 import type { Watermark } from './watermark.js';
 
 /** For `any` and `streamExists`, a repeated append is recognised among so many of the stream's newest events. */
 const RECOGNISED = 512;
 /** Appends of unknown outcome that are remembered, to recognise them when they come again. */
 const REMEMBERED = 10_000;
+/** So long, or half as long, an append goes without an answer before it is looked for; most have one within milliseconds. */
+const LOOK = { firstMs: 400, longestMs: 2_000 };
+/** Pauses between looks whether readers have come up with the writer, behind which they are by milliseconds usually. */
+const CATCH_UP = { firstMs: 10, longestMs: 200 };
+
+interface Append {
+  readonly stream: StreamName;
+  readonly expected: ExpectedRevision;
+  readonly events: readonly ProposedEvent[];
+  /** What `$append` says in its events. */
+  readonly mark: string;
+  readonly encoded: EncodedAppend;
+}
 
 export class Appender {
   private readonly connection: Connection;
+  private readonly sender: AppendSender;
   private readonly reader: Reader;
   private readonly watermark: Watermark;
   private readonly clock: Clock;
@@ -55,6 +69,7 @@ export class Appender {
 
   constructor(connection: Connection, reader: Reader, watermark: Watermark, clock: Clock) {
     this.connection = connection;
+    this.sender = new AppendSender(connection, clock);
     this.reader = reader;
     this.watermark = watermark;
     this.clock = clock;
@@ -68,112 +83,96 @@ export class Appender {
     checkAppend(stream, expected, events);
     checkTypes(stream, events);
     this.appends += 1;
-    const append = `${this.mark}-${this.appends}`;
-    const encoded = { stream, expected, events: events.map((event) => encode(stream, event, append)) };
+    const mark = `${this.mark}-${this.appends}`;
+    const encoded = { stream, expected, events: events.map((event) => encode(stream, event, mark)) };
+    const append = { stream, expected, events, mark, encoded };
     if (expected === 'any' || expected === 'streamExists') {
-      const there = await this.recognise(stream, events);
+      const there = await this.recognise(append);
       if (there !== undefined) return resultOf(there, true);
     }
-    const seen = this.watermark.position;
-    const answer = await this.write(encoded);
-    if (!answer.stored) throw conflict(stream, expected, answer.actual);
-    const result = this.mayRepeat(expected, events, answer.position, seen)
-      ? await this.readBack(stream, events, answer.revision, append)
-      : newResult(stream, events, answer.revision, answer.position);
+    const result = await this.sendOrFind(append);
     for (const { id } of events) this.unknown.delete(id);
     this.watermark.raise(result.position);
     return result;
   }
 
-  /** Sends it until it is answered, or failed in a way that sending again could make worse. */
-  private async write(append: EncodedAppend): Promise<WriteAnswer> {
-    const deadline = this.connection.deadline();
-    const backoff = new Backoff();
-    for (;;) {
-      const link = await this.linkFor(append, deadline);
-      try {
-        return await this.connection.on(link, () => this.send(link, append, deadline));
-      } catch (error) {
-        if (!(error instanceof CallError)) throw error;
-        const pause = backoff.next();
-        if (!maySendAgain(append, error) || this.clock.now() + pause >= deadline)
-          throw this.failure(append, error);
-        await this.connection.pause(pause);
-      }
-    }
-  }
-
-  /** Without a link nothing has been sent. */
-  private async linkFor(append: EncodedAppend, deadline: number): Promise<Link> {
+  /** As the server answers it, or as it is found in the stream if that comes first. */
+  private async sendOrFind(append: Append): Promise<AppendResult> {
+    const settled = new AbortController();
+    const sent = this.send(append, settled.signal);
+    const found = this.lookFor(append, settled.signal);
     try {
-      return await this.connection.link(deadline);
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error;
-      throw new StoreUnavailableError(
-        `EventStoreDB is away, nothing was appended to ${append.stream}: ${explain(error)}`,
-        'refused',
-        { cause: error },
-      );
-    }
-  }
-
-  private async send(link: Link, append: EncodedAppend, deadline: number): Promise<WriteAnswer> {
-    if (link.batches === undefined) return appendSingly(link, append, deadline);
-    const overdue = new AbortController();
-    const cancelTimer = this.clock.after(deadline - this.clock.now(), () =>
-      overdue.abort(new CallError('deadline', 'no answer in time')),
-    );
-    try {
-      return await link.batches.append(append, overdue.signal);
+      return await Promise.race([sent, found.then((result) => result ?? sent)]);
     } finally {
-      cancelTimer();
+      settled.abort();
     }
   }
 
-  private failure({ stream, events }: EncodedAppend, error: CallError): OwlError {
-    const cause = { cause: error };
-    switch (error.kind) {
-      case 'streamDeleted':
-        return new OwlError(
-          'refused',
-          `stream ${stream} was deleted for good and takes no more events; use another id`,
-          cause,
-        );
-      case 'tooLarge':
-        return new OwlError(
-          'invalid',
-          `the append to ${stream} is larger than the server takes (${error.message}); append less at once, or raise MaxAppendSize of the server`,
-          cause,
-        );
-      case 'rejected':
-        return new OwlError('invalid', `the server rejects the append to ${stream}: ${error.message}`, cause);
-      default:
+  private async send(append: Append, signal: AbortSignal): Promise<AppendResult> {
+    const { stream, expected, events, encoded } = append;
+    const seen = this.watermark.position;
+    const { answer, again } = await this.sender.send(encoded, signal).catch((error) => {
+      if (error instanceof StoreUnavailableError && error.outcome === 'unknown') this.rememberUnknown(events);
+      throw error;
+    });
+    if (!answer.stored) {
+      await this.untilReadable(stream, answer.actual);
+      throw conflict(stream, expected, answer.actual);
     }
-    const { outcome } = error;
-    if (outcome === 'unknown') this.rememberUnknown(events.map(({ id }) => id));
-    const known =
-      outcome === 'unknown' ? 'it is not known whether the append was stored' : 'nothing was appended';
-    return new StoreUnavailableError(
-      `EventStoreDB failed at ${stream}, ${known}: ${explain(error)}`,
-      outcome,
-      cause,
-    );
+    return again || this.mayRepeat(append, answer.position, seen)
+      ? this.readBack(append, answer.revision)
+      : newResult(append, answer.revision, answer.position);
   }
 
-  private rememberUnknown(ids: readonly string[]): void {
-    for (const id of ids) this.unknown.add(id);
+  private async lookFor(append: Append, signal: AbortSignal): Promise<AppendResult | undefined> {
+    const backoff = new Backoff(LOOK);
+    while (!signal.aborted) {
+      await wait(this.clock, backoff.next(), signal);
+      if (signal.aborted) break;
+      // Whatever keeps it from being found, the answer is still to come.
+      const there = await this.find(append).catch(() => undefined);
+      if (there !== undefined) return resultOf(there, isRepeated(append, there));
+    }
+    return undefined;
+  }
+
+  private async find(append: Append): Promise<readonly StoredEvent[] | undefined> {
+    const { expected, events } = append;
+    if (expected === 'any' || expected === 'streamExists') return this.recognise(append);
+    const there = await this.read(append, expected === 'noStream' ? 0 : expected + 1);
+    return sameEvents(events, there) ? there : undefined;
+  }
+
+  private async untilReadable(stream: StreamName, revision: number | null): Promise<void> {
+    const deadline = this.connection.deadline();
+    const backoff = new Backoff(CATCH_UP);
+    while (revision !== null && !(await this.isReadable(stream, revision))) {
+      const pause = backoff.next();
+      if (this.clock.now() + pause >= deadline) return;
+      await this.connection.pause(pause);
+    }
+  }
+
+  /** Also true while the store is away: whoever reads then learns of that. */
+  private async isReadable(stream: StreamName, revision: number): Promise<boolean> {
+    try {
+      const newest = this.reader.readStream(stream, 'backwards', undefined, 1);
+      for await (const { event } of newest) return event.revision >= revision;
+      return false;
+    } catch {
+      return true;
+    }
+  }
+
+  private rememberUnknown(events: readonly ProposedEvent[]): void {
+    for (const { id } of events) this.unknown.add(id);
     for (const id of this.unknown) {
       if (this.unknown.size <= REMEMBERED) return;
       this.unknown.delete(id);
     }
   }
 
-  private mayRepeat(
-    expected: ExpectedRevision,
-    events: readonly ProposedEvent[],
-    position: Position | undefined,
-    seen: Position,
-  ): boolean {
+  private mayRepeat({ expected, events }: Append, position: Position | undefined, seen: Position): boolean {
     return (
       position === undefined ||
       position <= seen ||
@@ -183,38 +182,32 @@ export class Appender {
     );
   }
 
-  private async readBack(
-    stream: StreamName,
-    events: readonly ProposedEvent[],
-    revision: number,
-    append: string,
-  ): Promise<AppendResult> {
-    const stored: StoredEvent[] = [];
-    const first = revision - events.length + 1;
-    try {
-      for await (const one of this.reader.readStream(stream, 'forwards', first, events.length))
-        stored.push(one);
-    } catch (error) {
-      this.rememberUnknown(events.map(({ id }) => id));
+  private async readBack(append: Append, revision: number): Promise<AppendResult> {
+    const { stream, events } = append;
+    const stored = await this.read(append, revision - events.length + 1).catch((error) => {
+      this.rememberUnknown(events);
       throw new StoreUnavailableError(
         `an append to ${stream} was stored, but could not be read back; send it again to get its answer`,
         'unknown',
         { cause: error },
       );
-    }
+    });
     if (!sameEvents(events, stored)) throw partlyThere(stream);
-    const duplicate = stored.some((one) => one.append !== append);
-    return resultOf(stored, duplicate);
+    return resultOf(stored, isRepeated(append, stored));
+  }
+
+  /** As many events as the append has. */
+  private async read({ stream, events }: Append, from: number): Promise<readonly StoredEvent[]> {
+    const stored: StoredEvent[] = [];
+    for await (const one of this.reader.readStream(stream, 'forwards', from, events.length)) stored.push(one);
+    return stored;
   }
 
   /**
    * The stored events that an append repeats, undefined when all its events are new.
    * @throws OwlError kind `conflict` when only some of them are there, or in another order
    */
-  private async recognise(
-    stream: StreamName,
-    events: readonly ProposedEvent[],
-  ): Promise<readonly StoredEvent[] | undefined> {
+  private async recognise({ stream, events }: Append): Promise<readonly StoredEvent[] | undefined> {
     const ids = new Set(events.map(({ id }) => id));
     const there: StoredEvent[] = [];
     for await (const one of this.reader.readStream(stream, 'backwards', undefined, RECOGNISED)) {
@@ -226,12 +219,6 @@ export class Appender {
     if (!sameEvents(events, there)) throw partlyThere(stream);
     return there;
   }
-}
-
-/** A node that doesn't lead has stored nothing; where it may have meant another append, the server recognises this one. */
-function maySendAgain({ expected }: EncodedAppend, error: CallError): boolean {
-  if (error.kind !== 'notLeader') return false;
-  return error.outcome === 'refused' || (expected !== 'any' && expected !== 'streamExists');
 }
 
 function checkTypes(stream: StreamName, events: readonly ProposedEvent[]): void {
@@ -249,9 +236,12 @@ function sameEvents(proposed: readonly ProposedEvent[], stored: readonly StoredE
   return proposed.length === stored.length && proposed.every(({ id }, i) => id === stored[i]?.event.id);
 }
 
+function isRepeated({ mark }: Append, stored: readonly StoredEvent[]): boolean {
+  return stored.some(({ append }) => append !== mark);
+}
+
 function newResult(
-  stream: StreamName,
-  events: readonly ProposedEvent[],
+  { stream, events }: Append,
   revision: number,
   position: Position | undefined,
 ): AppendResult {

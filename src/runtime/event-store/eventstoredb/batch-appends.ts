@@ -2,7 +2,8 @@
  * Appends over one two-way stream to the server, many under way at a time, each with its own answer.
  *
  * Guarantees: every append settles. When the stream breaks or the server ends it, all that are under way fail with the
- * reason; what is appended next opens a new stream. An answer that comes too late is dropped.
+ * reason and an outcome that is unknown, since an error of the stream answers none of them; what is appended next opens
+ * a new stream. An answer that comes too late is dropped.
  *
  * Appends carry no deadline for the server: it would be a time of day, and where the clocks of talent and server differ,
  * all appends would be late. The server has its own limit, and here each append has one.
@@ -15,7 +16,7 @@ import { batchErrorOf, CallError, callErrorOf } from './call-error.js';
 import { positionOf } from './positions.js';
 import { shared, streams } from './protocol.js';
 
-/** Servers take messages of 4 MiB at least; an append of more goes in several. */
+/** An append of more goes in several messages. A single event may still be larger; then see `fits`. */
 const LARGEST_REQUEST = 1024 * 1024;
 
 interface Pending {
@@ -24,6 +25,11 @@ interface Pending {
 }
 
 type BatchStream = ClientDuplexStream<streams.BatchAppendReq, streams.BatchAppendResp>;
+
+/** Whether every server takes its messages. One that doesn't would end the stream, and with it the appends of others. */
+export function fits({ events }: EncodedAppend): boolean {
+  return events.every(({ size }) => size <= LARGEST_REQUEST);
+}
 
 export class BatchAppends {
   private readonly open: () => BatchStream;
@@ -61,9 +67,10 @@ export class BatchAppends {
     });
   }
 
-  close(): void {
+  /** @param cause what the appends fail with that are still under way */
+  close(cause: CallError): void {
     this.stream?.cancel();
-    this.fail(new CallError('lost', 'the connection was given up before the answer came'));
+    this.fail(cause);
   }
 
   private start(): BatchStream {
@@ -90,15 +97,7 @@ export class BatchAppends {
   }
 
   private fail(error: CallError): void {
-    const { leader, message } = error;
-    // A node that doesn't lead says so once and ends the stream: which of several appends it meant is not known.
-    const failure =
-      error.kind === 'notLeader' && this.pending.size > 1
-        ? new CallError('notLeader', message, {
-            ambiguous: true,
-            ...(leader === undefined ? {} : { leader }),
-          })
-        : error;
+    const failure = error.forOthers();
     for (const pending of [...this.pending.values()]) pending.reject(failure);
   }
 }

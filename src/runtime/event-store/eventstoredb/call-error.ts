@@ -11,7 +11,9 @@ import { shared, type status } from './protocol.js';
 export type CallErrorKind =
   /** This node does not lead; `leader` says who does, where it knows. The call was not carried out. */
   | 'notLeader'
-  /** The server's queue is full, or it is still starting. The call was not carried out. */
+  /** This node starts, stops, or knows of no leader while one is elected. The call was not carried out. */
+  | 'notReady'
+  /** The server's queue is full. The call was not carried out. */
   | 'busy'
   /** The connection broke, or there is none. */
   | 'lost'
@@ -33,10 +35,18 @@ export type CallErrorKind =
   | 'unexpected';
 
 /** Kinds after which the same call may go through in a moment, perhaps on another node. */
-const PASSING: ReadonlySet<CallErrorKind> = new Set(['notLeader', 'busy', 'lost', 'deadline', 'timeout']);
+const PASSING: ReadonlySet<CallErrorKind> = new Set([
+  'notLeader',
+  'notReady',
+  'busy',
+  'lost',
+  'deadline',
+  'timeout',
+]);
 /** Kinds with which a server says that it has not carried out an append. */
 const NOT_CARRIED_OUT: ReadonlySet<CallErrorKind> = new Set([
   'notLeader',
+  'notReady',
   'busy',
   'denied',
   'streamDeleted',
@@ -47,7 +57,7 @@ const NOT_CARRIED_OUT: ReadonlySet<CallErrorKind> = new Set([
 export interface CallErrorOptions extends ErrorOptions {
   /** Who leads, where a node that doesn't has said so. */
   readonly leader?: Endpoint;
-  /** The error may be the answer to another call on the same stream. */
+  /** It is no answer to the call that gets it: see `forOthers`. */
   readonly ambiguous?: boolean;
 }
 
@@ -66,6 +76,16 @@ export class CallError extends Error {
 
   get passing(): boolean {
     return PASSING.has(this.kind);
+  }
+
+  /** The same as told to calls that it does not answer, which were under way beside the one that it does. */
+  forOthers(): CallError {
+    const { kind, message, leader, cause } = this;
+    return new CallError(kind, message, {
+      cause,
+      ambiguous: true,
+      ...(leader === undefined ? {} : { leader }),
+    });
   }
 
   /** What is known of an append that was sent and got this instead of an answer. */
@@ -118,6 +138,8 @@ export function explain(error: CallError): string {
   switch (error.kind) {
     case 'notLeader':
       return 'no node leads at the moment; try again';
+    case 'notReady':
+      return `it is not ready (${error.message}): a node starts or stops, or a leader is being elected; try again`;
     case 'busy':
       return `it has too much to do (${error.message}); try again later`;
     case 'denied':
@@ -156,13 +178,13 @@ function kindOfStatus(code: GrpcStatus): CallErrorKind {
     case GrpcStatus.UNAVAILABLE:
     case GrpcStatus.CANCELLED:
     case GrpcStatus.INTERNAL:
+    // The library's word for a connection or a call that was ended because it asked too much; the server itself has none.
+    case GrpcStatus.RESOURCE_EXHAUSTED:
       return 'lost';
     case GrpcStatus.DEADLINE_EXCEEDED:
       return 'deadline';
     case GrpcStatus.ABORTED:
       return 'timeout';
-    case GrpcStatus.RESOURCE_EXHAUSTED:
-      return 'busy';
     case GrpcStatus.PERMISSION_DENIED:
     case GrpcStatus.UNAUTHENTICATED:
       return 'denied';
@@ -177,7 +199,9 @@ function kindOfStatus(code: GrpcStatus): CallErrorKind {
 
 /** Where the server says it in words only. */
 function kindOfText(text: string): CallErrorKind | undefined {
-  if (/^server is (not ready|busy|too busy)/i.test(text)) return 'busy';
+  if (/^server is not ready/i.test(text)) return 'notReady';
+  if (/^server is (too )?busy/i.test(text)) return 'busy';
+  if (/^received message exceeds the maximum/i.test(text)) return 'tooLarge';
   if (/^no leader info available/i.test(text)) return 'notLeader';
   return undefined;
 }

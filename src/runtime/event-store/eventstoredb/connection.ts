@@ -1,9 +1,9 @@
 /**
  * Keeps one link to the node that leads, and makes a new one when it is lost: at once, then with growing pauses.
  *
- * Guarantees: there is at most one link. A link is given up when the node says that another leads (then that one is
- * tried first), when the connection breaks, and when answers are overdue and nothing else comes either. Nothing that is
- * logged or thrown holds a credential.
+ * Guarantees: there is at most one link, and it is made only to a node that leads and is ready. A link is given up when the
+ * node says that another leads (then that one is tried first) or that it is not ready, when the connection breaks, and
+ * when answers are overdue and nothing else comes either. Nothing that is logged or thrown holds a credential.
  */
 
 import { setMaxListeners } from 'node:events';
@@ -37,6 +37,7 @@ export interface Availability {
 /** Attempts to connect are shorter than calls, so that a call outlives one that hangs. */
 const CONNECT_MS = 2_000;
 const LONGEST_PAUSE_MS = 2_000;
+const CLOSED = 'the event store is closed; open it again';
 
 export class Connection {
   readonly closed: AbortSignal;
@@ -105,9 +106,10 @@ export class Connection {
       link.heardAt = this.options.clock.now();
       return answer;
     } catch (error) {
-      // The library throws when it is called on a link that has just been given up.
-      const thrown = !(error instanceof CallError) && link.closed.aborted;
-      const failure = callErrorOf(thrown ? link.closed.reason : error);
+      const failure = callErrorOf(error);
+      // The library has words of its own for what becomes of a call when its link is given up.
+      const swept = link.closed.aborted && (failure.kind === 'lost' || failure.kind === 'unexpected');
+      if (swept) throw callErrorOf(link.closed.reason).forOthers();
       this.notice(link, failure, startedAt);
       throw failure;
     }
@@ -127,12 +129,12 @@ export class Connection {
 
   close(): void {
     this.controller.abort();
-    this.current?.close();
+    this.current?.close(cancelled());
     this.current = undefined;
   }
 
   private notice(link: Link, error: CallError, startedAt: number): void {
-    if (error.kind === 'notLeader') this.giveUp(link, error);
+    if (error.kind === 'notLeader' || error.kind === 'notReady') this.giveUp(link, error);
     // One broken or slow call is no broken connection: others are under way on it.
     if (error.kind === 'lost' && !link.ready) this.giveUp(link, error);
     if (error.kind === 'deadline' && link.heardAt <= startedAt) this.giveUp(link, error);
@@ -142,7 +144,7 @@ export class Connection {
     if (this.current !== link) return;
     this.current = undefined;
     this.leader = cause.leader;
-    link.close();
+    link.close(cause);
     if (this.closed.aborted) return;
     this.options.logger.warn(
       { node: formatEndpoint(link.endpoint), reason: explain(cause), leader: cause.leader },
@@ -164,7 +166,7 @@ export class Connection {
       try {
         const link = await this.connectOnce();
         if (this.closed.aborted) {
-          link.close();
+          link.close(cancelled());
           break;
         }
         this.current = link;
@@ -186,13 +188,24 @@ export class Connection {
         await wait(clock, pause, this.closed);
       }
     }
-    throw new CallError('cancelled', 'the event store is closed; open it again');
+    throw cancelled();
   }
 
   private async connectOnce(): Promise<Link> {
-    const { settings, credentialsFile, clock } = this.options;
+    const { settings, credentialsFile } = this.options;
     const security = await loadSecurity(settings, credentialsFile);
     const endpoint = this.leader ?? (await this.choose(security));
+    try {
+      return await this.openLink(endpoint, security);
+    } catch (error) {
+      const { leader } = callErrorOf(error);
+      if (leader === undefined) throw error;
+      return await this.openLink(leader, security);
+    }
+  }
+
+  private async openLink(endpoint: Endpoint, security: Security): Promise<Link> {
+    const { settings, clock } = this.options;
     const link = await openLink(endpoint, settings, security, clock.now() + CONNECT_MS, this.closed);
     link.heardAt = clock.now();
     return link;
@@ -220,8 +233,7 @@ export class Connection {
         signal.removeEventListener('abort', giveUp);
         settlement();
       };
-      const giveUp = () =>
-        settle(() => reject(new CallError('cancelled', 'the event store is closed; open it again')));
+      const giveUp = () => settle(() => reject(cancelled()));
       const cancelTimer = this.options.clock.after(deadline - this.options.clock.now(), () =>
         settle(() => reject(this.lastFailure ?? new CallError('deadline', 'no connection in time'))),
       );
@@ -241,7 +253,11 @@ function keepProcessAlive(): () => void {
   return () => clearInterval(timer);
 }
 
+function cancelled(): CallError {
+  return new CallError('cancelled', CLOSED);
+}
+
 /** For calls on a store that has been closed. */
 export function closedError(): StoreUnavailableError {
-  return new StoreUnavailableError('the event store is closed; open it again', 'refused');
+  return new StoreUnavailableError(CLOSED, 'refused');
 }

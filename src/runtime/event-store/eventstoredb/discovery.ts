@@ -25,9 +25,10 @@ export async function findLeader(
   } catch (error) {
     const failures = failuresIn(error).map(callErrorOf);
     const [first] = failures;
-    const kind = failures.some((failure) => failure.kind === 'notLeader') ? 'notLeader' : first?.kind;
+    // Of nodes that are up, and say why they can't help, more is to be learned than of nodes that are down.
+    const telling = failures.find(({ kind }) => kind === 'notLeader' || kind === 'notReady') ?? first;
     const reasons = settings.hosts.map((host, i) => `${formatEndpoint(host)}: ${failures[i]?.message}`);
-    throw new CallError(kind ?? 'lost', `no leader found (${reasons.join('; ')})`);
+    throw new CallError(telling?.kind ?? 'lost', `no leader found (${reasons.join('; ')})`);
   } finally {
     enough.abort();
   }

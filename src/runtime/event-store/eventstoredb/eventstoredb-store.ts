@@ -12,7 +12,6 @@
 import type { Logger } from 'pino';
 import { Backoff } from '../../backoff.js';
 import { type Clock, systemClock } from '../../clock.js';
-import { OwlError } from '../../errors.js';
 import {
   type AppendResult,
   type EventStore,
@@ -56,6 +55,8 @@ export interface EventStoreDbOptions {
 /** Milliseconds for one call, where nothing else is said. */
 export const DEFAULT_DEADLINE_MS = 5_000;
 const BATCH = 512;
+/** A store that was away is noticed within seconds of its return, however long that took. */
+const LONGEST_PAUSE_MS = 2_000;
 
 /**
  * Checks the settings and the files they name. The first connection is made by the first call, so that a service can start
@@ -129,7 +130,7 @@ export class EventStoreDbStore implements EventStore {
     this.checkOpen();
     const end = await this.reader.head();
     const filter = filterOf(options.categories);
-    const backoff = new Backoff();
+    const backoff = new Backoff({ longestMs: LONGEST_PAUSE_MS });
     let giveUpAt = this.connection.deadline();
     while (left > 0 && after < end) {
       try {
@@ -160,19 +161,21 @@ export class EventStoreDbStore implements EventStore {
     const filter = filterOf(options.categories);
     const closed = this.connection.closed;
     const signal = options.signal === undefined ? closed : AbortSignal.any([options.signal, closed]);
-    const backoff = new Backoff();
+    const backoff = new Backoff({ longestMs: LONGEST_PAUSE_MS });
+    let interrupted = false;
     while (!signal.aborted) {
       try {
         for await (const batch of this.follow({ after, filter, batchSize }, signal)) {
           backoff.reset();
           after = batch.checkpoint;
-          yield batch;
+          yield interrupted ? { ...batch, resumed: true } : batch;
+          interrupted = false;
         }
         return;
       } catch (error) {
         if (!(error instanceof CallError)) throw error;
         if (signal.aborted) return;
-        if (error.kind === 'rejected') throw unreadable(after, error);
+        interrupted = true;
         const pause = backoff.next();
         this.logger.warn(
           { reason: explain(error), after, retryInMs: Math.round(pause) },
@@ -199,7 +202,7 @@ export class EventStoreDbStore implements EventStore {
 
   /**
    * The batches of one subscription on the server, until it breaks or the signal aborts.
-   * @throws CallError
+   * @throws CallError; OwlError kind `invalid` when the store can't go on from the position
    */
   private async *follow(options: FeedOptions, signal: AbortSignal): AsyncGenerator<SubscriptionBatch> {
     const { connection, reader, watermark, clock } = this;
@@ -230,12 +233,4 @@ export class EventStoreDbStore implements EventStore {
 function checkPosition(after: Position = START): Position {
   parsePosition(after);
   return after;
-}
-
-function unreadable(after: Position, error: CallError): OwlError {
-  return new OwlError(
-    'invalid',
-    `EventStoreDB can't go on from position ${after} (${error.message}); if its data came from a backup, rebuild the read models`,
-    { cause: error },
-  );
 }

@@ -2,16 +2,21 @@
  * One subscription on the server, from a position on, for as long as it lasts.
  *
  * Guarantees: batches hold every event after the position that belongs to the categories, once, in order, and the checkpoint
- * moves on while none does. When the subscription breaks, what had arrived is given first; then `next` rejects.
+ * moves on while none does. A batch that is not full is given some milliseconds after the one before it at the earliest.
+ * When the subscription breaks, what had arrived is given first; then `next` rejects.
  *
  * The server tells how far it is only after each window of records. In between it is asked: whenever this process knows of
  * a newer event in the store and nothing arrives, a read finds out whether anything up to there should have come. If
- * not, the checkpoint moves up; if so and it doesn't come, the subscription has stalled and is given up.
+ * not, the checkpoint moves up; if so and it doesn't come, the subscription has stalled and is given up. On a long log
+ * such a read takes its time, so there is one at the most, and while the subscription catches up they are few.
  */
 
 import type { ClientReadableStream } from '@grpc/grpc-js';
+import { Backoff } from '../../backoff.js';
 import type { Clock } from '../../clock.js';
+import type { OwlError } from '../../errors.js';
 import type { Position, RecordedEvent, SubscriptionBatch } from '../event-store.js';
+import { findAnchor, withPosition } from './anchor.js';
 import { CallError, callErrorOf } from './call-error.js';
 import { consume } from './calls.js';
 import type { Connection } from './connection.js';
@@ -36,9 +41,16 @@ export interface FeedOptions {
   readonly batchSize: number;
 }
 
+/**
+ * After a batch events are gathered for so long: the server sends each by itself, and what a reader does once for a batch,
+ * a transaction for instance, would cost more than the events.
+ */
+const GATHER_MS = 5;
 /** How long an event that is known of may be on its way before it is looked for. */
 const SETTLE_MS = 20;
-/** How long to leave an event that was found but has not come. */
+/** The same while what was stored before is still coming; it grows with every look. */
+const CATCH_UP_MS = { firstMs: 100, longestMs: 2_000 };
+/** How long to leave an event that was found but has not come, and a look that failed. */
 const PATIENCE_MS = 250;
 /** After so long without any message the store is asked for its last event, which also shows that it is there. */
 const IDLE_MS = 1_000;
@@ -58,24 +70,37 @@ export class Feed {
   private given: Position;
   private toldCaughtUp = false;
   private fellBehind = false;
-  private failure: CallError | undefined;
+  private failure: CallError | OwlError | undefined;
   private messages = 0;
   private lastMessageAt: number;
   private wake: (() => void) | undefined;
+  /** When the last batch was given. */
+  private givenAt = 0;
+  private cancelGather: (() => void) | undefined;
   private cancelSettle: (() => void) | undefined;
+  private settling = false;
+  private readonly catchUpPauses = new Backoff(CATCH_UP_MS);
   private cancelIdle: () => void = () => {};
   private readonly stopListening: () => void;
 
   /** @throws CallError */
   static async open(context: FeedContext, link: Link, options: FeedOptions): Promise<Feed> {
-    const head = await context.connection.on(link, () =>
-      context.reader.headOn(link, context.connection.deadline()),
-    );
-    context.watermark.raise(head);
-    return new Feed(context, link, options, head);
+    const { connection, reader, watermark } = context;
+    const known = watermark.position;
+    const { head, last } = await connection.on(link, () => reader.endOn(link, connection.deadline()));
+    if (head < known) watermark.lower(head);
+    watermark.raise(head);
+    const anchor = await findAnchor(connection, reader, link, options.after, last);
+    return new Feed(context, link, options, anchor, head);
   }
 
-  private constructor(context: FeedContext, link: Link, options: FeedOptions, headAtStart: Position) {
+  private constructor(
+    context: FeedContext,
+    link: Link,
+    options: FeedOptions,
+    anchor: Position,
+    headAtStart: Position,
+  ) {
     this.context = context;
     this.link = link;
     this.options = options;
@@ -83,25 +108,30 @@ export class Feed {
     this.reached = options.after;
     this.given = options.after;
     this.lastMessageAt = context.clock.now();
-    this.call = link.streams.read(subscribeRequest(options.after, options.filter), link.metadata());
+    this.call = link.streams.read(subscribeRequest(anchor, options.filter), link.metadata());
     this.run();
-    this.stopListening = context.watermark.onRaise(() => this.settleSoon(SETTLE_MS));
-    this.settleSoon(SETTLE_MS);
+    this.stopListening = context.watermark.onRaise(() => this.settleSoon());
+    this.settleSoon();
     this.askWhenIdle();
   }
 
   /**
    * The next batch, as soon as there is something to give; undefined once it is closed.
-   * @throws CallError when the subscription broke
+   * @throws CallError when the subscription broke; OwlError kind `invalid` when the store can't go on from its position
    */
   async next(): Promise<SubscriptionBatch | undefined> {
     for (;;) {
       if (this.controller.signal.aborted && this.failure === undefined) return undefined;
-      const batch = this.take();
-      if (batch !== undefined) return batch;
+      const { gathering } = this;
+      const batch = gathering ? undefined : this.take();
+      if (batch !== undefined) {
+        this.givenAt = this.context.clock.now();
+        return batch;
+      }
       if (this.failure !== undefined) throw this.failure;
       await new Promise<void>((resolve) => {
         this.wake = resolve;
+        if (gathering) this.notifyWhenGathered();
       });
     }
   }
@@ -115,7 +145,7 @@ export class Feed {
     const signal = AbortSignal.any([this.controller.signal, this.link.closed]);
     consume(this.call, signal, (message) => this.receive(message)).then(
       () => this.fail(new CallError('lost', 'the server ended the subscription')),
-      (error) => this.fail(callErrorOf(error)),
+      (error) => this.fail(withPosition(this.options.after, callErrorOf(error))),
     );
   }
 
@@ -127,6 +157,10 @@ export class Feed {
     if (message.hasCaughtUp()) {
       this.fellBehind = false;
       this.advance(this.headAtStart);
+      // What was to be looked for at leisure is looked for soon.
+      this.cancelSettle?.();
+      this.cancelSettle = undefined;
+      this.settleSoon();
     }
     if (message.hasFellBehind()) this.fellBehind = true;
     const checkpoint = positionOf(message.getCheckpoint());
@@ -153,7 +187,7 @@ export class Feed {
     const more = this.buffer.length > 0;
     const checkpoint = more ? (events.at(-1)?.position ?? this.given) : this.reached;
     const caughtUp = !more && this.caughtUp;
-    if (!caughtUp) this.settleSoon(SETTLE_MS);
+    if (!caughtUp) this.settleSoon();
     // That it is at the end is told once even if nothing moved, so that a reader who starts there learns it.
     const news = events.length > 0 || checkpoint !== this.given || (caughtUp && !this.toldCaughtUp);
     if (!news) return undefined;
@@ -163,36 +197,54 @@ export class Feed {
   }
 
   private get caughtUp(): boolean {
-    return (
-      !this.fellBehind && this.reached >= this.headAtStart && this.reached >= this.context.watermark.position
-    );
+    return this.live && this.reached >= this.context.watermark.position;
   }
 
-  private settleSoon(delayMs: number): void {
-    if (this.cancelSettle !== undefined || this.controller.signal.aborted) return;
+  /** What was stored before it began has come. */
+  private get live(): boolean {
+    return !this.fellBehind && this.reached >= this.headAtStart;
+  }
+
+  private settleSoon(delayMs?: number): void {
+    if (this.cancelSettle !== undefined || this.settling || this.controller.signal.aborted) return;
     if (this.reached >= this.context.watermark.position) return;
-    const messages = this.messages;
-    this.cancelSettle = this.context.clock.after(delayMs, () => {
+    const { messages } = this;
+    const delay = delayMs ?? (this.live ? SETTLE_MS : this.catchUpPauses.next());
+    this.cancelSettle = this.context.clock.after(delay, () => {
       this.cancelSettle = undefined;
       // While anything arrives, the subscription gets there by itself.
-      if (this.messages !== messages || this.buffer.length > 0) this.settleSoon(delayMs);
-      else this.settle().catch((error) => this.noticeFailed(error));
+      if (this.messages !== messages || this.buffer.length > 0) this.settleSoon(delay);
+      else void this.settle();
     });
   }
 
   private async settle(): Promise<void> {
+    this.settling = true;
+    let settled = false;
+    try {
+      settled = await this.look();
+    } catch (error) {
+      this.noticeFailed(error);
+    }
+    this.settling = false;
+    this.settleSoon(this.live && !settled ? PATIENCE_MS : undefined);
+  }
+
+  /** True when nothing was to come up to what was known of; false when it is on its way. */
+  private async look(): Promise<boolean> {
     const { connection, reader, watermark, clock } = this.context;
     const target = watermark.position;
-    const from = this.reached;
-    if (from >= target) return;
     const first = await connection.on(this.link, () =>
-      reader.firstAfter(this.link, from, this.options.filter, connection.deadline()),
+      reader.firstAfter(this.link, this.reached, this.options.filter, connection.deadline()),
     );
-    if (first === undefined || first > target) this.advance(target);
-    else if (this.reached < first && clock.now() - this.lastMessageAt >= connection.deadlineMs) {
-      throw new CallError('lost', 'the subscription has stalled');
+    if (first === undefined || first > target) {
+      this.advance(target);
+      return true;
     }
-    this.settleSoon(PATIENCE_MS);
+    if (this.reached < first && clock.now() - this.lastMessageAt >= connection.deadlineMs) {
+      this.fail(new CallError('lost', 'the subscription has stalled'));
+    }
+    return false;
   }
 
   private askWhenIdle(): void {
@@ -205,11 +257,13 @@ export class Feed {
     });
   }
 
-  /** Of a read beside the subscription. That the server is too busy for it says nothing of the subscription. */
+  /**
+   * Of a read beside the subscription. That it was slow or broke says nothing of the subscription; when the connection is
+   * given up for it, that ends the subscription as well.
+   */
   private noticeFailed(error: unknown): void {
     const failure = callErrorOf(error);
-    if (failure.kind === 'busy' || failure.kind === 'timeout') this.settleSoon(PATIENCE_MS);
-    else this.fail(failure);
+    if (!failure.passing) this.fail(failure);
   }
 
   private async ask(): Promise<void> {
@@ -218,7 +272,7 @@ export class Feed {
     watermark.raise(await connection.on(this.link, () => reader.headOn(this.link, connection.deadline())));
   }
 
-  private fail(error: CallError): void {
+  private fail(error: CallError | OwlError): void {
     if (this.controller.signal.aborted) return;
     this.failure = error;
     this.stop();
@@ -228,11 +282,31 @@ export class Feed {
   private stop(): void {
     this.controller.abort();
     this.stopListening();
+    this.cancelGather?.();
     this.cancelSettle?.();
     this.cancelIdle();
   }
 
+  /** The next batch has to wait. What broke, was closed or is full does not. */
+  private get gathering(): boolean {
+    const since = this.context.clock.now() - this.givenAt;
+    const waits = since >= 0 && since < GATHER_MS && this.buffer.length < this.options.batchSize;
+    return waits && !this.controller.signal.aborted;
+  }
+
+  private notifyWhenGathered(): void {
+    this.cancelGather ??= this.context.clock.after(GATHER_MS, () => {
+      this.cancelGather = undefined;
+      this.notify();
+    });
+  }
+
+  /** Whoever waits is woken, now or once that is due: whatever the wall clock does meanwhile. */
   private notify(): void {
+    if (this.gathering) {
+      this.notifyWhenGathered();
+      return;
+    }
     this.wake?.();
     this.wake = undefined;
   }

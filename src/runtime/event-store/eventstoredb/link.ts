@@ -7,9 +7,10 @@ import { setMaxListeners } from 'node:events';
 import { type ClientOptions, connectivityState, Metadata } from '@grpc/grpc-js';
 import { BatchAppends } from './batch-appends.js';
 import { CallError } from './call-error.js';
-import { ask } from './calls.js';
+import { ask, consume } from './calls.js';
 import { type ConnectionSettings, type Endpoint, formatEndpoint } from './connection-string.js';
 import { ServerFeaturesClient, StreamsClient, type serverFeatures, shared } from './protocol.js';
+import { readStreamRequest } from './read-requests.js';
 import type { Security } from './security.js';
 
 /** What a server may store and therefore send. */
@@ -17,6 +18,8 @@ const LARGEST_MESSAGE = 17 * 1024 * 1024;
 
 const READ = '/event_store.client.streams.streams/read';
 const BATCH_APPEND = '/event_store.client.streams.streams/batchappend';
+/** Read to learn whether a node leads and is ready. Nothing is in it; the node says so, or why it can't. */
+const PROBED_STREAM = 'owl-probe';
 
 export class Link {
   readonly endpoint: Endpoint;
@@ -63,17 +66,18 @@ export class Link {
     return this.headers.clone();
   }
 
-  close(): void {
-    this.controller.abort(new CallError('lost', 'the connection was given up before the answer came'));
-    this.batches?.close();
+  /** @param cause what its calls fail with that are still under way */
+  close(cause: CallError): void {
+    this.controller.abort(cause);
+    this.batches?.close(cause);
     this.streams.close();
   }
 }
 
 /**
- * Connects, and finds out what the server can do.
+ * Connects, and finds out what the server can do, and that it leads and is ready: it tells its features even when it is not.
  * @param deadline milliseconds since the Unix epoch
- * @throws CallError
+ * @throws CallError `notLeader`, with who does, or `notReady` where the node says so
  */
 export async function openLink(
   endpoint: Endpoint,
@@ -102,11 +106,27 @@ export async function openLink(
         `${address} runs EventStoreDB ${methods.getEventStoreServerVersion()}; owl needs 22.10 or newer, which tells the positions of a stream's events`,
       );
     }
+    await probe(streams, headers, deadline, signal);
     return new Link(endpoint, streams, headers, { batchAppend: supported.has(BATCH_APPEND) });
   } catch (error) {
     streams.close();
     throw error;
   }
+}
+
+async function probe(
+  streams: StreamsClient,
+  headers: Metadata,
+  deadline: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const request = readStreamRequest({
+    stream: PROBED_STREAM,
+    direction: 'backwards',
+    from: undefined,
+    count: 1,
+  });
+  await consume(streams.read(request, headers.clone(), { deadline }), signal, () => true);
 }
 
 /** Options of every channel to a node. */

@@ -43,21 +43,20 @@ export function readStreamRequest(read: {
 
 export function readAllRequest(read: {
   readonly direction: 'forwards' | 'backwards';
-  /** Begins with the record at this position. Default: the first or the last. */
+  /** Forwards begins with the record at this position, backwards with the one before. Default: the first or the last. */
   readonly from?: Position;
   readonly count: number;
-  readonly filter: Filter;
+  /** Default: every record, the server's own as well. */
+  readonly filter?: Filter;
 }): streams.ReadReq {
   const { direction, from = '', count, filter } = read;
+  const all = options(direction).setAll(allFrom(from, direction)).setCount(String(count));
   return request(
-    options(direction)
-      .setAll(allFrom(from, direction))
-      .setCount(String(count))
-      .setFilter(filterOptions(filter)),
+    filter === undefined ? all.setNoFilter(new shared.Empty()) : all.setFilter(filterOptions(filter)),
   );
 }
 
-/** @param after the subscription begins with what comes after this position */
+/** @param after position of a record, or START: the subscription begins with what comes after it */
 export function subscribeRequest(after: Position, filter: Filter): streams.ReadReq {
   return request(
     options('forwards')

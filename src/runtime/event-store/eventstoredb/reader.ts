@@ -21,6 +21,25 @@ const PAGE = 512;
 /** A page ends early after so many bytes, so that large events don't pile up in memory. */
 const PAGE_BYTES = 4 * 1024 * 1024;
 
+/** So many of the newest records are looked at for the last event before the server is to search for it. */
+const NEWEST = 16;
+
+/** Where the log of the server ends. */
+export interface LogEnd {
+  /** The position of the last event; START where there is none. */
+  readonly head: Position;
+  /** That of the last record, the server's own among them. */
+  readonly last: Position;
+}
+
+const EMPTY_LOG: LogEnd = { head: START, last: START };
+
+interface FoundRecord {
+  readonly position: Position;
+  readonly id: string | undefined;
+  readonly isSystem: boolean;
+}
+
 interface Page {
   readonly events: readonly StoredEvent[];
   /** Revision to go on from; undefined at the end of the stream. */
@@ -32,6 +51,8 @@ const EMPTY: Page = { events: [], next: undefined };
 export class Reader {
   private readonly connection: Connection;
   private readonly watermark: Watermark;
+  /** The end as it was found last, with the id of its record: another history may have one at the same position. */
+  private known: (LogEnd & { readonly id: string | undefined }) | undefined;
 
   constructor(connection: Connection, watermark: Watermark) {
     this.connection = connection;
@@ -78,7 +99,39 @@ export class Reader {
    * @throws CallError
    */
   async headOn(link: Link, deadline: number): Promise<Position> {
-    const request = readAllRequest({ direction: 'backwards', count: 1, filter: NO_SYSTEM_EVENTS });
+    return (await this.endOn(link, deadline)).head;
+  }
+
+  /**
+   * Where the log ends. Behind the last event there may be any number of records of the server's own, statistics for
+   * instance, which are searched only as far as that wasn't done before.
+   * @throws CallError
+   */
+  async endOn(link: Link, deadline: number): Promise<LogEnd> {
+    const { known } = this;
+    let last: FoundRecord | undefined;
+    let head: Position | undefined;
+    const newest = readAllRequest({ direction: 'backwards', count: NEWEST });
+    await eachRecord(link, newest, deadline, (found) => {
+      last ??= found;
+      if (!found.isSystem) head = found.position;
+      // Behind it nothing has come since, or it would have been found before.
+      else if (known !== undefined && found.id === known.id && found.position === known.last)
+        head = known.head;
+      return head === undefined;
+    });
+    if (last === undefined) return EMPTY_LOG;
+    head ??= await lastEvent(link, deadline);
+    this.known = { head, last: last.position, id: last.id };
+    return this.known;
+  }
+
+  /**
+   * The position of the last record before `position`, of whatever kind; START when there is none.
+   * @throws CallError
+   */
+  async before(link: Link, position: Position, deadline: number): Promise<Position> {
+    const request = readAllRequest({ direction: 'backwards', count: 1, from: position });
     return (await firstRecord(link, request, deadline, () => true)) ?? START;
   }
 
@@ -93,19 +146,39 @@ export class Reader {
   }
 }
 
+async function lastEvent(link: Link, deadline: number): Promise<Position> {
+  const request = readAllRequest({ direction: 'backwards', count: 1, filter: NO_SYSTEM_EVENTS });
+  return (await firstRecord(link, request, deadline, () => true)) ?? START;
+}
+
 async function firstRecord(
   link: Link,
   request: streams.ReadReq,
   deadline: number,
   wanted: (position: Position) => boolean,
 ): Promise<Position | undefined> {
-  let found: Position | undefined;
-  await consume(link.streams.read(request, link.metadata(), { deadline }), link.closed, (message) => {
-    const position = positionOf(message.getEvent()?.getEvent());
-    if (position !== undefined && wanted(position)) found = position;
-    return found === undefined;
+  let first: Position | undefined;
+  await eachRecord(link, request, deadline, ({ position }) => {
+    if (wanted(position)) first = position;
+    return first === undefined;
   });
-  return found;
+  return first;
+}
+
+/** Hands what a read of $all finds to `take` until it answers false. */
+function eachRecord(
+  link: Link,
+  request: streams.ReadReq,
+  deadline: number,
+  take: (found: FoundRecord) => boolean,
+): Promise<void> {
+  const call = link.streams.read(request, link.metadata(), { deadline });
+  return consume(call, link.closed, (message) => {
+    const record = message.getEvent()?.getEvent();
+    const position = positionOf(record);
+    if (record === undefined || position === undefined) return true;
+    return take({ position, id: record.getId()?.getString(), isSystem: isSystemRecord(record) });
+  });
 }
 
 async function readPage(

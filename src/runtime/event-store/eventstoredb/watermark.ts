@@ -1,4 +1,7 @@
-/** The newest position of an event that this process has seen in the store, however it came by it. Only ever grows. */
+/**
+ * The newest position of an event that this process has seen in the store, however it came by it. It only grows, unless the
+ * store turns out to end before it, which one does that came from a backup.
+ */
 
 import { type Position, START } from '../event-store.js';
 
@@ -14,6 +17,11 @@ export class Watermark {
     if (position <= this.newest) return;
     this.newest = position;
     for (const listener of [...this.listeners]) listener();
+  }
+
+  /** What was seen behind this position is no longer there. */
+  lower(position: Position): void {
+    this.newest = position;
   }
 
   /** Calls back whenever it has grown; the returned function ends that. */
