@@ -13,7 +13,8 @@ import { Part } from './part.js';
 
 const IN_FLIGHT = 64;
 const STREAM_IN_FLIGHT = 1024;
-const WARM_UP_SECONDS = 10;
+/** Enough for the optimizing compiler, unless it is only a try. */
+const warmUpSeconds = (seconds: number) => Math.min(10, 5 * seconds);
 const [seconds = 5, rounds = 5] = process.argv.slice(2).map(Number);
 
 interface Server {
@@ -73,9 +74,9 @@ let plots = 0;
 try {
   console.log(`${rounds} rounds of ${seconds} s each, in turns; medians, and from lowest to highest\n`);
   // V8 compiles the hot path while it runs; figures of the first seconds are those of the compiler.
-  for (const { load } of [talent, bare]) await load.updates(IN_FLIGHT, WARM_UP_SECONDS);
+  for (const { load } of [talent, bare]) await load.updates(IN_FLIGHT, warmUpSeconds(seconds));
 
-  for (const { load } of [talent, bare]) await load.reports(STREAM_IN_FLIGHT, WARM_UP_SECONDS / 5);
+  for (const { load } of [talent, bare]) await load.reports(STREAM_IN_FLIGHT, warmUpSeconds(seconds) / 5);
   const unary = await inTurns((load) => load.updates(IN_FLIGHT, seconds));
   const stream = await inTurns((load) => load.reports(STREAM_IN_FLIGHT, seconds));
   const after = await talent.part.figures();

@@ -1,6 +1,7 @@
 /** How the `owl` command ends: the exit codes, and which error ends with which. */
 
 import { OwlError } from '../runtime/errors.js';
+import { ConfigError, type ConfigProblem } from '../talent/config.js';
 import { UnreachableError } from '../wire/call-error.js';
 
 export const EXIT = {
@@ -8,7 +9,7 @@ export const EXIT = {
   ok: 0,
   /** Refused, or failed. */
   failed: 1,
-  /** The command line is wrong: nothing was asked of anyone. */
+  /** The command line is wrong: nothing was asked of anyone. What environment or file say wrongly is a failure. */
   usage: 2,
   /** No talent could be reached. */
   unreachable: 3,
@@ -22,7 +23,7 @@ export const EXIT = {
 export const EXIT_HELP = `Exit codes:
   0    done
   1    refused or failed; the reason is on stderr
-  2    wrong usage
+  2    wrong usage: the command line can't be meant
   3    no talent could be reached
   130  interrupted (143: terminated)`;
 
@@ -37,6 +38,12 @@ export class UsageError extends OwlError {
 
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof ConfigError && error.problems.some(isOfCommandLine)) return EXIT.usage;
   if (error instanceof UnreachableError) return EXIT.unreachable;
   return EXIT.failed;
+}
+
+/** The place of a setting that was given as an option is that option. */
+function isOfCommandLine({ place }: ConfigProblem): boolean {
+  return place.startsWith('--');
 }

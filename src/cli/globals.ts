@@ -2,12 +2,14 @@
 
 import type { Command } from 'commander';
 import { type Address, formatAddress, localAddress, parseAddress } from '../talent/address.js';
-import { type LoadedConfig, loadConfig, SERVER_VARIABLE } from '../talent/config.js';
+import { ConfigError, type LoadedConfig, loadConfig, SERVER_VARIABLE } from '../talent/config.js';
 import { NodeClient } from '../wire/node-client.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { ServiceClient, ServiceClientOptions } from '../wire/service-client.js';
 import { UsageError } from './exit.js';
 import type { Terminal } from './terminal.js';
+
+const SERVER_RULE = 'must be HOST:PORT or [IPv6]:PORT with a port from 1 to 65535';
 
 export interface GlobalOptions {
   readonly server?: string;
@@ -67,7 +69,7 @@ function clientOptions(terminal: Terminal, options: GlobalOptions): ServiceClien
   };
 }
 
-/** HOST:PORT of the talent that was asked for. @throws UsageError when it can't be meant */
+/** HOST:PORT of the talent that was asked for. @throws OwlError kind `invalid` when it can't be meant, or nothing names one */
 export function talentAddress(terminal: Terminal, options: GlobalOptions): string {
   return formatAddress(serverOf(terminal, options));
 }
@@ -87,12 +89,9 @@ function serverOf(terminal: Terminal, options: GlobalOptions): Address {
   return localAddress(listen);
 }
 
+/** @param place what named it. @throws ConfigError when it can't be meant */
 function namedServer(text: string, place: string): Address {
   const address = parseAddress(text);
-  if (address === undefined || address.port === 0) {
-    throw new UsageError(
-      `${place} must be HOST:PORT or [IPv6]:PORT with a port from 1 to 65535, not "${text}"`,
-    );
-  }
-  return address;
+  if (address !== undefined && address.port !== 0) return address;
+  throw new ConfigError([{ place, key: '', rule: SERVER_RULE, value: JSON.stringify(text) }]);
 }

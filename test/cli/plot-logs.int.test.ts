@@ -1,8 +1,10 @@
-/** `owl plot logs` on real files: what it finds, what it shows, and when it ends. */
+/** `owl plot logs` on real files: what it finds, what it waits for, what it shows, and when it ends. */
 
 import { writeFileSync } from 'node:fs';
 import t from 'tap';
 import { runOwl } from '../../src/cli/run.js';
+import { plotRecordPath } from '../../src/wire/plot-record.js';
+import { Farm, pausingPlayer } from '../supervisor/farm.js';
 import { PlayedPlot } from '../support/plotted.js';
 import { until } from '../support/until.js';
 import { owl, terminalDouble } from './terminal-double.js';
@@ -88,4 +90,86 @@ t.test('a log that is cut while it is followed is said so', async (t) => {
   writeFileSync(plot.logPath, '');
   t.equal(await running, 1);
   t.match(terminal.stderr(), /was truncated/);
+});
+
+t.test('with a record that can not be read it shows what is there, and says why that is all', async (t) => {
+  const data = t.testdir();
+  new PlayedPlot(data, 'task', 'chiapos').print('all\n');
+  writeFileSync(plotRecordPath(data, { task_id: 'task', attempt: 1 }), '{');
+  t.match(await owl(['plot', 'logs', '-f', 'task', '--data', data]), {
+    code: 1,
+    stdout: 'all\n',
+    stderr: /^owl: nobody can tell whether the plotter of task still runs: .*task\.1\.json is no JSON/,
+  });
+  t.match(await owl(['plot', 'logs', 'task', '--data', data]), { code: 0, stdout: 'all\n', stderr: '' });
+});
+
+t.test('of a task that waits here it says why, and shows its log once there is one', async (t) => {
+  const farm = await Farm.start(t);
+  await farm.supervise(pausingPlayer(farm), { max_plots: 1 });
+  await farm.order('first');
+  await farm.reachesPause('first');
+  await farm.order('second');
+  const { remarks = '' } = await farm.reaches('second', 'pending');
+
+  const args = ['plot', 'logs', 'sec', '--data', farm.data];
+  t.match(await owl(args), {
+    code: 1,
+    stdout: '',
+    stderr: `owl: second has not started yet: ${remarks}; with -f its log is shown once it does\n`,
+  });
+  const terminal = terminalDouble();
+  const running = runOwl([...args, '-f'], terminal);
+  await until('it says that it waits', () => terminal.stderr() !== '');
+  t.equal(terminal.stderr(), `second has not started yet: ${remarks}; its log follows\n`);
+  t.equal(terminal.stdout(), '');
+  farm.goOn();
+  t.equal(await running, 0);
+  await farm.reaches('second', 'finished');
+  t.equal(terminal.stdout(), farm.logOf('second'), 'all of it');
+});
+
+t.test('of a task that is withdrawn while its log is waited for it says so', async (t) => {
+  const farm = await Farm.start(t);
+  await farm.supervise(pausingPlayer(farm), { max_plots: 1 });
+  await farm.order('first');
+  await farm.reachesPause('first');
+  await farm.order('second');
+  await farm.reaches('second', 'pending');
+  const terminal = terminalDouble();
+  const running = runOwl(['plot', 'logs', 'second', '--data', farm.data, '-f'], terminal);
+  await until('it says that it waits', () => terminal.stderr() !== '');
+  await farm.client.stop({ task_id: 'second', reason: 'no more' });
+  t.equal(await running, 1);
+  t.match(
+    terminal.stderr(),
+    /\nowl: second waits no more and was not started here; `owl plot status second`/,
+  );
+  farm.goOn();
+  await farm.reaches('first', 'finished');
+});
+
+t.test('the next attempt is what is followed, and the last one what is shown until then', async (t) => {
+  const farm = await Farm.start(t);
+  await farm.supervise(pausingPlayer(farm), { max_plots: 1 });
+  await farm.order('again');
+  const { plot_pid = 0 } = await farm.reachesPause('again');
+  await farm.kill(plot_pid);
+  await farm.reaches('again', 'failed');
+  const first = farm.logOf('again');
+  await farm.order('other');
+  await farm.reachesPause('other');
+  await farm.client.retry({ task_id: 'again' });
+  await farm.reaches('again', 'pending');
+
+  const args = ['plot', 'logs', 'again', '--data', farm.data];
+  t.match(await owl(args), { code: 0, stdout: first, stderr: '' });
+  t.match(await owl([...args, '--attempt', '2']), { code: 1, stderr: /again has not started yet: / });
+  const terminal = terminalDouble();
+  const running = runOwl([...args, '-f'], terminal);
+  await until('it says that it waits', () => terminal.stderr() !== '');
+  farm.goOn();
+  t.equal(await running, 0);
+  await farm.reaches('again', 'finished');
+  t.equal(terminal.stdout(), farm.logOf('again', 2));
 });

@@ -20,6 +20,7 @@ const COMMANDS = [
   ['plot', 'list'],
   ['plot', 'watch'],
   ['plot', 'history'],
+  ['supervisor'],
   ['supervisor', 'run'],
   ['supervisor', 'status'],
   ['supervisor', 'drain'],
@@ -75,6 +76,13 @@ t.test('the help names the exit codes, and every setting with its variable', asy
   }
 });
 
+t.test('what a supervisor can be told is told in its own words', async (t) => {
+  const { stdout } = await owl(['supervisor', 'run', '--help']);
+  const [, settings = ''] = /Options:\n([\s\S]*?)\n\n/.exec(stdout) ?? [];
+  t.match(settings, '--log-level');
+  for (const wrong of [/talent keeps;/, /talent logs/]) t.notMatch(settings.replaceAll(/\s+/g, ' '), wrong);
+});
+
 t.test('the version is that of the package', async (t) => {
   const { code, stdout } = await owl(['--version']);
   t.equal(code, 0);
@@ -99,9 +107,16 @@ t.test('wrong usage ends with 2, says what is wrong and what was meant, and prin
     [['plot', 'status', 'task_1', '--status', 'failed'], /give an id or --status, not both/],
     [
       ['plot', 'list', '--server', 'nowhere'],
-      /--server must be HOST:PORT or \[IPv6\]:PORT .*, not "nowhere"/,
+      /--server: must be HOST:PORT or \[IPv6\]:PORT .*, not "nowhere"/,
     ],
-    [['plot', 'list', '--server', 'x:0'], /--server must be HOST:PORT/],
+    [['plot', 'list', '--server', 'x:0'], /--server: must be HOST:PORT/],
+    [['talent', '--listen', 'nowhere'], /--listen: listen must be HOST:PORT/],
+    [['up', '--listen', 'nowhere'], /--listen: listen must be HOST:PORT/],
+    [['supervisor', 'statsu'], /unknown command 'statsu'\n\(Did you mean status\?\)/],
+    [['supervisor', 'xyz', '--data', '/d'], /unknown command 'xyz'\n$/],
+    [['supervisor', '--supervisor-max-plotz', '3'], /\(Did you mean --supervisor-max-plots\?\)/],
+    [['supervisor', '--data', '/d', 'status'], /too many arguments for 'run'/],
+    [['supervisor', '--supervisor-max-plots', '0'], /supervisor\.max_plots must be a whole number from 1/],
   ];
   for (const [args, message] of wrong) {
     const { code, stdout, stderr } = await owl(args);
@@ -109,9 +124,20 @@ t.test('wrong usage ends with 2, says what is wrong and what was meant, and prin
     t.match(stderr, message, args.join(' '));
     t.equal(stdout, '', args.join(' '));
   }
-  const { code, stderr } = await owl(['plot', 'list'], { env: { OWL_SERVER: 'nowhere' } });
-  t.equal(code, 2);
-  t.match(stderr, /OWL_SERVER must be HOST:PORT/);
+});
+
+t.test('what environment and file say wrongly is a failure, not wrong usage', async (t) => {
+  const cwd = t.testdir({ 'owl.yaml': 'listen: nowhere\n' });
+  const wrong: [message: RegExp, env: Record<string, string>, cwd: string][] = [
+    [/^owl: OWL_SERVER: must be HOST:PORT/, { OWL_SERVER: 'nowhere' }, '/'],
+    [/^owl: OWL_LISTEN: listen must be HOST:PORT/, { OWL_LISTEN: 'nowhere' }, '/'],
+    [/^owl: owl\.yaml:1:1: listen must be HOST:PORT/, {}, cwd],
+  ];
+  for (const [message, env, cwd] of wrong) {
+    const { code, stderr } = await owl(['plot', 'list'], { env, cwd });
+    t.equal(code, 1, String(message));
+    t.match(stderr, message);
+  }
 });
 
 t.test(
@@ -228,10 +254,10 @@ t.test('config check tells all problems at once and ends with 1', async (t) => {
   });
 });
 
-t.test('talent with a wrong setting starts nothing', async (t) => {
+t.test('talent with a wrong setting starts nothing, and is told all that is wrong', async (t) => {
   const cwd = t.testdir();
   const { code, stderr } = await owl(['talent', '--listen', 'nowhere', '--limits-mailbox', '0'], { cwd });
-  t.equal(code, 1);
+  t.equal(code, 2);
   t.match(stderr, /^ {2}--limits-mailbox: limits\.mailbox must be a whole number from 1 to 1000000, not 0$/m);
   t.match(stderr, /^ {2}--listen: listen must be HOST:PORT/m);
 });

@@ -21,7 +21,11 @@ t.test('a log receiver follows until it is told to stop; there is one in a direc
     `owl log-receiver follows the plots in ${join(cwd, 'data')} and reports to 127.0.0.1:9\n`,
   );
   const second = await startOwl(t, args, { cwd }).ended;
-  t.match(second, { code: 1, stdout: '', stderr: /has a log receiver already/ });
+  t.match(second, {
+    code: 1,
+    stdout: '',
+    stderr: `owl: data directory ${join(cwd, 'data')} has a log receiver already, process ${receiver.child.pid}, `,
+  });
   receiver.child.kill('SIGTERM');
   t.equal((await receiver.ended).code, 0);
   const third = startOwl(t, args, { cwd });

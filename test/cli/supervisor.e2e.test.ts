@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import { runOwl } from '../../src/cli/run.js';
 import { CHIAPOS_LOG, Farm } from '../supervisor/farm.js';
 import { until } from '../support/until.js';
+import { startOwl } from './owl-process.js';
 import { owl, terminalDouble } from './terminal-double.js';
 
 /** A player that stays until it is stopped. */
@@ -33,7 +34,7 @@ async function start(t: Test): Promise<{ farm: Farm; file: string; server: strin
 t.test('it runs until it is told to stop, and does what it is asked', async (t) => {
   const { farm, file, server } = await start(t);
   const terminal = terminalDouble();
-  const running = runOwl(['supervisor', 'run', '--config', file, '--server', server], terminal);
+  const running = runOwl(['supervisor', '--config', file, '--server', server], terminal);
   await until('it says that it is there', () => terminal.stdout() !== '');
   t.equal(
     terminal.stdout(),
@@ -80,6 +81,27 @@ t.test('it runs until it is told to stop, and does what it is asked', async (t) 
   const after = await owl(['supervisor', 'status', '--config', file]);
   t.equal(after.code, 1);
   t.match(after.stderr, `owl: no supervisor runs in ${farm.data}; start one with \`owl supervisor run\`\n`);
+});
+
+t.test('a log receiver that was started by hand is taken over, and a second one is told of it', async (t) => {
+  const { farm, file, server } = await start(t);
+  const cwd = farm.directory;
+  const byHand = ['log-receiver', '--data', 'supervisor', '--server', server];
+  const receiver = startOwl(t, byHand, { cwd });
+  await until('it follows', () => receiver.stdout() !== '');
+  const terminal = terminalDouble();
+  const running = runOwl(['supervisor', 'run', '--config', file, '--server', server], terminal);
+  await until('it says that it is there', () => terminal.stdout() !== '');
+  const { stdout } = await owl(['supervisor', 'status', '--config', file]);
+  t.match(stdout, new RegExp(`\\nlog receiver +process ${receiver.child.pid}\\n`));
+  t.match(await startOwl(t, byHand, { cwd }).ended, {
+    code: 1,
+    stdout: '',
+    stderr: `has a log receiver already, process ${receiver.child.pid}, and needs no other; supervisors keep one running by themselves`,
+  });
+  terminal.interrupt('SIGTERM');
+  t.equal(await running, 0);
+  t.equal((await receiver.ended).code, 0, 'it ends with the supervisor, in order');
 });
 
 t.test('what can not be meant starts nothing', async (t) => {

@@ -7,9 +7,11 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { PACKAGE_ROOT } from '../../src/wire/package-root.js';
 import { startTalentProcess } from '../cli/owl-process.js';
+import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 
-const COMMANDS = [...readFileSync(join(PACKAGE_ROOT, 'README.md'), 'utf8').matchAll(/```sh\n([\s\S]*?)```/g)]
+const README = readFileSync(join(PACKAGE_ROOT, 'README.md'), 'utf8');
+const COMMANDS = [...README.matchAll(/```sh\n([\s\S]*?)```/g)]
   .flatMap(([, block = '']) => block.split('\n'))
   .filter((line) => line !== '');
 
@@ -42,8 +44,8 @@ function npm(t: Test, args: readonly string[], env: Readonly<Record<string, stri
   return { output: () => output, signal, ended: closed.then(() => child.exitCode) };
 }
 
-// The demo plays three plots one after another.
-t.setTimeout(120_000);
+// The demo plays three plots one after another, and the benchmark warms up first.
+t.setTimeout(240_000);
 
 t.test('the commands are those this test runs', async (t) => {
   t.strictSame(
@@ -68,13 +70,42 @@ t.test('the demo ends well', async (t) => {
 
 t.test('a node starts and stops in order', async (t) => {
   t.ok(COMMANDS.includes(`${INSTALL}npm start`));
-  const node = npm(t, ['start'], { OWL_DATA: join(t.testdir(), 'data'), OWL_LISTEN: '127.0.0.1:0' });
-  await until('all of the node runs', () =>
-    [/owl is up at/, /the log receiver follows/].every((line) => line.test(node.output())),
-  );
-  node.signal('SIGINT');
-  await node.ended;
-  t.notMatch(node.output(), /fault of owl/);
+  const start = async (data: string) => {
+    const node = npm(t, ['start'], { OWL_DATA: data, OWL_LISTEN: '127.0.0.1:0' });
+    await until('all of the node runs', () =>
+      [/owl is up at/, /the log receiver follows/].every((line) => line.test(node.output())),
+    );
+    return node;
+  };
+  await t.test('with Ctrl-C', async (t) => {
+    const data = join(t.testdir(), 'data');
+    const node = await start(data);
+    node.signal('SIGINT');
+    // What npm makes of Ctrl-C is its own affair.
+    await node.ended;
+    t.match(node.output(), /owl is stopping/);
+    t.notMatch(node.output(), /fault of owl/);
+    t.strictSame(processesOf(data), []);
+  });
+  await t.test('told to end, with exit code 0', async (t) => {
+    const data = join(t.testdir(), 'data');
+    const node = await start(data);
+    // Below npm and its shell, which have it in their command lines too.
+    const owl = processesOf(data).find(({ command }) => /^\S*node \S*owl\.js up$/.test(command));
+    if (owl === undefined) throw new Error('where is it?');
+    process.kill(owl.pid, 'SIGTERM');
+    t.equal(await node.ended, 0, node.output());
+    t.strictSame(processesOf(data), []);
+  });
+});
+
+t.test('the benchmark measures', async (t) => {
+  t.match(README, '`npm run bench`');
+  // One round of a tenth of a second: no measurement, but all of its parts.
+  const bench = npm(t, ['run', 'bench', '--', '0.1', '1'], {});
+  t.equal(await bench.ended, 0, bench.output());
+  t.match(bench.output(), /bare grpc-js +[0-9,]+\/s/);
+  t.match(bench.output(), / {2}ratio +[0-9.]+/);
 });
 
 t.test('orders and looks', async (t) => {

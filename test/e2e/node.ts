@@ -15,6 +15,7 @@ import { type OwlProcess, startOwl } from '../cli/owl-process.js';
 import { pathOf } from '../log-receiver/logs.js';
 import { nothingIsLeft } from '../support/leftovers.js';
 import { processesOf } from '../support/processes.js';
+import { testDirectory } from '../support/test-directory.js';
 import { until } from '../support/until.js';
 
 const Serving = z.object({ address: z.string() });
@@ -50,7 +51,7 @@ export class Node {
     playerArgs: (directory: string) => readonly string[],
     store = EMBEDDED,
   ): Promise<Node> {
-    const directory = t.testdir({ cache: {}, plots: {}, node: {} });
+    const directory = testDirectory(t, { cache: {}, plots: {}, node: {} });
     writeFileSync(join(directory, 'owl.yaml'), stringify({ store, ...configWith(playerArgs(directory)) }));
     const up = startOwl(t, ['up', '--json', '--listen', '127.0.0.1:0'], { cwd: directory });
     const database = store === EMBEDDED ? 'owl.db' : 'read-models.db';
@@ -130,8 +131,7 @@ export class Node {
 
   private async end(): Promise<void> {
     if (this.up.child.exitCode === null && this.up.child.signalCode === null) await this.stop();
-    const written = [join(this.directory, 'cache'), join(this.directory, 'plots')];
-    const left = nothingIsLeft({ data: this.data, mark: this.directory, written });
+    const left = nothingIsLeft({ data: this.data, mark: this.directory });
     await left.finally(() => this.endPlots());
   }
 

@@ -27,9 +27,10 @@ import {
   readPlotRecord,
   removePlotRecord,
 } from '../../src/wire/plot-record.js';
-import { nothingIsLeft, type Place } from '../support/leftovers.js';
+import { nothingIsLeft } from '../support/leftovers.js';
 import { type FoundProcess, processesOf } from '../support/processes.js';
 import { type RunningTalent, runTalent } from '../support/running-talent.js';
+import { testDirectory } from '../support/test-directory.js';
 import { until } from '../support/until.js';
 
 export const CHIAPOS_LOG = join(PACKAGE_ROOT, 'test/fixtures/plotter-logs/chiapos-2-k18.log');
@@ -103,7 +104,10 @@ export class Farm {
     for (const name of ['cache1', 'cache2', 'dest']) mkdirSync(join(directory, name));
   }
 
-  static async start(t: Test, { run = runTalent, directory = t.testdir() }: FarmOptions = {}): Promise<Farm> {
+  static async start(
+    t: Test,
+    { run = runTalent, directory = testDirectory(t) }: FarmOptions = {},
+  ): Promise<Farm> {
     mkdirSync(directory, { recursive: true });
     const farm = new Farm(directory, await run(join(directory, 'talent')));
     t.teardown(() => farm.end());
@@ -280,12 +284,8 @@ export class Farm {
     }
     this.client.close();
     await this.talent.stop();
-    await nothingIsLeft(this.place).finally(() => this.endPlots());
-  }
-
-  private get place(): Place {
-    const { data, cache1, cache2, dest } = this;
-    return { data, mark: data, written: [cache1, cache2, dest] };
+    const left = nothingIsLeft({ data: this.data, mark: this.data });
+    await left.finally(() => this.endPlots());
   }
 
   /** Plots outlive their supervisor, not the test. */

@@ -11,6 +11,7 @@ import { logLines } from '../support/log-lines.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { createTask, PlayedPlot } from '../support/plotted.js';
 import { runTalent } from '../support/running-talent.js';
+import { testDirectory } from '../support/test-directory.js';
 import { until } from '../support/until.js';
 import { Farm, pausingPlayer } from './farm.js';
 
@@ -51,7 +52,7 @@ async function whileMoving<T>(clock: ManualClock, work: Promise<T>): Promise<T> 
 async function startReceiver(
   t: Test,
 ): Promise<{ clock: ManualClock; plot: PlayedPlot; talent: PlotManagerClient }> {
-  const data = t.testdir();
+  const data = testDirectory(t);
   const clock = new ManualClock(Date.now());
   const service = await runTalent(`${data}/data`);
   const talent = new PlotManagerClient({ server: service.address });

@@ -6,6 +6,7 @@ import { configOf, type GlobalOptions, talentAddress } from '../globals.js';
 import { addExamples } from '../help.js';
 import { loggerOf, untilInterrupted } from '../service.js';
 import type { Terminal } from '../terminal.js';
+import { packageVersion } from '../version.js';
 
 interface LogReceiverOptions extends GlobalOptions {
   readonly data?: string;
@@ -17,8 +18,9 @@ export function addLogReceiverCommand(program: Command, terminal: Terminal): voi
     .summary('follow the logs of plotters and report them')
     .description(
       'Follows the logs of all plots that run on this machine and reports them to the talent. A supervisor starts one by ' +
-        'itself, so this is for whoever wants to run it on its own. It may be killed at any time: the next one goes on ' +
-        'where the talent was told last. Its log goes to stderr.',
+        'itself where there is none, so this is for whoever wants to run it without. One that is there already is taken ' +
+        'over by the supervisor and ends with it, or is replaced when it is of another version or reports elsewhere. It ' +
+        'may be killed at any time: the next one goes on where the talent was told last. Its log goes to stderr.',
     )
     .option(
       '--data <DIR>',
@@ -38,7 +40,12 @@ async function runLogReceiver(terminal: Terminal, options: LogReceiverOptions): 
   const server = talentAddress(terminal, options);
   // Loaded here, because no other command needs what a service needs.
   const { startLogReceiver } = await import('../../log-receiver/log-receiver.js');
-  const receiver = startLogReceiver({ data: config.data, server, logger: loggerOf(terminal, config) });
+  const receiver = startLogReceiver({
+    data: config.data,
+    server,
+    version: packageVersion(),
+    logger: loggerOf(terminal, config),
+  });
   try {
     const told = `owl log-receiver follows the plots in ${config.data} and reports to ${server}`;
     await terminal.out.line(options.json ? toJson({ data: config.data, server, pid: process.pid }) : told);

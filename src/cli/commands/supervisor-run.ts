@@ -1,4 +1,4 @@
-/** `owl supervisor run`: makes plots on this machine until it is told to stop; what runs by then goes on. */
+/** `owl supervisor run`, or just `owl supervisor`: makes plots on this machine until it is told to stop; what runs by then goes on. */
 
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,8 +22,8 @@ const COMMON_KEYS: readonly string[] = ['data', 'worker_id', 'log.level'];
 
 export function addSupervisorRunCommand(group: Command, terminal: Terminal): void {
   const run = group
-    .command('run')
-    .summary('make plots on this machine')
+    .command('run', { isDefault: true })
+    .summary('make plots on this machine (also without `run`)')
     .description(
       'Takes tasks from the talent, starts plotters for them as far as there is room, watches and stops them. ' +
         'The first SIGINT or SIGTERM ends it in order. Plotters are detached: they go on whatever happens to it, and the ' +

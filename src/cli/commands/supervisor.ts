@@ -1,6 +1,7 @@
 /** `owl supervisor`: running one, asking the one of this machine, and the list of those that a talent knows. */
 
 import type { Command } from 'commander';
+import { closest } from '../../talent/suggestion.js';
 import type { SupervisorStatus } from '../../wire/messages.js';
 import { formatAge, toJson } from '../format.js';
 import { type GlobalOptions, withTalent } from '../globals.js';
@@ -15,8 +16,15 @@ export function addSupervisorCommands(program: Command, terminal: Terminal): voi
     .command('supervisor')
     .summary('make plots on this machine, and look at supervisors')
     .description(
-      'Runs the supervisor of this machine, asks it for things, and lists the supervisors of a farm.',
+      'Runs the supervisor of this machine, asks it for things, and lists the supervisors of a farm. Without a command it ' +
+        'is `run`, which takes options of its own.',
     );
+  addExamples(group, [
+    ['owl supervisor --data /var/lib/owl', 'the same as owl supervisor run --data /var/lib/owl'],
+    ['owl supervisor run --help', 'what can be set when it runs'],
+    ['owl supervisor status', 'what runs and what waits on this machine'],
+  ]);
+  refuseOtherWords(group);
   addSupervisorRunCommand(group, terminal);
   addSupervisorControlCommands(group, terminal);
   const list = group
@@ -29,6 +37,18 @@ export function addSupervisorCommands(program: Command, terminal: Terminal): voi
   ]);
   list.action(async (_options: unknown, self: Command) => {
     await listSupervisors(terminal, self.optsWithGlobals<GlobalOptions>());
+  });
+}
+
+/** A word that is no command is a slip, and no argument of the command that is run without one. */
+function refuseOtherWords(group: Command): void {
+  group.hook('preSubcommand', () => {
+    const names = group.commands.map((command) => command.name());
+    const [word = ''] = group.args;
+    if (word === '' || word.startsWith('-') || names.includes(word)) return;
+    const meant = closest(word, names);
+    const question = meant === undefined ? '' : `\n(Did you mean ${meant}?)`;
+    group.error(`error: unknown command '${word}'${question}`);
   });
 }
 
