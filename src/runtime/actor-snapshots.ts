@@ -1,6 +1,7 @@
 /**
  * Snapshots of passivated actors, so that a long history need not be replayed. Disposable by design: keyed by stream,
- * revision and machine version, checked when read, and never trusted over the stream. Losing all of them costs time only.
+ * revision and machine version, checked when read, and never trusted over the stream, which must still hold the event that a
+ * snapshot was taken at. Losing all of them costs time only.
  */
 
 import { createHash } from 'node:crypto';
@@ -14,6 +15,8 @@ import type { Database, Statement } from './sqlite.js';
 export interface ActorSnapshot {
   /** Revision of the last event that is in it. */
   readonly revision: number;
+  /** Id of that event. */
+  readonly eventId: string;
   readonly machineVersion: number;
   readonly state: Snapshot<unknown>;
   /** The commands the actor remembers. */
@@ -27,26 +30,24 @@ export class ActorSnapshots {
   private readonly logger: Logger;
   private readonly insert: Statement;
   private readonly select: Statement;
-  private readonly remove: Statement;
+  private readonly delete: Statement;
 
   constructor(db: Database, logger: Logger) {
-    db.exec(`CREATE TABLE IF NOT EXISTS actor_snapshots (
-      stream TEXT PRIMARY KEY, revision INTEGER NOT NULL, machine_version INTEGER NOT NULL,
-      body TEXT NOT NULL, checksum TEXT NOT NULL
-    ) WITHOUT ROWID`);
+    createTable(db);
     this.logger = logger;
-    this.insert = db.prepare('INSERT OR REPLACE INTO actor_snapshots VALUES (?, ?, ?, ?, ?)');
+    this.insert = db.prepare('INSERT OR REPLACE INTO actor_snapshots VALUES (?, ?, ?, ?, ?, ?)');
     this.select = db.prepare('SELECT * FROM actor_snapshots WHERE stream = ?');
-    this.remove = db.prepare('DELETE FROM actor_snapshots WHERE stream = ?');
+    this.delete = db.prepare('DELETE FROM actor_snapshots WHERE stream = ?');
   }
 
   /** Keeps it where it saves work. A failure costs the snapshot and nothing else. */
   keep(stream: StreamName, snapshot: ActorSnapshot): void {
     if (snapshot.revision < WORTH_KEEPING) return;
     const body = JSON.stringify({ state: snapshot.state, commands: snapshot.commands });
-    const checksum = checksumOf(stream, snapshot.revision, body);
+    const { revision, eventId, machineVersion } = snapshot;
+    const checksum = checksumOf(stream, revision, eventId, body);
     try {
-      this.insert.run(stream, snapshot.revision, snapshot.machineVersion, body, checksum);
+      this.insert.run(stream, revision, eventId, machineVersion, body, checksum);
     } catch (error) {
       this.logger.warn({ stream, err: error }, 'the snapshot of an actor was not kept; it will be replayed');
     }
@@ -57,14 +58,15 @@ export class ActorSnapshots {
     try {
       const row = this.select.get(stream);
       if (row === undefined) return undefined;
-      const { revision, body, checksum } = row;
+      const { revision, event_id: eventId, body, checksum } = row;
       const usable =
         row['machine_version'] === machineVersion &&
         typeof revision === 'number' &&
+        typeof eventId === 'string' &&
         typeof body === 'string' &&
-        checksum === checksumOf(stream, revision, body);
-      if (usable) return { ...JSON.parse(body), revision, machineVersion };
-      this.remove.run(stream);
+        checksum === checksumOf(stream, revision, eventId, body);
+      if (usable) return { ...JSON.parse(body), revision, eventId, machineVersion };
+      this.delete.run(stream);
     } catch (error) {
       this.logger.warn(
         { stream, reason: messageOf(error) },
@@ -75,6 +77,19 @@ export class ActorSnapshots {
   }
 }
 
-function checksumOf(stream: StreamName, revision: number, body: string): string {
-  return createHash('sha256').update(`${stream} ${revision} ${body}`).digest('hex');
+/** A table of before, whose snapshots don't name their event, is worth nothing. */
+function createTable(db: Database): void {
+  const columns = db.prepare('PRAGMA table_info(actor_snapshots)').all();
+  if (columns.some((column) => column['name'] === 'event_id')) return;
+  db.transaction(() =>
+    db.exec(`DROP TABLE IF EXISTS actor_snapshots;
+      CREATE TABLE actor_snapshots (
+        stream TEXT PRIMARY KEY, revision INTEGER NOT NULL, event_id TEXT NOT NULL, machine_version INTEGER NOT NULL,
+        body TEXT NOT NULL, checksum TEXT NOT NULL
+      ) WITHOUT ROWID`),
+  );
+}
+
+function checksumOf(stream: StreamName, revision: number, eventId: string, body: string): string {
+  return createHash('sha256').update(`${stream} ${revision} ${eventId} ${body}`).digest('hex');
 }

@@ -13,6 +13,7 @@ import type { ActorType, Command, CommandResult } from './actor-type.js';
 import type { Clock } from './clock.js';
 import { OwlError } from './errors.js';
 import {
+  categoryOf,
   type EventStore,
   type Position,
   type RecordedEvent,
@@ -52,7 +53,8 @@ export class ActorSystem {
   private readonly liveActors: number;
   private readonly underWay = new Set<Promise<unknown>>();
   private closed = false;
-  private newest: Position = START;
+  /** By category: positions of the newest events that this node has acknowledged. */
+  private readonly newest = new Map<string, Position>();
 
   constructor(options: ActorSystemOptions) {
     const limits = { ...DEFAULT_ACTOR_LIMITS, ...options.limits };
@@ -68,9 +70,11 @@ export class ActorSystem {
     };
   }
 
-  /** Position of the newest event this node has acknowledged: what its queries must have applied. */
-  get acknowledged(): Position {
-    return this.newest;
+  /** Position of the newest event of these categories that this node has acknowledged: queries of them must have applied it. */
+  acknowledged(categories: readonly string[]): Position {
+    return categories
+      .map((category) => this.newest.get(category) ?? START)
+      .reduce((a, b) => (a > b ? a : b), START);
   }
 
   get live(): number {
@@ -123,6 +127,15 @@ export class ActorSystem {
     }
   }
 
+  /**
+   * The store may no longer hold what this node knows of it: every actor reads its stream anew before its next command, and
+   * nothing counts as acknowledged any more.
+   */
+  doubtAll(): void {
+    this.newest.clear();
+    for (const actor of this.actors.values()) actor.doubt();
+  }
+
   /** Refuses new commands, waits for those under way and keeps snapshots of all. */
   async close(): Promise<void> {
     this.closed = true;
@@ -149,6 +162,8 @@ export class ActorSystem {
 
   private takeNote(events: readonly RecordedEvent[]): void {
     const last = events.at(-1);
-    if (last !== undefined && last.position > this.newest) this.newest = last.position;
+    if (last === undefined) return;
+    const category = categoryOf(last.stream);
+    if (last.position > (this.newest.get(category) ?? START)) this.newest.set(category, last.position);
   }
 }

@@ -8,6 +8,7 @@
  *   machine is dropped and rebuilt from its stream before the actor says anything again;
  * - where others write the same streams, an answer that appends nothing is checked against the stream as well: an append
  *   finds out by itself that the actor was behind, a refusal doesn't;
+ * - a kept snapshot is gone on from only if the stream holds the event it was taken at: a store that came from a backup may not;
  * - on a conflict it reads what the other writer stored, decides again and appends again, a bounded number of times;
  * - a command id that was carried out before changes nothing and gets its first answer.
  *
@@ -63,6 +64,8 @@ interface Live {
   readonly machine: LiveMachine;
   /** Revision of the last event the store has confirmed; -1 before the first. */
   revision: number;
+  /** Its id; empty before the first. */
+  eventId: string;
 }
 
 export class Actor {
@@ -76,6 +79,8 @@ export class Actor {
   private live: Live | undefined;
   private draining = false;
   private working = false;
+  /** The store may no longer hold what the machine rests on. */
+  private doubtful = false;
 
   constructor(type: ActorType, stream: StreamName, env: ActorEnvironment) {
     this.type = type;
@@ -112,11 +117,17 @@ export class Actor {
     if (live === undefined) return;
     this.env.snapshots?.keep(this.stream, {
       revision: live.revision,
+      eventId: live.eventId,
       machineVersion: this.type.version,
       state: live.machine.persisted(),
       commands: this.carriedOut.entries(),
     });
     this.drop();
+  }
+
+  /** Before it carries out another command it reads its stream anew. */
+  doubt(): void {
+    this.doubtful = true;
   }
 
   private async drain(): Promise<void> {
@@ -131,6 +142,7 @@ export class Actor {
   private async carryOut(commands: readonly Waiting[]): Promise<void> {
     for (let conflicts = 0; ; conflicts++) {
       this.working = true;
+      if (this.doubtful) this.drop();
       try {
         const checks = this.env.shared && this.live !== undefined;
         const live = this.live ?? (await this.recover());
@@ -162,18 +174,32 @@ export class Actor {
   /** Recovery: the kept snapshot where a good one is there, then every event after it. */
   private recover(): Promise<Live> {
     return this.env.recovering(async () => {
-      const live = this.restoreSnapshot() ?? this.startEmpty();
-      for await (const event of this.env.store.readStream(this.stream, { from: live.revision + 1 })) {
-        this.replay(live, event);
+      let live = this.restoreSnapshot();
+      if (live === undefined || !(await this.replayOnto(live))) {
+        live?.machine.stop();
+        live = this.startEmpty();
+        await this.replayOnto(live);
       }
       this.live = live;
       return live;
     });
   }
 
+  /** False when the stream does not hold the event that the machine stands at, and so is another history than the snapshot's. */
+  private async replayOnto(live: Live): Promise<boolean> {
+    let isSameHistory = live.revision < 0;
+    const from = Math.max(live.revision, 0);
+    for await (const event of this.env.store.readStream(this.stream, { from })) {
+      if (isSameHistory) this.replay(live, event);
+      else if (event.id === live.eventId) isSameHistory = true;
+      else break;
+    }
+    return isSameHistory;
+  }
+
   private async isBehind(live: Live): Promise<boolean> {
     const newest = this.env.store.readStream(this.stream, { direction: 'backwards', limit: 1 });
-    for await (const { revision } of newest) return revision !== live.revision;
+    for await (const { revision, id } of newest) return revision !== live.revision || id !== live.eventId;
     return live.revision >= 0;
   }
 
@@ -183,7 +209,7 @@ export class Actor {
     try {
       const machine = new LiveMachine(this.type.machine, kept.state);
       this.carriedOut.reset(kept.commands);
-      return { machine, revision: kept.revision };
+      return { machine, revision: kept.revision, eventId: kept.eventId };
     } catch {
       // Snapshots are disposable: whatever is wrong with one, the stream has it all.
       return undefined;
@@ -192,7 +218,7 @@ export class Actor {
 
   private startEmpty(): Live {
     this.carriedOut.reset([]);
-    return { machine: new LiveMachine(this.type.machine), revision: -1 };
+    return { machine: new LiveMachine(this.type.machine), revision: -1, eventId: '' };
   }
 
   private replay(live: Live, event: RecordedEvent): void {
@@ -206,6 +232,7 @@ export class Actor {
       );
     }
     live.revision = event.revision;
+    live.eventId = event.id;
     this.carriedOut.remember(event);
   }
 
@@ -254,6 +281,7 @@ export class Actor {
     const expected = live.revision < 0 ? 'noStream' : live.revision;
     const appended = await this.env.store.append(this.stream, expected, events);
     live.revision = appended.revision;
+    live.eventId = appended.events.at(-1)?.id ?? live.eventId;
     for (const event of appended.events) this.carriedOut.remember(event);
     this.env.stored(appended.events);
     return appended.events;
@@ -285,5 +313,6 @@ export class Actor {
   private drop(): void {
     this.live?.machine.stop();
     this.live = undefined;
+    this.doubtful = false;
   }
 }

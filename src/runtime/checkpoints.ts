@@ -2,20 +2,36 @@
  * How far each reader of the event store got, in the database of its read models, so that rows and checkpoint move in
  * one transaction.
  *
- * Guarantee: a checkpoint moves only from the position its reader believes it to be at. Of two readers with one name
- * exactly one moves it; the other gets a `CheckpointMovedError`, reads it again and goes on from there.
+ * Guarantees: a checkpoint moves only from the position its reader believes it to be at. Of two readers with one name
+ * exactly one moves it; the other gets a `CheckpointMovedError`, reads it again and goes on from there. With the position
+ * moves the last event that was taken, by which `KnownHistory` finds out whether the store still is the one that was read.
  */
 
 import type { Clock } from './clock.js';
 import { OwlError } from './errors.js';
-import { type Position, START } from './event-store/event-store.js';
-import { type Database, numberIn, textIn } from './sqlite.js';
+import { type Position, type RecordedEvent, START, type StreamName } from './event-store/event-store.js';
+import { type Database, numberIn, type SqlRow, type SqlValue, textIn } from './sqlite.js';
+
+/** Enough of an event to find it in the store, and to see that it is this one. */
+export interface KnownEvent {
+  readonly position: Position;
+  readonly stream: StreamName;
+  readonly revision: number;
+  readonly id: string;
+}
 
 export interface Checkpoint {
-  /** Version of the logic that came this far. */
+  /** Version of the logic that came this far; `LOST` when what it has taken is no longer in the store. */
   readonly version: number;
   readonly position: Position;
+  /** The last event that was taken; undefined when it isn't known. */
+  readonly last?: KnownEvent | 'none' | undefined;
+  /** Where a reader began that does not begin at the start. */
+  readonly began?: Position | undefined;
 }
+
+/** No logic has this version, so whatever stands at it is made anew. */
+export const LOST = -1;
 
 /** Another reader of the same name was faster. Whatever the transaction did must be rolled back. */
 export class CheckpointMovedError extends OwlError {
@@ -29,61 +45,171 @@ export class CheckpointMovedError extends OwlError {
   }
 }
 
+/** What the reader has taken is no longer in the store: it has to begin anew. */
+export class LostHistoryError extends OwlError {
+  override readonly name = 'LostHistoryError';
+
+  constructor(reader: string) {
+    super(
+      'unavailable',
+      `the event store no longer holds what ${reader} rests on; it begins anew, ask again later`,
+    );
+  }
+}
+
 export class Checkpoints {
   private readonly selectOne;
+  private readonly selectNewest;
   private readonly upsert;
   private readonly insert;
   private readonly update;
+  private readonly updateWithLast;
+  private readonly updateVersions;
   private readonly deleteOne;
 
   constructor(db: Database) {
-    db.exec(
-      `CREATE TABLE IF NOT EXISTS checkpoints (
-         reader TEXT PRIMARY KEY,
-         version INTEGER NOT NULL,
-         position TEXT NOT NULL
-       ) STRICT, WITHOUT ROWID`,
+    createTable(db);
+    this.selectOne = db.prepare('SELECT * FROM checkpoints WHERE reader = ?');
+    this.selectNewest = db.prepare(
+      `SELECT * FROM checkpoints WHERE version <> ${LOST} AND last_position > ''
+       ORDER BY last_position DESC LIMIT 1`,
     );
-    this.selectOne = db.prepare('SELECT version, position FROM checkpoints WHERE reader = ?');
     this.upsert = db.prepare(
-      `INSERT INTO checkpoints (reader, version, position) VALUES (?, ?, ?)
-       ON CONFLICT (reader) DO UPDATE SET version = excluded.version, position = excluded.position`,
+      `${INSERT} ON CONFLICT (reader) DO UPDATE SET
+         version = excluded.version, position = excluded.position, last_position = excluded.last_position,
+         last_stream = excluded.last_stream, last_revision = excluded.last_revision, last_id = excluded.last_id`,
     );
-    this.insert = db.prepare(
-      'INSERT OR IGNORE INTO checkpoints (reader, version, position) VALUES (?, ?, ?)',
+    this.insert = db.prepare(`${INSERT} ON CONFLICT (reader) DO NOTHING`);
+    this.update = db.prepare(`UPDATE checkpoints SET position = ? ${WHERE_IT_STANDS}`);
+    this.updateWithLast = db.prepare(
+      `UPDATE checkpoints SET position = ?, last_position = ?, last_stream = ?, last_revision = ?, last_id = ?
+       ${WHERE_IT_STANDS}`,
     );
-    this.update = db.prepare(
-      'UPDATE checkpoints SET position = ? WHERE reader = ? AND version = ? AND position = ?',
-    );
+    this.updateVersions = db.prepare(`UPDATE checkpoints SET version = ${LOST}`);
     this.deleteOne = db.prepare('DELETE FROM checkpoints WHERE reader = ?');
   }
 
   read(reader: string): Checkpoint | undefined {
     const row = this.selectOne.get(reader);
-    return row === undefined
-      ? undefined
-      : { version: numberIn(row, 'version'), position: textIn(row, 'position') };
+    return row === undefined ? undefined : checkpointOf(row);
   }
 
+  /** The newest event that any reader has taken, and which one. */
+  newest(): { readonly reader: string; readonly last: KnownEvent } | undefined {
+    const row = this.selectNewest.get();
+    return row === undefined ? undefined : { reader: textIn(row, 'reader'), last: knownEventOf(row) };
+  }
+
+  /** Leaves alone where the reader began. */
   put(reader: string, checkpoint: Checkpoint): void {
-    this.upsert.run(reader, checkpoint.version, checkpoint.position);
+    this.upsert.run(...valuesOf(reader, checkpoint));
   }
 
   /** Leaves a checkpoint alone that is already there. */
   putFirst(reader: string, checkpoint: Checkpoint): void {
-    this.insert.run(reader, checkpoint.version, checkpoint.position);
+    this.insert.run(...valuesOf(reader, checkpoint));
   }
 
-  /** @throws CheckpointMovedError unless it stands at `from` */
-  move(reader: string, from: Checkpoint, to: Position): void {
-    if (this.update.run(to, reader, from.version, from.position).changes !== 1) {
-      throw new CheckpointMovedError(reader, from.position);
-    }
+  /**
+   * @param last the last event that was taken on the way, if there was one
+   * @throws CheckpointMovedError unless it stands at `from`
+   */
+  move(reader: string, from: Checkpoint, to: Position, last?: KnownEvent): void {
+    const standing = [reader, from.version, from.position];
+    const { changes } =
+      last === undefined
+        ? this.update.run(to, ...standing)
+        : this.updateWithLast.run(to, last.position, last.stream, last.revision, last.id, ...standing);
+    if (changes !== 1) throw new CheckpointMovedError(reader, from.position);
+  }
+
+  /** Every reader has to begin anew: none of them can `move` any more. */
+  loseAll(): void {
+    this.updateVersions.run();
   }
 
   remove(reader: string): void {
     this.deleteOne.run(reader);
   }
+}
+
+/** Everything that the reader has taken lies up to here; behind it nothing was of interest. */
+export function takenUpTo({ last, position }: Checkpoint): Position {
+  if (last === undefined) return position;
+  return last === 'none' ? START : last.position;
+}
+
+const INSERT = `INSERT INTO checkpoints
+  (reader, version, position, last_position, last_stream, last_revision, last_id, began) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+const WHERE_IT_STANDS = 'WHERE reader = ? AND version = ? AND position = ?';
+/** Those that older databases lack. */
+const LATER_COLUMNS = [
+  'last_position TEXT',
+  'last_stream TEXT',
+  'last_revision INTEGER',
+  'last_id TEXT',
+  'began TEXT',
+];
+
+function createTable(db: Database): void {
+  if (columnsOf(db).includes('last_position')) return;
+  db.transaction(() => {
+    const columns = columnsOf(db);
+    if (columns.length === 0) {
+      db.exec(
+        `CREATE TABLE checkpoints (
+           reader TEXT PRIMARY KEY,
+           version INTEGER NOT NULL,
+           position TEXT NOT NULL,
+           ${LATER_COLUMNS.join(', ')}
+         ) STRICT, WITHOUT ROWID`,
+      );
+    } else if (!columns.includes('last_position')) {
+      for (const column of LATER_COLUMNS) db.exec(`ALTER TABLE checkpoints ADD COLUMN ${column}`);
+    }
+  });
+}
+
+function columnsOf(db: Database): unknown[] {
+  return db
+    .prepare('PRAGMA table_info(checkpoints)')
+    .all()
+    .map((column) => column['name']);
+}
+
+/** The start stands for no event, NULL for one that isn't known. */
+function valuesOf(reader: string, { version, position, last, began }: Checkpoint): SqlValue[] {
+  const known = typeof last === 'object' ? last : undefined;
+  const lastPosition = last === 'none' ? START : (known?.position ?? null);
+  return [
+    reader,
+    version,
+    position,
+    lastPosition,
+    known?.stream ?? null,
+    known?.revision ?? null,
+    known?.id ?? null,
+    began ?? null,
+  ];
+}
+
+function checkpointOf(row: SqlRow): Checkpoint {
+  const lastPosition = row['last_position'];
+  return {
+    version: numberIn(row, 'version'),
+    position: textIn(row, 'position'),
+    last: lastPosition === null ? undefined : lastPosition === START ? 'none' : knownEventOf(row),
+    began: row['began'] === null ? undefined : textIn(row, 'began'),
+  };
+}
+
+function knownEventOf(row: SqlRow): KnownEvent {
+  return {
+    position: textIn(row, 'last_position'),
+    stream: textIn(row, 'last_stream'),
+    revision: numberIn(row, 'last_revision'),
+    id: textIn(row, 'last_id'),
+  };
 }
 
 export interface CursorOptions {
@@ -127,6 +253,7 @@ export class Cursor {
         `checkpoint ${this.reader} is gone from the database; start its reader again`,
       );
     }
+    if (saved.version === LOST) throw new LostHistoryError(this.reader);
     if (saved.version !== this.at.version) {
       throw new OwlError(
         'unavailable',
@@ -138,10 +265,11 @@ export class Cursor {
 
   /**
    * Writes the new position, inside the caller's transaction; `confirm` follows once that is committed.
+   * @param last the last event that was taken on the way, if there was one
    * @throws CheckpointMovedError when another reader was faster: roll back and `load`
    */
-  move(to: Position): void {
-    this.checkpoints.move(this.reader, this.at, to);
+  move(to: Position, last?: RecordedEvent): void {
+    this.checkpoints.move(this.reader, this.at, to, last);
   }
 
   confirm(to: Position): void {

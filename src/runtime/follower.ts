@@ -3,7 +3,8 @@
  *
  * Guarantees: batches are handled one after another and in order; a batch that fails is given again, after a growing
  * delay, until it succeeds or the follower is stopped, and the failure is visible meanwhile; `stop` lets the batch under
- * way come to its end; catching up on a long history lets everything else in the process have its turn, and how far it is
+ * way come to its end; before the first batch, and before the first after an interruption, it is made sure that the store still
+ * holds what was handled, and if it does not, following begins anew; catching up on a long history lets everything else in the process have its turn, and how far it is
  * can be told at any moment, also while the store is away.
  */
 
@@ -11,9 +12,11 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Backoff, type BackoffOptions, wait } from './backoff.js';
 import { CatchUpLog } from './catch-up-log.js';
+import { LostHistoryError } from './checkpoints.js';
 import type { Clock } from './clock.js';
 import { messageOf, OwlError } from './errors.js';
 import { type EventStore, type Position, START, type SubscriptionBatch } from './event-store/event-store.js';
+import type { KnownHistory } from './known-history.js';
 import { PositionWaiters } from './position-waiters.js';
 
 export interface FollowSettings {
@@ -24,15 +27,18 @@ export interface FollowSettings {
 }
 
 export interface FollowerOptions extends FollowSettings {
-  /** For logs and errors. */
+  /** Of its checkpoint; for logs and errors as well. */
   readonly name: string;
   readonly store: EventStore;
+  readonly history: KnownHistory;
   readonly categories: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
   /**
-   * Says after which position following begins, from the durable checkpoint.
-   * @param before where it stood when it failed; undefined the first time
+   * Says after which position following begins, from the durable checkpoint, which is `LOST` when the store no longer holds
+   * what was handled.
+   * @param before where it stood when it failed, as far as the store is known to be the same; undefined the first time, and
+   *   when what was handled is lost
    */
   open(before: Position | undefined): Position | Promise<Position>;
   handle(batch: SubscriptionBatch): void | Promise<void>;
@@ -65,6 +71,9 @@ export class Follower {
   private readonly backoff: Backoff;
   private readonly catchUpLog: CatchUpLog;
   private readonly stopping = new AbortController();
+  private following = new AbortController();
+  private followEnd: AbortSignal = this.stopping.signal;
+  private ignoreLosses: () => void = () => undefined;
   private running: Promise<void> | undefined;
   private reached: Position | undefined;
   private head: Position = START;
@@ -93,14 +102,21 @@ export class Follower {
     return this.stopping.signal;
   }
 
+  /** Aborts when the batch under way is not worth finishing: the follower is to stop, or what it handles is lost. */
+  get followSignal(): AbortSignal {
+    return this.followEnd;
+  }
+
   start(): void {
     if (this.running !== undefined) return;
+    this.ignoreLosses = this.options.history.onLoss(() => this.beginAnew());
     this.catchUpLog.begin();
     this.running = this.run();
   }
 
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.ignoreLosses();
     this.catchUpLog.stop();
     this.waiters.rejectAll(this.stoppedError());
     await this.running;
@@ -112,7 +128,8 @@ export class Follower {
    */
   caughtUpTo(position: Position, signal?: AbortSignal): Promise<void> {
     if (this.signal.aborted) return Promise.reject(this.stoppedError());
-    if (position <= this.position) return Promise.resolve();
+    // Before it has begun nothing is sure, not even that what was handled is still there.
+    if (this.reached !== undefined && position <= this.reached) return Promise.resolve();
     this.noteHead(position);
     return this.waiters.add(position, signal);
   }
@@ -131,44 +148,49 @@ export class Follower {
   }
 
   private async run(): Promise<void> {
-    const { clock, logger, name } = this.options;
+    const { clock } = this.options;
     while (!this.signal.aborted) {
+      this.following = new AbortController();
+      this.followEnd = AbortSignal.any([this.signal, this.following.signal]);
       try {
-        await this.follow();
-        if (!this.signal.aborted) this.fail('the event store ended the subscription');
+        await this.follow(this.followEnd);
+        if (!this.followEnd.aborted) this.fail('the event store ended the subscription');
       } catch (error) {
         if (this.signal.aborted) return;
-        this.fail(messageOf(error));
-        logger.warn(
-          { err: error, reader: name, checkpoint: this.position },
-          'following the event store failed; trying again',
-        );
+        if (!this.followEnd.aborted) this.fail(messageOf(error), error);
       }
-      await wait(clock, this.backoff.next(), this.signal);
+      if (this.following.signal.aborted) this.fallBehind();
+      else await wait(clock, this.backoff.next(), this.signal);
     }
   }
 
-  private async follow(): Promise<void> {
-    const { store, categories, batchSize } = this.options;
-    const after = await this.options.open(this.reached);
-    this.reached = after;
-    this.waiters.reach(after);
+  private async follow(signal: AbortSignal): Promise<void> {
+    const { store, history, name, categories, batchSize } = this.options;
+    const known = await history.check(name, signal);
+    const before = this.reached !== undefined && this.reached > known ? known : this.reached;
+    const after = await this.options.open(before);
     const head = await store.head();
-    this.noteHead(head);
+    if (signal.aborted) return;
+    this.reached = after;
+    this.head = after > head ? after : head;
     this.headAskedAt = this.options.clock.now();
+    this.waiters.reach(after);
     const subscription = store.subscribe({
       after,
       categories,
-      signal: this.signal,
+      signal,
       ...(batchSize === undefined ? {} : { batchSize }),
     });
     for await (const given of subscription) {
-      if (this.signal.aborted) return;
+      // Behind an interruption it may be another store.
+      if (given.resumed) this.following.abort();
+      if (signal.aborted) return;
       // What reached the end of the store has also passed the events up to `head` that did not match.
       const batch = given.caughtUp && given.checkpoint < head ? { ...given, checkpoint: head } : given;
       this.noteHead(batch.checkpoint);
       const handling = this.options.handle(batch);
       if (handling !== undefined) await this.finish(handling);
+      if (signal.aborted && !this.signal.aborted) return;
       this.succeed(batch);
       if (batch.caughtUp) continue;
       this.askForHead();
@@ -197,8 +219,27 @@ export class Follower {
     this.waiters.reach(batch.checkpoint);
   }
 
-  private fail(message: string): void {
+  /** What was handled is lost, and with it the positions that are waited for. */
+  private beginAnew(): void {
+    this.following.abort();
+    this.reached = undefined;
+    this.head = START;
+    this.waiters.rejectAll(new LostHistoryError(this.options.name));
+    this.fallBehind();
+  }
+
+  private fail(message: string, error?: unknown): void {
     this.lastError = message;
+    this.fallBehind();
+    if (error === undefined) return;
+    const { logger, name } = this.options;
+    logger.warn(
+      { err: error, reader: name, checkpoint: this.position },
+      'following the event store failed; trying again',
+    );
+  }
+
+  private fallBehind(): void {
     if (this.caughtUp) this.behindSince = this.options.clock.now();
     this.caughtUp = false;
   }

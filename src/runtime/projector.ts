@@ -7,25 +7,28 @@
  * - an event that can't be applied is parked and visible, and so is what follows it in its stream; the rest goes on;
  * - a failing store or database is waited for and shows in `status`; nothing is skipped for it;
  * - `caughtUpTo` makes queries read what this node has acknowledged;
- * - a read model of another version, and every `rebuild`, is filled beside the live table and swapped in.
+ * - a read model of another version, or one built from events that the store no longer holds, and every `rebuild`, is filled
+ *   beside the live table and swapped in.
  */
 
 import type { Logger } from 'pino';
-import { Checkpoints } from './checkpoints.js';
+import { Checkpoints, LostHistoryError } from './checkpoints.js';
 import type { Clock } from './clock.js';
 import { OwlError } from './errors.js';
-import type {
-  EventStore,
-  Position,
-  RecordedEvent,
-  StreamName,
-  SubscriptionBatch,
+import {
+  type EventStore,
+  type Position,
+  type RecordedEvent,
+  START,
+  type StreamName,
+  type SubscriptionBatch,
 } from './event-store/event-store.js';
 import { Follower, type FollowerStatus, type FollowSettings } from './follower.js';
+import { KnownHistory } from './known-history.js';
 import { type ParkedEvent, ParkedEvents, type RedriveResult, redriveParked } from './parked-events.js';
 import type { Projection } from './projection.js';
 import { ReadModel, type ReadModelOptions } from './read-model.js';
-import { hasShadow, openTable, type ReadModelDatabase } from './read-model-tables.js';
+import { hasShadow, isLost, openTable, type ReadModelDatabase } from './read-model-tables.js';
 import { Rebuild, type RebuildStatus } from './rebuild.js';
 import type { Database } from './sqlite.js';
 
@@ -33,6 +36,8 @@ export interface ProjectorOptions extends FollowSettings {
   readonly store: EventStore;
   /** Holds the table, its checkpoint and its parked events. */
   readonly db: Database;
+  /** Shared by the readers of one database. */
+  readonly history?: KnownHistory | undefined;
   readonly projection: Projection;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -61,6 +66,7 @@ export type AppliedListener = (events: readonly RecordedEvent[]) => void;
 export class Projector {
   private readonly options: ProjectorOptions;
   private readonly at: ReadModelDatabase;
+  private readonly history: KnownHistory;
   private readonly follower: Follower;
   private readonly model: Omit<ReadModelOptions, 'reader' | 'table'>;
   private readonly listeners = new Set<AppliedListener>();
@@ -74,9 +80,11 @@ export class Projector {
     this.options = options;
     this.at = { db, checkpoints: new Checkpoints(db), parked: new ParkedEvents(db) };
     this.model = { at: this.at, projection, clock, logger, attempts: attempts ?? 3, problemOf, restMs };
+    this.history = options.history ?? new KnownHistory({ store, db, clock, logger });
     this.follower = new Follower({
       name: projection.name,
       store,
+      history: this.history,
       categories: projection.categories,
       clock,
       logger,
@@ -110,8 +118,10 @@ export class Projector {
   /** Finishes the batch under way and writes the checkpoint. Those who wait for a position get an error. */
   async stop(): Promise<void> {
     this.release();
+    // It may be waiting for the rebuild.
+    const stopped = this.follower.stop();
     await this.rebuilding?.stop();
-    await this.follower.stop();
+    await stopped;
     try {
       this.live?.settle(this.follower.position);
     } catch (error) {
@@ -176,6 +186,11 @@ export class Projector {
       name: this.name,
       version,
       ...status,
+      // Known also while the store is away.
+      checkpoint: status.checkpoint === START ? (this.live?.position ?? START) : status.checkpoint,
+      lastError:
+        status.lastError ??
+        (isLost(this.at, this.name) ? new LostHistoryError(this.name).message : undefined),
       share: this.live === undefined ? rebuild?.share : status.share,
       parked: this.at.parked.count(this.name),
       rebuild,
@@ -188,16 +203,28 @@ export class Projector {
   }
 
   /** After a failure it goes on behind what was announced last: what others applied since is announced here as well. */
-  private open(before: Position | undefined): Position {
+  private async open(before: Position | undefined): Promise<Position> {
+    if (isLost(this.at, this.name)) {
+      this.live = undefined;
+      await this.beginRebuild().done;
+      return this.liveModel().position;
+    }
     const live = this.liveModel();
     live.load();
     return before ?? live.position;
   }
 
   private handle(batch: SubscriptionBatch): void | Promise<void> {
-    if (this.held !== undefined) return this.held.then(() => this.handle(batch));
+    if (this.held !== undefined) return this.handleLater(this.held, batch);
     this.liveModel().apply(batch);
     if (batch.events.length > 0) this.announce(batch.events);
+  }
+
+  private async handleLater(released: Promise<void>, batch: SubscriptionBatch): Promise<void> {
+    await released;
+    // What was held may have been given up meanwhile.
+    this.follower.followSignal.throwIfAborted();
+    await this.handle(batch);
   }
 
   private liveModel(): ReadModel {
@@ -222,7 +249,15 @@ export class Projector {
     if (this.rebuilding !== undefined) return this.rebuilding;
     const { projection, store, clock, logger, batchSize, backoff } = this.options;
     const rebuild = new Rebuild({
-      follow: { store, categories: projection.categories, clock, logger, batchSize, backoff },
+      follow: {
+        store,
+        history: this.history,
+        categories: projection.categories,
+        clock,
+        logger,
+        batchSize,
+        backoff,
+      },
       model: this.model,
       hold: () => this.hold(),
       release: () => this.release(),

@@ -4,7 +4,8 @@
  * Guarantees, beside those of the reactor: a command that was refused counts as handled, for the world has moved on; one
  * that could not be carried out now is sent again, with growing delays and without end, and shows in `status`; an event
  * the reactor throws at is parked after a few attempts, and so is what follows it in its stream, while other streams go
- * on. A batch is done when all its events are: one that waits for an outage holds up the next batch.
+ * on. A batch is done when all its events are: one that waits for an outage holds up the next batch. When the store no longer
+ * holds what was reacted to, what is left of the batch is given up and the reactor begins again.
  */
 
 import type { Logger } from 'pino';
@@ -23,6 +24,7 @@ import {
 } from './event-store/event-store.js';
 import { isRefusal, isTransient } from './failure-kinds.js';
 import { Follower, type FollowerStatus, type FollowSettings } from './follower.js';
+import { KnownHistory } from './known-history.js';
 import { limitConcurrency } from './limit-concurrency.js';
 import {
   BlockedStreams,
@@ -32,12 +34,15 @@ import {
   redriveParked,
 } from './parked-events.js';
 import { type CommandExecutor, completeCommand, type Reactor } from './reactor.js';
+import { decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
 import type { Database } from './sqlite.js';
 
 export interface ReactorRunnerOptions extends FollowSettings {
   readonly store: EventStore;
   /** Holds the checkpoint and the parked events. */
   readonly db: Database;
+  /** Shared by the readers of one database. */
+  readonly history?: KnownHistory | undefined;
   readonly reactor: Reactor;
   readonly executor: CommandExecutor;
   readonly clock: Clock;
@@ -58,9 +63,6 @@ export interface ReactorStatus extends FollowerStatus {
   /** Events whose commands wait to be sent again. */
   readonly retrying: number;
 }
-
-/** A reactor's logic has no version: what it did is done. */
-const VERSION = 1;
 
 export class ReactorRunner {
   private readonly options: ReactorRunnerOptions;
@@ -87,13 +89,14 @@ export class ReactorRunner {
     this.cursor = new Cursor({
       checkpoints: this.checkpoints,
       reader: this.reader,
-      version: VERSION,
+      version: REACTOR_VERSION,
       clock,
       restMs,
     });
     this.follower = new Follower({
       name: this.reader,
       store,
+      history: options.history ?? new KnownHistory({ store, db, clock, logger }),
       categories: reactor.categories,
       clock,
       logger,
@@ -114,6 +117,9 @@ export class ReactorRunner {
 
   /** Resolves once it is decided and stored where the reactor begins, or when it is stopped before. */
   async start(): Promise<void> {
+    const saved = this.checkpoints.read(this.reader);
+    if (saved?.version === REACTOR_VERSION) this.cursor.load();
+    if (saved !== undefined) this.begin();
     this.follower.start();
     await this.begun;
   }
@@ -168,6 +174,8 @@ export class ReactorRunner {
     return {
       name: this.name,
       ...status,
+      // Known also while the store is away.
+      checkpoint: status.checkpoint === START ? this.cursor.position : status.checkpoint,
       lastError: status.lastError ?? waitingFor,
       parked: this.parkedEvents.count(this.reader),
       retrying: this.retries.size,
@@ -175,11 +183,8 @@ export class ReactorRunner {
   }
 
   private async open(): Promise<Position> {
-    if (this.checkpoints.read(this.reader) === undefined) {
-      const { reactor, store } = this.options;
-      const position = reactor.startFrom === 'now' ? await store.head() : START;
-      this.checkpoints.putFirst(this.reader, { version: VERSION, position });
-    }
+    const { reader, checkpoints, parkedEvents: parked } = this;
+    await decideBeginning({ ...this.options, reader, checkpoints, parked });
     this.cursor.load();
     this.blocked.load();
     this.begin();
@@ -196,7 +201,7 @@ export class ReactorRunner {
     );
     for (const outcome of handled) if (outcome.status === 'rejected') throw outcome.reason;
     try {
-      this.cursor.move(batch.checkpoint);
+      this.cursor.move(batch.checkpoint, batch.events.at(-1));
       this.cursor.confirm(batch.checkpoint);
     } catch (error) {
       if (!(error instanceof CheckpointMovedError)) throw error;
@@ -206,6 +211,7 @@ export class ReactorRunner {
 
   private async handleInOrder(events: readonly RecordedEvent[]): Promise<void> {
     for (const event of events) {
+      this.follower.followSignal.throwIfAborted();
       const problem = this.options.problemOf?.(event);
       const waitsBehind = this.blocked.reasonFor(event.stream);
       if (problem !== undefined) this.park(event, problem, 1);
@@ -217,7 +223,7 @@ export class ReactorRunner {
   /** What was sent for the event before a failure is sent again with it, under the same ids. */
   private async reactWithRetries(event: RecordedEvent): Promise<void> {
     const { clock, logger, attempts = 3 } = this.options;
-    const { signal } = this.follower;
+    const { followSignal: signal } = this.follower;
     const backoff = new Backoff(this.options.backoff);
     let thrown = 0;
     try {

@@ -4,6 +4,9 @@
  * Guarantees: every event is reacted to at least once, and since the commands' ids follow from reactor, event and place,
  * a crash between command and checkpoint, or a second node with the same reactor, changes nothing twice; events of one
  * stream are reacted to in order, and not before the commands of the one before were acknowledged.
+ *
+ * A node that is new to a store reacts to all its history, and so does one whose store was restored from a backup. So `react` and
+ * `decide` have to judge by how things stand, and to let an old event be that nothing follows from any more.
  */
 
 import type { AnyStateMachine } from 'xstate';

@@ -3,7 +3,7 @@
  * so a crash leaves either what was there before or what is there afterwards.
  */
 
-import type { Checkpoints } from './checkpoints.js';
+import { type Checkpoints, LOST, takenUpTo } from './checkpoints.js';
 import { type Position, START } from './event-store/event-store.js';
 import type { ParkedEvents } from './parked-events.js';
 import type { Projection } from './projection.js';
@@ -20,19 +20,30 @@ export function shadowOf(projection: Projection): { readonly reader: string; rea
   return { reader: `${projection.name}#rebuild`, table: `${projection.table}__rebuild` };
 }
 
-/** Creates table and checkpoint where there is no table yet. `outdated`: what is there was made by another version. */
-export function openTable(at: ReadModelDatabase, projection: Projection): 'ready' | 'outdated' {
+/**
+ * Creates table and checkpoint where there is no table yet. `outdated`: what is there was made by another version; `lost`:
+ * from events that the store no longer holds.
+ */
+export function openTable(at: ReadModelDatabase, projection: Projection): 'ready' | 'outdated' | 'lost' {
   const { db, checkpoints, parked } = at;
   const { name, table, version } = projection;
   return db.transaction(() => {
-    if (tableExists(db, table)) return checkpoints.read(name)?.version === version ? 'ready' : 'outdated';
+    if (tableExists(db, table)) {
+      if (isLost(at, name)) return 'lost';
+      return checkpoints.read(name)?.version === version ? 'ready' : 'outdated';
+    }
     db.exec(projection.createTable(table));
     for (const index of projection.indexes) db.exec(index);
-    checkpoints.put(name, { version, position: START });
+    checkpoints.put(name, { version, position: START, last: 'none' });
     parked.clear(name);
     dropShadow(at, projection);
     return 'ready';
   });
+}
+
+/** The store no longer holds what the reader's table was built from. */
+export function isLost({ checkpoints }: ReadModelDatabase, reader: string): boolean {
+  return checkpoints.read(reader)?.version === LOST;
 }
 
 /** A rebuild of this version was interrupted: its shadow can be filled further. */
@@ -48,7 +59,7 @@ export function openShadow(at: ReadModelDatabase, projection: Projection): void 
     if (hasShadow(at, projection)) return;
     dropShadow(at, projection);
     at.db.exec(projection.createTable(shadow.table));
-    at.checkpoints.put(shadow.reader, { version: projection.version, position: START });
+    at.checkpoints.put(shadow.reader, { version: projection.version, position: START, last: 'none' });
   });
 }
 
@@ -72,12 +83,12 @@ export function swapShadow(
     const live = checkpoints.read(name);
     const saved = checkpoints.read(shadow.reader);
     if (saved === undefined) return 'gone';
-    if (saved.position !== filled) return 'behind';
-    if (live?.version === version && live.position > reached) return 'behind';
+    if (saved.version !== version || saved.position !== filled) return 'behind';
+    if (live?.version === version && takenUpTo(live) > reached) return 'behind';
     db.exec(`DROP TABLE IF EXISTS ${table}`);
     db.exec(`ALTER TABLE ${shadow.table} RENAME TO ${table}`);
     for (const index of projection.indexes) db.exec(index);
-    checkpoints.put(name, { version, position: reached });
+    checkpoints.put(name, { version, position: reached, last: saved.last });
     checkpoints.remove(shadow.reader);
     parked.replace(name, shadow.reader);
     return 'swapped';

@@ -140,7 +140,7 @@ export class ReadModel {
 
   private commit(events: readonly RecordedEvent[], checkpoint: Position): void {
     this.options.at.db.transaction(() => {
-      this.cursor.move(checkpoint);
+      this.cursor.move(checkpoint, events.at(-1));
       this.applyOrPark(events);
     });
     this.cursor.confirm(checkpoint);
@@ -148,7 +148,7 @@ export class ReadModel {
 
   private commitParked(event: RecordedEvent, error: string): void {
     this.options.at.db.transaction(() => {
-      this.cursor.move(event.position);
+      this.cursor.move(event.position, event);
       this.park(event, error, this.options.attempts);
     });
     this.cursor.confirm(event.position);

@@ -2,14 +2,15 @@
  * Fills a read model anew, from the first event on, in a shadow table beside the live one, and swaps the two.
  *
  * Guarantees: until the swap the live table is whole and goes on; the swap is one transaction and happens only when the
- * shadow holds everything the live table does; interrupted at any moment, it is taken up again where it stood.
+ * shadow holds everything the live table does; interrupted at any moment, it is taken up again where it stood, unless the store
+ * no longer holds what is in the shadow: then it begins anew.
  */
 
 import { OwlError } from './errors.js';
 import type { Position, SubscriptionBatch } from './event-store/event-store.js';
 import { Follower, type FollowerOptions } from './follower.js';
 import { ReadModel, type ReadModelOptions } from './read-model.js';
-import { hasShadow, openShadow, shadowOf, swapShadow } from './read-model-tables.js';
+import { hasShadow, isLost, openShadow, shadowOf, swapShadow } from './read-model-tables.js';
 
 export interface RebuildOptions {
   readonly follow: Omit<FollowerOptions, 'name' | 'open' | 'handle'>;
@@ -81,12 +82,14 @@ export class Rebuild {
   private open(): Position {
     const { model } = this.options;
     const { at, projection } = model;
+    const isGone = !hasShadow(at, projection) && !isLost(at, shadowOf(projection).reader);
     // A shadow that has vanished meanwhile was swapped by another process.
-    if (this.shadow !== undefined && !hasShadow(at, projection)) {
+    if (this.shadow !== undefined && isGone) {
       const { position } = this.shadow;
       this.finish();
       return position;
     }
+    this.release();
     openShadow(at, projection);
     this.shadow = new ReadModel({ ...model, ...shadowOf(projection) });
     return this.shadow.position;

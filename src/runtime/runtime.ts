@@ -3,7 +3,8 @@
  *
  * Guarantees: nothing serves before what it rests on is there, and everything ends in the opposite order; queries that
  * await `readYourWrites` see all this node has acknowledged, and after a restart all that was stored before it, or are
- * refused in time; a node starts while its store is away, and goes on by itself once that is back.
+ * refused in time; a node starts while its store is away, and goes on by itself once that is back; when the store turns out to be
+ * a restored or another one (known-history.ts), nothing that was known of the old one is relied on any more.
  *
  * A second system is another set of declarations. Nothing in this folder knows what the actors are about.
  */
@@ -12,13 +13,14 @@ import type { Logger } from 'pino';
 import { ActorSnapshots } from './actor-snapshots.js';
 import { ActorSystem, type ActorSystemLimits } from './actor-system.js';
 import type { ActorType } from './actor-type.js';
-import { Backoff, wait } from './backoff.js';
+import { LostHistoryError } from './checkpoints.js';
 import type { Clock } from './clock.js';
 import { OwlError } from './errors.js';
 import { type EventStore, type Position, START, type StreamName } from './event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from './event-store/schema-checked-store.js';
-import { isTransient } from './failure-kinds.js';
 import type { FollowerStatus } from './follower.js';
+import { InheritedEnd } from './inherited-end.js';
+import { KnownHistory } from './known-history.js';
 import type { ParkedEvent, RedriveResult } from './parked-events.js';
 import type { Projection } from './projection.js';
 import { type AppliedListener, Projector, type ProjectorStatus } from './projector.js';
@@ -77,14 +79,13 @@ export class Runtime {
   readonly system: ActorSystem;
   private readonly options: RuntimeOptions;
   private readonly registry: SchemaRegistry;
+  private readonly history: KnownHistory;
   private readonly projectors: readonly Projector[];
   private readonly reactors: ReactorRunner[] = [];
   private readonly timers: Timers;
   private readonly releasers: Releasers;
   private readonly closing = new AbortController();
-  /** What was stored before this node started; undefined as long as the store was not there to say so. */
-  private inherited: Position | undefined;
-  private learning: Promise<void> = Promise.resolve();
+  private readonly inherited: InheritedEnd;
 
   constructor(options: RuntimeOptions) {
     const { actorTypes, projections, clock, logger } = options;
@@ -94,6 +95,7 @@ export class Runtime {
     this.store = withSchemas(options.store, this.registry);
     this.db = openDatabase(options.databasePath);
     this.releasers.add('read models', () => this.db.close());
+    this.history = new KnownHistory({ store: options.store, db: this.db, clock, logger });
     this.system = new ActorSystem({
       store: this.store,
       clock,
@@ -101,6 +103,7 @@ export class Runtime {
       shared: options.shared ?? false,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
+    this.inherited = new InheritedEnd({ ...this.reading(), signal: this.closing.signal });
     this.projectors = projections.map((projection) => new Projector({ ...this.reading(), projection }));
     this.timers = new Timers({ ...this.reading(), types: actorTypes, executor: this.system });
   }
@@ -115,14 +118,12 @@ export class Runtime {
    * for it, each for its time.
    */
   async start(): Promise<void> {
-    try {
-      this.inherited = await this.store.head();
-    } catch (error) {
-      if (!isTransient(error)) throw error;
-      this.options.logger.warn({ err: error }, 'the event store is away; this node starts without it');
-      this.learning = this.learnInherited();
-      this.releasers.add('end of the store', () => this.learning);
-    }
+    await this.inherited.begin();
+    this.releasers.add('end of the store', () => this.inherited.learnt());
+    this.releasers.add(
+      'losses',
+      this.history.onLoss(() => this.beginAnew()),
+    );
     this.releasers.add('actors', () => this.system.close());
     this.releasers.add('idle actors', this.passivateNowAndThen());
     for (const projector of this.projectors) {
@@ -139,7 +140,7 @@ export class Runtime {
 
   /** Ends reactors and timers, drains the actors, writes the checkpoints. The store stays open: it was given. */
   async close(): Promise<void> {
-    this.closing.abort();
+    this.closing.abort(new OwlError('unavailable', 'this node is shutting down; ask another or later'));
     await this.releasers.releaseAll();
   }
 
@@ -152,8 +153,7 @@ export class Runtime {
     const patience = new AbortController();
     const late = setTimeout(() => patience.abort(this.behindError()), queryWaitMs);
     try {
-      if (this.inherited === undefined) throw this.behindError();
-      await this.reach(this.inherited, atLeast, patience.signal);
+      await this.reachNewest(atLeast, patience.signal);
     } finally {
       clearTimeout(late);
     }
@@ -164,9 +164,8 @@ export class Runtime {
    * @throws OwlError kind `unavailable` when the runtime is closed before
    */
   async caughtUp(): Promise<void> {
-    await this.learning;
-    if (this.inherited === undefined) throw this.behindError();
-    await this.reach(this.inherited, START);
+    await this.inherited.learnt();
+    await this.reachNewest(START, this.closing.signal);
   }
 
   onApplied(projection: string, listener: AppliedListener): void {
@@ -201,33 +200,47 @@ export class Runtime {
 
   private reading() {
     const { clock, logger } = this.options;
-    const { store, db, registry } = this;
+    const { store, db, history, registry } = this;
     const backoff = { longestMs: LONGEST_PAUSE_MS };
-    return { store, db, clock, logger, backoff, problemOf: registry.problemOf.bind(registry) };
+    return { store, db, history, clock, logger, backoff, problemOf: registry.problemOf.bind(registry) };
   }
 
-  private async reach(inherited: Position, atLeast: Position, signal?: AbortSignal): Promise<void> {
-    const newest = [inherited, this.system.acknowledged, atLeast].reduce((a, b) => (a > b ? a : b));
-    await Promise.all(this.projectors.map((projector) => projector.caughtUpTo(newest, signal)));
-  }
-
-  private async learnInherited(): Promise<void> {
-    const { clock, logger } = this.options;
-    const backoff = new Backoff({ longestMs: LONGEST_PAUSE_MS });
-    while (!this.closing.signal.aborted) {
+  /** When the store turns out to be another one meanwhile, what that holds is waited for. */
+  private async reachNewest(atLeast: Position, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const inherited = await this.inherited.known(signal);
+      if (inherited === undefined) throw this.behindError();
       try {
-        this.inherited = await this.store.head();
+        await this.reach(inherited, atLeast, signal);
         return;
       } catch (error) {
-        logger.debug({ err: error }, 'the event store is still away');
-        await wait(clock, backoff.next(), this.closing.signal);
+        // A position that the caller knows from the old store would never be reached.
+        if (!(error instanceof LostHistoryError) || atLeast !== START) throw error;
       }
     }
   }
 
+  private async reach(inherited: Position, atLeast: Position, signal: AbortSignal): Promise<void> {
+    const { projections } = this.options;
+    const waits = projections.map(({ name, categories }) => {
+      // What is of no interest to a read model would only make it wait for news of how far it is.
+      const newest = [inherited, this.system.acknowledged(categories), atLeast];
+      return this.projector(name).caughtUpTo(
+        newest.reduce((a, b) => (a > b ? a : b)),
+        signal,
+      );
+    });
+    await Promise.all(waits);
+  }
+
+  private beginAnew(): void {
+    this.system.doubtAll();
+    this.inherited.beginAnew();
+  }
+
   private behindError(): OwlError {
     const problem = this.projectors.map((projector) => projector.status().lastError).find(Boolean);
-    const why = this.inherited === undefined ? 'the event store is away' : problem;
+    const why = this.inherited.position === undefined ? 'the event store is away' : problem;
     return new OwlError(
       'unavailable',
       `the read models don't hold yet what was stored${why === undefined ? '' : ` (${why})`}; ask again, owl node status says how far they are`,

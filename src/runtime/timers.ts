@@ -3,7 +3,7 @@
  *
  * Guarantees:
  * - due times follow from events, so timers survive restarts and are armed again on start, once everything stored before
- *   the start is known;
+ *   the start is known; the same when the store no longer holds the events that set them;
  * - what happens is decided by `timers.due` from the actor's state at the time, so a timer that was moved or cancelled
  *   meanwhile does no harm. Its command id follows from the event that set it: firing twice (a crash before the mark, two
  *   nodes, a rebuild of the table) changes nothing twice;
@@ -25,6 +25,7 @@ import {
 } from './event-store/event-store.js';
 import { isRefusal } from './failure-kinds.js';
 import type { FollowSettings } from './follower.js';
+import { KnownHistory } from './known-history.js';
 import { limitConcurrency } from './limit-concurrency.js';
 import { Projector, type ProjectorStatus } from './projector.js';
 import type { CommandExecutor } from './reactor.js';
@@ -35,6 +36,8 @@ export interface TimersOptions extends FollowSettings {
   readonly store: EventStore;
   /** Holds the table `timers`. */
   readonly db: Database;
+  /** Shared by the readers of one database. */
+  readonly history?: KnownHistory | undefined;
   /** Every actor type of the node; those without timers are left out. */
   readonly types: readonly ActorType[];
   readonly executor: CommandExecutor;
@@ -73,12 +76,14 @@ export class Timers {
   private readonly limited: ReturnType<typeof limitConcurrency>;
   private readonly backoff: Backoff;
   private readonly stopping = new AbortController();
+  private readonly history: KnownHistory;
   private readonly projector: Projector;
   /** By stream and name and the event that set it. */
   private readonly firing = new Map<string, Promise<void>>();
   private readonly failing = new Map<string, string>();
+  private ignoreLosses: () => void = () => undefined;
   private table: TimerTable | undefined;
-  private arming: Promise<void> | undefined;
+  private arming: Promise<unknown> | undefined;
   private touched = false;
   private cancelAlarm: () => void = () => undefined;
   private tableError: string | undefined;
@@ -91,9 +96,11 @@ export class Timers {
     this.parallel = options.parallel ?? 16;
     this.limited = limitConcurrency(this.parallel);
     this.backoff = new Backoff(backoff);
+    this.history = options.history ?? new KnownHistory({ store, db, clock, logger });
     this.projector = new Projector({
       store,
       db,
+      history: this.history,
       projection: timersProjection(types, () => {
         this.touched = true;
       }),
@@ -112,12 +119,15 @@ export class Timers {
   async start(): Promise<void> {
     if (this.types.size === 0) return;
     await this.projector.start();
-    this.arming ??= this.arm();
+    if (this.arming !== undefined) return;
+    this.arming = this.arm();
+    this.ignoreLosses = this.history.onLoss(() => this.armAnew());
   }
 
   /** Waits for those being fired. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    this.ignoreLosses();
     this.cancelAlarm();
     await this.projector.stop();
     await this.arming;
@@ -147,6 +157,13 @@ export class Timers {
       failing: this.failing.size,
       lastError: this.tableError ?? [...this.failing.values()].at(-1),
     };
+  }
+
+  /** None fires until the table has been built anew. */
+  private armAnew(): void {
+    this.table = undefined;
+    this.cancelAlarm();
+    this.arming = Promise.all([this.arming, this.arm()]);
   }
 
   /** A table that is still being filled shows timers as due that later events have cancelled. */

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { type EventStore, START } from '../../src/runtime/event-store/event-store.js';
 import { Follower } from '../../src/runtime/follower.js';
+import { KnownHistory } from '../../src/runtime/known-history.js';
 import { openDatabase } from '../../src/runtime/sqlite.js';
 import { delegating } from '../support/delegating-store.js';
 import { TransactionLog } from '../support/eventstoredb-node/transaction-log.js';
@@ -240,12 +241,13 @@ t.test('a build that is stopped says no more in the log', async (t) => {
 });
 
 t.test('what is being handled does not count yet', async (t) => {
-  const { store, clock, log, onEnd } = projecting(t);
+  const { store, db, clock, log, onEnd } = projecting(t);
   await addMany(store, 10);
   const handled: (() => void)[] = [];
   const follower = new Follower({
     name: 'slow',
     store,
+    history: new KnownHistory({ store, db, clock, logger: log.logger }),
     categories: ['tally'],
     clock,
     logger: log.logger,
