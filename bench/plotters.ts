@@ -30,6 +30,11 @@ const PARTS: readonly (readonly [part: string, command: RegExp])[] = [
 ];
 const Serving = z.object({ address: z.string() });
 
+// Ended halfway, it clears away as at the end: players would go on for long.
+const interrupted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interrupted.abort());
+const { signal } = interrupted;
+
 const folder = mkdtempSync(join(tmpdir(), 'owl-plotters-'));
 for (const name of ['cache', 'plots']) mkdirSync(join(folder, name));
 writeFileSync(join(folder, 'owl.yaml'), stringify(configuration()));
@@ -42,12 +47,12 @@ const up = spawn(
   },
 );
 try {
-  const [line]: Buffer[] = await once(up.stdout, 'data');
+  const [line]: Buffer[] = await once(up.stdout, 'data', { signal });
   const talent = new PlotManagerClient({ server: Serving.parse(JSON.parse(String(line))).address });
-  for (let n = 0; n < plotters; n++) await order(talent, `plot-${n}`);
-  while ((await running(talent)) < plotters) await pause(500);
+  for (let n = 0; n < plotters && !signal.aborted; n++) await order(talent, `plot-${n}`);
+  while ((await running(talent)) < plotters) await pause(500, undefined, { signal });
   const before = usage();
-  await pause(seconds * 1000);
+  await pause(seconds * 1000, undefined, { signal });
   const after = usage();
   talent.close();
   console.log(`${plotters} plotters at work, ${seconds} s`);

@@ -21,6 +21,7 @@ const MAIN = fileURLToPath(new URL('keeper-main.js', import.meta.url));
 /** How often a new keeper is asked whether it is there yet. */
 const KNOCK_MS = 20;
 const STARTS_WITHIN_MS = 10_000;
+const NEVER = new AbortController().signal;
 
 export interface KeeperLinkOptions {
   /** The supervisor's data directory. Absolute. */
@@ -146,11 +147,14 @@ export class KeeperLink {
     });
     keeper.unref();
     const deadline = clock.now() + STARTS_WITHIN_MS;
-    while (failure === undefined && clock.now() < deadline && !this.stopping.signal.aborted) {
+    // Also when nobody needs it any more: called and left it ends in order, and what a killed one left behind goes with it.
+    while (failure === undefined && clock.now() < deadline) {
       const peer = await this.connect();
       if (peer !== undefined) return peer;
-      await wait(clock, KNOCK_MS, this.stopping.signal);
+      await wait(clock, KNOCK_MS, NEVER);
     }
+    // Nobody has called it, so it keeps nothing, and nobody will.
+    keeper.kill();
     const why = failure === undefined ? '' : `: ${messageOf(failure)}`;
     throw new OwlError(
       'unavailable',

@@ -1,6 +1,6 @@
 /**
  * The keeper's process: `node keeper-main.js DATA_DIRECTORY`. A second one for the same directory ends at once, so a
- * supervisor may start one whenever it finds none.
+ * supervisor may start one whenever it finds none. SIGTERM ends it unless it has something to keep.
  */
 
 import { join } from 'node:path';
@@ -18,5 +18,7 @@ if (unlock !== undefined) {
     clock: systemClock,
     onIdle: () => void keeper.close().then(unlock),
   });
-  await keeper.listen();
+  const listening = keeper.listen();
+  process.on('SIGTERM', () => void listening.then(() => keeper.endWhenIdle()));
+  await listening;
 }

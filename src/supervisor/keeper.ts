@@ -61,6 +61,7 @@ export class Keeper {
   private readonly plots = new Map<ChildProcess, PlotKey>();
   private readonly supervisors = new Set<LocalPeer>();
   private server: LocalServer | undefined;
+  private isIdle = false;
   private cancelFirstCall: () => void = () => undefined;
 
   constructor(options: KeeperOptions) {
@@ -75,6 +76,13 @@ export class Keeper {
       (peer) => void this.attend(peer),
     );
     this.cancelFirstCall = this.options.clock.after(FIRST_CALL_MS, () => this.endWhenIdle());
+  }
+
+  /** Goes on while it has a plotter or a supervisor. */
+  endWhenIdle(): void {
+    if (this.isIdle || this.plots.size > 0 || this.supervisors.size > 0) return;
+    this.isIdle = true;
+    this.options.onIdle();
   }
 
   async close(): Promise<void> {
@@ -181,10 +189,6 @@ export class Keeper {
     this.plots.delete(child);
     for (const supervisor of this.supervisors) supervisor.tell('ended', key);
     this.endWhenIdle();
-  }
-
-  private endWhenIdle(): void {
-    if (this.plots.size === 0 && this.supervisors.size === 0) this.options.onIdle();
   }
 }
 

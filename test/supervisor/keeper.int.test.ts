@@ -31,6 +31,7 @@ import {
   readPlotEnd,
   readPlotRecord,
 } from '../../src/wire/plot-record.js';
+import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 
 /** Its timers keep the test alive while nothing else does. */
@@ -49,7 +50,7 @@ interface Kept {
   lost: number;
 }
 
-async function open(t: Test, data: string = t.testdir({ plots: {}, logs: {} })): Promise<Kept> {
+function linkTo(data: string): Kept {
   const ended: PlotKey[] = [];
   const kept: Kept = {
     data,
@@ -65,6 +66,11 @@ async function open(t: Test, data: string = t.testdir({ plots: {}, logs: {} })):
       },
     }),
   };
+  return kept;
+}
+
+async function open(t: Test, data: string = t.testdir({ plots: {}, logs: {} })): Promise<Kept> {
+  const kept = linkTo(data);
   await kept.link.open();
   t.teardown(async () => {
     await kept.link.close();
@@ -182,6 +188,20 @@ t.test('an end that can not be written now is written when it can', async (t) =>
   t.match(await endOf(data, 'one'), { exit_signal: 'SIGKILL' });
 });
 
+function keeperOf(plotPid: number): number {
+  return Number(/^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${plotPid}/status`, 'utf8'))?.[1]);
+}
+
+t.test('one that is not wanted any more before it is there ends at once', async (t) => {
+  const data = t.testdir({ plots: {}, logs: {} });
+  const { link } = linkTo(data);
+  const opening = link.open();
+  await until('it is being started', () => processesOf(data).length > 0);
+  await Promise.all([opening, link.close()]);
+  await until('it has ended', () => processesOf(data).length === 0, 5_000);
+  t.notOk(existsSync(join(data, 'keeper.sock')), 'well before it would have given up by itself');
+});
+
 t.test('it stays for its plots when the supervisor goes, and knows them when one comes', async (t) => {
   const data = t.testdir({ plots: {}, logs: {} });
   const first = await open(t, data);
@@ -189,8 +209,10 @@ t.test('it stays for its plots when the supervisor goes, and knows them when one
   await first.link.close();
   const second = await open(t, data);
   t.ok(second.link.keeps(record));
+  const keeper = keeperOf(record.process.pid);
+  process.kill(keeper, 'SIGTERM');
   process.kill(record.process.pid, 'SIGTERM');
-  t.match(await endOf(data, 'one'), { exit_signal: 'SIGTERM' });
+  t.match(await endOf(data, 'one'), { exit_signal: 'SIGTERM' }, 'also when it is told to end itself');
   await until('the new one is told', () => second.ended.length === 1);
 });
 
@@ -198,10 +220,7 @@ t.test('killed, it is missed and replaced, and its plot goes on', async (t) => {
   const kept = await open(t);
   const { data, link } = kept;
   const record = await link.start(plot(data, 'one', STAYS));
-  const keeper = Number(
-    /^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${record.process.pid}/status`, 'utf8'))?.[1],
-  );
-  process.kill(keeper, 'SIGKILL');
+  process.kill(keeperOf(record.process.pid), 'SIGKILL');
   await until('it is missed', () => kept.lost === 1);
   t.notOk(link.keeps(record));
   t.ok(isAlive(identityOf(record)));

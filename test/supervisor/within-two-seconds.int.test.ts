@@ -35,14 +35,17 @@ async function untilWithin(
   });
 }
 
-/** The clock goes on for as long as the work takes. */
+/** The clock goes on for as long as the work takes, and no faster than time: processes have to start meanwhile. */
 async function whileMoving<T>(clock: ManualClock, work: Promise<T>): Promise<T> {
   let isDone = false;
   const done = work.finally(() => {
     isDone = true;
   });
+  let before = Date.now();
   const moving = until('the work is done', () => {
-    clock.advance(STEP_MS);
+    const now = Date.now();
+    clock.advance(now - before);
+    before = now;
     return isDone;
   });
   const [result] = await Promise.all([done, moving]);
