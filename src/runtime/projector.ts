@@ -29,7 +29,7 @@ import { type ParkedEvent, ParkedEvents, type RedriveResult, redriveParked } fro
 import type { Projection } from './projection.js';
 import { ReadModel, type ReadModelOptions } from './read-model.js';
 import { hasShadow, isLost, openTable, type ReadModelDatabase } from './read-model-tables.js';
-import { Rebuild, type RebuildStatus } from './rebuild.js';
+import { Rebuild, type RebuildOptions, type RebuildStatus } from './rebuild.js';
 import type { Database } from './sqlite.js';
 
 export interface ProjectorOptions extends FollowSettings {
@@ -66,7 +66,8 @@ export type AppliedListener = (events: readonly RecordedEvent[]) => void;
 export class Projector {
   private readonly options: ProjectorOptions;
   private readonly at: ReadModelDatabase;
-  private readonly history: KnownHistory;
+  /** What table and shadow follow, and how. */
+  private readonly follow: RebuildOptions['follow'];
   private readonly follower: Follower;
   private readonly model: Omit<ReadModelOptions, 'reader' | 'table'>;
   private readonly listeners = new Set<AppliedListener>();
@@ -80,16 +81,12 @@ export class Projector {
     this.options = options;
     this.at = { db, checkpoints: new Checkpoints(db), parked: new ParkedEvents(db) };
     this.model = { at: this.at, projection, clock, logger, attempts: attempts ?? 3, problemOf, restMs };
-    this.history = options.history ?? new KnownHistory({ store, db, clock, logger });
+    const history = options.history ?? new KnownHistory({ store, db, clock, logger });
+    const { categories } = projection;
+    this.follow = { store, history, categories, clock, logger, batchSize, backoff };
     this.follower = new Follower({
+      ...this.follow,
       name: projection.name,
-      store,
-      history: this.history,
-      categories: projection.categories,
-      clock,
-      logger,
-      batchSize,
-      backoff,
       open: (before) => this.open(before),
       handle: (batch) => this.handle(batch),
     });
@@ -247,17 +244,9 @@ export class Projector {
 
   private beginRebuild(): Rebuild {
     if (this.rebuilding !== undefined) return this.rebuilding;
-    const { projection, store, clock, logger, batchSize, backoff } = this.options;
+    const { projection, logger } = this.options;
     const rebuild = new Rebuild({
-      follow: {
-        store,
-        history: this.history,
-        categories: projection.categories,
-        clock,
-        logger,
-        batchSize,
-        backoff,
-      },
+      follow: this.follow,
       model: this.model,
       hold: () => this.hold(),
       release: () => this.release(),

@@ -12,17 +12,10 @@ import { type FollowOptions, LogChangedError, LogFollower } from '../../src/log-
 import { createParser } from '../../src/log-receiver/parsers/index.js';
 import type { Clock } from '../../src/runtime/clock.js';
 import { OwlError } from '../../src/runtime/errors.js';
+import { wakingClock as clock } from '../support/waking-clock.js';
 import { EXPECTED_FACTS } from './expected-facts.js';
 import { pathOf, readLog, toLines } from './logs.js';
 
-/** Timers that keep the test alive while nothing else does. */
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (delayMs, run) => {
-    const timeout = setTimeout(run, delayMs);
-    return () => clearTimeout(timeout);
-  },
-};
 const HOUR_MS = 3_600_000;
 const BY_POLL = { clock, watch: false, pollMs: 5 } as const;
 /** A poll that never comes in a test: whatever is noticed was noticed by the watch. */

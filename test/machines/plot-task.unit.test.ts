@@ -3,22 +3,10 @@
 import t from 'tap';
 import { createActor } from 'xstate';
 import { type PlotTaskState, plotTaskMachine } from '../../machines/plot-task.js';
-import { PLOT_TASK_EVENTS, type PlotTaskEvent, type PlotTaskOrder } from '../../machines/plot-task-events.js';
+import { PLOT_TASK_EVENTS, type PlotTaskEvent } from '../../machines/plot-task-events.js';
+import { ORDER } from '../support/plot-task-order.js';
 
 type EventType = PlotTaskEvent['type'];
-
-const ORDER: PlotTaskOrder = {
-  task_id: 'task_1',
-  worker_id: 'w1',
-  ksize: 32,
-  threads: 4,
-  buffer: 4096,
-  cache1: '/c1',
-  cache2: '/c2',
-  dest_type: 'local',
-  dest_path: '/d',
-  received_time: 1_700_000_000,
-};
 
 const EXAMPLES: { readonly [T in EventType]: Extract<PlotTaskEvent, { type: T }> } = {
   PlotTaskReceived: { type: 'PlotTaskReceived', data: ORDER },

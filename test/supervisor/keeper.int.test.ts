@@ -14,7 +14,6 @@ import {
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import type { Clock } from '../../src/runtime/clock.js';
 import { identifyProcess, isAlive } from '../../src/runtime/process-identity.js';
 import type { PlotStart } from '../../src/supervisor/keeper.js';
 import { LOG_EXISTS } from '../../src/supervisor/keeper.js';
@@ -33,15 +32,7 @@ import {
 } from '../../src/wire/plot-record.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
-
-/** Its timers keep the test alive while nothing else does. */
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (delayMs, run) => {
-    const timeout = setTimeout(run, delayMs);
-    return () => clearTimeout(timeout);
-  },
-};
+import { wakingClock as clock } from '../support/waking-clock.js';
 
 interface Kept {
   readonly data: string;

@@ -7,21 +7,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import type { Clock } from '../../src/runtime/clock.js';
 import { identifyProcess } from '../../src/runtime/process-identity.js';
 import { LogReceiverProcess } from '../../src/supervisor/log-receiver-process.js';
 import { readLogReceiver } from '../../src/wire/log-receiver-identity.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
+import { wakingClock as clock } from '../support/waking-clock.js';
 
-/** Its timers keep the test alive while nothing else does. */
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (delayMs, run) => {
-    const timeout = setTimeout(run, delayMs);
-    return () => clearTimeout(timeout);
-  },
-};
 const RUN_LOG_RECEIVER = fileURLToPath(new URL('../support/run-log-receiver.js', import.meta.url));
 /** Nobody listens there. */
 const SERVER = '127.0.0.1:9';

@@ -3,19 +3,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
-import type { Clock } from '../../src/runtime/clock.js';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../../src/runtime/process-identity.js';
 import { endPlotProcesses, PlotterSession, signalPlotter } from '../../src/supervisor/plot-processes.js';
 import { until } from '../support/until.js';
-
-/** Its timers keep the test alive while nothing else does. */
-const clock: Clock = {
-  now: () => Date.now(),
-  after: (delayMs, run) => {
-    const timeout = setTimeout(run, delayMs);
-    return () => clearTimeout(timeout);
-  },
-};
+import { wakingClock as clock } from '../support/waking-clock.js';
 
 /** A child that starts one more whenever it gets SIGUSR2, and neither of them has an environment. */
 const CHILD = `

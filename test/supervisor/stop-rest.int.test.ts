@@ -6,17 +6,11 @@ import { runTalentApart } from '../support/talent-process.js';
 import { until } from '../support/until.js';
 import { Farm, pausingPlayer } from './farm.js';
 
-t.test('what a plotter has started and left behind is ended with it', async (t) => {
-  const farm = await Farm.start(t);
-  const child = 'setInterval(() => {}, 1000)';
-  const parent = `
-    const { spawn } = require('node:child_process');
-    const child = spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached: true, stdio: 'ignore' });
-    console.log('child ' + child.pid);
-    setInterval(() => {}, 1000);`;
+/** A plot whose plotter runs this script and starts a child. @returns the child's pid, once it has said it */
+async function startLeaver(farm: Farm, script: string): Promise<number> {
   await farm.supervise({
     name: 'leaver',
-    argv: ['{node}', '-e', parent],
+    argv: ['{node}', '-e', script],
     format: 'chiapos',
     temp: [],
     fills: [],
@@ -25,9 +19,21 @@ t.test('what a plotter has started and left behind is ended with it', async (t) 
   await farm.reaches('one', 'started');
   const childPid = (): number => Number(/child (\d+)/.exec(farm.logOf('one'))?.[1] ?? 0);
   await until('it has started a child', () => childPid() > 0);
+  return childPid();
+}
+
+t.test('what a plotter has started and left behind is ended with it', async (t) => {
+  const farm = await Farm.start(t);
+  const child = 'setInterval(() => {}, 1000)';
+  const parent = `
+    const { spawn } = require('node:child_process');
+    const child = spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { detached: true, stdio: 'ignore' });
+    console.log('child ' + child.pid);
+    setInterval(() => {}, 1000);`;
+  const childPid = await startLeaver(farm, parent);
   await farm.client.stop({ task_id: 'one' });
   await farm.reaches('one', 'stopped');
-  t.notOk(farm.processes().includes(childPid()));
+  t.notOk(farm.processes().includes(childPid));
 });
 
 t.test('also when it has cleared its environment and does not hear SIGTERM', async (t) => {
@@ -38,21 +44,11 @@ t.test('also when it has cleared its environment and does not hear SIGTERM', asy
     const { spawn } = require('node:child_process');
     spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { env: {}, stdio: 'inherit' });
     setInterval(() => {}, 1000);`;
-  await farm.supervise({
-    name: 'leaver',
-    argv: ['{node}', '-e', parent],
-    format: 'chiapos',
-    temp: [],
-    fills: [],
-  });
-  await farm.order('one');
-  await farm.reaches('one', 'started');
-  const childPid = (): number => Number(/child (\d+)/.exec(farm.logOf('one'))?.[1] ?? 0);
-  await until('it has started a child', () => childPid() > 0);
-  t.teardown(() => identifyProcess(childPid()) !== undefined && process.kill(childPid(), 'SIGKILL'));
+  const childPid = await startLeaver(farm, parent);
+  t.teardown(() => identifyProcess(childPid) !== undefined && process.kill(childPid, 'SIGKILL'));
   await farm.client.stop({ task_id: 'one' });
   t.match(await farm.reaches('one', 'stopped'), { exit_signal: 'SIGTERM' });
-  t.equal(identifyProcess(childPid()), undefined);
+  t.equal(identifyProcess(childPid), undefined);
 });
 
 t.test(

@@ -20,20 +20,10 @@ import {
   stop,
 } from '../../src/talent/plot-task-commands.js';
 import { ofKind, propose } from '../support/events.js';
+import { ORDER as ANY_ORDER } from '../support/plot-task-order.js';
 
 const NOW = 1_700_000_000;
-const ORDER: PlotTaskOrder = {
-  task_id: 'a',
-  worker_id: 'w',
-  ksize: 32,
-  threads: 4,
-  buffer: 4096,
-  cache1: '/c1',
-  cache2: '/c2',
-  dest_type: 'local',
-  dest_path: '/d',
-  received_time: NOW - 100,
-};
+const ORDER: PlotTaskOrder = { ...ANY_ORDER, received_time: NOW - 100 };
 
 const received: PlotTaskEvent = { type: 'PlotTaskReceived', data: ORDER };
 const pending: PlotTaskEvent = { type: 'PlotTaskPending', data: { pending_time: NOW - 90 } };

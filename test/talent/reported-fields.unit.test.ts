@@ -11,6 +11,7 @@ import { statusMessageOf } from '../../src/talent/status-message.js';
 import type { PlotTaskStatus } from '../../src/wire/messages.js';
 import { propose } from '../support/events.js';
 import { filledMessage } from '../support/filled-message.js';
+import { ORDER } from '../support/plot-task-order.js';
 import { methodNamed } from '../support/talent-node.js';
 
 /** As a peer's message arrives: through the wire. */
@@ -45,23 +46,11 @@ function rowAfter(reported: JsonObject) {
   try {
     db.exec(plotTasks.createTable('plot_tasks'));
     const writer = plotTasks.writer(db, 'plot_tasks');
-    const order = {
-      task_id: 'a',
-      worker_id: 'w',
-      ksize: 32,
-      threads: 4,
-      buffer: 4096,
-      cache1: '/c1',
-      cache2: '/c2',
-      dest_type: 'local',
-      dest_path: '/d',
-      received_time: 1_700_000_000,
-    };
     const recorded = (type: string, data: JsonObject, revision: number) =>
       writer.apply([
         { ...propose(data, { type }), stream: 'plot_task-a', revision, position: String(revision) },
       ]);
-    recorded('PlotTaskReceived', order, 0);
+    recorded('PlotTaskReceived', { ...ORDER }, 0);
     recorded('PlotTaskReported', reported, 1);
     const row = db.prepare('SELECT * FROM plot_tasks').get();
     if (row === undefined) throw new Error('the task has no row');
