@@ -40,16 +40,25 @@ export class ActorSnapshots {
     this.delete = db.prepare('DELETE FROM actor_snapshots WHERE stream = ?');
   }
 
-  /** Keeps it where it saves work. A failure costs the snapshot and nothing else. */
-  keep(stream: StreamName, snapshot: ActorSnapshot): void {
-    if (snapshot.revision < WORTH_KEEPING) return;
-    const body = JSON.stringify({ state: snapshot.state, commands: snapshot.commands });
-    const { revision, eventId, machineVersion } = snapshot;
-    const checksum = checksumOf(stream, revision, eventId, body);
+  /** Keeps what `take` gives where it saves work. A failure, also one of `take`, costs the snapshot and nothing else. */
+  keep(stream: StreamName, take: () => ActorSnapshot): void {
     try {
+      const { revision, eventId, machineVersion, state, commands } = take();
+      if (revision < WORTH_KEEPING) return;
+      const body = JSON.stringify({ state, commands });
+      const checksum = checksumOf(stream, revision, eventId, body);
       this.insert.run(stream, revision, eventId, machineVersion, body, checksum);
     } catch (error) {
       this.logger.warn({ stream, err: error }, 'the snapshot of an actor was not kept; it will be replayed');
+    }
+  }
+
+  /** It is suspected of what went wrong. A failure costs nothing: whoever goes on from it checks it again. */
+  discard(stream: StreamName): void {
+    try {
+      this.delete.run(stream);
+    } catch (error) {
+      this.logger.warn({ stream, err: error }, 'the snapshot of an actor was not removed');
     }
   }
 

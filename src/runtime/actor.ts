@@ -8,21 +8,23 @@
  *   machine is dropped and rebuilt from its stream before the actor says anything again;
  * - where others write the same streams, an answer that appends nothing is checked against the stream as well: an append
  *   finds out by itself that the actor was behind, a refusal doesn't;
- * - a kept snapshot is gone on from only if the stream holds the event it was taken at: a store that came from a backup may not;
  * - on a conflict it reads what the other writer stored, decides again and appends again, a bounded number of times;
- * - a command id that was carried out before changes nothing and gets its first answer.
+ * - a command id that was carried out before changes nothing and gets its first answer;
+ * - whatever throws, and wherever, is the answer of the command it belongs to: no other command of the batch fails with it, the
+ *   machine is rebuilt where it may have moved, without the kept snapshot, and the next command is taken.
  *
  * Commands that wait while an append is under way are decided together and stored in one append.
  */
 
+import { type Live, recover } from './actor-recovery.js';
 import type { ActorSnapshots } from './actor-snapshots.js';
-import type { ActorType, Command, CommandResult } from './actor-type.js';
+import type { ActorType, Command, CommandResult, DomainEvent } from './actor-type.js';
 import type { Clock } from './clock.js';
 import { CommandMemory } from './command-memory.js';
-import { messageOf, OwlError, RevisionConflictError } from './errors.js';
+import { OwlError, RevisionConflictError } from './errors.js';
 import type { EventStore, ProposedEvent, RecordedEvent, StreamName } from './event-store/event-store.js';
-import { contentCommandId, eventIdOf } from './ids.js';
-import { LiveMachine } from './live-machine.js';
+import type { LiveMachine } from './live-machine.js';
+import { proposedEvents } from './proposed-events.js';
 
 export interface ActorEnvironment {
   readonly store: EventStore;
@@ -60,14 +62,6 @@ interface Decision {
   readonly refusal?: unknown;
 }
 
-interface Live {
-  readonly machine: LiveMachine;
-  /** Revision of the last event the store has confirmed; -1 before the first. */
-  revision: number;
-  /** Its id; empty before the first. */
-  eventId: string;
-}
-
 export class Actor {
   private readonly mailbox: Waiting[] = [];
   private readonly carriedOut = new CommandMemory();
@@ -79,6 +73,8 @@ export class Actor {
   private live: Live | undefined;
   private draining = false;
   private working = false;
+  /** Commands of one batch are carried out one by one, and this is not the last. */
+  private othersWait = false;
   /** The store may no longer hold what the machine rests on. */
   private doubtful = false;
 
@@ -90,7 +86,7 @@ export class Actor {
 
   /** Nothing waits and nothing is under way; true as soon as the last command is being answered. */
   get idle(): boolean {
-    return !this.working && this.mailbox.length === 0;
+    return !this.working && !this.othersWait && this.mailbox.length === 0;
   }
 
   /** @throws OwlError kind `retryable` when the mailbox is full; else whatever `Command.decide` or the store throws */
@@ -111,17 +107,17 @@ export class Actor {
     });
   }
 
-  /** Lets go of the machine, keeping a snapshot of it. Only for an idle actor. */
+  /** Lets go of the machine, keeping a snapshot of it. Only for an idle actor. Never throws. */
   passivate(): void {
     const { live } = this;
     if (live === undefined) return;
-    this.env.snapshots?.keep(this.stream, {
+    this.env.snapshots?.keep(this.stream, () => ({
       revision: live.revision,
       eventId: live.eventId,
       machineVersion: this.type.version,
       state: live.machine.persisted(),
       commands: this.carriedOut.entries(),
-    });
+    }));
     this.drop();
   }
 
@@ -130,10 +126,16 @@ export class Actor {
     this.doubtful = true;
   }
 
+  /** Never rejects: nobody waits for it. */
   private async drain(): Promise<void> {
     this.draining = true;
     while (this.mailbox.length > 0) {
-      await this.carryOut(this.mailbox.splice(0, this.env.limits.batch));
+      const commands = this.mailbox.splice(0, this.env.limits.batch);
+      try {
+        await this.carryOut(commands);
+      } catch (error) {
+        this.fail(commands, error);
+      }
     }
     this.draining = false;
   }
@@ -159,42 +161,40 @@ export class Actor {
       } catch (error) {
         this.drop();
         if (error instanceof RevisionConflictError && conflicts < this.env.limits.conflictRetries) continue;
-        // One command whose events can't be stored must not fail those that were to be stored with it.
-        if (commands.length > 1 && error instanceof OwlError && error.kind === 'invalid') {
-          for (const one of commands) await this.carryOut([one]);
+        // One command that can't be decided or stored must not fail those that came with it.
+        if (commands.length > 1 && isOfOneCommand(error)) {
+          for (const [index, one] of commands.entries()) {
+            this.othersWait = index < commands.length - 1;
+            await this.carryOut([one]);
+          }
           return;
         }
-        this.working = false;
-        for (const { reject } of commands) reject(error);
+        this.fail(commands, error);
         return;
       }
     }
   }
 
-  /** Recovery: the kept snapshot where a good one is there, then every event after it. */
-  private recover(): Promise<Live> {
-    return this.env.recovering(async () => {
-      let live = this.restoreSnapshot();
-      if (live === undefined || !(await this.replayOnto(live))) {
-        live?.machine.stop();
-        live = this.startEmpty();
-        await this.replayOnto(live);
-      }
-      this.live = live;
-      return live;
-    });
+  private fail(commands: readonly Waiting[], error: unknown): void {
+    this.working = false;
+    if (!(error instanceof OwlError)) this.distrust();
+    for (const { reject } of commands) reject(error);
+    this.drop();
   }
 
-  /** False when the stream does not hold the event that the machine stands at, and so is another history than the snapshot's. */
-  private async replayOnto(live: Live): Promise<boolean> {
-    let isSameHistory = live.revision < 0;
-    const from = Math.max(live.revision, 0);
-    for await (const event of this.env.store.readStream(this.stream, { from })) {
-      if (isSameHistory) this.replay(live, event);
-      else if (event.id === live.eventId) isSameHistory = true;
-      else break;
-    }
-    return isSameHistory;
+  /** What it was restored from may be the reason. */
+  private distrust(): void {
+    this.env.snapshots?.discard(this.stream);
+    this.doubt();
+  }
+
+  private recover(): Promise<Live> {
+    const { type, stream, carriedOut } = this;
+    const { store, snapshots } = this.env;
+    return this.env.recovering(async () => {
+      this.live = await recover({ type, stream, store, snapshots, carriedOut });
+      return this.live;
+    });
   }
 
   private async isBehind(live: Live): Promise<boolean> {
@@ -203,78 +203,44 @@ export class Actor {
     return live.revision >= 0;
   }
 
-  private restoreSnapshot(): Live | undefined {
-    const kept = this.env.snapshots?.read(this.stream, this.type.version);
-    if (kept === undefined) return undefined;
-    try {
-      const machine = new LiveMachine(this.type.machine, kept.state);
-      this.carriedOut.reset(kept.commands);
-      return { machine, revision: kept.revision, eventId: kept.eventId };
-    } catch {
-      // Snapshots are disposable: whatever is wrong with one, the stream has it all.
-      return undefined;
-    }
-  }
-
-  private startEmpty(): Live {
-    this.carriedOut.reset([]);
-    return { machine: new LiveMachine(this.type.machine), revision: -1, eventId: '' };
-  }
-
-  private replay(live: Live, event: RecordedEvent): void {
-    try {
-      live.machine.take([event]);
-    } catch (error) {
-      throw new OwlError(
-        'unavailable',
-        `${this.stream} can't be rebuilt from its history: revision ${event.revision}: ${messageOf(error)}; add the missing transition or upcast`,
-        { cause: error },
-      );
-    }
-    live.revision = event.revision;
-    live.eventId = event.id;
-    this.carriedOut.remember(event);
-  }
-
+  /** @throws what is no answer to a command: the machine may have moved by events that nobody stores */
   private decideAll(live: Live, commands: readonly Waiting[]): Decision[] {
     const named = new Set<string>();
     let revision = live.revision;
     return commands.map((waiting) => {
-      const { command } = waiting;
-      const { id } = command;
+      const { id } = waiting.command;
       if (id !== undefined && (named.has(id) || this.carriedOut.get(id) !== undefined)) {
         return { waiting, events: [] };
       }
-      try {
-        const events = this.decide(live.machine, command, revision);
-        revision += events.length;
-        if (id !== undefined && events.length > 0) named.add(id);
-        return { waiting, events };
-      } catch (refusal) {
-        return { waiting, events: [], refusal };
-      }
+      const decision = this.decide(live.machine, waiting, revision);
+      revision += decision.events.length;
+      if (id !== undefined && decision.events.length > 0) named.add(id);
+      return decision;
     });
   }
 
-  private decide(machine: LiveMachine, command: Command, revision: number): ProposedEvent[] {
-    const events = command.decide(machine.snapshot);
-    if (events.length === 0) return [];
-    machine.take(events);
-    const commandId = command.id ?? contentCommandId(this.stream, revision, events);
-    const metadata = {
-      time: this.env.clock.now(),
-      $correlationId: command.correlationId ?? commandId,
-      $causationId: commandId,
-      ...(command.id === undefined ? {} : { commandId }),
-      ...(command.by === undefined ? {} : { by: command.by }),
-    };
-    return events.map(({ type, data }, index) => ({
-      id: eventIdOf(commandId, this.stream, index),
-      type,
-      version: this.type.events[type]?.version ?? 1,
-      data,
-      metadata,
-    }));
+  private decide(machine: LiveMachine, waiting: Waiting, revision: number): Decision {
+    const { command } = waiting;
+    const { stream } = this;
+    const schemas = this.type.events;
+    let events: readonly DomainEvent[];
+    let proposed: readonly ProposedEvent[];
+    try {
+      events = command.decide(machine.snapshot);
+      const now = this.env.clock.now();
+      proposed = proposedEvents({ command, events, stream, revision, schemas, now });
+    } catch (refusal) {
+      // The machine stands where it stood; but what nobody foresaw may come of what it holds.
+      if (!(refusal instanceof OwlError)) this.distrust();
+      return { waiting, events: [], refusal };
+    }
+    try {
+      machine.take(events);
+      return { waiting, events: proposed };
+    } catch (refusal) {
+      if (!(refusal instanceof OwlError)) throw refusal;
+      return { waiting, events: [], refusal };
+    }
   }
 
   private async append(live: Live, events: readonly ProposedEvent[]): Promise<readonly RecordedEvent[]> {
@@ -311,8 +277,14 @@ export class Actor {
   }
 
   private drop(): void {
-    this.live?.machine.stop();
+    const machine = this.live?.machine;
     this.live = undefined;
     this.doubtful = false;
+    machine?.stop();
   }
+}
+
+/** An outage or a lost race is everyone's; what doesn't fit its schema, and what nobody foresaw, came with one of them. */
+function isOfOneCommand(error: unknown): boolean {
+  return !(error instanceof OwlError) || error.kind === 'invalid';
 }

@@ -76,6 +76,17 @@ export class StoreUnavailableError extends OwlError {
   }
 }
 
+/** What a stream holds can't be used by this code. It passes when the code or the stream is mended, and not before. */
+export class UnusableHistoryError extends OwlError {
+  override readonly name = 'UnusableHistoryError';
+  readonly stream: string;
+
+  constructor(stream: string, message: string, options?: ErrorOptions) {
+    super('unavailable', message, options);
+    this.stream = stream;
+  }
+}
+
 /** The message of anything thrown, for logs and parked events. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

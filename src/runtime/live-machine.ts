@@ -35,7 +35,8 @@ export class LiveMachine {
 
   /**
    * Moves by these events, in order; when one is not possible the machine stays as it was.
-   * @throws OwlError kind `refused` naming state and event, or `invalid` when the machine itself throws
+   * @throws OwlError kind `refused` naming state and event, or `invalid` when the machine itself throws; anything else when it
+   *   could not be brought back to where it was: then it is to be dropped
    */
   take(events: readonly DomainEvent[]): void {
     const before = this.snapshot;
@@ -53,14 +54,17 @@ export class LiveMachine {
 
   private takeOne(event: DomainEvent): OwlError | undefined {
     const state = this.snapshot;
-    if (!state.can(event)) {
-      return new OwlError('refused', `${event.type} is not possible in state ${nameOf(state)}`);
+    try {
+      if (!state.can(event)) {
+        return new OwlError('refused', `${event.type} is not possible in state ${nameOf(state)}`);
+      }
+      this.actor.send(event);
+    } catch (error) {
+      // A guard that throws does so here, before the machine moves.
+      return thrownBy(event, state, error);
     }
-    this.actor.send(event);
     const after = this.snapshot;
-    return after.status === 'error'
-      ? new OwlError('invalid', `${event.type} in state ${nameOf(state)}: ${messageOf(after.error)}`)
-      : undefined;
+    return after.status === 'error' ? thrownBy(event, state, after.error) : undefined;
   }
 
   private rewind(to: MachineSnapshot): void {
@@ -75,6 +79,10 @@ function start(machine: AnyStateMachine, state: Snapshot<unknown> | undefined) {
   actor.subscribe({ error: () => undefined });
   actor.start();
   return actor;
+}
+
+function thrownBy({ type }: DomainEvent, state: MachineSnapshot, error: unknown): OwlError {
+  return new OwlError('invalid', `${type} in state ${nameOf(state)}: ${messageOf(error)}`, { cause: error });
 }
 
 function nameOf(snapshot: MachineSnapshot): string {

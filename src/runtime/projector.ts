@@ -6,6 +6,7 @@
  *   crashes, restarts and a second projector on the same database change nothing;
  * - an event that can't be applied is parked and visible, and so is what follows it in its stream; the rest goes on;
  * - a failing store or database is waited for and shows in `status`; nothing is skipped for it;
+ * - a listener that throws misses the event it threw at, and nobody else misses anything;
  * - `caughtUpTo` makes queries read what this node has acknowledged;
  * - a read model of another version, or one built from events that the store no longer holds, and every `rebuild`, is filled
  *   beside the live table and swapped in.
@@ -60,7 +61,10 @@ export interface ProjectorStatus extends FollowerStatus {
   readonly rebuild: RebuildStatus | undefined;
 }
 
-/** Called after the commit, with every event of the projection's categories in order. */
+/**
+ * Called after the commit, with every event of the projection's categories in order. One that throws is called again with
+ * each event of that batch by itself.
+ */
 export type AppliedListener = (events: readonly RecordedEvent[]) => void;
 
 export class Projector {
@@ -230,15 +234,23 @@ export class Projector {
   }
 
   private announce(events: readonly RecordedEvent[]): void {
-    for (const listener of this.listeners) {
-      try {
-        listener(events);
-      } catch (error) {
-        this.options.logger.error(
-          { err: error, projection: this.name },
-          'a listener of applied events threw',
-        );
+    for (const listener of this.listeners) this.tell(listener, events);
+  }
+
+  /** One event that a listener throws at keeps neither other listeners nor other events from being announced. */
+  private tell(listener: AppliedListener, events: readonly RecordedEvent[]): void {
+    try {
+      listener(events);
+    } catch (error) {
+      if (events.length > 1) {
+        for (const event of events) this.tell(listener, [event]);
+        return;
       }
+      const { stream, revision, type } = events[0] ?? {};
+      this.options.logger.error(
+        { err: error, projection: this.name, stream, revision, type },
+        'a listener of applied events threw',
+      );
     }
   }
 

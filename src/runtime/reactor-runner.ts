@@ -3,17 +3,16 @@
  *
  * Guarantees, beside those of the reactor: a command that was refused counts as handled, for the world has moved on; one
  * that could not be carried out now is sent again, with growing delays and without end, and shows in `status`; an event
- * the reactor throws at is parked after a few attempts, and so is what follows it in its stream, while other streams go
- * on. A batch is done when all its events are: one that waits for an outage holds up the next batch. When the store no longer
+ * the reactor throws at is parked after a few attempts, and so is what follows it in its stream, while other streams go on, and
+ * so do the other commands of an event of which one fails (reaction.ts). A batch is done when all its events are: one that waits for an outage holds up the next batch. When the store no longer
  * holds what was reacted to, what is left of the batch is given up and the reactor begins again.
  */
 
 import type { Logger } from 'pino';
-import type { ActorType, Command } from './actor-type.js';
 import { Backoff, wait } from './backoff.js';
 import { CheckpointMovedError, Checkpoints, Cursor } from './checkpoints.js';
 import type { Clock } from './clock.js';
-import { messageOf, OwlError } from './errors.js';
+import { messageOf } from './errors.js';
 import {
   type EventStore,
   type Position,
@@ -22,7 +21,7 @@ import {
   type StreamName,
   type SubscriptionBatch,
 } from './event-store/event-store.js';
-import { isRefusal, isTransient } from './failure-kinds.js';
+import { isTransient } from './failure-kinds.js';
 import { Follower, type FollowerStatus, type FollowSettings } from './follower.js';
 import { KnownHistory } from './known-history.js';
 import { limitConcurrency } from './limit-concurrency.js';
@@ -33,7 +32,8 @@ import {
   type RedriveResult,
   redriveParked,
 } from './parked-events.js';
-import { type CommandExecutor, completeCommand, type Reactor } from './reactor.js';
+import { react } from './reaction.js';
+import type { CommandExecutor, Reactor } from './reactor.js';
 import { decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
 import type { Database } from './sqlite.js';
 
@@ -246,33 +246,8 @@ export class ReactorRunner {
   }
 
   private async reactTo(event: RecordedEvent): Promise<void> {
-    const { reactor, clock } = this.options;
-    const { signal } = this.follower;
-    this.checkRunning();
-    const commands = await reactor.react(event, { now: clock.now(), signal });
-    for (const [index, { type, id, command }] of commands.entries()) {
-      this.checkRunning();
-      await this.send(type, id, completeCommand(reactor.name, event, index, command));
-    }
-  }
-
-  private async send(type: ActorType, id: string, command: Command): Promise<void> {
-    try {
-      await this.options.executor.execute(type, id, command);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      const target = `${type.category}-${id}`;
-      this.options.logger.info(
-        { reactor: this.name, target, command: command.id, reason: error.message },
-        'command refused',
-      );
-    }
-  }
-
-  /** A batch that is left half done comes again at the next start, with the same command ids. */
-  private checkRunning(): void {
-    if (!this.follower.signal.aborted) return;
-    throw new OwlError('unavailable', `reactor ${this.name} is stopped; ask again once it is started`);
+    const { reactor, executor, clock, logger } = this.options;
+    await react(event, { reactor, executor, clock, logger, signal: this.follower.signal });
   }
 
   private park(event: RecordedEvent, error: string, attempts: number): void {
