@@ -31,12 +31,12 @@ async function startBare(): Promise<PartMain> {
   server.addService(serviceOf(loadProto('talent'), 'talent.PlotManager'), {
     plot_task_create: bare,
     plot_task_update: bare,
-    plot_task_report: acknowledgedStream<PlotTaskReport, PlotTaskReportAck, PlotTaskReportAcks>(
-      logger,
-      1024,
-      async ({ seq = 0 }) => ({ ...answer, seq }),
-      (acks) => ({ acks }),
-    ),
+    plot_task_report: acknowledgedStream<PlotTaskReport, PlotTaskReportAck, PlotTaskReportAcks>(logger, {
+      inFlight: 1024,
+      handle: async ({ seq = 0 }) => ({ ...answer, seq }),
+      answerFailure: ({ seq = 0 }) => ({ seq, is_success: false }),
+      pack: (acks) => ({ acks }),
+    }),
   });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(LISTEN, ServerCredentials.createInsecure(), (error, bound) =>

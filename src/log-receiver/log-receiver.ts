@@ -3,7 +3,7 @@
  *
  * Guarantees: a data directory has one log receiver; a plot is followed from the moment its start is announced until it is
  * settled, and its end is noticed within a fraction of a second; it may be killed at any moment, and the next one goes on
- * where talent was told last. It only reads: records and logs are other programs'.
+ * where talent was told last; whatever is wrong with one record, log or report, the other plots are reported. It only reads: records and logs are other programs'.
  */
 
 import { statSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { Releasers } from '../runtime/releasers.js';
 import { systemErrorCode } from '../runtime/system-error.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
-import { plotsDirectory, type RecordedPlot, readPlotRecords } from '../wire/plot-record.js';
+import { type PlotRecord, plotsDirectory, type RecordedPlot, readPlotRecords } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { PlotReporter } from './plot-reporter.js';
 import { takeReceiverLock } from './receiver-lock.js';
@@ -127,15 +127,25 @@ class FollowedPlots {
     }
     for (const { record, end } of plots) {
       if (!record.announced) continue;
-      let reporter = this.reporters.get(record.log_path);
-      if (reporter === undefined) {
-        reporter = new PlotReporter({ ...this.options, record });
-        this.reporters.set(record.log_path, reporter);
-        const run = reporter.run().finally(() => this.running.delete(run));
-        this.running.add(run);
-      }
+      const reporter = this.reporters.get(record.log_path) ?? this.begin(record);
       if (end !== null) reporter.noteEnd(end);
     }
+  }
+
+  private begin(record: PlotRecord): PlotReporter {
+    const reporter = new PlotReporter({ ...this.options, record });
+    this.reporters.set(record.log_path, reporter);
+    const run = reporter
+      .run()
+      .catch((error: unknown) => {
+        this.options.logger.error({ err: error, taskId: record.task_id }, 'a plot is not reported any more');
+        // The next look at the records begins anew.
+        this.reporters.delete(record.log_path);
+        this.seen = '';
+      })
+      .finally(() => this.running.delete(run));
+    this.running.add(run);
+    return reporter;
   }
 }
 

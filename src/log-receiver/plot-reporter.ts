@@ -4,7 +4,8 @@
  * Guarantees: every line that tells something is reported, in order, each once: the next one goes out when talent has
  * answered, and whoever begins anew asks talent for the byte up to which it has been told and goes on there. It ends when
  * it is given up and not before: a talent that knows nothing of the plot may be the wrong one, and one that has heard all
- * may lose it again, so both are asked again later. Memory is bounded: the log is read no faster than talent answers.
+ * may lose it again, so both are asked again later. A line that its parser throws at tells nothing, and what comes after it is
+ * read all the same. Memory is bounded: the log is read no faster than talent answers.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -12,6 +13,7 @@ import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { messageOf, OwlError } from '../runtime/errors.js';
+import { ToldFailures } from '../runtime/told-failures.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { type PlotEnd, type PlotRecord, readPlotRecord } from '../wire/plot-record.js';
@@ -19,7 +21,7 @@ import type { ReportStream } from '../wire/report-stream.js';
 import { sendReport } from '../wire/send-report.js';
 import { type Facts, NOTHING } from './facts.js';
 import { LogFollower } from './log-follower.js';
-import { createParser, isLogFormat, LOG_FORMATS } from './parsers/index.js';
+import { createParser, isLogFormat, LOG_FORMATS, type PlotLogParser } from './parsers/index.js';
 import { toReason } from './parsers/readings.js';
 import { endReport, newsReport } from './plot-reports.js';
 
@@ -60,6 +62,7 @@ export class PlotReporter {
   private readonly options: PlotReporterOptions;
   private readonly logger: Logger;
   private readonly backoff = new Backoff({ firstMs: 200 });
+  private readonly failures: ToldFailures;
   private readonly givenUp = new AbortController();
   private readonly signal: AbortSignal;
   private follower: LogFollower | undefined;
@@ -71,6 +74,7 @@ export class PlotReporter {
     this.options = options;
     const { task_id, attempt } = options.record;
     this.logger = options.logger.child({ taskId: task_id, attempt });
+    this.failures = new ToldFailures(this.logger);
     this.signal = AbortSignal.any([options.signal, this.givenUp.signal]);
   }
 
@@ -176,10 +180,19 @@ export class PlotReporter {
     const { format } = this.options.record;
     if (isLogFormat(format)) {
       const parser = createParser(format);
-      return (line) => parser.feed(line);
+      return (line) => this.factsOf(line, parser);
     }
     this.logger.error({ format, known: LOG_FORMATS }, 'no such log format; nothing of this log is reported');
     return () => NOTHING;
+  }
+
+  private factsOf(line: string, parser: PlotLogParser): Facts {
+    try {
+      return parser.feed(line);
+    } catch (error) {
+      this.failures.tell('parser', error, 'a line of a log can not be parsed; going on behind it', { line });
+      return NOTHING;
+    }
   }
 
   private async send(report: PlotTaskStatus): Promise<Answer> {

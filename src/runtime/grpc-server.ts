@@ -2,7 +2,8 @@
  * A gRPC server for the systems on the runtime: handlers are plain async functions and generators, errors are the taxonomy.
  *
  * Guarantees: every error a handler throws reaches the peer as the status code of its kind with its message, one that is
- * no OwlError as INTERNAL without its inner workings; a stream is written no faster than its peer reads; a peer that goes
+ * no OwlError as INTERNAL without its inner workings; a request of an acknowledged stream that fails is answered by itself and
+ * the stream goes on; a stream is written no faster than its peer reads; a peer that goes
  * away aborts its handler's signal; the server answers gRPC health checks and server reflection.
  */
 
@@ -125,16 +126,23 @@ export function serverStream<Request, Response>(
   };
 }
 
+export interface AcknowledgedStreamOptions<Request, Answer, Response> {
+  /** Requests under way at the most. */
+  readonly inFlight: number;
+  readonly handle: (request: Request, peer: Peer) => Promise<Answer>;
+  /** The answer to a request whose handling threw. */
+  readonly answerFailure: (request: Request, error: unknown) => Answer;
+  /** One message from the answers that are ready in the same turn. */
+  readonly pack: (answers: Answer[]) => Response;
+}
+
 /**
- * A stream of requests of which each gets an answer of its own, several of them in one message: `pack` makes the message
- * from the answers that are ready in the same turn. At most `inFlight` requests are under way, and none is taken while the
- * peer leaves answers unread; then it has to wait.
+ * A stream of requests of which each gets an answer of its own, several of them in one message. At most `inFlight` requests
+ * are under way, and none is taken while the peer leaves answers unread; then it has to wait.
  */
 export function acknowledgedStream<Request, Answer, Response>(
   logger: Logger,
-  inFlight: number,
-  handle: (request: Request, peer: Peer) => Promise<Answer>,
-  pack: (answers: Answer[]) => Response,
+  { inFlight, handle, answerFailure, pack }: AcknowledgedStreamOptions<Request, Answer, Response>,
 ): handleBidiStreamingCall<Request, Response> {
   return (call) => {
     const peer = peerOf(call.getPeer());
@@ -164,6 +172,7 @@ export function acknowledgedStream<Request, Answer, Response>(
       underWay--;
       if (ready.push(answer) === 1) setImmediate(flush);
     };
+    /** Only when no answer could be made of a failure: then nothing else tells the peer. */
     const fail = (error: unknown) => {
       call.emit('error', toServiceError(error, logger, call.getPath()));
     };
@@ -171,7 +180,13 @@ export function acknowledgedStream<Request, Answer, Response>(
     call.on('data', (request: Request) => {
       underWay++;
       if (underWay >= inFlight) call.pause();
-      handle(request, peer).then(settle, fail);
+      handle(request, peer).then(settle, (error: unknown) => {
+        try {
+          settle(answerFailure(request, error));
+        } catch (unanswerable) {
+          fail(unanswerable);
+        }
+      });
     });
     call.on('end', () => {
       ended = true;

@@ -3,12 +3,14 @@
  *
  * Guarantees: every record becomes one plot, once; each is looked at every second and whenever the keeper tells of an end;
  * what talent has given up meanwhile is found out, however slowly talent answers. A plot that can't be settled now is tried
- * again.
+ * again, and one that can't be taken over, looked at or asked about keeps no other from it.
  */
 
 import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
 import { messageOf } from '../runtime/errors.js';
+import { ToldFailures } from '../runtime/told-failures.js';
+import { UnreachableError } from '../wire/call-error.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import { type PlotKey, type PlotRecord, readPlotRecords, removeLeftovers } from '../wire/plot-record.js';
 import { Plot, type PlotEnvironment } from './plot.js';
@@ -30,12 +32,14 @@ export interface PlotsOptions extends PlotEnvironment {
 
 export class Plots {
   private readonly options: PlotsOptions;
+  private readonly failures: ToldFailures;
   private readonly plots = new Map<string, Plot>();
   private readonly lives = new Set<Promise<void>>();
   private looking: readonly Promise<void>[] = [];
 
   constructor(options: PlotsOptions) {
     this.options = options;
+    this.failures = new ToldFailures(options.logger);
   }
 
   /** Takes over what is recorded. To be called once the keeper is known. */
@@ -47,7 +51,7 @@ export class Plots {
     for (const problem of problems) logger.error({ problem }, 'a plot can not be taken over');
     for (const { record } of plots) {
       logger.info({ taskId: record.task_id, pid: record.process.pid }, 'taking over a plot');
-      this.add(record);
+      this.apart(record, () => this.add(record));
     }
     this.looking = [
       this.again(LOOK_EVERY_MS, () => this.look()),
@@ -88,14 +92,14 @@ export class Plots {
   /** Its end is said to be recorded. */
   noteEnded(key: PlotKey): void {
     const plot = this.get(key);
-    plot?.look();
+    this.apart(key, () => plot?.look());
     if (plot?.end !== undefined) this.options.onChange();
   }
 
   look(): void {
     for (const plot of this.all()) {
       const hadEnded = plot.end !== undefined;
-      plot.look();
+      this.apart(plot.record, () => plot.look());
       if (plot.end !== undefined && !hadEnded) this.options.onChange();
     }
   }
@@ -121,19 +125,30 @@ export class Plots {
   }
 
   private async compareWith(tasks: ReadonlyMap<string, PlotTaskStatus>): Promise<void> {
-    const { client, signal } = this.options;
+    const { logger, signal } = this.options;
     for (const plot of this.running()) {
-      const { task_id, attempt, announced } = plot.record;
-      if (!announced) continue;
-      const task = tasks.get(task_id) ?? (await client.status({ task_id }));
+      if (!plot.record.announced) continue;
+      try {
+        await this.compareOne(plot, tasks);
+      } catch (error) {
+        if (error instanceof UnreachableError) throw error;
+        const reason = messageOf(error);
+        logger.info({ taskId: plot.record.task_id, reason }, 'a plot was not compared with talent');
+      }
       if (signal.aborted) return;
-      // A talent that never heard of the task may be the wrong one: that is no reason to end plots.
-      if (task.existed !== true || task.attempt === undefined) continue;
-      // Also of one that is given up: its temp files are found by it.
-      if (task.attempt === attempt) plot.notePlotId(task.plot_details?.id);
-      if (task.attempt > attempt) plot.abandon(`talent is at attempt ${task.attempt}`);
-      else if (OVER.has(task.status ?? '')) plot.abandon(`the task is ${task.status}: ${task.remarks ?? ''}`);
     }
+  }
+
+  private async compareOne(plot: Plot, tasks: ReadonlyMap<string, PlotTaskStatus>): Promise<void> {
+    const { client, signal } = this.options;
+    const { task_id, attempt } = plot.record;
+    const task = tasks.get(task_id) ?? (await client.status({ task_id }));
+    // A talent that never heard of the task may be the wrong one: that is no reason to end plots.
+    if (signal.aborted || task.existed !== true || task.attempt === undefined) return;
+    // Also of one that is given up: its temp files are found by it.
+    if (task.attempt === attempt) plot.notePlotId(task.plot_details?.id);
+    if (task.attempt > attempt) plot.abandon(`talent is at attempt ${task.attempt}`);
+    else if (OVER.has(task.status ?? '')) plot.abandon(`the task is ${task.status}: ${task.remarks ?? ''}`);
   }
 
   /** The signal has aborted: waits until nobody writes any more. */
@@ -162,7 +177,21 @@ export class Plots {
 
   private lookAtSessions(): void {
     const sessions = readSessions();
-    for (const plot of this.running()) plot.lookAtSession(sessions);
+    for (const plot of this.running()) this.apart(plot.record, () => plot.lookAtSession(sessions));
+  }
+
+  /** What goes wrong with one plot is told once and goes on with the next. */
+  private apart({ task_id, attempt }: PlotKey, look: () => void): void {
+    const name = nameOf({ task_id, attempt });
+    try {
+      look();
+      this.failures.forget(name);
+    } catch (error) {
+      this.failures.tell(name, error, 'a plot can not be looked at; trying again', {
+        taskId: task_id,
+        attempt,
+      });
+    }
   }
 
   /** Now and then, until the signal aborts. */

@@ -275,7 +275,8 @@ class RunningSupervisor {
   }
 
   private tell(report: PlotTaskStatus): void {
-    tellTalent({ reports: this.reports, logger: this.logger, signal: this.ending.signal }, report);
+    const { reports, clock, logger } = this;
+    tellTalent({ reports, clock, logger, signal: this.ending.signal }, report);
   }
 
   private nonce(): string {

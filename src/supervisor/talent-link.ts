@@ -2,7 +2,7 @@
  * The supervisor's standing with talent: the lease, and the stream of work that comes with it.
  *
  * Guarantees: while talent can be reached, the lease is held and work arrives; after a break everything that waits is
- * announced again, so nothing is missed; of two supervisors for one worker the later one holds the lease and the earlier
+ * announced again, so nothing is missed; an announcement that can't be followed keeps none behind it from being followed; of two supervisors for one worker the later one holds the lease and the earlier
  * one does not fight for it.
  */
 
@@ -136,12 +136,20 @@ export class TalentLink {
   }
 
   private async takeWork(signal: AbortSignal): Promise<void> {
-    const { client, sessionId, onWork } = this.options;
+    const { client, sessionId, onWork, logger } = this.options;
     const { worker_id = '' } = this.lease ?? {};
     const work = client.work({ worker_id, session_id: sessionId }, signal);
     for await (const { kind, task = {} } of work) {
       this.backoff.reset();
-      if (kind !== undefined && kind !== 'UNKNOWN') onWork(kind, task);
+      if (kind === undefined || kind === 'UNKNOWN') continue;
+      try {
+        onWork(kind, task);
+      } catch (error) {
+        logger.error(
+          { err: error, kind, taskId: task.task_id },
+          'an announcement of talent can not be followed',
+        );
+      }
     }
   }
 

@@ -4,7 +4,6 @@
  * Guarantees: whoever waits is told why, once per reason; an order that can never be started here fails with the reason.
  */
 
-import type { Clock } from '../runtime/clock.js';
 import { messageOf } from '../runtime/errors.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { PlotKey } from '../wire/plot-record.js';
@@ -14,7 +13,6 @@ import { notStartedReport, pendingReport } from './supervisor-reports.js';
 import { type Telling, tellTalent } from './tell-talent.js';
 
 export interface WaitingTasksOptions extends Telling {
-  readonly clock: Clock;
   readonly sessionId: string;
 }
 
@@ -114,7 +112,8 @@ export class WaitingTasks {
     logger.info({ taskId: key.task_id, reason: reason.sentence }, 'a task has to wait');
     this.reportsSent += 1;
     const nonce = `${sessionId}/${this.reportsSent}`;
-    tellTalent(this.options, pendingReport(key, reason.sentence, nonce, clock.now()));
+    const report = pendingReport(key, reason.sentence, nonce, clock.now());
+    tellTalent(this.options, report, () => this.find(key)?.reason?.key === reason.key);
   }
 
   private find({ task_id, attempt }: PlotKey): Waiting | undefined {

@@ -2,11 +2,15 @@
  * What log receivers and supervisors report of their tasks: one report a call, as old peers do, or a stream of them.
  *
  * Guarantees: a report is answered once it is durable; only what is given and differs is stored, so a report sent twice
- * changes nothing; a refused report is answered in-band with the reason, on the stream too, and the stream goes on.
+ * changes nothing; a refused report is answered in-band with the reason, on the stream too, and the stream goes on; so it does
+ * with one that fails inside the service, which is answered as one to send again later and told in the log once, however often
+ * it comes again.
  */
 
-import { OwlError } from '../runtime/errors.js';
+import { messageOf, OwlError } from '../runtime/errors.js';
+import { isRefusal, isTransient } from '../runtime/failure-kinds.js';
 import { acknowledgedStream, type Peer, unary } from '../runtime/grpc-server.js';
+import { ToldFailures } from '../runtime/told-failures.js';
 import type {
   PlotTaskReport,
   PlotTaskReportAck,
@@ -22,8 +26,9 @@ import { nowSeconds, type TalentContext } from './talent-context.js';
 /** Reports of one stream that may wait to become durable; then the peer waits. */
 const REPORTS_IN_FLIGHT = 1024;
 
-export function logReceiverHandlers(talent: TalentContext) {
+export function logReceiverHandlers(talent: Pick<TalentContext, 'logger' | 'system' | 'clock'>) {
   const { logger, system, clock } = talent;
+  const failures = new ToldFailures(logger);
 
   async function record(message: PlotTaskStatus, peer: Peer): Promise<PlotTaskUpdateResponse> {
     const header = readHeader(message, nowSeconds(clock));
@@ -48,23 +53,36 @@ export function logReceiverHandlers(talent: TalentContext) {
     { seq = 0, status = {} }: PlotTaskReport,
     peer: Peer,
   ): Promise<PlotTaskReportAck> {
-    try {
-      return { seq, ...(await record(status, peer)) };
-    } catch (error) {
-      if (!(error instanceof OwlError)) throw error;
-      const retryable =
-        error.kind === 'unavailable' || error.kind === 'retryable' || error.kind === 'conflict';
-      return { seq, is_success: false, msg: error.message, retryable };
-    }
+    const answer = { seq, ...(await record(status, peer)) };
+    failures.forget(whatOf(status));
+    return answer;
+  }
+
+  function acknowledgeFailure({ seq = 0, status = {} }: PlotTaskReport, error: unknown): PlotTaskReportAck {
+    if (isRefusal(error)) return { seq, is_success: false, msg: error.message };
+    if (isTransient(error)) return { seq, is_success: false, msg: messageOf(error), retryable: true };
+    failures.tell(whatOf(status), error, 'a report failed inside the service; its sender sends it again', {
+      taskId: status.task_id,
+    });
+    const msg =
+      error instanceof OwlError
+        ? error.message
+        : 'it failed inside the service, whose log says why; send it again later';
+    return { seq, is_success: false, msg, retryable: true };
   }
 
   return {
     plot_task_update: unary(logger, update),
-    plot_task_report: acknowledgedStream<PlotTaskReport, PlotTaskReportAck, PlotTaskReportAcks>(
-      logger,
-      REPORTS_IN_FLIGHT,
-      acknowledge,
-      (acks) => ({ acks }),
-    ),
+    plot_task_report: acknowledgedStream<PlotTaskReport, PlotTaskReportAck, PlotTaskReportAcks>(logger, {
+      inFlight: REPORTS_IN_FLIGHT,
+      handle: acknowledge,
+      answerFailure: acknowledgeFailure,
+      pack: (acks) => ({ acks }),
+    }),
   };
+}
+
+/** What one report is about: all that fail of one task do so for the same reason, most likely. */
+function whatOf({ task_id: taskId = '' }: PlotTaskStatus): string {
+  return taskId;
 }
