@@ -9,7 +9,7 @@
 import type { ActorSnapshots } from './actor-snapshots.js';
 import type { ActorType } from './actor-type.js';
 import type { CommandMemory } from './command-memory.js';
-import { messageOf, UnusableHistoryError } from './errors.js';
+import { DamagedStreamError, messageOf } from './errors.js';
 import type { EventStore, RecordedEvent, StreamName } from './event-store/event-store.js';
 import { LiveMachine } from './live-machine.js';
 
@@ -31,7 +31,7 @@ export interface Recovery {
   readonly carriedOut: CommandMemory;
 }
 
-/** @throws StoreUnavailableError when the store is away, UnusableHistoryError when it holds what the machine can't take */
+/** @throws StoreUnavailableError when the store is away, DamagedStreamError when it holds what the machine can't take */
 export async function recover(recovery: Recovery): Promise<Live> {
   const restored = restoreSnapshot(recovery);
   if (restored !== undefined) {
@@ -86,8 +86,9 @@ function replay({ stream, carriedOut }: Recovery, live: Live, event: RecordedEve
   try {
     live.machine.take([event]);
   } catch (error) {
-    throw new UnusableHistoryError(
+    throw new DamagedStreamError(
       stream,
+      event.revision,
       `${stream} can't be rebuilt from its history: revision ${event.revision}: ${messageOf(error)}; add the missing transition or upcast`,
       { cause: error },
     );

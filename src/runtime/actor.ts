@@ -111,13 +111,15 @@ export class Actor {
   passivate(): void {
     const { live } = this;
     if (live === undefined) return;
-    this.env.snapshots?.keep(this.stream, () => ({
-      revision: live.revision,
-      eventId: live.eventId,
+    const { revision, eventId, machine } = live;
+    const take = () => ({
+      revision,
+      eventId,
       machineVersion: this.type.version,
-      state: live.machine.persisted(),
+      state: machine.persisted(),
       commands: this.carriedOut.entries(),
-    }));
+    });
+    if (!this.doubtful) this.env.snapshots?.keep(this.stream, take);
     this.drop();
   }
 

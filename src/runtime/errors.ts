@@ -76,14 +76,21 @@ export class StoreUnavailableError extends OwlError {
   }
 }
 
-/** What a stream holds can't be used by this code. It passes when the code or the stream is mended, and not before. */
-export class UnusableHistoryError extends OwlError {
-  override readonly name = 'UnusableHistoryError';
+/**
+ * A stream can't be read whole: an event in it is none that this code understands, or a part of it was deleted. It stays so
+ * until somebody mends it, so asking again changes nothing; nothing behind `revision` is relied on by anybody.
+ */
+export class DamagedStreamError extends OwlError {
+  override readonly name = 'DamagedStreamError';
   readonly stream: string;
+  /** The first one that can't be read. */
+  readonly revision: number;
 
-  constructor(stream: string, message: string, options?: ErrorOptions) {
-    super('unavailable', message, options);
+  /** @param problem what is wrong and what to do, as a whole sentence that names the stream */
+  constructor(stream: string, revision: number, problem: string, options?: ErrorOptions) {
+    super('refused', problem, options);
     this.stream = stream;
+    this.revision = revision;
   }
 }
 

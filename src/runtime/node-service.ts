@@ -1,7 +1,8 @@
 /**
  * The handlers of proto/runtime.proto: what any node on the runtime tells of itself and lets its operators do.
  *
- * Guarantee: nothing that was parked stays unseen, and what can be mended can be applied again without a restart.
+ * Guarantee: nothing that was parked stays unseen, and what can be mended can be applied again without a restart; a node that
+ * refuses its work still answers here, and says why.
  */
 
 import type { Logger } from 'pino';
@@ -17,10 +18,12 @@ const PARKED_SHOWN = 20;
 export interface NodeServiceOptions {
   readonly runtime: Runtime;
   readonly workerId: string;
+  /** Why health says NOT_SERVING; undefined while it does not. */
+  readonly notServing?: () => string | undefined;
   readonly logger: Logger;
 }
 
-export function nodeHandlers({ runtime, workerId, logger }: NodeServiceOptions) {
+export function nodeHandlers({ runtime, workerId, notServing, logger }: NodeServiceOptions) {
   async function status() {
     const { liveActors, caughtUp, share, timers } = runtime.status();
     return {
@@ -28,6 +31,7 @@ export function nodeHandlers({ runtime, workerId, logger }: NodeServiceOptions) 
       live_actors: liveActors,
       caught_up: caughtUp,
       share,
+      not_serving: notServing?.() ?? '',
       readers: runtime.readers().map(readerMessageOf),
       timers: {
         pending: timers.pending,

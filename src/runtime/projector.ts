@@ -100,6 +100,10 @@ export class Projector {
     return this.options.projection.name;
   }
 
+  get categories(): readonly string[] {
+    return this.options.projection.categories;
+  }
+
   /**
    * Creates the table where there is none and begins to follow. When it resolves, the table can be queried; it holds
    * what it held, `caughtUpTo` tells when it holds more.

@@ -2,14 +2,14 @@
  * The commands that follow from one event, sent.
  *
  * Guarantees: they are sent in order, each with an id of its own that a second try has again; one that fails keeps none behind
- * it from being sent, unless it is the store that is away; a refused one counts as sent, and so does one whose target can't be
- * used as it is stored: that is told, and not held against the event, since what follows in the event's stream concerns others.
+ * it from being sent, unless it is the store that is away; a refused one counts as sent, and so does one whose target is damaged:
+ * that is told, and not held against the event, since what follows in the event's stream concerns others as well.
  */
 
 import type { Logger } from 'pino';
 import type { ActorType, Command } from './actor-type.js';
 import type { Clock } from './clock.js';
-import { OwlError, StoreUnavailableError, UnusableHistoryError } from './errors.js';
+import { DamagedStreamError, OwlError, StoreUnavailableError } from './errors.js';
 import type { RecordedEvent } from './event-store/event-store.js';
 import { isRefusal } from './failure-kinds.js';
 import { type CommandExecutor, completeCommand, type Reactor } from './reactor.js';
@@ -47,8 +47,11 @@ async function send(reaction: Reaction, type: ActorType, id: string, command: Co
     await executor.execute(type, id, command);
   } catch (error) {
     const told = { reactor: reactor.name, target: `${type.category}-${id}`, command: command.id };
-    if (error instanceof UnusableHistoryError) {
-      logger.error({ ...told, reason: error.message }, 'the target of a command can not be used; going on');
+    if (error instanceof DamagedStreamError) {
+      logger.error(
+        { ...told, reason: error.message },
+        'the target of a command is damaged; going on with the others',
+      );
     } else if (isRefusal(error)) logger.info({ ...told, reason: error.message }, 'command refused');
     else throw error;
   }

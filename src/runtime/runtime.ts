@@ -3,7 +3,7 @@
  *
  * Guarantees: nothing serves before what it rests on is there, and everything ends in the opposite order; queries that
  * await `readYourWrites` see all this node has acknowledged, and after a restart all that was stored before it, or are
- * refused in time; a node starts while its store is away, and goes on by itself once that is back; when the store turns out to be
+ * refused in time; a query waits for the read models that it names, and for no other; a node starts while its store is away, and goes on by itself once that is back; when the store turns out to be
  * a restored or another one (known-history.ts), nothing that was known of the old one is relied on any more.
  *
  * A second system is another set of declarations. Nothing in this folder knows what the actors are about.
@@ -145,15 +145,17 @@ export class Runtime {
   }
 
   /**
-   * Waits until all read models hold what this node has acknowledged, and everything up to `atLeast`.
+   * Waits until these read models hold what this node has acknowledged of their events, and everything up to `atLeast`.
+   * @param readModels names of the projections that the query reads; default: all
    * @throws OwlError kind `unavailable` when that takes too long, the store is away for instance
    */
-  async readYourWrites(atLeast: Position = START): Promise<void> {
+  async readYourWrites(readModels = this.names(), atLeast: Position = START): Promise<void> {
+    const projectors = readModels.map((name) => this.projector(name));
     const { queryWaitMs = QUERY_WAIT_MS } = this.options;
     const patience = new AbortController();
-    const late = setTimeout(() => patience.abort(this.behindError()), queryWaitMs);
+    const late = setTimeout(() => patience.abort(this.behindError(projectors)), queryWaitMs);
     try {
-      await this.reachNewest(atLeast, patience.signal);
+      await this.reachNewest(projectors, atLeast, patience.signal);
     } finally {
       clearTimeout(late);
     }
@@ -163,9 +165,10 @@ export class Runtime {
    * Waits for the same through outages, for as long as it takes.
    * @throws OwlError kind `unavailable` when the runtime is closed before
    */
-  async caughtUp(): Promise<void> {
+  async caughtUp(readModels = this.names()): Promise<void> {
     await this.inherited.learnt();
-    await this.reachNewest(START, this.closing.signal);
+    const projectors = readModels.map((name) => this.projector(name));
+    await this.reachNewest(projectors, START, this.closing.signal);
   }
 
   onApplied(projection: string, listener: AppliedListener): void {
@@ -205,13 +208,21 @@ export class Runtime {
     return { store, db, history, clock, logger, backoff, problemOf: registry.problemOf.bind(registry) };
   }
 
+  private names(): readonly string[] {
+    return this.projectors.map(({ name }) => name);
+  }
+
   /** When the store turns out to be another one meanwhile, what that holds is waited for. */
-  private async reachNewest(atLeast: Position, signal: AbortSignal): Promise<void> {
+  private async reachNewest(
+    projectors: readonly Projector[],
+    atLeast: Position,
+    signal: AbortSignal,
+  ): Promise<void> {
     for (;;) {
       const inherited = await this.inherited.known(signal);
-      if (inherited === undefined) throw this.behindError();
+      if (inherited === undefined) throw this.behindError(projectors);
       try {
-        await this.reach(inherited, atLeast, signal);
+        await this.reach(projectors, inherited, atLeast, signal);
         return;
       } catch (error) {
         // A position that the caller knows from the old store would never be reached.
@@ -220,12 +231,16 @@ export class Runtime {
     }
   }
 
-  private async reach(inherited: Position, atLeast: Position, signal: AbortSignal): Promise<void> {
-    const { projections } = this.options;
-    const waits = projections.map(({ name, categories }) => {
+  private async reach(
+    projectors: readonly Projector[],
+    inherited: Position,
+    atLeast: Position,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const waits = projectors.map((projector) => {
       // What is of no interest to a read model would only make it wait for news of how far it is.
-      const newest = [inherited, this.system.acknowledged(categories), atLeast];
-      return this.projector(name).caughtUpTo(
+      const newest = [inherited, this.system.acknowledged(projector.categories), atLeast];
+      return projector.caughtUpTo(
         newest.reduce((a, b) => (a > b ? a : b)),
         signal,
       );
@@ -238,8 +253,8 @@ export class Runtime {
     this.inherited.beginAnew();
   }
 
-  private behindError(): OwlError {
-    const problem = this.projectors.map((projector) => projector.status().lastError).find(Boolean);
+  private behindError(projectors: readonly Projector[]): OwlError {
+    const problem = projectors.map((projector) => projector.status().lastError).find(Boolean);
     const why = this.inherited.position === undefined ? 'the event store is away' : problem;
     return new OwlError(
       'unavailable',

@@ -49,6 +49,13 @@ export class StorePresence {
     this.listener(present);
   }
 
+  /** Why it is not there; undefined while it is. For people. */
+  get problem(): string | undefined {
+    return this.awaySince === undefined
+      ? undefined
+      : `the event store is away or takes no writes (${this.reason})`;
+  }
+
   /** The listener is told at once, and then of every change. There is one. */
   follow(listener: (present: boolean) => void): void {
     this.listener = listener;

@@ -89,7 +89,7 @@ export function overlordHandlers(talent: TalentContext) {
   }: PlotTaskIdRequest): Promise<PlotTaskStatus> {
     const only = readStatus('status', inStatus);
     const statuses = only === undefined ? [] : [only];
-    await talent.readYourWrites();
+    await talent.readYourWrites('plot_tasks');
     if (taskId === '') {
       return {
         worker_id: talent.workerId,
@@ -104,7 +104,7 @@ export function overlordHandlers(talent: TalentContext) {
   }
 
   async function statusAll(): Promise<PlotTaskStatusAllResponse> {
-    await talent.readYourWrites();
+    await talent.readYourWrites('plot_tasks');
     return { tasks: talent.tasks.inStatus([]).map(talent.messageOf) };
   }
 
@@ -114,7 +114,7 @@ export function overlordHandlers(talent: TalentContext) {
     const newestFirst = request.newest_first === true;
     const filter = readFilter(request, nowSeconds(clock));
     const after = readPageToken(request.page_token, newestFirst);
-    await talent.readYourWrites();
+    await talent.readYourWrites('plot_tasks');
     // One more than asked for tells whether there is another page.
     const rows = talent.tasks.select(filter, {
       limit: size + 1,

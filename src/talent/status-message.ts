@@ -1,6 +1,13 @@
-/** A row of `plot_tasks` as the contract's PlotTaskStatus: everything that was kept is returned, what nobody gave is left out. */
+/**
+ * A row of `plot_tasks` as the contract's PlotTaskStatus: everything that was kept is returned, what nobody gave is left out.
+ *
+ * Guarantee: a row that can't be shown is shown as far as it names its task, says so, and keeps no other from being shown.
+ */
 
+import type { Logger } from 'pino';
+import { messageOf } from '../runtime/errors.js';
 import type { SqlRow, SqlValue } from '../runtime/sqlite.js';
+import { ToldFailures } from '../runtime/told-failures.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import { writeReported } from './reported-fields.js';
 
@@ -38,6 +45,26 @@ export function statusMessageOf(row: SqlRow, secondsLeft?: number): PlotTaskStat
       is_started: row['started_time'] !== null,
       is_finished: row['status'] === 'finished',
     },
+  };
+}
+
+/** @returns the same as `show`, and for a row that it throws at what names the task */
+export function shownRows(
+  show: (row: SqlRow) => PlotTaskStatus,
+  logger: Logger,
+): (row: SqlRow) => PlotTaskStatus {
+  const failures = new ToldFailures(logger);
+  return (row) => {
+    const taskId = String(row['task_id']);
+    try {
+      const message = show(row);
+      failures.forget(taskId);
+      return message;
+    } catch (error) {
+      failures.tell(taskId, error, 'a task can not be shown', { taskId });
+      const remarks = `this task can't be shown as it is stored (${messageOf(error)}); talent's log says more`;
+      return { ...pick(row, SAME_NAME), existed: true, remarks };
+    }
   };
 }
 

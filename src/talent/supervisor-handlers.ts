@@ -39,14 +39,14 @@ export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: n
 
   async function getPlotTasks(request: PlotStatus): Promise<PlotTaskStatusAllResponse> {
     const status = readStatus('status', request.status);
-    await talent.readYourWrites();
+    await talent.readYourWrites('plot_tasks');
     return { tasks: talent.tasks.inStatus(status === undefined ? WAITING : [status]).map(talent.messageOf) };
   }
 
   async function getPlotByCache(request: GetPlotByCacheRequest): Promise<PlotTaskStatusAllResponse> {
     const status = readStatus('status', request.status);
     const cache1 = rules.given('cache1', request.cache1, rules.isAbsolutePath);
-    await talent.readYourWrites();
+    await talent.readYourWrites('plot_tasks');
     return { tasks: talent.tasks.onCache1(cache1, status).map(talent.messageOf) };
   }
 
@@ -90,7 +90,7 @@ export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: n
   }
 
   async function list(): Promise<SupervisorListResponse> {
-    await talent.readYourWrites();
+    await talent.readYourWrites('supervisors');
     return { supervisors: talent.supervisors().map(supervisorMessageOf) };
   }
 

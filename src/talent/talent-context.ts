@@ -10,6 +10,9 @@ import type { PlotTaskStatus } from '../wire/messages.js';
 import type { SupervisorLeases } from './supervisor-leases.js';
 import type { TaskFeed } from './task-feed.js';
 
+/** What queries read. */
+export type ReadModelName = 'plot_tasks' | 'supervisors';
+
 export interface TalentContext {
   /** This node: whose tasks are meant when a peer names no worker. */
   readonly workerId: string;
@@ -23,8 +26,8 @@ export interface TalentContext {
   readonly leases: SupervisorLeases;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Resolves when the read models hold everything this node has acknowledged: a query waits for it. */
-  readonly readYourWrites: () => Promise<void>;
+  /** Resolves when the named read model holds everything this node has acknowledged: a query of it waits for that. */
+  readonly readYourWrites: (readModel: ReadModelName) => Promise<void>;
 }
 
 /** Now, in Unix seconds as the contract has them. */

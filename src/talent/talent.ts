@@ -2,8 +2,9 @@
  * talent, put together: the plot task service of an owl fleet on the runtime.
  *
  * Guarantees: a data directory has one talent; when `startTalent` resolves, the service answers; `stop` takes no new calls,
- * lets those under way end, writes the checkpoints and gives everything back, last in, first out. While the store is away,
- * health says NOT_SERVING; a talent that starts meanwhile says so too, and goes on by itself when it comes.
+ * lets those under way end, writes the checkpoints and gives everything back, last in, first out. While the store is away or
+ * the table of tasks can't be caught up, so that every write or every query is refused, health says NOT_SERVING and
+ * `owl node status` why; a talent that starts meanwhile says so too, and goes on by itself when it comes.
  */
 
 import { loadSync } from '@grpc/proto-loader';
@@ -14,6 +15,7 @@ import { selectStandingRevision, selectSupervisors, supervisors } from '../../pr
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { openDataDirectory } from '../runtime/data-directory.js';
 import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
+import { Health, watchQueries } from '../runtime/health.js';
 import { nodeHandlers } from '../runtime/node-service.js';
 import { Releasers } from '../runtime/releasers.js';
 import { Runtime, type RuntimeStatus } from '../runtime/runtime.js';
@@ -21,10 +23,10 @@ import { loadProto, serviceOf } from '../wire/proto.js';
 import type { OwlConfig } from './config.js';
 import { logReceiverHandlers } from './log-receiver-handlers.js';
 import { lostSupervisors } from './lost-supervisors.js';
-import { openConfiguredStore } from './open-store.js';
+import { openConfiguredStore, type StorePresence } from './open-store.js';
 import { overlordHandlers } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
-import { statusMessageOf } from './status-message.js';
+import { shownRows, statusMessageOf } from './status-message.js';
 import { supervisorHandlers } from './supervisor-handlers.js';
 import { SupervisorLeases, supervisor } from './supervisor-leases.js';
 import type { TalentContext } from './talent-context.js';
@@ -36,6 +38,8 @@ export interface StartTalentOptions {
   readonly logger: Logger;
   /** Default: the system's. */
   readonly clock?: Clock;
+  /** How long a query waits for its read models. Milliseconds; default: as long as a call to the store may take, or the runtime's. */
+  readonly queryWaitMs?: number;
 }
 
 export interface Talent {
@@ -55,21 +59,18 @@ const DRAIN_MS = 5_000;
  * @throws OwlError kind `refused` when the data directory has a talent already (names its pid) or the address is taken
  * @throws StoreUnavailableError when the data can't be opened
  */
-export async function startTalent({
-  config,
-  logger,
-  clock = systemClock,
-}: StartTalentOptions): Promise<Talent> {
-  const releasers = new Releasers(logger);
+export async function startTalent(options: StartTalentOptions): Promise<Talent> {
+  const releasers = new Releasers(options.logger);
   try {
-    return await start(config, logger, clock, releasers);
+    return await start(options, releasers);
   } catch (error) {
     await releasers.releaseAll();
     throw error;
   }
 }
 
-async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers: Releasers): Promise<Talent> {
+async function start(options: StartTalentOptions, releasers: Releasers): Promise<Talent> {
+  const { config, logger, clock = systemClock } = options;
   const directory = openDataDirectory(config.data, clock);
   releasers.add('data directory', () => directory.release());
   const { store, databasePath, presence, deadlineMs } = await openConfiguredStore(config, directory, logger);
@@ -77,6 +78,7 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
 
   // Only a store of its own needs no deadline: the others are over the network, where more than one node may write.
   const shared = deadlineMs !== undefined;
+  const { queryWaitMs = deadlineMs } = options;
   const runtime = new Runtime({
     store,
     databasePath,
@@ -90,7 +92,7 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
       recoveries: config.limits.recoveries,
     },
     shared,
-    ...(deadlineMs === undefined ? {} : { queryWaitMs: deadlineMs }),
+    ...(queryWaitMs === undefined ? {} : { queryWaitMs }),
   });
   let resuming = Promise.resolve();
   // It may wait for the store, until the runtime is closed.
@@ -102,7 +104,7 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
       tasks: talent.tasks,
       standingRevision: (workerId) => selectStandingRevision(runtime.db, workerId),
       giveUpSeconds: config.leases.give_up_seconds,
-      caughtUp: (position) => runtime.readYourWrites(position),
+      caughtUp: (position) => runtime.readYourWrites([plotTasks.name, supervisors.name], position),
     }),
   );
   await runtime.start();
@@ -110,6 +112,8 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
   runtime.onApplied(supervisors.name, (events) => talent.leases.observe(events));
   releasers.add('leases', () => talent.leases.stop());
   resuming = resumeLeases(runtime, talent);
+
+  const health = followHealth(talent, presence, releasers);
 
   const proto = loadProto('talent');
   const nodeProto = loadProto('runtime');
@@ -128,7 +132,12 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
       {
         name: NODE_SERVICE,
         definition: serviceOf(nodeProto, NODE_SERVICE),
-        handlers: nodeHandlers({ runtime, workerId: talent.workerId, logger }),
+        handlers: nodeHandlers({
+          runtime,
+          workerId: talent.workerId,
+          notServing: () => health.reason,
+          logger,
+        }),
       },
     ],
     packages: [{ ...proto, ...nodeProto, ...loadSync(healthProtoPath) }],
@@ -137,7 +146,7 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
   releasers.add('server', () => server.stop(DRAIN_MS));
   releasers.add('watch streams', () => talent.feed.close());
   let stopping = false;
-  presence.follow((present) => server.setServing(present && !stopping));
+  health.follow((serves) => server.setServing(serves && !stopping));
   logger.info({ address: server.address, workerId: talent.workerId, data: directory.path }, 'talent serves');
   return {
     address: server.address,
@@ -149,6 +158,20 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
       await releasers.releaseAll();
     },
   };
+}
+
+/** Every write is refused while the store is away, every query while its read model can't be caught up. */
+function followHealth(talent: TalentContext, presence: StorePresence, releasers: Releasers): Health {
+  const { clock, logger } = talent;
+  const health = new Health(logger);
+  presence.follow(() => health.note('store', presence.problem));
+  const watching = new AbortController();
+  releasers.add('health', () => watching.abort());
+  // Nearly all queries, and the work of supervisors, rest on this one.
+  const ask = () => talent.readYourWrites('plot_tasks');
+  const tell = (reason: string | undefined) => health.note('queries', reason);
+  void watchQueries({ ask, tell, clock, signal: watching.signal });
+  return health;
 }
 
 function createContext(
@@ -166,20 +189,20 @@ function createContext(
     system,
     store,
     tasks,
-    messageOf: (row) => statusMessageOf(row, timeLeft.of(row)),
+    messageOf: shownRows((row) => statusMessageOf(row, timeLeft.of(row)), logger),
     supervisors: () => selectSupervisors(db),
     feed: new TaskFeed(),
     leases: new SupervisorLeases({ system, clock, logger, nodeId: workerId, shared }),
     clock,
     logger,
-    readYourWrites: () => runtime.readYourWrites(),
+    readYourWrites: (readModel) => runtime.readYourWrites([readModel]),
   };
 }
 
 /** Watches over the leases that are held, once the read model is complete. */
 async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<void> {
   try {
-    await runtime.caughtUp();
+    await runtime.caughtUp([supervisors.name]);
   } catch {
     // Stopped before it was complete: the next start resumes them.
     return;

@@ -24,7 +24,7 @@ export async function* watchTasks(
 ): AsyncGenerator<PlotTaskChange> {
   const changes = talent.feed.follow(signal);
   const shown = new Set<string>();
-  await talent.readYourWrites();
+  await talent.readYourWrites('plot_tasks');
   for (const row of matching(talent, filter)) {
     shown.add(String(row['task_id']));
     yield { task: talent.messageOf(row), initial: true };
@@ -50,7 +50,7 @@ export async function* supervisorWork(
 ): AsyncGenerator<SupervisorWork> {
   const changes = talent.feed.follow(signal);
   const announced = new Map<string, string>();
-  await talent.readYourWrites();
+  await talent.readYourWrites('plot_tasks');
   for (const row of matching(talent, { workerId, statuses: ['received', 'pending', 'stopping'] })) {
     const kind = workKindOf(row, announced);
     if (kind !== undefined) yield { kind, task: talent.messageOf(row) };

@@ -10,6 +10,7 @@ export interface NodeStatus {
   readers?: ReaderStatus[];
   timers?: TimersStatus;
   share?: number;
+  not_serving?: string;
 }
 
 export interface ReaderStatus {

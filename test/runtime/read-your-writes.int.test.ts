@@ -63,5 +63,5 @@ t.test('a query waits for no read model whose events this node has not written',
   await runtime.readYourWrites();
   const row = runtime.db.prepare('SELECT state FROM permits WHERE holder = ?').get('holder');
   t.equal(row?.['state'], 'held', 'its own is there');
-  await t.rejects(runtime.readYourWrites(await store.head()), ofKind('unavailable'));
+  await t.rejects(runtime.readYourWrites(undefined, await store.head()), ofKind('unavailable'));
 });
