@@ -15,6 +15,7 @@ import { systemErrorCode } from '../runtime/system-error.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { type PlotRecord, plotsDirectory, type RecordedPlot, readPlotRecords } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
+import { createParser } from './parsers/index.js';
 import { PlotReporter } from './plot-reporter.js';
 import { takeReceiverLock } from './receiver-lock.js';
 
@@ -32,6 +33,8 @@ export interface LogReceiverOptions {
   readonly logger: Logger;
   /** Default: the system's. */
   readonly clock?: Clock;
+  /** Default: those of `parsers/`. */
+  readonly parserFor?: typeof createParser;
 }
 
 export interface LogReceiver {
@@ -46,6 +49,7 @@ export function startLogReceiver({
   version,
   logger,
   clock = systemClock,
+  parserFor = createParser,
 }: LogReceiverOptions): LogReceiver {
   const releasers = new Releasers(logger);
   releasers.add('lock', takeReceiverLock({ data, server, version }));
@@ -54,7 +58,8 @@ export function startLogReceiver({
   releasers.add('connection', () => talent.close());
   const reports = talent.reports();
   releasers.add('reports', () => reports.close());
-  const plots = new FollowedPlots({ data, talent, reports, clock, logger, signal: stopping.signal });
+  const { signal } = stopping;
+  const plots = new FollowedPlots({ data, talent, reports, clock, logger, signal, parserFor });
   const running = plots.run();
   logger.info({ data, server }, 'the log receiver follows');
   return {
@@ -74,6 +79,7 @@ interface FollowedPlotsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
+  readonly parserFor: typeof createParser;
 }
 
 /** The reporters of all plots that are recorded, each from its announcement until its record is gone. */

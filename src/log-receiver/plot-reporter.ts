@@ -21,7 +21,7 @@ import type { ReportStream } from '../wire/report-stream.js';
 import { sendReport } from '../wire/send-report.js';
 import { type Facts, NOTHING } from './facts.js';
 import { LogFollower } from './log-follower.js';
-import { createParser, isLogFormat, LOG_FORMATS, type PlotLogParser } from './parsers/index.js';
+import { type createParser, isLogFormat, LOG_FORMATS, type PlotLogParser } from './parsers/index.js';
 import { toReason } from './parsers/readings.js';
 import { endReport, newsReport } from './plot-reports.js';
 
@@ -42,6 +42,7 @@ export interface PlotReporterOptions {
   readonly logger: Logger;
   /** Ends it, without an error and without a last word to talent. */
   readonly signal: AbortSignal;
+  readonly parserFor: typeof createParser;
 }
 
 interface Answer {
@@ -177,9 +178,10 @@ export class PlotReporter {
 
   /** A log that nobody can read still ends, and its plot with it. */
   private parser(): (line: string) => Facts {
-    const { format } = this.options.record;
+    const { record, parserFor } = this.options;
+    const { format } = record;
     if (isLogFormat(format)) {
-      const parser = createParser(format);
+      const parser = parserFor(format);
       return (line) => this.factsOf(line, parser);
     }
     this.logger.error({ format, known: LOG_FORMATS }, 'no such log format; nothing of this log is reported');

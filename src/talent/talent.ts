@@ -19,6 +19,7 @@ import { Health, watchQueries } from '../runtime/health.js';
 import { nodeHandlers } from '../runtime/node-service.js';
 import { Releasers } from '../runtime/releasers.js';
 import { Runtime, type RuntimeStatus } from '../runtime/runtime.js';
+import type { SqlRow } from '../runtime/sqlite.js';
 import { loadProto, serviceOf } from '../wire/proto.js';
 import type { OwlConfig } from './config.js';
 import { logReceiverHandlers } from './log-receiver-handlers.js';
@@ -199,19 +200,34 @@ function createContext(
   };
 }
 
-/** Watches over the leases that are held, once the read model is complete. */
+/** Watches over the leases that are held, once the read model is complete. Never rejects. */
 async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<void> {
+  const { logger } = talent;
   try {
     await runtime.caughtUp([supervisors.name]);
   } catch {
     // Stopped before it was complete: the next start resumes them.
     return;
   }
-  for (const row of talent.supervisors()) {
-    const { worker_id: workerId, session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = row;
-    if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') continue;
-    if (typeof workerId !== 'string' || typeof sessionId !== 'string') continue;
-    const lease = { workerId, sessionId, leaseSeconds, nodeId: typeof nodeId === 'string' ? nodeId : null };
-    talent.leases.resume(lease, Number(row['revision']));
+  try {
+    for (const row of talent.supervisors()) resumeLease(talent, row);
+  } catch (error) {
+    logger.error(
+      { err: error },
+      'leases can not be resumed; their supervisors are heard of again by heartbeats',
+    );
+  }
+}
+
+/** One that can't be resumed keeps no other from it. */
+function resumeLease({ leases, logger }: TalentContext, row: SqlRow): void {
+  const { worker_id: workerId, session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = row;
+  if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') return;
+  if (typeof workerId !== 'string' || typeof sessionId !== 'string') return;
+  const lease = { workerId, sessionId, leaseSeconds, nodeId: typeof nodeId === 'string' ? nodeId : null };
+  try {
+    leases.resume(lease, Number(row['revision']));
+  } catch (error) {
+    logger.error({ err: error, workerId }, 'a lease can not be resumed');
   }
 }
