@@ -51,6 +51,16 @@ export class LogChangedError extends OwlError {
   }
 }
 
+/** Nobody can read it at the moment. */
+export class LogUnreadableError extends OwlError {
+  override readonly name = 'LogUnreadableError';
+
+  constructor(path: string, cause: unknown) {
+    const why = `log ${path} can't be read: ${messageOf(cause)}; follow it again once it can be`;
+    super('unavailable', why, { cause });
+  }
+}
+
 /** To be iterated once. Leaving the loop early releases everything. */
 export class LogFollower implements AsyncIterable<LogBatch> {
   readonly #options: FollowOptions;
@@ -71,7 +81,7 @@ export class LogFollower implements AsyncIterable<LogBatch> {
 
   /**
    * @throws LogChangedError
-   * @throws OwlError kind `unavailable` when the file can't be read
+   * @throws LogUnreadableError
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<LogBatch, void, undefined> {
     const { signal } = this.#options;
@@ -184,15 +194,8 @@ export class LogFollower implements AsyncIterable<LogBatch> {
     this.#woken = false;
   }
 
-  #unreadable(error: unknown): OwlError {
-    const { path } = this.#options;
-    return new OwlError(
-      'unavailable',
-      `log ${path} can't be read: ${messageOf(error)}; follow it again once it can be`,
-      {
-        cause: error,
-      },
-    );
+  #unreadable(error: unknown): LogUnreadableError {
+    return new LogUnreadableError(this.#options.path, error);
   }
 }
 

@@ -2,8 +2,9 @@
  * The log receiver: follows the logs of all plots of one machine and reports them to talent.
  *
  * Guarantees: a data directory has one log receiver; a plot is followed from the moment its start is announced until it is
- * settled, and its end is noticed within a fraction of a second; it may be killed at any moment, and the next one goes on
- * where talent was told last; whatever is wrong with one record, log or report, the other plots are reported. It only reads: records and logs are other programs'.
+ * settled, and its end is noticed within a fraction of a second, or two seconds when its keeper can't write it; it may be
+ * killed at any moment, and the next one goes on where talent was told last; whatever is wrong with one record, log or
+ * report, the other plots are reported. It only reads: records, logs and plots are other programs'.
  */
 
 import { statSync } from 'node:fs';
@@ -13,13 +14,22 @@ import { type Clock, systemClock } from '../runtime/clock.js';
 import { Releasers } from '../runtime/releasers.js';
 import { systemErrorCode } from '../runtime/system-error.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
-import { type PlotRecord, plotsDirectory, type RecordedPlot, readPlotRecords } from '../wire/plot-record.js';
+import {
+  type PlotEnd,
+  type PlotKey,
+  type PlotRecord,
+  plotLogPath,
+  plotsDirectory,
+  type RecordedPlot,
+  readPlotRecords,
+} from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { createParser } from './parsers/index.js';
 import { PlotReporter } from './plot-reporter.js';
 import { takeReceiverLock } from './receiver-lock.js';
 
 const LOOK_EVERY_MS = 200;
+const ASK_KEEPER_EVERY_MS = 1_000;
 /** A directory that changed so short ago may change again without looking any newer. */
 const TIMES_ARE_COARSE_MS = 50;
 
@@ -31,11 +41,16 @@ export interface LogReceiverOptions {
   /** Of owl, as its supervisor has to know it. */
   readonly version: string;
   readonly logger: Logger;
+  /** Asks the keeper of that data directory which ends it can't write. Default: nobody is asked. */
+  readonly unwrittenEnds?: UnwrittenEnds;
   /** Default: the system's. */
   readonly clock?: Clock;
   /** Default: those of `parsers/`. */
   readonly parserFor?: typeof createParser;
 }
+
+/** May reject: there is no keeper where nothing runs. */
+export type UnwrittenEnds = (data: string) => Promise<readonly (PlotKey & { readonly end?: PlotEnd })[]>;
 
 export interface LogReceiver {
   /** Ends in order. What was not acknowledged by then is reported by the next one. */
@@ -48,6 +63,7 @@ export function startLogReceiver({
   server,
   version,
   logger,
+  unwrittenEnds = () => Promise.resolve([]),
   clock = systemClock,
   parserFor = createParser,
 }: LogReceiverOptions): LogReceiver {
@@ -59,7 +75,16 @@ export function startLogReceiver({
   const reports = talent.reports();
   releasers.add('reports', () => reports.close());
   const { signal } = stopping;
-  const plots = new FollowedPlots({ data, talent, reports, clock, logger, signal, parserFor });
+  const plots = new FollowedPlots({
+    data,
+    talent,
+    reports,
+    clock,
+    logger,
+    signal,
+    parserFor,
+    unwrittenEnds,
+  });
   const running = plots.run();
   logger.info({ data, server }, 'the log receiver follows');
   return {
@@ -80,6 +105,7 @@ interface FollowedPlotsOptions {
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly parserFor: typeof createParser;
+  readonly unwrittenEnds: UnwrittenEnds;
 }
 
 /** The reporters of all plots that are recorded, each from its announcement until its record is gone. */
@@ -92,6 +118,7 @@ class FollowedPlots {
   private problems: ReadonlySet<string> = new Set();
   /** What the directory looked like when it was last read. */
   private seen = '';
+  private askAt = 0;
 
   constructor(options: FollowedPlotsOptions) {
     this.options = options;
@@ -102,6 +129,7 @@ class FollowedPlots {
     while (!signal.aborted) {
       try {
         this.look();
+        await this.askKeeper();
       } catch (error) {
         logger.error({ err: error }, 'the records of plots can not be read; trying again');
       }
@@ -122,6 +150,19 @@ class FollowedPlots {
     this.problems = new Set(problems);
     this.follow(plots);
     this.seen = isSettled ? String(changed) : '';
+  }
+
+  /** What has ended without a written end: its keeper knows more than the disk takes. */
+  private async askKeeper(): Promise<void> {
+    const { data, clock, unwrittenEnds } = this.options;
+    if (clock.now() < this.askAt) return;
+    this.askAt = clock.now() + ASK_KEEPER_EVERY_MS;
+    const gone = [...this.reporters.values()].filter((reporter) => reporter.hasVanished());
+    if (gone.length === 0) return;
+    // Where no keeper answers, the supervisor writes what is known.
+    const ends = await unwrittenEnds(data).catch(() => []);
+    for (const { task_id, attempt, end } of ends)
+      if (end !== undefined) this.reporters.get(plotLogPath(data, { task_id, attempt }))?.noteEnd(end);
   }
 
   private follow(plots: readonly RecordedPlot[]): void {

@@ -4,8 +4,9 @@
  * Guarantees: every line that tells something is reported, in order, each once: the next one goes out when talent has
  * answered, and whoever begins anew asks talent for the byte up to which it has been told and goes on there. It ends when
  * it is given up and not before: a talent that knows nothing of the plot may be the wrong one, and one that has heard all
- * may lose it again, so both are asked again later. A line that its parser throws at tells nothing, and what comes after it is
- * read all the same. Memory is bounded: the log is read no faster than talent answers.
+ * may lose it again, so both are asked again later. A line that its parser throws at tells nothing, and what comes after it
+ * is read all the same. Memory is bounded: the log is read no faster than talent answers. The log is evidence and its
+ * absence is not: where it does not tell of a finished plot, the plot's file is looked for.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -13,17 +14,20 @@ import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { messageOf, OwlError } from '../runtime/errors.js';
+import { isAlive } from '../runtime/process-identity.js';
 import { ToldFailures } from '../runtime/told-failures.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
+import { findPlotFile, placeOf } from '../wire/plot-file.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
-import { type PlotEnd, type PlotRecord, readPlotRecord } from '../wire/plot-record.js';
+import { identityOf, type PlotEnd, type PlotRecord, readPlotRecord } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { sendReport } from '../wire/send-report.js';
 import { type Facts, NOTHING } from './facts.js';
-import { LogFollower } from './log-follower.js';
+import { LogFollower, LogUnreadableError } from './log-follower.js';
+import { lacksInLog } from './log-gaps.js';
 import { type createParser, isLogFormat, LOG_FORMATS, type PlotLogParser } from './parsers/index.js';
 import { toReason } from './parsers/readings.js';
-import { endReport, newsReport } from './plot-reports.js';
+import { type Beside, endReport, mayBeFinished, newsReport } from './plot-reports.js';
 
 /** A plotter that prints line after line is read in pieces of that many bytes at least, or after so long. */
 const SMALL_BATCH_BYTES = 16_384;
@@ -85,6 +89,11 @@ export class PlotReporter {
     this.follower?.finish();
   }
 
+  /** Its process is gone, and how it ended is not known here. */
+  hasVanished(): boolean {
+    return this.end === undefined && !isAlive(identityOf(this.options.record));
+  }
+
   /** The plot is settled without it: nobody wants to hear more. */
   giveUp(): void {
     this.givenUp.abort();
@@ -124,14 +133,47 @@ export class PlotReporter {
     const reading: Reading = { known: NOTHING, offset: 0, lastLines: [] };
     this.follower = new LogFollower({ path: record.log_path, clock, signal });
     if (this.end !== undefined) this.follower.finish();
-    if (!(await this.tellNews(this.follower, reading, told))) return;
+    const problem = await this.read(this.follower, reading, told);
+    if (problem === 'over') return;
     const { end } = this;
     if (signal.aborted || end === undefined) return;
-    const { stopping } = readPlotRecord(data, record) ?? record;
-    const report = endReport({ ...record, offset: reading.offset }, { ...reading, end, stopping });
+    const now = readPlotRecord(data, record) ?? record;
+    const ending = { ...reading, end, stopping: now.stopping };
+    const beside = mayBeFinished(ending) ? await this.lookBeside(now, ending, problem) : undefined;
+    if (signal.aborted) return;
+    // Nothing is known from a log that can't be read, unless the plot itself says enough.
+    if (problem !== undefined && beside?.file === undefined) throw problem;
+    // A log that was cut short of what talent was told takes nothing back.
+    const offset = Math.max(told, reading.offset);
+    const report = endReport({ ...record, offset }, { ...ending, ...(beside ? { beside } : {}) });
     const { over, refusal } = await this.send(report);
     if (refusal !== undefined && !over)
       throw new OwlError('refused', `talent refuses to hear how the plot has ended: ${refusal}`);
+  }
+
+  /** @returns what kept it from reading all of the log; `over` when talent wants to hear no more */
+  private async read(
+    follower: LogFollower,
+    reading: Reading,
+    told: number,
+  ): Promise<LogUnreadableError | 'over' | undefined> {
+    try {
+      return (await this.tellNews(follower, reading, told)) ? undefined : 'over';
+    } catch (error) {
+      if (error instanceof LogUnreadableError && this.end !== undefined) return error;
+      throw error;
+    }
+  }
+
+  private async lookBeside(
+    record: PlotRecord,
+    { known, end }: { readonly known: Facts; readonly end: PlotEnd },
+    problem: LogUnreadableError | undefined,
+  ): Promise<Beside> {
+    const { clock } = this.options;
+    const look = await findPlotFile(placeOf(record, known), { clock, signal: this.signal });
+    const gaps = problem === undefined ? await lacksInLog(record.log_path) : [problem.message];
+    return { ...look, gaps: [...gaps, ...troublesIn(end)] };
   }
 
   /** The byte up to which talent has been told of this attempt; undefined when it wants to hear no more. */
@@ -209,6 +251,14 @@ export class PlotReporter {
     if (over) this.logger.info({ reason: msg }, 'talent wants to hear no more of this plot');
     return { over, refusal: msg };
   }
+}
+
+/** What the keeper saw of the disk when the plotter ended. */
+function troublesIn({ unwritten, log_disk_full }: PlotEnd): string[] {
+  return [
+    ...(log_disk_full ? ['the disk of its log had no free block when it ended'] : []),
+    ...(unwritten === undefined ? [] : [`its end could not be written at once (${unwritten})`]),
+  ];
 }
 
 function keepLast(lines: string[], line: string): void {

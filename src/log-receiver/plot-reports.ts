@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { PlotTaskStatus } from '../wire/messages.js';
+import { inPlace, type PlotFileLook } from '../wire/plot-file.js';
 import type { PlotEnd, PlotKey } from '../wire/plot-record.js';
 import type { Facts } from './facts.js';
 
@@ -50,6 +51,16 @@ export interface Ending {
   readonly end: PlotEnd;
   /** The supervisor has ended it, and says so itself unless the plot was finished before. */
   readonly stopping: boolean;
+  /** What was looked at beside the log; missing where that can't change anything. */
+  readonly beside?: Beside;
+}
+
+/** The plot's file, and what is known to be wrong with the log, as sentences. */
+export type Beside = PlotFileLook & { readonly gaps: readonly string[] };
+
+/** Its log does not tell of a finished plot, and nothing else speaks against one: its file decides. */
+export function mayBeFinished({ known, end, stopping }: Ending): boolean {
+  return known.finished !== true && (stopping || endedWell(end));
 }
 
 /** Once nothing more can come: how it ended. Of a plot that was stopped only that everything has been told. */
@@ -64,24 +75,44 @@ export function endReport(told: Told, ending: Ending): PlotTaskStatus {
 }
 
 function verdictOn(ending: Ending): PlotTaskStatus {
-  const { known, end, stopping } = ending;
-  const endedWell = end.exit_signal === null && (end.exit_code ?? 0) === 0;
+  const { known, end, stopping, beside } = ending;
+  const finished = { status: 'finished', finished_time: end.ended_time };
   // A plot in its final place is not lost to a stop that came too late.
-  if (known.finished && (endedWell || stopping)) return { status: 'finished', finished_time: end.ended_time };
+  if (known.finished && (endedWell(end) || stopping)) return finished;
+  if (beside?.file !== undefined && mayBeFinished(ending)) {
+    const gaps = ['its log does not tell of its end', ...beside.gaps];
+    return { ...finished, remarks: `${inPlace(beside.file)}; ${gaps.join('; ')}` };
+  }
   return stopping ? {} : { status: 'failed', remarks: failureOf(ending) };
 }
 
+/** As far as anybody knows. */
+function endedWell({ exit_code, exit_signal }: PlotEnd): boolean {
+  return exit_signal === null && (exit_code ?? 0) === 0;
+}
+
 /** A sentence for operators: how the process ended, and why as far as its log says. */
-function failureOf({ known, lastLines, end }: Ending): string {
+function failureOf({ known, lastLines, end, beside }: Ending): string {
   const { exit_code, exit_signal, reason = 'ended, and nobody saw how' } = end;
   const why = known.failed ?? lastLines.join(' / ');
   if (exit_signal !== null) {
     const tellsWhy = known.failed !== undefined || CRASHES.has(exit_signal);
     return join(`killed by ${exit_signal}`, tellsWhy ? why : '');
   }
-  if (exit_code === null) return join(reason, known.failed ?? '');
-  const how = known.finished ? 'after finishing its plot' : 'without finishing a plot';
-  return join(`exited ${exit_code} ${how}`, why);
+  // Only where it may have been finished: what was looked for and not found.
+  const looked = beside?.why === undefined ? [] : [beside.why, ...beside.gaps];
+  const told =
+    exit_code === null
+      ? join(reason, known.failed ?? '')
+      : join(`exited ${exit_code} ${howFar(known, end)}`, why);
+  return [told, ...looked].join('; ');
+}
+
+/** A log on a full disk does not tell that nothing was finished. */
+function howFar({ finished }: Facts, { log_disk_full, unwritten }: PlotEnd): string {
+  if (finished) return 'after finishing its plot';
+  const mayLack = log_disk_full === true || unwritten !== undefined;
+  return mayLack ? 'and its log tells of no finished plot' : 'without finishing a plot';
 }
 
 function join(how: string, why: string): string {

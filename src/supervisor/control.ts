@@ -36,6 +36,8 @@ export interface SupervisorState {
   /** Null while there is none. */
   readonly log_pid: number | null;
   readonly plotter: string;
+  /** Why plotters get no cgroups of their own, by which all that they have started can be found; null when they do. */
+  readonly no_cgroups_reason: string | null;
   readonly plots: readonly PlotStatus[];
   readonly waiting: readonly {
     readonly task_id: string;

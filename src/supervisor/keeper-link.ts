@@ -2,7 +2,8 @@
  * The supervisor's connection to its keeper, which is started whenever there is none.
  *
  * Guarantees: as long as the link is open there is a keeper or one is being started; `keeps` tells whose end will be
- * written by somebody else, and of nobody once the keeper is gone.
+ * written by somebody else, and of nobody once the keeper is gone. An end that the keeper has told without being able to
+ * write it is known here from then on, also when the keeper is gone.
  */
 
 import { spawn } from 'node:child_process';
@@ -13,9 +14,17 @@ import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { messageOf, OwlError } from '../runtime/errors.js';
-import { type PlotKey, type PlotRecord, readPlotRecord } from '../wire/plot-record.js';
-import { keeperSocketPath, type PlotStart } from './keeper.js';
+import {
+  isPlotEnd,
+  type PlotEnd,
+  type PlotKey,
+  type PlotRecord,
+  readPlotRecord,
+} from '../wire/plot-record.js';
+import { type KeptPlot, keeperSocketPath } from './keeper.js';
 import { connectLocally, type LocalPeer } from './local-calls.js';
+import type { PlotStart } from './plot-start.js';
+import { keeperEnvironment } from './plotter-environment.js';
 
 const MAIN = fileURLToPath(new URL('keeper-main.js', import.meta.url));
 /** How often a new keeper is asked whether it is there yet. */
@@ -30,6 +39,8 @@ export interface KeeperLinkOptions {
   readonly logger: Logger;
   /** The end of this plot is recorded. */
   readonly onEnded: (key: PlotKey) => void;
+  /** This plot has ended, and its end can't be written now; see `unwrittenEnd`. */
+  readonly onUnwritten: (key: PlotKey) => void;
   /** The keeper is gone: nobody sees the ends of the plots it kept. */
   readonly onLost: () => void;
 }
@@ -39,6 +50,8 @@ export class KeeperLink {
   private readonly stopping = new AbortController();
   private readonly backoff = new Backoff({ firstMs: 50, longestMs: 5_000 });
   private readonly kept = new Set<string>();
+  /** As many as a keeper keeps at most. */
+  private readonly unwritten = new Map<string, PlotEnd>();
   private peer: LocalPeer | undefined;
   private running: Promise<void> | undefined;
 
@@ -65,6 +78,11 @@ export class KeeperLink {
 
   keeps(key: PlotKey): boolean {
     return this.kept.has(nameOf(key));
+  }
+
+  /** How a plot has ended that the keeper can't write of. */
+  unwrittenEnd(key: PlotKey): PlotEnd | undefined {
+    return this.unwritten.get(nameOf(key));
   }
 
   /**
@@ -116,17 +134,35 @@ export class KeeperLink {
   /** Connects to the keeper that is there, or to a new one. */
   private async reach(): Promise<LocalPeer> {
     const peer = (await this.connect()) ?? (await this.startKeeper());
-    for (const key of keysOf(await peer.call('list'))) this.kept.add(nameOf(key));
+    for (const plot of keptIn(await peer.call('list'))) {
+      this.kept.add(nameOf(plot));
+      this.noteUnwritten(plot, plot.end);
+    }
     this.peer = peer;
     return peer;
   }
 
+  private noteUnwritten(key: PlotKey, end: PlotEnd | undefined): void {
+    if (end === undefined) return;
+    this.options.logger.error(
+      { taskId: key.task_id, reason: end.unwritten },
+      'the keeper can not write how a plot has ended, and keeps it until it can; is the disk full?',
+    );
+    this.unwritten.set(nameOf(key), end);
+    this.options.onUnwritten(key);
+  }
+
   private async connect(): Promise<LocalPeer | undefined> {
     const { data, onEnded } = this.options;
-    const hear = (_event: string, told: unknown): void => {
+    const hear = (event: string, told: unknown): void => {
+      if (event === 'unwritten') {
+        for (const { end, ...key } of keptIn([flat(told)])) this.noteUnwritten(key, end);
+        return;
+      }
       for (const key of keysOf([told])) {
         this.kept.delete(nameOf(key));
         onEnded(key);
+        this.unwritten.delete(nameOf(key));
       }
     };
     return await connectLocally(keeperSocketPath(data), { hear }).catch(() => undefined);
@@ -135,13 +171,14 @@ export class KeeperLink {
   private async startKeeper(): Promise<LocalPeer> {
     const { data, clock } = this.options;
     let failure: Error | undefined;
-    const log = openSync(join(data, 'keeper.log'), 'a', 0o600);
+    const log = openLog(data);
     const keeper = spawn(process.execPath, [MAIN, data], {
       detached: true,
-      stdio: ['ignore', log, log],
+      stdio: ['ignore', log ?? 'ignore', log ?? 'ignore'],
       cwd: data,
+      env: keeperEnvironment(),
     });
-    closeSync(log);
+    if (log !== undefined) closeSync(log);
     keeper.on('error', (error) => {
       failure = error;
     });
@@ -163,6 +200,28 @@ export class KeeperLink {
   }
 }
 
+/** Undefined when there can be none, on a full disk for instance: a keeper is worth more than its log. */
+function openLog(data: string): number | undefined {
+  try {
+    return openSync(join(data, 'keeper.log'), 'a', 0o600);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What a keeper has to write still, asked without a supervisor.
+ * @throws Error of the system when there is no keeper
+ */
+export async function unwrittenEnds(data: string): Promise<KeptPlot[]> {
+  const peer = await connectLocally(keeperSocketPath(data));
+  try {
+    return keptIn(await peer.call('list')).filter(({ end }) => end !== undefined);
+  } finally {
+    peer.close();
+  }
+}
+
 function nameOf({ task_id, attempt }: PlotKey): string {
   return `${task_id}.${attempt}`;
 }
@@ -171,6 +230,21 @@ function nameOf({ task_id, attempt }: PlotKey): string {
 function impossibleIn(answer: unknown): string | undefined {
   if (typeof answer !== 'object' || answer === null || !('impossible' in answer)) return undefined;
   return String(answer.impossible);
+}
+
+/** An end that is none counts as not told. */
+function keptIn(value: unknown): KeptPlot[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter(isKey).map(({ task_id, attempt, ...rest }) => {
+    const end: unknown = 'end' in rest ? rest.end : undefined;
+    return { task_id, attempt, ...(isPlotEnd(end) ? { end } : {}) };
+  });
+}
+
+/** See `UnwrittenEnd`. */
+function flat(told: unknown): unknown {
+  if (typeof told !== 'object' || told === null || !('plot' in told) || !('end' in told)) return undefined;
+  return typeof told.plot === 'object' ? { ...told.plot, end: told.end } : undefined;
 }
 
 function keysOf(value: unknown): PlotKey[] {

@@ -1,11 +1,15 @@
 /**
  * The keeper's process: `node keeper-main.js DATA_DIRECTORY`. A second one for the same directory ends at once, so a
- * supervisor may start one whenever it finds none. SIGTERM ends it unless it has something to keep.
+ * supervisor may start one whenever it finds none. A signal to end ends it unless it has something to keep.
+ *
+ * Guarantee: once it listens, no error ends it: what it keeps is worth more than an orderly end.
  */
 
 import { join } from 'node:path';
 import { systemClock } from '../runtime/clock.js';
+import { messageOf } from '../runtime/errors.js';
 import { tryLock } from '../runtime/sqlite.js';
+import { complain } from './complain.js';
 import { Keeper } from './keeper.js';
 
 const [data] = process.argv.slice(2);
@@ -19,6 +23,9 @@ if (unlock !== undefined) {
     onIdle: () => void keeper.close().then(unlock),
   });
   const listening = keeper.listen();
-  process.on('SIGTERM', () => void listening.then(() => keeper.endWhenIdle()));
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'])
+    process.on(signal, () => void listening.then(() => keeper.endWhenIdle()));
   await listening;
+  for (const trouble of ['uncaughtException', 'unhandledRejection'])
+    process.on(trouble, (error: unknown) => complain(`going on after an error: ${messageOf(error)}`));
 }

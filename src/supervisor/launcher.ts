@@ -9,10 +9,12 @@ import type { Logger } from 'pino';
 import type { Clock } from '../runtime/clock.js';
 import { OwlError } from '../runtime/errors.js';
 import { type PlotRecord, plotLogPath, plotRecordPath, readPlotRecord } from '../wire/plot-record.js';
-import { LOG_EXISTS, type PlotStart } from './keeper.js';
+import { LOG_EXISTS } from './keeper.js';
 import type { KeeperLink } from './keeper-link.js';
 import type { PlotOrder } from './plot-order.js';
 import { endPlotProcesses } from './plot-processes.js';
+import type { PlotStart } from './plot-start.js';
+import { plotterEnvironment } from './plotter-environment.js';
 import { commandFor, findExecutable, type PlotterDeclaration, plotIdSetBy } from './plotters.js';
 
 export interface LauncherOptions {
@@ -80,6 +82,7 @@ export class Launcher {
       plotter: plotter.name,
       temp: plotter.temp,
       plot_id: plotIdSetBy(plotter, order),
+      environment: plotterEnvironment(plotter.environment),
     };
   }
 }

@@ -96,6 +96,8 @@ function listen(server: Server, path: string): Promise<void> {
     server.once('error', reject);
     server.listen(path, () => {
       server.off('error', reject);
+      // One peer that can't be accepted, for want of descriptors for instance, calls again.
+      server.on('error', () => undefined);
       resolve();
     });
   });

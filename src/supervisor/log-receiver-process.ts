@@ -15,6 +15,7 @@ import { messageOf } from '../runtime/errors.js';
 import { identifyChild, isAlive, type ProcessIdentity } from '../runtime/process-identity.js';
 import { systemErrorCode } from '../runtime/system-error.js';
 import { type LogReceiverIdentity, readLogReceiver } from '../wire/log-receiver-identity.js';
+import { logReceiverEnvironment } from './plotter-environment.js';
 
 /** One that lived so long was well: its successor need not wait. */
 const WELL_AFTER_MS = 10_000;
@@ -138,7 +139,12 @@ export class LogReceiverProcess {
     const [program = '', ...args] = argv;
     try {
       // Its log goes where the supervisor's goes.
-      const child = spawn(program, args, { detached: true, stdio: ['ignore', 'ignore', 2], cwd: data });
+      const child = spawn(program, args, {
+        detached: true,
+        stdio: ['ignore', 'ignore', 2],
+        cwd: data,
+        env: logReceiverEnvironment(),
+      });
       child.on('error', (error) =>
         logger.error({ reason: messageOf(error) }, 'no log receiver can be started'),
       );

@@ -13,6 +13,7 @@ import type { PlotTaskStatus } from '../wire/messages.js';
 import type { Controls, PlotStatus, SupervisorState } from './control.js';
 import type { LogReceiverProcess } from './log-receiver-process.js';
 import type { Plot } from './plot.js';
+import { findCgroupPlace } from './plot-cgroup.js';
 import type { Plots } from './plots.js';
 import type { Starter } from './starter.js';
 import { remarkReport } from './supervisor-reports.js';
@@ -49,6 +50,7 @@ export class OperatorControls implements Controls {
 
   status(): SupervisorState {
     const { data, server, plotter, plots, starter, talent, logReceiver } = this.options;
+    const place = findCgroupPlace();
     return {
       pid: process.pid,
       data,
@@ -59,6 +61,7 @@ export class OperatorControls implements Controls {
       draining: isDraining(data),
       log_pid: logReceiver.pid ?? null,
       plotter,
+      no_cgroups_reason: place.directory === undefined ? place.reason : null,
       plots: plots.all().map((plot) => this.statusOf(plot)),
       waiting: starter.list(),
     };

@@ -1,18 +1,21 @@
 /**
  * Whether and how a plotter has ended, and whether talent knows.
  *
- * Guarantee: what a keeper has written counts; only where no keeper will ever write is it told from the process, and then
- * it says that nobody saw the end, and what is known instead.
+ * Guarantees: what a keeper has written or told counts; only where no keeper will ever write is it told from the process, and
+ * then it says that nobody saw the end, and what is known instead. A plot whose file is in its place is not called stopped.
  */
 
 import { statSync } from 'node:fs';
 import type { Clock } from '../runtime/clock.js';
 import { identifyProcess, isAlive } from '../runtime/process-identity.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
+import { findPlotFile, inPlace, type LookOptions, placeOf } from '../wire/plot-file.js';
 import { identityOf, type PlotEnd, type PlotRecord, readPlotEnd, writePlotEnd } from '../wire/plot-record.js';
+import { finishedReport } from './supervisor-reports.js';
 
 /**
  * @param isKept true while a keeper will write this plot's end
+ * @param known what its keeper has told of the end, if it was not able to write it
  * @returns null while it runs, or while its end is still to be written
  * @throws Error when an end can't be read or written
  */
@@ -21,15 +24,17 @@ export function findEnd(
   record: PlotRecord,
   isKept: () => boolean,
   clock: Clock,
+  known?: PlotEnd,
 ): PlotEnd | null {
   const written = readPlotEnd(data, record);
   if (written !== null || isAlive(identityOf(record)) || isKept()) return written;
-  writePlotEnd(data, record, {
+  const vanished = (): PlotEnd => ({
     exit_code: null,
     exit_signal: null,
     ended_time: clock.now() / 1000,
     reason: reasonOfVanishing(record),
   });
+  writePlotEnd(data, record, known ?? vanished());
   // Its keeper may have written it at the last moment.
   return readPlotEnd(data, record);
 }
@@ -43,6 +48,21 @@ export function isEndTold(
   const isHowTold =
     (exit_code ?? null) === (end?.exit_code ?? null) && (exit_signal ?? null) === (end?.exit_signal ?? null);
   return isHowTold && log_offset >= sizeOf(log_path);
+}
+
+/**
+ * Of a plot that is being stopped, once all that can be read of its log is told: its report when it was finished before the
+ * stop came. Undefined when its file is not in its place.
+ */
+export async function finishedAfterAll(
+  record: PlotRecord,
+  end: PlotEnd | undefined,
+  waiting: LookOptions,
+): Promise<PlotTaskStatus | undefined> {
+  // A destination that does not answer must not hold up a stop.
+  const { file } = await findPlotFile(placeOf(record), waiting).catch(() => ({ file: undefined }));
+  if (file === undefined || end === undefined) return undefined;
+  return finishedReport(record, end, `finished before it was stopped: ${inPlace(file)}`);
 }
 
 /** 0 when it is gone: then there is nothing to wait for. */

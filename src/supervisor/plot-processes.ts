@@ -1,23 +1,24 @@
 /**
- * The processes of a plot. A plotter leads a process group and a session, and it and whatever it starts carry a mark in
- * their environment: so a plot's processes are found even when the plotter is dead or was started by a keeper that is, and
- * those that have cleared their environment by the session.
+ * The processes of a plot, found in four ways. It and whatever it starts carry a mark in their environment. It leads a
+ * session, for those that have cleared that. It has children, and they have, for those that have left the session: who was
+ * seen as one while its parent lived stays known. It has a cgroup of its own where one could be made, for those whose
+ * parents are gone before anybody has looked.
  *
- * Guarantee: a signal goes to processes of that plot and to no other, whoever has their pids meanwhile.
+ * Guarantees: a signal goes to processes of that plot and to no other, whoever has their pids meanwhile. Without a cgroup
+ * one may remain that clears its environment, leaves the session and loses its parent between two looks.
  */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
 import type { Clock } from '../runtime/clock.js';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../runtime/process-identity.js';
 import { systemErrorCode } from '../runtime/system-error.js';
+import { plotCgroups, processesInCgroup, removePlotCgroup } from './plot-cgroup.js';
+import { type ProcessTable, pids, readProcesses, sessionOf } from './process-table.js';
 
 /** Its value is the path of the plot's record, which is one per plot on a machine. */
 export const PLOT_VARIABLE = 'OWL_PLOT';
-
-/** Where the session stands in /proc/PID/stat, counted from 0 behind the name in parentheses; see proc(5). */
-const SESSION_FIELD = 3;
 
 /** Told of every process that could not be signalled, also again and again. */
 type OnRefused = (pid: number, error: unknown) => void;
@@ -31,7 +32,7 @@ export function signalPlotter(plotter: ProcessIdentity, signal: NodeJS.Signals):
 export interface EndPlotterOptions {
   readonly plotter: ProcessIdentity;
   /** Looked at before the plotter goes. */
-  readonly session: PlotterSession;
+  readonly family: PlotterFamily;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
   readonly clock: Clock;
@@ -43,7 +44,7 @@ export interface EndPlotterOptions {
 
 /** SIGTERM, after the grace SIGKILL, and that again until the signal aborts. Never rejects. */
 export async function endPlotter(options: EndPlotterOptions): Promise<void> {
-  const { plotter, session, graceMs, clock, logger, signal, onRefused } = options;
+  const { plotter, family, graceMs, clock, logger, signal, onRefused } = options;
   const attempt = (act: () => void): void => {
     try {
       act();
@@ -51,7 +52,7 @@ export async function endPlotter(options: EndPlotterOptions): Promise<void> {
       onRefused(plotter.pid, error);
     }
   };
-  attempt(() => session.look());
+  attempt(() => family.look());
   attempt(() => {
     signalPlotter(plotter, 'SIGTERM');
     // One that is suspended has to wake up to hear it.
@@ -66,43 +67,48 @@ export async function endPlotter(options: EndPlotterOptions): Promise<void> {
   }
 }
 
-/** Pids by session, of all processes there are. */
-export type Sessions = ReadonlyMap<number, readonly number[]>;
-
-/** Reads all of /proc: once for all plots. */
-export function readSessions(): Sessions {
-  const sessions = new Map<number, number[]>();
-  for (const pid of pids()) {
-    const session = sessionOf(pid);
-    if (session !== undefined) sessions.set(session, [...(sessions.get(session) ?? []), pid]);
-  }
-  return sessions;
-}
-
 /**
- * Who belongs to the session of a plotter. Its number is the plotter's pid, which another process may get, and lead a
- * session with, once the session is empty: it is certain whose it is as long as somebody lives in it who is known to
- * belong to the plotter. So look while the plotter lives, and now and then.
+ * Who belongs to a plotter. The number of its session is its pid, which another process may get, and lead a session with,
+ * once the session is empty: it is certain whose it is as long as somebody lives in it who is known to belong to the
+ * plotter. A parent's pid is certain while the parent lives. So look while the plotter lives, and now and then.
  */
-export class PlotterSession {
+export class PlotterFamily {
   private readonly plotter: ProcessIdentity;
+  private readonly cgroups: readonly string[];
   private known: readonly ProcessIdentity[];
 
-  constructor(plotter: ProcessIdentity) {
+  /** @param cgroups where only processes of this plot are */
+  constructor(plotter: ProcessIdentity, cgroups: readonly string[] = []) {
     this.plotter = plotter;
+    this.cgroups = cgroups;
     this.known = [plotter];
   }
 
   /** @returns those that are alive, apart from the plotter. */
-  look(sessions: Sessions = readSessions()): ProcessIdentity[] {
+  look(table: ProcessTable = readProcesses()): ProcessIdentity[] {
     const number = this.plotter.pid;
-    const found = (sessions.get(number) ?? []).flatMap((pid) => identifyMember(pid, number) ?? []);
     const living = this.known.filter(isAlive);
-    // Asked after those were found: who belongs to it now has belonged to it then, for nobody comes back to a session.
+    // Asked after the table was read: who belongs to it now has belonged to it then, for nobody comes back to a session.
     const isCertain = living.some((one) => sessionOf(one.pid) === number && isAlive(one));
-    this.known = isCertain ? unique([...living, ...found]) : living;
+    const members = isCertain ? [...living, ...(table.bySession.get(number) ?? [])] : living;
+    this.known = withDescendants([...members, ...this.cgroups.flatMap(processesInCgroup)], table);
     return this.known.filter(({ pid }) => pid !== number);
   }
+}
+
+/** Those of them that live, and their children, and theirs. */
+function withDescendants(members: readonly ProcessIdentity[], table: ProcessTable): ProcessIdentity[] {
+  const found = new Map<number, ProcessIdentity>();
+  const waiting: ProcessIdentity[] = [...members];
+  // Grows while it is gone through.
+  for (const next of waiting) {
+    // Alive after the table was read, so its pid was its own when its children were listed.
+    if (found.has(next.pid) || !isAlive(next)) continue;
+    const { bootId, pid, startTime } = next;
+    found.set(pid, { bootId, pid, startTime });
+    waiting.push(...(table.byParent.get(pid) ?? []));
+  }
+  return [...found.values()];
 }
 
 /** Every living process that carries the plot's mark. Reads all of /proc, so ask when a plot ends, not in a loop. */
@@ -115,8 +121,10 @@ export function findPlotProcesses(recordPath: string): ProcessIdentity[] {
 }
 
 export interface EndRestOptions {
-  /** Default: they are found by their mark alone. */
-  readonly session?: PlotterSession;
+  /** Default: they are found by their mark and their cgroup alone. */
+  readonly family?: PlotterFamily;
+  /** As the record has it. */
+  readonly cgroup?: string | undefined;
   /** Default: what can't be killed is an error. */
   readonly onRefused?: OnRefused;
 }
@@ -126,12 +134,19 @@ export async function endPlotProcesses(
   recordPath: string,
   clock: Clock,
   signal: AbortSignal,
-  { session, onRefused = raise }: EndRestOptions = {},
+  { family, cgroup, onRefused = raise }: EndRestOptions = {},
 ): Promise<number> {
   const backoff = new Backoff({ firstMs: 5, longestMs: 2_000 });
   const ended = new Set<number>();
+  const cgroups = plotCgroups(recordPath, cgroup);
   for (;;) {
-    const left = unique([...findPlotProcesses(recordPath), ...(session?.look() ?? [])]);
+    const found = [
+      ...findPlotProcesses(recordPath),
+      ...cgroups.flatMap(processesInCgroup),
+      ...(family?.look() ?? []),
+    ];
+    const left = unique(found).filter(({ pid }) => pid > 1 && pid !== process.pid);
+    if (left.length === 0) cgroups.forEach(removePlotCgroup);
     if (left.length === 0 || signal.aborted) return ended.size;
     for (const { pid } of left) {
       ended.add(pid);
@@ -151,28 +166,6 @@ function raise(_pid: number, error: unknown): never {
 
 function unique(processes: readonly ProcessIdentity[]): ProcessIdentity[] {
   return [...new Map(processes.map((one) => [one.pid, one])).values()];
-}
-
-/** Undefined when it is no member of that session. */
-function identifyMember(pid: number, session: number): ProcessIdentity | undefined {
-  const member = identifyProcess(pid);
-  if (member === undefined || sessionOf(pid) !== session) return undefined;
-  // Still the same: so that session was its own.
-  return isAlive(member) ? member : undefined;
-}
-
-/** Undefined when it has ended. */
-function sessionOf(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[SESSION_FIELD]);
-  } catch {
-    return undefined;
-  }
-}
-
-function pids(): number[] {
-  return readdirSync('/proc').flatMap((name) => (/^[0-9]+$/.test(name) ? Number(name) : []));
 }
 
 function carries(pid: number, mark: string): boolean {

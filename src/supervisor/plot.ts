@@ -24,14 +24,10 @@ import {
 import type { ReportStream } from '../wire/report-stream.js';
 import { sendReport } from '../wire/send-report.js';
 import { KeptRecord } from './kept-record.js';
-import { findEnd, isEndTold } from './plot-end.js';
-import {
-  endPlotProcesses,
-  endPlotter,
-  PlotterSession,
-  type Sessions,
-  signalPlotter,
-} from './plot-processes.js';
+import { plotCgroups } from './plot-cgroup.js';
+import { findEnd, finishedAfterAll, isEndTold } from './plot-end.js';
+import { endPlotProcesses, endPlotter, PlotterFamily, signalPlotter } from './plot-processes.js';
+import type { ProcessTable } from './process-table.js';
 import { remarkReport, startedReport, stoppedReport } from './supervisor-reports.js';
 import { tellTalent } from './tell-talent.js';
 import { removeTempFiles } from './temp-files.js';
@@ -53,17 +49,20 @@ export interface PlotEnvironment {
   readonly logPid: () => number | undefined;
   /** True while a keeper will write this plot's end. */
   readonly isKept: (key: PlotKey) => boolean;
+  /** What the keeper has told of an end that it can't write. */
+  readonly unwrittenEnd: (key: PlotKey) => PlotEnd | undefined;
 }
 
 export class Plot {
   private readonly env: PlotEnvironment;
   private readonly logger: Logger;
   private readonly kept: KeptRecord;
-  private readonly session: PlotterSession;
+  private readonly family: PlotterFamily;
   /** Aborts when the plotter has ended, and when nobody watches any more. */
   private readonly over = new AbortController();
   private readonly told = new Set<string>();
   private seenEnd: PlotEnd | undefined;
+  private isEndWritten = false;
   private isEnding = false;
   private abandoned = false;
   private missed = false;
@@ -73,7 +72,8 @@ export class Plot {
     const { task_id, attempt } = record;
     this.logger = env.logger.child({ taskId: task_id, attempt });
     this.kept = new KeptRecord(env.data, record, this.logger);
-    this.session = new PlotterSession(identityOf(record));
+    const cgroups = plotCgroups(plotRecordPath(env.data, record), record.cgroup);
+    this.family = new PlotterFamily(identityOf(record), cgroups);
   }
 
   get record(): PlotRecord {
@@ -100,20 +100,24 @@ export class Plot {
 
   /** Looks whether it has ended. To be called now and then, and when there is a reason to think so. */
   look(): void {
-    const { data, clock, isKept } = this.env;
+    const { data, clock, isKept, unwrittenEnd } = this.env;
     this.kept.catchUp();
-    if (this.seenEnd !== undefined) return;
+    if (this.isEndWritten) return;
+    const unwritten = unwrittenEnd(this.record);
+    if (unwritten !== undefined) this.noteEnd(unwritten);
     try {
-      const end = findEnd(data, this.record, () => isKept(this.record), clock);
-      if (end !== null) this.noteEnd(end);
+      const end = findEnd(data, this.record, () => isKept(this.record), clock, this.seenEnd);
+      if (end === null) return;
+      this.isEndWritten = true;
+      this.noteEnd(end);
     } catch (error) {
       this.logger.error({ err: error }, 'the end of a plot could not be read or written; trying again');
     }
   }
 
   /** Takes note of what the plotter has started by now. To be called now and then, before it ends. */
-  lookAtSession(sessions: Sessions): void {
-    if (this.seenEnd === undefined) this.session.look(sessions);
+  lookAtFamily(table: ProcessTable): void {
+    if (this.seenEnd === undefined) this.family.look(table);
   }
 
   /** Ends it: SIGTERM, after the grace SIGKILL. Its reports follow once it has ended. Again changes nothing. */
@@ -124,7 +128,7 @@ export class Plot {
     this.kept.change({ stopping: true, suspended: false });
     void endPlotter({
       plotter: identityOf(this.record),
-      session: this.session,
+      family: this.family,
       graceMs: stopGraceMs,
       clock,
       logger: this.logger,
@@ -198,7 +202,8 @@ export class Plot {
   private async endRest(): Promise<void> {
     const { data, clock, signal } = this.env;
     const ended = await endPlotProcesses(plotRecordPath(data, this.record), clock, signal, {
-      session: this.session,
+      family: this.family,
+      cgroup: this.record.cgroup,
       onRefused: (pid, error) => this.tellCannotEnd(pid, error),
     });
     if (ended > 0) this.logger.warn({ ended }, 'the plotter had left processes behind; they were killed');
@@ -252,12 +257,13 @@ export class Plot {
   }
 
   private async reportStopped(): Promise<void> {
-    const problems = await removeTempFiles(this.record);
+    const report =
+      (await finishedAfterAll(this.record, this.seenEnd, this.env)) ??
+      stoppedReport(this.record, this.seenEnd, await removeTempFiles(this.record));
     try {
-      const { is_success, msg } = await this.env.reports.send(
-        stoppedReport(this.record, this.seenEnd, problems),
-      );
-      if (is_success !== true) this.logger.warn({ reason: msg }, 'talent refused that a plot is stopped');
+      const { is_success, msg } = await this.env.reports.send(report);
+      if (is_success !== true)
+        this.logger.warn({ reason: msg }, 'talent refused how a stopped plot has ended');
     } catch (error) {
       if (!this.env.signal.aborted) throw error;
     }

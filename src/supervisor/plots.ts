@@ -14,10 +14,10 @@ import { UnreachableError } from '../wire/call-error.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import { type PlotKey, type PlotRecord, readPlotRecords, removeLeftovers } from '../wire/plot-record.js';
 import { Plot, type PlotEnvironment } from './plot.js';
-import { readSessions } from './plot-processes.js';
+import { readProcesses } from './process-table.js';
 
 const LOOK_EVERY_MS = 1_000;
-const LOOK_AT_SESSIONS_EVERY_MS = 10_000;
+const LOOK_AT_FAMILIES_EVERY_MS = 10_000;
 const ASK_TALENT_EVERY_MS = 60_000;
 const RUNNING = ['started', 'running', 'stopping'];
 const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
@@ -55,7 +55,7 @@ export class Plots {
     }
     this.looking = [
       this.again(LOOK_EVERY_MS, () => this.look()),
-      this.again(LOOK_AT_SESSIONS_EVERY_MS, () => this.lookAtSessions()),
+      this.again(LOOK_AT_FAMILIES_EVERY_MS, () => this.lookAtFamilies()),
     ];
     // Nobody waits for its end: after the signal it changes nothing.
     void this.again(ASK_TALENT_EVERY_MS, () => this.compareWithTalent());
@@ -175,9 +175,9 @@ export class Plots {
     onChange();
   }
 
-  private lookAtSessions(): void {
-    const sessions = readSessions();
-    for (const plot of this.running()) this.apart(plot.record, () => plot.lookAtSession(sessions));
+  private lookAtFamilies(): void {
+    const table = readProcesses();
+    for (const plot of this.running()) this.apart(plot.record, () => plot.lookAtFamily(table));
   }
 
   /** What goes wrong with one plot is told once and goes on with the next. */

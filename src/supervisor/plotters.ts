@@ -12,6 +12,7 @@ import type { Logger } from 'pino';
 import { messageOf, OwlError } from '../runtime/errors.js';
 import { PACKAGE_ROOT } from '../wire/package-root.js';
 import { type PlotOrder, plotIdFor } from './plot-order.js';
+import { PLOT_VARIABLE } from './plot-processes.js';
 
 export interface PlotterDeclaration {
   readonly name: string;
@@ -26,6 +27,8 @@ export interface PlotterDeclaration {
   readonly temp: readonly string[];
   /** The directories it fills. What it does not fill is not checked for space. */
   readonly fills: readonly ('cache' | 'dest')[];
+  /** Names of variables that it gets to see beside those that every plotter has; see plotter-environment.ts. Default: none. */
+  readonly environment?: readonly string[];
 }
 
 /** What can stand between braces in an argv. */
@@ -57,6 +60,8 @@ const PLACEHOLDER = /\{([a-z0-9_]+)\}/g;
 const CONTRACT = /^t?xch1[a-z0-9]+$/;
 const HEX_KEY = /^(0x)?[0-9a-fA-F]+$/;
 
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
 /** A file name with the plot's id, which is too long to be part of another name, and an end that no finished plot has. */
 const TEMP_PATTERN = /^(?:[^/{}]|\{ksize\})*\{plot_id\}(?:[^/{}]|\{ksize\})*tmp$/;
 
@@ -87,7 +92,7 @@ export function plotIdSetBy({ argv }: PlotterDeclaration, order: PlotOrder): str
 }
 
 /** What is wrong with a declaration, as rules for whoever wrote it. */
-export function problemsOf({ argv, temp }: PlotterDeclaration): string[] {
+export function problemsOf({ argv, temp, environment = [] }: PlotterDeclaration): string[] {
   const [program] = argv;
   const unknown = argv
     .flat()
@@ -101,6 +106,12 @@ export function problemsOf({ argv, temp }: PlotterDeclaration): string[] {
       .map(
         (pattern) =>
           `temp pattern "${pattern}" must be a file name with {plot_id}, and {ksize} at the most beside it, that ends with tmp, so that it fits neither another plot's files nor a finished plot`,
+      ),
+    ...environment
+      .filter((name) => !VARIABLE.test(name) || name === PLOT_VARIABLE)
+      .map(
+        (name) =>
+          `environment "${name}" must be the name of a variable, letters, digits and underscores, and not ${PLOT_VARIABLE}, which owl sets; its value comes from the supervisor's environment`,
       ),
   ];
 }

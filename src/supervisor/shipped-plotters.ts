@@ -20,6 +20,8 @@ export const SHIPPED_PLOTTERS: readonly PlotterDeclaration[] = [
     format: 'chia',
     temp: CHIAPOS_TEMP,
     fills: ['cache', 'dest'],
+    // Where its configuration is, if not below HOME.
+    environment: ['CHIA_ROOT'],
   },
   {
     name: 'chiapos',

@@ -7,6 +7,7 @@
  * 4 plots (a k18 took 3.5). All of this is for uncompressed plots.
  */
 
+import { finalBytes } from '../wire/plot-file.js';
 import type { PlotterDeclaration } from './plotters.js';
 
 const GIB = 2 ** 30;
@@ -20,11 +21,6 @@ const TEMP_PER_PLOT = 2.5;
 const TEMP_PER_SMALL_PLOT = 4;
 /** The second temp directory holds the plot in the making: madMAx asks for 110 GiB at k32. */
 const SECOND_TEMP_PER_PLOT = 1.085;
-
-/** Bytes of the finished plot. */
-export function finalBytes(ksize: number): number {
-  return Math.ceil((2 * ksize + 1) * 2 ** (ksize - 1) * 0.78005);
-}
 
 /** Bytes that a plot takes at its largest while it is made, in all its temp directories together. */
 export function tempBytes(ksize: number): number {

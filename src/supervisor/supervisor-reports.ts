@@ -62,6 +62,16 @@ export function stoppedReport(
   };
 }
 
+/** A stop came too late: its plot is in its place. */
+export function finishedReport(key: PlotKey, end: PlotEnd, remarks: string): PlotTaskStatus {
+  return {
+    ...stoppedReport(key, end, [remarks]),
+    ...header(key, 'finished'),
+    status: 'finished',
+    finished_time: end.ended_time,
+  };
+}
+
 function header({ task_id, attempt }: PlotKey, kind: string, nonce = ''): PlotTaskStatus {
   const name = `${COMMAND_NAMESPACE}/${task_id}/${attempt}/${kind}/${nonce}`;
   return { task_id, for_attempt: attempt, command_id: createHash('sha256').update(name).digest('hex') };

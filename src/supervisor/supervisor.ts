@@ -156,6 +156,7 @@ class RunningSupervisor {
     this.keeper = new KeeperLink({
       ...common,
       onEnded: (key) => this.plots.noteEnded(key),
+      onUnwritten: (key) => this.plots.noteEnded(key),
       onLost: () => this.plots.look(),
     });
     this.logReceiver = new LogReceiverProcess({
@@ -170,6 +171,7 @@ class RunningSupervisor {
       stopGraceMs: config.grace_seconds * 1000,
       logPid: () => this.logReceiver.pid,
       isKept: (key) => this.keeper.keeps(key),
+      unwrittenEnd: (key) => this.keeper.unwrittenEnd(key),
       workerId: () => this.talent.workerId,
       onChange: () => this.starter.wake(),
     });

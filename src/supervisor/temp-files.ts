@@ -4,14 +4,15 @@
  *
  * Guarantees: only plain files directly in the given directories whose whole name fits are counted or removed. No link is
  * followed, no directory is entered, and while the plot's id is not known nothing fits. What can't be looked at counts as
- * nothing, and is told where files are to be removed.
+ * nothing, and is told where files are to be removed. A file that a process has open stays, and is told of too.
  */
 
 import { lstat, readdir, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { messageOf } from '../runtime/errors.js';
 import { systemErrorCode } from '../runtime/system-error.js';
 import type { PlotRecord } from '../wire/plot-record.js';
+import { whoHasOpen } from './open-files.js';
 
 export type TempOwner = Pick<PlotRecord, 'ksize' | 'plot_id' | 'temp' | 'cache1' | 'cache2' | 'dest_path'>;
 
@@ -49,7 +50,16 @@ export async function findTempFiles(owner: TempOwner, listing: Listing = readdir
 /** @returns a sentence for each thing that could not be removed, or not be looked for */
 export async function removeTempFiles(owner: TempOwner, listing: Listing = readdir): Promise<string[]> {
   const { files, problems } = await search(owner, listing);
+  const names = new Set(files.map(({ path }) => basename(path)));
+  const { users, unreadable } = await whoHasOpen(names);
+  for (const pid of unreadable)
+    problems.push(`process ${pid} can't be looked at; whether it has temp files open is not known`);
   for (const { path } of files) {
+    const user = users.get(basename(path))?.[0];
+    if (user !== undefined) {
+      problems.push(`${path} stays, because process ${user} has it open; end that, and remove the file`);
+      continue;
+    }
     try {
       await unlink(path);
     } catch (error) {

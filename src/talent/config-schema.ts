@@ -106,6 +106,7 @@ const Plotter = z.strictObject({
   format: z.string('must name the format of its log'),
   temp: z.array(z.string(), 'must be a list of patterns').default([]),
   fills: z.array(z.enum(PLACES), `must be a list of ${PLACES.join(' and ')}`).default(() => [...PLACES]),
+  environment: z.array(z.string(), 'must be a list of names of variables').default([]),
 });
 
 export const ConfigSchema = z.strictObject({

@@ -5,7 +5,8 @@
  * Guarantees: a file is there as a whole or not at all, also after power loss; a record appears when its process runs, and
  * how that ended is written once and never changed. What can't be read is reported, and harms no other record.
  *
- * Who writes what: the keeper writes the record when it has started the plotter, and the end when that has ended. The
+ * Who writes what: the keeper writes the record when it has started the plotter, and the end when that has ended; while
+ * it can't write an end, it tells it to whoever asks (src/supervisor/keeper.ts). The
  * supervisor changes `announced`, `stopping`, `suspended` and `plot_id` later, writes the end where no keeper saw it, and
  * removes both files when talent knows the task as final. Field names are snake case, as everywhere outside of code.
  */
@@ -54,6 +55,8 @@ export interface PlotRecord {
   readonly temp: readonly string[];
   /** The plotter's own id of the plot, once that is known. */
   readonly plot_id: string | null;
+  /** The cgroup that only its processes are in; missing where none could be made. */
+  readonly cgroup?: string | undefined;
 }
 
 export interface PlotEnd {
@@ -65,6 +68,10 @@ export interface PlotEnd {
   readonly ended_time: number;
   /** Why exit code and signal are both unknown; missing when one of them is known. */
   readonly reason?: string;
+  /** Why the keeper could not write this at once, as the system said; missing when it could. */
+  readonly unwritten?: string;
+  /** True when the disk of its log had no free block at that moment. */
+  readonly log_disk_full?: boolean;
 }
 
 /** One attempt of one task. */
@@ -245,6 +252,7 @@ const RECORD_CHECKS: Record<keyof PlotRecord, Check> = {
   plotter: isText,
   temp: isTexts,
   plot_id: orNull(isText),
+  cgroup: (value) => value === undefined || isText(value),
 };
 
 const END_CHECKS: Record<keyof PlotEnd, Check> = {
@@ -252,6 +260,8 @@ const END_CHECKS: Record<keyof PlotEnd, Check> = {
   exit_signal: orNull(isText),
   ended_time: isTime,
   reason: (value) => value === undefined || isText(value),
+  unwritten: (value) => value === undefined || isText(value),
+  log_disk_full: (value) => value === undefined || isBoolean(value),
 };
 
 function fits(value: unknown, checks: Readonly<Record<string, Check>>): boolean {
@@ -266,6 +276,7 @@ function isPlotRecord(value: unknown): value is PlotRecord {
   return fits(value, RECORD_CHECKS);
 }
 
-function isPlotEnd(value: unknown): value is PlotEnd {
+/** Also of what the keeper tells over its socket. */
+export function isPlotEnd(value: unknown): value is PlotEnd {
   return fits(value, END_CHECKS);
 }

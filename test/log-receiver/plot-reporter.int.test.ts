@@ -1,12 +1,12 @@
 /** Plots whose talent is the wrong one, is put back to a backup, or refuses: what the log receiver makes of it. */
 
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { startLogReceiver } from '../../src/log-receiver/log-receiver.js';
 import { type Clock, systemClock } from '../../src/runtime/clock.js';
 import { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
-import { plotEndPath } from '../../src/wire/plot-record.js';
+import { type PlotEnd, type PlotKey, plotEndPath } from '../../src/wire/plot-record.js';
 import { type LogLines, logLines } from '../support/log-lines.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { createTask, PlayedPlot, untilTask } from '../support/plotted.js';
@@ -15,11 +15,14 @@ import { until } from '../support/until.js';
 import { readLog } from './logs.js';
 
 const DAY_MS = 86_400_000;
+const PLOT_ID = 'ab'.repeat(32);
 
 interface Machine {
   readonly data: string;
   readonly talent: PlotManagerClient;
   readonly log: LogLines;
+  /** What its keeper would tell. */
+  readonly unwritten: (PlotKey & { readonly end: PlotEnd })[];
   startPlot(taskId: string): Promise<PlayedPlot>;
   /** Another talent answers at the same address, one that knows nothing. */
   replaceTalent(): Promise<void>;
@@ -35,9 +38,11 @@ async function startMachine(t: Test, clock: Clock = systemClock): Promise<Machin
   const service = await runTalent(kept, { worker_id: 'worker' });
   const talent = new PlotManagerClient({ server: service.address });
   const log = logLines();
+  const unwritten: Machine['unwritten'] = [];
   const receiver = startLogReceiver({
     ...{ data, server: service.address, version: 'test' },
     ...{ logger: log.logger, clock },
+    unwrittenEnds: async () => unwritten,
   });
   t.teardown(async () => {
     await receiver.stop();
@@ -48,6 +53,7 @@ async function startMachine(t: Test, clock: Clock = systemClock): Promise<Machin
     data,
     talent,
     log,
+    unwritten,
     async startPlot(taskId) {
       await createTask(talent, taskId);
       const plot = new PlayedPlot(data, taskId, 'chiapos');
@@ -142,4 +148,58 @@ t.test('an end that talent refuses is told again until it is taken', async (t) =
   const task = await untilTask(machine.talent, 'plot', 'is over', ({ status }) => status === 'failed');
   t.match(task, { exit_code: 7, remarks: /^exited 7 after finishing its plot/ });
   t.equal(machine.log.messages('error').length, 1, 'said once');
+});
+
+function replaceByDirectory(log: string): void {
+  rmSync(log);
+  mkdirSync(log);
+}
+
+/** Where the plot belongs, as large as a k18. */
+function putInPlace(machine: Machine, plot: PlayedPlot): string {
+  const dest_path = join(machine.data, 'dest');
+  const path = join(dest_path, `plot-k18-${PLOT_ID}.plot`);
+  mkdirSync(dest_path);
+  writeFileSync(path, '');
+  truncateSync(path, 4_000_000);
+  plot.change({ ksize: 18, dest_path, plot_id: PLOT_ID });
+  return path;
+}
+
+t.test('a log that was cut short costs no plot that is in its place', async (t) => {
+  const machine = await startMachine(t);
+  const plot = await machine.startPlot('plot');
+  const path = putInPlace(machine, plot);
+  plot.print('a line of the disk that was\nful');
+  plot.end({ exit_code: 0, log_disk_full: true });
+  t.match(await untilFinished(machine, 'plot'), {
+    exit_code: 0,
+    remarks: `its plot is in its place (${path}, 4000000 bytes); its log does not tell of its end; its log ends in the middle of a line; the disk of its log had no free block when it ended`,
+  });
+});
+
+t.test('nor does a log that is gone, or that nobody can read', async (t) => {
+  const machine = await startMachine(t);
+  for (const [taskId, remark, lose] of [
+    ['gone', 'its log is gone', (log: string) => rmSync(log)],
+    ['unreadable', 'EISDIR', replaceByDirectory],
+  ] as const) {
+    const plot = await machine.startPlot(taskId);
+    rmSync(join(machine.data, 'dest'), { recursive: true, force: true });
+    putInPlace(machine, plot);
+    lose(plot.logPath);
+    plot.end({ exit_code: 0 });
+    t.match(await untilFinished(machine, taskId), { remarks: new RegExp(remark) });
+  }
+});
+
+t.test('what the keeper can not write is asked of it', async (t) => {
+  const machine = await startMachine(t);
+  await machine.startPlot('plot');
+  machine.unwritten.push({
+    ...{ task_id: 'plot', attempt: 1 },
+    end: { exit_code: 3, exit_signal: null, ended_time: 5, unwritten: 'ENOSPC' },
+  });
+  const task = await untilTask(machine.talent, 'plot', 'has failed', ({ status }) => status === 'failed');
+  t.match(task, { exit_code: 3, remarks: /^exited 3/ });
 });

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import type { Facts } from '../../src/log-receiver/facts.js';
-import { endReport, newsReport } from '../../src/log-receiver/plot-reports.js';
+import { type Beside, endReport, newsReport } from '../../src/log-receiver/plot-reports.js';
 import type { PlotTaskStatus } from '../../src/wire/messages.js';
 import type { PlotEnd } from '../../src/wire/plot-record.js';
 
@@ -45,6 +45,40 @@ t.test('whatever else ends a plot is a failure with its reason', async (t) => {
   t.equal(failure(HALF, { reason: 'vanished' }), 'vanished');
   t.equal(failure(HALF, {}), 'ended, and nobody saw how');
   t.equal(ended(HALF, { exit_code: 0 }).status, 'failed');
+});
+
+t.test('a plot whose file is in its place is finished, whatever became of its log', async (t) => {
+  const file = { path: '/d/a.plot', bytes: 9 };
+  const beside = { file, gaps: ['the disk of its log had no free block when it ended'] };
+  const with_ = (known: Facts, end: Partial<PlotEnd>, looked: Beside, stopping = false) =>
+    endReport(TOLD, {
+      ...{ known, lastLines: ['one'], stopping, beside: looked },
+      end: { exit_code: null, exit_signal: null, ended_time: 5, ...end },
+    });
+  const remarks =
+    'its plot is in its place (/d/a.plot, 9 bytes); its log does not tell of its end; the disk of its log had no free block when it ended';
+  t.match(with_(HALF, { exit_code: 0 }, beside), {
+    status: 'finished',
+    exit_code: 0,
+    finished_time: 5,
+    remarks,
+  });
+  t.match(with_(HALF, { reason: 'nobody saw it' }, beside), { status: 'finished', remarks });
+  t.match(
+    with_(HALF, { exit_signal: 'SIGTERM' }, beside, true),
+    { status: 'finished' },
+    'the stop came too late',
+  );
+  t.equal(with_(HALF, { exit_code: 1 }, beside).status, 'failed', 'its plotter says that it is not');
+  t.equal(with_(HALF, { exit_signal: 'SIGKILL' }, beside).status, 'failed');
+  const missing = { file: undefined, why: 'there is no file of its plot in /d', gaps: ['its log is empty'] };
+  t.match(with_(HALF, { exit_code: 0 }, missing), {
+    status: 'failed',
+    remarks: 'exited 0 without finishing a plot: one; there is no file of its plot in /d; its log is empty',
+  });
+  t.match(with_(HALF, { exit_code: 0, log_disk_full: true }, missing), {
+    remarks: /^exited 0 and its log tells of no finished plot: one; /,
+  });
 });
 
 t.test('a stopped plot is left to the supervisor, unless it was finished before', async (t) => {

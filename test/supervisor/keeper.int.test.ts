@@ -15,10 +15,10 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { identifyProcess, isAlive } from '../../src/runtime/process-identity.js';
-import type { PlotStart } from '../../src/supervisor/keeper.js';
 import { LOG_EXISTS } from '../../src/supervisor/keeper.js';
 import { KeeperLink } from '../../src/supervisor/keeper-link.js';
-import { findPlotProcesses, PLOT_VARIABLE } from '../../src/supervisor/plot-processes.js';
+import { endPlotProcesses, findPlotProcesses, PLOT_VARIABLE } from '../../src/supervisor/plot-processes.js';
+import type { PlotStart } from '../../src/supervisor/plot-start.js';
 import {
   identityOf,
   logsDirectory,
@@ -38,20 +38,24 @@ interface Kept {
   readonly data: string;
   readonly link: KeeperLink;
   readonly ended: PlotKey[];
+  readonly unwritten: PlotKey[];
   lost: number;
 }
 
 function linkTo(data: string): Kept {
   const ended: PlotKey[] = [];
+  const unwritten: PlotKey[] = [];
   const kept: Kept = {
     data,
     ended,
+    unwritten,
     lost: 0,
     link: new KeeperLink({
       data,
       clock,
       logger: pino({ level: 'silent' }),
       onEnded: (key) => ended.push(key),
+      onUnwritten: (key) => unwritten.push(key),
       onLost: () => {
         kept.lost += 1;
       },
@@ -218,8 +222,8 @@ t.test('killed, it is missed and replaced, and its plot goes on', async (t) => {
   await until('there is another', () => link.connected);
   await link.start(plot(data, 'two', ''));
   t.match(await endOf(data, 'two'), { exit_code: 0 });
-  process.kill(record.process.pid, 'SIGKILL');
-  await until('the orphan is gone', () => identifyProcess(record.process.pid) === undefined);
+  await endPlotProcesses(plotRecordPath(data, record), clock, new AbortController().signal);
+  t.equal(identifyProcess(record.process.pid), undefined, 'nor is the orphan left');
 });
 
 t.test('in a directory so deep that its name is longer than a socket address may be', async (t) => {

@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t, { type Test } from 'tap';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../../src/runtime/process-identity.js';
-import { endPlotProcesses, PlotterSession, signalPlotter } from '../../src/supervisor/plot-processes.js';
+import { endPlotProcesses, PlotterFamily, signalPlotter } from '../../src/supervisor/plot-processes.js';
 import { until } from '../support/until.js';
 import { wakingClock as clock } from '../support/waking-clock.js';
 
@@ -73,14 +73,14 @@ t.test(
   'who was seen in the session of a living plotter belongs to it, and whoever it starts then',
   async (t) => {
     const family = await startFamily(t);
-    const session = new PlotterSession(family.plotter);
+    const session = new PlotterFamily(family.plotter);
     t.same(session.look(), [family.child]);
     await family.endPlotter();
     const late = await family.startAnother();
     t.same(session.look(), [family.child, late]);
 
     const { signal } = new AbortController();
-    t.equal(await endPlotProcesses('/no/record', clock, signal, { session }), 2);
+    t.equal(await endPlotProcesses('/no/record', clock, signal, { family: session }), 2);
     t.notOk(isAlive(family.child) || isAlive(late));
     t.same(session.look(), []);
   },
@@ -88,9 +88,9 @@ t.test(
 
 t.test('a session whose number may be another process by now is left alone', async (t) => {
   const family = await startFamily(t);
-  const late = new PlotterSession(family.plotter);
+  const late = new PlotterFamily(family.plotter);
   // As if the pid of this plotter had been another one's before.
-  const other = new PlotterSession({ ...family.plotter, startTime: '1' });
+  const other = new PlotterFamily({ ...family.plotter, startTime: '1' });
   t.same(other.look(), []);
   await family.endPlotter();
   t.same(late.look(), [], 'nobody has looked while it lived');

@@ -60,6 +60,7 @@ function watch(t: Test, data: string, server: string): Watched {
     workerId: () => 'worker',
     logPid: () => undefined,
     isKept: () => false,
+    unwrittenEnd: () => undefined,
     onChange: () => undefined,
   });
   t.teardown(async () => {

@@ -1,7 +1,8 @@
 /** How much disk a plot takes, against what Chia's documentation and a real log say. */
 
 import t from 'tap';
-import { finalBytes, spaceNeeds, tempBytes } from '../../src/supervisor/space-needs.js';
+import { spaceNeeds, tempBytes } from '../../src/supervisor/space-needs.js';
+import { finalBytes } from '../../src/wire/plot-file.js';
 
 const GIB = 2 ** 30;
 const BOTH = ['cache', 'dest'] as const;

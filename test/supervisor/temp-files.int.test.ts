@@ -1,6 +1,8 @@
 /** Temp files on a real disk: those of one plot are found and removed, and nothing else ever. */
 
-import { existsSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
@@ -145,4 +147,21 @@ t.test('a directory is read once for all plots of one look', async (t) => {
   writeFileSync(join(directory, 'a', `${NAME}.plot.2.tmp`), '');
   t.same(await findTempFiles(ownerIn(directory, 'chia'), listing), []);
   t.equal((await findTempFiles(ownerIn(directory, 'chia'))).length, 1);
+});
+
+t.test('a file that a process has open stays, and is told of', async (t) => {
+  const [used, unused] = [`${NAME}.plot.2.tmp`, `${NAME}.plot.table1.tmp`];
+  const directory = t.testdir({ a: { [used]: '', [unused]: '' }, b: {}, d: {} });
+  const file = openSync(join(directory, 'a', used), 'r');
+  const user = spawn('sleep', ['1000'], { stdio: ['ignore', file, 'ignore'] });
+  closeSync(file);
+  t.same(await removeTempFiles(ownerIn(directory, 'chia')), [
+    `${join(directory, 'a', used)} stays, because process ${user.pid} has it open; end that, and remove the file`,
+  ]);
+  t.same(readdirSync(join(directory, 'a')), [used]);
+  const ended = once(user, 'exit');
+  user.kill();
+  await ended;
+  t.same(await removeTempFiles(ownerIn(directory, 'chia')), []);
+  t.same(readdirSync(join(directory, 'a')), []);
 });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { askSupervisor } from '../../src/supervisor/control.js';
 import { type LookAtDirectory, lookAtDirectory } from '../../src/supervisor/file-systems.js';
-import { finalBytes, tempBytes } from '../../src/supervisor/space-needs.js';
+import { tempBytes } from '../../src/supervisor/space-needs.js';
+import { finalBytes } from '../../src/wire/plot-file.js';
 import { until } from '../support/until.js';
 import { Farm, pausingPlayer, playerWith } from './farm.js';
 

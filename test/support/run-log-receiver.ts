@@ -3,12 +3,16 @@
 import { once } from 'node:events';
 import { pino } from 'pino';
 import { startLogReceiver } from '../../src/log-receiver/log-receiver.js';
+import { unwrittenEnds } from '../../src/supervisor/keeper-link.js';
 
 const [data = '', server = '', version = 'test'] = process.argv.slice(2);
 // Before it says who it is: from then on it may be told to end.
 const toldToEnd = once(process, 'SIGTERM');
 const alive = setInterval(() => undefined, 60_000);
-const receiver = startLogReceiver({ data, server, version, logger: pino({ level: 'silent' }) });
+const receiver = startLogReceiver({
+  ...{ data, server, version, unwrittenEnds },
+  logger: pino({ level: 'silent' }),
+});
 await toldToEnd;
 await receiver.stop();
 clearInterval(alive);

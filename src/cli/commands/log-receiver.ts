@@ -40,7 +40,9 @@ async function runLogReceiver(terminal: Terminal, options: LogReceiverOptions): 
   const server = talentAddress(terminal, options);
   // Loaded here, because no other command needs what a service needs.
   const { startLogReceiver } = await import('../../log-receiver/log-receiver.js');
+  const { unwrittenEnds } = await import('../../supervisor/keeper-link.js');
   const receiver = startLogReceiver({
+    unwrittenEnds,
     data: config.data,
     server,
     version: packageVersion(),

@@ -97,6 +97,10 @@ function supervisorCard(state: SupervisorState, nowMs: number, layout: TableLayo
       ['worker', state.worker_id ?? ''],
       ['plotter', state.plotter],
       ['log receiver', state.log_pid === null ? 'none at the moment' : `process ${state.log_pid}`],
+      // One of another version says nothing of it.
+      ...(state.no_cgroups_reason
+        ? [['cgroups', `none for plots: ${state.no_cgroups_reason}`] as const]
+        : []),
     ],
     layout.width,
   );

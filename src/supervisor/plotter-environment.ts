@@ -1,0 +1,41 @@
+/**
+ * What plotters, and the programs that start them, get to see of this process' environment.
+ *
+ * Guarantee: nothing that is not named here or by the plotter's declaration, so no password that somebody gave to owl.
+ */
+
+/** Every plotter has these. */
+export const INHERITED: readonly string[] = ['PATH', 'HOME', 'LANG', 'TZ'];
+
+/** What Node may need to start, besides. None of it is passed on to plotters. */
+const FOR_NODE: readonly string[] = ['LD_LIBRARY_PATH', 'NODE_OPTIONS', 'TMPDIR'];
+/** A log receiver has nothing to do with the store. */
+const STORE_VARIABLES: ReadonlySet<string> = new Set(['OWL_STORE', 'OWL_STORE_CREDENTIALS_FILE']);
+
+export type Environment = Readonly<Record<string, string>>;
+
+/** @param named by the declaration of the plotter */
+export function plotterEnvironment(named: readonly string[] = [], from = process.env): Environment {
+  return pick([...INHERITED, ...named], from);
+}
+
+export function keeperEnvironment(from = process.env): Environment {
+  return pick([...INHERITED, ...FOR_NODE], from);
+}
+
+/** It reads owl's configuration itself, from its environment too. */
+export function logReceiverEnvironment(from = process.env): Environment {
+  return pick(
+    Object.keys(from).filter((name) => !STORE_VARIABLES.has(name)),
+    from,
+  );
+}
+
+function pick(names: readonly string[], from: NodeJS.ProcessEnv): Environment {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = from[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
