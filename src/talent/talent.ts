@@ -3,7 +3,9 @@
  *
  * Guarantees: a data directory has one talent; when `startTalent` resolves, the service answers; `stop` takes no new calls,
  * lets those under way end, writes the checkpoints and gives everything back, last in, first out. While the store is away,
- * health says NOT_SERVING; a talent that starts meanwhile says so too, and goes on by itself when it comes.
+ * health says NOT_SERVING; a talent that starts meanwhile says so too, and goes on by itself when it comes. It says the same
+ * while the embedded store refuses every write, and for good once the data directory can't be relied on any more: then the
+ * log says why, once, and `lost` tells whoever runs it to stop it.
  */
 
 import { loadSync } from '@grpc/proto-loader';
@@ -13,6 +15,8 @@ import { plotTasks } from '../../projections/plot-tasks.js';
 import { selectStandingRevision, selectSupervisors, supervisors } from '../../projections/supervisors.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { openDataDirectory } from '../runtime/data-directory.js';
+import type { OwlError } from '../runtime/errors.js';
+import { GroundWatch } from '../runtime/ground-watch.js';
 import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
 import { nodeHandlers } from '../runtime/node-service.js';
 import { Releasers } from '../runtime/releasers.js';
@@ -43,6 +47,8 @@ export interface Talent {
   readonly address: string;
   readonly workerId: string;
   status(): RuntimeStatus;
+  /** Resolves with the reason when it can't go on and has to be stopped; it may never. */
+  readonly lost: Promise<OwlError>;
   stop(): Promise<void>;
 }
 
@@ -74,6 +80,7 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
   releasers.add('data directory', () => directory.release());
   const { store, databasePath, presence, deadlineMs } = await openConfiguredStore(config, directory, logger);
   releasers.add('event store', () => store.close());
+  directory.keepWorkerId();
 
   // Only a store of its own needs no deadline: the others are over the network, where more than one node may write.
   const shared = deadlineMs !== undefined;
@@ -96,6 +103,9 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
   // It may wait for the store, until the runtime is closed.
   releasers.add('resuming leases', () => resuming);
   releasers.add('runtime', () => runtime.close());
+  const { file } = runtime.db;
+  const ground = new GroundWatch({ directory, file, clock, logger, lost: (reason) => presence.end(reason) });
+  releasers.add('watch over the data directory', () => ground.stop());
   const talent = createContext(runtime, config.worker_id ?? directory.workerId, shared, clock, logger);
   runtime.addReactor(
     lostSupervisors({
@@ -143,6 +153,7 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
     address: server.address,
     workerId: talent.workerId,
     status: () => runtime.status(),
+    lost: ground.lost,
     stop: async () => {
       stopping = true;
       server.setServing(false);
