@@ -37,8 +37,10 @@ const open = new Map<string, DatabaseFile>();
 /** The log, from when SQLite has made it. */
 interface Log {
   readonly descriptor: number;
-  /** Database and log. */
+  /** Database and log: what a flush rests on. */
   readonly places: readonly FilePlace[];
+  /** By which connections of several processes know of each other; of no interest to a flush. */
+  readonly index: FilePlace;
 }
 
 export class DatabaseFile {
@@ -80,8 +82,9 @@ export class DatabaseFile {
     if (this.isInMemory || this.log !== undefined) return;
     try {
       const log = `${this.path}-wal`;
-      const descriptor = openSync(log, 'r+');
-      this.log = { descriptor, places: [new FilePlace(this.path), new FilePlace(log)] };
+      const places = [new FilePlace(this.path), new FilePlace(log)];
+      const index = new FilePlace(`${this.path}-shm`);
+      this.log = { descriptor: openSync(log, 'r+'), places, index };
     } catch (error) {
       throw new StoreUnavailableError(
         `the log of ${this.path} can't be opened (${messageOf(error)}); check the permissions of its directory`,
@@ -127,7 +130,7 @@ export class DatabaseFile {
     this.assertWhole();
     const { log } = this;
     if (log === undefined) throw new TypeError(`the log of ${this.path} was not opened`);
-    const [flushed, looked] = await Promise.allSettled([flush(log.descriptor), this.assertInPlace()]);
+    const [flushed, looked] = await Promise.allSettled([flush(log.descriptor), this.assertKept(log.places)]);
     if (looked.status === 'rejected') throw looked.reason;
     if (flushed.status === 'rejected') throw this.breakWith(flushed.reason);
     // Another connection may have met an error meanwhile.
@@ -155,23 +158,9 @@ export class DatabaseFile {
     }
   }
 
-  /** @throws StoreUnavailableError outcome `unknown` when the files are no longer at their paths; the file is broken then */
+  /** @throws StoreUnavailableError outcome `unknown` when a file is no longer at its path; the file is broken then */
   async assertInPlace(): Promise<void> {
-    const { places = [] } = this.log ?? {};
-    let kept: readonly boolean[];
-    try {
-      kept = await Promise.all(places.map((place) => place.isKept()));
-    } catch (error) {
-      throw this.breakWith(error);
-    }
-    const gone = places.find((_, i) => kept[i] === false);
-    if (gone === undefined) return;
-    const error = new StoreUnavailableError(
-      `${gone.path} was deleted, moved or replaced while this process had it open, and what was written to it is kept in no file; put it back or restore ${this.path} from a backup, and start again`,
-      'unknown',
-    );
-    this.break(error);
-    throw error;
+    if (this.log !== undefined) await this.assertKept([...this.log.places, this.log.index]);
   }
 
   /** A connection is closed. With the last one the file is forgotten: who opens it later opens it anew. */
@@ -186,6 +175,24 @@ export class DatabaseFile {
   /** False for one that was deleted or replaced: what is at its path now is another one. */
   private isOfPath(): boolean {
     return this.log === undefined || this.log.places.every((place) => place.isKeptNow());
+  }
+
+  private async assertKept(places: readonly FilePlace[]): Promise<void> {
+    let kept: readonly boolean[];
+    try {
+      kept = await Promise.all(places.map((place) => place.isKept()));
+    } catch (error) {
+      throw this.breakWith(error);
+    }
+    const gone = places.find((_, i) => kept[i] === false);
+    // Closed meanwhile, SQLite has removed the log itself.
+    if (gone === undefined || this.log === undefined) return;
+    const error = new StoreUnavailableError(
+      `${gone.path} was deleted, moved or replaced while this process had it open, and what was written to it is kept in no file; put it back or restore ${this.path} from a backup, and start again`,
+      'unknown',
+    );
+    this.break(error);
+    throw error;
   }
 
   private breakWith(reason: unknown): StoreUnavailableError {

@@ -189,13 +189,15 @@ function createContext(
 
 /** Watches over the leases that are held, once the read model is complete. */
 async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<void> {
+  let rows: ReturnType<TalentContext['supervisors']>;
   try {
     await runtime.caughtUp();
+    rows = talent.supervisors();
   } catch {
-    // Stopped before it was complete: the next start resumes them.
+    // Stopped, or lost, before it was complete: the next start resumes them.
     return;
   }
-  for (const row of talent.supervisors()) {
+  for (const row of rows) {
     const { worker_id: workerId, session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = row;
     if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') continue;
     if (typeof workerId !== 'string' || typeof sessionId !== 'string') continue;

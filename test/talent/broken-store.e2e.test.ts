@@ -3,7 +3,7 @@
  * of which the log tells once.
  */
 
-import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../../src/runtime/sqlite.js';
@@ -86,11 +86,10 @@ t.test('a flush fails under a process: it says so, ends in order, and its succes
   await t.rejects(talent.client.create(order), UNAVAILABLE);
   await health.notServing;
   await endsBecause(t, talent, /owl\.db could not be flushed to the disk \(EIO/);
-  const refused = await startOwl(t, ['talent', '--data', 'data', '--listen', '127.0.0.1:0'], {
-    cwd,
-    env: { NODE_OPTIONS: `--import=${PRELOADED}`, OWL_TEST_DISK: join(cwd, 'mood') },
-  }).ended;
-  t.match(refused, { code: 1, stdout: '', stderr: /could not be flushed/ }, 'no start without a flush');
+  t.ok(
+    statSync(join(cwd, 'data', 'owl.db-wal')).size > 0,
+    'what may be lost was not brought into the database',
+  );
   talent.setMood('well');
   const next = await start(t, cwd);
   t.equal((await next.client.create(order)).is_success, true);
