@@ -127,14 +127,14 @@ export class DatabaseFile {
    */
   async flush(): Promise<void> {
     if (this.isInMemory) return;
-    this.assertWhole();
+    this.assertNotLost();
     const { log } = this;
     if (log === undefined) throw new TypeError(`the log of ${this.path} was not opened`);
     const [flushed, looked] = await Promise.allSettled([flush(log.descriptor), this.assertKept(log.places)]);
     if (looked.status === 'rejected') throw looked.reason;
     if (flushed.status === 'rejected') throw this.breakWith(flushed.reason);
     // Another connection may have met an error meanwhile.
-    this.assertWhole();
+    this.assertNotLost();
   }
 
   /**
@@ -175,6 +175,12 @@ export class DatabaseFile {
   /** False for one that was deleted or replaced: what is at its path now is another one. */
   private isOfPath(): boolean {
     return this.log === undefined || this.log.places.every((place) => place.isKeptNow());
+  }
+
+  /** What is to be flushed has been committed, so it may be stored all the same. */
+  private assertNotLost(): void {
+    if (this.broken === undefined) return;
+    throw new StoreUnavailableError(this.broken.message, 'unknown', { cause: this.broken });
   }
 
   private async assertKept(places: readonly FilePlace[]): Promise<void> {

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { openDataDirectory } from '../../src/runtime/data-directory.js';
 import { isUuid } from '../../src/runtime/ids.js';
+import { badDisk } from '../support/bad-disk.js';
 import { ofKind } from '../support/events.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -176,3 +177,17 @@ t.test('a lock whose file was deleted or replaced keeps nobody out, and its hold
     "the other's pid stays",
   );
 });
+
+t.test(
+  'a directory that was made reaches the disk, also when the start that made it was cut off',
+  async (t) => {
+    const parent = t.testdir();
+    const isSynced = () => badDisk.synced.has(statSync(parent).ino);
+    badDisk.synced.clear();
+    openDataDirectory(join(parent, 'data'), clock).release();
+    t.ok(isSynced());
+    badDisk.synced.clear();
+    openDataDirectory(join(parent, 'data'), clock).release();
+    t.ok(isSynced());
+  },
+);

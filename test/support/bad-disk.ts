@@ -10,13 +10,15 @@ export type Mood = 'well' | 'failing' | 'holding';
 
 type Done = (error: NodeJS.ErrnoException | null) => void;
 
-const { fdatasync, fdatasyncSync } = fs;
+const { fdatasync, fdatasyncSync, fsyncSync } = fs;
 const moodFile = process.env['OWL_TEST_DISK'];
 
 class BadDisk {
   /** Flushes that were asked for so far. */
   flushes = 0;
-  /** Called for each of them. */
+  /** The inodes of what was synced as a whole: small files, and directories. */
+  readonly synced = new Set<number>();
+  /** Called for each flush. */
   onFlush: () => void = () => undefined;
   private own: Mood = 'well';
   private readonly heldBack: (() => void)[] = [];
@@ -71,5 +73,9 @@ export const badDisk = new BadDisk();
 Object.assign(fs, {
   fdatasync: (descriptor: number, done: Done) => badDisk.flush(descriptor, done),
   fdatasyncSync: (descriptor: number) => badDisk.flushNow(descriptor),
+  fsyncSync: (descriptor: number) => {
+    fsyncSync(descriptor);
+    badDisk.synced.add(fs.fstatSync(descriptor).ino);
+  },
 });
 syncBuiltinESMExports();
