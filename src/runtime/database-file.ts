@@ -15,6 +15,7 @@
 import {
   chmodSync,
   closeSync,
+  existsSync,
   fdatasync,
   fdatasyncSync,
   openSync,
@@ -39,8 +40,11 @@ interface Log {
   readonly descriptor: number;
   /** Database and log: what a flush rests on. */
   readonly places: readonly FilePlace[];
-  /** By which connections of several processes know of each other; of no interest to a flush. */
-  readonly index: FilePlace;
+  /**
+   * The index, by which connections of several processes know of each other; of no interest to a flush. It is elsewhere when
+   * this process has had the file open under another name.
+   */
+  readonly index: readonly FilePlace[];
 }
 
 export class DatabaseFile {
@@ -83,7 +87,7 @@ export class DatabaseFile {
     try {
       const log = `${this.path}-wal`;
       const places = [new FilePlace(this.path), new FilePlace(log)];
-      const index = new FilePlace(`${this.path}-shm`);
+      const index = existsSync(`${this.path}-shm`) ? [new FilePlace(`${this.path}-shm`)] : [];
       this.log = { descriptor: openSync(log, 'r+'), places, index };
     } catch (error) {
       throw new StoreUnavailableError(
@@ -160,7 +164,7 @@ export class DatabaseFile {
 
   /** @throws StoreUnavailableError outcome `unknown` when a file is no longer at its path; the file is broken then */
   async assertInPlace(): Promise<void> {
-    if (this.log !== undefined) await this.assertKept([...this.log.places, this.log.index]);
+    if (this.log !== undefined) await this.assertKept([...this.log.places, ...this.log.index]);
   }
 
   /** A connection is closed. With the last one the file is forgotten: who opens it later opens it anew. */
