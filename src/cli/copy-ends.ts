@@ -7,11 +7,12 @@
  * events is only compared: it is never written to.
  */
 
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { systemClock } from '../runtime/clock.js';
 import { type DataDirectory, openDataDirectory } from '../runtime/data-directory.js';
+import { syncDirectory } from '../runtime/durable-file.js';
 import { OwlError } from '../runtime/errors.js';
 import { type EventStore, START } from '../runtime/event-store/event-store.js';
 import { redact } from '../runtime/event-store/eventstoredb/connection-string.js';
@@ -158,12 +159,7 @@ function unwritable(store: EventStore, path: string): EventStore {
 function putInPlace(file: string, databasePath: string): void {
   for (const suffix of ['-wal', '-shm']) rmSync(`${databasePath}${suffix}`, { force: true });
   renameSync(file, databasePath);
-  const directory = openSync(dirname(databasePath), 'r');
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
+  syncDirectory(dirname(databasePath));
 }
 
 function nothingIn(path: string): OwlError {

@@ -2,16 +2,19 @@
  * The directory that holds a node: its database, its id and its lock.
  *
  * Guarantees: one process at a time has it. The lock is the operating system's, so it is free the moment its holder is
- * dead, however it died, and a second process is refused at once with the first one's pid. A node's id is made at its first
- * start and never changes by itself.
+ * dead, however it died, and a second process is refused at once with the first one's pid. A lock whose file was deleted or
+ * replaced keeps nobody out: its holder finds that out when it looks (`assertInPlace`). A node's id is made at its first
+ * start and never changes by itself; it is kept after the node's database, so that an id without a database tells of a
+ * history that is missing, and never of a first start that was cut off. A directory that was made survives power loss.
  */
 
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import type { Clock } from './clock.js';
-import { writeFileDurably } from './durable-file.js';
+import { syncDirectory, writeFileDurably } from './durable-file.js';
 import { messageOf, OwlError } from './errors.js';
+import { FilePlace } from './file-place.js';
 import { isUuid } from './ids.js';
 import { identifyProcess, isAlive } from './process-identity.js';
 import { tryLock } from './sqlite.js';
@@ -22,13 +25,22 @@ export interface DataDirectory {
   readonly path: string;
   /** Events and read models. The file may not exist yet. */
   readonly databasePath: string;
+  /** Read models where the events are elsewhere. The file may not exist yet. */
+  readonly readModelsPath: string;
   /** A UUID; names this node wherever its work is told of. */
   readonly workerId: string;
+  /** A node has worked here before: it has left its id, or read models. */
+  readonly isKnown: boolean;
+  /** Keeps a new node's id. Call it once the node's database is there. */
+  keepWorkerId(): void;
+  /** @throws OwlError kind `refused` when the lock's file is no longer in its place, so that others may have the directory */
+  assertInPlace(): Promise<void>;
   /** Lets another process have it. Call it last; again is no error. */
   release(): void;
 }
 
 const DATABASE = 'owl.db';
+const READ_MODELS = 'read-models.db';
 const LOCK = 'owl.lock';
 const HOLDER = 'owl.pid';
 const WORKER_ID = 'worker-id';
@@ -40,20 +52,34 @@ const WORKER_ID = 'worker-id';
 export function openDataDirectory(path: string, clock: Clock): DataDirectory {
   const directory = resolve(path);
   makeDirectory(directory);
+  syncParent(directory);
   const unlock = lock(directory);
   try {
+    const place = new FilePlace(join(directory, LOCK));
     const holder = join(directory, HOLDER);
+    const readModelsPath = join(directory, READ_MODELS);
+    const workerIdFile = join(directory, WORKER_ID);
+    const kept = readWorkerId(workerIdFile);
+    const workerId = kept ?? randomUUID();
     writeHolder(holder, clock);
-    const workerId = readOrMakeWorkerId(join(directory, WORKER_ID));
     let released = false;
     return {
       path: directory,
       databasePath: join(directory, DATABASE),
+      readModelsPath,
       workerId,
+      isKnown: kept !== undefined || existsSync(readModelsPath),
+      keepWorkerId() {
+        if (readWorkerId(workerIdFile) === undefined) writeFileDurably(workerIdFile, `${workerId}\n`);
+      },
+      async assertInPlace() {
+        if (!(await place.isKept())) throw lockLost(place.path);
+      },
       release() {
         if (released) return;
         released = true;
-        rmSync(holder, { force: true });
+        // Else it names whoever has the directory now.
+        if (place.isKeptNow()) rmSync(holder, { force: true });
         unlock();
       },
     };
@@ -82,12 +108,31 @@ function makeDirectory(directory: string): void {
   }
 }
 
-function lock(directory: string): () => void {
-  let unlock: (() => void) | undefined;
+/** At every start, for the first one may have been cut off before. A parent that this user can't read, others look after. */
+function syncParent(directory: string): void {
   try {
-    unlock = tryLock(join(directory, LOCK));
+    syncDirectory(dirname(directory));
   } catch (error) {
+    if (systemErrorCode(error) !== 'EACCES') throw unusable(directory, error);
+  }
+}
+
+function lock(directory: string): () => void {
+  const file = join(directory, LOCK);
+  let unlock: (() => void) | undefined;
+  let another: (() => void) | undefined;
+  try {
+    unlock = tryLock(file);
+    // Not even this process gets it twice, unless the file is another one by now.
+    another = unlock && tryLock(file);
+  } catch (error) {
+    unlock?.();
     throw unusable(directory, error);
+  }
+  if (another !== undefined) {
+    another();
+    unlock?.();
+    throw lockLost(file);
   }
   if (unlock === undefined) {
     throw new OwlError(
@@ -96,6 +141,13 @@ function lock(directory: string): () => void {
     );
   }
   return unlock;
+}
+
+function lockLost(file: string): OwlError {
+  return new OwlError(
+    'refused',
+    `${file} was deleted or replaced, so that another process may have taken its directory; nobody but owl may touch that file: start again once nothing else runs there`,
+  );
 }
 
 function unusable(directory: string, error: unknown): OwlError {
@@ -133,15 +185,13 @@ function readHolder(file: string): string {
   }
 }
 
-function readOrMakeWorkerId(file: string): string {
+function readWorkerId(file: string): string | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8').trim();
   } catch (error) {
     if (systemErrorCode(error) !== 'ENOENT') throw error;
-    const made = randomUUID();
-    writeFileDurably(file, `${made}\n`);
-    return made;
+    return undefined;
   }
   if (isUuid(text)) return text;
   throw new OwlError(

@@ -1,8 +1,14 @@
-/** Small files that must survive power loss: after the call the file has the whole new content, or still the whole old one. */
+/**
+ * Small files that must survive power loss.
+ *
+ * Guarantees: after the call the file has the whole new content, or still the whole old one; what is written beside it until
+ * then is a file of its own, never one that a link, or somebody else, has put in its place.
+ */
 
 import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { identifyProcess } from './process-identity.js';
+import { systemErrorCode } from './system-error.js';
 
 /** Ends the name of what is being written: by whom, and this. */
 const TEMPORARY = /\.([0-9]+)\.tmp$/;
@@ -11,7 +17,7 @@ const TEMPORARY = /\.([0-9]+)\.tmp$/;
 export function writeFileDurably(path: string, content: string): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
-    const file = openSync(temporary, 'w', 0o600);
+    const file = openOwn(temporary);
     try {
       writeFileSync(file, content);
       fsyncSync(file);
@@ -38,8 +44,19 @@ export function removeTemporaries(directory: string): string[] {
   return names;
 }
 
+/** Never follows a link and never shares a file. One that is left from a process before, which had this pid, goes. */
+function openOwn(path: string): number {
+  try {
+    return openSync(path, 'wx', 0o600);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+    rmSync(path, { force: true });
+    return openSync(path, 'wx', 0o600);
+  }
+}
+
 /** A new name lives in the directory, so that has to reach the disk too. */
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const directory = openSync(path, 'r');
   try {
     fsyncSync(directory);

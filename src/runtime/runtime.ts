@@ -136,6 +136,8 @@ export class Runtime {
     }
     await this.timers.start();
     this.releasers.add('timers', () => this.timers.stop());
+    // Who writes from now on tries again when another process has the lock: readers with their next attempt.
+    this.db.waitNoMore();
   }
 
   /** Ends reactors and timers, drains the actors, writes the checkpoints. The store stays open: it was given. */

@@ -65,9 +65,9 @@ function failureOf(error: unknown): Failure | undefined {
   );
 }
 
-/** True when another process has the lock. */
+/** True when another process has the lock: for the driver's error, and for the one that explains it. */
 export function isLocked(error: unknown): boolean {
-  return failureOf(error) === BUSY;
+  return failureOf(error instanceof StoreUnavailableError ? error.cause : error) === BUSY;
 }
 
 /**

@@ -4,16 +4,17 @@
  * Guarantees: a transaction is committed as a whole or not at all, and survives the death of the process once committed;
  * it survives power loss once a `sync` that began after it has resolved. The log of a file is sequential and so are its
  * checksums: what is lost with the power is the newest transactions, never one in the middle. Whatever file system, lock
- * or disk do wrong arrives as a StoreUnavailableError that says what to do. Everything but `sync` is synchronous: a call
- * that returns is done.
+ * or disk do wrong arrives as a StoreUnavailableError that says what to do. After an I/O error of one connection, or a
+ * flush that failed, no connection of this process to the same file answers or writes anything (database-file.ts), and
+ * closing it does not touch the file. Everything but `sync` is synchronous: a call that returns is done. From `waitNoMore`
+ * on none blocks for another process's lock.
  *
  * Why `sync` and not `synchronous = FULL`: the same flush of the same file, but the event loop does not stand still for it
  * (docs/decisions/0008-flushing-off-the-event-loop.md).
  */
 
-import { closeSync, fdatasync, openSync } from 'node:fs';
-import { promisify } from 'node:util';
 import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance } from '@photostructure/sqlite';
+import { DatabaseFile } from './database-file.js';
 import { messageOf, StoreUnavailableError } from './errors.js';
 import { explainFailure, isLocked } from './sqlite-failures.js';
 
@@ -30,6 +31,8 @@ export interface Statement {
 
 export interface Database {
   readonly path: string;
+  /** What all connections of this process to the same file share. */
+  readonly file: DatabaseFile;
   exec(sql: string): void;
   prepare(sql: string): Statement;
   /** Runs `work` in one immediate transaction: committed when it returns, rolled back when it throws. Not nested. */
@@ -40,6 +43,13 @@ export interface Database {
    */
   sync(): Promise<void>;
   /**
+   * The same, blocking, and also for what a process before this one has left behind, whatever its own flush came to.
+   * @throws StoreUnavailableError also when another process has the write lock
+   */
+  syncAnew(): void;
+  /** From now on another process's lock makes a write fail at once, outcome `refused`: who writes tries again later. */
+  waitNoMore(): void;
+  /**
    * Brings everything from the log into the file, so that the file alone is the database once the last connection is
    * closed. The driver gives the operating system's handles back when the statements have been garbage collected.
    */
@@ -48,26 +58,23 @@ export interface Database {
 
 export interface OpenDatabaseOptions {
   /**
-   * How long a write waits, blocking, for another process's transaction. Default 5000 ms. Connections of one process
-   * never wait for each other, because no transaction outlives a turn of the event loop.
+   * How long a write waits, blocking, for another process's transaction, until `waitNoMore`. Default 5000 ms. Connections
+   * of one process never wait for each other, because no transaction outlives a turn of the event loop.
    */
   readonly busyTimeoutMs?: number;
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
-const flush = promisify(fdatasync);
-/** SQLite's name for a database that lives in no file; it knows no WAL. */
-const IN_MEMORY = ':memory:';
 /** Four times the default of 1000 pages: a page that changes in many groups is copied into the database less often. */
 const WAL_PAGES_BEFORE_CHECKPOINT = 4_000;
 const LARGEST_IDLE_WAL_BYTES = 64 * 1024 * 1024;
 
 /** @throws StoreUnavailableError when the file can't be opened, is no database, or lies where WAL does not work */
 export function openDatabase(path: string, options: OpenDatabaseOptions = {}): Database {
-  const db = new SqliteDatabase(path, openDriver(path, options.busyTimeoutMs ?? BUSY_TIMEOUT_MS));
+  const db = openConnection(path, options.busyTimeoutMs ?? BUSY_TIMEOUT_MS);
   try {
     const journal = db.prepare('PRAGMA journal_mode = WAL').get();
-    if (journal?.['journal_mode'] !== 'wal' && path !== IN_MEMORY) {
+    if (journal?.['journal_mode'] !== 'wal' && !db.file.isInMemory) {
       throw new StoreUnavailableError(
         `${path} can't be opened in WAL mode; network file systems can't do it, put the file on a local disk`,
         'refused',
@@ -78,6 +85,9 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): D
        PRAGMA wal_autocheckpoint = ${WAL_PAGES_BEFORE_CHECKPOINT};
        PRAGMA journal_size_limit = ${LARGEST_IDLE_WAL_BYTES};`,
     );
+    // The first look into a file in WAL mode makes the log.
+    db.prepare('SELECT count(*) FROM sqlite_schema').get();
+    db.file.openLog();
     return db;
   } catch (error) {
     db.close();
@@ -130,37 +140,49 @@ function openDriver(path: string, timeout: number): DatabaseSyncInstance {
   }
 }
 
+function openConnection(path: string, busyTimeoutMs: number): SqliteDatabase {
+  const file = DatabaseFile.of(path);
+  try {
+    return new SqliteDatabase(file, openDriver(path, busyTimeoutMs));
+  } catch (error) {
+    file.release();
+    throw error;
+  }
+}
+
+/**
+ * Connections to broken files. Closing the last one would bring a log into the database of which the disk may lack the
+ * middle, so they are kept, and the process ends without closing them.
+ */
+const abandoned = new Set<DatabaseSyncInstance>();
+
+function abandon(driver: DatabaseSyncInstance): void {
+  if (abandoned.size === 0) process.once('exit', (code) => process.exit(code));
+  abandoned.add(driver);
+}
+
 class SqliteDatabase implements Database {
   readonly path: string;
+  readonly file: DatabaseFile;
   private readonly driver: DatabaseSyncInstance;
   private readonly begin: Statement;
   private readonly commit: Statement;
-  private readonly rollback: Statement;
-  /** The log's file descriptor, from the first `sync` on. Its file stays as long as a connection is open. */
-  private log: number | undefined;
+  private closed = false;
 
-  constructor(path: string, driver: DatabaseSyncInstance) {
-    this.path = path;
+  constructor(file: DatabaseFile, driver: DatabaseSyncInstance) {
+    this.path = file.path;
+    this.file = file;
     this.driver = driver;
     this.begin = this.prepare('BEGIN IMMEDIATE');
     this.commit = this.prepare('COMMIT');
-    this.rollback = this.prepare('ROLLBACK');
   }
 
   exec(sql: string): void {
-    try {
-      this.driver.exec(sql);
-    } catch (error) {
-      throw explainFailure(error, this.path);
-    }
+    attempt(this.file, () => this.driver.exec(sql));
   }
 
   prepare(sql: string): Statement {
-    try {
-      return new SqliteStatement(this.path, this.driver.prepare(sql));
-    } catch (error) {
-      throw explainFailure(error, this.path);
-    }
+    return attempt(this.file, () => new SqliteStatement(this.file, this.driver.prepare(sql)));
   }
 
   transaction<T>(work: () => T): T {
@@ -176,23 +198,32 @@ class SqliteDatabase implements Database {
   }
 
   async sync(): Promise<void> {
-    if (this.path === IN_MEMORY) return;
+    await this.file.flush();
+  }
+
+  syncAnew(): void {
+    if (this.file.isInMemory) return;
+    this.begin.run();
     try {
-      this.log ??= openSync(`${this.path}-wal`, 'r+');
-      await flush(this.log);
-    } catch (error) {
-      throw new StoreUnavailableError(
-        `${this.path} could not be flushed to the disk (${messageOf(error)}); check the disk and restart the process`,
-        'unknown',
-        { cause: error },
-      );
+      this.file.flushAnew();
+    } finally {
+      this.driver.exec('ROLLBACK');
     }
   }
 
+  waitNoMore(): void {
+    this.exec('PRAGMA busy_timeout = 0');
+  }
+
   close(): void {
-    if (!this.driver.isOpen) return;
-    if (this.log !== undefined) closeSync(this.log);
-    this.log = undefined;
+    if (this.closed) return;
+    this.closed = true;
+    if (this.file.isBroken) abandon(this.driver);
+    else this.bringHome();
+    this.file.release();
+  }
+
+  private bringHome(): void {
     try {
       this.driver.exec('PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
@@ -201,59 +232,67 @@ class SqliteDatabase implements Database {
     this.driver.close();
   }
 
+  /** Also of a broken file, so that it is left without a lock. */
   private rollBack(reason: unknown): void {
     // SQLite has already rolled back by itself after some errors, a full disk for one.
     if (!this.driver.isTransaction) return;
     try {
-      this.rollback.run();
+      this.driver.exec('ROLLBACK');
     } catch (error) {
-      throw new StoreUnavailableError(
-        `${this.path} could not roll back a failed transaction (${messageOf(reason)}); restart the process to open it anew`,
+      const failure = new StoreUnavailableError(
+        `${this.path} could not roll back a failed transaction (${messageOf(reason)}); start again to open it anew`,
         'unknown',
         { cause: error },
       );
+      this.file.break(failure);
+      throw failure;
     }
   }
 }
 
+/** @throws StoreUnavailableError where file system, lock or disk failed; a failure of unknown outcome breaks the file */
+function attempt<T>(file: DatabaseFile, work: () => T): T {
+  file.assertWhole();
+  try {
+    return work();
+  } catch (error) {
+    throw explained(file, error);
+  }
+}
+
+function explained(file: DatabaseFile, error: unknown): unknown {
+  const failure = explainFailure(error, file.path);
+  if (failure instanceof StoreUnavailableError && failure.outcome === 'unknown') file.break(failure);
+  return failure;
+}
+
 class SqliteStatement implements Statement {
-  private readonly path: string;
+  private readonly file: DatabaseFile;
   private readonly statement: StatementSyncInstance;
 
-  constructor(path: string, statement: StatementSyncInstance) {
-    this.path = path;
+  constructor(file: DatabaseFile, statement: StatementSyncInstance) {
+    this.file = file;
     this.statement = statement;
   }
 
   run(...parameters: SqlValue[]): { changes: number } {
-    try {
-      return this.statement.run(...parameters);
-    } catch (error) {
-      throw explainFailure(error, this.path);
-    }
+    return attempt(this.file, () => this.statement.run(...parameters));
   }
 
   get(...parameters: SqlValue[]): SqlRow | undefined {
-    try {
-      return this.statement.get(...parameters);
-    } catch (error) {
-      throw explainFailure(error, this.path);
-    }
+    return attempt(this.file, () => this.statement.get(...parameters));
   }
 
   all(...parameters: SqlValue[]): SqlRow[] {
-    try {
-      return this.statement.all(...parameters);
-    } catch (error) {
-      throw explainFailure(error, this.path);
-    }
+    return attempt(this.file, () => this.statement.all(...parameters));
   }
 
   *iterate(...parameters: SqlValue[]): IterableIterator<SqlRow> {
+    this.file.assertWhole();
     try {
       yield* this.statement.iterate(...parameters);
     } catch (error) {
-      throw explainFailure(error, this.path);
+      throw explained(this.file, error);
     }
   }
 }

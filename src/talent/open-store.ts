@@ -1,16 +1,17 @@
 /**
  * The event store that the configuration names, and whether it is there.
  *
- * Guarantees: nothing else in a talent knows which store it is. Read models of different kinds of stores never share a
+ * Guarantees: nothing else in a talent knows which store it is. A history that is missing is not begun anew: an embedded
+ * store without events of owl, in a directory where a node has worked before, is refused. Read models of different kinds of stores never share a
  * file, since positions of the one mean nothing to the other. A call waits for a store that has just gone, and is refused
  * at once when that has been away for as long as a call may take: else callers would queue behind each other's deadlines.
  */
 
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import type { DataDirectory } from '../runtime/data-directory.js';
-import { StoreUnavailableError } from '../runtime/errors.js';
+import { OwlError, StoreUnavailableError } from '../runtime/errors.js';
 import type { EventStore } from '../runtime/event-store/event-store.js';
 import { parseConnectionString } from '../runtime/event-store/eventstoredb/connection-string.js';
 import {
@@ -34,6 +35,7 @@ export class StorePresence {
   private readonly clock: Clock;
   private awaySince: number | undefined;
   private reason = 'there was no connection yet';
+  private ended = false;
   private listener: (present: boolean) => void = () => undefined;
 
   /** @param present as long as nothing else is told */
@@ -44,6 +46,7 @@ export class StorePresence {
 
   /** @param reason why not; for people */
   tell(present: boolean, reason: string): void {
+    if (this.ended) return;
     this.reason = reason;
     this.awaySince = present ? undefined : (this.awaySince ?? this.clock.now());
     this.listener(present);
@@ -54,6 +57,12 @@ export class StorePresence {
     return this.awaySince === undefined
       ? undefined
       : `the event store is away or takes no writes (${this.reason})`;
+  }
+
+  /** This process has lost it for good, whatever is told later. */
+  end(reason: string): void {
+    this.tell(false, reason);
+    this.ended = true;
   }
 
   /** The listener is told at once, and then of every change. There is one. */
@@ -73,7 +82,7 @@ export class StorePresence {
 }
 
 /**
- * @throws OwlError kind `invalid` when the settings or the files they name can't be used
+ * @throws OwlError kind `invalid` when the settings or the files they name can't be used, `refused` when the history is missing
  * @throws StoreUnavailableError when the embedded store can't be opened
  */
 export async function openConfiguredStore(
@@ -83,9 +92,9 @@ export async function openConfiguredStore(
 ): Promise<OpenedStore> {
   const { store: connectionString, store_credentials_file: credentialsFile } = config;
   if (connectionString === EMBEDDED) {
-    const { databasePath } = directory;
     const presence = new StorePresence(true, systemClock);
-    return { store: openSqliteEventStore(databasePath), databasePath, presence, deadlineMs: undefined };
+    const { databasePath } = directory;
+    return { store: openEmbedded(directory, presence), databasePath, presence, deadlineMs: undefined };
   }
   const presence = new StorePresence(false, systemClock);
   const store = await openEventStoreDb({
@@ -97,10 +106,34 @@ export async function openConfiguredStore(
   const deadlineMs = parseConnectionString(connectionString).deadlineMs ?? DEFAULT_DEADLINE_MS;
   return {
     store: refusingWhileAway(store, () => presence.assertNotAwayFor(deadlineMs)),
-    databasePath: join(directory.path, 'read-models.db'),
+    databasePath: directory.readModelsPath,
     presence,
     deadlineMs,
   };
+}
+
+function openEmbedded(directory: DataDirectory, presence: StorePresence): EventStore {
+  const { databasePath, isKnown } = directory;
+  // SQLite would throw away the log of a database that is gone, and with it what may still be saved.
+  const bytes = statSync(databasePath, { throwIfNoEntry: false })?.size ?? 0;
+  if (isKnown && bytes === 0) throw historyIsMissing(directory);
+  try {
+    return openSqliteEventStore(databasePath, {
+      mayBeNew: !isKnown,
+      onAvailability: ({ available, reason }) => presence.tell(available, reason),
+    });
+  } catch (error) {
+    if (error instanceof OwlError && error.kind === 'refused') throw historyIsMissing(directory, error);
+    throw error;
+  }
+}
+
+function historyIsMissing({ path, databasePath }: DataDirectory, cause?: OwlError): OwlError {
+  return new OwlError(
+    'refused',
+    `a node has worked in ${path} before, but ${databasePath} is missing or holds no events of owl; restore it from a backup, or set store to where the history of this node is; to begin a new one, use another directory or remove worker-id and read-models.db from this one`,
+    { cause },
+  );
 }
 
 /** Subscriptions and the search for the end are those of readers, which wait for the store by themselves. */

@@ -2,9 +2,11 @@
  * talent, put together: the plot task service of an owl fleet on the runtime.
  *
  * Guarantees: a data directory has one talent; when `startTalent` resolves, the service answers; `stop` takes no new calls,
- * lets those under way end, writes the checkpoints and gives everything back, last in, first out. While the store is away or
- * the table of tasks can't be caught up, so that every write or every query is refused, health says NOT_SERVING and
- * `owl node status` why; a talent that starts meanwhile says so too, and goes on by itself when it comes.
+ * lets those under way end, writes the checkpoints and gives everything back, last in, first out. While the store is away,
+ * the embedded store refuses every write or the table of tasks can't be caught up, so that every write or every query is
+ * refused, health says NOT_SERVING and `owl node status` why; a talent that starts meanwhile says so too, and goes on by
+ * itself when it comes. Once the data directory can't be relied on any more health says so for good: the log says why, once,
+ * and `lost` tells whoever runs it to stop it.
  */
 
 import { loadSync } from '@grpc/proto-loader';
@@ -14,6 +16,8 @@ import { plotTasks } from '../../projections/plot-tasks.js';
 import { selectStandingRevision, selectSupervisors, supervisors } from '../../projections/supervisors.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { openDataDirectory } from '../runtime/data-directory.js';
+import type { OwlError } from '../runtime/errors.js';
+import { GroundWatch } from '../runtime/ground-watch.js';
 import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
 import { Health, watchQueries } from '../runtime/health.js';
 import { nodeHandlers } from '../runtime/node-service.js';
@@ -48,6 +52,8 @@ export interface Talent {
   readonly address: string;
   readonly workerId: string;
   status(): RuntimeStatus;
+  /** Resolves with the reason when it can't go on and has to be stopped; it may never. */
+  readonly lost: Promise<OwlError>;
   stop(): Promise<void>;
 }
 
@@ -76,6 +82,7 @@ async function start(options: StartTalentOptions, releasers: Releasers): Promise
   releasers.add('data directory', () => directory.release());
   const { store, databasePath, presence, deadlineMs } = await openConfiguredStore(config, directory, logger);
   releasers.add('event store', () => store.close());
+  directory.keepWorkerId();
 
   // Only a store of its own needs no deadline: the others are over the network, where more than one node may write.
   const shared = deadlineMs !== undefined;
@@ -99,6 +106,9 @@ async function start(options: StartTalentOptions, releasers: Releasers): Promise
   // It may wait for the store, until the runtime is closed.
   releasers.add('resuming leases', () => resuming);
   releasers.add('runtime', () => runtime.close());
+  const { file } = runtime.db;
+  const ground = new GroundWatch({ directory, file, clock, logger, lost: (reason) => presence.end(reason) });
+  releasers.add('watch over the data directory', () => ground.stop());
   const talent = createContext(runtime, config.worker_id ?? directory.workerId, shared, clock, logger);
   runtime.addReactor(
     lostSupervisors({
@@ -153,6 +163,7 @@ async function start(options: StartTalentOptions, releasers: Releasers): Promise
     address: server.address,
     workerId: talent.workerId,
     status: () => runtime.status(),
+    lost: ground.lost,
     stop: async () => {
       stopping = true;
       server.setServing(false);
@@ -206,7 +217,7 @@ async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<vo
   try {
     await runtime.caughtUp([supervisors.name]);
   } catch {
-    // Stopped before it was complete: the next start resumes them.
+    // Stopped, or lost, before it was complete: the next start resumes them.
     return;
   }
   try {

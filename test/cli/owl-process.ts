@@ -60,8 +60,9 @@ export async function startTalentProcess(
   t: Test,
   args: readonly string[],
   cwd: string,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<RunningTalent> {
-  const running = startOwl(t, ['talent', '--listen', '127.0.0.1:0', ...args], { cwd });
+  const running = startOwl(t, ['talent', '--listen', '127.0.0.1:0', ...args], { cwd, env });
   await untilServing(running);
   const address = /serves at (\S+) as worker/.exec(running.stdout())?.[1];
   if (address === undefined) throw new Error(`the talent said something else: ${running.stdout()}`);

@@ -2,13 +2,14 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { openDataDirectory } from '../../src/runtime/data-directory.js';
 import { isUuid } from '../../src/runtime/ids.js';
+import { badDisk } from '../support/bad-disk.js';
 import { ofKind } from '../support/events.js';
 import { ManualClock } from '../support/manual-clock.js';
 
@@ -29,10 +30,14 @@ t.test('a new one is made for its owner only, with an id that stays', async (t) 
   t.equal(first.databasePath, join(path, 'owl.db'));
   t.ok(isUuid(first.workerId));
   t.equal(statSync(path).mode & 0o777, 0o700);
+  t.equal(first.isKnown, false);
+  t.notOk(existsSync(join(path, 'worker-id')), 'a start that is cut off here leaves no node behind');
+  first.keepWorkerId();
   t.equal(statSync(join(path, 'worker-id')).mode & 0o777, 0o600);
   first.release();
   const second = openDataDirectory(path, clock);
   t.equal(second.workerId, first.workerId);
+  t.equal(second.isKnown, true);
   second.release();
   second.release();
   t.strictSame(readdirSync(path).sort(), ['owl.lock', 'worker-id'], 'nothing else is left');
@@ -40,7 +45,9 @@ t.test('a new one is made for its owner only, with an id that stays', async (t) 
 
 t.test('an existing empty directory is as good', async (t) => {
   const path = t.testdir();
-  openDataDirectory(path, clock).release();
+  const directory = openDataDirectory(path, clock);
+  directory.keepWorkerId();
+  directory.release();
   t.ok(existsSync(join(path, 'worker-id')));
 });
 
@@ -153,3 +160,34 @@ function asOrdinaryUser(work: () => void): void {
     if (root) process.seteuid?.(0);
   }
 }
+
+t.test('a lock whose file was deleted or replaced keeps nobody out, and its holder finds out', async (t) => {
+  const path = t.testdir();
+  const mine = openDataDirectory(path, clock);
+  await mine.assertInPlace();
+  rmSync(join(path, 'owl.lock'));
+  const message = /owl\.lock was deleted or replaced, so that another process may have taken its directory/;
+  await t.rejects(mine.assertInPlace(), { ...ofKind('refused'), message });
+  const { child } = await startHolder(t, path);
+  await t.rejects(mine.assertInPlace(), { ...ofKind('refused'), message });
+  mine.release();
+  t.match(
+    JSON.parse(readFileSync(join(path, 'owl.pid'), 'utf8')),
+    { pid: child.pid },
+    "the other's pid stays",
+  );
+});
+
+t.test(
+  'a directory that was made reaches the disk, also when the start that made it was cut off',
+  async (t) => {
+    const parent = t.testdir();
+    const isSynced = () => badDisk.synced.has(statSync(parent).ino);
+    badDisk.synced.clear();
+    openDataDirectory(join(parent, 'data'), clock).release();
+    t.ok(isSynced());
+    badDisk.synced.clear();
+    openDataDirectory(join(parent, 'data'), clock).release();
+    t.ok(isSynced());
+  },
+);

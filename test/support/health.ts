@@ -1,5 +1,6 @@
 /** What a service answers to a gRPC health check. */
 
+import { once } from 'node:events';
 import { Client, credentials } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { protoPath } from 'grpc-health-check';
@@ -30,4 +31,35 @@ export async function healthOf(address: string): Promise<string> {
   } finally {
     channel.close();
   }
+}
+
+export interface HealthWatch {
+  /** Resolves once the server says, unasked, that it doesn't serve. Rejects when it goes away without a word. */
+  readonly notServing: Promise<void>;
+}
+
+/** Resolves when the server has told for the first time. */
+export async function watchHealth(address: string): Promise<HealthWatch> {
+  const watch = HEALTH['Watch'];
+  if (watch === undefined) throw new Error('the health service has no method Watch');
+  const channel = new Client(address, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
+  const call = channel.makeServerStreamRequest(
+    watch.path,
+    watch.requestSerialize,
+    watch.responseDeserialize,
+    { service: '' },
+    { deadline: Date.now() + 30_000 },
+  );
+  const notServing = new Promise<void>((resolve, reject) => {
+    call.on('error', reject);
+    call.on('data', (answer: { readonly status?: string }) => {
+      if (answer.status === 'NOT_SERVING') resolve();
+    });
+  }).finally(() => {
+    call.cancel();
+    channel.close();
+  });
+  notServing.catch(() => undefined);
+  await once(call, 'data');
+  return { notServing };
 }

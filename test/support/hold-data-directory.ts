@@ -4,6 +4,7 @@ import { systemClock } from '../../src/runtime/clock.js';
 import { openDataDirectory } from '../../src/runtime/data-directory.js';
 
 const [, , path = ''] = process.argv;
-const { workerId, release } = openDataDirectory(path, systemClock);
+const { workerId, keepWorkerId, release } = openDataDirectory(path, systemClock);
+keepWorkerId();
 process.stdout.write(`${workerId}\n`);
 process.stdin.on('end', release).resume();

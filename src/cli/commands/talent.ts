@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { type Command, Option } from 'commander';
 import { pino } from 'pino';
+import { OwlError } from '../../runtime/errors.js';
 import { CONFIG_KEYS } from '../../talent/config.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
@@ -51,9 +52,22 @@ async function runTalent(
     await terminal.out.line(
       options.json ? toJson({ address, worker_id: workerId, data: config.data, pid: process.pid }) : told,
     );
-    if (!terminal.interrupted.aborted) await once(terminal.interrupted, 'abort');
+    await Promise.race([interruption(terminal), talent.lost.then(failBecauseLost)]);
     await terminal.err.line('owl talent is stopping; a second signal ends it at once');
   } finally {
     await talent.stop();
   }
+}
+
+async function interruption({ interrupted }: Terminal): Promise<void> {
+  if (!interrupted.aborted) await once(interrupted, 'abort');
+}
+
+/** The reason stands in the log by now. */
+function failBecauseLost(cause: OwlError): never {
+  throw new OwlError(
+    'unavailable',
+    'owl talent has ended, since it can not rely on its data directory any more; its log says why',
+    { cause },
+  );
 }

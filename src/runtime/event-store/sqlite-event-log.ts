@@ -63,6 +63,7 @@ interface Stream {
 export class SqliteEventLog {
   private readonly selectHead: Statement;
   private readonly selectStream: Statement;
+  private readonly selectRevision: Statement;
   private readonly insertStream: Statement;
   private readonly moveStream: Statement;
   private readonly insertEvent: Statement;
@@ -72,11 +73,17 @@ export class SqliteEventLog {
   private readonly selectAll: Statement;
   private readonly selectCategories: Statement;
 
-  /** @throws OwlError kind `invalid` when the file was made by a newer version of owl */
-  constructor(db: Database) {
-    createTables(db);
+  /**
+   * @param mayBeNew tables are made where there are none
+   * @throws OwlError kind `invalid` when the file was made by a newer version of owl, `refused` when it lacks tables
+   */
+  constructor(db: Database, mayBeNew = true) {
+    createTables(db, mayBeNew);
     this.selectHead = db.prepare('SELECT coalesce(max(position), 0) AS head FROM events');
     this.selectStream = db.prepare('SELECT no, revision FROM streams WHERE name = ?');
+    this.selectRevision = db.prepare(
+      'SELECT revision FROM events WHERE stream_no = ? AND position <= ? ORDER BY revision DESC LIMIT 1',
+    );
     this.insertStream = db.prepare(
       'INSERT INTO streams (name, category, revision) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING no',
     );
@@ -104,9 +111,13 @@ export class SqliteEventLog {
     return row === undefined ? 0 : numberIn(row, 'head');
   }
 
-  /** The revision of the stream's last event, -1 while it has none. */
-  revisionOf(stream: StreamName): number {
-    return this.find(stream)?.revision ?? -1;
+  /** The revision of the stream's last event up to a position, -1 where it has none. */
+  revisionAt(stream: StreamName, position: number): number {
+    const found = this.find(stream);
+    // Asked afterwards, so nothing of this stream came in between.
+    if (found !== undefined && this.head() <= position) return found.revision;
+    const row = found && this.selectRevision.get(found.no, position);
+    return row === undefined ? -1 : numberIn(row, 'revision');
   }
 
   /**
@@ -254,7 +265,7 @@ export class SqliteEventLog {
   }
 }
 
-function createTables(db: Database): void {
+function createTables(db: Database, mayBeNew: boolean): void {
   const version = db.prepare('PRAGMA user_version');
   db.transaction(() => {
     const row = version.get();
@@ -265,6 +276,7 @@ function createTables(db: Database): void {
         `${db.path} was made by a newer version of owl (tables ${found}, this one knows ${TABLES_VERSION}); update owl`,
       );
     }
+    if (found === 0 && !mayBeNew) throw new OwlError('refused', `${db.path} holds no events of owl`);
     if (found < TABLES_VERSION) db.exec(TABLES);
   });
 }

@@ -3,6 +3,8 @@
  *
  * Guarantees beyond the port:
  * - killed at any moment, the file holds each append as a whole or not at all;
+ * - everything it tells (events, positions, conflicts, repetitions) is flushed to the disk before, whoever wrote it
+ *   (flushed-up-to.ts); once the file is broken (database-file.ts) it tells nothing, and subscriptions end with the reason;
  * - several instances, in several processes, may share a file. The database decides every conflict; what another instance
  *   wrote is noticed at this one's next append, `head` or new subscription, and then given to all subscribers.
  *
@@ -10,6 +12,7 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Clock, systemClock } from '../clock.js';
 import { OwlError, StoreUnavailableError } from '../errors.js';
 import { type Database, type OpenDatabaseOptions, openDatabase } from '../sqlite.js';
 import { checkAppend, encodeEvent } from './append-check.js';
@@ -27,25 +30,40 @@ import {
   type SubscribeOptions,
   type SubscriptionBatch,
 } from './event-store.js';
+import { FlushedUpTo } from './flushed-up-to.js';
 import { GroupCommit, type GroupCommitStats, type StoredAppend } from './group-commit.js';
 import { checkCount } from './read-check.js';
 import { RecentEvents } from './recent-events.js';
 import { SqliteEventLog } from './sqlite-event-log.js';
 import { formatPosition, parsePosition, shareOf } from './sqlite-event-rows.js';
+import { type Availability, WriteRefusals } from './write-refusals.js';
 
 export interface SqliteEventStoreOptions {
   /** The most events that appends share a transaction with; one larger append has its own. Default 1024. */
   readonly eventsPerGroup?: number;
   /** The newest events kept in memory for live subscribers. Default 4096, and at most 32 Mi characters of JSON. */
   readonly recentEvents?: number;
+  /** How long an append waits for another process's write lock. Milliseconds, default 5000. */
+  readonly lockPatienceMs?: number;
+  /** False when the file must hold events' tables already: then one without them is refused. Default true. */
+  readonly mayBeNew?: boolean;
+  /** Hears when appends are refused lastingly, and when they are taken again. */
+  readonly onAvailability?: (availability: Availability) => void;
+  /** When it is tried whether appends are taken again. Default: the system's. */
+  readonly clock?: Clock;
 }
 
 const EVENTS_PER_GROUP = 1_024;
 const RECENT_EVENTS = 4_096;
 const RECENT_SIZE = 32 * 1024 * 1024;
 const READ_BATCH = 512;
+const LOCK_PATIENCE_MS = 5_000;
 
-/** @throws StoreUnavailableError as openDatabase, OwlError kind `invalid` for a file of a newer owl */
+/**
+ * Blocks until what others have left in the file is flushed.
+ * @throws StoreUnavailableError as openDatabase, or when that can't be flushed; OwlError kind `invalid` for a file of a newer owl,
+ *   `refused` for one without tables that may not be new
+ */
 export function openSqliteEventStore(
   path: string,
   options: SqliteEventStoreOptions & OpenDatabaseOptions = {},
@@ -62,27 +80,40 @@ export function openSqliteEventStore(
 export class SqliteEventStore implements EventStore {
   private readonly db: Database;
   private readonly log: SqliteEventLog;
+  private readonly flushed: FlushedUpTo;
+  private readonly refusals: WriteRefusals;
   private readonly groups: GroupCommit;
   private readonly recent: RecentEvents;
-  /** The newest position this instance knows of; another instance may have written more. */
+  /** The newest position this instance knows of and has flushed; another instance may have written more. */
   private newest: number;
   /** Wakes the subscribers that have nothing to give. */
   private readonly sleepers = new Set<() => void>();
   private closing = false;
+  private readonly stopListening: () => void;
 
   /** @param db the store closes it */
   constructor(db: Database, options: SqliteEventStoreOptions = {}) {
     this.db = db;
-    this.log = new SqliteEventLog(db);
+    this.log = new SqliteEventLog(db, options.mayBeNew ?? true);
+    this.flushed = new FlushedUpTo(db, this.log);
+    db.waitNoMore();
+    this.refusals = new WriteRefusals({
+      db,
+      clock: options.clock ?? systemClock,
+      tell: options.onAvailability ?? (() => undefined),
+    });
     this.groups = new GroupCommit({
       db,
       log: this.log,
+      flushed: this.flushed,
+      refusals: this.refusals,
+      lockPatienceMs: options.lockPatienceMs ?? LOCK_PATIENCE_MS,
       eventsPerGroup: options.eventsPerGroup ?? EVENTS_PER_GROUP,
       committed: (stored, newest) => this.publish(stored, newest),
-      lost: () => this.noticeIfPossible(),
     });
     this.recent = new RecentEvents({ events: options.recentEvents ?? RECENT_EVENTS, size: RECENT_SIZE });
-    this.newest = this.log.head();
+    this.newest = this.flushed.position;
+    this.stopListening = db.file.onBroken(() => this.wakeAll());
   }
 
   get stats(): GroupCommitStats {
@@ -104,10 +135,11 @@ export class SqliteEventStore implements EventStore {
     const { direction = 'forwards', from } = options;
     if (from !== undefined) checkCount('from', from, 0);
     let left = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 0);
-    await this.groups.flushed();
+    this.checkOpen();
+    const end = await this.flushed.catchUp();
     this.checkOpen();
     // Where the stream ends is settled at the start, so that a reader never chases a writer.
-    let highest = this.log.revisionOf(stream);
+    let highest = this.log.revisionAt(stream, end);
     let lowest = 0;
     if (from !== undefined && direction === 'forwards') lowest = from;
     if (from !== undefined && direction === 'backwards') highest = Math.min(highest, from);
@@ -126,9 +158,8 @@ export class SqliteEventStore implements EventStore {
   async *readAll(options: ReadAllOptions = {}): AsyncGenerator<RecordedEvent> {
     let after = parsePosition(options.after ?? START);
     let left = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 0);
-    await this.groups.flushed();
     this.checkOpen();
-    const end = this.log.head();
+    const end = await this.flushed.catchUp();
     while (left > 0 && after < end) {
       this.checkOpen();
       const { events, upTo } = this.log.readAll(after, end, options.categories, Math.min(left, READ_BATCH));
@@ -149,9 +180,9 @@ export class SqliteEventStore implements EventStore {
     const matches = filterOf(categories);
     let after = parsePosition(options.after ?? START);
     let caughtUp = false;
-    await this.groups.flushed();
-    if (!this.closing) this.noticeOthers();
+    if (!this.closing) this.noteNewest(await this.flushed.catchUp());
     while (!this.closing && signal?.aborted !== true) {
+      this.db.file.assertWhole();
       if (after >= this.newest) {
         if (caughtUp) await this.sleep(signal);
         else yield { events: [], checkpoint: formatPosition(after), caughtUp: true };
@@ -170,9 +201,8 @@ export class SqliteEventStore implements EventStore {
   }
 
   async head(): Promise<Position> {
-    await this.groups.flushed();
     this.checkOpen();
-    this.noticeOthers();
+    this.noteNewest(await this.flushed.catchUp());
     return formatPosition(this.newest);
   }
 
@@ -183,11 +213,13 @@ export class SqliteEventStore implements EventStore {
   async close(): Promise<void> {
     this.closing = true;
     await this.groups.drained();
+    this.refusals.stop();
+    this.stopListening();
     this.wakeAll();
     this.db.close();
   }
 
-  /** Makes what was committed visible to live subscribers and wakes them, once for the whole group. */
+  /** Makes what was flushed visible to live subscribers and wakes them, once for the whole group. */
   private publish(stored: readonly StoredAppend[], newest: number): void {
     for (const { after, encoded, result } of stored) {
       result.events.forEach((event, i) => {
@@ -197,19 +229,6 @@ export class SqliteEventStore implements EventStore {
       });
     }
     this.noteNewest(newest);
-  }
-
-  /** Looks for events that another instance wrote. */
-  private noticeOthers(): void {
-    this.noteNewest(this.log.head());
-  }
-
-  private noticeIfPossible(): void {
-    try {
-      this.noticeOthers();
-    } catch {
-      // The database is failing, and the appends that failed with it say so. The next one that works notices.
-    }
   }
 
   private noteNewest(newest: number): void {
