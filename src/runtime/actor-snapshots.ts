@@ -53,6 +53,14 @@ export class ActorSnapshots {
     }
   }
 
+  forget(stream: StreamName): void {
+    try {
+      this.delete.run(stream);
+    } catch (error) {
+      this.logger.warn({ stream, err: error }, 'the snapshot of a damaged stream was not removed');
+    }
+  }
+
   /** The kept snapshot, or undefined where there is none, it is another machine version's, or it is damaged. */
   read(stream: StreamName, machineVersion: number): ActorSnapshot | undefined {
     try {

@@ -19,7 +19,7 @@ import type { ActorSnapshots } from './actor-snapshots.js';
 import type { ActorType, Command, CommandResult } from './actor-type.js';
 import type { Clock } from './clock.js';
 import { CommandMemory } from './command-memory.js';
-import { messageOf, OwlError, RevisionConflictError } from './errors.js';
+import { DamagedStreamError, messageOf, OwlError, RevisionConflictError } from './errors.js';
 import type { EventStore, ProposedEvent, RecordedEvent, StreamName } from './event-store/event-store.js';
 import { contentCommandId, eventIdOf } from './ids.js';
 import { LiveMachine } from './live-machine.js';
@@ -114,14 +114,15 @@ export class Actor {
   /** Lets go of the machine, keeping a snapshot of it. Only for an idle actor. */
   passivate(): void {
     const { live } = this;
-    if (live === undefined) return;
-    this.env.snapshots?.keep(this.stream, {
-      revision: live.revision,
-      eventId: live.eventId,
-      machineVersion: this.type.version,
-      state: live.machine.persisted(),
-      commands: this.carriedOut.entries(),
-    });
+    if (live !== undefined && !this.doubtful) {
+      this.env.snapshots?.keep(this.stream, {
+        revision: live.revision,
+        eventId: live.eventId,
+        machineVersion: this.type.version,
+        state: live.machine.persisted(),
+        commands: this.carriedOut.entries(),
+      });
+    }
     this.drop();
   }
 
@@ -225,8 +226,9 @@ export class Actor {
     try {
       live.machine.take([event]);
     } catch (error) {
-      throw new OwlError(
-        'unavailable',
+      throw new DamagedStreamError(
+        this.stream,
+        event.revision,
         `${this.stream} can't be rebuilt from its history: revision ${event.revision}: ${messageOf(error)}; add the missing transition or upcast`,
         { cause: error },
       );

@@ -76,6 +76,24 @@ export class StoreUnavailableError extends OwlError {
   }
 }
 
+/**
+ * A stream can't be read whole: an event in it is none that this code understands, or a part of it was deleted. It stays so
+ * until somebody mends it, so asking again changes nothing; nothing behind `revision` is relied on by anybody.
+ */
+export class DamagedStreamError extends OwlError {
+  override readonly name = 'DamagedStreamError';
+  readonly stream: string;
+  /** The first one that can't be read. */
+  readonly revision: number;
+
+  /** @param problem what is wrong and what to do, as a whole sentence that names the stream */
+  constructor(stream: string, revision: number, problem: string, options?: ErrorOptions) {
+    super('refused', problem, options);
+    this.stream = stream;
+    this.revision = revision;
+  }
+}
+
 /** The message of anything thrown, for logs and parked events. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,7 +1,8 @@
 /**
  * The handlers of proto/runtime.proto: what any node on the runtime tells of itself and lets its operators do.
  *
- * Guarantee: nothing that was parked stays unseen, and what can be mended can be applied again without a restart.
+ * Guarantees: nothing that was parked stays unseen, and what can be mended can be applied again without a restart. While the
+ * store does not answer this node, nothing of it is called caught up, and the reason stands with every reader.
  */
 
 import type { Logger } from 'pino';
@@ -18,17 +19,20 @@ export interface NodeServiceOptions {
   readonly runtime: Runtime;
   readonly workerId: string;
   readonly logger: Logger;
+  /** Why the event store does not answer; undefined while it does. */
+  readonly absence?: () => string | undefined;
 }
 
-export function nodeHandlers({ runtime, workerId, logger }: NodeServiceOptions) {
+export function nodeHandlers({ runtime, workerId, logger, absence = () => undefined }: NodeServiceOptions) {
   async function status() {
     const { liveActors, caughtUp, share, timers } = runtime.status();
+    const away = absence();
     return {
       worker_id: workerId,
       live_actors: liveActors,
-      caught_up: caughtUp,
+      caught_up: caughtUp && away === undefined,
       share,
-      readers: runtime.readers().map(readerMessageOf),
+      readers: runtime.readers().map((reader) => readerMessageOf(reader, away)),
       timers: {
         pending: timers.pending,
         next_due_time: (timers.nextDueAt ?? 0) / 1000,
@@ -62,17 +66,17 @@ export function nodeHandlers({ runtime, workerId, logger }: NodeServiceOptions) 
   };
 }
 
-function readerMessageOf(reader: Reader) {
+function readerMessageOf(reader: Reader, away: string | undefined) {
   const { checkpoint, head, share, caughtUp, behindMs, parked, lastError, rebuild } = reader.status();
   return {
     name: reader.name,
     kind: reader.kind,
     checkpoint,
     head,
-    caught_up: caughtUp,
+    caught_up: caughtUp && away === undefined,
     behind_seconds: behindMs / 1000,
     parked,
-    last_error: lastError ?? '',
+    last_error: lastError ?? away ?? '',
     parked_events: parked === 0 ? [] : reader.parked(PARKED_SHOWN).map(parkedMessageOf),
     share,
     rebuild: rebuild && rebuildMessageOf(rebuild),

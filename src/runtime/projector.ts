@@ -172,7 +172,12 @@ export class Projector {
       }
       if (this.live.applyParked(event)) this.announce([event]);
     };
-    return redriveParked({ parked, reader: this.name, store, stream, take });
+    return redriveParked({ parked, reader: this.name, store, stream, rebuildable: true, take });
+  }
+
+  /** The first event of a stream that is parked: what the table shows of the stream is what was before it. */
+  firstParked(stream: StreamName): ParkedEvent | undefined {
+    return this.live?.firstParked(stream);
   }
 
   status(): ProjectorStatus {

@@ -92,7 +92,7 @@ export class Runtime {
     this.options = options;
     this.releasers = new Releasers(logger);
     this.registry = new SchemaRegistry(actorTypes);
-    this.store = withSchemas(options.store, this.registry);
+    this.store = withSchemas(options.store, this.registry, (stream) => this.system.distrust(stream));
     this.db = openDatabase(options.databasePath);
     this.releasers.add('read models', () => this.db.close());
     this.history = new KnownHistory({ store: options.store, db: this.db, clock, logger });

@@ -55,6 +55,11 @@ export class StorePresence {
     listener(this.awaySince === undefined);
   }
 
+  /** Why the store does not answer; undefined while it does. */
+  get absence(): string | undefined {
+    return this.awaySince === undefined ? undefined : `EventStoreDB is away (${this.reason})`;
+  }
+
   /** @throws StoreUnavailableError when the store has been away for longer than this */
   assertNotAwayFor(longestMs: number): void {
     if (this.awaySince === undefined || this.clock.now() - this.awaySince < longestMs) return;
@@ -112,6 +117,7 @@ function refusingWhileAway(store: EventStore, assertPresent: () => void): EventS
       yield* store.readAll(...parameters);
     },
     subscribe: (...parameters) => store.subscribe(...parameters),
+    holds: (event) => store.holds(event),
     head: () => store.head(),
     shareOf: (position, end) => store.shareOf(position, end),
     close: () => store.close(),

@@ -13,6 +13,7 @@ import { plotTasks } from '../../projections/plot-tasks.js';
 import { selectStandingRevision, selectSupervisors, supervisors } from '../../projections/supervisors.js';
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { openDataDirectory } from '../runtime/data-directory.js';
+import { type RecordedEvent, streamName } from '../runtime/event-store/event-store.js';
 import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
 import { nodeHandlers } from '../runtime/node-service.js';
 import { Releasers } from '../runtime/releasers.js';
@@ -107,7 +108,10 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
   );
   await runtime.start();
   runtime.onApplied(plotTasks.name, (events) => talent.feed.publish(events));
-  runtime.onApplied(supervisors.name, (events) => talent.leases.observe(events));
+  // What can't be read says nothing of a lease.
+  const isReadable = ({ stream }: RecordedEvent) =>
+    runtime.projector(supervisors.name).firstParked(stream) === undefined;
+  runtime.onApplied(supervisors.name, (events) => talent.leases.observe(events.filter(isReadable)));
   releasers.add('leases', () => talent.leases.stop());
   resuming = resumeLeases(runtime, talent);
 
@@ -128,7 +132,12 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
       {
         name: NODE_SERVICE,
         definition: serviceOf(nodeProto, NODE_SERVICE),
-        handlers: nodeHandlers({ runtime, workerId: talent.workerId, logger }),
+        handlers: nodeHandlers({
+          runtime,
+          workerId: talent.workerId,
+          logger,
+          absence: () => presence.absence,
+        }),
       },
     ],
     packages: [{ ...proto, ...nodeProto, ...loadSync(healthProtoPath) }],
@@ -161,12 +170,22 @@ function createContext(
   const { store, system, db } = runtime;
   const tasks = new PlotTaskQueries(db);
   const timeLeft = new TimeLeft(tasks, clock);
+  const problemOf = (taskId: string) => {
+    const parked = runtime.projector(plotTasks.name).firstParked(streamName(plotTask.category, taskId));
+    return parked && { revision: parked.revision, message: parked.error };
+  };
   return {
     workerId,
     system,
     store,
     tasks,
-    messageOf: (row) => statusMessageOf(row, timeLeft.of(row)),
+    messageOf: (row) => {
+      const problem = problemOf(String(row['task_id']));
+      return problem === undefined
+        ? statusMessageOf(row, timeLeft.of(row))
+        : statusMessageOf(row, undefined, problem.message);
+    },
+    problemOf,
     supervisors: () => selectSupervisors(db),
     feed: new TaskFeed(),
     leases: new SupervisorLeases({ system, clock, logger, nodeId: workerId, shared }),
