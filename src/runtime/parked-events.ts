@@ -185,7 +185,7 @@ export interface RedriveOptions {
   readonly store: EventStore;
   /** Only this stream; default: all. */
   readonly stream?: StreamName | undefined;
-  /** The reader can be filled anew: then that is what mends it, once a stream that was cut off is whole again. */
+  /** What was cut off shows in what the reader has made: once it is whole again, only filling that anew mends it. */
   readonly rebuildable?: boolean;
   /** Takes the event and removes it from what is parked; throws when it still can't be taken. */
   take(event: RecordedEvent): void | Promise<void>;

@@ -110,6 +110,11 @@ export class ReadModel {
     });
   }
 
+  /** Its rows say so where a stream was cut off, which only a rebuild takes back. */
+  get tellsCutOffs(): boolean {
+    return this.writer.cutOff !== undefined;
+  }
+
   /** What is parked of a stream and keeps everything behind it from being applied. */
   firstParked(stream: StreamName): ParkedEvent | undefined {
     return this.blocked.first(stream);

@@ -60,7 +60,7 @@ export interface RuntimeStatus {
 /** What follows the event store on this node. */
 export interface Reader {
   readonly name: string;
-  readonly kind: 'projection' | 'reactor';
+  readonly kind: 'projection' | 'reactor' | 'timers';
   status(): FollowerStatus & { readonly parked: number; readonly rebuild?: RebuildStatus | undefined };
   parked(limit?: number): readonly ParkedEvent[];
   redrive(stream?: StreamName): Promise<RedriveResult>;
@@ -179,10 +179,13 @@ export class Runtime {
     return found;
   }
 
+  /** The timers are one of them as long as they have parked anything: how they are, `status` says. */
   readers(): readonly Reader[] {
+    const { reader: timers } = this.timers;
     return [
       ...this.projectors.map((projector) => readerOf('projection', projector)),
       ...this.reactors.map((reactor) => readerOf('reactor', reactor)),
+      ...(timers.parked(1).length === 0 ? [] : [readerOf('timers', timers)]),
     ];
   }
 
@@ -267,7 +270,7 @@ function smallestOf(shares: readonly (number | undefined)[]): number | undefined
   return known.length < shares.length ? undefined : Math.min(1, ...known);
 }
 
-function readerOf(kind: Reader['kind'], follower: Projector | ReactorRunner): Reader {
+function readerOf(kind: Reader['kind'], follower: Omit<Reader, 'kind'>): Reader {
   return {
     name: follower.name,
     kind,

@@ -149,6 +149,21 @@ export class Timers {
     this.look();
   }
 
+  /** What follows the events that set timers: its parked ones keep the timers of their streams from firing. */
+  get reader(): Pick<Projector, 'name' | 'status' | 'parked' | 'redrive'> {
+    const { projector } = this;
+    return {
+      name: projector.name,
+      status: () => projector.status(),
+      parked: (limit) => projector.parked(limit),
+      redrive: async (stream) => {
+        const result = await projector.redrive(stream);
+        this.look();
+        return result;
+      },
+    };
+  }
+
   status(): TimersStatus {
     return {
       projector: this.projector.status(),
