@@ -165,7 +165,7 @@ export class ReadModel {
 
   private commitParked(event: RecordedEvent, error: string): void {
     this.options.at.db.transaction(() => {
-      this.cursor.move(event.position, event);
+      this.cursor.move(event.position, lastOf([event]));
       this.park(event, error, this.options.attempts);
     });
     this.cursor.confirm(event.position);

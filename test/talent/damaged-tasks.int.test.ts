@@ -180,6 +180,21 @@ await t.test('on EventStoreDB, a stream that is made whole again', async (t) => 
   t.match(await status(), { plot_details: { progress: 50 } });
 });
 
+await t.test('on EventStoreDB, a supervisor whose stream was deleted', async (t) => {
+  const server = await startNode(t);
+  const { client } = await startTalentNode(t, { config: { store: server.connectionString } });
+  const attachment = { worker_id: 'w', session_id: 's', lease_seconds: 30 };
+  await client.attach(attachment);
+  server.log.delete('supervisor-w', 'any');
+  const says = /supervisor-w is not whole: it was deleted by somebody/;
+  await until('its row says so', async () => {
+    const { supervisors = [] } = await client.supervisors();
+    return supervisors.some(({ status }) => status === 'detached');
+  });
+  await t.rejects(client.attach(attachment), { kind: 'refused', message: says });
+  t.match(await client.attach({ ...attachment, worker_id: 'v' }), { lease_seconds: 30 });
+});
+
 await t.test('on the embedded store, as the newest event of all', async (t) => {
   const data = join(t.testdir(), 'data');
   const start = () => startTalentNode(t, { data });

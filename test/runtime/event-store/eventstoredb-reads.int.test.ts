@@ -215,6 +215,13 @@ await t.test('streams that somebody deleted or cut off', async (t) => {
       t.equal(await store.holds(first), true, 'where it is cut off, this proves nothing else');
       t.equal(await store.holds({ ...first, stream: freshStream() }), false, 'of a stream that never was');
     }
+    const stream = freshStream();
+    const { events } = await store.append(stream, 'noStream', proposeMany(3));
+    node.log.setMetadata(stream, { $tb: 2 });
+    const [, , last] = events;
+    if (last === undefined) throw new Error('three were appended');
+    t.equal(await store.holds(last), true, 'what is not cut off is there');
+    t.equal(await store.holds({ ...last, revision: 3 }), false, 'and what is behind the end is not');
   });
 
   await t.test('a subscription by category tells of it in its place, as long as it is so', async (t) => {

@@ -38,7 +38,7 @@ import { parseConnectionString } from './connection-string.js';
 import { Feed, type FeedContext, type FeedOptions } from './feed.js';
 import { parsePosition, shareOf } from './positions.js';
 import { filterOf } from './read-requests.js';
-import { Reader } from './reader.js';
+import { type CutOff, Reader } from './reader.js';
 import { loadSecurity } from './security.js';
 import { Watermark } from './watermark.js';
 
@@ -131,8 +131,8 @@ export class EventStoreDbStore implements EventStore {
     }
     // Behind its end every stream gives nothing.
     if (given || limit === 0 || (direction === 'forwards' && from !== undefined && from > 0)) return;
-    const problem = await this.reader.cutOff(stream);
-    if (problem !== undefined) throw new DamagedStreamError(stream, 0, cutOffMessage(stream, problem));
+    const cut = await this.reader.cutOff(stream);
+    if (cut !== undefined) throw new DamagedStreamError(stream, 0, cutOffMessage(stream, cut));
   }
 
   /** Reads up to where the store ended when it began, through a subscription: that tells how far it is even if nothing matches. */
@@ -252,10 +252,10 @@ export class EventStoreDbStore implements EventStore {
         continue;
       }
       const { stream } = event;
-      const problem = await this.reader.cutOff(stream).catch((error) => {
+      const cut = await this.reader.cutOff(stream).catch((error) => {
         throw new CallError('lost', messageOf(error), { cause: error });
       });
-      if (problem !== undefined) events.push({ ...event, damage: cutOffMessage(stream, problem) });
+      if (cut !== undefined) events.push({ ...event, damage: cutOffMessage(stream, cut) });
     }
     return { ...batch, events };
   }
@@ -270,7 +270,7 @@ export class EventStoreDbStore implements EventStore {
   }
 }
 
-function cutOffMessage(stream: StreamName, problem: string): string {
+function cutOffMessage(stream: StreamName, { problem }: CutOff): string {
   return `stream ${stream} is not whole: ${problem} by somebody, so nothing more can be recorded in it; undo that in EventStoreDB while its events are still there and rebuild the read models, or go on under another id`;
 }
 

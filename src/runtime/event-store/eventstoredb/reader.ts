@@ -3,6 +3,7 @@
  * from another node.
  */
 
+import { DamagedStreamError } from '../../errors.js';
 import { type EventPlace, type Position, START, type StreamName } from '../event-store.js';
 import { callErrorOf } from './call-error.js';
 import { consume } from './calls.js';
@@ -41,6 +42,14 @@ export interface LogEnd {
 
 const EMPTY_LOG: LogEnd = { head: START, last: START };
 
+/** What somebody has made of a stream. */
+export interface CutOff {
+  /** Without who and what to do. */
+  readonly problem: string;
+  /** Revisions below are missing. */
+  readonly before: number;
+}
+
 interface FoundRecord {
   readonly position: Position;
   readonly id: string | undefined;
@@ -70,7 +79,7 @@ export class Reader {
   /**
    * Gives nothing for a stream that is deleted; `cutOff` says what is the matter with it.
    * @param from the first revision to give; undefined stands for the stream's first or last event
-   * @throws StoreUnavailableError
+   * @throws StoreUnavailableError; DamagedStreamError when it is deleted while it is read
    */
   async *readStream(
     stream: StreamName,
@@ -86,6 +95,7 @@ export class Reader {
       const page = await this.connection.repeat(`read the stream ${stream}`, (link, deadline) =>
         readPage(link, stream, direction, start, count, deadline),
       );
+      if (page.missing !== undefined && start !== from) throw vanished(stream, start ?? 0);
       for (const { event } of page.events) this.watermark.raise(event.position);
       yield* page.events;
       if (page.next === undefined) return;
@@ -95,19 +105,20 @@ export class Reader {
   }
 
   /**
-   * Why the stream no longer begins with its first event; undefined while it does, and for one that never was.
+   * What the stream lacks of its beginning; undefined while it is whole, and for one that never was.
    * @throws StoreUnavailableError
    */
-  cutOff(stream: StreamName): Promise<string | undefined> {
+  cutOff(stream: StreamName): Promise<CutOff | undefined> {
     return this.connection.repeat(`tell whether the stream ${stream} is whole`, async (link, deadline) => {
       const { events, missing } = await readPage(link, stream, 'forwards', undefined, 1, deadline);
-      if (missing === 'tombstone') return 'it was deleted for good';
-      const first = events[0]?.event.revision;
-      if (first !== undefined)
-        return first === 0 ? undefined : `its events before revision ${first} were cut off`;
-      const limited = await isLimited(link, stream, deadline);
-      if (missing === undefined) return 'all of its events were cut off';
-      return limited ? 'it was deleted' : undefined;
+      if (missing === 'tombstone') return { problem: 'it was deleted for good', before: Infinity };
+      const before = events[0]?.event.revision;
+      if (before === 0) return undefined;
+      if (before !== undefined)
+        return { problem: `its events before revision ${before} were cut off`, before };
+      if (missing === undefined) return { problem: 'all of its events were cut off', before: Infinity };
+      const isLimited = await hasLimits(link, stream, deadline);
+      return isLimited ? { problem: 'it was deleted', before: Infinity } : undefined;
     });
   }
 
@@ -126,7 +137,8 @@ export class Reader {
       return first;
     });
     if (found?.revision === revision) return found.id === id && found.position === position;
-    return (await this.cutOff(stream)) !== undefined;
+    const cut = await this.cutOff(stream);
+    return cut !== undefined && revision < cut.before;
   }
 
   /** The position of the last event in the store. */
@@ -261,7 +273,7 @@ async function readPage(
   return { events, next: more && records > 0 && next >= 0 ? next : undefined, missing };
 }
 
-async function isLimited(link: Link, stream: StreamName, deadline: number): Promise<boolean> {
+async function hasLimits(link: Link, stream: StreamName, deadline: number): Promise<boolean> {
   const request = readStreamRequest({
     stream: metadataStreamOf(stream),
     direction: 'backwards',
@@ -276,6 +288,14 @@ async function isLimited(link: Link, stream: StreamName, deadline: number): Prom
     return true;
   });
   return limited;
+}
+
+function vanished(stream: StreamName, revision: number): DamagedStreamError {
+  return new DamagedStreamError(
+    stream,
+    revision,
+    `stream ${stream} was deleted by somebody while it was read; nothing more can be recorded in it`,
+  );
 }
 
 /** A stream with a tombstone holds nothing. */
