@@ -6,7 +6,8 @@
  * were received) and the times included, so a rebuild gives the same table.
  *
  * Idempotent by itself: a row says which revision of its task it shows, an event that is in it already changes nothing,
- * and an event that would leave a hole is an error.
+ * and an event that would leave a hole is an error. The one thing in a row that is no event's: a task whose stream was deleted
+ * or cut off by hand while it was under way is `failed`, and its remarks say why.
  */
 
 import type { PlotTaskEvent } from '../machines/plot-task-events.js';
@@ -167,6 +168,16 @@ class PlotTaskWriter implements ProjectionWriter {
       else this.step(event);
     }
     for (const waiting of reports.values()) this.report(waiting);
+  }
+
+  /** A task that was under way has failed: whatever becomes of it, nobody can record it any more. */
+  cutOff(event: RecordedEvent): void {
+    const { metadata, damage } = event;
+    this.statement('cut off', () => {
+      const ended = `'stopped', 'finished', 'failed'`;
+      return `UPDATE ${this.table} SET status = 'failed', remarks = ?, update_time = ?
+        WHERE task_id = ? AND status NOT IN (${ended})`;
+    }).run(damage ?? null, metadata.time / 1000, taskIdOf(event));
   }
 
   private report(events: readonly RecordedEvent[]): void {

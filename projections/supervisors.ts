@@ -42,6 +42,7 @@ class SupervisorWriter implements ProjectionWriter {
   private readonly attach: Statement;
   private readonly keep: Statement;
   private readonly move: Statement;
+  private readonly end: Statement;
 
   constructor(db: Database, table: string) {
     this.attach =
@@ -59,6 +60,15 @@ class SupervisorWriter implements ProjectionWriter {
       db.prepare(`UPDATE ${table} SET status = ?, node_id = coalesce(?, node_id), lost_time = coalesce(?, lost_time),
       returned_time = coalesce(?, returned_time), detached_time = coalesce(?, detached_time), reason = coalesce(?, reason),
       status_revision = ?, revision = ? WHERE worker_id = ? AND revision < ?`);
+    this.end = db.prepare(
+      `UPDATE ${table} SET status = 'detached', detached_time = ?, reason = ? WHERE worker_id = ? AND status <> 'detached'`,
+    );
+  }
+
+  /** It can't keep a lease any more. */
+  cutOff({ stream, metadata, damage }: RecordedEvent): void {
+    const workerId = stream.slice(stream.indexOf('-') + 1);
+    this.end.run(metadata.time / 1000, damage ?? null, workerId);
   }
 
   apply(events: readonly RecordedEvent[]): void {

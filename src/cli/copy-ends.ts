@@ -149,6 +149,7 @@ function unwritable(store: EventStore, path: string): EventStore {
     readStream: (stream, options) => store.readStream(stream, options),
     readAll: (options) => store.readAll(options),
     subscribe: (options) => store.subscribe(options),
+    holds: (event) => store.holds(event),
     head: () => store.head(),
     shareOf: (position, end) => store.shareOf(position, end),
     close: () => store.close(),

@@ -71,7 +71,7 @@ export function taskColumns(nowMs: number, shown: ReadonlyMap<string, string>): 
     {
       title: 'STATUS',
       rank: 0,
-      value: ({ status = '' }) => status,
+      value: ({ status = '', problem = '' }) => (problem === '' ? status : `${status} (damaged)`),
       paint: (text, { status }) => paintStatus(text, status),
     },
     {

@@ -18,6 +18,7 @@ import {
   type Position,
   type RecordedEvent,
   START,
+  type StreamName,
   streamName,
 } from './event-store/event-store.js';
 import { limitConcurrency } from './limit-concurrency.js';
@@ -134,6 +135,12 @@ export class ActorSystem {
   doubtAll(): void {
     this.newest.clear();
     for (const actor of this.actors.values()) actor.doubt();
+  }
+
+  /** The same for one stream that turned out to be damaged; what was kept of it rests on what may be gone. */
+  distrust(stream: StreamName): void {
+    this.env.snapshots?.discard(stream);
+    this.actors.get(stream)?.doubt();
   }
 
   /** Refuses new commands, waits for those under way and keeps snapshots of all. */

@@ -9,23 +9,21 @@
 
 import type { Clock } from './clock.js';
 import { OwlError } from './errors.js';
-import { type Position, type RecordedEvent, START, type StreamName } from './event-store/event-store.js';
+import {
+  CUT_OFF,
+  type EventPlace,
+  type Position,
+  type RecordedEvent,
+  START,
+} from './event-store/event-store.js';
 import { type Database, numberIn, type SqlRow, type SqlValue, textIn } from './sqlite.js';
-
-/** Enough of an event to find it in the store, and to see that it is this one. */
-export interface KnownEvent {
-  readonly position: Position;
-  readonly stream: StreamName;
-  readonly revision: number;
-  readonly id: string;
-}
 
 export interface Checkpoint {
   /** Version of the logic that came this far; `LOST` when what it has taken is no longer in the store. */
   readonly version: number;
   readonly position: Position;
   /** The last event that was taken; undefined when it isn't known. */
-  readonly last?: KnownEvent | 'none' | undefined;
+  readonly last?: EventPlace | 'none' | undefined;
   /** Where a reader began that does not begin at the start. */
   readonly began?: Position | undefined;
 }
@@ -95,7 +93,7 @@ export class Checkpoints {
   }
 
   /** The newest event that any reader has taken, and which one. */
-  newest(): { readonly reader: string; readonly last: KnownEvent } | undefined {
+  newest(): { readonly reader: string; readonly last: EventPlace } | undefined {
     const row = this.selectNewest.get();
     return row === undefined ? undefined : { reader: textIn(row, 'reader'), last: knownEventOf(row) };
   }
@@ -114,7 +112,7 @@ export class Checkpoints {
    * @param last the last event that was taken on the way, if there was one
    * @throws CheckpointMovedError unless it stands at `from`
    */
-  move(reader: string, from: Checkpoint, to: Position, last?: KnownEvent): void {
+  move(reader: string, from: Checkpoint, to: Position, last?: EventPlace): void {
     const standing = [reader, from.version, from.position];
     const { changes } =
       last === undefined
@@ -131,6 +129,11 @@ export class Checkpoints {
   remove(reader: string): void {
     this.deleteOne.run(reader);
   }
+}
+
+/** The last of these events that a store can be asked for. */
+export function lastOf(events: readonly RecordedEvent[]): EventPlace | undefined {
+  return events.findLast(({ type }) => type !== CUT_OFF);
 }
 
 /** Everything that the reader has taken lies up to here; behind it nothing was of interest. */
@@ -203,7 +206,7 @@ function checkpointOf(row: SqlRow): Checkpoint {
   };
 }
 
-function knownEventOf(row: SqlRow): KnownEvent {
+function knownEventOf(row: SqlRow): EventPlace {
   return {
     position: textIn(row, 'last_position'),
     stream: textIn(row, 'last_stream'),
@@ -268,7 +271,7 @@ export class Cursor {
    * @param last the last event that was taken on the way, if there was one
    * @throws CheckpointMovedError when another reader was faster: roll back and `load`
    */
-  move(to: Position, last?: RecordedEvent): void {
+  move(to: Position, last?: EventPlace): void {
     this.checkpoints.move(this.reader, this.at, to, last);
   }
 

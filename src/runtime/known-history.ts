@@ -5,7 +5,8 @@
  *
  * Guarantees: a reader that was checked goes on behind events that the store holds, at their places, whatever else the store
  * has taken since; where one is missing, that is told in the log once, and everything that was read is given up, for
- * all readers at once and durably; whoever listens hears of it before any reader goes on.
+ * all readers at once and durably; whoever listens hears of it before any reader goes on. Events are compared by their
+ * places and ids, so one that nobody can read is no less there; nor is one whose stream somebody deleted or cut off since.
  *
  * It rests on two things. A history that holds an event at its position also holds what was before it, since backups are
  * whole. And what this node has read reaches as far as the newest event that any of its readers has taken: a position
@@ -14,14 +15,13 @@
 
 import type { Logger } from 'pino';
 import { wait } from './backoff.js';
-import { type Checkpoint, CheckpointMovedError, Checkpoints, type KnownEvent, LOST } from './checkpoints.js';
+import { type Checkpoint, CheckpointMovedError, Checkpoints, LOST } from './checkpoints.js';
 import type { Clock } from './clock.js';
-import { type EventStore, type Position, START } from './event-store/event-store.js';
+import { type EventPlace, type EventStore, type Position, START } from './event-store/event-store.js';
 import type { Database } from './sqlite.js';
 
 export interface KnownHistoryOptions {
-  /** One that gives every event, also those this node's code can't read. */
-  readonly store: EventStore;
+  readonly store: Pick<EventStore, 'head' | 'holds'>;
   /** Holds the checkpoints. */
   readonly db: Database;
   readonly clock: Clock;
@@ -37,11 +37,11 @@ const BETWEEN_LOOKS_MS = 300;
 
 interface Witness {
   readonly reader: string;
-  readonly last: KnownEvent;
+  readonly last: EventPlace;
 }
 
 export class KnownHistory {
-  private readonly store: EventStore;
+  private readonly store: KnownHistoryOptions['store'];
   private readonly db: Database;
   private readonly clock: Clock;
   private readonly logger: Logger;
@@ -93,11 +93,9 @@ export class KnownHistory {
     return undefined;
   }
 
-  private async holds({ stream, revision, id, position }: KnownEvent, signal: AbortSignal): Promise<boolean> {
+  private async holds(event: EventPlace, signal: AbortSignal): Promise<boolean> {
     for (let look = 1; ; look++) {
-      for await (const event of this.store.readStream(stream, { from: revision, limit: 1 })) {
-        return event.id === id && event.position === position;
-      }
+      if (await this.store.holds(event)) return true;
       if (look === LOOKS) return false;
       await wait(this.clock, BETWEEN_LOOKS_MS, signal);
       if (signal.aborted) return true;

@@ -1,8 +1,9 @@
 /**
  * The handlers of proto/runtime.proto: what any node on the runtime tells of itself and lets its operators do.
  *
- * Guarantee: nothing that was parked stays unseen, and what can be mended can be applied again without a restart; a node that
- * refuses its work still answers here, and says why.
+ * Guarantees: nothing that was parked stays unseen, and what can be mended can be applied again without a restart; a node
+ * that refuses its work still answers here, and says why. While the store does not answer this node, nothing of it is called
+ * caught up, and the reason stands with every reader.
  */
 
 import type { Logger } from 'pino';
@@ -21,18 +22,27 @@ export interface NodeServiceOptions {
   /** Why health says NOT_SERVING; undefined while it does not. */
   readonly notServing?: () => string | undefined;
   readonly logger: Logger;
+  /** Why the event store does not answer; undefined while it does. */
+  readonly absence?: () => string | undefined;
 }
 
-export function nodeHandlers({ runtime, workerId, notServing, logger }: NodeServiceOptions) {
+export function nodeHandlers({
+  runtime,
+  workerId,
+  notServing = () => undefined,
+  absence = () => undefined,
+  logger,
+}: NodeServiceOptions) {
   async function status() {
     const { liveActors, caughtUp, share, timers } = runtime.status();
+    const away = absence();
     return {
       worker_id: workerId,
       live_actors: liveActors,
-      caught_up: caughtUp,
+      caught_up: caughtUp && away === undefined,
       share,
-      not_serving: notServing?.() ?? '',
-      readers: runtime.readers().map(readerMessageOf),
+      not_serving: notServing() ?? '',
+      readers: runtime.readers().map((reader) => readerMessageOf(reader, away)),
       timers: {
         pending: timers.pending,
         next_due_time: (timers.nextDueAt ?? 0) / 1000,
@@ -66,17 +76,17 @@ export function nodeHandlers({ runtime, workerId, notServing, logger }: NodeServ
   };
 }
 
-function readerMessageOf(reader: Reader) {
+function readerMessageOf(reader: Reader, away: string | undefined) {
   const { checkpoint, head, share, caughtUp, behindMs, parked, lastError, rebuild } = reader.status();
   return {
     name: reader.name,
     kind: reader.kind,
     checkpoint,
     head,
-    caught_up: caughtUp,
+    caught_up: caughtUp && away === undefined,
     behind_seconds: behindMs / 1000,
     parked,
-    last_error: lastError ?? '',
+    last_error: lastError ?? away ?? '',
     parked_events: parked === 0 ? [] : reader.parked(PARKED_SHOWN).map(parkedMessageOf),
     share,
     rebuild: rebuild && rebuildMessageOf(rebuild),

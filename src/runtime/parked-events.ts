@@ -6,7 +6,13 @@
  */
 
 import { messageOf, OwlError, StoreUnavailableError } from './errors.js';
-import type { EventStore, Position, RecordedEvent, StreamName } from './event-store/event-store.js';
+import {
+  CUT_OFF,
+  type EventStore,
+  type Position,
+  type RecordedEvent,
+  type StreamName,
+} from './event-store/event-store.js';
 import { isTransient } from './failure-kinds.js';
 import { type Database, numberIn, type SqlRow, textIn } from './sqlite.js';
 
@@ -151,15 +157,18 @@ export class BlockedStreams {
     this.streams.add(stream);
   }
 
-  /** Why the stream's next event has to wait; undefined when it need not. */
-  reasonFor(stream: StreamName): string | undefined {
+  /** What the stream's next event has to wait for; undefined when it need not. */
+  first(stream: StreamName): ParkedEvent | undefined {
     if (this.streams.size === 0 || !this.streams.has(stream)) return undefined;
     const first = this.parked.first(this.reader, stream);
-    if (first !== undefined) {
-      return `waits behind revision ${first.revision} of its stream, which is parked: ${first.error}`;
-    }
-    this.streams.delete(stream);
-    return undefined;
+    if (first === undefined) this.streams.delete(stream);
+    return first;
+  }
+
+  /** Why the stream's next event has to wait; undefined when it need not. */
+  reasonFor(stream: StreamName): string | undefined {
+    const first = this.first(stream);
+    return first && `waits behind revision ${first.revision} of its stream, which is parked: ${first.error}`;
   }
 }
 
@@ -176,6 +185,8 @@ export interface RedriveOptions {
   readonly store: EventStore;
   /** Only this stream; default: all. */
   readonly stream?: StreamName | undefined;
+  /** What was cut off shows in what the reader has made: once it is whole again, only filling that anew mends it. */
+  readonly rebuildable?: boolean;
   /** Takes the event and removes it from what is parked; throws when it still can't be taken. */
   take(event: RecordedEvent): void | Promise<void>;
 }
@@ -191,7 +202,10 @@ export async function redriveParked(options: RedriveOptions): Promise<RedriveRes
   for (const each of stream === undefined ? parked.streams(reader) : [stream]) {
     for (let first = parked.first(reader, each); first !== undefined; first = parked.first(reader, each)) {
       try {
-        await options.take(await readAgain(store, first));
+        const event = await readAgain(store, first);
+        if (first.type !== CUT_OFF) await options.take(event);
+        else if (options.rebuildable === true) throw isWholeAgain(first);
+        else parked.remove(reader, first.position);
       } catch (error) {
         if (isTransient(error)) throw error;
         parked.failAgain(reader, first.position, error);
@@ -214,6 +228,13 @@ async function readAgain(store: EventStore, { stream, revision }: ParkedEvent): 
   throw new OwlError(
     'invalid',
     `the event store has no revision ${revision} of ${stream}; is it the right store?`,
+  );
+}
+
+function isWholeAgain({ stream, reader }: ParkedEvent): OwlError {
+  return new OwlError(
+    'invalid',
+    `stream ${stream} was cut off and is whole again; \`owl node rebuild ${reader}\` makes of it what its events say`,
   );
 }
 

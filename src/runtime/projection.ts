@@ -29,4 +29,9 @@ export interface ProjectionWriter {
    * are then given one by one, and the one that throws again is parked.
    */
   apply(events: readonly RecordedEvent[]): void;
+  /**
+   * The stream of this `CUT_OFF` was deleted or cut off by hand, so nothing more comes of it: a row must not say for ever that
+   * something is under way. Runs as `apply` does; may be told again.
+   */
+  cutOff?(event: RecordedEvent): void;
 }

@@ -174,13 +174,19 @@ export class Projector {
   redrive(stream?: StreamName): Promise<RedriveResult> {
     const { store } = this.options;
     const { parked } = this.at;
+    const rebuildable = this.live?.tellsCutOffs ?? false;
     const take = (event: RecordedEvent) => {
       if (this.live === undefined) {
         throw new OwlError('unavailable', `${this.name} is being rebuilt; redrive it once that is done`);
       }
       if (this.live.applyParked(event)) this.announce([event]);
     };
-    return redriveParked({ parked, reader: this.name, store, stream, take });
+    return redriveParked({ parked, reader: this.name, store, stream, rebuildable, take });
+  }
+
+  /** The first event of a stream that is parked: what the table shows of the stream is what was before it. */
+  firstParked(stream: StreamName): ParkedEvent | undefined {
+    return this.live?.firstParked(stream);
   }
 
   status(): ProjectorStatus {

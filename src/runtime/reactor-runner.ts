@@ -10,7 +10,7 @@
 
 import type { Logger } from 'pino';
 import { Backoff, wait } from './backoff.js';
-import { CheckpointMovedError, Checkpoints, Cursor } from './checkpoints.js';
+import { CheckpointMovedError, Checkpoints, Cursor, lastOf } from './checkpoints.js';
 import type { Clock } from './clock.js';
 import { messageOf } from './errors.js';
 import {
@@ -201,7 +201,7 @@ export class ReactorRunner {
     );
     for (const outcome of handled) if (outcome.status === 'rejected') throw outcome.reason;
     try {
-      this.cursor.move(batch.checkpoint, batch.events.at(-1));
+      this.cursor.move(batch.checkpoint, lastOf(batch.events));
       this.cursor.confirm(batch.checkpoint);
     } catch (error) {
       if (!(error instanceof CheckpointMovedError)) throw error;

@@ -3,16 +3,23 @@
  *
  * Guarantees: the rows of a batch and the checkpoint move in one transaction, guarded by the old checkpoint, so every
  * event is applied exactly once however many projectors work on the database; an event that can't be applied is tried a
- * bounded number of times and then parked, and so is what follows it in its stream, while other streams go on; a failing
+ * bounded number of times and then parked, and so is what follows it in its stream, while other streams go on; one that
+ * nobody can read is parked at once, and where a stream was deleted or cut off by hand its rows say so; a failing
  * database parks nothing: its error is thrown, and the same batch can be given again.
  */
 
 import type { Logger } from 'pino';
-import { CheckpointMovedError, Cursor } from './checkpoints.js';
+import { CheckpointMovedError, Cursor, lastOf } from './checkpoints.js';
 import type { Clock } from './clock.js';
 import { messageOf, StoreUnavailableError } from './errors.js';
-import type { Position, RecordedEvent, SubscriptionBatch } from './event-store/event-store.js';
-import { BlockedStreams } from './parked-events.js';
+import {
+  CUT_OFF,
+  type Position,
+  type RecordedEvent,
+  type StreamName,
+  type SubscriptionBatch,
+} from './event-store/event-store.js';
+import { BlockedStreams, type ParkedEvent } from './parked-events.js';
 import type { Projection, ProjectionWriter } from './projection.js';
 import type { ReadModelDatabase } from './read-model-tables.js';
 
@@ -103,6 +110,16 @@ export class ReadModel {
     });
   }
 
+  /** Its rows say so where a stream was cut off, which only a rebuild takes back. */
+  get tellsCutOffs(): boolean {
+    return this.writer.cutOff !== undefined;
+  }
+
+  /** What is parked of a stream and keeps everything behind it from being applied. */
+  firstParked(stream: StreamName): ParkedEvent | undefined {
+    return this.blocked.first(stream);
+  }
+
   /** Writes the checkpoint where it only moved over events of no interest. */
   settle(reached: Position): void {
     this.cursor.settle(reached);
@@ -140,7 +157,7 @@ export class ReadModel {
 
   private commit(events: readonly RecordedEvent[], checkpoint: Position): void {
     this.options.at.db.transaction(() => {
-      this.cursor.move(checkpoint, events.at(-1));
+      this.cursor.move(checkpoint, lastOf(events));
       this.applyOrPark(events);
     });
     this.cursor.confirm(checkpoint);
@@ -148,7 +165,7 @@ export class ReadModel {
 
   private commitParked(event: RecordedEvent, error: string): void {
     this.options.at.db.transaction(() => {
-      this.cursor.move(event.position, event);
+      this.cursor.move(event.position, lastOf([event]));
       this.park(event, error, this.options.attempts);
     });
     this.cursor.confirm(event.position);
@@ -158,6 +175,8 @@ export class ReadModel {
     const good = events.filter((event) => !this.parkIfHopeless(event));
     try {
       this.writer.apply(good);
+      // What is behind it in its stream is parked, so it comes last.
+      for (const event of events) if (event.type === CUT_OFF) this.writer.cutOff?.(event);
     } catch (error) {
       if (error instanceof StoreUnavailableError) throw error;
       throw new UnappliedEventError(messageOf(error), { cause: error });

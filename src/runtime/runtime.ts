@@ -60,7 +60,7 @@ export interface RuntimeStatus {
 /** What follows the event store on this node. */
 export interface Reader {
   readonly name: string;
-  readonly kind: 'projection' | 'reactor';
+  readonly kind: 'projection' | 'reactor' | 'timers';
   status(): FollowerStatus & { readonly parked: number; readonly rebuild?: RebuildStatus | undefined };
   parked(limit?: number): readonly ParkedEvent[];
   redrive(stream?: StreamName): Promise<RedriveResult>;
@@ -92,7 +92,7 @@ export class Runtime {
     this.options = options;
     this.releasers = new Releasers(logger);
     this.registry = new SchemaRegistry(actorTypes);
-    this.store = withSchemas(options.store, this.registry);
+    this.store = withSchemas(options.store, this.registry, (stream) => this.system.distrust(stream));
     this.db = openDatabase(options.databasePath);
     this.releasers.add('read models', () => this.db.close());
     this.history = new KnownHistory({ store: options.store, db: this.db, clock, logger });
@@ -184,10 +184,13 @@ export class Runtime {
     return found;
   }
 
+  /** The timers are one of them as long as they have parked anything: how they are, `status` says. */
   readers(): readonly Reader[] {
+    const { reader: timers } = this.timers;
     return [
       ...this.projectors.map((projector) => readerOf('projection', projector)),
       ...this.reactors.map((reactor) => readerOf('reactor', reactor)),
+      ...(timers.parked(1).length === 0 ? [] : [readerOf('timers', timers)]),
     ];
   }
 
@@ -284,7 +287,7 @@ function smallestOf(shares: readonly (number | undefined)[]): number | undefined
   return known.length < shares.length ? undefined : Math.min(1, ...known);
 }
 
-function readerOf(kind: Reader['kind'], follower: Projector | ReactorRunner): Reader {
+function readerOf(kind: Reader['kind'], follower: Omit<Reader, 'kind'>): Reader {
   return {
     name: follower.name,
     kind,

@@ -13,6 +13,8 @@ import type { Projection } from './projection.js';
 import { type Database, numberIn, type SqlRow, textIn } from './sqlite.js';
 
 const TABLE = 'timers';
+/** What is known of a stream with parked events is not what it says. */
+const READABLE = `stream NOT IN (SELECT stream FROM parked_events WHERE projection = '${TABLE}')`;
 /** Raise it when the table changes. */
 const TABLE_VERSION = 1;
 
@@ -84,7 +86,7 @@ class TimerWriter {
   }
 }
 
-/** What the scheduler asks of the table and marks in it. The table must exist. */
+/** What the scheduler asks of the table and marks in it. The table must exist, and that of parked events. */
 export class TimerTable {
   private readonly selectDue;
   private readonly selectNext;
@@ -95,13 +97,14 @@ export class TimerTable {
   constructor(db: Database) {
     this.selectDue = db.prepare(
       `SELECT stream, name, due_at, set_by, correlation_id FROM ${TABLE}
-       WHERE fired_at IS NULL AND due_at <= ? ORDER BY due_at LIMIT ?`,
+       WHERE fired_at IS NULL AND due_at <= ? AND ${READABLE} ORDER BY due_at LIMIT ?`,
     );
     this.selectNext = db.prepare(
-      `SELECT due_at FROM ${TABLE} WHERE fired_at IS NULL AND due_at > ? ORDER BY due_at LIMIT 1`,
+      `SELECT due_at FROM ${TABLE}
+       WHERE fired_at IS NULL AND due_at > ? AND ${READABLE} ORDER BY due_at LIMIT 1`,
     );
     this.selectPending = db.prepare(
-      `SELECT 1 FROM ${TABLE} WHERE stream = ? AND name = ? AND set_by = ? AND fired_at IS NULL`,
+      `SELECT 1 FROM ${TABLE} WHERE stream = ? AND name = ? AND set_by = ? AND fired_at IS NULL AND ${READABLE}`,
     );
     this.selectCount = db.prepare(`SELECT count(*) AS pending FROM ${TABLE} WHERE fired_at IS NULL`);
     this.updateFired = db.prepare(
@@ -109,7 +112,7 @@ export class TimerTable {
     );
   }
 
-  /** Those not fired yet, earliest first. */
+  /** Those not fired yet, earliest first; without those of streams that can't be read on. */
   due(now: number, limit: number): Timer[] {
     return this.selectDue.all(now, limit).map(timerOf);
   }

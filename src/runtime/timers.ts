@@ -8,14 +8,15 @@
  *   meanwhile does no harm. Its command id follows from the event that set it: firing twice (a crash before the mark, two
  *   nodes, a rebuild of the table) changes nothing twice;
  * - a timer is done when its command was carried out, changed nothing or was refused. Any other failure is tried again
- *   with growing delays, shows in `status`, and holds up no other timer.
+ *   with growing delays, shows in `status`, and holds up no other timer;
+ * - a timer of a stream that can't be read on is neither: it waits, with what is parked of the stream, until that is mended.
  */
 
 import type { Logger } from 'pino';
 import type { ActorType } from './actor-type.js';
 import { Backoff, wait } from './backoff.js';
 import type { Clock } from './clock.js';
-import { messageOf } from './errors.js';
+import { DamagedStreamError, messageOf } from './errors.js';
 import {
   categoryOf,
   type EventStore,
@@ -148,6 +149,21 @@ export class Timers {
     this.look();
   }
 
+  /** What follows the events that set timers: its parked ones keep the timers of their streams from firing. */
+  get reader(): Pick<Projector, 'name' | 'status' | 'parked' | 'redrive'> {
+    const { projector } = this;
+    return {
+      name: projector.name,
+      status: () => projector.status(),
+      parked: (limit) => projector.parked(limit),
+      redrive: async (stream) => {
+        const result = await projector.redrive(stream);
+        this.look();
+        return result;
+      },
+    };
+  }
+
   status(): TimersStatus {
     return {
       projector: this.projector.status(),
@@ -252,7 +268,7 @@ export class Timers {
         decide: (snapshot) => type.timers?.due(timer.name, snapshot, clock.now()) ?? [],
       });
     } catch (error) {
-      if (!isRefusal(error)) throw error;
+      if (!isRefusal(error) || error instanceof DamagedStreamError) throw error;
       logger.info({ timer, reason: error.message }, 'timer refused');
     }
     table.markFired(timer, clock.now());

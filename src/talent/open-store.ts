@@ -152,6 +152,7 @@ function refusingWhileAway(store: EventStore, assertPresent: () => void): EventS
       yield* store.readAll(...parameters);
     },
     subscribe: (...parameters) => store.subscribe(...parameters),
+    holds: (event) => store.holds(event),
     head: () => store.head(),
     shareOf: (position, end) => store.shareOf(position, end),
     close: () => store.close(),

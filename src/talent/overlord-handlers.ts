@@ -2,12 +2,13 @@
  * What overlords and operators may ask: create, stop, retry, look, watch, read the history.
  *
  * Guarantees: a command is answered once its events are durable; a refused one is `is_success = false` with the reason, as
- * old peers expect; a query shows at least everything this node has acknowledged before.
+ * old peers expect; a query shows at least everything this node has acknowledged before; of a task whose history can't be read
+ * on, the history gives what comes before and then says what it is, the row says so, and commands are refused with it.
  */
 
 import type { PlotTaskSnapshot } from '../../machines/plot-task.js';
 import type { PlotTaskEvent } from '../../machines/plot-task-events.js';
-import { InvalidFieldError, OwlError } from '../runtime/errors.js';
+import { DamagedStreamError, InvalidFieldError, OwlError } from '../runtime/errors.js';
 import { streamName } from '../runtime/event-store/event-store.js';
 import { type Peer, serverStream, unary } from '../runtime/grpc-server.js';
 import type {
@@ -151,6 +152,10 @@ export function overlordHandlers(talent: TalentContext) {
         rules.isWhole(0, Number.MAX_SAFE_INTEGER),
       ) ?? 0;
     const stream = streamName(plotTask.category, taskId);
+    // Reading the stream finds what is damaged there; what is damaged before is known to the read model.
+    const problem = talent.problemOf(taskId);
+    if (problem !== undefined && problem.revision < from)
+      throw new DamagedStreamError(stream, problem.revision, problem.message);
     let known = false;
     for await (const event of talent.store.readStream(stream, { from })) {
       known = true;

@@ -30,8 +30,11 @@ const SAME_NAME = [
 
 const ORDERED_DETAILS = ['fpk', 'ppk', 'cache1', 'cache2', 'dest_type', 'dest_path'] as const;
 
-/** @param secondsLeft of a running task, as far as it is known */
-export function statusMessageOf(row: SqlRow, secondsLeft?: number): PlotTaskStatus {
+/**
+ * @param secondsLeft of a running task, as far as it is known
+ * @param problem why the row does not show all that was stored; old peers read it in the remarks
+ */
+export function statusMessageOf(row: SqlRow, secondsLeft?: number, problem?: string): PlotTaskStatus {
   const reported = writeReported(row);
   const details = typeof reported['plot_details'] === 'object' ? reported['plot_details'] : {};
   return {
@@ -39,6 +42,7 @@ export function statusMessageOf(row: SqlRow, secondsLeft?: number): PlotTaskStat
     ...pick(row, SAME_NAME),
     existed: true,
     ...(secondsLeft === undefined ? {} : { seconds_left: secondsLeft }),
+    ...(problem === undefined ? {} : { remarks: problem, problem }),
     plot_details: {
       ...details,
       ...pick(row, ORDERED_DETAILS),

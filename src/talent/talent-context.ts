@@ -13,6 +13,12 @@ import type { TaskFeed } from './task-feed.js';
 /** What queries read. */
 export type ReadModelName = 'plot_tasks' | 'supervisors';
 
+export interface TaskProblem {
+  /** The first one that is not in the row. */
+  readonly revision: number;
+  readonly message: string;
+}
+
 export interface TalentContext {
   /** This node: whose tasks are meant when a peer names no worker. */
   readonly workerId: string;
@@ -21,6 +27,8 @@ export interface TalentContext {
   readonly tasks: PlotTaskQueries;
   /** A row of `plot_tasks` as peers see it. */
   readonly messageOf: (row: SqlRow) => PlotTaskStatus;
+  /** What keeps the row of a task from showing all that was stored of it, and from which revision on. */
+  readonly problemOf: (taskId: string) => TaskProblem | undefined;
   readonly supervisors: () => readonly SqlRow[];
   readonly feed: TaskFeed;
   readonly leases: SupervisorLeases;

@@ -17,6 +17,7 @@ import { selectStandingRevision, selectSupervisors, supervisors } from '../../pr
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { openDataDirectory } from '../runtime/data-directory.js';
 import type { OwlError } from '../runtime/errors.js';
+import { type RecordedEvent, streamName } from '../runtime/event-store/event-store.js';
 import { GroundWatch } from '../runtime/ground-watch.js';
 import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
 import { Health, watchQueries } from '../runtime/health.js';
@@ -120,7 +121,10 @@ async function start(options: StartTalentOptions, releasers: Releasers): Promise
   );
   await runtime.start();
   runtime.onApplied(plotTasks.name, (events) => talent.feed.publish(events));
-  runtime.onApplied(supervisors.name, (events) => talent.leases.observe(events));
+  // What can't be read says nothing of a lease.
+  const isReadable = ({ stream }: RecordedEvent) =>
+    runtime.projector(supervisors.name).firstParked(stream) === undefined;
+  runtime.onApplied(supervisors.name, (events) => talent.leases.observe(events.filter(isReadable)));
   releasers.add('leases', () => talent.leases.stop());
   resuming = resumeLeases(runtime, talent);
 
@@ -147,6 +151,7 @@ async function start(options: StartTalentOptions, releasers: Releasers): Promise
           runtime,
           workerId: talent.workerId,
           notServing: () => health.reason,
+          absence: () => presence.problem,
           logger,
         }),
       },
@@ -196,12 +201,22 @@ function createContext(
   const { store, system, db } = runtime;
   const tasks = new PlotTaskQueries(db);
   const timeLeft = new TimeLeft(tasks, clock);
+  const problemOf = (taskId: string) => {
+    const parked = runtime.projector(plotTasks.name).firstParked(streamName(plotTask.category, taskId));
+    return parked && { revision: parked.revision, message: parked.error };
+  };
   return {
     workerId,
     system,
     store,
     tasks,
-    messageOf: shownRows((row) => statusMessageOf(row, timeLeft.of(row)), logger),
+    messageOf: shownRows((row) => {
+      const problem = problemOf(String(row['task_id']));
+      return problem === undefined
+        ? statusMessageOf(row, timeLeft.of(row))
+        : statusMessageOf(row, undefined, problem.message);
+    }, logger),
+    problemOf,
     supervisors: () => selectSupervisors(db),
     feed: new TaskFeed(),
     leases: new SupervisorLeases({ system, clock, logger, nodeId: workerId, shared }),

@@ -121,6 +121,7 @@ export interface PlotTaskStatus {
   for_attempt?: number;
   tasks?: PlotTaskStatus[];
   seconds_left?: number;
+  problem?: string;
 }
 
 export interface PlotTaskStatusAllResponse {

@@ -69,6 +69,25 @@ export async function readContract(t: Test, open: OpenStore): Promise<void> {
     t.equal(revision, 5);
   });
 
+  await t.test('whether an event is where it was', async (t) => {
+    const { store } = await open(t);
+    const stream = freshStream();
+    const { events } = await store.append(stream, 'noStream', proposeMany(3));
+    const other = await store.append(freshStream(), 'noStream', proposeMany(1));
+    for (const event of events) t.equal(await store.holds(event), true);
+    const [event] = events;
+    if (event === undefined) throw new Error('three were appended');
+    for (const change of [
+      { id: propose().id },
+      { revision: 1 },
+      { revision: 9 },
+      { position: other.position },
+      { stream: freshStream() },
+    ]) {
+      t.equal(await store.holds({ ...event, ...change }), false);
+    }
+  });
+
   await t.test('all events after a position, in order of position', async (t) => {
     const { store } = await open(t);
     const category = freshCategory();

@@ -385,6 +385,7 @@ t.test('a history this machine can not take is an error that says where', async 
     { ...event, id: 'a0000000-0000-4000-8000-000000000000', data: { amount: 13 } },
   ]);
   await t.rejects(another().execute(account, 'a', pay(1)), {
+    name: 'DamagedStreamError',
     kind: 'refused',
     message: /account-a can't be rebuilt from its history: revision 1: Paid is not possible in state open/,
   });

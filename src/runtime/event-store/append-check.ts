@@ -6,7 +6,13 @@
 
 import { messageOf, OwlError } from '../errors.js';
 import { isUuid } from '../ids.js';
-import type { ExpectedRevision, JsonObject, ProposedEvent, StreamName } from './event-store.js';
+import type {
+  EventMetadata,
+  ExpectedRevision,
+  JsonObject,
+  ProposedEvent,
+  StreamName,
+} from './event-store.js';
 
 /** Length of an event's JSON in UTF-16 units. EventStoreDB takes 16 MiB for an append, and histories move both ways. */
 export const LARGEST_EVENT = 16 * 1024 * 1024;
@@ -64,6 +70,24 @@ export function encodeEvent(stream: StreamName, event: ProposedEvent): EncodedEv
     );
   }
   return { event, data, metadata };
+}
+
+/** What is wrong with an event's metadata, as the end of a sentence; undefined when nothing is. */
+export function metadataProblem(value: unknown): string | undefined {
+  if (!isJsonObject(value)) return 'its metadata is no JSON object';
+  if (typeof value['time'] !== 'number') return 'its metadata has no time';
+  for (const name of ['$correlationId', '$causationId']) {
+    if (typeof value[name] !== 'string') return `its metadata has no ${name}`;
+  }
+  for (const name of ['commandId', 'by']) {
+    if (value[name] !== undefined && typeof value[name] !== 'string')
+      return `its metadata has no text in ${name}`;
+  }
+  return undefined;
+}
+
+export function isMetadata(value: unknown): value is EventMetadata {
+  return metadataProblem(value) === undefined;
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {

@@ -10,6 +10,9 @@
  * - it resolves only after the whole target was read again and holds the source's events, by count and hash per stream, and
  *   the source has not taken more meanwhile.
  *
+ * What is no event any more (`RecordedEvent.damage`) is carried over as the bytes that are there, so that nothing is lost and
+ * nobody takes it for an event in the copy either.
+ *
  * In memory it keeps two hashes per stream and one chunk of events.
  */
 

@@ -7,7 +7,9 @@
  * - the same events (by id) appended again at the same expectation change nothing and get the first answer;
  * - revisions of a stream count 0, 1, 2 … without a hole; positions grow strictly over the whole store;
  * - a subscription gives every event after its start exactly once, in order of position, with no gap and no duplicate
- *   where catching up meets live.
+ *   where catching up meets live;
+ * - what others have put in the place of an event, or made of one, stops no reader: it is given with `damage`, and its bytes
+ *   as its data. Whether an event is there (`holds`) and where the store ends is told without looking into any.
  */
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -57,6 +59,22 @@ export interface RecordedEvent extends ProposedEvent {
   /** 0-based, within the stream. */
   readonly revision: number;
   readonly position: Position;
+  /** Why this is no event to go by, although it stands in the place of one: nobody may take its data for what it says. */
+  readonly damage?: string;
+}
+
+/**
+ * Type of what a subscription by categories gives, with `damage`, where somebody has deleted a stream of theirs or cut off its
+ * beginning, and that still is so. Nobody can append it. Its revision is 0, the first one that is missing.
+ */
+export const CUT_OFF = '$cut-off';
+
+/** Enough of an event to find it in the store, and to see that it is this one. */
+export interface EventPlace {
+  readonly position: Position;
+  readonly stream: StreamName;
+  readonly revision: number;
+  readonly id: string;
 }
 
 export interface AppendResult {
@@ -116,11 +134,20 @@ export interface EventStore {
     expected: ExpectedRevision,
     events: readonly ProposedEvent[],
   ): Promise<AppendResult>;
-  /** Gives nothing for a stream that holds nothing. */
+  /**
+   * Gives nothing for a stream that never held anything.
+   * @throws DamagedStreamError for one of which everything was deleted
+   */
   readStream(stream: StreamName, options?: ReadStreamOptions): AsyncIterable<RecordedEvent>;
   readAll(options?: ReadAllOptions): AsyncIterable<RecordedEvent>;
   /** Catches up from `after`, then goes on live until the signal aborts or the store closes. Pull: a slow reader slows nobody. */
   subscribe(options?: SubscribeOptions): AsyncIterable<SubscriptionBatch>;
+  /**
+   * Whether this event is where it was, whatever its content. Also true when its stream was deleted or cut off there since: what
+   * is missing then was in this store.
+   * @throws StoreUnavailableError
+   */
+  holds(event: EventPlace): Promise<boolean>;
   /** The position of the last event in the store; `START` while it is empty. */
   head(): Promise<Position>;
   /**

@@ -5,19 +5,24 @@
  * Guarantees:
  * - an append whose events do not fit is refused as a whole, before the store sees it, naming event type and field;
  * - every read path brings older versions up to the current one, step by step. Events that are current pass as they are;
- * - an event that can't be read (unknown type, newer version, an upcast that fails) ends `readStream` with an error, for
- *   an actor can't be rebuilt without it. `readAll` and `subscribe` give it as it was stored and `SchemaRegistry.problemOf`
- *   says what is wrong with it, so that a projector parks it and goes on.
+ * - what one reader can't read, none reads. That is decided here and nowhere else: an event that is damaged, of an unknown
+ *   type, of a newer version or with data that does not fit, and a stream that lacks a part of its events;
+ * - for an actor, a history and a redrive, such an event ends `readStream` with a DamagedStreamError at its place: what comes
+ *   before it is given, what comes behind it is not. That is no passing trouble, so it is a refusal;
+ * - `readAll` and `subscribe` give it as it was stored and `SchemaRegistry.problemOf` says what is wrong with it, so that a
+ *   projection, a reactor or the timers park its stream and go on with the rest.
  */
 
-import { messageOf, OwlError } from '../errors.js';
+import { DamagedStreamError, messageOf, OwlError } from '../errors.js';
 import type { EventSchemas } from '../event-schema.js';
 import { type CheckData, compileCheck } from './data-check.js';
 import {
+  CUT_OFF,
   categoryOf,
   type EventStore,
   type JsonObject,
   type ProposedEvent,
+  type ReadStreamOptions,
   type RecordedEvent,
   type StreamName,
   type SubscriptionBatch,
@@ -71,18 +76,16 @@ export class SchemaRegistry {
    * for `problemOf`.
    */
   upcast(event: RecordedEvent): RecordedEvent {
-    const category = categoryOf(event.stream);
-    const schema = this.categories.get(category)?.get(event.type);
-    if (schema?.version === event.version) return event;
     try {
-      return { ...event, ...bringUp(schema, event) };
+      const schema = this.categories.get(categoryOf(event.stream))?.get(event.type);
+      if (event.damage !== undefined) throw new Error(event.damage);
+      if (schema?.version !== event.version) return { ...event, ...bringUp(schema, event) };
+      const problem = schema.check(event.data);
+      if (problem !== undefined) throw new Error(`it ${problem}`);
     } catch (error) {
-      this.problems.set(
-        event,
-        `event ${category}/${event.type} at revision ${event.revision} of ${event.stream} can't be read: ${messageOf(error)}`,
-      );
-      return event;
+      this.problems.set(event, problemAt(event, messageOf(error)));
     }
+    return event;
   }
 
   /** Why an event that a registry's store gave can't be used; undefined for a good one. */
@@ -90,17 +93,24 @@ export class SchemaRegistry {
     return this.problems.get(event);
   }
 
-  /** @throws OwlError kind `unavailable`: another node, with newer code, may be able to read it */
+  /** @throws DamagedStreamError */
   upcastOrThrow(event: RecordedEvent): RecordedEvent {
     const current = this.upcast(event);
     const problem = this.problems.get(current);
-    if (problem !== undefined) throw new OwlError('unavailable', problem);
+    if (problem !== undefined) throw new DamagedStreamError(event.stream, event.revision, problem);
     return current;
   }
 }
 
-/** A store whose appends are checked and whose events are current, in front of any adapter. */
-export function withSchemas(store: EventStore, registry: SchemaRegistry): EventStore {
+/**
+ * A store whose appends are checked and whose events are current, in front of any adapter.
+ * @param onDamage hears of every stream that a subscription finds damaged: what is known of it may rest on what is gone
+ */
+export function withSchemas(
+  store: EventStore,
+  registry: SchemaRegistry,
+  onDamage: (stream: StreamName) => void = () => undefined,
+): EventStore {
   return {
     async append(stream, expected, events) {
       registry.check(stream, events);
@@ -110,30 +120,74 @@ export function withSchemas(store: EventStore, registry: SchemaRegistry): EventS
       return { ...result, events: result.events.map((event) => registry.upcastOrThrow(event)) };
     },
     async *readStream(stream, options) {
-      for await (const event of store.readStream(stream, options)) yield registry.upcastOrThrow(event);
+      const revisions = new Revisions(stream, options);
+      for await (const event of store.readStream(stream, options)) {
+        revisions.follow(event);
+        yield registry.upcastOrThrow(event);
+      }
     },
     async *readAll(options) {
       for await (const event of store.readAll(options)) yield registry.upcast(event);
     },
     async *subscribe(options) {
-      for await (const batch of store.subscribe(options)) yield upcastBatch(batch, registry);
+      for await (const batch of store.subscribe(options)) yield upcastBatch(batch, registry, onDamage);
     },
+    holds: (event) => store.holds(event),
     head: () => store.head(),
     shareOf: (position, end) => store.shareOf(position, end),
     close: () => store.close(),
   };
 }
 
+/** Sees to it that no revision is left out. */
+class Revisions {
+  private readonly stream: StreamName;
+  private readonly step: 1 | -1;
+  /** Undefined before the first event of a stream that is read from its end. */
+  private next: number | undefined;
+
+  constructor(stream: StreamName, { direction = 'forwards', from }: ReadStreamOptions = {}) {
+    this.stream = stream;
+    this.step = direction === 'forwards' ? 1 : -1;
+    this.next = direction === 'forwards' ? (from ?? 0) : undefined;
+  }
+
+  /** @throws DamagedStreamError */
+  follow({ revision }: RecordedEvent): void {
+    const { stream, step, next = revision } = this;
+    if (revision !== next) {
+      const [lowest, highest] = step === 1 ? [next, revision - 1] : [revision + 1, next];
+      throw new DamagedStreamError(
+        stream,
+        lowest,
+        `stream ${stream} lacks its events from revision ${lowest} to ${highest}: somebody deleted them or cut them off; bring them back where they are stored, or go on under another id`,
+      );
+    }
+    this.next = revision + step;
+  }
+}
+
 /** Live batches hold current events nearly always: then nothing is copied. */
-function upcastBatch(batch: SubscriptionBatch, registry: SchemaRegistry): SubscriptionBatch {
+function upcastBatch(
+  batch: SubscriptionBatch,
+  registry: SchemaRegistry,
+  onDamage: (stream: StreamName) => void,
+): SubscriptionBatch {
   let changed: RecordedEvent[] | undefined;
   batch.events.forEach((event, i) => {
     const current = registry.upcast(event);
+    if (registry.problemOf(current) !== undefined) onDamage(event.stream);
     if (current === event) return;
     changed ??= [...batch.events];
     changed[i] = current;
   });
   return changed === undefined ? batch : { ...batch, events: changed };
+}
+
+function problemAt(event: RecordedEvent, problem: string): string {
+  const { stream, revision, position, type } = event;
+  if (type === CUT_OFF) return problem;
+  return `event ${categoryOf(stream)}/${type} at revision ${revision} of ${stream} (position ${position}) can't be read: ${problem}. Until that is mended, nothing behind it counts and the stream takes nothing more; then \`owl node redrive\` goes on from there`;
 }
 
 function bringUp(

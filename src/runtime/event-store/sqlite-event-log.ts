@@ -15,11 +15,19 @@ import type { EncodedEvent } from './append-check.js';
 import {
   type AppendResult,
   categoryOf,
+  type EventPlace,
   type ExpectedRevision,
   type RecordedEvent,
   type StreamName,
 } from './event-store.js';
-import { bytesOf, decodeEvent, decodeEvents, EVENT_COLUMNS, formatPosition } from './sqlite-event-rows.js';
+import {
+  bytesOf,
+  decodeEvent,
+  decodeEvents,
+  EVENT_COLUMNS,
+  formatPosition,
+  numberOf,
+} from './sqlite-event-rows.js';
 
 /** For `any` and `streamExists`, a repeated append is recognised among so many of the stream's newest events. */
 export const DUPLICATE_WINDOW = 512;
@@ -62,6 +70,7 @@ interface Stream {
 
 export class SqliteEventLog {
   private readonly selectHead: Statement;
+  private readonly selectId: Statement;
   private readonly selectStream: Statement;
   private readonly selectRevision: Statement;
   private readonly insertStream: Statement;
@@ -80,6 +89,10 @@ export class SqliteEventLog {
   constructor(db: Database, mayBeNew = true) {
     createTables(db, mayBeNew);
     this.selectHead = db.prepare('SELECT coalesce(max(position), 0) AS head FROM events');
+    this.selectId = db.prepare(
+      `SELECT 1 FROM events AS e JOIN streams AS s ON s.no = e.stream_no
+       WHERE e.position = ? AND s.name = ? AND e.revision = ? AND e.id = ?`,
+    );
     this.selectStream = db.prepare('SELECT no, revision FROM streams WHERE name = ?');
     this.selectRevision = db.prepare(
       'SELECT revision FROM events WHERE stream_no = ? AND position <= ? ORDER BY revision DESC LIMIT 1',
@@ -109,6 +122,14 @@ export class SqliteEventLog {
   head(): number {
     const row = this.selectHead.get();
     return row === undefined ? 0 : numberIn(row, 'head');
+  }
+
+  /** Whether this event is at its position, whatever it holds, and that is not beyond `end`. */
+  holds({ position, stream, revision, id }: EventPlace, end: number): boolean {
+    const at = numberOf(position);
+    return (
+      at !== undefined && at <= end && this.selectId.get(at, stream, revision, bytesOf(id)) !== undefined
+    );
   }
 
   /** The revision of the stream's last event up to a position, -1 where it has none. */

@@ -1,11 +1,11 @@
 /**
- * How the event store's rows read as events. Guarantees that a row gives the event that was appended, or throws when the
- * row is not what this store writes; and that positions sort as strings.
+ * How the event store's rows read as events. Guarantees that a row gives the event that was appended; that one which holds
+ * something else gives that as bytes, with `damage`, and keeps nobody from the rows beside it; and that positions sort as strings.
  */
 
 import { OwlError } from '../errors.js';
 import { numberIn, type SqlRow, textIn } from '../sqlite.js';
-import { isJsonObject } from './append-check.js';
+import { isJsonObject, isMetadata, metadataProblem } from './append-check.js';
 import { type EventMetadata, type Position, type RecordedEvent, START } from './event-store.js';
 
 /** What decodeEvent wants of events `e` joined with their streams `s`. */
@@ -54,38 +54,49 @@ export function decodeEvents(rows: Iterable<SqlRow>, limit: number) {
 }
 
 export function decodeEvent(row: SqlRow): RecordedEvent {
-  const position = formatPosition(numberIn(row, 'position'));
-  const data: unknown = JSON.parse(textIn(row, 'data'));
-  const metadata: unknown = JSON.parse(textIn(row, 'metadata'));
-  if (!isJsonObject(data) || !isMetadata(metadata)) {
-    throw new TypeError(`the event at position ${position} does not hold what this store writes`);
-  }
-  return {
-    position,
+  const [dataText, metadataText] = [textIn(row, 'data'), textIn(row, 'metadata')];
+  const [data, metadata] = [parsed(dataText), parsed(metadataText)];
+  const place = {
+    position: formatPosition(numberIn(row, 'position')),
     stream: textIn(row, 'stream'),
     revision: numberIn(row, 'revision'),
     id: uuidOf(textIn(row, 'id')),
     type: textIn(row, 'type'),
     version: numberIn(row, 'version'),
-    data,
-    metadata,
+  };
+  if (isJsonObject(data) && isMetadata(metadata)) return { ...place, data, metadata };
+  return {
+    ...place,
+    ...(isMetadata(metadata)
+      ? { data: { base64: base64Of(dataText) }, metadata }
+      : {
+          data: { base64: base64Of(dataText), metadata_base64: base64Of(metadataText) },
+          metadata: unknownMetadata(place.id),
+        }),
+    damage: isJsonObject(data) ? String(metadataProblem(metadata)) : 'its data is no JSON object',
   };
 }
 
-function numberOf(position: Position): number | undefined {
-  if (position === START) return 0;
-  return /^\d{16}$/.test(position) ? Number(position) : undefined;
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }
 
-function isMetadata(value: unknown): value is EventMetadata {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'time' in value &&
-    typeof value.time === 'number' &&
-    '$correlationId' in value &&
-    '$causationId' in value
-  );
+function base64Of(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}
+
+function unknownMetadata(id: string): EventMetadata {
+  return { time: 0, $correlationId: id, $causationId: id };
+}
+
+/** Undefined for what is no position of this kind of store. */
+export function numberOf(position: Position): number | undefined {
+  if (position === START) return 0;
+  return /^\d{16}$/.test(position) ? Number(position) : undefined;
 }
 
 export function bytesOf(uuid: string): Uint8Array {

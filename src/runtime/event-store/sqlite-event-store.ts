@@ -13,11 +13,12 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, systemClock } from '../clock.js';
-import { OwlError, StoreUnavailableError } from '../errors.js';
+import { DamagedStreamError, StoreUnavailableError } from '../errors.js';
 import { type Database, type OpenDatabaseOptions, openDatabase } from '../sqlite.js';
 import { checkAppend, encodeEvent } from './append-check.js';
 import {
   type AppendResult,
+  type EventPlace,
   type EventStore,
   type ExpectedRevision,
   type Position,
@@ -146,11 +147,12 @@ export class SqliteEventStore implements EventStore {
     while (left > 0 && lowest <= highest) {
       this.checkOpen();
       const events = this.log.readStream(stream, lowest, highest, direction, Math.min(left, READ_BATCH));
-      if (events.length === 0) throw this.holeBetween(stream, lowest, highest);
+      const last = events.at(-1);
+      if (last === undefined) throw this.holeBetween(stream, lowest, highest);
       for (const event of events) yield event;
       left -= events.length;
-      if (direction === 'forwards') lowest += events.length;
-      else highest -= events.length;
+      if (direction === 'forwards') lowest = last.revision + 1;
+      else highest = last.revision - 1;
       if (left > 0 && lowest <= highest) await nextTurn();
     }
   }
@@ -198,6 +200,13 @@ export class SqliteEventStore implements EventStore {
       yield { events, checkpoint: formatPosition(after), caughtUp };
       if (!live) await nextTurn();
     }
+  }
+
+  async holds(event: EventPlace): Promise<boolean> {
+    this.checkOpen();
+    const end = await this.flushed.catchUp();
+    this.checkOpen();
+    return this.log.holds(event, end);
   }
 
   async head(): Promise<Position> {
@@ -254,9 +263,10 @@ export class SqliteEventStore implements EventStore {
     });
   }
 
-  private holeBetween(stream: StreamName, lowest: number, highest: number): OwlError {
-    return new OwlError(
-      'unavailable',
+  private holeBetween(stream: StreamName, lowest: number, highest: number): DamagedStreamError {
+    return new DamagedStreamError(
+      stream,
+      lowest,
       `${this.db.path} lacks revisions ${lowest} to ${highest} of stream ${stream}; restore the file from a backup`,
     );
   }

@@ -9,6 +9,7 @@ import {
   copyStore,
 } from '../../../src/runtime/event-store/copy-store.js';
 import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
+import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite-event-store.js';
 import { delegating } from '../../support/delegating-store.js';
 import { collect, ofKind, propose, proposeMany } from '../../support/events.js';
@@ -268,4 +269,27 @@ await t.test('streams of other programs stay where they are', async (t) => {
   ]);
   t.match(await copy(from, to), { events: 4, streams: 2, foreignEvents: 1 });
   t.strictSame(Object.keys(await contentOf(to)).sort(), ['history-0', 'history-1']);
+});
+
+await t.test('what is no event any more goes along as its bytes, and is none in the copy', async (t) => {
+  const node = await startNode(t);
+  const [from, to] = [await openStore(t, node), openEmbedded(t)];
+  await from.append('door-1', 'noStream', [propose({ n: 1 })]);
+  const record = { id: propose().id, type: 'Counted', json: true };
+  node.log.append('door-1', 0, [{ ...record, data: Buffer.from('oops'), metadata: Buffer.from('x') }]);
+  await from.append('door-1', 1, [propose({ n: 3 })]);
+  t.match(await copy(from, to), { events: 3, resumedAt: 0 });
+  const [first, second, third] = await collect(to.readStream('door-1'));
+  t.match([first?.data, third?.data], [{ n: 1 }, { n: 3 }]);
+  t.match(second?.data, { base64: Buffer.from('oops').toString('base64') });
+  const events = { Counted: { version: 1, fields: { n: 'integer?' } } } as const;
+  const registry = new SchemaRegistry([{ category: 'door', events }]);
+  for (const store of [from, to]) {
+    const all = await collect(withSchemas(store, registry).readAll());
+    t.match(
+      all.map((event) => registry.problemOf(event)),
+      [undefined, /revision 1 of door-1/, undefined],
+    );
+  }
+  t.match(await copy(from, to), { events: 3, resumedAt: 3 }, 'again it is the same');
 });

@@ -1,9 +1,11 @@
 /** Reads of EventStoreDB: over what passes, past what is no event of owl's, and of streams that were deleted. */
 
 import t from 'tap';
+import { CUT_OFF } from '../../../src/runtime/event-store/event-store.js';
 import {
   collect,
   follow,
+  freshCategory,
   freshStream,
   idsOf,
   ofKind,
@@ -80,10 +82,19 @@ await t.test('events of other programs stop no reader', async (t) => {
   const events = await collect(store.readStream(stream));
   t.strictSame(
     events.map(({ data }) => data),
-    [{ n: 1 }, { base64: 'AQI=' }, { base64: 'WzFd' }, { base64: 'eyJuIjo=' }],
+    [
+      { n: 1 },
+      { base64: 'AQI=' },
+      { base64: 'WzFd', metadata_base64: 'bm8ganNvbg==' },
+      { base64: 'eyJuIjo=', metadata_base64: 'W10=' },
+    ],
   );
   t.ok(
     events.every(({ version, metadata }) => version === 1 && Math.abs(metadata.time - Date.now()) < 60_000),
+  );
+  t.strictSame(
+    events.map(({ damage }) => damage),
+    [undefined, ...Array.from({ length: 3 }, () => 'its data is no JSON object')],
   );
   t.equal(events[1]?.metadata.$correlationId, 'c');
   t.equal(events[0]?.metadata.$causationId, events[0]?.id);
@@ -138,14 +149,24 @@ await t.test('large events come in pages of a bearable size', async (t) => {
   );
 });
 
-await t.test('deleted streams', async (t) => {
-  await t.test('hold nothing, and go on with their revisions when they come back', async (t) => {
+await t.test('streams that somebody deleted or cut off', async (t) => {
+  const deleted = (stream: string, message: RegExp) => ({
+    name: 'DamagedStreamError',
+    kind: 'refused',
+    stream,
+    revision: 0,
+    message,
+  });
+
+  await t.test('are no empty ones, until they come back, with their revisions', async (t) => {
     const node = await startNode(t);
     const store = await openStore(t, node);
     const stream = freshStream();
     await store.append(stream, 'noStream', proposeMany(3));
     node.log.delete(stream, 'any');
-    t.strictSame(await collect(store.readStream(stream)), []);
+    for (const direction of ['forwards', 'backwards'] as const) {
+      await t.rejects(collect(store.readStream(stream, { direction })), deleted(stream, /it was deleted by/));
+    }
     const { revision } = await store.append(stream, 'noStream', proposeMany(2));
     t.equal(revision, 4);
     t.strictSame(
@@ -154,7 +175,7 @@ await t.test('deleted streams', async (t) => {
     );
   });
 
-  await t.test('with a tombstone hold nothing and refuse appends for good', async (t) => {
+  await t.test('with a tombstone they are deleted for good and refuse appends', async (t) => {
     for (const without of [[], ['batchAppend']] as const) {
       const node = await startNode(t, { without });
       const store = await openStore(t, node);
@@ -163,8 +184,9 @@ await t.test('deleted streams', async (t) => {
       node.log.tombstone(stream, 'any');
       const event = propose();
       await store.append(other, 'noStream', [event]);
-      t.strictSame(await collect(store.readStream(stream)), []);
-      t.strictSame(await collect(store.readStream(stream, { direction: 'backwards' })), []);
+      for (const direction of ['forwards', 'backwards'] as const) {
+        await t.rejects(collect(store.readStream(stream, { direction })), deleted(stream, /for good/));
+      }
       for (const expected of ['noStream', 1] as const) {
         await t.rejects(store.append(stream, expected, proposeMany(1)), ofKind('refused'));
       }
@@ -172,5 +194,58 @@ await t.test('deleted streams', async (t) => {
       t.equal(all.length, 3, 'its events are still in the log, its tombstone is no event');
       t.equal(all.at(-1)?.id, event.id);
     }
+  });
+
+  await t.test('what is missing in them is still known to have been there', async (t) => {
+    const node = await startNode(t);
+    const store = await openStore(t, node);
+    const ways = [
+      (stream: string) => node.log.delete(stream, 'any'),
+      (stream: string) => node.log.tombstone(stream, 'any'),
+      (stream: string) => node.log.setMetadata(stream, { $tb: 2 }),
+      (stream: string) => node.log.setMetadata(stream, { $tb: 9 }),
+      (stream: string) => node.log.setMetadata(stream, { $maxCount: 1 }),
+    ];
+    for (const cut of ways) {
+      const stream = freshStream();
+      const { events } = await store.append(stream, 'noStream', proposeMany(3));
+      cut(stream);
+      const [first] = events;
+      if (first === undefined) throw new Error('three were appended');
+      t.equal(await store.holds(first), true, 'where it is cut off, this proves nothing else');
+      t.equal(await store.holds({ ...first, stream: freshStream() }), false, 'of a stream that never was');
+    }
+    const stream = freshStream();
+    const { events } = await store.append(stream, 'noStream', proposeMany(3));
+    node.log.setMetadata(stream, { $tb: 2 });
+    const [, , last] = events;
+    if (last === undefined) throw new Error('three were appended');
+    t.equal(await store.holds(last), true, 'what is not cut off is there');
+    t.equal(await store.holds({ ...last, revision: 3 }), false, 'and what is behind the end is not');
+  });
+
+  await t.test('a subscription by category tells of it in its place, as long as it is so', async (t) => {
+    const node = await startNode(t);
+    const store = await openStore(t, node);
+    const category = freshCategory();
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((id) => `${category}-${id}`);
+    if (a === undefined || b === undefined || c === undefined || d === undefined)
+      throw new Error('four names');
+    for (const stream of [a, b, c, d]) await store.append(stream, 'noStream', proposeMany(3));
+    node.log.delete(a, 'any');
+    node.log.tombstone(b, 'any');
+    node.log.setMetadata(c, { $tb: 2 });
+    node.log.setMetadata(d, { $tb: 2 });
+    node.log.setMetadata(d, {});
+    node.log.setMetadata(`other${category}-x`, { $tb: 2 });
+    const categories = [category];
+    const { events } = await follow(store.subscribe({ categories }), ({ caughtUp }) => caughtUp);
+    t.match(events.slice(12), [
+      { type: CUT_OFF, stream: a, damage: /it was deleted by/ },
+      { type: CUT_OFF, stream: b, damage: /deleted for good/ },
+      { type: CUT_OFF, stream: c, damage: /before revision 2 were cut off/ },
+    ]);
+    t.equal(events.length, 15, 'nothing of what was undone, nor of other categories');
+    t.equal((await collect(store.readAll({ categories }))).length, 12, 'a read gives events only');
   });
 });

@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import t, { type Test } from 'tap';
 import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
+import type { Availability } from '../../../src/runtime/event-store/eventstoredb/connection.js';
 import { openEventStoreDb } from '../../../src/runtime/event-store/eventstoredb/eventstoredb-store.js';
-import { collect, freshStream, ofKind, proposeMany } from '../../support/events.js';
+import { collect, freshCategory, freshStream, ofKind, proposeMany, valuesOf } from '../../support/events.js';
 import { NODE_CERTIFICATE, NODE_KEY, TEST_AUTHORITY } from '../../support/eventstoredb-node/certificates.js';
 import type { EventStoreDbNode } from '../../support/eventstoredb-node/node.js';
 import { openStore, recordLog, SHORT_DEADLINE_MS, startNode } from '../../support/eventstoredb-stores.js';
@@ -195,3 +196,92 @@ async function disturb(
   await append().catch(tell);
   await store.head().catch(tell);
 }
+
+await t.test('a password that is changed while the store runs', async (t) => {
+  const CHANGED = { ...USERS, password: 'an0ther' };
+
+  await t.test('is read from the file again when the node denies the old one', async (t) => {
+    const { at, directory, node } = await startSecureNode(t);
+    const credentialsFile = join(directory, 'credentials');
+    const told: Availability[] = [];
+    const store = await openStore(
+      t,
+      { connectionString: at('') },
+      { credentialsFile, onAvailability: (availability) => told.push(availability) },
+    );
+    const category = freshCategory();
+    const seen: unknown[] = [];
+    const following = (async () => {
+      for await (const { events } of store.subscribe({ categories: [category] }))
+        seen.push(...valuesOf(events));
+    })();
+    await store.append(freshStream(category), 'noStream', proposeMany(1));
+    await until('the subscription runs', () => seen.length === 1);
+
+    node.users = CHANGED;
+    t.notOk(await canAppend(store));
+    await until('it is told as away, with the reason', () => told.at(-1)?.available === false);
+    t.match(told.at(-1)?.reason, /denies access/);
+    t.notOk(await canAppend(store), 'as long as the file has the old one');
+
+    await writeFile(credentialsFile, `${CHANGED.user}:${CHANGED.password}\n`);
+    await until('it is let in', () => canAppend(store));
+    t.equal(told.at(-1)?.available, true);
+    await store.append(freshStream(category), 'noStream', proposeMany(1, 1));
+    await until('the subscription goes on', () => seen.length === 2);
+    t.strictSame(seen, [0, 1]);
+    await store.close();
+    await following;
+  });
+
+  await t.test('is used at once where the file has it before the node denies the old one', async (t) => {
+    const { at, directory, node } = await startSecureNode(t);
+    const credentialsFile = join(directory, 'credentials');
+    const store = await openStore(t, { connectionString: at('') }, { credentialsFile });
+    t.ok(await canAppend(store));
+    await writeFile(credentialsFile, `${CHANGED.user}:${CHANGED.password}\n`);
+    node.users = CHANGED;
+    await until('it is let in', () => canAppend(store));
+  });
+
+  await t.test('is noticed by a node that asks for nothing but whether there is something new', async (t) => {
+    const { at, directory, node } = await startSecureNode(t);
+    const told: Availability[] = [];
+    const store = await openStore(
+      t,
+      { connectionString: at('') },
+      {
+        credentialsFile: join(directory, 'credentials'),
+        onAvailability: (availability) => told.push(availability),
+      },
+    );
+    const batches = store.subscribe()[Symbol.asyncIterator]();
+    await batches.next();
+    node.users = CHANGED;
+    const next = batches.next();
+    await until('it is told', () => told.at(-1)?.available === false);
+    node.users = USERS;
+    await until('and that it is back', () => told.at(-1)?.available === true);
+    await store.close();
+    await next;
+  });
+});
+
+await t.test('one call beyond the rights of the user is its own affair', async (t) => {
+  const { at, node } = await startSecureNode(t);
+  const told: Availability[] = [];
+  const store = await openStore(
+    t,
+    { connectionString: at(`${encoded(USERS)}@`) },
+    { onAvailability: (availability) => told.push(availability) },
+  );
+  t.ok(await canAppend(store));
+  const { connections } = node;
+  const stream = freshStream();
+  node.faults.forbidden.add(stream);
+  for (let n = 0; n < 3; n++) {
+    await t.rejects(collect(store.readStream(stream)), { message: /denies access/ });
+  }
+  t.ok(await canAppend(store));
+  t.strictSame([node.connections, told.length], [connections, 1], 'on the same connection');
+});

@@ -3,9 +3,14 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { EventSchemas } from '../../../src/runtime/event-schema.js';
-import type { JsonObject } from '../../../src/runtime/event-store/event-store.js';
+import type {
+  EventStore,
+  JsonObject,
+  ReadStreamOptions,
+} from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite-event-store.js';
+import { delegating } from '../../support/delegating-store.js';
 import { collect, follow, ofKind, propose } from '../../support/events.js';
 
 const CURRENT = {
@@ -152,6 +157,16 @@ await t.test('an event that can not be read', async (t) => {
       propose({ n: 'x' }, { type: 'Failing' }),
       /upcast from version 1, it has "x"/,
     ],
+    [
+      'a current version with data that others made up',
+      propose({ n: 'x' }, { type: 'Failing', version: 2 }),
+      /it has "x" in the field n/,
+    ],
+    [
+      'a current version that lacks a field',
+      propose({}, { type: 'Failing', version: 2 }),
+      /it lacks the field n/,
+    ],
   ];
   for (const [what, event, message] of bad) {
     await t.test(what, async (t) => {
@@ -167,7 +182,12 @@ await t.test('an event that can not be read', async (t) => {
         [first, event, last].filter((e) => e !== undefined),
       );
 
-      await t.rejects(collect(store.readStream(STREAM)), { ...ofKind('unavailable'), message });
+      await t.rejects(collect(store.readStream(STREAM)), {
+        ...ofKind('refused'),
+        stream: STREAM,
+        revision: 1,
+        message,
+      });
       t.equal((await collect(store.readStream(STREAM, { from: 2 }))).length, 1, 'its neighbours can be read');
 
       const all = await collect(store.readAll());
@@ -177,7 +197,7 @@ await t.test('an event that can not be read', async (t) => {
         t.strictSame(given[1], events[1], 'and comes as it was stored');
         const problems = given.map((e) => registry.problemOf(e));
         t.match(problems, [undefined, message, undefined]);
-        t.match(problems[1], /revision 1 of door-1/, 'with its place');
+        t.match(problems[1], /revision 1 of door-1 \(position 0{15}2\)/, 'with its place');
       }
     });
   }
@@ -188,6 +208,42 @@ await t.test('an event that can not be read', async (t) => {
     const [event] = await collect(store.readAll());
     t.match(event && registry.problemOf(event), /window\/Counted .* knows no such event/);
   });
+});
+
+await t.test('a stream that lacks events is not read over the gap, whichever way', async (t) => {
+  const { raw, registry } = openStores(t);
+  const { events } = await raw.append(
+    STREAM,
+    'noStream',
+    [1, 2, 3, 4].map((size) => opened({ title: 'a', size })),
+  );
+  const without = (...revisions: number[]) => {
+    const left = events.filter(({ revision }) => !revisions.includes(revision));
+    return withSchemas(
+      delegating(raw, {
+        async *readStream(_stream, { direction, from = 0, limit = 9 } = {}) {
+          const inOrder =
+            direction === 'backwards' ? left.toReversed() : left.filter((e) => e.revision >= from);
+          yield* inOrder.slice(0, limit);
+        },
+      }),
+      registry,
+    );
+  };
+  const read = async (store: EventStore, options?: ReadStreamOptions) => {
+    const revisions: number[] = [];
+    const error = await (async () => {
+      for await (const { revision } of store.readStream(STREAM, options)) revisions.push(revision);
+    })().catch((thrown) => thrown);
+    return { revisions, error };
+  };
+  t.match(await read(without(1, 2)), {
+    revisions: [0],
+    error: { kind: 'refused', revision: 1, message: /door-1 lacks its events from revision 1 to 2/ },
+  });
+  t.match(await read(without(0)), { revisions: [], error: { revision: 0 } });
+  t.match(await read(without(1, 2), { direction: 'backwards' }), { revisions: [3], error: { revision: 1 } });
+  t.match(await read(without(0), { from: 2 }), { revisions: [2, 3], error: undefined });
 });
 
 await t.test('a registry that can not work is refused when it is made', async (t) => {

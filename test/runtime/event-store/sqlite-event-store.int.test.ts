@@ -241,5 +241,9 @@ await t.test('a stream that lacks events is an error, not the end', async (t) =>
   const db = openDatabase(path);
   db.exec('DELETE FROM events WHERE revision > 0');
   db.close();
-  await t.rejects(collect(store.readStream(stream)), { name: 'OwlError', message: /lacks revisions 1 to 2/ });
+  await t.rejects(collect(store.readStream(stream)), {
+    name: 'DamagedStreamError',
+    kind: 'refused',
+    message: /lacks revisions 1 to 2/,
+  });
 });

@@ -26,6 +26,8 @@ export type Leadership = NodeAddress | 'here' | 'electing' | 'preparing' | 'unkn
 export class Faults {
   /** Unless it is here, what requires the leader is refused. */
   leader: Leadership = 'here';
+  /** Streams that nobody may read. */
+  readonly forbidden = new Set<string>();
   /** So many calls are refused because the server's queue is full. */
   busyCalls = 0;
   /** So many appends are stored and never answered: the connection drops instead. */

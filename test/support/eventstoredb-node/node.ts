@@ -67,6 +67,8 @@ export class EventStoreDbNode {
   readonly faults: Faults;
   /** What the node answers to gossip; by default itself, as the leader. */
   members: readonly ClusterMember[] | undefined;
+  /** Whom it lets in from now on. */
+  users: Users | undefined;
   private readonly options: NodeOptions;
   private readonly sockets = new Set<Socket>();
   private readonly subscriptionEnds = new Set<(reason: Refusal) => void>();
@@ -81,6 +83,7 @@ export class EventStoreDbNode {
 
   constructor(options: NodeOptions = {}) {
     this.options = options;
+    this.users = options.users;
     this.log = options.log ?? new TransactionLog();
     this.faults = new Faults(() => this.dropConnections());
   }
@@ -188,7 +191,7 @@ export class EventStoreDbNode {
   private refuse(headers: Metadata, call: 'read' | 'change'): Refusal | undefined {
     this.callsTaken += 1;
     if (call === 'change') this.changesTaken += 1;
-    return authenticate(this.options.users, headers) ?? this.faults.refuse(headers, call);
+    return authenticate(this.users, headers) ?? this.faults.refuse(headers, call);
   }
 
   private addServices(server: Server): void {

@@ -11,7 +11,7 @@ import {
   recordFilter,
   streamIn,
 } from './record-messages.js';
-import { invalidArgument, type Refusal, refusal, streamDeleted } from './refusals.js';
+import { accessDenied, invalidArgument, type Refusal, refusal, streamDeleted } from './refusals.js';
 import type { LogRecord, TransactionLog } from './transaction-log.js';
 
 export interface ReadContext {
@@ -53,6 +53,7 @@ export async function read(context: ReadContext, call: ReadCall): Promise<void> 
     return give(context, call, records, (record) => eventMessage(record, 'all', uuids));
   }
   const name = streamIn(stream.getStreamIdentifier());
+  if (context.faults.forbidden.has(name)) return fail(context, call, accessDenied());
   const found = log.readStream(name);
   if (found === 'deleted') return fail(context, call, streamDeleted(name));
   if (found === 'notFound') {

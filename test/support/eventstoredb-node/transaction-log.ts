@@ -38,6 +38,7 @@ interface Stream {
   readonly records: LogRecord[];
   /** Revisions below are gone. */
   truncatedBefore: bigint;
+  maxCount?: number | undefined;
   tombstone: boolean;
 }
 
@@ -108,6 +109,18 @@ export class TransactionLog {
     return { kind: 'stored', revision: this.lastRevision(stream), position: record.position };
   }
 
+  /**
+   * Writes the metadata of a stream: how many of its newest events readers of the stream see, and from which revision on.
+   * What is cut off stays in $all until it is scavenged. Without a limit they see again what is still there.
+   */
+  setMetadata(stream: string, metadata: { readonly $tb?: number; readonly $maxCount?: number }): void {
+    const found = this.openStream(stream);
+    found.truncatedBefore = BigInt(metadata.$tb ?? 0);
+    found.maxCount = metadata.$maxCount;
+    this.writeSystem(`$$${stream}`, '$metadata', { ...metadata });
+    this.index.advance();
+  }
+
   /** Deletes a stream for good. */
   tombstone(stream: string, expected: ExpectedRevision): AppendOutcome {
     const outcome = this.checkRevision(stream, expected);
@@ -130,10 +143,14 @@ export class TransactionLog {
     if (found === undefined) return 'notFound';
     if (found.tombstone) return 'deleted';
     if (found.truncatedBefore === DELETED) return 'notFound';
-    const readable = found.records.filter(
-      ({ revision, position }) => revision >= found.truncatedBefore && this.index.has(position),
+    if (found.records.length === 0) return 'notFound';
+    const oldest = found.maxCount === undefined ? 0 : found.records.length - found.maxCount;
+    // A stream that is cut off whole is there and empty: only one that was deleted is not found.
+    const indexed = found.records.filter(({ position }) => this.index.has(position));
+    const readable = indexed.filter(
+      ({ revision }) => revision >= found.truncatedBefore && revision >= BigInt(oldest),
     );
-    return readable.length === 0 ? 'notFound' : readable;
+    return indexed.length === 0 ? 'notFound' : readable;
   }
 
   /** The index in `records` of the first record at this position or behind it. */

@@ -3,7 +3,9 @@
  *
  * Guarantees: there is at most one link, and it is made only to a node that leads and is ready. A link is given up when the
  * node says that another leads (then that one is tried first) or that it is not ready, when the connection breaks, and
- * when answers are overdue and nothing else comes either. Nothing that is logged or thrown holds a credential.
+ * when answers are overdue and nothing else comes either. A denial makes it read the credentials again: if they are others by now,
+ * or the node denies this user everything, the link is given up, and the store is away until the node lets somebody in.
+ * That one call is beyond the user's rights is told to its caller and costs nobody else the link. Nothing that is logged or thrown holds a credential.
  */
 
 import { setMaxListeners } from 'node:events';
@@ -48,6 +50,7 @@ export class Connection {
   private readonly backoff: Backoff;
   private current: Link | undefined;
   private connecting: Promise<Link> | undefined;
+  private rechecking: Promise<void> | undefined;
   /** Who leads, as the last link knew; tried before asking around. */
   private leader: Endpoint | undefined;
   private lastFailure: CallError | undefined;
@@ -138,6 +141,30 @@ export class Connection {
     // One broken or slow call is no broken connection: others are under way on it.
     if (error.kind === 'lost' && !link.ready) this.giveUp(link, error);
     if (error.kind === 'deadline' && link.heardAt <= startedAt) this.giveUp(link, error);
+    if (error.kind === 'denied') this.recheck(link, error);
+  }
+
+  private recheck(link: Link, error: CallError): void {
+    if (this.rechecking !== undefined || this.current !== link) return;
+    this.rechecking = this.isDenied(link)
+      .then((denied) => {
+        if (denied) this.giveUp(link, error);
+      })
+      .finally(() => {
+        this.rechecking = undefined;
+      });
+  }
+
+  /** Whether the link is of no more use to its user, or there is another user by now. */
+  private async isDenied(link: Link): Promise<boolean> {
+    const { settings, credentialsFile, clock } = this.options;
+    // A file that can't be read now says nothing; the node does.
+    const security = await loadSecurity(settings, credentialsFile).catch(() => undefined);
+    if (security !== undefined && security.authorization !== link.authorization) return true;
+    return link.probe(clock.now() + CONNECT_MS).then(
+      () => false,
+      (error) => callErrorOf(error).kind === 'denied',
+    );
   }
 
   private giveUp(link: Link, cause: CallError): void {

@@ -6,14 +6,18 @@
  * - a read goes on over a lost connection, a change of leader and a busy server as long as its deadline allows; a
  *   subscription does so for ever, from where it was, with nothing missing and nothing twice;
  * - all calls are answered by the leader, so that what was written is read;
- * - deleted and tombstoned streams hold nothing, and records of the server itself never come through.
+ * - a stream that somebody deleted is no empty one: reading it says so, and a subscription tells of it; apart from that,
+ *   records of the server itself never come through.
  */
 
 import type { Logger } from 'pino';
 import { Backoff } from '../../backoff.js';
 import { type Clock, systemClock } from '../../clock.js';
+import { DamagedStreamError, messageOf } from '../../errors.js';
 import {
   type AppendResult,
+  CUT_OFF,
+  type EventPlace,
   type EventStore,
   type ExpectedRevision,
   type Position,
@@ -34,7 +38,7 @@ import { parseConnectionString } from './connection-string.js';
 import { Feed, type FeedContext, type FeedOptions } from './feed.js';
 import { parsePosition, shareOf } from './positions.js';
 import { filterOf } from './read-requests.js';
-import { Reader } from './reader.js';
+import { type CutOff, Reader } from './reader.js';
 import { loadSecurity } from './security.js';
 import { Watermark } from './watermark.js';
 
@@ -120,7 +124,15 @@ export class EventStoreDbStore implements EventStore {
     const from = options.from === undefined ? undefined : checkCount('from', options.from, 0);
     const limit = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 0);
     this.checkOpen();
-    for await (const { event } of this.reader.readStream(stream, direction, from, limit)) yield event;
+    let given = false;
+    for await (const { event } of this.reader.readStream(stream, direction, from, limit)) {
+      given = true;
+      yield event;
+    }
+    // Behind its end every stream gives nothing.
+    if (given || limit === 0 || (direction === 'forwards' && from !== undefined && from > 0)) return;
+    const cut = await this.reader.cutOff(stream);
+    if (cut !== undefined) throw new DamagedStreamError(stream, 0, cutOffMessage(stream, cut));
   }
 
   /** Reads up to where the store ended when it began, through a subscription: that tells how far it is even if nothing matches. */
@@ -137,6 +149,7 @@ export class EventStoreDbStore implements EventStore {
         for await (const batch of this.follow({ after, filter, batchSize: BATCH }, this.connection.closed)) {
           giveUpAt = this.connection.deadline();
           for (const event of batch.events) {
+            if (event.type === CUT_OFF) continue;
             if (event.position > end || left === 0) return;
             yield event;
             left -= 1;
@@ -166,9 +179,10 @@ export class EventStoreDbStore implements EventStore {
     while (!signal.aborted) {
       try {
         for await (const batch of this.follow({ after, filter, batchSize }, signal)) {
+          const given = await this.withoutUndone(batch);
           backoff.reset();
           after = batch.checkpoint;
-          yield interrupted ? { ...batch, resumed: true } : batch;
+          yield interrupted ? { ...given, resumed: true } : given;
           interrupted = false;
         }
         return;
@@ -184,6 +198,11 @@ export class EventStoreDbStore implements EventStore {
         await this.connection.pause(pause, signal);
       }
     }
+  }
+
+  async holds(event: EventPlace): Promise<boolean> {
+    this.checkOpen();
+    return this.reader.holds(event);
   }
 
   async head(): Promise<Position> {
@@ -220,6 +239,27 @@ export class EventStoreDbStore implements EventStore {
     }
   }
 
+  /**
+   * Leaves out what once cut off a stream that is whole again, or of which nothing was cut off so far.
+   * @throws CallError when that can't be found out now
+   */
+  private async withoutUndone(batch: SubscriptionBatch): Promise<SubscriptionBatch> {
+    if (!batch.events.some(({ type }) => type === CUT_OFF)) return batch;
+    const events: RecordedEvent[] = [];
+    for (const event of batch.events) {
+      if (event.type !== CUT_OFF) {
+        events.push(event);
+        continue;
+      }
+      const { stream } = event;
+      const cut = await this.reader.cutOff(stream).catch((error) => {
+        throw new CallError('lost', messageOf(error), { cause: error });
+      });
+      if (cut !== undefined) events.push({ ...event, damage: cutOffMessage(stream, cut) });
+    }
+    return { ...batch, events };
+  }
+
   private async shutDown(): Promise<void> {
     await Promise.allSettled(this.appends);
     this.connection.close();
@@ -228,6 +268,10 @@ export class EventStoreDbStore implements EventStore {
   private checkOpen(): void {
     if (this.closing !== undefined) throw closedError();
   }
+}
+
+function cutOffMessage(stream: StreamName, { problem }: CutOff): string {
+  return `stream ${stream} is not whole: ${problem} by somebody, so nothing more can be recorded in it; undo that in EventStoreDB while its events are still there and rebuild the read models, or go on under another id`;
 }
 
 function checkPosition(after: Position = START): Position {

@@ -3,6 +3,7 @@
  *
  * Guarantees: batches hold every event after the position that belongs to the categories, once, in order, and the checkpoint
  * moves on while none does. A batch that is not full is given some milliseconds after the one before it at the earliest.
+ * Records of the server that delete a stream of theirs or cut it off are in their places as `CUT_OFF`, be it still so or not.
  * When the subscription breaks, what had arrived is given first; then `next` rejects.
  *
  * The server tells how far it is only after each window of records. In between it is asked: whenever this process knows of
@@ -20,7 +21,7 @@ import { findAnchor, withPosition } from './anchor.js';
 import { CallError, callErrorOf } from './call-error.js';
 import { consume } from './calls.js';
 import type { Connection } from './connection.js';
-import { decode, isSystemRecord } from './event-codec.js';
+import { decode, decodeCutOff, isSystemRecord } from './event-codec.js';
 import type { Link } from './link.js';
 import { laterOf, positionOf } from './positions.js';
 import type { streams } from './protocol.js';
@@ -168,7 +169,8 @@ export class Feed {
     const record = message.getEvent()?.getEvent();
     const position = positionOf(record);
     if (record === undefined || position === undefined || position <= this.reached) return true;
-    if (!isSystemRecord(record)) this.buffer.push(decode(record).event);
+    const event = isSystemRecord(record) ? decodeCutOff(record) : decode(record).event;
+    if (event !== undefined) this.buffer.push(event);
     this.context.watermark.raise(position);
     this.advance(position);
     if (this.buffer.length >= 2 * this.options.batchSize) this.call.pause();

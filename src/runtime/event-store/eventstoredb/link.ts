@@ -66,6 +66,20 @@ export class Link {
     return this.headers.clone();
   }
 
+  /** As whom it calls: the value of the authorization header. */
+  get authorization(): string | undefined {
+    return this.headers.get('authorization')[0]?.toString();
+  }
+
+  /**
+   * Asks for something that everybody may read.
+   * @param deadline milliseconds since the Unix epoch
+   * @throws CallError
+   */
+  probe(deadline: number): Promise<void> {
+    return probe(this.streams, this.headers, deadline, this.closed);
+  }
+
   /** @param cause what its calls fail with that are still under way */
   close(cause: CallError): void {
     this.controller.abort(cause);

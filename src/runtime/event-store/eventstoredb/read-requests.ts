@@ -19,10 +19,11 @@ const NOTHING: Filter = { on: 'streamName', regex: '^$' };
 /** Records that the server looks at for one page of its own, and after which a subscription hears how far it is. */
 const SEARCH_WINDOW = 512;
 
+/** Of each category its streams, and their metadata, which says when somebody has deleted one or cut it off. */
 export function filterOf(categories: readonly string[] | undefined): Filter {
   if (categories === undefined) return NO_SYSTEM_EVENTS;
   if (categories.length === 0) return NOTHING;
-  return { on: 'streamName', prefixes: categories.map((category) => `${category}-`) };
+  return { on: 'streamName', prefixes: categories.flatMap((category) => [`${category}-`, `$$${category}-`]) };
 }
 
 export function readStreamRequest(read: {

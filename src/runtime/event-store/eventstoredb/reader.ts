@@ -3,11 +3,19 @@
  * from another node.
  */
 
-import { type Position, START, type StreamName } from '../event-store.js';
-import { CallError } from './call-error.js';
+import { DamagedStreamError } from '../../errors.js';
+import { type EventPlace, type Position, START, type StreamName } from '../event-store.js';
+import { callErrorOf } from './call-error.js';
 import { consume } from './calls.js';
 import type { Connection } from './connection.js';
-import { decode, isSystemRecord, type StoredEvent } from './event-codec.js';
+import {
+  decode,
+  isSystemRecord,
+  limits,
+  metadataStreamOf,
+  objectIn,
+  type StoredEvent,
+} from './event-codec.js';
 import type { Link } from './link.js';
 import { positionOf } from './positions.js';
 import type { streams } from './protocol.js';
@@ -34,9 +42,18 @@ export interface LogEnd {
 
 const EMPTY_LOG: LogEnd = { head: START, last: START };
 
+/** What somebody has made of a stream. */
+export interface CutOff {
+  /** Without who and what to do. */
+  readonly problem: string;
+  /** Revisions below are missing. */
+  readonly before: number;
+}
+
 interface FoundRecord {
   readonly position: Position;
   readonly id: string | undefined;
+  readonly revision: number;
   readonly isSystem: boolean;
 }
 
@@ -44,9 +61,9 @@ interface Page {
   readonly events: readonly StoredEvent[];
   /** Revision to go on from; undefined at the end of the stream. */
   readonly next: number | undefined;
+  /** Why there is nothing in it, and no stream to be found; undefined where there is one. */
+  readonly missing: 'tombstone' | 'notFound' | undefined;
 }
-
-const EMPTY: Page = { events: [], next: undefined };
 
 export class Reader {
   private readonly connection: Connection;
@@ -60,8 +77,9 @@ export class Reader {
   }
 
   /**
+   * Gives nothing for a stream that is deleted; `cutOff` says what is the matter with it.
    * @param from the first revision to give; undefined stands for the stream's first or last event
-   * @throws StoreUnavailableError
+   * @throws StoreUnavailableError; DamagedStreamError when it is deleted while it is read
    */
   async *readStream(
     stream: StreamName,
@@ -77,12 +95,50 @@ export class Reader {
       const page = await this.connection.repeat(`read the stream ${stream}`, (link, deadline) =>
         readPage(link, stream, direction, start, count, deadline),
       );
+      if (page.missing !== undefined && start !== from) throw vanished(stream, start ?? 0);
       for (const { event } of page.events) this.watermark.raise(event.position);
       yield* page.events;
       if (page.next === undefined) return;
       left -= page.events.length;
       next = page.next;
     }
+  }
+
+  /**
+   * What the stream lacks of its beginning; undefined while it is whole, and for one that never was.
+   * @throws StoreUnavailableError
+   */
+  cutOff(stream: StreamName): Promise<CutOff | undefined> {
+    return this.connection.repeat(`tell whether the stream ${stream} is whole`, async (link, deadline) => {
+      const { events, missing } = await readPage(link, stream, 'forwards', undefined, 1, deadline);
+      if (missing === 'tombstone') return { problem: 'it was deleted for good', before: Infinity };
+      const before = events[0]?.event.revision;
+      if (before === 0) return undefined;
+      if (before !== undefined)
+        return { problem: `its events before revision ${before} were cut off`, before };
+      if (missing === undefined) return { problem: 'all of its events were cut off', before: Infinity };
+      const isLimited = await hasLimits(link, stream, deadline);
+      return isLimited ? { problem: 'it was deleted', before: Infinity } : undefined;
+    });
+  }
+
+  /**
+   * See `EventStore.holds`. Looks into no event.
+   * @throws StoreUnavailableError
+   */
+  async holds({ stream, revision, id, position }: EventPlace): Promise<boolean> {
+    const request = readStreamRequest({ stream, direction: 'forwards', from: revision, count: 1 });
+    const found = await this.connection.repeat(`read the stream ${stream}`, async (link, deadline) => {
+      let first: FoundRecord | undefined;
+      await eachRecord(link, request, deadline, (record) => {
+        first = record;
+        return false;
+      }).catch(ignoreTombstone);
+      return first;
+    });
+    if (found?.revision === revision) return found.id === id && found.position === position;
+    const cut = await this.cutOff(stream);
+    return cut !== undefined && revision < cut.before;
   }
 
   /** The position of the last event in the store. */
@@ -165,7 +221,7 @@ async function firstRecord(
   return first;
 }
 
-/** Hands what a read of $all finds to `take` until it answers false. */
+/** Hands what a read finds to `take` until it answers false. */
 function eachRecord(
   link: Link,
   request: streams.ReadReq,
@@ -177,7 +233,8 @@ function eachRecord(
     const record = message.getEvent()?.getEvent();
     const position = positionOf(record);
     if (record === undefined || position === undefined) return true;
-    return take({ position, id: record.getId()?.getString(), isSystem: isSystemRecord(record) });
+    const revision = Number(record.getStreamRevision());
+    return take({ position, id: record.getId()?.getString(), revision, isSystem: isSystemRecord(record) });
   });
 }
 
@@ -193,10 +250,12 @@ async function readPage(
   let records = 0;
   let bytes = 0;
   let last = 0;
+  let missing: Page['missing'];
   const request = readStreamRequest({ stream, direction, from, count });
   try {
     await consume(link.streams.read(request, link.metadata(), { deadline }), link.closed, (message) => {
       const record = message.getEvent()?.getEvent();
+      if (message.hasStreamNotFound()) missing = 'notFound';
       if (record === undefined) return true;
       records += 1;
       last = Number(record.getStreamRevision());
@@ -206,11 +265,40 @@ async function readPage(
       return bytes < PAGE_BYTES;
     });
   } catch (error) {
-    // A stream with a tombstone holds nothing, just as one that never was.
-    if (error instanceof CallError && error.kind === 'streamDeleted') return EMPTY;
-    throw error;
+    ignoreTombstone(error);
+    missing = 'tombstone';
   }
   const more = records >= count || bytes >= PAGE_BYTES;
   const next = direction === 'forwards' ? last + 1 : last - 1;
-  return { events, next: more && records > 0 && next >= 0 ? next : undefined };
+  return { events, next: more && records > 0 && next >= 0 ? next : undefined, missing };
+}
+
+async function hasLimits(link: Link, stream: StreamName, deadline: number): Promise<boolean> {
+  const request = readStreamRequest({
+    stream: metadataStreamOf(stream),
+    direction: 'backwards',
+    from: undefined,
+    count: 1,
+  });
+  let limited = false;
+  await consume(link.streams.read(request, link.metadata(), { deadline }), link.closed, (message) => {
+    const record = message.getEvent()?.getEvent();
+    const metadata = record && objectIn(record.getData_asU8());
+    if (metadata !== undefined) limited = limits(metadata);
+    return true;
+  });
+  return limited;
+}
+
+function vanished(stream: StreamName, revision: number): DamagedStreamError {
+  return new DamagedStreamError(
+    stream,
+    revision,
+    `stream ${stream} was deleted by somebody while it was read; nothing more can be recorded in it`,
+  );
+}
+
+/** A stream with a tombstone holds nothing. */
+function ignoreTombstone(error: unknown): void {
+  if (!(callErrorOf(error).kind === 'streamDeleted')) throw error;
 }

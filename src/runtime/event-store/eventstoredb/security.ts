@@ -1,6 +1,6 @@
 /**
- * Certificates and credentials of a connection. Files are read again for every new connection, so that what was renewed is
- * used without a restart. Guarantees that no message holds the content of a file, and that a password never leaves over
+ * Certificates and credentials of a connection. Files are read again for every new connection, and a denial makes a new one, so
+ * that what was renewed is used without a restart. Guarantees that no message holds the content of a file, and that a password never leaves over
  * a connection without TLS.
  */
 
