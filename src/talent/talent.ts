@@ -14,19 +14,22 @@ import { selectStandingRevision, selectSupervisors, supervisors } from '../../pr
 import { type Clock, systemClock } from '../runtime/clock.js';
 import { openDataDirectory } from '../runtime/data-directory.js';
 import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
+import { ListeningTime } from '../runtime/listening-time.js';
 import { nodeHandlers } from '../runtime/node-service.js';
 import { Releasers } from '../runtime/releasers.js';
 import { Runtime, type RuntimeStatus } from '../runtime/runtime.js';
 import { loadProto, serviceOf } from '../wire/proto.js';
 import type { OwlConfig } from './config.js';
+import { GiveUps } from './give-ups.js';
 import { logReceiverHandlers } from './log-receiver-handlers.js';
-import { lostSupervisors } from './lost-supervisors.js';
+import { BEGUN, lostSupervisors } from './lost-supervisors.js';
 import { openConfiguredStore } from './open-store.js';
 import { overlordHandlers } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
 import { statusMessageOf } from './status-message.js';
 import { supervisorHandlers } from './supervisor-handlers.js';
-import { SupervisorLeases, supervisor } from './supervisor-leases.js';
+import { SupervisorLeases } from './supervisor-leases.js';
+import { supervisor } from './supervisor-type.js';
 import type { TalentContext } from './talent-context.js';
 import { TaskFeed } from './task-feed.js';
 import { TimeLeft } from './time-left.js';
@@ -94,22 +97,41 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
   });
   let resuming = Promise.resolve();
   // It may wait for the store, until the runtime is closed.
+  let givingUp: () => Promise<void> = () => Promise.resolve();
   releasers.add('resuming leases', () => resuming);
+  releasers.add('giving up', () => givingUp());
   releasers.add('runtime', () => runtime.close());
-  const talent = createContext(runtime, config.worker_id ?? directory.workerId, shared, clock, logger);
+  const nodeId = config.worker_id ?? directory.workerId;
+  const { give_up_seconds: giveUpSeconds } = config.leases;
+  const judging = { clock, listening: new ListeningTime(clock), logger, nodeId, shared };
+  const tasks = new PlotTaskQueries(runtime.db);
+  const begun = (workerId: string) =>
+    tasks.select({ workerId, statuses: BEGUN }).map((row) => String(row['task_id']));
+  const giveUps = new GiveUps({ ...judging, system: runtime.system, giveUpSeconds, begun });
+  givingUp = () => giveUps.ended();
+  const leases = new SupervisorLeases({
+    ...judging,
+    system: runtime.system,
+    onHeard: (workerId, sessionId) => giveUps.heard(workerId, sessionId),
+  });
+  const talent = createContext(runtime, tasks, leases, nodeId, clock, logger);
   runtime.addReactor(
     lostSupervisors({
       tasks: talent.tasks,
       standingRevision: (workerId) => selectStandingRevision(runtime.db, workerId),
-      giveUpSeconds: config.leases.give_up_seconds,
+      giveUpSeconds,
       caughtUp: (position) => runtime.readYourWrites(position),
     }),
   );
   await runtime.start();
   runtime.onApplied(plotTasks.name, (events) => talent.feed.publish(events));
-  runtime.onApplied(supervisors.name, (events) => talent.leases.observe(events));
-  releasers.add('leases', () => talent.leases.stop());
-  resuming = resumeLeases(runtime, talent);
+  runtime.onApplied(supervisors.name, (events) => {
+    leases.observe(events);
+    giveUps.observe(events);
+  });
+  releasers.add('leases', () => leases.stop());
+  releasers.add('give-ups', () => giveUps.stop());
+  resuming = resumeLeases(runtime, talent, giveUps);
 
   const proto = loadProto('talent');
   const nodeProto = loadProto('runtime');
@@ -153,13 +175,13 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
 
 function createContext(
   runtime: Runtime,
+  tasks: PlotTaskQueries,
+  leases: SupervisorLeases,
   workerId: string,
-  shared: boolean,
   clock: Clock,
   logger: Logger,
 ): TalentContext {
   const { store, system, db } = runtime;
-  const tasks = new PlotTaskQueries(db);
   const timeLeft = new TimeLeft(tasks, clock);
   return {
     workerId,
@@ -169,15 +191,15 @@ function createContext(
     messageOf: (row) => statusMessageOf(row, timeLeft.of(row)),
     supervisors: () => selectSupervisors(db),
     feed: new TaskFeed(),
-    leases: new SupervisorLeases({ system, clock, logger, nodeId: workerId, shared }),
+    leases,
     clock,
     logger,
     readYourWrites: () => runtime.readYourWrites(),
   };
 }
 
-/** Watches over the leases that are held, once the read model is complete. */
-async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<void> {
+/** Watches over the leases that are held, and over who is lost, once the read model is complete. */
+async function resumeLeases(runtime: Runtime, talent: TalentContext, giveUps: GiveUps): Promise<void> {
   try {
     await runtime.caughtUp();
   } catch {
@@ -186,8 +208,9 @@ async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<vo
   }
   for (const row of talent.supervisors()) {
     const { worker_id: workerId, session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = row;
-    if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') continue;
     if (typeof workerId !== 'string' || typeof sessionId !== 'string') continue;
+    if (row['status'] === 'lost') giveUps.watch(workerId, sessionId);
+    if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') continue;
     const lease = { workerId, sessionId, leaseSeconds, nodeId: typeof nodeId === 'string' ? nodeId : null };
     talent.leases.resume(lease, Number(row['revision']));
   }
