@@ -73,12 +73,12 @@ export class ChildService {
   private async keep(): Promise<void> {
     const { name, logger } = this.options;
     const { signal } = this.stopping;
-    let since = Date.now();
+    let since = performance.now();
     for (;;) {
       const { child } = this;
       if (child !== undefined && isRunning(child)) await once(child, 'exit');
       if (signal.aborted) return;
-      if (Date.now() - since > WELL_AFTER_MS) this.backoff.reset();
+      if (performance.now() - since > WELL_AFTER_MS) this.backoff.reset();
       const delayMs = Math.round(this.backoff.next());
       logger.error(
         { service: name, how: howItEnded(child), delayMs },
@@ -86,7 +86,7 @@ export class ChildService {
       );
       await pause(delayMs, undefined, { signal }).catch(() => undefined);
       if (signal.aborted) return;
-      since = Date.now();
+      since = performance.now();
       await this.launch().catch(() => undefined);
     }
   }

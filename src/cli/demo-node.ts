@@ -96,11 +96,11 @@ function plottingWithPlayers(maxPlots: number): object {
 
 /** The last process of a node to go is the keeper of its plots, whose lock this is. */
 async function untilFree(lock: string): Promise<void> {
-  const deadline = Date.now() + ENDS_WITHIN_MS;
+  const deadline = performance.now() + ENDS_WITHIN_MS;
   for (;;) {
     const unlock = tryLock(lock);
     if (unlock !== undefined) return unlock();
-    if (Date.now() > deadline) return;
+    if (performance.now() > deadline) return;
     await pause(LOOK_EVERY_MS);
   }
 }

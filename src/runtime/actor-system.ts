@@ -119,7 +119,7 @@ export class ActorSystem {
 
   /** Lets go of actors without a command for `idleMs` milliseconds. */
   passivateIdle(idleMs = 0): void {
-    const before = this.env.clock.now() - idleMs;
+    const before = this.env.clock.monotonic() - idleMs;
     for (const [stream, actor] of this.actors) {
       if (actor.usedAt > before) return;
       if (!actor.idle) continue;

@@ -100,7 +100,7 @@ export class Actor {
         ),
       );
     }
-    this.usedAt = this.env.clock.now();
+    this.usedAt = this.env.clock.monotonic();
     return new Promise((resolve, reject) => {
       this.mailbox.push({ command, resolve, reject });
       if (!this.draining) void this.drain();

@@ -31,7 +31,7 @@ export class CatchUpLog {
   }
 
   begin(): void {
-    this.beganAt = this.options.clock.now();
+    this.beganAt = this.options.clock.monotonic();
     this.tellLater();
   }
 
@@ -41,7 +41,7 @@ export class CatchUpLog {
     this.stop();
     if (!this.told) return;
     const { reader, clock, logger } = this.options;
-    const seconds = (clock.now() - this.beganAt) / 1000;
+    const seconds = (clock.monotonic() - this.beganAt) / 1000;
     logger.info({ reader, seconds }, 'caught up with what is stored');
   }
 

@@ -239,7 +239,7 @@ export class Cursor {
     this.clock = options.clock;
     this.restMs = options.restMs ?? 5000;
     this.at = { version: options.version, position: START };
-    this.restedAt = options.clock.now();
+    this.restedAt = options.clock.monotonic();
   }
 
   /** The position in the database, as this reader last wrote or read it. */
@@ -282,7 +282,7 @@ export class Cursor {
   /** Writes a move over events of no interest now and then only: it must not cost a transaction per batch. */
   rest(reached: Position): void {
     if (reached <= this.at.position) return;
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     if (now - this.restedAt < this.restMs) return;
     this.restedAt = now;
     this.settle(reached);

@@ -1,7 +1,22 @@
-/** The one source of time. Machines never see it: handlers and timers read it and put times into events. */
+/**
+ * The one source of time. Machines never see it: handlers and timers read it and put times into events.
+ *
+ * Guarantee: there are three times, and none stands in for another. The wall's (`now`) is what people read and what files
+ * and events are dated with; it may be set, in both directions, so no duration is measured with it. The running
+ * (`monotonic`) measures durations within a process. The boot's (`sinceBoot`) measures what outlives a process, and is the
+ * only one that says how long a machine slept.
+ */
+
+import { readFileSync } from 'node:fs';
+import { uptime } from 'node:os';
+
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
+  /** Milliseconds since some moment of this process: never goes back, and is never set. Sleep of the machine need not count. */
+  monotonic(): number;
+  /** Milliseconds since the machine booted, sleep included: to some 10 ms the same in every process of the machine. */
+  sinceBoot(): number;
   /** Calls `run` once `delayMs` from now; the returned function cancels it. Never keeps the process alive. */
   after(delayMs: number, run: () => void): () => void;
 }
@@ -11,9 +26,22 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sinceBoot,
   after: (delayMs, run) => {
     const timeout = setTimeout(run, Math.min(Math.max(delayMs, 0), LONGEST_TIMEOUT_MS));
     timeout.unref();
     return () => clearTimeout(timeout);
   },
 };
+
+/** The kernel's own figure; elsewhere what Node makes of it, which is a second coarse. */
+function sinceBoot(): number {
+  try {
+    const seconds = Number.parseFloat(readFileSync('/proc/uptime', 'utf8'));
+    if (Number.isFinite(seconds)) return seconds * 1000;
+  } catch {
+    // There is none outside of Linux.
+  }
+  return uptime() * 1000;
+}

@@ -89,7 +89,7 @@ export class Follower {
     this.backoff = new Backoff(options.backoff);
     const { name, clock, logger } = options;
     this.catchUpLog = new CatchUpLog({ reader: name, clock, logger, share: () => this.status().share });
-    this.behindSince = options.clock.now();
+    this.behindSince = options.clock.monotonic();
   }
 
   /** Everything up to here was handled. */
@@ -138,7 +138,7 @@ export class Follower {
     const { position: checkpoint, head, handlingSince, lastError } = this;
     const caughtUp = this.caughtUp && handlingSince === undefined;
     const since = this.caughtUp ? handlingSince : this.behindSince;
-    const behindMs = since === undefined ? 0 : Math.max(this.options.clock.now() - since, 0);
+    const behindMs = since === undefined ? 0 : Math.max(this.options.clock.monotonic() - since, 0);
     const share = caughtUp ? 1 : this.share();
     return { checkpoint, head, share, caughtUp, behindMs, lastError };
   }
@@ -173,7 +173,7 @@ export class Follower {
     if (signal.aborted) return;
     this.reached = after;
     this.head = after > head ? after : head;
-    this.headAskedAt = this.options.clock.now();
+    this.headAskedAt = this.options.clock.monotonic();
     this.waiters.reach(after);
     const subscription = store.subscribe({
       after,
@@ -199,7 +199,7 @@ export class Follower {
   }
 
   private async finish(handling: Promise<void>): Promise<void> {
-    this.handlingSince = this.options.clock.now();
+    this.handlingSince = this.options.clock.monotonic();
     try {
       await handling;
     } finally {
@@ -212,7 +212,7 @@ export class Follower {
     if (batch.caughtUp) this.catchUpLog.done();
     if (batch.caughtUp !== this.caughtUp) {
       this.caughtUp = batch.caughtUp;
-      this.behindSince = this.options.clock.now();
+      this.behindSince = this.options.clock.monotonic();
     }
     this.lastError = undefined;
     this.backoff.reset();
@@ -240,15 +240,15 @@ export class Follower {
   }
 
   private fallBehind(): void {
-    if (this.caughtUp) this.behindSince = this.options.clock.now();
+    if (this.caughtUp) this.behindSince = this.options.clock.monotonic();
     this.caughtUp = false;
   }
 
   /** Not waited for: what only says how far it is must not slow it down, and may fail. */
   private askForHead(): void {
     const { store, clock } = this.options;
-    if (clock.now() - this.headAskedAt < HEAD_AGE_MS) return;
-    this.headAskedAt = clock.now();
+    if (clock.monotonic() - this.headAskedAt < HEAD_AGE_MS) return;
+    this.headAskedAt = clock.monotonic();
     store.head().then(
       (head) => this.noteHead(head),
       () => undefined,

@@ -58,10 +58,8 @@ export interface WaitingPlot extends PlotKey, RunningPlot {
 export interface AdmissionState {
   readonly limits: AdmissionLimits;
   readonly running: readonly RunningPlot[];
-  /** Milliseconds since the Unix epoch. */
-  readonly now: number;
-  /** When the last plot was started; -Infinity for never. */
-  readonly lastStart: number;
+  /** How long ago the last plot was started; Infinity for never. */
+  readonly sinceLastStartMs: number;
 }
 
 export interface WaitReason {
@@ -114,9 +112,8 @@ export function admit(waiting: readonly WaitingPlot[], state: AdmissionState): A
   });
 }
 
-/** A start that lies in the future was noted before the clock was set back. */
-function isTooSoon({ limits, now, lastStart }: AdmissionState): boolean {
-  return now >= lastStart && now < lastStart + limits.staggerMs;
+function isTooSoon({ limits, sinceLastStartMs }: AdmissionState): boolean {
+  return sinceLastStartMs < limits.staggerMs;
 }
 
 function staggerReason({ staggerMs }: AdmissionLimits): WaitReason {

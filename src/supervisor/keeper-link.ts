@@ -183,9 +183,9 @@ export class KeeperLink {
       failure = error;
     });
     keeper.unref();
-    const deadline = clock.now() + STARTS_WITHIN_MS;
+    const deadline = clock.monotonic() + STARTS_WITHIN_MS;
     // Also when nobody needs it any more: called and left it ends in order, and what a killed one left behind goes with it.
-    while (failure === undefined && clock.now() < deadline) {
+    while (failure === undefined && clock.monotonic() < deadline) {
       const peer = await this.connect();
       if (peer !== undefined) return peer;
       await wait(clock, KNOCK_MS, NEVER);

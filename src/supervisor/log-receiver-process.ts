@@ -75,7 +75,7 @@ export class LogReceiverProcess {
     const { clock, logger } = this.options;
     const { signal } = this.stopping;
     for (let next = first; ; next = this.bringUp()) {
-      const since = clock.now();
+      const since = clock.monotonic();
       try {
         const receiver = await next;
         if (receiver !== undefined) await this.goneOf(receiver);
@@ -85,7 +85,7 @@ export class LogReceiverProcess {
         logger.error({ err: error }, 'the log receiver can not be looked after; trying again');
       }
       this.current = undefined;
-      if (clock.now() - since > WELL_AFTER_MS) this.backoff.reset();
+      if (clock.monotonic() - since > WELL_AFTER_MS) this.backoff.reset();
       await wait(clock, this.backoff.next(), signal);
       if (signal.aborted) return;
     }
@@ -121,12 +121,13 @@ export class LogReceiverProcess {
     const { signal } = this.stopping;
     const child = this.spawn();
     const identity = child?.pid === undefined ? undefined : identifyChild(child.pid);
-    const deadline = clock.now() + STARTS_WITHIN_MS;
+    const deadline = clock.monotonic() + STARTS_WITHIN_MS;
     let isStarting = identity !== undefined;
     while (isStarting) {
       await wait(clock, KNOCK_MS, signal);
       // Asked first: one that has ended may have done so because another had the lock already.
-      isStarting = identity !== undefined && isAlive(identity) && clock.now() < deadline && !signal.aborted;
+      isStarting =
+        identity !== undefined && isAlive(identity) && clock.monotonic() < deadline && !signal.aborted;
       const there = readLogReceiver(data);
       if (there !== undefined) return this.isFit(there) ? there : undefined;
     }
@@ -167,10 +168,10 @@ export class LogReceiverProcess {
   private async end(receiver: ProcessIdentity): Promise<void> {
     const { clock, logger } = this.options;
     const never = new AbortController();
-    const deadline = clock.now() + ENDS_WITHIN_MS;
+    const deadline = clock.monotonic() + ENDS_WITHIN_MS;
     let mayEndIt = kill(receiver, 'SIGTERM');
     while (mayEndIt && isAlive(receiver)) {
-      if (clock.now() >= deadline) mayEndIt = kill(receiver, 'SIGKILL');
+      if (clock.monotonic() >= deadline) mayEndIt = kill(receiver, 'SIGKILL');
       await wait(clock, KNOCK_MS, never.signal);
     }
     if (!mayEndIt)

@@ -228,10 +228,10 @@ export class Plot {
       if (task !== undefined && this.isKnown(task)) {
         const outcome = this.outcomeIn(task);
         if (outcome !== undefined) return outcome;
-        readUntil ??= clock.now() + READ_WITHIN_MS;
+        readUntil ??= clock.monotonic() + READ_WITHIN_MS;
         if (
           this.record.stopping &&
-          (isEndTold(task, this.record, this.seenEnd) || clock.now() >= readUntil)
+          (isEndTold(task, this.record, this.seenEnd) || clock.monotonic() >= readUntil)
         ) {
           await this.reportStopped();
           readUntil = undefined;

@@ -7,6 +7,7 @@
  */
 
 import { messageOf, OwlError } from '../runtime/errors.js';
+import { identifyProcess } from '../runtime/process-identity.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { PlotKey } from '../wire/plot-record.js';
 import {
@@ -19,6 +20,7 @@ import {
   type WaitReason,
 } from './admission.js';
 import { Directories, type LookAtDirectory } from './file-systems.js';
+import { LastStart } from './last-start.js';
 import { Launcher, type LauncherOptions } from './launcher.js';
 import type { PlotOrder } from './plot-order.js';
 import type { Plots } from './plots.js';
@@ -47,13 +49,14 @@ export class Starter {
   private passing: Promise<void> | undefined;
   private again = false;
   private cancelNext: () => void = () => undefined;
-  private newestStart = Number.NEGATIVE_INFINITY;
+  private readonly lastStart: LastStart;
 
   constructor(options: StarterOptions) {
     this.options = options;
     this.waiting = new WaitingTasks(options);
     this.launcher = new Launcher(options);
     this.directories = new Directories(options);
+    this.lastStart = new LastStart(options.clock, identifyProcess(process.pid)?.bootId);
   }
 
   list(): WaitingTask[] {
@@ -113,7 +116,7 @@ export class Starter {
       logger.error({ err: error }, 'looking for room for plots failed; trying again');
     }
     if (signal.aborted || this.waiting.size === 0) return;
-    const untilNext = this.lastStart + limits.staggerMs - clock.now();
+    const untilNext = limits.staggerMs - this.sinceLastStart;
     const pause = untilNext > 0 ? Math.min(untilNext, LOOK_AGAIN_MS) : LOOK_AGAIN_MS;
     this.cancelNext = clock.after(pause, () => this.wake());
   }
@@ -126,10 +129,9 @@ export class Starter {
     return this.options.plots.running().length >= this.options.limits.maxPlots;
   }
 
-  /** Milliseconds since the Unix epoch. What a supervisor before this one has started counts too. */
-  private get lastStart(): number {
-    const times = this.options.plots.all().map(({ record }) => record.started_time * 1000);
-    return Math.max(this.newestStart, ...times);
+  /** Milliseconds. What a supervisor before this one has started counts too. */
+  private get sinceLastStart(): number {
+    return this.lastStart.age(this.options.plots.all().map(({ record }) => record));
   }
 
   private async startWhatCan(): Promise<void> {
@@ -154,7 +156,7 @@ export class Starter {
   }
 
   private async admit(): Promise<Admission[]> {
-    const { limits, plots, clock } = this.options;
+    const { limits, plots } = this.options;
     const waiting: WaitingPlot[] = [];
     for (const order of this.waiting.inOrder()) {
       const measured = await this.measure(order);
@@ -162,7 +164,7 @@ export class Starter {
     }
     const records = plots.running().map(({ record }) => record);
     const running = await measureRunning(records, this.options.plotters, this.directories);
-    return admit(waiting, { limits, running, now: clock.now(), lastStart: this.lastStart });
+    return admit(waiting, { limits, running, sinceLastStartMs: this.sinceLastStart });
   }
 
   /** Undefined when its directories can't be looked at. */
@@ -197,19 +199,20 @@ export class Starter {
 
   /** Gives a reason when it is to be tried again. */
   private async start(order: PlotOrder): Promise<'started' | 'not started' | WaitReason> {
-    const { plots, isDraining, clock, logger } = this.options;
+    const { plots, isDraining, logger } = this.options;
     const { task_id, attempt } = order;
     // Talent may have gone, or an operator drained, while others were started.
     if (!this.mayStart || isDraining()) return 'not started';
     try {
-      plots.add(await this.launcher.launch(order));
+      const record = await this.launcher.launch(order);
+      this.lastStart.note(record);
+      plots.add(record);
     } catch (error) {
       if (!isLasting(error))
         return { key: 'start', sentence: `nothing can be started now: ${messageOf(error)}` };
       this.waiting.refuse(order, messageOf(error));
       return 'not started';
     }
-    this.newestStart = clock.now();
     this.waiting.remove(order);
     logger.info({ taskId: task_id, attempt }, 'plot started');
     return 'started';

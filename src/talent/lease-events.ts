@@ -7,6 +7,10 @@
 
 import type { SupervisorEvent, SupervisorSnapshot } from '../../machines/supervisor.js';
 import { OwlError } from '../runtime/errors.js';
+import type { RecordedEvent } from '../runtime/event-store/event-store.js';
+
+/** The longest lease there is, for events that don't say how long theirs is. */
+const LONGEST_LEASE_SECONDS = 3600;
 
 export interface Attachment {
   readonly workerId: string;
@@ -126,4 +130,17 @@ export function replacedBy(workerId: string, sessionId: string): OwlError {
 
 function isKept({ value, context }: SupervisorSnapshot, { sessionId, nodeId }: KeptLease): boolean {
   return value === 'attached' && context.sessionId === sessionId && context.nodeId === nodeId;
+}
+
+/** The lease as an event leaves it; undefined when nobody holds it then. */
+export function leaseAfter({ type, data }: RecordedEvent, workerId: string): KeptLease | undefined {
+  const { session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = data;
+  if (type === 'SupervisorLost' || type === 'SupervisorDetached' || typeof sessionId !== 'string')
+    return undefined;
+  return {
+    workerId,
+    sessionId,
+    leaseSeconds: typeof leaseSeconds === 'number' ? leaseSeconds : LONGEST_LEASE_SECONDS,
+    nodeId: typeof nodeId === 'string' ? nodeId : null,
+  };
 }

@@ -2,10 +2,11 @@
  * The leases that other nodes of the same store keep. Their heartbeats are not heard here; what is heard is that the node
  * records now and then that it keeps the lease. This watches that it does.
  *
- * Guarantee: when a node has recorded nothing of a lease for so long that it must be gone, `takeOver` is called, once.
+ * Guarantee: when a node has recorded nothing of a lease for so long that it must be gone, `takeOver` is called, once. Only
+ * the time counts in which this node could have heard of it.
  */
 
-import type { Clock } from '../runtime/clock.js';
+import type { ListeningTime } from '../runtime/listening-time.js';
 import type { KeptLease } from './lease-events.js';
 
 /** The keeper records that it keeps a lease after so many times its length. */
@@ -20,11 +21,11 @@ interface Watched {
 
 export class LeasesElsewhere {
   private readonly watched = new Map<string, Watched>();
-  private readonly clock: Clock;
+  private readonly listening: ListeningTime;
   private readonly takeOver: (lease: KeptLease, revision: number) => void;
 
-  constructor(clock: Clock, takeOver: (lease: KeptLease, revision: number) => void) {
-    this.clock = clock;
+  constructor(listening: ListeningTime, takeOver: (lease: KeptLease, revision: number) => void) {
+    this.listening = listening;
     this.takeOver = takeOver;
   }
 
@@ -38,7 +39,7 @@ export class LeasesElsewhere {
     const known = this.watched.get(workerId);
     if (known !== undefined && known.revision > revision) return;
     known?.cancel();
-    const cancel = this.clock.after(leases * leaseSeconds * 1000, () => {
+    const cancel = this.listening.after(leases * leaseSeconds * 1000, () => {
       this.watched.delete(workerId);
       this.takeOver(lease, revision);
     });

@@ -1,6 +1,6 @@
 /**
  * The reactor that carries the fate of a supervisor to its tasks: lost marks them, heard of again (be it to say good-bye)
- * takes the mark back. That a task fails when its supervisor stays lost is a durable timer of the task, set by the mark.
+ * takes the mark back. When a task fails whose supervisor stays lost is shown in the mark and decided in give-ups.ts.
  *
  * Guarantee: reacting to an event again changes no task twice, also when the supervisor has other tasks by then; an event
  * that a later one of its supervisor has overtaken is left to that one, so a node that is new to an old history marks no task
@@ -13,13 +13,15 @@ import type { Position, RecordedEvent } from '../runtime/event-store/event-store
 import { commandTo, type Reactor } from '../runtime/reactor.js';
 import { markLost, markReturned, plotTask } from './plot-task-commands.js';
 
-const LIVING = ['received', 'pending', 'started', 'running', 'stopping'];
+/** The states of tasks that a supervisor is at work on. */
+export const BEGUN = ['started', 'running', 'stopping'];
+const LIVING = ['received', 'pending', ...BEGUN];
 
 export interface LostSupervisorsOptions {
   readonly tasks: PlotTaskQueries;
   /** Of the newest event in the read model that changed the standing of a supervisor. */
   readonly standingRevision: (workerId: string) => number | undefined;
-  /** How long a supervisor may stay lost before its tasks fail. */
+  /** How long a supervisor may stay lost before its tasks fail: for the mark. */
   readonly giveUpSeconds: number;
   /** Waits until the read model holds everything up to there. */
   readonly caughtUp: (position: Position) => Promise<void>;

@@ -41,14 +41,14 @@ export class StorePresence {
   /** @param present as long as nothing else is told */
   constructor(present: boolean, clock: Clock) {
     this.clock = clock;
-    this.awaySince = present ? undefined : clock.now();
+    this.awaySince = present ? undefined : clock.monotonic();
   }
 
   /** @param reason why not; for people */
   tell(present: boolean, reason: string): void {
     if (this.ended) return;
     this.reason = reason;
-    this.awaySince = present ? undefined : (this.awaySince ?? this.clock.now());
+    this.awaySince = present ? undefined : (this.awaySince ?? this.clock.monotonic());
     this.listener(present);
   }
 
@@ -73,7 +73,7 @@ export class StorePresence {
 
   /** @throws StoreUnavailableError when the store has been away for longer than this */
   assertNotAwayFor(longestMs: number): void {
-    if (this.awaySince === undefined || this.clock.now() - this.awaySince < longestMs) return;
+    if (this.awaySince === undefined || this.clock.monotonic() - this.awaySince < longestMs) return;
     throw new StoreUnavailableError(
       `EventStoreDB is away (${this.reason}); nothing was stored: send again later`,
       'refused',

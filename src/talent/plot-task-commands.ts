@@ -13,35 +13,16 @@ import { OwlError } from '../runtime/errors.js';
 
 export type PlotTaskType = ActorType<typeof plotTaskMachine>;
 
-/**
- * A plot task as the runtime knows it. A lost supervisor's task fails at the time its loss announced, unless talent itself
- * was away then: a supervisor that could not be heard gets the whole time once more.
- */
+/** A plot task as the runtime knows it. When a lost one fails is no timer of its own: see give-ups.ts. */
 export const plotTask: PlotTaskType = {
   category: 'plot_task',
   version: 1,
   machine: plotTaskMachine,
   events: PLOT_TASK_EVENTS,
-  timers: {
-    on: ({ type, data }) => {
-      const failAt = data['fail_at'];
-      if (typeof failAt === 'number') return [{ set: FAIL_AS_LOST, dueAt: failAt * 1000 }];
-      return ENDS_A_LOSS.has(type) ? [{ cancel: FAIL_AS_LOST }] : [];
-    },
-    due: (_name, task, now) => failAsLost(task, now / 1000),
-  },
 };
 
-const FAIL_AS_LOST = 'fail_as_lost';
-/** A timer that is later than this by so many seconds had nobody to fire it. */
-const LATE_SECONDS = 30;
-const ENDS_A_LOSS: ReadonlySet<string> = new Set<PlotTaskEvent['type']>([
-  'PlotTaskSupervisorReturned',
-  'PlotTaskFinished',
-  'PlotTaskStopped',
-  'PlotTaskFailed',
-  'PlotTaskRetried',
-]);
+/** When a task fails is told anew only if it differs by more seconds than this. */
+const TELLING_DIFFERENCE_SECONDS = 30;
 
 export interface Report {
   /** The state the peer says the task is in; undefined when it does not say. */
@@ -149,13 +130,26 @@ export function markReturned(task: PlotTaskSnapshot): PlotTaskEvent[] {
   return [{ type: 'PlotTaskSupervisorReturned', data: { remarks: loss.remarks } }];
 }
 
-/** @param now Unix seconds */
-function failAsLost(task: PlotTaskSnapshot, now: number): PlotTaskEvent[] {
+/** Its supervisor stayed lost. One that has not begun has lost nothing and goes on waiting. */
+export function failAsLost(task: PlotTaskSnapshot): PlotTaskEvent[] {
   const { loss } = task.context;
-  if (!isLiving(task.value) || loss === null) return [];
-  const [since = ''] = loss.mark.split(';');
-  if (now > loss.failAt + LATE_SECONDS) return [lost(task, since, now, now + loss.failAt - loss.lostTime)];
-  return isWaiting(task.value) ? [] : [{ type: 'PlotTaskFailed', data: { remarks: `lost: ${since}` } }];
+  if (!isBegun(task.value) || loss === null) return [];
+  return [{ type: 'PlotTaskFailed', data: { remarks: `lost: ${sinceWhen(loss.mark)}` } }];
+}
+
+/** It fails later than was said, unless its supervisor returns. Times are Unix seconds. */
+export function postponeFailure(now: number, failAt: number): (task: PlotTaskSnapshot) => PlotTaskEvent[] {
+  return (task) => {
+    const { loss } = task.context;
+    if (!isBegun(task.value) || loss === null) return [];
+    if (Math.abs(failAt - loss.failAt) <= TELLING_DIFFERENCE_SECONDS) return [];
+    return [lost(task, sinceWhen(loss.mark), now, failAt)];
+  };
+}
+
+function sinceWhen(mark: string): string {
+  const [since = ''] = mark.split(';');
+  return since;
 }
 
 function lost(task: PlotTaskSnapshot, since: string, lostTime: number, failAt: number): PlotTaskEvent {
@@ -174,6 +168,10 @@ function isFinal(state: PlotTaskState): boolean {
 
 function isLiving(state: PlotTaskState): boolean {
   return state !== 'initialized' && !isFinal(state);
+}
+
+function isBegun(state: PlotTaskState): boolean {
+  return isLiving(state) && !isWaiting(state);
 }
 
 function isWaiting(state: PlotTaskState): boolean {

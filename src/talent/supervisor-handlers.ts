@@ -21,9 +21,9 @@ import type {
   SupervisorWork,
   SupervisorWorkRequest,
 } from '../wire/messages.js';
+import type { Lease } from './held-leases.js';
 import { readStatus } from './plot-task-status.js';
 import * as rules from './rules.js';
-import type { Lease } from './supervisor-leases.js';
 import type { TalentContext } from './talent-context.js';
 import { supervisorWork } from './task-watch.js';
 

@@ -4,90 +4,71 @@
  * Guarantees: attaching, losing, returning and detaching are events of the supervisor's actor, single heartbeats are kept
  * in memory only; one session holds a lease, and a heartbeat of another is refused; one node keeps a lease, the one that
  * heard its supervisor last, and only that one calls it lost; a node that is gone is followed by another; a supervisor that
- * counts as lost and is heard of is recorded as returned, however the two cross; after a restart of talent every supervisor
- * whose lease it keeps gets a full one from then on before it counts as lost, since talent's silence is not its fault.
+ * counts as lost and is heard of is recorded as returned, however the two cross. How a lease runs out is told in held-leases.ts.
  */
 
 import type { Logger } from 'pino';
-import {
-  SUPERVISOR_EVENTS,
-  type SupervisorEvent,
-  type SupervisorSnapshot,
-  supervisorMachine,
-} from '../../machines/supervisor.js';
+import type { SupervisorEvent, SupervisorSnapshot, supervisorMachine } from '../../machines/supervisor.js';
 import type { ActorSystem } from '../runtime/actor-system.js';
-import type { ActorType, CommandResult } from '../runtime/actor-type.js';
+import type { CommandResult } from '../runtime/actor-type.js';
 import type { Clock } from '../runtime/clock.js';
 import type { RecordedEvent } from '../runtime/event-store/event-store.js';
 import { isRefusal } from '../runtime/failure-kinds.js';
+import type { ListeningTime } from '../runtime/listening-time.js';
 import { FollowedSessions } from './followed-sessions.js';
+import { type HeldLease, HeldLeases, type Lease } from './held-leases.js';
 import * as leaseEvents from './lease-events.js';
-import { type Attachment, type Here, type KeptLease, notAttached, replacedBy } from './lease-events.js';
+import {
+  type Attachment,
+  type Here,
+  type KeptLease,
+  leaseAfter,
+  notAttached,
+  replacedBy,
+} from './lease-events.js';
 import { LeasesElsewhere, RENEWED_AFTER_LEASES } from './leases-elsewhere.js';
-
-export const supervisor: ActorType<typeof supervisorMachine> = {
-  category: 'supervisor',
-  version: 2,
-  machine: supervisorMachine,
-  events: SUPERVISOR_EVENTS,
-};
-
-export interface Lease {
-  readonly workerId: string;
-  readonly sessionId: string;
-  readonly leaseSeconds: number;
-  /** Milliseconds since the Unix epoch. */
-  readonly expiresAt: number;
-}
-
-interface HeldLease extends Lease {
-  expiresAt: number;
-  /** Of the newest event it rests on. */
-  readonly revision: number;
-  /** When it is to be recorded again that it is kept, for other nodes to know; ms since the epoch. */
-  renewAt: number;
-  /** Its loss could not be recorded and is tried again then, unless it is heard of; ms since the epoch. */
-  retryAt: number;
-  /** Set when the history may know better: the next heartbeat looks there instead of only moving `expiresAt`. */
-  doubtful: boolean;
-  cancel: () => void;
-}
+import { supervisor } from './supervisor-type.js';
 
 /** Before a loss that could not be recorded is recorded again. */
 const RETRY_MS = 1_000;
-
-/** The longest lease there is, for events that don't say how long theirs is. */
-const LONGEST_LEASE_SECONDS = 3600;
-
 export interface SupervisorLeasesOptions {
   readonly system: ActorSystem;
   readonly clock: Clock;
+  readonly listening: ListeningTime;
   readonly logger: Logger;
   /** This node. */
   readonly nodeId: string;
   /** Other nodes keep leases in the same store. */
   readonly shared: boolean;
+  /** Somebody speaks for a supervisor, whatever can be recorded of it; undefined: as a new session. */
+  readonly onHeard?: (workerId: string, sessionId: string | undefined) => void;
 }
 
 export class SupervisorLeases {
-  private readonly held = new Map<string, HeldLease>();
+  private readonly held: HeldLeases;
   private readonly elsewhere: LeasesElsewhere;
   private readonly followed: FollowedSessions;
   private readonly system: ActorSystem;
   private readonly clock: Clock;
+  private readonly listening: ListeningTime;
+  private readonly onHeard: (workerId: string, sessionId: string | undefined) => void;
   private readonly logger: Logger;
   private readonly nodeId: string;
   private readonly shared: boolean;
   private stopped = false;
 
-  constructor({ system, clock, logger, nodeId, shared }: SupervisorLeasesOptions) {
+  constructor(options: SupervisorLeasesOptions) {
+    const { system, clock, listening, logger, nodeId, shared } = options;
     this.system = system;
     this.clock = clock;
+    this.listening = listening;
+    this.onHeard = options.onHeard ?? (() => undefined);
+    this.held = new HeldLeases(clock, listening, (lease) => void this.lose(lease));
     this.logger = logger;
     this.nodeId = nodeId;
     this.shared = shared;
     this.followed = new FollowedSessions(async (id) => (await system.read(supervisor, id)).snapshot, logger);
-    this.elsewhere = new LeasesElsewhere(clock, (lease, revision) => void this.takeOver(lease, revision));
+    this.elsewhere = new LeasesElsewhere(listening, (lease, revision) => void this.takeOver(lease, revision));
   }
 
   /** Watches over a lease that the history says is held, or over who keeps it. @param revision of its newest event */
@@ -115,7 +96,7 @@ export class SupervisorLeases {
       if (held !== undefined) held.doubtful = true;
       if (lease === undefined) this.elsewhere.forget(workerId);
       else if (lease.nodeId !== this.nodeId && !this.stopped) {
-        this.release(workerId);
+        this.held.release(workerId);
         this.elsewhere.watch(lease, event.revision);
       }
     }
@@ -123,15 +104,15 @@ export class SupervisorLeases {
 
   stop(): void {
     this.stopped = true;
-    for (const { cancel } of this.held.values()) cancel();
-    this.held.clear();
+    this.held.stop();
     this.elsewhere.stop();
   }
 
   /** Takes over from any other session. The same session attaching again renews its lease. */
   async attach(attachment: Attachment, by: string): Promise<Lease> {
     const { workerId, sessionId } = attachment;
-    this.hear(workerId, sessionId);
+    this.held.hear(workerId, sessionId);
+    this.onHeard(workerId, undefined);
     const done = await this.system.execute(supervisor, workerId, {
       by,
       decide: (known) => leaseEvents.attach(known, attachment, this.here()),
@@ -142,8 +123,9 @@ export class SupervisorLeases {
 
   /** @throws OwlError kind `refused` when another session holds the lease or nobody does: attach anew */
   async heartbeat(workerId: string, sessionId: string, by: string): Promise<Lease> {
-    const lease = this.hear(workerId, sessionId);
-    const renews = this.shared && (lease === undefined || lease.renewAt <= this.clock.now());
+    // A session that is heard is not silent, whatever can be recorded of it at the moment.
+    const lease = this.held.hear(workerId, sessionId);
+    const renews = this.shared && (lease === undefined || lease.renewAt <= this.listening.now());
     if (lease === undefined || lease.doubtful) return await this.recordHeard(workerId, sessionId, by, renews);
     if (renews) void this.renew(lease);
     return lease;
@@ -155,7 +137,7 @@ export class SupervisorLeases {
       decide: (known) => leaseEvents.detach(known, workerId, sessionId, reason, this.here().now),
     });
     this.followed.end(workerId, (session) => session === sessionId, notAttached(workerId));
-    this.release(workerId);
+    this.held.release(workerId);
   }
 
   /**
@@ -166,20 +148,13 @@ export class SupervisorLeases {
     return this.followed.follow(workerId, sessionId);
   }
 
-  /** A session that is heard is not silent, whatever can be recorded of it at the moment. */
-  private hear(workerId: string, sessionId: string): HeldLease | undefined {
-    const lease = this.held.get(workerId);
-    if (lease?.sessionId !== sessionId) return undefined;
-    lease.expiresAt = this.clock.now() + lease.leaseSeconds * 1000;
-    return lease;
-  }
-
   private async recordHeard(
     workerId: string,
     sessionId: string,
     by: string,
     renews: boolean,
   ): Promise<Lease> {
+    this.onHeard(workerId, sessionId);
     const { snapshot, revision, events } = await this.system.execute(supervisor, workerId, {
       by,
       decide: (known) => leaseEvents.hear(known, workerId, sessionId, this.here(), renews),
@@ -195,63 +170,32 @@ export class SupervisorLeases {
     try {
       await this.recordHeard(workerId, sessionId, 'lease', true);
     } catch (error) {
-      lease.renewAt = this.clock.now() + leaseSeconds * 1000;
+      lease.renewAt = this.listening.now() + leaseSeconds * 1000;
       lease.doubtful ||= isRefusal(error);
       this.logger.warn({ err: error, workerId }, 'that a lease is kept was not recorded; trying again');
     }
   }
 
   /** @param recorded whether it is on record by now that this node keeps it */
-  private hold(
-    { workerId, sessionId, leaseSeconds }: Omit<KeptLease, 'nodeId'>,
-    revision: number,
-    recorded: boolean,
-  ): Lease {
-    const now = this.clock.now();
+  private hold(kept: Omit<KeptLease, 'nodeId'>, revision: number, recorded: boolean): Lease {
+    const { workerId, leaseSeconds } = kept;
+    const now = this.listening.now();
     const renewAt = recorded
       ? now + RENEWED_AFTER_LEASES * leaseSeconds * 1000
       : this.held.get(workerId)?.renewAt;
-    const lease: HeldLease = {
-      workerId,
-      sessionId,
-      leaseSeconds,
-      expiresAt: now + leaseSeconds * 1000,
-      revision,
-      renewAt: renewAt ?? now,
-      retryAt: 0,
-      doubtful: false,
-      cancel: () => undefined,
-    };
-    this.release(workerId);
+    const lease = this.held.make(kept, revision, renewAt ?? now);
     if (this.stopped) return lease;
     this.elsewhere.forget(workerId);
-    this.held.set(workerId, lease);
-    this.watch(lease);
+    this.held.hold(lease);
     return lease;
   }
 
-  private release(workerId: string): void {
-    this.held.get(workerId)?.cancel();
-    this.held.delete(workerId);
-  }
-
-  /** Heartbeats only move `expiresAt`; the timer looks again when it finds that it was moved. */
-  private watch(lease: HeldLease): void {
-    const due = () => Math.max(lease.expiresAt, lease.retryAt) - this.clock.now();
-    lease.cancel = this.clock.after(due(), () => {
-      if (this.held.get(lease.workerId) !== lease) return;
-      if (due() > 0) this.watch(lease);
-      else void this.lose(lease);
-    });
-  }
-
   private async lose(lease: HeldLease): Promise<void> {
-    const { workerId, sessionId, expiresAt } = lease;
+    const { workerId, sessionId } = lease;
     const { nodeId } = this;
-    this.held.delete(workerId);
     try {
       const { events } = await this.record(workerId, (known) =>
-        leaseEvents.lose(known, { ...lease, nodeId }, expiresAt / 1000),
+        leaseEvents.lose(known, { ...lease, nodeId }, this.here().now),
       );
       if (events.length === 0) return;
       this.observe(events);
@@ -262,9 +206,8 @@ export class SupervisorLeases {
       if (this.held.has(workerId)) return;
       // Whether the loss is stored is unknown: a heartbeat looks it up.
       lease.doubtful = true;
-      lease.retryAt = this.clock.now() + RETRY_MS;
-      this.held.set(workerId, lease);
-      this.watch(lease);
+      lease.retryAt = this.listening.now() + RETRY_MS;
+      this.held.hold(lease);
     }
   }
 
@@ -305,17 +248,4 @@ export class SupervisorLeases {
   private here(): Here {
     return { nodeId: this.nodeId, now: this.clock.now() / 1000 };
   }
-}
-
-/** The lease as an event leaves it; undefined when nobody holds it then. */
-function leaseAfter({ type, data }: RecordedEvent, workerId: string): KeptLease | undefined {
-  const { session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = data;
-  if (type === 'SupervisorLost' || type === 'SupervisorDetached' || typeof sessionId !== 'string')
-    return undefined;
-  return {
-    workerId,
-    sessionId,
-    leaseSeconds: typeof leaseSeconds === 'number' ? leaseSeconds : LONGEST_LEASE_SECONDS,
-    nodeId: typeof nodeId === 'string' ? nodeId : null,
-  };
 }

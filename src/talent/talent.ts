@@ -21,20 +21,23 @@ import { type RecordedEvent, streamName } from '../runtime/event-store/event-sto
 import { GroundWatch } from '../runtime/ground-watch.js';
 import { healthProtoPath, startGrpcServer } from '../runtime/grpc-server.js';
 import { Health, watchQueries } from '../runtime/health.js';
+import { ListeningTime } from '../runtime/listening-time.js';
 import { nodeHandlers } from '../runtime/node-service.js';
 import { Releasers } from '../runtime/releasers.js';
 import { Runtime, type RuntimeStatus } from '../runtime/runtime.js';
 import type { SqlRow } from '../runtime/sqlite.js';
 import { loadProto, serviceOf } from '../wire/proto.js';
 import type { OwlConfig } from './config.js';
+import { GiveUps } from './give-ups.js';
 import { logReceiverHandlers } from './log-receiver-handlers.js';
-import { lostSupervisors } from './lost-supervisors.js';
+import { BEGUN, lostSupervisors } from './lost-supervisors.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
 import { overlordHandlers } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
 import { shownRows, statusMessageOf } from './status-message.js';
 import { supervisorHandlers } from './supervisor-handlers.js';
-import { SupervisorLeases, supervisor } from './supervisor-leases.js';
+import { SupervisorLeases } from './supervisor-leases.js';
+import { supervisor } from './supervisor-type.js';
 import type { TalentContext } from './talent-context.js';
 import { TaskFeed } from './task-feed.js';
 import { TimeLeft } from './time-left.js';
@@ -105,17 +108,32 @@ async function start(options: StartTalentOptions, releasers: Releasers): Promise
   });
   let resuming = Promise.resolve();
   // It may wait for the store, until the runtime is closed.
+  let givingUp: () => Promise<void> = () => Promise.resolve();
   releasers.add('resuming leases', () => resuming);
+  releasers.add('giving up', () => givingUp());
   releasers.add('runtime', () => runtime.close());
   const { file } = runtime.db;
   const ground = new GroundWatch({ directory, file, clock, logger, lost: (reason) => presence.end(reason) });
   releasers.add('watch over the data directory', () => ground.stop());
-  const talent = createContext(runtime, config.worker_id ?? directory.workerId, shared, clock, logger);
+  const nodeId = config.worker_id ?? directory.workerId;
+  const { give_up_seconds: giveUpSeconds } = config.leases;
+  const judging = { clock, listening: new ListeningTime(clock), logger, nodeId, shared };
+  const tasks = new PlotTaskQueries(runtime.db);
+  const begun = (workerId: string) =>
+    tasks.select({ workerId, statuses: BEGUN }).map((row) => String(row['task_id']));
+  const giveUps = new GiveUps({ ...judging, system: runtime.system, giveUpSeconds, begun });
+  givingUp = () => giveUps.ended();
+  const leases = new SupervisorLeases({
+    ...judging,
+    system: runtime.system,
+    onHeard: (workerId, sessionId) => giveUps.heard(workerId, sessionId),
+  });
+  const talent = createContext(runtime, tasks, leases, nodeId, clock, logger);
   runtime.addReactor(
     lostSupervisors({
       tasks: talent.tasks,
       standingRevision: (workerId) => selectStandingRevision(runtime.db, workerId),
-      giveUpSeconds: config.leases.give_up_seconds,
+      giveUpSeconds,
       caughtUp: (position) => runtime.readYourWrites([plotTasks.name, supervisors.name], position),
     }),
   );
@@ -124,9 +142,14 @@ async function start(options: StartTalentOptions, releasers: Releasers): Promise
   // What can't be read says nothing of a lease.
   const isReadable = ({ stream }: RecordedEvent) =>
     runtime.projector(supervisors.name).firstParked(stream) === undefined;
-  runtime.onApplied(supervisors.name, (events) => talent.leases.observe(events.filter(isReadable)));
-  releasers.add('leases', () => talent.leases.stop());
-  resuming = resumeLeases(runtime, talent);
+  runtime.onApplied(supervisors.name, (events) => {
+    const readable = events.filter(isReadable);
+    leases.observe(readable);
+    giveUps.observe(readable);
+  });
+  releasers.add('leases', () => leases.stop());
+  releasers.add('give-ups', () => giveUps.stop());
+  resuming = resumeLeases(runtime, talent, giveUps);
 
   const health = followHealth(talent, presence, releasers);
 
@@ -193,13 +216,13 @@ function followHealth(talent: TalentContext, presence: StorePresence, releasers:
 
 function createContext(
   runtime: Runtime,
+  tasks: PlotTaskQueries,
+  leases: SupervisorLeases,
   workerId: string,
-  shared: boolean,
   clock: Clock,
   logger: Logger,
 ): TalentContext {
   const { store, system, db } = runtime;
-  const tasks = new PlotTaskQueries(db);
   const timeLeft = new TimeLeft(tasks, clock);
   const problemOf = (taskId: string) => {
     const parked = runtime.projector(plotTasks.name).firstParked(streamName(plotTask.category, taskId));
@@ -219,15 +242,15 @@ function createContext(
     problemOf,
     supervisors: () => selectSupervisors(db),
     feed: new TaskFeed(),
-    leases: new SupervisorLeases({ system, clock, logger, nodeId: workerId, shared }),
+    leases,
     clock,
     logger,
     readYourWrites: (readModel) => runtime.readYourWrites([readModel]),
   };
 }
 
-/** Watches over the leases that are held, once the read model is complete. Never rejects. */
-async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<void> {
+/** Watches over the leases that are held, and over who is lost, once the read model is complete. Never rejects. */
+async function resumeLeases(runtime: Runtime, talent: TalentContext, giveUps: GiveUps): Promise<void> {
   const { logger } = talent;
   try {
     await runtime.caughtUp([supervisors.name]);
@@ -236,7 +259,7 @@ async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<vo
     return;
   }
   try {
-    for (const row of talent.supervisors()) resumeLease(talent, row);
+    for (const row of talent.supervisors()) resumeLease(talent, row, giveUps);
   } catch (error) {
     logger.error(
       { err: error },
@@ -246,12 +269,13 @@ async function resumeLeases(runtime: Runtime, talent: TalentContext): Promise<vo
 }
 
 /** One that can't be resumed keeps no other from it. */
-function resumeLease({ leases, logger }: TalentContext, row: SqlRow): void {
+function resumeLease({ leases, logger }: TalentContext, row: SqlRow, giveUps: GiveUps): void {
   const { worker_id: workerId, session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = row;
-  if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') return;
   if (typeof workerId !== 'string' || typeof sessionId !== 'string') return;
-  const lease = { workerId, sessionId, leaseSeconds, nodeId: typeof nodeId === 'string' ? nodeId : null };
   try {
+    if (row['status'] === 'lost') giveUps.watch(workerId, sessionId);
+    if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') return;
+    const lease = { workerId, sessionId, leaseSeconds, nodeId: typeof nodeId === 'string' ? nodeId : null };
     leases.resume(lease, Number(row['revision']));
   } catch (error) {
     logger.error({ err: error, workerId }, 'a lease can not be resumed');

@@ -17,7 +17,7 @@ export class TimeLeft {
   private readonly clock: Clock;
   /** Seconds that a plot usually takes, by worker and then by k. */
   private usual = new Map<string, ReadonlyMap<number, number>>();
-  private lookedUpAt = 0;
+  private lookedUpAt = Number.NEGATIVE_INFINITY;
 
   constructor(tasks: PlotTaskQueries, clock: Clock) {
     this.tasks = tasks;
@@ -34,7 +34,7 @@ export class TimeLeft {
   }
 
   private usualOn(workerId: string): ReadonlyMap<number, number> {
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     if (now - this.lookedUpAt >= FRESH_MS) {
       this.usual = new Map();
       this.lookedUpAt = now;

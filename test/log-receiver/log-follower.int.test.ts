@@ -31,7 +31,7 @@ function noticeSleep(): { falling: Promise<void>; sleeper: Clock } {
     fall();
     return () => {};
   };
-  return { falling, sleeper: { now: () => 0, after } };
+  return { falling, sleeper: { now: () => 0, monotonic: () => 0, sinceBoot: () => 0, after } };
 }
 
 function follow(options: FollowOptions): {

@@ -5,7 +5,9 @@ import type { Test } from 'tap';
 import { ActorSystem } from '../../src/runtime/actor-system.js';
 import type { EventStore } from '../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
-import { type Lease, SupervisorLeases } from '../../src/talent/supervisor-leases.js';
+import { ListeningTime } from '../../src/runtime/listening-time.js';
+import type { Lease } from '../../src/talent/held-leases.js';
+import { SupervisorLeases } from '../../src/talent/supervisor-leases.js';
 import { delegating } from './delegating-store.js';
 import { collect } from './events.js';
 import { type LogLines, logLines } from './log-lines.js';
@@ -48,7 +50,8 @@ export function leaseNodes(t: Test, append?: (proceed: Append) => Append): Lease
     node(nodeId, { shared = true } = {}) {
       const log = logLines();
       const system = new ActorSystem({ store, clock, shared });
-      const leases = new SupervisorLeases({ system, clock, logger: log.logger, nodeId, shared });
+      const listening = new ListeningTime(clock);
+      const leases = new SupervisorLeases({ system, clock, listening, logger: log.logger, nodeId, shared });
       open.push(async () => {
         leases.stop();
         await system.close();

@@ -23,6 +23,8 @@ export interface Leasing extends TalentNode {
   /** Types of the events of the supervisor's actor. */
   events(): Promise<string[]>;
   advance(seconds: number): void;
+  /** Lets leases pass until these tasks have failed. */
+  untilFailed(...taskIds: string[]): Promise<void>;
   /** Waits until the supervisor has this status, and its tasks know. */
   untilStatus(status: string): Promise<void>;
 }
@@ -37,6 +39,10 @@ export async function startLeasing(
   const supervisor = async () => {
     const { supervisors = [] } = await client.supervisors();
     return supervisors.find(({ worker_id }) => worker_id === 'w') ?? {};
+  };
+  const look: Leasing['look'] = async (task_id) => {
+    const { status, remarks } = await client.status({ task_id });
+    return [status, remarks];
   };
   return {
     ...node,
@@ -54,10 +60,7 @@ export async function startLeasing(
         await client.stop({ task_id });
       } else await client.update({ task_id, status, ...more });
     },
-    look: async (task_id) => {
-      const { status, remarks } = await client.status({ task_id });
-      return [status, remarks];
-    },
+    look,
     supervisor,
     events: async () => {
       const store = openSqliteEventStore(`${data}/owl.db`);
@@ -69,6 +72,14 @@ export async function startLeasing(
       }
     },
     advance: (seconds) => clock.advance(seconds * 1000),
+    untilFailed: async (...taskIds) => {
+      for (const id of taskIds)
+        await until(`${id} fails`, async () => {
+          if ((await look(id))[0] === 'failed') return true;
+          clock.advance(LEASE * 1000);
+          return false;
+        });
+    },
     untilStatus: async (status) => {
       await until(`the supervisor is ${status}`, async () => (await supervisor()).status === status);
       await until('its tasks know', () => talent.status().reactors.every(({ caughtUp }) => caughtUp));

@@ -1,12 +1,12 @@
-/** A talent as a process: `node run-talent.js DATA LISTEN`. Says its address and worker id on stdout. */
+/** A talent as a process: `node run-talent.js DATA LISTEN [FLAGS]`, the flags as JSON. Says its address and worker id on stdout. */
 
 import { once } from 'node:events';
 import { pino } from 'pino';
 import { loadConfig } from '../../src/talent/config.js';
 import { startTalent } from '../../src/talent/talent.js';
 
-const [data, listen] = process.argv.slice(2);
-const { config } = loadConfig({ env: {}, cwd: '/', flags: { data, listen } });
+const [data, listen, flags = '{}'] = process.argv.slice(2);
+const { config } = loadConfig({ env: {}, cwd: '/', flags: { ...JSON.parse(flags), data, listen } });
 const talent = await startTalent({ config, logger: pino({ level: 'silent' }) });
 process.stdout.write(`${JSON.stringify({ address: talent.address, workerId: talent.workerId })}\n`);
 await once(process, 'SIGTERM');

@@ -10,13 +10,19 @@ const MAIN = fileURLToPath(new URL('run-talent.js', import.meta.url));
 export interface TalentProcess extends RunningTalent {
   /** As `kill -9` does. */
   kill(): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
 }
 
 /** @param data directory whose parent exists */
-export async function runTalentApart(data: string): Promise<TalentProcess> {
+export async function runTalentApart(
+  data: string,
+  flags: Readonly<Record<string, string>> = {},
+): Promise<TalentProcess> {
   let child: ChildProcess | undefined;
   const startAt = async (listen: string): Promise<unknown> => {
-    const started = spawn(process.execPath, [MAIN, data, listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const started = spawn(process.execPath, [MAIN, data, listen, JSON.stringify(flags)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     child = started;
     const [line]: unknown[] = await once(started.stdout, 'data');
     return JSON.parse(String(line));
@@ -38,6 +44,7 @@ export async function runTalentApart(data: string): Promise<TalentProcess> {
     workerId: String(told.workerId),
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
+    signal: (signal) => void child?.kill(signal),
     start: async () => {
       if (child === undefined) await startAt(address);
     },

@@ -1,9 +1,9 @@
 /** The system's clock, except that its timers keep the process alive while nothing else does. */
 
-import type { Clock } from '../../src/runtime/clock.js';
+import { type Clock, systemClock } from '../../src/runtime/clock.js';
 
 export const wakingClock: Clock = {
-  now: () => Date.now(),
+  ...systemClock,
   after: (delayMs, run) => {
     const timeout = setTimeout(run, delayMs);
     return () => clearTimeout(timeout);

@@ -10,16 +10,17 @@ import {
 } from '../../machines/plot-task.js';
 import type { PlotTaskEvent, PlotTaskOrder } from '../../machines/plot-task-events.js';
 import {
+  failAsLost,
   markLost,
   markReturned,
-  plotTask,
+  postponeFailure,
   type Report,
   receive,
   report,
   retry,
   stop,
 } from '../../src/talent/plot-task-commands.js';
-import { ofKind, propose } from '../support/events.js';
+import { ofKind } from '../support/events.js';
 import { ORDER as ANY_ORDER } from '../support/plot-task-order.js';
 
 const NOW = 1_700_000_000;
@@ -229,57 +230,37 @@ t.test('the loss of a supervisor and its return', async (t) => {
   }
 });
 
-t.test('the timer of a lost task', async (t) => {
-  const { timers } = plotTask;
-  if (timers === undefined) throw new Error('plot tasks have no timers');
-  const recorded = ({ type, data }: PlotTaskEvent) => ({
-    ...propose(JSON.parse(JSON.stringify(data)), { type }),
-    stream: 'plot_task-a',
-    revision: 4,
-    position: '4',
-  });
+t.test('a task whose supervisor is given up', async (t) => {
   const lost: PlotTaskEvent = {
     type: 'PlotTaskSupervisorLost',
     data: { remarks: `${SINCE}; fails as lost`, lost_time: LOST_AT, fail_at: LOST_AT + 600 },
   };
-  t.strictSame(timers.on(recorded(lost)), [{ set: 'fail_as_lost', dueAt: (LOST_AT + 600) * 1000 }]);
   const returned: PlotTaskEvent = { type: 'PlotTaskSupervisorReturned', data: { remarks: '' } };
-  for (const ending of [returned, finished, stopped, failed, retried])
-    t.strictSame(timers.on(recorded(ending)), [{ cancel: 'fail_as_lost' }], ending.type);
-  for (const other of [received, pending, started, running, stopRequested])
-    t.strictSame(timers.on(recorded(other)), [], other.type);
-
-  const dueAt = (LOST_AT + 600) * 1000;
   const news: PlotTaskEvent = { type: 'PlotTaskReported', data: { remarks: 'slow disk' } };
+  const later = LOST_AT + 4200;
   for (const history of [HISTORY.started, HISTORY.running, HISTORY.stopping]) {
-    t.strictSame(
-      timers.due('fail_as_lost', given([...history, lost, news]), dueAt),
-      [{ type: 'PlotTaskFailed', data: { remarks: `lost: ${SINCE}` } }],
-      'whatever was reported meanwhile',
-    );
-    t.strictSame(timers.due('fail_as_lost', given([...history, lost, returned]), dueAt), []);
-    t.strictSame(timers.due('fail_as_lost', given([...history, lost, stopped]), dueAt), []);
-  }
-  for (const history of [HISTORY.received, HISTORY.pending])
-    t.strictSame(
-      timers.due('fail_as_lost', given([...history, lost]), dueAt),
-      [],
-      'a waiting one only waits',
-    );
-
-  const anHourLater = LOST_AT + 4200;
-  t.strictSame(
-    timers.due('fail_as_lost', given([...HISTORY.running, lost]), anHourLater * 1000),
-    [
+    const marked = given([...history, lost, news]);
+    then(t, marked, failAsLost(marked), [{ type: 'PlotTaskFailed', data: { remarks: `lost: ${SINCE}` } }]);
+    t.strictSame(postponeFailure(later, LOST_AT + 630)(marked), [], 'no news worth an event');
+    then(t, marked, postponeFailure(later, later + 600)(marked), [
       {
         type: 'PlotTaskSupervisorLost',
         data: {
           remarks: `${SINCE}; fails as lost at 2024-01-01T13:20:00.000Z unless it returns`,
-          lost_time: anHourLater,
-          fail_at: anHourLater + 600,
+          lost_time: later,
+          fail_at: later + 600,
         },
       },
-    ],
-    'nobody was there to hear it: the whole time once more',
-  );
+    ]);
+    for (const ending of [returned, stopped, failed]) {
+      const over = given([...history, lost, ending]);
+      t.strictSame(failAsLost(over), [], ending.type);
+      t.strictSame(postponeFailure(later, later + 600)(over), [], ending.type);
+    }
+  }
+  for (const history of [HISTORY.received, HISTORY.pending]) {
+    const waiting = given([...history, lost]);
+    t.strictSame(failAsLost(waiting), [], 'a waiting one only waits');
+    t.strictSame(postponeFailure(later, later + 600)(waiting), []);
+  }
 });

@@ -4,7 +4,6 @@ import t from 'tap';
 import { collect } from '../support/events.js';
 import { GIVE_UP, isoAfter, LEASE, startLeasing } from '../support/leasing.js';
 import { orderFor } from '../support/talent-node.js';
-import { until } from '../support/until.js';
 
 const SINCE = `supervisor w has not been heard of since ${isoAfter(LEASE)}`;
 const FAILS = `${SINCE}; fails as lost at ${isoAfter(LEASE + GIVE_UP)} unless it returns`;
@@ -88,17 +87,15 @@ t.test(
 );
 
 t.test('tasks of a supervisor that stays lost fail as lost, those that wait only wait', async (t) => {
-  const { attach, task, look, advance, untilStatus, talent } = await startLeasing(t);
+  const { attach, task, look, advance, untilStatus, untilFailed } = await startLeasing(t);
   await attach('s1');
   for (const status of ['received', 'pending', 'started', 'running', 'stopping']) await task(status, status);
   advance(LEASE);
   await untilStatus('lost');
-  await until('the timers are set', () => talent.status().timers.pending === 5);
   advance(GIVE_UP - 1);
   t.same(await look('running'), ['running', FAILS], 'not a second too early');
-  advance(1);
+  await untilFailed('started', 'running', 'stopping');
   for (const status of ['started', 'running', 'stopping']) {
-    await until(`${status} fails`, async () => (await look(status))[0] === 'failed');
     t.same(await look(status), ['failed', `lost: ${SINCE}`]);
   }
   t.same(await look('received'), ['received', WAITS]);
@@ -107,18 +104,16 @@ t.test('tasks of a supervisor that stays lost fail as lost, those that wait only
 
 t.test('how long a supervisor may stay lost is configured', async (t) => {
   const config = { 'leases.give_up_seconds': '5', 'leases.default_seconds': '3' };
-  const { client, task, look, advance, untilStatus, talent } = await startLeasing(t, { config });
+  const { client, task, advance, untilStatus, untilFailed } = await startLeasing(t, { config });
   t.match(await client.attach({ worker_id: 'w', session_id: 's1' }), { lease_seconds: 3 });
   await task('a', 'running');
   advance(3);
   await untilStatus('lost');
-  await until('the timer is set', () => talent.status().timers.pending === 1);
-  advance(5);
-  await until('it fails', async () => (await look('a'))[0] === 'failed');
+  await untilFailed('a');
 });
 
 t.test('what is said while the supervisor is lost stays said', async (t) => {
-  const { client, attach, beat, task, look, advance, untilStatus, talent } = await startLeasing(t);
+  const { client, attach, beat, task, look, advance, untilStatus, untilFailed } = await startLeasing(t);
   await attach('s1');
   await task('a', 'running', { remarks: 'slow disk' });
   await task('b', 'running');
@@ -134,9 +129,7 @@ t.test('what is said while the supervisor is lost stays said', async (t) => {
   advance(LEASE);
   await untilStatus('lost');
   await client.update({ task_id: 'b', remarks: 'again' });
-  await until('the timers are set', () => talent.status().timers.pending === 2);
-  advance(GIVE_UP);
-  await until('b fails', async () => (await look('b'))[0] === 'failed');
+  await untilFailed('b');
   t.match((await look('b'))[1], /^lost: supervisor w has not been heard of since/);
 });
 

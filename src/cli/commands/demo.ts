@@ -178,7 +178,7 @@ async function follow(
   talent: PlotManagerClient,
   taskIds: readonly string[],
 ): Promise<void> {
-  const began = Date.now();
+  const began = performance.now();
   const ended = AbortSignal.any([interrupted, out.closed]);
   const over = new Map<string, PlotTaskStatus>();
   const view = new ProgressView(out);
@@ -198,7 +198,7 @@ async function follow(
   if (failed !== undefined)
     throw new OwlError('unavailable', `${failed.task_id} is ${failed.status}: ${failed.remarks ?? ''}`);
   if (!json)
-    await out.line(`\n${over.size} tasks finished in ${formatDuration((Date.now() - began) / 1000)}.`);
+    await out.line(`\n${over.size} tasks finished in ${formatDuration((performance.now() - began) / 1000)}.`);
 }
 
 async function showHistory(
@@ -222,9 +222,9 @@ async function showHistory(
  * stopped; then they have played to their end by the time this gives up.
  */
 async function endTasks(talent: PlotManagerClient, taskIds: readonly string[]): Promise<void> {
-  const deadline = Date.now() + ENDS_WITHIN_MS;
+  const deadline = performance.now() + ENDS_WITHIN_MS;
   for (const taskId of taskIds) {
-    while (Date.now() < deadline && !(await isOver(talent, taskId))) await pause(LOOK_EVERY_MS);
+    while (performance.now() < deadline && !(await isOver(talent, taskId))) await pause(LOOK_EVERY_MS);
   }
 }
 

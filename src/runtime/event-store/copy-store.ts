@@ -216,7 +216,7 @@ async function append(events: readonly RecordedEvent[], options: CopyOptions): P
   const [first] = events;
   if (first === undefined) return;
   const expected = first.revision === 0 ? 'noStream' : first.revision - 1;
-  const giveUpAt = clock.now() + PATIENCE_MS;
+  const giveUpAt = clock.monotonic() + PATIENCE_MS;
   const backoff = new Backoff({ longestMs: 2_000 });
   for (;;) {
     signal.throwIfAborted();
@@ -224,7 +224,7 @@ async function append(events: readonly RecordedEvent[], options: CopyOptions): P
       await to.append(first.stream, expected, events);
       return;
     } catch (error) {
-      if (!(error instanceof StoreUnavailableError) || clock.now() >= giveUpAt) throw error;
+      if (!(error instanceof StoreUnavailableError) || clock.monotonic() >= giveUpAt) throw error;
       await wait(clock, backoff.next(), signal);
     }
   }

@@ -102,11 +102,11 @@ export class Connection {
    * @throws CallError as the call
    */
   async on<T>(link: Link, call: () => Promise<T>): Promise<T> {
-    const startedAt = this.options.clock.now();
+    const startedAt = this.options.clock.monotonic();
     try {
       const answer = await call();
       this.backoff.reset();
-      link.heardAt = this.options.clock.now();
+      link.heardAt = this.options.clock.monotonic();
       return answer;
     } catch (error) {
       const failure = callErrorOf(error);
@@ -234,7 +234,7 @@ export class Connection {
   private async openLink(endpoint: Endpoint, security: Security): Promise<Link> {
     const { settings, clock } = this.options;
     const link = await openLink(endpoint, settings, security, clock.now() + CONNECT_MS, this.closed);
-    link.heardAt = clock.now();
+    link.heardAt = clock.monotonic();
     return link;
   }
 

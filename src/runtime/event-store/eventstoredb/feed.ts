@@ -76,7 +76,7 @@ export class Feed {
   private lastMessageAt: number;
   private wake: (() => void) | undefined;
   /** When the last batch was given. */
-  private givenAt = 0;
+  private givenAt = Number.NEGATIVE_INFINITY;
   private cancelGather: (() => void) | undefined;
   private cancelSettle: (() => void) | undefined;
   private settling = false;
@@ -108,7 +108,7 @@ export class Feed {
     this.headAtStart = headAtStart;
     this.reached = options.after;
     this.given = options.after;
-    this.lastMessageAt = context.clock.now();
+    this.lastMessageAt = context.clock.monotonic();
     this.call = link.streams.read(subscribeRequest(anchor, options.filter), link.metadata());
     this.run();
     this.stopListening = context.watermark.onRaise(() => this.settleSoon());
@@ -126,7 +126,7 @@ export class Feed {
       const { gathering } = this;
       const batch = gathering ? undefined : this.take();
       if (batch !== undefined) {
-        this.givenAt = this.context.clock.now();
+        this.givenAt = this.context.clock.monotonic();
         return batch;
       }
       if (this.failure !== undefined) throw this.failure;
@@ -153,7 +153,7 @@ export class Feed {
   /** Always wants more. */
   private receive(message: streams.ReadResp): true {
     this.messages += 1;
-    this.lastMessageAt = this.context.clock.now();
+    this.lastMessageAt = this.context.clock.monotonic();
     this.link.heardAt = this.lastMessageAt;
     if (message.hasCaughtUp()) {
       this.fellBehind = false;
@@ -243,7 +243,7 @@ export class Feed {
       this.advance(target);
       return true;
     }
-    if (this.reached < first && clock.now() - this.lastMessageAt >= connection.deadlineMs) {
+    if (this.reached < first && clock.monotonic() - this.lastMessageAt >= connection.deadlineMs) {
       this.fail(new CallError('lost', 'the subscription has stalled'));
     }
     return false;
@@ -270,7 +270,7 @@ export class Feed {
 
   private async ask(): Promise<void> {
     const { connection, reader, watermark, clock } = this.context;
-    if (this.controller.signal.aborted || clock.now() - this.lastMessageAt < IDLE_MS) return;
+    if (this.controller.signal.aborted || clock.monotonic() - this.lastMessageAt < IDLE_MS) return;
     watermark.raise(await connection.on(this.link, () => reader.headOn(this.link, connection.deadline())));
   }
 
@@ -291,8 +291,8 @@ export class Feed {
 
   /** The next batch has to wait. What broke, was closed or is full does not. */
   private get gathering(): boolean {
-    const since = this.context.clock.now() - this.givenAt;
-    const waits = since >= 0 && since < GATHER_MS && this.buffer.length < this.options.batchSize;
+    const since = this.context.clock.monotonic() - this.givenAt;
+    const waits = since < GATHER_MS && this.buffer.length < this.options.batchSize;
     return waits && !this.controller.signal.aborted;
   }
 
@@ -303,7 +303,7 @@ export class Feed {
     });
   }
 
-  /** Whoever waits is woken, now or once that is due: whatever the wall clock does meanwhile. */
+  /** Whoever waits is woken, now or once that is due. */
   private notify(): void {
     if (this.gathering) {
       this.notifyWhenGathered();

@@ -27,7 +27,7 @@ export class Link {
   /** Where the server has batch append. */
   readonly batches: BatchAppends | undefined;
   readonly closed: AbortSignal;
-  /** When the node was last heard of, in milliseconds since the Unix epoch. */
+  /** When the node was last heard of, in running time. */
   heardAt = 0;
   private readonly controller = new AbortController();
   private readonly headers: Metadata;
