@@ -48,11 +48,12 @@ export function startLogReceiver({
   clock = systemClock,
 }: LogReceiverOptions): LogReceiver {
   const releasers = new Releasers(logger);
-  releasers.add('lock', takeReceiverLock({ data, server, version }));
+  const { release, reportKey } = takeReceiverLock({ data, server, version, logger });
+  releasers.add('lock', release);
   const stopping = new AbortController();
   const talent = new PlotManagerClient({ server, signal: stopping.signal, clock, logger });
   releasers.add('connection', () => talent.close());
-  const reports = talent.reports();
+  const reports = talent.reports(reportKey);
   releasers.add('reports', () => reports.close());
   const plots = new FollowedPlots({ data, talent, reports, clock, logger, signal: stopping.signal });
   const running = plots.run();

@@ -2,7 +2,8 @@
  * What log receivers and supervisors report of their tasks: one report a call, as old peers do, or a stream of them.
  *
  * Guarantees: a report is answered once it is durable; only what is given and differs is stored, so a report sent twice
- * changes nothing; a refused report is answered in-band with the reason, on the stream too, and the stream goes on.
+ * changes nothing; a refused report is answered in-band with the reason, on the stream too, and the stream goes on; of a
+ * task whose supervisor is attached only that machine is believed (see reporters.ts).
  */
 
 import { OwlError } from '../runtime/errors.js';
@@ -27,12 +28,16 @@ export function logReceiverHandlers(talent: TalentContext) {
 
   async function record(message: PlotTaskStatus, peer: Peer): Promise<PlotTaskUpdateResponse> {
     const header = readHeader(message, nowSeconds(clock));
-    const { events, revision } = await system.execute(plotTask, header.taskId, {
-      ...(header.commandId === undefined ? {} : { id: header.commandId }),
-      by: `reporter ${peer.address}`,
-      decide: (task) =>
-        report(task, header.taskId, { ...header, changes: readChanges(message, task.context) }),
-    });
+    const { events, revision } = await talent.reporters.checked(message.report_key, (check) =>
+      system.execute(plotTask, header.taskId, {
+        ...(header.commandId === undefined ? {} : { id: header.commandId }),
+        by: `reporter ${peer.address}`,
+        decide: (task) => {
+          check(task);
+          return report(task, header.taskId, { ...header, changes: readChanges(message, task.context) });
+        },
+      }),
+    );
     return { is_success: true, msg: events.length > 0 ? 'recorded' : 'nothing new', revision };
   }
 

@@ -27,7 +27,7 @@ import { LeasesElsewhere, RENEWED_AFTER_LEASES } from './leases-elsewhere.js';
 
 export const supervisor: ActorType<typeof supervisorMachine> = {
   category: 'supervisor',
-  version: 2,
+  version: 3,
   machine: supervisorMachine,
   events: SUPERVISOR_EVENTS,
 };

@@ -24,6 +24,7 @@ import { lostSupervisors } from './lost-supervisors.js';
 import { openConfiguredStore } from './open-store.js';
 import { overlordHandlers } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
+import { Reporters } from './reporters.js';
 import { statusMessageOf } from './status-message.js';
 import { supervisorHandlers } from './supervisor-handlers.js';
 import { SupervisorLeases, supervisor } from './supervisor-leases.js';
@@ -107,7 +108,10 @@ async function start(config: OwlConfig, logger: Logger, clock: Clock, releasers:
   );
   await runtime.start();
   runtime.onApplied(plotTasks.name, (events) => talent.feed.publish(events));
-  runtime.onApplied(supervisors.name, (events) => talent.leases.observe(events));
+  runtime.onApplied(supervisors.name, (events) => {
+    talent.leases.observe(events);
+    talent.reporters.observe(events);
+  });
   releasers.add('leases', () => talent.leases.stop());
   resuming = resumeLeases(runtime, talent);
 
@@ -169,6 +173,7 @@ function createContext(
     messageOf: (row) => statusMessageOf(row, timeLeft.of(row)),
     supervisors: () => selectSupervisors(db),
     feed: new TaskFeed(),
+    reporters: new Reporters(async (id) => (await system.read(supervisor, id)).snapshot),
     leases: new SupervisorLeases({ system, clock, logger, nodeId: workerId, shared }),
     clock,
     logger,

@@ -121,6 +121,7 @@ export interface PlotTaskStatus {
   for_attempt?: number;
   tasks?: PlotTaskStatus[];
   seconds_left?: number;
+  report_key?: string;
 }
 
 export interface PlotTaskStatusAllResponse {
@@ -239,6 +240,7 @@ export interface SupervisorAttachRequest {
   pid?: number;
   lease_seconds?: number;
   version?: string;
+  report_key_hash?: string;
 }
 
 export interface SupervisorHeartbeatRequest {
