@@ -7,6 +7,7 @@
  * may lose it again, so both are asked again later. Memory is bounded: the log is read no faster than talent answers.
  */
 
+import { statSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
@@ -134,7 +135,14 @@ export class PlotReporter {
     const { talent, record } = this.options;
     const task = await talent.status({ task_id: record.task_id });
     if (this.isOver(task)) return undefined;
-    return task.log_offset ?? 0;
+    const told = task.log_offset ?? 0;
+    const size = sizeOf(record.log_path);
+    if (told <= size) return told;
+    this.logger.error(
+      { told, size },
+      'talent claims to know more of a log than it holds; telling all of it again',
+    );
+    return 0;
   }
 
   /** @throws OwlError kind `unavailable` when talent has never heard of this attempt */
@@ -194,6 +202,11 @@ export class PlotReporter {
     if (over) this.logger.info({ reason: msg }, 'talent wants to hear no more of this plot');
     return { over, refusal: msg };
   }
+}
+
+/** 0 while there is no log. */
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function keepLast(lines: string[], line: string): void {

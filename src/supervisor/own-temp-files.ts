@@ -18,7 +18,7 @@ import {
   plotsDirectory,
 } from '../wire/plot-record.js';
 import type { KeptRecord } from './kept-record.js';
-import { PlotIdInLog, plotIdInCommand } from './plot-id.js';
+import { PlotIdInLog, plotIdInCommand } from './log-evidence.js';
 import { removeTempFiles, type TempOwner } from './temp-files.js';
 
 const RECORD_SUFFIX = '.json';
@@ -62,7 +62,7 @@ export class OwnTempFiles {
   }
 }
 
-/** @param owner with the plot's id from `plot-id.ts`; @returns a sentence for each thing that could not be removed */
+/** @param owner with the plot's id from `log-evidence.ts`; @returns a sentence for each thing that could not be removed */
 export async function removeOwnTempFiles(data: string, key: PlotKey, owner: TempOwner): Promise<string[]> {
   const { plot_id } = owner;
   if (plot_id !== null) {

@@ -11,8 +11,8 @@ import { identifyProcess } from '../runtime/process-identity.js';
 import { systemErrorCode } from '../runtime/system-error.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import { type PlotKey, plotLogPath, plotRecordPath } from '../wire/plot-record.js';
+import { isFinishedIn, PlotIdInLog } from './log-evidence.js';
 import { removeOwnTempFiles } from './own-temp-files.js';
-import { PlotIdInLog } from './plot-id.js';
 import { readOrder } from './plot-order.js';
 import { endPlotProcesses } from './plot-processes.js';
 import { type PlotterDeclaration, plotIdSetBy } from './plotters.js';
@@ -40,7 +40,10 @@ export async function endUnrecorded(
   const ended = await endPlotProcesses(plotRecordPath(data, key), clock, signal);
   const remark = ended === 0 ? 'there was no process of it here' : `${ended} processes of it were killed`;
   const problems = signal.aborted ? [] : await clearAway(key, task, options);
-  return [`its record was lost; ${remark}`, ...problems];
+  const log = plotLogPath(data, key);
+  const isMade = options.plotters.some(({ format }) => isFinishedIn(log, format));
+  const made = isMade ? [`its log tells that its plot was finished: ${log}`] : [];
+  return [`its record was lost; ${remark}`, ...made, ...problems];
 }
 
 async function clearAway(
