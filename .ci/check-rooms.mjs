@@ -18,7 +18,7 @@ const ROOMS = {
   'src/runtime': { types: [], rooms: [], libraries: true },
   'src/wire': { types: [], rooms: ['src/runtime'], libraries: true },
   'src/talent': { types: [], rooms: ['src/runtime', 'src/wire', 'machines', 'projections'], libraries: true },
-  'src/supervisor': { types: [], rooms: ['src/runtime', 'src/wire'], libraries: true },
+  'src/supervisor': { types: [], rooms: ['src/runtime', 'src/wire', 'src/log-receiver'], libraries: true },
   'src/log-receiver': { types: [], rooms: ['src/runtime', 'src/wire'], libraries: true },
   'src/player': { types: [], rooms: [], libraries: true },
   'src/cli': {

@@ -28,6 +28,8 @@ export const SUPERVISOR_EVENTS = {
       attached_time: 'number',
       /** The node that keeps the lease; absent in histories from before several nodes shared a store. */
       node_id: 'text?',
+      /** SHA-256 of the key it reports with; absent for one that gives none. */
+      report_key_hash: 'text?',
     },
   },
   /** The node that keeps the lease says that it still does, or that it does from now on. */
@@ -68,6 +70,8 @@ export interface SupervisorContext {
   readonly leaseSeconds: number;
   /** The node that keeps the lease; null while it is not known. */
   readonly nodeId: string | null;
+  /** What a report about its tasks has to be proven by; null: by nothing. */
+  readonly reportKeyHash: string | null;
 }
 
 const supervisorSetup = setup({
@@ -79,6 +83,7 @@ const supervisorSetup = setup({
             sessionId: event.data.session_id,
             leaseSeconds: event.data.lease_seconds,
             nodeId: event.data.node_id ?? null,
+            reportKeyHash: event.data.report_key_hash ?? null,
           }
         : {},
     ),
@@ -92,7 +97,7 @@ const supervisorSetup = setup({
 
 export const supervisorMachine = supervisorSetup.createMachine({
   id: 'supervisor',
-  context: { sessionId: null, leaseSeconds: 0, nodeId: null },
+  context: { sessionId: null, leaseSeconds: 0, nodeId: null, reportKeyHash: null },
   initial: 'detached',
   states: {
     detached: { on: { SupervisorAttached: { target: 'attached', actions: 'attach' } } },

@@ -68,11 +68,12 @@ export function startLogReceiver({
   parserFor = createParser,
 }: LogReceiverOptions): LogReceiver {
   const releasers = new Releasers(logger);
-  releasers.add('lock', takeReceiverLock({ data, server, version }));
+  const { release, reportKey } = takeReceiverLock({ data, server, version, logger });
+  releasers.add('lock', release);
   const stopping = new AbortController();
   const talent = new PlotManagerClient({ server, signal: stopping.signal, clock, logger });
   releasers.add('connection', () => talent.close());
-  const reports = talent.reports();
+  const reports = talent.reports(reportKey);
   releasers.add('reports', () => reports.close());
   const { signal } = stopping;
   const plots = new FollowedPlots({

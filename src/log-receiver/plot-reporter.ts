@@ -9,6 +9,7 @@
  * absence is not: where it does not tell of a finished plot, the plot's file is looked for.
  */
 
+import { statSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { Backoff, wait } from '../runtime/backoff.js';
@@ -181,7 +182,14 @@ export class PlotReporter {
     const { talent, record } = this.options;
     const task = await talent.status({ task_id: record.task_id });
     if (this.isOver(task)) return undefined;
-    return task.log_offset ?? 0;
+    const told = task.log_offset ?? 0;
+    const size = sizeOf(record.log_path);
+    if (told <= size) return told;
+    this.logger.error(
+      { told, size },
+      'talent claims to know more of a log than it holds; telling all of it again',
+    );
+    return 0;
   }
 
   /** @throws OwlError kind `unavailable` when talent has never heard of this attempt */
@@ -259,6 +267,11 @@ function troublesIn({ unwritten, log_disk_full }: PlotEnd): string[] {
     ...(log_disk_full ? ['the disk of its log had no free block when it ended'] : []),
     ...(unwritten === undefined ? [] : [`its end could not be written at once (${unwritten})`]),
   ];
+}
+
+/** 0 while there is no log. */
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
 function keepLast(lines: string[], line: string): void {

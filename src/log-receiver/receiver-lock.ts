@@ -7,6 +7,7 @@
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Logger } from 'pino';
 import { messageOf, OwlError } from '../runtime/errors.js';
 import { identifyProcess } from '../runtime/process-identity.js';
 import { tryLock } from '../runtime/sqlite.js';
@@ -16,33 +17,49 @@ import {
   removeLogReceiver,
   writeLogReceiver,
 } from '../wire/log-receiver-identity.js';
+import { findReportKey, hashOfReportKey } from '../wire/report-key.js';
 
 export type ReceiverLockOptions = Pick<LogReceiverIdentity, 'version' | 'server'> & {
   /** Made when it is missing, if its parent is there. Absolute. */
   readonly data: string;
+  readonly logger: Logger;
 };
 
+export interface ReceiverLock {
+  readonly release: () => void;
+  /** What it reports with. */
+  readonly reportKey: string | undefined;
+}
+
 /**
- * Makes this process the log receiver. How it ceases to be.
+ * Makes this process the log receiver.
  * @throws OwlError kind `refused` when there is one already (names its pid), `invalid` when the directory can't be used
  */
-export function takeReceiverLock({ data, version, server }: ReceiverLockOptions): () => void {
+export function takeReceiverLock({ data, version, server, logger }: ReceiverLockOptions): ReceiverLock {
   const unlock = lock(data);
+  let reportKey: string | undefined;
   try {
     const identity = identifyProcess(process.pid);
     if (identity === undefined) throw new Error('there is no /proc here: log receivers run on Linux only');
-    writeLogReceiver(data, { ...identity, version, server });
+    reportKey = findReportKey(data, logger);
+    writeLogReceiver(data, {
+      ...identity,
+      version,
+      server,
+      ...(reportKey === undefined ? {} : { reportKeyHash: hashOfReportKey(reportKey) }),
+    });
   } catch (error) {
     unlock();
     throw unusable(data, error);
   }
-  return () => {
+  const release = (): void => {
     try {
       removeLogReceiver(data);
     } finally {
       unlock();
     }
   };
+  return { release, reportKey };
 }
 
 function lock(data: string): () => void {

@@ -1,7 +1,8 @@
 /**
  * Has the plotter of an order started by the keeper.
  *
- * Guarantee: an attempt has one process, also when the keeper or the supervisor died in the middle of starting it.
+ * Guarantees: an attempt has one process, also when the keeper or the supervisor died in the middle of starting it; one whose log
+ * tells of a finished plot is not made again, and that log stays.
  */
 
 import { rmSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { OwlError } from '../runtime/errors.js';
 import { type PlotRecord, plotLogPath, plotRecordPath, readPlotRecord } from '../wire/plot-record.js';
 import { LOG_EXISTS } from './keeper.js';
 import type { KeeperLink } from './keeper-link.js';
+import { isFinishedIn } from './log-evidence.js';
 import type { PlotOrder } from './plot-order.js';
 import { endPlotProcesses } from './plot-processes.js';
 import type { PlotStart } from './plot-start.js';
@@ -55,6 +57,11 @@ export class Launcher {
     } catch (error) {
       if (!(error instanceof OwlError && error.message === LOG_EXISTS)) throw error;
     }
+    if (isFinishedIn(start.log_path, start.format))
+      throw new OwlError(
+        'invalid',
+        `attempt ${start.attempt} has made its plot here already, as ${start.log_path} tells; retry the task to make another`,
+      );
     logger.warn({ taskId: start.task_id }, 'a start was broken off before it was recorded; starting again');
     await endPlotProcesses(plotRecordPath(data, start), clock, signal);
     rmSync(start.log_path, { force: true });

@@ -1,6 +1,6 @@
 /**
- * Calls between the programs of one machine, over a unix socket: one JSON object a line. Who may reach the socket's
- * directory may call.
+ * Calls between the programs of one machine, over a unix socket: one JSON object a line. Whoever owns the
+ * programs may call, and nobody else.
  *
  * Guarantees: every call ends, by its answer, an error or the end of the connection; a peer that sends nonsense or lines
  * without end is cut off and harms nobody else.
@@ -94,12 +94,18 @@ export async function listenLocally(
 function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(path, () => {
-      server.off('error', reject);
-      // One peer that can't be accepted, for want of descriptors for instance, calls again.
-      server.on('error', () => undefined);
-      resolve();
-    });
+    // The name appears within the call, so it never stands there open to others.
+    const umask = process.umask(0o177);
+    try {
+      server.listen(path, () => {
+        server.off('error', reject);
+        // One peer that can't be accepted, for want of descriptors for instance, calls again.
+        server.on('error', () => undefined);
+        resolve();
+      });
+    } finally {
+      process.umask(umask);
+    }
   });
 }
 

@@ -3,7 +3,7 @@
  * there is none.
  *
  * Guarantees: one that is there is taken over, whoever started it, if it is of the same version and reports to the same
- * talent, and replaced otherwise; one that is gone is followed by another, whatever keeps it from starting for a while; it
+ * talent with the same key, and replaced otherwise; one that is gone is followed by another, whatever keeps it from starting for a while; it
  * outlives a supervisor that is killed, and ends with one that ends in order.
  */
 
@@ -15,6 +15,7 @@ import { messageOf } from '../runtime/errors.js';
 import { identifyChild, isAlive, type ProcessIdentity } from '../runtime/process-identity.js';
 import { systemErrorCode } from '../runtime/system-error.js';
 import { type LogReceiverIdentity, readLogReceiver } from '../wire/log-receiver-identity.js';
+import { hashOfReportKey, restoreReportKey } from '../wire/report-key.js';
 import { logReceiverEnvironment } from './plotter-environment.js';
 
 /** One that lived so long was well: its successor need not wait. */
@@ -32,6 +33,8 @@ export interface LogReceiverProcessOptions {
   readonly server: string;
   /** That it has to be of. */
   readonly version: string;
+  /** With which it has to report; undefined: whatever its is. */
+  readonly reportKey: string | undefined;
   /** Command line that starts one of that version for that talent. */
   readonly argv: readonly string[];
   readonly clock: Clock;
@@ -109,7 +112,7 @@ export class LogReceiverProcess {
     const { pid, version, server } = there;
     logger.warn(
       { pid, version, server },
-      'the log receiver is of another version or for another talent; replacing it',
+      'the log receiver is of another version, for another talent or without the right key; replacing it',
     );
     await this.end(there);
     return undefined;
@@ -136,9 +139,10 @@ export class LogReceiverProcess {
   }
 
   private spawn(): ChildProcess | undefined {
-    const { data, argv, logger } = this.options;
+    const { data, argv, logger, reportKey } = this.options;
     const [program = '', ...args] = argv;
     try {
+      if (reportKey !== undefined) restoreReportKey(data, reportKey);
       // Its log goes where the supervisor's goes.
       const child = spawn(program, args, {
         detached: true,
@@ -178,8 +182,10 @@ export class LogReceiverProcess {
       logger.error({ pid: receiver.pid }, "the log receiver is another user's and stays; end it");
   }
 
-  private isFit({ version, server }: LogReceiverIdentity): boolean {
-    return version === this.options.version && server === this.options.server;
+  private isFit({ version, server, reportKeyHash }: LogReceiverIdentity): boolean {
+    const { reportKey } = this.options;
+    const hasKey = reportKey === undefined || reportKeyHash === hashOfReportKey(reportKey);
+    return version === this.options.version && server === this.options.server && hasKey;
   }
 }
 

@@ -3,8 +3,9 @@
  *
  * Guarantees: talent is told that it started before anyone reports anything else of it; its end is noticed whoever saw it,
  * and settled by the log receiver, except for one that is being stopped: of that the supervisor reports `stopped`, after
- * every process of it is gone, its log was read to the end and its temp files are removed. What talent has given up is
- * ended here too. What can't be done now is told and tried again, and whatever is interrupted goes on from the record when
+ * every process of it is gone, its log was read to the end and its temp files are removed. What talent or an overlord has
+ * given up is ended here too; what others have reported of it ends nothing, and its temp files are found by what the plotter's
+ * own command line or log says. What can't be done now is told and tried again, and whatever is interrupted goes on from the record when
  * the supervisor is started again.
  */
 
@@ -23,14 +24,15 @@ import {
 } from '../wire/plot-record.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { sendReport } from '../wire/send-report.js';
+import { standingOf } from './given-up.js';
 import { KeptRecord } from './kept-record.js';
+import { OwnTempFiles } from './own-temp-files.js';
 import { plotCgroups } from './plot-cgroup.js';
 import { findEnd, finishedAfterAll, isEndTold } from './plot-end.js';
 import { endPlotProcesses, endPlotter, PlotterFamily, signalPlotter } from './plot-processes.js';
 import type { ProcessTable } from './process-table.js';
 import { remarkReport, startedReport, stoppedReport } from './supervisor-reports.js';
 import { tellTalent } from './tell-talent.js';
-import { removeTempFiles } from './temp-files.js';
 
 const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 /** How long the log receiver gets to read a stopped plot's log to its end, while talent can be asked. */
@@ -58,6 +60,7 @@ export class Plot {
   private readonly logger: Logger;
   private readonly kept: KeptRecord;
   private readonly family: PlotterFamily;
+  private readonly tempFiles: OwnTempFiles;
   /** Aborts when the plotter has ended, and when nobody watches any more. */
   private readonly over = new AbortController();
   private readonly told = new Set<string>();
@@ -74,6 +77,7 @@ export class Plot {
     this.kept = new KeptRecord(env.data, record, this.logger);
     const cgroups = plotCgroups(plotRecordPath(env.data, record), record.cgroup);
     this.family = new PlotterFamily(identityOf(record), cgroups);
+    this.tempFiles = new OwnTempFiles(env.data, this.kept, this.logger);
   }
 
   get record(): PlotRecord {
@@ -102,6 +106,7 @@ export class Plot {
   look(): void {
     const { data, clock, isKept, unwrittenEnd } = this.env;
     this.kept.catchUp();
+    this.tempFiles.noteId();
     if (this.isEndWritten) return;
     const unwritten = unwrittenEnd(this.record);
     if (unwritten !== undefined) this.noteEnd(unwritten);
@@ -145,6 +150,13 @@ export class Plot {
     this.stop();
   }
 
+  /** Somebody has reported an end of it although it runs: it goes on, which is said once. */
+  noteOver({ status, remarks }: PlotTaskStatus): void {
+    if (this.told.has('over')) return;
+    this.told.add('over');
+    this.logger.error({ status, remarks }, 'a report says that a plot is over which runs here; it goes on');
+  }
+
   /** False when it does not run. */
   suspend(): boolean {
     const done = !this.isEnding && signalPlotter(identityOf(this.record), 'SIGSTOP');
@@ -157,10 +169,6 @@ export class Plot {
     const done = signalPlotter(identityOf(this.record), 'SIGCONT');
     if (done) this.kept.change({ suspended: false });
     return done;
-  }
-
-  notePlotId(plotId: string | undefined): void {
-    if (plotId !== undefined && this.record.plot_id === null) this.kept.change({ plot_id: plotId });
   }
 
   private async live(): Promise<void> {
@@ -178,7 +186,7 @@ export class Plot {
     this.logger.info({ outcome, end: this.seenEnd }, 'plot settled');
   }
 
-  /** Until talent has taken note of the start, or has given the task up. */
+  /** Until talent has taken note of the start, or wants no more of the task. */
   private async announce(): Promise<void> {
     const { reports, logPid, clock, signal } = this.env;
     const backoff = new Backoff({ firstMs: 1_000, longestMs: 60_000 });
@@ -189,12 +197,25 @@ export class Plot {
           startedReport(this.record, logPid()),
         );
         if (is_success) return this.kept.change({ announced: true });
-        const task = await this.askTalent();
-        if (task !== undefined && this.isKnown(task)) return this.abandon(msg);
+        if (await this.isOverElsewhere(msg)) return;
         await wait(clock, backoff.next(), signal);
       }
     } catch (error) {
       if (!signal.aborted) throw error;
+    }
+  }
+
+  /** Talent takes no more reports of it. Where that was decided there, not reported, it is ended. */
+  private async isOverElsewhere(refusal: string): Promise<boolean> {
+    const task = await this.askTalent();
+    if (task === undefined || !this.isKnown(task)) return false;
+    try {
+      const standing = await standingOf(this.env.client, this.record, task);
+      if (typeof standing === 'object') this.abandon(`${standing.endBecause} (${refusal})`);
+      return standing !== 'wanted';
+    } catch (error) {
+      this.logger.debug({ reason: messageOf(error) }, 'talent can not be asked at the moment');
+      return false;
     }
   }
 
@@ -259,7 +280,7 @@ export class Plot {
   private async reportStopped(): Promise<void> {
     const report =
       (await finishedAfterAll(this.record, this.seenEnd, this.env)) ??
-      stoppedReport(this.record, this.seenEnd, await removeTempFiles(this.record));
+      stoppedReport(this.record, this.seenEnd, await this.tempFiles.remove());
     try {
       const { is_success, msg } = await this.env.reports.send(report);
       if (is_success !== true)
@@ -270,16 +291,14 @@ export class Plot {
   }
 
   private async clearAway(): Promise<void> {
-    const problems = await removeTempFiles(this.record);
+    const problems = await this.tempFiles.remove();
     if (problems.length > 0) this.logger.error({ problems }, 'temp files of a plot may be left over');
   }
 
   /** Undefined while talent can't be asked. */
   private async askTalent(): Promise<PlotTaskStatus | undefined> {
     try {
-      const task = await this.env.client.status({ task_id: this.record.task_id });
-      if (task.attempt === this.record.attempt) this.notePlotId(task.plot_details?.id);
-      return task;
+      return await this.env.client.status({ task_id: this.record.task_id });
     } catch (error) {
       this.logger.debug({ reason: messageOf(error) }, 'talent can not be asked at the moment');
       return undefined;

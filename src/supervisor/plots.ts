@@ -2,8 +2,9 @@
  * All plots of this machine that are not settled: those of this supervisor and those that one before it has started.
  *
  * Guarantees: every record becomes one plot, once; each is looked at every second and whenever the keeper tells of an end;
- * what talent has given up meanwhile is found out, however slowly talent answers. A plot that can't be settled now is tried
- * again, and one that can't be taken over, looked at or asked about keeps no other from it.
+ * what talent or an overlord has given up meanwhile is found out, however slowly talent answers, and nothing else ends a
+ * plot. A plot that can't be settled now is tried again, and one that can't be taken over, looked at or asked about keeps no
+ * other from it.
  */
 
 import type { Logger } from 'pino';
@@ -13,6 +14,7 @@ import { ToldFailures } from '../runtime/told-failures.js';
 import { UnreachableError } from '../wire/call-error.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import { type PlotKey, type PlotRecord, readPlotRecords, removeLeftovers } from '../wire/plot-record.js';
+import { standingOf } from './given-up.js';
 import { Plot, type PlotEnvironment } from './plot.js';
 import { readProcesses } from './process-table.js';
 
@@ -20,7 +22,6 @@ const LOOK_EVERY_MS = 1_000;
 const LOOK_AT_FAMILIES_EVERY_MS = 10_000;
 const ASK_TALENT_EVERY_MS = 60_000;
 const RUNNING = ['started', 'running', 'stopping'];
-const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 
 export interface PlotsOptions extends PlotEnvironment {
   readonly logger: Logger;
@@ -141,14 +142,14 @@ export class Plots {
 
   private async compareOne(plot: Plot, tasks: ReadonlyMap<string, PlotTaskStatus>): Promise<void> {
     const { client, signal } = this.options;
-    const { task_id, attempt } = plot.record;
+    const { task_id } = plot.record;
     const task = tasks.get(task_id) ?? (await client.status({ task_id }));
     // A talent that never heard of the task may be the wrong one: that is no reason to end plots.
     if (signal.aborted || task.existed !== true || task.attempt === undefined) return;
-    // Also of one that is given up: its temp files are found by it.
-    if (task.attempt === attempt) plot.notePlotId(task.plot_details?.id);
-    if (task.attempt > attempt) plot.abandon(`talent is at attempt ${task.attempt}`);
-    else if (OVER.has(task.status ?? '')) plot.abandon(`the task is ${task.status}: ${task.remarks ?? ''}`);
+    const standing = await standingOf(client, plot.record, task);
+    if (signal.aborted) return;
+    if (typeof standing === 'object') plot.abandon(standing.endBecause);
+    else if (standing === 'over') plot.noteOver(task);
   }
 
   /** The signal has aborted: waits until nobody writes any more. */

@@ -19,6 +19,7 @@ import { tryLock } from '../runtime/sqlite.js';
 import type { PlotTaskStatus, SupervisorWorkKind } from '../wire/messages.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { logsDirectory, type PlotKey, plotsDirectory } from '../wire/plot-record.js';
+import { findReportKey, hashOfReportKey } from '../wire/report-key.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { askSupervisor, controlHandler, controlSocketPath, type SupervisorState } from './control.js';
 import { type LookAtDirectory, lookAtDirectory } from './file-systems.js';
@@ -151,7 +152,8 @@ class RunningSupervisor {
     this.clock = clock;
     this.logger = logger;
     this.client = new PlotManagerClient({ server: config.server, clock, logger });
-    this.reports = this.client.reports();
+    const reportKey = findReportKey(data, logger);
+    this.reports = this.client.reports(reportKey);
     const common = { data, clock, logger, signal, client: this.client, reports: this.reports };
     this.keeper = new KeeperLink({
       ...common,
@@ -163,6 +165,7 @@ class RunningSupervisor {
       ...common,
       server: config.server,
       argv: options.logReceiver,
+      reportKey,
       version,
       onStarted: () => this.tellLogPid(),
     });
@@ -198,6 +201,7 @@ class RunningSupervisor {
       sessionId: this.sessionId,
       host: hostname(),
       version,
+      reportKeyHash: reportKey === undefined ? undefined : hashOfReportKey(reportKey),
       leaseSeconds: config.lease_seconds,
       onWork: (kind, task) => this.takeWork(kind, task),
       onAway: () => this.starter.pause(),

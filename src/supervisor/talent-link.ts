@@ -22,6 +22,8 @@ export interface TalentLinkOptions {
   readonly sessionId: string;
   readonly host: string;
   readonly version: string;
+  /** Hash of the key that this machine reports with; undefined when it has none. */
+  readonly reportKeyHash: string | undefined;
   /** Undefined: as talent has it. */
   readonly leaseSeconds: number | undefined;
   readonly clock: Clock;
@@ -103,7 +105,7 @@ export class TalentLink {
   }
 
   private async attach(): Promise<void> {
-    const { client, workerId, sessionId, host, version, leaseSeconds, logger } = this.options;
+    const { client, workerId, sessionId, host, version, leaseSeconds, reportKeyHash, logger } = this.options;
     this.lease = await client.attach({
       ...(workerId === undefined ? {} : { worker_id: workerId }),
       session_id: sessionId,
@@ -111,6 +113,7 @@ export class TalentLink {
       pid: process.pid,
       version,
       ...(leaseSeconds === undefined ? {} : { lease_seconds: leaseSeconds }),
+      ...(reportKeyHash === undefined ? {} : { report_key_hash: reportKeyHash }),
     });
     this.knownWorkerId = this.lease.worker_id;
     this.reason = undefined;

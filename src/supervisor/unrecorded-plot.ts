@@ -1,18 +1,22 @@
 /**
- * A plot whose record is lost, and that is to be stopped: what belongs to it is told by its mark and by its order.
+ * A plot whose record is lost, and that is to be stopped: what belongs to it is told by its mark, its log and its order.
  *
- * Guarantee: temp files go only when their plot's id is known and no process is left that may be at work on them.
+ * Guarantees: temp files go only when this machine knows their plot's id, from the log that its plotter has left or because it
+ * is owl that sets the ids, and no process is left that may be at work on them; the log stays.
  */
 
 import type { Clock } from '../runtime/clock.js';
 import { messageOf } from '../runtime/errors.js';
 import { identifyProcess } from '../runtime/process-identity.js';
+import { systemErrorCode } from '../runtime/system-error.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
-import { type PlotKey, plotRecordPath } from '../wire/plot-record.js';
+import { type PlotKey, plotLogPath, plotRecordPath } from '../wire/plot-record.js';
+import { isFinishedIn, PlotIdInLog } from './log-evidence.js';
+import { removeOwnTempFiles } from './own-temp-files.js';
 import { readOrder } from './plot-order.js';
 import { endPlotProcesses } from './plot-processes.js';
 import { type PlotterDeclaration, plotIdSetBy } from './plotters.js';
-import { removeTempFiles, type TempOwner } from './temp-files.js';
+import type { TempOwner } from './temp-files.js';
 
 export interface EndUnrecordedOptions {
   /** The supervisor's data directory. Absolute. */
@@ -36,7 +40,10 @@ export async function endUnrecorded(
   const ended = await endPlotProcesses(plotRecordPath(data, key), clock, signal);
   const remark = ended === 0 ? 'there was no process of it here' : `${ended} processes of it were killed`;
   const problems = signal.aborted ? [] : await clearAway(key, task, options);
-  return [`its record was lost; ${remark}`, ...problems];
+  const log = plotLogPath(data, key);
+  const isMade = options.plotters.some(({ format }) => isFinishedIn(log, format));
+  const made = isMade ? [`its log tells that its plot was finished: ${log}`] : [];
+  return [`its record was lost; ${remark}`, ...made, ...problems];
 }
 
 async function clearAway(
@@ -49,16 +56,31 @@ async function clearAway(
   if (identifyProcess(plot_pid) !== undefined)
     return [`its temp files stay, because process ${plot_pid} may still be at work on them`];
   try {
-    return await removeTempFiles(ownerOf(key, task, options));
+    return await removeOwnTempFiles(options.data, key, ownerOf(key, task, options));
   } catch (error) {
     return [`its temp files stay: ${messageOf(error)}`];
   }
 }
 
 /** @throws OwlError when the order is not complete */
-function ownerOf(key: PlotKey, task: PlotTaskStatus, { plotter, plotters }: EndUnrecordedOptions): TempOwner {
+function ownerOf(key: PlotKey, task: PlotTaskStatus, options: EndUnrecordedOptions): TempOwner {
+  const { data, plotter, plotters } = options;
   const order = readOrder(key, task);
   const chosen = plotters.find(({ name }) => name === plotter);
   const madeId = chosen === undefined ? null : plotIdSetBy(chosen, order);
-  return { ...order, plot_id: task.plot_details?.id ?? madeId, temp: plotters.flatMap(({ temp }) => temp) };
+  const plot_id = idInLog(plotLogPath(data, key), plotters) ?? madeId;
+  return { ...order, plot_id, temp: plotters.flatMap(({ temp }) => temp) };
+}
+
+/** Null when there is no log, or it does not say. */
+function idInLog(path: string, plotters: readonly PlotterDeclaration[]): string | null {
+  for (const format of new Set(plotters.map((declared) => declared.format))) {
+    try {
+      const id = new PlotIdInLog(path, format).look();
+      if (id !== null) return id;
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT') throw error;
+    }
+  }
+  return null;
 }

@@ -19,6 +19,8 @@ export interface Attachment {
   readonly host: string | undefined;
   readonly pid: number | undefined;
   readonly version: string | undefined;
+  /** Undefined: whoever reports of its tasks is believed. */
+  readonly reportKeyHash: string | undefined;
 }
 
 /** A lease as the history has it. */
@@ -38,10 +40,13 @@ export interface Here {
 
 /** The same session attaching again renews its lease; any other takes it over. */
 export function attach(known: SupervisorSnapshot, attachment: Attachment, here: Here): SupervisorEvent[] {
-  const { workerId, sessionId, leaseSeconds, host, pid, version } = attachment;
+  const { workerId, sessionId, leaseSeconds, host, pid, version, reportKeyHash } = attachment;
   const { context, value } = known;
-  if (context.sessionId === sessionId && context.leaseSeconds === leaseSeconds && value !== 'detached')
-    return hear(known, workerId, sessionId, here, false);
+  const isSame =
+    context.sessionId === sessionId &&
+    context.leaseSeconds === leaseSeconds &&
+    context.reportKeyHash === (reportKeyHash ?? null);
+  if (isSame && value !== 'detached') return hear(known, workerId, sessionId, here, false);
   return [
     {
       type: 'SupervisorAttached',
@@ -54,6 +59,7 @@ export function attach(known: SupervisorSnapshot, attachment: Attachment, here: 
         ...(host === undefined ? {} : { host }),
         ...(pid === undefined ? {} : { pid }),
         ...(version === undefined ? {} : { program_version: version }),
+        ...(reportKeyHash === undefined ? {} : { report_key_hash: reportKeyHash }),
       },
     },
   ];

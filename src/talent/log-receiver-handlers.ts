@@ -2,9 +2,9 @@
  * What log receivers and supervisors report of their tasks: one report a call, as old peers do, or a stream of them.
  *
  * Guarantees: a report is answered once it is durable; only what is given and differs is stored, so a report sent twice
- * changes nothing; a refused report is answered in-band with the reason, on the stream too, and the stream goes on; so it does
- * with one that fails inside the service, which is answered as one to send again later and told in the log once, however often
- * it comes again.
+ * changes nothing; a refused report is answered in-band with the reason, on the stream too, and the stream goes on; so it
+ * does with one that fails inside the service, which is answered as one to send again later and told in the log once, however
+ * often it comes again; of a task whose supervisor is attached only that machine is believed (see reporters.ts).
  */
 
 import { messageOf, OwlError } from '../runtime/errors.js';
@@ -26,18 +26,24 @@ import { nowSeconds, type TalentContext } from './talent-context.js';
 /** Reports of one stream that may wait to become durable; then the peer waits. */
 const REPORTS_IN_FLIGHT = 1024;
 
-export function logReceiverHandlers(talent: Pick<TalentContext, 'logger' | 'system' | 'clock'>) {
+export function logReceiverHandlers(
+  talent: Pick<TalentContext, 'logger' | 'system' | 'clock' | 'reporters'>,
+) {
   const { logger, system, clock } = talent;
   const failures = new ToldFailures(logger);
 
   async function record(message: PlotTaskStatus, peer: Peer): Promise<PlotTaskUpdateResponse> {
     const header = readHeader(message, nowSeconds(clock));
-    const { events, revision } = await system.execute(plotTask, header.taskId, {
-      ...(header.commandId === undefined ? {} : { id: header.commandId }),
-      by: `reporter ${peer.address}`,
-      decide: (task) =>
-        report(task, header.taskId, { ...header, changes: readChanges(message, task.context) }),
-    });
+    const { events, revision } = await talent.reporters.checked(message.report_key, (check) =>
+      system.execute(plotTask, header.taskId, {
+        ...(header.commandId === undefined ? {} : { id: header.commandId }),
+        by: `reporter ${peer.address}`,
+        decide: (task) => {
+          check(task);
+          return report(task, header.taskId, { ...header, changes: readChanges(message, task.context) });
+        },
+      }),
+    );
     return { is_success: true, msg: events.length > 0 ? 'recorded' : 'nothing new', revision };
   }
 

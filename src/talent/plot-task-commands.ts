@@ -70,6 +70,12 @@ export function report(task: PlotTaskSnapshot, taskId: string, report: Report): 
       `task ${taskId} is ${task.value} (attempt ${attempt}); a report of ${report.status ?? 'progress'} changes nothing`,
     );
   }
+  // It would end a plotter. What is being stopped may be told so again.
+  if (report.status === 'stopping' && task.value !== 'stopping')
+    throw new OwlError(
+      'refused',
+      `task ${taskId} is ${task.value}; a stop is asked for with plot_task_stop, not reported`,
+    );
   const steps = stepsTo(task.value, report.status);
   if (steps.length > 0) return arriveAt(steps, report);
   return changed ? [{ type: 'PlotTaskReported', data: changes }] : [];
@@ -194,7 +200,6 @@ function stepsTo(state: PlotTaskState, reported: PlotTaskState | undefined): rea
   if (reported === undefined || reported === state) return [];
   if (reported === 'stopped' || reported === 'failed') return [reported];
   if (state === 'stopping') return reported === 'finished' ? [reported] : [];
-  if (reported === 'stopping') return [reported];
   return ROAD.slice(ROAD.indexOf(state) + 1, ROAD.indexOf(reported) + 1);
 }
 
@@ -223,8 +228,6 @@ function arrive(state: PlotTaskState, time: number, changes: Reported): PlotTask
       return { type: 'PlotTaskStopped', data: changes };
     case 'failed':
       return { type: 'PlotTaskFailed', data: changes };
-    case 'stopping':
-      return { type: 'PlotTaskStopRequested', data: changes };
     default:
       throw new OwlError('refused', `${state} is no state that can be reported`);
   }

@@ -172,6 +172,7 @@ const STATUS_FIELDS: Fields = {
   for_attempt: ignored,
   tasks: ignored,
   seconds_left: ignored,
+  report_key: ignored,
 };
 
 interface Changes {

@@ -81,6 +81,9 @@ export const isProgress = isNumber(0, 100);
 export const isByteCount = isWhole(0, Number.MAX_SAFE_INTEGER);
 export const isDestType = isOneOf('local', 'nfs');
 export const isKey = isLine(256);
+/** SHA-256 in hex. */
+export const isKeyHash: TextRule = (value) =>
+  /^[0-9a-f]{64}$/.test(value) ? undefined : 'must be 64 hex digits';
 export const isMemo = isLine(1024);
 export const isRemarks = isText(16_384);
 

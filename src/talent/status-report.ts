@@ -2,7 +2,8 @@
  * A status message as a report: what a supervisor or a log receiver says of a task, checked field by field.
  *
  * Guarantees: what was asked for is never overwritten by a report (an old log collector sends the finished file's name as
- * `dest_path`: it becomes directory and file name); a value that can't be true is refused with its field.
+ * `dest_path`: it becomes directory and file name); a value that can't be true is refused with its field; how far a log was told of
+ * never goes back within an attempt.
  */
 
 import { posix } from 'node:path';
@@ -41,12 +42,14 @@ export function readHeader(message: PlotTaskStatus, now: number): ReportHeader {
  * @throws InvalidFieldError naming field and rule
  */
 export function readChanges(message: PlotTaskStatus, { reported, order }: PlotTaskContext): Reported {
-  const changes = readReported(message, reported);
+  const { log_offset: offset, ...changes } = readReported(message, reported);
+  const isFurther = offset !== undefined && offset > (reported.log_offset ?? 0);
   const { directory, name } = readDestination(message.plot_details, order?.dest_path);
   return {
     ...(directory === undefined || directory === reported.dest_dir ? {} : { dest_dir: directory }),
     ...(name === undefined || name === reported.dest_file_name ? {} : { dest_file_name: name }),
     ...changes,
+    ...(isFurther ? { log_offset: offset } : {}),
   };
 }
 

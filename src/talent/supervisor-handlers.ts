@@ -52,17 +52,21 @@ export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: n
 
   async function attach(request: SupervisorAttachRequest, peer: Peer): Promise<SupervisorLease> {
     const seconds = rules.optionalNumber('lease_seconds', request.lease_seconds, isLeaseSeconds);
+    const workerId = workerOf(request.worker_id);
     const lease = await leases.attach(
       {
-        workerId: workerOf(request.worker_id),
+        workerId,
         sessionId: sessionOf(request.session_id),
         leaseSeconds: seconds ?? defaultLeaseSeconds,
         host: rules.optional('host', request.host, rules.isLine(255)),
         pid: rules.optionalNumber('pid', request.pid, rules.isPid),
         version: rules.optional('version', request.version, rules.isLine(64)),
+        reportKeyHash: rules.optional('report_key_hash', request.report_key_hash, rules.isKeyHash),
       },
       who(peer),
     );
+    // Its first report may follow at once.
+    talent.reporters.forget(workerId);
     return leaseMessageOf(lease);
   }
 

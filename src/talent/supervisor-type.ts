@@ -5,7 +5,7 @@ import type { ActorType } from '../runtime/actor-type.js';
 
 export const supervisor: ActorType<typeof supervisorMachine> = {
   category: 'supervisor',
-  version: 2,
+  version: 3,
   machine: supervisorMachine,
   events: SUPERVISOR_EVENTS,
 };

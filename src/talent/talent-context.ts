@@ -7,6 +7,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { EventStore } from '../runtime/event-store/event-store.js';
 import type { SqlRow } from '../runtime/sqlite.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
+import type { Reporters } from './reporters.js';
 import type { SupervisorLeases } from './supervisor-leases.js';
 import type { TaskFeed } from './task-feed.js';
 
@@ -32,6 +33,7 @@ export interface TalentContext {
   readonly supervisors: () => readonly SqlRow[];
   readonly feed: TaskFeed;
   readonly leases: SupervisorLeases;
+  readonly reporters: Reporters;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Resolves when the named read model holds everything this node has acknowledged: a query of it waits for that. */

@@ -34,6 +34,7 @@ import { BEGUN, lostSupervisors } from './lost-supervisors.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
 import { overlordHandlers } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
+import { Reporters } from './reporters.js';
 import { shownRows, statusMessageOf } from './status-message.js';
 import { supervisorHandlers } from './supervisor-handlers.js';
 import { SupervisorLeases } from './supervisor-leases.js';
@@ -146,6 +147,7 @@ async function start(options: StartTalentOptions, releasers: Releasers): Promise
     const readable = events.filter(isReadable);
     leases.observe(readable);
     giveUps.observe(readable);
+    talent.reporters.observe(readable);
   });
   releasers.add('leases', () => leases.stop());
   releasers.add('give-ups', () => giveUps.stop());
@@ -242,6 +244,7 @@ function createContext(
     problemOf,
     supervisors: () => selectSupervisors(db),
     feed: new TaskFeed(),
+    reporters: new Reporters(async (id) => (await system.read(supervisor, id)).snapshot),
     leases,
     clock,
     logger,

@@ -15,6 +15,8 @@ export interface LogReceiverIdentity extends ProcessIdentity {
   readonly version: string;
   /** HOST:PORT of the talent that it reports to. */
   readonly server: string;
+  /** Hash of the key that it reports with; missing when it has none. */
+  readonly reportKeyHash?: string | undefined;
 }
 
 /** Undefined when there is none, or nobody knows who it is. @param data absolute */

@@ -122,6 +122,7 @@ export interface PlotTaskStatus {
   tasks?: PlotTaskStatus[];
   seconds_left?: number;
   problem?: string;
+  report_key?: string;
 }
 
 export interface PlotTaskStatusAllResponse {
@@ -240,6 +241,7 @@ export interface SupervisorAttachRequest {
   pid?: number;
   lease_seconds?: number;
   version?: string;
+  report_key_hash?: string;
 }
 
 export interface SupervisorHeartbeatRequest {

@@ -145,14 +145,15 @@ export class PlotManagerClient extends ServiceClient {
     return this.ask(this.service.supervisors, {});
   }
 
-  /** The road for many reports; see ReportStream. To be closed before the client. */
-  reports(): ReportStream {
+  /** The road for many reports; see ReportStream. To be closed before the client. @param reportKey of this machine */
+  reports(reportKey?: string): ReportStream {
     const { clock = systemClock, logger } = this.options;
     return new ReportStream({
       open: () => this.openDuplex(this.service.report),
       explain: (error) => this.explain(error),
       clock,
       logger,
+      reportKey,
     });
   }
 }

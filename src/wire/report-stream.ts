@@ -47,6 +47,8 @@ export interface ReportStreamOptions {
   readonly explain: (error: unknown) => OwlError;
   readonly clock: Clock;
   readonly logger: Logger | undefined;
+  /** Goes with each report; see report-key.ts. */
+  readonly reportKey?: string | undefined;
 }
 
 interface Pending {
@@ -92,7 +94,9 @@ export class ReportStream {
    * @throws ReportPutAsideError when talent fails at it and takes others
    * @throws OwlError kind `unavailable` when the stream is closed before there is an answer
    */
-  send(status: PlotTaskStatus): Promise<PlotTaskReportAck> {
+  send(report: PlotTaskStatus): Promise<PlotTaskReportAck> {
+    const { reportKey } = this.options;
+    const status = reportKey === undefined ? report : { ...report, report_key: reportKey };
     if (this.closing.signal.aborted) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
       this.lastSeq += 1;

@@ -73,7 +73,7 @@ function logReceiverFor({ data, server }: SupervisorConfig): string[] {
 }
 
 export type Options = Partial<SupervisorConfig> &
-  Partial<Pick<StartSupervisorOptions, 'lookAtDirectory' | 'clock'>>;
+  Partial<Pick<StartSupervisorOptions, 'lookAtDirectory' | 'clock' | 'logger'>>;
 
 interface PlotConfigOptions {
   readonly ksize?: number;
@@ -145,7 +145,7 @@ export class Farm {
   }
 
   config(plotter: PlotterDeclaration, options: Options = {}): SupervisorConfig {
-    const { lookAtDirectory: _look, clock: _clock, ...config } = options;
+    const { lookAtDirectory: _look, clock: _clock, logger: _logger, ...config } = options;
     return {
       data: this.data,
       server: this.talent.address,
@@ -168,7 +168,7 @@ export class Farm {
     this.supervisor = await startSupervisor({
       config,
       logReceiver: logReceiverFor(config),
-      logger: pino({ level: process.env['OWL_TEST_LOG'] ?? 'silent' }, pino.destination(2)),
+      logger: options.logger ?? pino({ level: process.env['OWL_TEST_LOG'] ?? 'silent' }, pino.destination(2)),
       version: 'test',
       path: process.env['PATH'] ?? '',
       ...(options.lookAtDirectory === undefined ? {} : { lookAtDirectory: options.lookAtDirectory }),

@@ -38,7 +38,7 @@ function argvIn(data: string, { version = VERSION, server = SERVER }: Given = {}
 function receiverIn(t: Test, data: string, { argv = argvIn(data) }: Given = {}) {
   const pids: number[] = [];
   const receiver = new LogReceiverProcess({
-    ...{ data, argv, version: VERSION, server: SERVER, clock },
+    ...{ data, argv, version: VERSION, server: SERVER, reportKey: undefined, clock },
     logger: pino({ level: 'silent' }),
     onStarted: (pid) => pids.push(pid),
   });

@@ -15,7 +15,7 @@ t.test('work that is followed by a failure is told, and what comes behind it is 
   let away = 0;
   const link = new TalentLink({
     ...{ client, workerId: 'w', sessionId: 's', host: 'here', version: 'test', leaseSeconds: 30 },
-    ...{ clock: systemClock, logger: log.logger },
+    ...{ clock: systemClock, logger: log.logger, reportKeyHash: undefined },
     onWork: (kind, { task_id }) => {
       if (task_id === 'bad') throw new TypeError('nobody foresaw this task');
       followed.push(task_id ?? kind);

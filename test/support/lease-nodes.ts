@@ -56,7 +56,13 @@ export function leaseNodes(t: Test, append?: (proceed: Append) => Append): Lease
         leases.stop();
         await system.close();
       });
-      const given = { leaseSeconds: LEASE_MS / 1000, host: undefined, pid: undefined, version: undefined };
+      const given = {
+        leaseSeconds: LEASE_MS / 1000,
+        host: undefined,
+        pid: undefined,
+        version: undefined,
+        reportKeyHash: undefined,
+      };
       return {
         leases,
         log,

@@ -201,6 +201,7 @@ t.test('a supervisor goes on with another talent when its own is gone', async (t
     sessionId: 's1',
     host: 'plotter-1',
     version: '2.0',
+    reportKeyHash: undefined,
     leaseSeconds: undefined,
     clock: systemClock,
     logger: one.log.logger,

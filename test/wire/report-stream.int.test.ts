@@ -10,6 +10,8 @@ import { tellTalent } from '../../src/supervisor/tell-talent.js';
 import { logReceiverHandlers } from '../../src/talent/log-receiver-handlers.js';
 import { readOrder } from '../../src/talent/plot-order.js';
 import { plotTask, receive } from '../../src/talent/plot-task-commands.js';
+import { Reporters } from '../../src/talent/reporters.js';
+import { supervisor } from '../../src/talent/supervisor-type.js';
 import type {
   PlotTaskReport,
   PlotTaskReportAck,
@@ -86,7 +88,8 @@ t.test('a report that fails inside the service is answered, told once, and distu
     await real.close();
   });
   const log = logLines();
-  const context = { logger: log.logger, system, clock: systemClock };
+  const reporters = new Reporters(async (id) => (await system.read(supervisor, id)).snapshot);
+  const context = { logger: log.logger, system, clock: systemClock, reporters };
   const { reports, log: clientLog } = await serve(t, logReceiverHandlers(context));
   for (const id of TASKS) await receiveTask(system, id);
 
