@@ -210,7 +210,12 @@ t.test('a record that could not be written is written when it can', async (t) =>
 
 t.test('a talent that does not answer keeps nobody from looking at plots', async (t) => {
   const calls: Socket[] = [];
-  const silent = createServer((socket) => calls.push(socket));
+  let isOver = false;
+  const silent = createServer((socket) => {
+    // The client connects anew until it is closed.
+    if (isOver) socket.destroy();
+    else calls.push(socket);
+  });
   silent.listen(0, '127.0.0.1');
   await once(silent, 'listening');
   t.teardown(() => silent.close());
@@ -236,6 +241,7 @@ t.test('a talent that does not answer keeps nobody from looking at plots', async
     5_000,
   );
   t.match(plots.all()[0]?.end, { reason: /vanished/ });
+  isOver = true;
   for (const socket of calls) socket.destroy();
 });
 
