@@ -40,7 +40,7 @@ await t.test(
     const { caught_up, readers = [] } = await operator.status();
     t.notOk(caught_up);
     t.ok(readers.length > 1);
-    for (const reader of readers) t.match(reader, { last_error: /away \(it denies access/ });
+    for (const reader of readers) t.match(reader, { last_error: /\(it denies access/ });
     t.notOk(readers.some((reader) => reader.caught_up));
 
     await writeFile(credentials, 'owl:new\n');

@@ -96,7 +96,7 @@ t.test('a clock that is set back hides no dead supervisor', async (t) => {
   t.equal((await look('a'))[0], 'running');
   const before = clock.monotonic();
   await untilFailed('a');
-  t.ok(clock.monotonic() - before < GIVE_UP * 1000, 'within the time, not five hours later');
+  t.ok(clock.monotonic() - before < HOUR * 1000, 'soon, and not five hours later');
 });
 
 t.test('a supervisor that is lost on a clock set back is given up once only', async (t) => {
