@@ -156,8 +156,8 @@ class FollowedPlots {
   /** What has ended without a written end: its keeper knows more than the disk takes. */
   private async askKeeper(): Promise<void> {
     const { data, clock, unwrittenEnds } = this.options;
-    if (clock.now() < this.askAt) return;
-    this.askAt = clock.now() + ASK_KEEPER_EVERY_MS;
+    if (clock.monotonic() < this.askAt) return;
+    this.askAt = clock.monotonic() + ASK_KEEPER_EVERY_MS;
     const gone = [...this.reporters.values()].filter((reporter) => reporter.hasVanished());
     if (gone.length === 0) return;
     // Where no keeper answers, the supervisor writes what is known.

@@ -1,6 +1,9 @@
 /**
  * Durable timers (rule 6 of the architecture): fires what is due as a command to the actor that set it.
  *
+ * A timer is a point in time of the wall: it comes sooner or later when that is set. How long somebody was silent is therefore
+ * no timer; who judges that counts `ListeningTime`.
+ *
  * Guarantees:
  * - due times follow from events, so timers survive restarts and are armed again on start, once everything stored before
  *   the start is known; the same when the store no longer holds the events that set them;
