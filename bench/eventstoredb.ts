@@ -12,9 +12,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isTransient } from '../src/base/failure-kinds.js';
 import { streamName } from '../src/runtime/event-store/event-store.js';
-import { isTransient } from '../src/runtime/failure-kinds.js';
-import { PlotManagerClient } from '../src/wire/plot-manager-client.js';
+import { PlotManagerClient } from '../src/systems/talent/wire/plot-manager-client.js';
 import type { AppendLoopQuestion } from './append-loop.js';
 import { line, median, micros, rate, ratio, whole } from './figures.js';
 import { Load, type Run } from './load.js';

@@ -1,7 +1,11 @@
 /** The load: plots as old log collectors report them, unary or on one stream, with a bounded number of messages in flight. */
 
 import { type Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
-import type { PlotTaskReport, PlotTaskReportAcks, PlotTaskStatus } from '../src/wire/messages.js';
+import type {
+  PlotTaskReport,
+  PlotTaskReportAcks,
+  PlotTaskStatus,
+} from '../src/systems/talent/wire/messages.js';
 import { clientOf, loadProto } from '../src/wire/proto.js';
 import { reportsOf, updatesOf } from './messages.js';
 

@@ -3,7 +3,7 @@
  * whole status as known so far (45 B growing to about 1.2 kB, see the wire contract), and as a new log receiver does it.
  */
 
-import type { PlotTaskStatus } from '../src/wire/messages.js';
+import type { PlotTaskStatus } from '../src/systems/talent/wire/messages.js';
 
 type Section = { [name: string]: Section | number | string | boolean };
 

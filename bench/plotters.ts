@@ -13,8 +13,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { PACKAGE_ROOT } from '../src/wire/package-root.js';
-import { PlotManagerClient } from '../src/wire/plot-manager-client.js';
+import { PACKAGE_ROOT } from '../src/base/package-root.js';
+import { PlotManagerClient } from '../src/systems/talent/wire/plot-manager-client.js';
 
 const [plotters = 200, seconds = 20] = process.argv.slice(2).map(Number);
 /** The players play for so long, so that all of them are at work while it is measured. */
@@ -40,7 +40,7 @@ for (const name of ['cache', 'plots']) mkdirSync(join(folder, name));
 writeFileSync(join(folder, 'owl.yaml'), stringify(configuration()));
 const up = spawn(
   process.execPath,
-  [join(PACKAGE_ROOT, 'dist/src/cli/owl.js'), 'up', '--json', '--listen', '127.0.0.1:0'],
+  [join(PACKAGE_ROOT, 'dist/src/owl.js'), 'up', '--json', '--listen', '127.0.0.1:0'],
   {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'ignore'],

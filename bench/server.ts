@@ -5,10 +5,14 @@
 
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
-import { acknowledgedStream, unary } from '../src/runtime/grpc-server.js';
-import { loadConfig } from '../src/talent/config.js';
-import { startTalent } from '../src/talent/talent.js';
-import type { PlotTaskReport, PlotTaskReportAck, PlotTaskReportAcks } from '../src/wire/messages.js';
+import { loadConfig } from '../src/node/config/config.js';
+import { acknowledgedStream, unary } from '../src/node/serving/grpc-server.js';
+import { startTalent } from '../src/systems/talent/talent.js';
+import type {
+  PlotTaskReport,
+  PlotTaskReportAck,
+  PlotTaskReportAcks,
+} from '../src/systems/talent/wire/messages.js';
 import { loadProto, serviceOf } from '../src/wire/proto.js';
 import { type PartMain, playPart } from './part-main.js';
 

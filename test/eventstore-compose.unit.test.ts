@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { parseConnectionString } from '../src/runtime/event-store/eventstoredb/connection-string.js';
+import { parseConnectionString } from '../src/runtime/event-store/eventstoredb/connection/connection-string.js';
 import { DEFAULT_DEADLINE_MS } from '../src/runtime/event-store/eventstoredb/eventstoredb-store.js';
 
 const root = process.cwd();

@@ -10,14 +10,14 @@
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Logger } from 'pino';
-import { systemClock } from '../runtime/clock.js';
-import { type DataDirectory, openDataDirectory } from '../runtime/data-directory.js';
-import { syncDirectory } from '../runtime/durable-file.js';
-import { OwlError } from '../runtime/errors.js';
+import { systemClock } from '../base/clock.js';
+import { syncDirectory } from '../base/durable-file.js';
+import { OwlError } from '../base/errors.js';
+import { type DataDirectory, openDataDirectory } from '../node/data-directory.js';
 import { type EventStore, START } from '../runtime/event-store/event-store.js';
-import { redact } from '../runtime/event-store/eventstoredb/connection-string.js';
+import { redact } from '../runtime/event-store/eventstoredb/connection/connection-string.js';
 import { openEventStoreDb } from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
-import { openSqliteEventStore } from '../runtime/event-store/sqlite-event-store.js';
+import { openSqliteEventStore } from '../runtime/event-store/sqlite/sqlite-event-store.js';
 import { UsageError } from './exit.js';
 
 export interface CopyEnd {

@@ -1,10 +1,10 @@
 /** The options that every command takes, and what follows from them: where the talent is, and clients for it. */
 
 import type { Command } from 'commander';
-import { type Address, formatAddress, localAddress, parseAddress } from '../talent/address.js';
-import { ConfigError, type LoadedConfig, loadConfig, SERVER_VARIABLE } from '../talent/config.js';
+import { type Address, formatAddress, localAddress, parseAddress } from '../base/address.js';
+import { ConfigError, type LoadedConfig, loadConfig, SERVER_VARIABLE } from '../node/config/config.js';
+import { PlotManagerClient } from '../systems/talent/wire/plot-manager-client.js';
 import { NodeClient } from '../wire/node-client.js';
-import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { ServiceClient, ServiceClientOptions } from '../wire/service-client.js';
 import { UsageError } from './exit.js';
 import type { Terminal } from './terminal.js';

@@ -1,7 +1,7 @@
 /** What --help says beside the options: examples for every command, and where settings come from. */
 
 import type { Command } from 'commander';
-import { CONFIG_KEYS } from '../talent/config.js';
+import { CONFIG_KEYS } from '../node/config/config.js';
 
 /** @param examples a command line and what it does */
 export function addExamples(

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { type Logger, pino } from 'pino';
-import type { OwlConfig } from '../talent/config.js';
+import type { OwlConfig } from '../node/config/config.js';
 import type { Terminal } from './terminal.js';
 
 /** Node's longest timer. */

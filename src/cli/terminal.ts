@@ -1,6 +1,6 @@
 /**
  * What a command knows of the outside: its environment, where it writes, and whether it should end. Commands take it as
- * an argument, so that nothing below src/cli/owl.ts reaches for globals or installs a signal handler.
+ * an argument, so that nothing below src/owl.ts reaches for globals or installs a signal handler.
  *
  * stdout carries results and nothing else; messages go to stderr.
  */

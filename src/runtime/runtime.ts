@@ -10,26 +10,26 @@
  */
 
 import type { Logger } from 'pino';
-import { ActorSnapshots } from './actor-snapshots.js';
-import { ActorSystem, type ActorSystemLimits } from './actor-system.js';
-import type { ActorType } from './actor-type.js';
-import { LostHistoryError } from './checkpoints.js';
-import type { Clock } from './clock.js';
-import { OwlError } from './errors.js';
+import type { Clock } from '../base/clock.js';
+import { OwlError } from '../base/errors.js';
+import { Releasers } from '../base/releasers.js';
+import { type Database, openDatabase } from '../base/sqlite.js';
+import { ActorSnapshots } from './actors/actor-snapshots.js';
+import { ActorSystem, type ActorSystemLimits } from './actors/actor-system.js';
+import type { ActorType } from './actors/actor-type.js';
 import { type EventStore, type Position, START, type StreamName } from './event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from './event-store/schema-checked-store.js';
-import type { FollowerStatus } from './follower.js';
-import { InheritedEnd } from './inherited-end.js';
-import { KnownHistory } from './known-history.js';
-import type { ParkedEvent, RedriveResult } from './parked-events.js';
-import type { Projection } from './projection.js';
-import { type AppliedListener, Projector, type ProjectorStatus } from './projector.js';
-import type { Reactor } from './reactor.js';
-import { ReactorRunner, type ReactorStatus } from './reactor-runner.js';
-import type { RebuildStatus } from './rebuild.js';
-import { Releasers } from './releasers.js';
-import { type Database, openDatabase } from './sqlite.js';
-import { Timers, type TimersStatus } from './timers.js';
+import type { Reactor } from './reactors/reactor.js';
+import { ReactorRunner, type ReactorStatus } from './reactors/reactor-runner.js';
+import type { Projection } from './read-models/projection.js';
+import { type AppliedListener, Projector, type ProjectorStatus } from './read-models/projector.js';
+import type { RebuildStatus } from './read-models/rebuild.js';
+import { LostHistoryError } from './readers/checkpoints.js';
+import type { FollowerStatus } from './readers/follower.js';
+import { InheritedEnd } from './readers/inherited-end.js';
+import { KnownHistory } from './readers/known-history.js';
+import type { ParkedEvent, RedriveResult } from './readers/parked-events.js';
+import { Timers, type TimersStatus } from './timers/timers.js';
 
 export interface RuntimeOptions {
   readonly store: EventStore;

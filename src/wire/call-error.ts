@@ -1,7 +1,7 @@
 /** What went wrong with a call to talent, as one of the kinds of the one error taxonomy. */
 
 import { status as GrpcStatus, type ServiceError } from '@grpc/grpc-js';
-import { type ErrorKind, GRPC_CODE_OF, messageOf, OwlError } from '../runtime/errors.js';
+import { type ErrorKind, GRPC_CODE_OF, messageOf, OwlError } from '../base/errors.js';
 
 /** Nobody answers at the server's address, or not in time. */
 export class UnreachableError extends OwlError {

@@ -8,7 +8,7 @@ import {
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
-import { PACKAGE_ROOT } from './package-root.js';
+import { PACKAGE_ROOT } from '../base/package-root.js';
 
 /** Loads `proto/<name>.proto`: snake_case names as in the file, 64-bit integers as numbers, nothing for what was not given. */
 export function loadProto(name: string): PackageDefinition {

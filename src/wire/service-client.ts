@@ -14,7 +14,7 @@ import {
   credentials,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { OwlError } from '../runtime/errors.js';
+import { OwlError } from '../base/errors.js';
 import { explainCallError } from './call-error.js';
 
 /** How long an answer may take. */

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import t from 'tap';
-import { PACKAGE_ROOT } from '../../src/wire/package-root.js';
+import { PACKAGE_ROOT } from '../../src/base/package-root.js';
 
 function checkRooms(root: string) {
   const { status, stdout, stderr } = spawnSync(
@@ -28,7 +28,7 @@ t.test('each broken arrow is named', async (t) => {
     machines: { 'task.ts': "import pino from 'pino';\nimport { setup } from 'xstate';\n" },
     projections: {
       'tasks.ts':
-        "import { openDatabase } from '../src/runtime/sqlite.js';\nimport type { A } from '../machines/task.js';\n",
+        "import { openDatabase } from '../src/base/sqlite.js';\nimport type { A } from '../machines/task.js';\n",
     },
     src: {
       runtime: { 'actor.ts': "import {\n  plotTask,\n} from '../talent/talent.js';\n" },
@@ -40,9 +40,9 @@ t.test('each broken arrow is named', async (t) => {
   t.equal(status, 1);
   t.same(stderr.trim().split('\n').sort(), [
     'machines/task.ts: machines may not import the library pino',
-    'projections/tasks.ts: projections may import types from src/runtime only: write `import type` for ../src/runtime/sqlite.js',
-    'src/runtime/actor.ts: src/runtime may not import from src/talent (../talent/talent.js)',
-    'src/talent/talent.ts: src/talent may not import from src/cli (../cli/owl.js)',
+    'projections/tasks.ts: projections may import types from src/runtime only: write `import type` for ../src/base/sqlite.js',
+    'src/runtime/actors/actor.ts: src/runtime may not import from src/talent (../talent/talent.js)',
+    'src/systems/talent/talent.ts: src/talent may not import from src/cli (../cli/owl.js)',
   ]);
 });
 

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { openDatabase } from '../../src/runtime/sqlite.js';
+import { openDatabase } from '../../src/base/sqlite.js';
 import { runTalent } from '../support/running-talent.js';
 import { until } from '../support/until.js';
 import { owl, type Ran } from './terminal-double.js';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { until } from '../support/until.js';
 
-const OWL = fileURLToPath(new URL('../../src/cli/owl.js', import.meta.url));
+const OWL = fileURLToPath(new URL('../../src/owl.js', import.meta.url));
 
 export interface Ended {
   readonly code: number | null;

@@ -5,10 +5,10 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import t from 'tap';
-import { runOwl } from '../../src/cli/run.js';
 import { Output } from '../../src/cli/terminal.js';
 import { textWidth } from '../../src/cli/text-width.js';
-import { CONFIG_KEYS } from '../../src/talent/config.js';
+import { CONFIG_KEYS } from '../../src/node/config/config.js';
+import { runOwl } from '../../src/run.js';
 import { owl, terminalDouble } from './terminal-double.js';
 
 const COMMANDS = [

@@ -9,7 +9,7 @@ import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 import { startOwl } from './owl-process.js';
 
-const OWL = fileURLToPath(new URL('../../src/cli/owl.js', import.meta.url));
+const OWL = fileURLToPath(new URL('../../src/owl.js', import.meta.url));
 
 t.test('a log receiver follows until it is told to stop; there is one in a directory', async (t) => {
   const cwd = t.testdir();

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import { openStore, startNode } from '../support/eventstoredb-stores.js';
 import { contentOf, fill } from '../support/histories.js';

@@ -3,10 +3,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { systemClock } from '../../src/runtime/clock.js';
-import { openDataDirectory } from '../../src/runtime/data-directory.js';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
-import { openDatabase } from '../../src/runtime/sqlite.js';
+import { systemClock } from '../../src/base/clock.js';
+import { openDatabase } from '../../src/base/sqlite.js';
+import { openDataDirectory } from '../../src/node/data-directory.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { proposeMany } from '../support/events.js';
 import { openStore, startNode } from '../support/eventstoredb-stores.js';
 import { contentOf, fill } from '../support/histories.js';

@@ -1,8 +1,8 @@
 /** A terminal whose output a test can read: real streams, so that only who reads them differs. */
 
 import { PassThrough } from 'node:stream';
-import { runOwl } from '../../src/cli/run.js';
 import { Output, type Terminal } from '../../src/cli/terminal.js';
+import { runOwl } from '../../src/run.js';
 
 export interface TerminalDouble extends Terminal {
   /** What was written so far. */

@@ -5,8 +5,8 @@
 
 import { readdirSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { statusMessageOf } from '../../src/talent/status-message.js';
-import { plotsDirectory } from '../../src/wire/plot-record.js';
+import { plotsDirectory } from '../../src/processes/records/process-record.js';
+import { statusMessageOf } from '../../src/systems/talent/service/status-message.js';
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import { startNode } from '../support/eventstoredb-stores.js';
 import { healthOf } from '../support/health.js';

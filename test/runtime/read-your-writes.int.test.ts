@@ -3,9 +3,9 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t from 'tap';
-import { systemClock } from '../../src/runtime/clock.js';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
-import type { Projection } from '../../src/runtime/projection.js';
+import { systemClock } from '../../src/base/clock.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import type { Projection } from '../../src/runtime/read-models/projection.js';
 import { Runtime } from '../../src/runtime/runtime.js';
 import { delegating } from '../support/delegating-store.js';
 import { ofKind } from '../support/events.js';

@@ -3,12 +3,12 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import type { Command } from '../../src/runtime/actor-type.js';
-import { type Clock, systemClock } from '../../src/runtime/clock.js';
-import { StoreUnavailableError } from '../../src/runtime/errors.js';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
-import { isTransient } from '../../src/runtime/failure-kinds.js';
-import { LiveMachine } from '../../src/runtime/live-machine.js';
+import { type Clock, systemClock } from '../../src/base/clock.js';
+import { StoreUnavailableError } from '../../src/base/errors.js';
+import { isTransient } from '../../src/base/failure-kinds.js';
+import type { Command } from '../../src/runtime/actors/actor-type.js';
+import { LiveMachine } from '../../src/runtime/actors/live-machine.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { Runtime } from '../../src/runtime/runtime.js';
 import { collect } from '../support/events.js';
 import { ManualClock } from '../support/manual-clock.js';

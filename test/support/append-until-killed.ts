@@ -4,8 +4,8 @@
  * repeats what the run before it did and goes on from there. It prints `stream number` for every append that is answered.
  */
 
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
-import { eventIdOf } from '../../src/runtime/ids.js';
+import { eventIdOf } from '../../src/runtime/event-store/ids.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { propose } from './events.js';
 
 export const WRITERS = 8;

@@ -4,7 +4,7 @@
  * killed.
  */
 
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { badDisk } from './bad-disk.js';
 import { proposeMany } from './events.js';
 

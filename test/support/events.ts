@@ -1,7 +1,7 @@
 /** Events and streams to test stores with. Guarantees that no two tests make the same names. */
 
 import { randomUUID } from 'node:crypto';
-import type { ErrorKind } from '../../src/runtime/errors.js';
+import type { ErrorKind } from '../../src/base/errors.js';
 import type {
   JsonObject,
   ProposedEvent,

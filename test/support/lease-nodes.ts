@@ -2,12 +2,12 @@
 
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { ActorSystem } from '../../src/runtime/actor-system.js';
+import { ListeningTime } from '../../src/base/listening-time.js';
+import type { Lease } from '../../src/peers/held-leases.js';
+import { SupervisorLeases } from '../../src/peers/leases.js';
+import { ActorSystem } from '../../src/runtime/actors/actor-system.js';
 import type { EventStore } from '../../src/runtime/event-store/event-store.js';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
-import { ListeningTime } from '../../src/runtime/listening-time.js';
-import type { Lease } from '../../src/talent/held-leases.js';
-import { SupervisorLeases } from '../../src/talent/supervisor-leases.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { delegating } from './delegating-store.js';
 import { collect } from './events.js';
 import { type LogLines, logLines } from './log-lines.js';

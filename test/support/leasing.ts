@@ -1,8 +1,8 @@
 /** A talent whose clock stands still until the test moves it, and a supervisor `w` with its tasks. */
 
 import type { Test } from 'tap';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
-import type { PlotTaskStatus, SupervisorStatus } from '../../src/wire/messages.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import type { PlotTaskStatus, SupervisorStatus } from '../../src/systems/talent/wire/messages.js';
 import { collect } from './events.js';
 import { ManualClock } from './manual-clock.js';
 import { orderFor, startTalentNode, type TalentNode, type TalentNodeOptions } from './talent-node.js';

@@ -2,7 +2,11 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type PlotRecord, plotsDirectory, readPlotRecords } from '../../src/wire/plot-record.js';
+import {
+  type PlotRecord,
+  plotsDirectory,
+  readPlotRecords,
+} from '../../src/processes/records/process-record.js';
 import { type FoundProcess, processesOf } from './processes.js';
 import { until } from './until.js';
 

@@ -3,7 +3,7 @@
  * time, also what is set while the clock moves; only a pause lets it run late, as a process does that was stopped.
  */
 
-import type { Clock } from '../../src/runtime/clock.js';
+import type { Clock } from '../../src/base/clock.js';
 
 interface Alarm {
   readonly at: number;

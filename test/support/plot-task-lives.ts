@@ -3,7 +3,7 @@
  * waits, one that was stopped. Guarantee: the machine takes each life as it stands.
  */
 
-import type { PlotTaskEvent } from '../../machines/plot-task-events.js';
+import type { PlotTaskEvent } from '../../machines/talent/plot-task-events.js';
 import type { EventStore, JsonObject, RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 import { propose } from './events.js';
 

@@ -1,6 +1,6 @@
 /** An order as it is recorded when a task is received, for tests that don't care what it says. */
 
-import type { PlotTaskOrder } from '../../machines/plot-task-events.js';
+import type { PlotTaskOrder } from '../../machines/talent/plot-task-events.js';
 
 export const ORDER: PlotTaskOrder = {
   task_id: 'a',

@@ -6,10 +6,8 @@
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { isTransient } from '../../src/runtime/failure-kinds.js';
-import { openDatabase, type SqlRow } from '../../src/runtime/sqlite.js';
-import type { PlotTaskStatus } from '../../src/wire/messages.js';
-import type { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
+import { isTransient } from '../../src/base/failure-kinds.js';
+import { openDatabase, type SqlRow } from '../../src/base/sqlite.js';
 import {
   type PlotEnd,
   type PlotRecord,
@@ -18,7 +16,9 @@ import {
   removePlotRecord,
   writePlotEnd,
   writePlotRecord,
-} from '../../src/wire/plot-record.js';
+} from '../../src/processes/records/process-record.js';
+import type { PlotTaskStatus } from '../../src/systems/talent/wire/messages.js';
+import type { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { until } from './until.js';
 
 export const ENDED_AT = 1_790_000_000;

@@ -1,7 +1,7 @@
 /** Processes as tests look for them: by what their command line, their environment or their working directory names. */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { identifyProcess } from '../../src/runtime/process-identity.js';
+import { identifyProcess } from '../../src/base/process-identity.js';
 
 export interface FoundProcess {
   readonly pid: number;

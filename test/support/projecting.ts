@@ -2,11 +2,11 @@
 
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import { type Database, openDatabase } from '../../src/base/sqlite.js';
 import type { EventStore } from '../../src/runtime/event-store/event-store.js';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite-event-store.js';
-import type { Projection } from '../../src/runtime/projection.js';
-import { Projector, type ProjectorOptions } from '../../src/runtime/projector.js';
-import { type Database, openDatabase } from '../../src/runtime/sqlite.js';
+import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import type { Projection } from '../../src/runtime/read-models/projection.js';
+import { Projector, type ProjectorOptions } from '../../src/runtime/read-models/projector.js';
 import { type LogLines, logLines } from './log-lines.js';
 import { ManualClock } from './manual-clock.js';
 

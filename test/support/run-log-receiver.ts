@@ -2,8 +2,8 @@
 
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { startLogReceiver } from '../../src/log-receiver/log-receiver.js';
-import { unwrittenEnds } from '../../src/supervisor/keeper-link.js';
+import { unwrittenEnds } from '../../src/processes/keeper/keeper-link.js';
+import { startLogReceiver } from '../../src/systems/talent/log-receiver/log-receiver.js';
 
 const [data = '', server = '', version = 'test'] = process.argv.slice(2);
 // Before it says who it is: from then on it may be told to end.

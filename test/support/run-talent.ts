@@ -2,8 +2,8 @@
 
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { loadConfig } from '../../src/talent/config.js';
-import { startTalent } from '../../src/talent/talent.js';
+import { loadConfig } from '../../src/node/config/config.js';
+import { startTalent } from '../../src/systems/talent/talent.js';
 
 const [data, listen, flags = '{}'] = process.argv.slice(2);
 const { config } = loadConfig({ env: {}, cwd: '/', flags: { ...JSON.parse(flags), data, listen } });

@@ -1,8 +1,8 @@
 /** A real talent on a free port for tests, that can be stopped and started again at the same address with the same data. */
 
 import { pino } from 'pino';
-import { loadConfig } from '../../src/talent/config.js';
-import { startTalent, type Talent } from '../../src/talent/talent.js';
+import { loadConfig } from '../../src/node/config/config.js';
+import { startTalent, type Talent } from '../../src/systems/talent/talent.js';
 
 export interface RunningTalent {
   /** HOST:PORT; stays the same over restarts. */

@@ -7,12 +7,12 @@
  */
 
 import { assign, type SnapshotFrom, setup } from 'xstate';
-import type { ActorType, Command } from '../../src/runtime/actor-type.js';
-import { OwlError } from '../../src/runtime/errors.js';
-import type { EventSchemas, EventsOf } from '../../src/runtime/event-schema.js';
+import { OwlError } from '../../src/base/errors.js';
+import type { ActorType, Command } from '../../src/runtime/actors/actor-type.js';
+import type { EventSchemas, EventsOf } from '../../src/runtime/event-store/event-schema.js';
 import { idOf, type JsonObject } from '../../src/runtime/event-store/event-store.js';
-import type { Projection } from '../../src/runtime/projection.js';
-import { commandTo, type Reactor } from '../../src/runtime/reactor.js';
+import { commandTo, type Reactor } from '../../src/runtime/reactors/reactor.js';
+import type { Projection } from '../../src/runtime/read-models/projection.js';
 
 const events = {
   SemaphoreCreated: { version: 1, fields: { capacity: 'integer' } },

@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Test } from 'tap';
-import type { Clock } from '../../src/runtime/clock.js';
-import { loadConfig } from '../../src/talent/config.js';
-import { startTalent, type Talent } from '../../src/talent/talent.js';
+import type { Clock } from '../../src/base/clock.js';
+import { loadConfig } from '../../src/node/config/config.js';
+import { startTalent, type Talent } from '../../src/systems/talent/talent.js';
 import type {
   PlotTaskCreateRequest,
   PlotTaskStatus,
   PlotTaskStatusAllResponse,
-} from '../../src/wire/messages.js';
-import { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
+} from '../../src/systems/talent/wire/messages.js';
+import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { loadProto, serviceOf } from '../../src/wire/proto.js';
 import { type LogLines, logLines } from './log-lines.js';
 

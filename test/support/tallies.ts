@@ -4,9 +4,9 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import type { Database, SqlRow } from '../../src/base/sqlite.js';
 import type { AppendResult, EventStore, RecordedEvent } from '../../src/runtime/event-store/event-store.js';
-import type { Projection } from '../../src/runtime/projection.js';
-import type { Database, SqlRow } from '../../src/runtime/sqlite.js';
+import type { Projection } from '../../src/runtime/read-models/projection.js';
 
 export interface TalliesOptions {
   readonly version?: number;

@@ -1,10 +1,10 @@
 /** A semaphore with ten permits, on which leases end by timers, and timers that stop with the test. */
 
 import type { Test } from 'tap';
-import { ActorSystem } from '../../src/runtime/actor-system.js';
-import type { Command } from '../../src/runtime/actor-type.js';
+import { ActorSystem } from '../../src/runtime/actors/actor-system.js';
+import type { Command } from '../../src/runtime/actors/actor-type.js';
 import type { Position, RecordedEvent } from '../../src/runtime/event-store/event-store.js';
-import { Timers, type TimersOptions } from '../../src/runtime/timers.js';
+import { Timers, type TimersOptions } from '../../src/runtime/timers/timers.js';
 import { collect } from './events.js';
 import { type Projecting, projecting } from './projecting.js';
 import { create, type SemaphoreMachine, semaphore } from './semaphore.js';

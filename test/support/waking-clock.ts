@@ -1,6 +1,6 @@
 /** The system's clock, except that its timers keep the process alive while nothing else does. */
 
-import { type Clock, systemClock } from '../../src/runtime/clock.js';
+import { type Clock, systemClock } from '../../src/base/clock.js';
 
 export const wakingClock: Clock = {
   ...systemClock,

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import type { PlotTaskStatus } from '../../src/systems/talent/wire/messages.js';
+import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { UnreachableError } from '../../src/wire/call-error.js';
-import type { PlotTaskStatus } from '../../src/wire/messages.js';
 import { NodeClient } from '../../src/wire/node-client.js';
-import { PlotManagerClient } from '../../src/wire/plot-manager-client.js';
 import { type RunningTalent, runTalent } from '../support/running-talent.js';
 
 /** The most characters remarks may have, each three bytes long. */

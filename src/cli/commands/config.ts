@@ -1,7 +1,7 @@
 /** `owl config check`: says what the configuration comes to, or everything that is wrong with it. */
 
 import type { Command } from 'commander';
-import { ConfigError, configValues, showable } from '../../talent/config.js';
+import { ConfigError, configValues, showable } from '../../node/config/config.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples, SETTINGS_HELP } from '../help.js';

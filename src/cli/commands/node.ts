@@ -1,7 +1,7 @@
 /** `owl node status | redrive | rebuild`: how a talent is inside, and what an operator can have mended there. */
 
 import type { Command } from 'commander';
-import { OwlError } from '../../runtime/errors.js';
+import { OwlError } from '../../base/errors.js';
 import { formatDuration, toJson } from '../format.js';
 import { type GlobalOptions, withNode } from '../globals.js';
 import { addExamples } from '../help.js';

@@ -1,7 +1,7 @@
 /** `owl store copy`: moves a history between the embedded store and EventStoreDB. */
 
 import type { Command } from 'commander';
-import { systemClock } from '../../runtime/clock.js';
+import { systemClock } from '../../base/clock.js';
 import { type CopyResult, copyStore } from '../../runtime/event-store/copy-store.js';
 import { openSource, openTarget, type Place, parsePlace } from '../copy-ends.js';
 import { CopyView } from '../copy-view.js';

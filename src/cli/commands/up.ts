@@ -5,9 +5,9 @@
 
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { Releasers } from '../../runtime/releasers.js';
-import { formatAddress, localAddress, parseAddress } from '../../talent/address.js';
-import { ChildService } from '../child-service.js';
+import { formatAddress, localAddress, parseAddress } from '../../base/address.js';
+import { Releasers } from '../../base/releasers.js';
+import { ChildService } from '../../processes/services/child-service.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples } from '../help.js';

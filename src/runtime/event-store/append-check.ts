@@ -4,8 +4,7 @@
  * the schema check's business (schema-checked-store.ts).
  */
 
-import { messageOf, OwlError } from '../errors.js';
-import { isUuid } from '../ids.js';
+import { messageOf, OwlError } from '../../base/errors.js';
 import type {
   EventMetadata,
   ExpectedRevision,
@@ -13,6 +12,7 @@ import type {
   ProposedEvent,
   StreamName,
 } from './event-store.js';
+import { isUuid } from './ids.js';
 
 /** Length of an event's JSON in UTF-16 units. EventStoreDB takes 16 MiB for an append, and histories move both ways. */
 export const LARGEST_EVENT = 16 * 1024 * 1024;

@@ -17,10 +17,10 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import { Backoff, wait } from '../backoff.js';
-import type { Clock } from '../clock.js';
-import { OwlError, StoreUnavailableError } from '../errors.js';
-import { limitConcurrency } from '../limit-concurrency.js';
+import { Backoff, wait } from '../../base/backoff.js';
+import type { Clock } from '../../base/clock.js';
+import { OwlError, StoreUnavailableError } from '../../base/errors.js';
+import { limitConcurrency } from '../../base/limit-concurrency.js';
 import { checkStreamName } from './append-check.js';
 import type { EventStore, Position, RecordedEvent, StreamName } from './event-store.js';
 import { Inventory } from './inventory.js';

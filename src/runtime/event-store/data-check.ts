@@ -3,7 +3,7 @@
  * the fields an event has, not at all that it may have (a progress event has 2 of 130).
  */
 
-import type { EventSchema, FieldKind } from '../event-schema.js';
+import type { EventSchema, FieldKind } from './event-schema.js';
 import type { JsonObject } from './event-store.js';
 
 /** Says what is wrong, as the end of a sentence that begins with the event; undefined when nothing is. */

@@ -7,7 +7,7 @@
  */
 
 import { hash } from 'node:crypto';
-import { OwlError } from '../errors.js';
+import { OwlError } from '../../base/errors.js';
 import { isJsonObject } from './append-check.js';
 import type { RecordedEvent, StreamName } from './event-store.js';
 

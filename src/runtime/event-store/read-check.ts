@@ -1,6 +1,6 @@
 /** What every adapter refuses of the options of a read, before it reads. */
 
-import { OwlError } from '../errors.js';
+import { OwlError } from '../../base/errors.js';
 
 /** @throws OwlError kind `invalid` unless it is an integer that is not below `lowest` */
 export function checkCount(name: string, value: number, lowest: number): number {

@@ -13,9 +13,9 @@
  *   projection, a reactor or the timers park its stream and go on with the rest.
  */
 
-import { DamagedStreamError, messageOf, OwlError } from '../errors.js';
-import type { EventSchemas } from '../event-schema.js';
+import { DamagedStreamError, messageOf, OwlError } from '../../base/errors.js';
 import { type CheckData, compileCheck } from './data-check.js';
+import type { EventSchemas } from './event-schema.js';
 import {
   CUT_OFF,
   categoryOf,

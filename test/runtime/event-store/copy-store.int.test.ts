@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { systemClock } from '../../../src/runtime/clock.js';
+import { systemClock } from '../../../src/base/clock.js';
 import {
   type CopyProgress,
   type CopyResult,
@@ -10,7 +10,7 @@ import {
 } from '../../../src/runtime/event-store/copy-store.js';
 import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
-import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite-event-store.js';
+import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { delegating } from '../../support/delegating-store.js';
 import { collect, ofKind, propose, proposeMany } from '../../support/events.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';

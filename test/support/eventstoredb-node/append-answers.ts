@@ -2,7 +2,11 @@
 
 import any from 'google-protobuf/google/protobuf/any_pb.js';
 import type { ExpectedRevision } from '../../../src/runtime/event-store/event-store.js';
-import { shared, status, streams } from '../../../src/runtime/event-store/eventstoredb/protocol.js';
+import {
+  shared,
+  status,
+  streams,
+} from '../../../src/runtime/event-store/eventstoredb/connection/protocol.js';
 import { identifier } from './record-messages.js';
 import type { Refusal } from './refusals.js';
 import type { AppendOutcome } from './transaction-log.js';

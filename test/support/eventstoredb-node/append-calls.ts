@@ -9,7 +9,7 @@ import type {
   sendUnaryData,
 } from '@grpc/grpc-js';
 import type { ExpectedRevision } from '../../../src/runtime/event-store/event-store.js';
-import { streams } from '../../../src/runtime/event-store/eventstoredb/protocol.js';
+import { streams } from '../../../src/runtime/event-store/eventstoredb/connection/protocol.js';
 import {
   appendAnswer,
   badRequest,

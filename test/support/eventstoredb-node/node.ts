@@ -20,7 +20,7 @@ import {
   StreamsService,
   serverFeatures,
   shared,
-} from '../../../src/runtime/event-store/eventstoredb/protocol.js';
+} from '../../../src/runtime/event-store/eventstoredb/connection/protocol.js';
 import { append, batchAppend, deleteStream, tombstoneStream } from './append-calls.js';
 import { authenticate, Faults, type NodeAddress, type Users } from './faults.js';
 import { read } from './read-calls.js';

@@ -1,7 +1,7 @@
 /** Part of a test double of EventStoreDB: the call Read, which reads streams and $all and subscribes to both. */
 
 import { status as GrpcStatus, type Metadata, type ServerWritableStream } from '@grpc/grpc-js';
-import { streams } from '../../../src/runtime/event-store/eventstoredb/protocol.js';
+import { streams } from '../../../src/runtime/event-store/eventstoredb/connection/protocol.js';
 import type { Faults } from './faults.js';
 import {
   checkpointMessage,

@@ -11,9 +11,9 @@
  */
 
 import type { Logger } from 'pino';
-import { Backoff } from '../../backoff.js';
-import { type Clock, systemClock } from '../../clock.js';
-import { DamagedStreamError, messageOf } from '../../errors.js';
+import { Backoff } from '../../../base/backoff.js';
+import { type Clock, systemClock } from '../../../base/clock.js';
+import { DamagedStreamError, messageOf } from '../../../base/errors.js';
 import {
   type AppendResult,
   CUT_OFF,
@@ -31,16 +31,16 @@ import {
   type SubscriptionBatch,
 } from '../event-store.js';
 import { checkCount } from '../read-check.js';
-import { Appender } from './appender.js';
-import { CallError, explain, unavailable } from './call-error.js';
-import { type Availability, Connection, closedError } from './connection.js';
-import { parseConnectionString } from './connection-string.js';
-import { Feed, type FeedContext, type FeedOptions } from './feed.js';
-import { parsePosition, shareOf } from './positions.js';
-import { filterOf } from './read-requests.js';
-import { type CutOff, Reader } from './reader.js';
-import { loadSecurity } from './security.js';
-import { Watermark } from './watermark.js';
+import { Appender } from './appends/appender.js';
+import { CallError, explain, unavailable } from './connection/call-error.js';
+import { type Availability, Connection, closedError } from './connection/connection.js';
+import { parseConnectionString } from './connection/connection-string.js';
+import { loadSecurity } from './connection/security.js';
+import { Feed, type FeedContext, type FeedOptions } from './reads/feed.js';
+import { parsePosition, shareOf } from './reads/positions.js';
+import { filterOf } from './reads/read-requests.js';
+import { type CutOff, Reader } from './reads/reader.js';
+import { Watermark } from './reads/watermark.js';
 
 export interface EventStoreDbOptions {
   /** `esdb://[user:password@]host[:port][,host…][?option=value&…]`, see connection-string.ts. */

@@ -1,0 +1,119 @@
+/**
+ * The questions that are asked of `plot_tasks`. Each runs on an index; lists come in the order of the running `id` and in
+ * pages by it, so that a page stays right while tasks come and go.
+ */
+
+import type { Database, SqlRow, SqlValue, Statement } from '../../src/base/sqlite.js';
+
+export interface PlotTaskFilter {
+  /** Any of these; undefined or empty: all. */
+  readonly statuses?: readonly string[];
+  readonly workerId?: string;
+  /** Matches cache1 or cache2. */
+  readonly cache?: string;
+  /** Unix seconds, inclusive. */
+  readonly createdFrom?: number;
+  /** Unix seconds, exclusive. */
+  readonly createdBefore?: number;
+  readonly taskIdPrefix?: string;
+}
+
+export interface PlotTaskPage {
+  /** Only tasks behind this `id`, in the order asked for. */
+  readonly after?: number;
+  readonly limit: number;
+  readonly newestFirst?: boolean;
+}
+
+const STATEMENTS_KEPT = 64;
+
+/** Statements are prepared when they are first needed: the table is the projector's to make. */
+export class PlotTaskQueries {
+  private readonly db: Pick<Database, 'prepare'>;
+  private readonly statements = new Map<string, Statement>();
+
+  constructor(db: Pick<Database, 'prepare'>) {
+    this.db = db;
+  }
+
+  get(taskId: string): SqlRow | undefined {
+    return this.prepared('SELECT * FROM plot_tasks WHERE task_id = ?').get(taskId);
+  }
+
+  /** All tasks in any of these statuses, oldest first; all tasks when there are none. */
+  inStatus(statuses: readonly string[]): SqlRow[] {
+    return this.select({ statuses });
+  }
+
+  /** All tasks with this first cache, in this status unless it is undefined. */
+  onCache1(cache1: string, status: string | undefined): SqlRow[] {
+    return status === undefined
+      ? this.all('SELECT * FROM plot_tasks WHERE cache1 = ? ORDER BY id', [cache1])
+      : this.all('SELECT * FROM plot_tasks WHERE cache1 = ? AND status = ? ORDER BY id', [cache1, status]);
+  }
+
+  /** How long the newest `limit` plots that a worker has finished took, in seconds, as far as that is known. */
+  durations(workerId: string, limit: number): { ksize: number; seconds: number }[] {
+    return this.all(
+      `SELECT ksize, finished_time - running_time AS seconds FROM
+        (SELECT ksize, finished_time, running_time FROM plot_tasks WHERE worker_id = ? AND status = 'finished'
+          ORDER BY id DESC LIMIT ?)
+        WHERE finished_time > running_time`,
+      [workerId, limit],
+    ).map(({ ksize, seconds }) => ({ ksize: Number(ksize), seconds: Number(seconds) }));
+  }
+
+  select(filter: PlotTaskFilter, page?: PlotTaskPage): SqlRow[] {
+    const where: string[] = [];
+    const values: SqlValue[] = [];
+    const add = (condition: string, ...given: SqlValue[]) => {
+      where.push(condition);
+      values.push(...given);
+    };
+    const { statuses = [] } = filter;
+    if (statuses.length > 0) add(`status IN (${statuses.map(() => '?')})`, ...statuses);
+    if (filter.workerId !== undefined) add('worker_id = ?', filter.workerId);
+    if (filter.cache !== undefined) {
+      // Two index look-ups; an OR over both columns would read the whole table.
+      add(
+        'id IN (SELECT id FROM plot_tasks WHERE cache1 = ? UNION SELECT id FROM plot_tasks WHERE cache2 = ?)',
+        filter.cache,
+        filter.cache,
+      );
+    }
+    // Tasks are numbered about as they are created, so a span of times is a span of ids in which few are out of place. Left
+    // to itself, SQLite would read the table from its beginning for the sake of the order: each + keeps it from one such idea.
+    if (filter.createdFrom !== undefined) {
+      add('id >= (SELECT min(+id) FROM plot_tasks WHERE create_time >= ?)', filter.createdFrom);
+      add('+create_time >= ?', filter.createdFrom);
+    }
+    if (filter.createdBefore !== undefined) {
+      add('id <= (SELECT max(+id) FROM plot_tasks WHERE create_time < ?)', filter.createdBefore);
+      add('+create_time < ?', filter.createdBefore);
+    }
+    // Ids are ASCII, so everything that begins with the prefix lies between it and its last possible continuation.
+    if (filter.taskIdPrefix !== undefined)
+      add('task_id BETWEEN ? AND ?', filter.taskIdPrefix, `${filter.taskIdPrefix}\u007f`);
+    if (page?.after !== undefined) add(page.newestFirst === true ? 'id < ?' : 'id > ?', page.after);
+    const sql = [
+      'SELECT * FROM plot_tasks',
+      where.length > 0 ? `WHERE ${where.join(' AND ')}` : '',
+      `ORDER BY id ${page?.newestFirst === true ? 'DESC' : 'ASC'}`,
+      page === undefined ? '' : 'LIMIT ?',
+    ].join(' ');
+    return this.all(sql, page === undefined ? values : [...values, page.limit]);
+  }
+
+  private all(sql: string, values: readonly SqlValue[]): SqlRow[] {
+    return this.prepared(sql).all(...values);
+  }
+
+  private prepared(sql: string): Statement {
+    const known = this.statements.get(sql);
+    if (known !== undefined) return known;
+    if (this.statements.size >= STATEMENTS_KEPT) this.statements.clear();
+    const statement = this.db.prepare(sql);
+    this.statements.set(sql, statement);
+    return statement;
+  }
+}

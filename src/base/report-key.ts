@@ -1,0 +1,76 @@
+/**
+ * The key of a machine, by which talent knows whose reports are about its plots: a file in the data directory that supervisor
+ * and log receiver share. It outlives both, so whoever of them is started anew, and by whom, reports with the same key.
+ *
+ * Guarantees: a directory has one key, whoever makes it first; it is readable for its owner only; talent stores a hash of it.
+ */
+
+import { createHash, randomBytes } from 'node:crypto';
+import { linkSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { writeFileDurably } from './durable-file.js';
+import { systemErrorCode } from './system-error.js';
+
+const KEY_BYTES = 32;
+const KEY = /^[\x21-\x7e]{16,256}$/;
+
+/** Makes it where there is none. Undefined when that can't be done: then talent is told no hash, and believes whoever reports. */
+export function findReportKey(data: string, logger: Logger): string | undefined {
+  try {
+    return keepReportKey(data);
+  } catch (error) {
+    logger.error({ err: error }, 'this machine has no key to report with: talent believes whoever reports');
+    return undefined;
+  }
+}
+
+/** Makes it where there is none. Throws what the file system throws. @throws Error when what is there is no key */
+export function keepReportKey(data: string): string {
+  const path = fileIn(data);
+  const key = read(path);
+  if (key !== undefined) return key;
+  const draft = `${path}.new.${process.pid}`;
+  try {
+    writeFileDurably(draft, `${randomBytes(KEY_BYTES).toString('hex')}\n`);
+    linkSync(draft, path);
+  } catch (error) {
+    // Another has made it meanwhile.
+    if (systemErrorCode(error) !== 'EEXIST') throw error;
+  } finally {
+    rmSync(draft, { force: true });
+  }
+  const made = read(path);
+  if (made === undefined) throw new Error(`${path} was removed while it was made`);
+  return made;
+}
+
+/** Writes it again where somebody has removed it. Throws what the file system throws. */
+export function restoreReportKey(data: string, key: string): void {
+  const path = fileIn(data);
+  if (readText(path) !== key) writeFileDurably(path, `${key}\n`);
+}
+
+/** What talent is given of it by whoever attaches. */
+export function hashOfReportKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex');
+}
+
+function fileIn(data: string): string {
+  return join(data, 'report.key');
+}
+
+function read(path: string): string | undefined {
+  const text = readText(path);
+  if (text === undefined || KEY.test(text)) return text;
+  throw new Error(`${path} holds no key; remove it while no supervisor runs, and another is made`);
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * The directory that holds a node: its database, its id and its lock.
+ *
+ * Guarantees: one process at a time has it. The lock is the operating system's, so it is free the moment its holder is
+ * dead, however it died, and a second process is refused at once with the first one's pid. A lock whose file was deleted or
+ * replaced keeps nobody out: its holder finds that out when it looks (`assertInPlace`). A node's id is made at its first
+ * start and never changes by itself; it is kept after the node's database, so that an id without a database tells of a
+ * history that is missing, and never of a first start that was cut off. A directory that was made survives power loss.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import type { Clock } from '../base/clock.js';
+import { syncDirectory, writeFileDurably } from '../base/durable-file.js';
+import { messageOf, OwlError } from '../base/errors.js';
+import { FilePlace } from '../base/file-place.js';
+import { identifyProcess, isAlive } from '../base/process-identity.js';
+import { tryLock } from '../base/sqlite.js';
+import { systemErrorCode } from '../base/system-error.js';
+import { isUuid } from '../runtime/event-store/ids.js';
+
+export interface DataDirectory {
+  /** Absolute. */
+  readonly path: string;
+  /** Events and read models. The file may not exist yet. */
+  readonly databasePath: string;
+  /** Read models where the events are elsewhere. The file may not exist yet. */
+  readonly readModelsPath: string;
+  /** A UUID; names this node wherever its work is told of. */
+  readonly workerId: string;
+  /** A node has worked here before: it has left its id, or read models. */
+  readonly isKnown: boolean;
+  /** Keeps a new node's id. Call it once the node's database is there. */
+  keepWorkerId(): void;
+  /** @throws OwlError kind `refused` when the lock's file is no longer in its place, so that others may have the directory */
+  assertInPlace(): Promise<void>;
+  /** Lets another process have it. Call it last; again is no error. */
+  release(): void;
+}
+
+const DATABASE = 'owl.db';
+const READ_MODELS = 'read-models.db';
+const LOCK = 'owl.lock';
+const HOLDER = 'owl.pid';
+const WORKER_ID = 'worker-id';
+
+/**
+ * Opens the directory, and makes it (for its owner only) if it isn't there; its parent must be.
+ * @throws OwlError kind `refused` when another process has it, `invalid` when it can't be used
+ */
+export function openDataDirectory(path: string, clock: Clock): DataDirectory {
+  const directory = resolve(path);
+  makeDirectory(directory);
+  syncParent(directory);
+  const unlock = lock(directory);
+  try {
+    const place = new FilePlace(join(directory, LOCK));
+    const holder = join(directory, HOLDER);
+    const readModelsPath = join(directory, READ_MODELS);
+    const workerIdFile = join(directory, WORKER_ID);
+    const kept = readWorkerId(workerIdFile);
+    const workerId = kept ?? randomUUID();
+    writeHolder(holder, clock);
+    let released = false;
+    return {
+      path: directory,
+      databasePath: join(directory, DATABASE),
+      readModelsPath,
+      workerId,
+      isKnown: kept !== undefined || existsSync(readModelsPath),
+      keepWorkerId() {
+        if (readWorkerId(workerIdFile) === undefined) writeFileDurably(workerIdFile, `${workerId}\n`);
+      },
+      async assertInPlace() {
+        if (!(await place.isKept())) throw lockLost(place.path);
+      },
+      release() {
+        if (released) return;
+        released = true;
+        // Else it names whoever has the directory now.
+        if (place.isKeptNow()) rmSync(holder, { force: true });
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error instanceof OwlError ? error : unusable(directory, error);
+  }
+}
+
+function makeDirectory(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT') {
+      throw new OwlError(
+        'invalid',
+        `data directory ${directory} can't be made because its parent does not exist; make that first`,
+        { cause: error },
+      );
+    }
+    if (code !== 'EEXIST') throw unusable(directory, error);
+    if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
+      throw new OwlError('invalid', `data directory ${directory} is no directory; choose another path`);
+    }
+  }
+}
+
+/** At every start, for the first one may have been cut off before. A parent that this user can't read, others look after. */
+function syncParent(directory: string): void {
+  try {
+    syncDirectory(dirname(directory));
+  } catch (error) {
+    if (systemErrorCode(error) !== 'EACCES') throw unusable(directory, error);
+  }
+}
+
+function lock(directory: string): () => void {
+  const file = join(directory, LOCK);
+  let unlock: (() => void) | undefined;
+  let another: (() => void) | undefined;
+  try {
+    unlock = tryLock(file);
+    // Not even this process gets it twice, unless the file is another one by now.
+    another = unlock && tryLock(file);
+  } catch (error) {
+    unlock?.();
+    throw unusable(directory, error);
+  }
+  if (another !== undefined) {
+    another();
+    unlock?.();
+    throw lockLost(file);
+  }
+  if (unlock === undefined) {
+    throw new OwlError(
+      'refused',
+      `data directory ${directory} is in use by ${readHolder(join(directory, HOLDER))}; stop that one or choose another directory`,
+    );
+  }
+  return unlock;
+}
+
+function lockLost(file: string): OwlError {
+  return new OwlError(
+    'refused',
+    `${file} was deleted or replaced, so that another process may have taken its directory; nobody but owl may touch that file: start again once nothing else runs there`,
+  );
+}
+
+function unusable(directory: string, error: unknown): OwlError {
+  return new OwlError(
+    'invalid',
+    `data directory ${directory} can't be used: ${messageOf(error)}; it must be readable and writable for this user`,
+    { cause: error },
+  );
+}
+
+function writeHolder(file: string, clock: Clock): void {
+  const { pid } = process;
+  const since = new Date(clock.now()).toISOString();
+  writeFileDurably(file, `${JSON.stringify({ pid, since, ...identifyProcess(pid) })}\n`);
+}
+
+/**
+ * Who holds the lock, in words. The file may be a dead process's, as the new holder writes its own after locking, or one
+ * from another container, where pids mean something else.
+ */
+function readHolder(file: string): string {
+  const unknown = 'another process, whose pid is not known here';
+  try {
+    const holder: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    if (typeof holder !== 'object' || holder === null) return unknown;
+    if (!('pid' in holder && typeof holder.pid === 'number')) return unknown;
+    const { pid } = holder;
+    const identified = 'bootId' in holder && 'startTime' in holder;
+    if (identified && !isAlive({ pid, bootId: String(holder.bootId), startTime: String(holder.startTime) })) {
+      return unknown;
+    }
+    return `process ${pid}${'since' in holder ? `, since ${holder.since}` : ''}`;
+  } catch {
+    return unknown;
+  }
+}
+
+function readWorkerId(file: string): string | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
+    return undefined;
+  }
+  if (isUuid(text)) return text;
+  throw new OwlError(
+    'invalid',
+    `${file} holds no worker id (a UUID in lower case); put the node's id back, or delete the file to make this a new node`,
+  );
+}

@@ -1,0 +1,109 @@
+/**
+ * The handlers of proto/runtime.proto: what any node on the runtime tells of itself and lets its operators do.
+ *
+ * Guarantees: nothing that was parked stays unseen, and what can be mended can be applied again without a restart; a node
+ * that refuses its work still answers here, and says why. While the store does not answer this node, nothing of it is called
+ * caught up, and the reason stands with every reader.
+ */
+
+import type { Logger } from 'pino';
+import { OwlError } from '../base/errors.js';
+import type { RebuildStatus } from '../runtime/read-models/rebuild.js';
+import type { ParkedEvent } from '../runtime/readers/parked-events.js';
+import type { Reader, Runtime } from '../runtime/runtime.js';
+import { unary } from './serving/grpc-server.js';
+
+/** Parked events told of one reader; the count says how many there are. */
+const PARKED_SHOWN = 20;
+
+export interface NodeServiceOptions {
+  readonly runtime: Runtime;
+  readonly workerId: string;
+  /** Why health says NOT_SERVING; undefined while it does not. */
+  readonly notServing?: () => string | undefined;
+  readonly logger: Logger;
+  /** Why the event store does not answer; undefined while it does. */
+  readonly absence?: () => string | undefined;
+}
+
+export function nodeHandlers({
+  runtime,
+  workerId,
+  notServing = () => undefined,
+  absence = () => undefined,
+  logger,
+}: NodeServiceOptions) {
+  async function status() {
+    const { liveActors, caughtUp, share, timers } = runtime.status();
+    const away = absence();
+    return {
+      worker_id: workerId,
+      live_actors: liveActors,
+      caught_up: caughtUp && away === undefined,
+      share,
+      not_serving: notServing() ?? '',
+      readers: runtime.readers().map((reader) => readerMessageOf(reader, away)),
+      timers: {
+        pending: timers.pending,
+        next_due_time: (timers.nextDueAt ?? 0) / 1000,
+        firing: timers.firing,
+        failing: timers.failing,
+        last_error: timers.lastError ?? '',
+      },
+    };
+  }
+
+  async function redrive({ reader = '', stream = '' }: { reader?: string; stream?: string }) {
+    const found = runtime.readers().find(({ name }) => name === reader);
+    if (found === undefined) throw unknownReader('reader', reader, runtime.readers());
+    const { redriven, remaining } = await found.redrive(stream === '' ? undefined : stream);
+    return { applied: redriven, still_parked: remaining };
+  }
+
+  async function rebuild({ projection = '' }: { projection?: string }) {
+    const projections = runtime.readers().filter(({ kind }) => kind === 'projection');
+    if (!projections.some(({ name }) => name === projection)) {
+      throw unknownReader('projection', projection, projections);
+    }
+    await runtime.projector(projection).rebuild();
+    return {};
+  }
+
+  return {
+    node_status: unary(logger, status),
+    redrive: unary(logger, redrive),
+    rebuild: unary(logger, rebuild),
+  };
+}
+
+function readerMessageOf(reader: Reader, away: string | undefined) {
+  const { checkpoint, head, share, caughtUp, behindMs, parked, lastError, rebuild } = reader.status();
+  return {
+    name: reader.name,
+    kind: reader.kind,
+    checkpoint,
+    head,
+    caught_up: caughtUp && away === undefined,
+    behind_seconds: behindMs / 1000,
+    parked,
+    last_error: lastError ?? away ?? '',
+    parked_events: parked === 0 ? [] : reader.parked(PARKED_SHOWN).map(parkedMessageOf),
+    share,
+    rebuild: rebuild && rebuildMessageOf(rebuild),
+  };
+}
+
+function rebuildMessageOf({ share, checkpoint, head, lastError }: RebuildStatus) {
+  return { share, checkpoint, head, last_error: lastError ?? '' };
+}
+
+function parkedMessageOf({ stream, revision, type, position, error, attempts, parkedAt }: ParkedEvent) {
+  return { stream, revision, type, position, error, attempts, parked_time: parkedAt / 1000 };
+}
+
+function unknownReader(what: string, name: string, known: readonly Reader[]): OwlError {
+  return new OwlError(
+    'not_found',
+    `there is no ${what} "${name}"; there are ${known.map((one) => one.name).join(', ')}`,
+  );
+}

@@ -1,0 +1,145 @@
+/**
+ * The leases that this node keeps, and when one of them has run out.
+ *
+ * Guarantees: talent's own silence is not the supervisor's. A lease runs out in time in which this node was listening,
+ * whatever becomes of the wall clock. After anything that held the node up for as long as it is from one heartbeat to the
+ * next, every lease is a full one, since who beat in vain has to find its way back first. A lease that has run out is looked
+ * at again after what had arrived meanwhile was read, and only then `ranOut` is called.
+ */
+
+import type { Clock } from '../base/clock.js';
+import { hearOut, type ListeningTime } from '../base/listening-time.js';
+import type { KeptLease } from './lease-events.js';
+
+export interface Lease {
+  readonly workerId: string;
+  readonly sessionId: string;
+  readonly leaseSeconds: number;
+  /** As the wall clock shows it: milliseconds since the Unix epoch. */
+  readonly expiresAt: number;
+}
+
+/** Points in time are those of the listening time, unless they are shown. */
+export interface HeldLease extends Lease {
+  expiresAt: number;
+  /** A sign of life, or what counts as one. */
+  heardAt: number;
+  /** Of the newest event it rests on. */
+  readonly revision: number;
+  /** When it is to be recorded again that it is kept, for other nodes to know. */
+  renewAt: number;
+  /** Its loss could not be recorded and is tried again then, unless it is heard of. */
+  retryAt: number;
+  /** Set when the history may know better: the next heartbeat looks there instead of only moving `heardAt`. */
+  doubtful: boolean;
+  cancel: () => void;
+}
+
+/** Supervisors beat so often in the length of a lease. */
+export const BEATS_IN_A_LEASE = 3;
+
+export class HeldLeases {
+  private readonly held = new Map<string, HeldLease>();
+  private readonly clock: Clock;
+  private readonly listening: ListeningTime;
+  private readonly ranOut: (lease: HeldLease) => void;
+  private readonly ignoreHoldUps: () => void;
+
+  /** @param ranOut the lease is not held any more by then */
+  constructor(clock: Clock, listening: ListeningTime, ranOut: (lease: HeldLease) => void) {
+    this.clock = clock;
+    this.listening = listening;
+    this.ranOut = ranOut;
+    this.ignoreHoldUps = listening.onHeldUp((heldUpMs) => this.forgive(heldUpMs));
+  }
+
+  get(workerId: string): HeldLease | undefined {
+    return this.held.get(workerId);
+  }
+
+  has(workerId: string): boolean {
+    return this.held.has(workerId);
+  }
+
+  /** A full one from now on. */
+  make(
+    { workerId, sessionId, leaseSeconds }: Omit<KeptLease, 'nodeId'>,
+    revision: number,
+    renewAt: number,
+  ): HeldLease {
+    return {
+      workerId,
+      sessionId,
+      leaseSeconds,
+      expiresAt: this.clock.now() + leaseSeconds * 1000,
+      heardAt: this.listening.now(),
+      revision,
+      renewAt,
+      retryAt: 0,
+      doubtful: false,
+      cancel: () => undefined,
+    };
+  }
+
+  /** In the place of any other of its supervisor. */
+  hold(lease: HeldLease): void {
+    this.release(lease.workerId);
+    this.held.set(lease.workerId, lease);
+    this.watch(lease);
+  }
+
+  /** A sign of life; undefined when that session holds no lease here. */
+  hear(workerId: string, sessionId: string): HeldLease | undefined {
+    const lease = this.held.get(workerId);
+    if (lease?.sessionId !== sessionId) return undefined;
+    this.prolong(lease);
+    return lease;
+  }
+
+  release(workerId: string): void {
+    this.held.get(workerId)?.cancel();
+    this.held.delete(workerId);
+  }
+
+  stop(): void {
+    for (const { cancel } of this.held.values()) cancel();
+    this.held.clear();
+    this.ignoreHoldUps();
+  }
+
+  private prolong(lease: HeldLease): void {
+    lease.heardAt = this.listening.now();
+    lease.expiresAt = this.clock.now() + lease.leaseSeconds * 1000;
+  }
+
+  private forgive(heldUpMs: number): void {
+    for (const lease of this.held.values())
+      if (heldUpMs * BEATS_IN_A_LEASE >= lease.leaseSeconds * 1000) this.prolong(lease);
+  }
+
+  /** Heartbeats only move `heardAt`; the alarm looks again when it finds that it was moved. */
+  private watch(lease: HeldLease): void {
+    lease.cancel = this.listening.after(this.timeLeft(lease), () => {
+      if (!this.goesOn(lease)) void this.lookAgain(lease);
+    });
+  }
+
+  private async lookAgain(lease: HeldLease): Promise<void> {
+    await hearOut();
+    if (this.goesOn(lease)) return;
+    this.held.delete(lease.workerId);
+    this.ranOut(lease);
+  }
+
+  /** Another has its place by now, or it was heard of and is watched as before. */
+  private goesOn(lease: HeldLease): boolean {
+    if (this.held.get(lease.workerId) !== lease) return true;
+    if (this.timeLeft(lease) <= 0) return false;
+    this.watch(lease);
+    return true;
+  }
+
+  private timeLeft({ heardAt, leaseSeconds, retryAt }: HeldLease): number {
+    return Math.max(heardAt + leaseSeconds * 1000, retryAt) - this.listening.now();
+  }
+}

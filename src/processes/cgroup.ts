@@ -1,0 +1,132 @@
+/**
+ * A cgroup for each plotter, where this process may make some: nobody leaves one by changing session, parent or
+ * environment, so whoever is in it belongs to that plot.
+ *
+ * Guarantees: a plot's cgroup is told by its name, which follows from the path of its record, so no other directory is ever
+ * read as one, whatever a record says; where there can't be one, plotters start all the same. The plotter is moved there
+ * right after its start: what it has started within that moment is found by the other means (plot-processes.ts).
+ */
+
+import { createHash } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { messageOf } from '../base/errors.js';
+import { identifyProcess, type ProcessIdentity } from '../base/process-identity.js';
+
+const MEMBERS = 'cgroup.procs';
+
+/** Where this process may make cgroups, or why it may not. */
+export type CgroupPlace =
+  | { readonly directory: string }
+  | { readonly directory: undefined; readonly reason: string };
+
+/**
+ * The cgroup that this process is in itself, if it was given to it (cgroup v2, writable).
+ * @param proc where the kernel tells of processes
+ */
+export function findCgroupPlace(proc = '/proc'): CgroupPlace {
+  try {
+    const own = /^0::(\/.*)$/m.exec(readFileSync(join(proc, 'self/cgroup'), 'utf8'))?.[1];
+    const mount = mountOf(readFileSync(join(proc, 'self/mountinfo'), 'utf8'));
+    if (own === undefined || mount === undefined)
+      return { directory: undefined, reason: 'there is no cgroup v2 here' };
+    if (!isBelow(own, mount.root))
+      return { directory: undefined, reason: `the cgroup ${own} of this process can't be seen from here` };
+    const directory = join(mount.point, own.slice(mount.root === '/' ? 0 : mount.root.length));
+    for (const path of [directory, join(directory, MEMBERS)]) accessSync(path, constants.W_OK);
+    return { directory };
+  } catch (error) {
+    return { directory: undefined, reason: `no cgroup was delegated to owl (${messageOf(error)})` };
+  }
+}
+
+/** Moves a plotter that was just started into a cgroup of its own. @returns its directory; undefined when there can't be one */
+export function enterPlotCgroup(
+  recordPath: string,
+  pid: number,
+  place: CgroupPlace = findCgroupPlace(),
+): string | undefined {
+  if (place.directory === undefined) return undefined;
+  const directory = join(place.directory, nameFor(recordPath));
+  try {
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, MEMBERS), String(pid));
+    return directory;
+  } catch {
+    removePlotCgroup(directory);
+    return undefined;
+  }
+}
+
+/** Where the cgroup of a plot may be. @param recorded as its record has it */
+export function plotCgroups(recordPath: string, recorded: string | undefined): string[] {
+  const name = nameFor(recordPath);
+  const { directory } = findCgroupPlace();
+  const own = directory === undefined ? [] : [join(directory, name)];
+  const isOurs = recorded !== undefined && basename(recorded) === name;
+  return [...new Set(isOurs ? [recorded, ...own] : own)];
+}
+
+/** Every living process in it and below it. None when it is not there. */
+export function processesInCgroup(directory: string): ProcessIdentity[] {
+  try {
+    const members = readFileSync(join(directory, MEMBERS), 'utf8').split('\n').filter(Boolean);
+    const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return [
+      // 0: one that can't be seen from this process' namespace.
+      ...members.flatMap((pid) => (pid === '0' ? [] : (identifyProcess(Number(pid)) ?? []))),
+      ...below.flatMap(({ name }) => processesInCgroup(join(directory, name))),
+    ];
+  } catch {
+    return [];
+  }
+}
+
+/** Stays while somebody is in it. */
+export function removePlotCgroup(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch {
+    // It is not there, or not empty: an empty cgroup takes nothing.
+  }
+}
+
+function nameFor(recordPath: string): string {
+  return `owl-plot-${createHash('sha256').update(recordPath).digest('hex').slice(0, 32)}`;
+}
+
+interface Mount {
+  /** Which part of the hierarchy is mounted. */
+  readonly root: string;
+  readonly point: string;
+}
+
+/** See /proc/PID/mountinfo in proc(5): optional fields end with a lone dash, and the type follows. */
+function mountOf(mountinfo: string): Mount | undefined {
+  for (const line of mountinfo.split('\n')) {
+    const [before = '', after = ''] = line.split(' - ');
+    if (!after.startsWith('cgroup2 ')) continue;
+    const [, , , root, point] = before.split(' ').map(unescaped);
+    if (root !== undefined && point !== undefined) return { root, point };
+  }
+  return undefined;
+}
+
+function unescaped(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_whole, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+}
+
+function isBelow(path: string, root: string): boolean {
+  if (path.split('/').includes('..')) return false;
+  return root === '/' || path === root || path.startsWith(`${root}/`);
+}

@@ -1,0 +1,64 @@
+/** All processes of this machine at one moment, as the kernel lists them: whose child each is, and of which session. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+import type { ProcessIdentity } from '../base/process-identity.js';
+
+/** Places in /proc/PID/stat, counted from 0 behind the name in parentheses; see proc(5). */
+const STATE = 0;
+const PARENT = 1;
+const SESSION = 3;
+const START_TIME = 19;
+
+export interface ListedProcess extends ProcessIdentity {
+  /** Pid of its parent when it was listed. */
+  readonly parent: number;
+  readonly session: number;
+}
+
+export interface ProcessTable {
+  readonly bySession: ReadonlyMap<number, readonly ListedProcess[]>;
+  readonly byParent: ReadonlyMap<number, readonly ListedProcess[]>;
+}
+
+/** Reads all of /proc: once for all plots. Those that have ended and were not reaped are left out. */
+export function readProcesses(): ProcessTable {
+  const bySession = new Map<number, ListedProcess[]>();
+  const byParent = new Map<number, ListedProcess[]>();
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  for (const pid of pids()) {
+    const found = listed(pid, bootId);
+    if (found === undefined) continue;
+    put(bySession, found.session, found);
+    put(byParent, found.parent, found);
+  }
+  return { bySession, byParent };
+}
+
+export function pids(): number[] {
+  return readdirSync('/proc').flatMap((name) => (/^[0-9]+$/.test(name) ? Number(name) : []));
+}
+
+/** Undefined when it has ended. */
+export function sessionOf(pid: number): number | undefined {
+  return listed(pid, '')?.session;
+}
+
+/** One reading of one file, so all of it is of one process. */
+function listed(pid: number, bootId: string): ListedProcess | undefined {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const startTime = fields[START_TIME];
+  if (startTime === undefined || fields[STATE] === 'Z' || fields[STATE] === 'X') return undefined;
+  return { bootId, pid, startTime, parent: Number(fields[PARENT]), session: Number(fields[SESSION]) };
+}
+
+function put(lists: Map<number, ListedProcess[]>, key: number, found: ListedProcess): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [found]);
+  else list.push(found);
+}

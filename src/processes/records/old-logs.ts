@@ -1,0 +1,67 @@
+/**
+ * The logs of plots that are over, of which there would otherwise be more every day.
+ *
+ * Guarantees: a log goes once its plot is settled and nothing was written to it for as long as is configured; nothing but logs
+ * goes, and none while it is not known which plots are settled; what can't be removed is reported and harms nothing else.
+ */
+
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { wait } from '../../base/backoff.js';
+import type { Clock } from '../../base/clock.js';
+import { messageOf, OwlError } from '../../base/errors.js';
+import { LOG_SUFFIX, logsDirectory, readPlotRecords } from './process-record.js';
+
+const DAY_MS = 86_400_000;
+
+export interface OldLogsOptions {
+  /** The supervisor's data directory. Absolute. */
+  readonly data: string;
+  /** How long logs are kept; 0 keeps them for ever. */
+  readonly keepDays: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/** Removes old logs now and every day, until the signal aborts. */
+export async function removeOldLogs(options: OldLogsOptions): Promise<void> {
+  const { keepDays, clock, logger, signal } = options;
+  if (keepDays === 0) return;
+  while (!signal.aborted) {
+    try {
+      const removed = await removeOnce(options);
+      if (removed > 0) logger.info({ removed, keepDays }, 'old plot logs removed');
+    } catch (error) {
+      logger.warn({ reason: messageOf(error) }, 'old plot logs can not be removed; trying again tomorrow');
+    }
+    await wait(clock, DAY_MS, signal);
+  }
+}
+
+/** @returns how many */
+async function removeOnce({ data, keepDays, clock, logger }: OldLogsOptions): Promise<number> {
+  const directory = logsDirectory(data);
+  const names = (await readdir(directory)).filter((name) => name.endsWith(LOG_SUFFIX));
+  // Read after the names: a plot that has begun meanwhile is not among them.
+  const { plots, problems } = readPlotRecords(data);
+  const [problem] = problems;
+  if (problem !== undefined)
+    throw new OwlError('unavailable', `which logs are still needed is not known: ${problem}`);
+  const unsettled = new Set(plots.map(({ record }) => record.log_path));
+  let removed = 0;
+  for (const path of names.map((name) => join(directory, name))) {
+    if (unsettled.has(path)) continue;
+    try {
+      const entry = await stat(path);
+      if (!entry.isFile() || clock.now() - entry.mtimeMs < keepDays * DAY_MS) continue;
+      await rm(path);
+      removed++;
+    } catch (error) {
+      logger.warn({ path, reason: messageOf(error) }, 'an old plot log can not be removed');
+    }
+  }
+  return removed;
+}

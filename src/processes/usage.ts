@@ -1,0 +1,63 @@
+/** What plotters take of the machine, measured now and then. */
+
+import pidusage from 'pidusage';
+import type { Logger } from 'pino';
+import { wait } from '../base/backoff.js';
+import type { Clock } from '../base/clock.js';
+import { messageOf } from '../base/errors.js';
+
+export interface Usage {
+  /** Percent of one core since the measurement before. */
+  readonly cpu: number;
+  /** Bytes in memory. */
+  readonly memory: number;
+}
+
+const MEASURE_EVERY_MS = 10_000;
+/** What the library remembers of a process, an open file each, goes when it was not asked for so long. */
+const REMEMBER_MS = 3 * MEASURE_EVERY_MS;
+
+export interface UsageMeterOptions {
+  /** The processes to measure. */
+  readonly pids: () => readonly number[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+export class UsageMeter {
+  private readonly options: UsageMeterOptions;
+  private measured = new Map<number, Usage>();
+
+  constructor(options: UsageMeterOptions) {
+    this.options = options;
+  }
+
+  /** Undefined before the first measurement and once it has ended. */
+  of(pid: number): Usage | undefined {
+    return this.measured.get(pid);
+  }
+
+  /** Until the signal aborts. */
+  async run(): Promise<void> {
+    const { clock, signal, logger } = this.options;
+    while (!signal.aborted) {
+      await this.measure().catch((error: unknown) =>
+        logger.warn({ reason: messageOf(error) }, 'the use of CPU and memory could not be measured'),
+      );
+      await wait(clock, MEASURE_EVERY_MS, signal);
+    }
+  }
+
+  /** Measures all of them once. */
+  async measure(): Promise<void> {
+    const pids = this.options.pids();
+    const usages = pids.length === 0 ? {} : await pidusage([...pids], { maxage: REMEMBER_MS });
+    this.measured = new Map(
+      Object.entries(usages).flatMap(([pid, usage]) =>
+        // One that has ended meanwhile has none.
+        usage ? [[Number(pid), { cpu: usage.cpu, memory: usage.memory }]] : [],
+      ),
+    );
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * An actor type is a plain object: the category of its streams, its machine, the schemas of its events and, where it
+ * has any, its timers. A new kind of actor is a new object of this shape and no change in the runtime.
+ */
+
+import type { AnyStateMachine, SnapshotFrom } from 'xstate';
+import type { EventSchemas } from '../event-store/event-schema.js';
+import type { JsonObject, RecordedEvent } from '../event-store/event-store.js';
+
+/** An event before it is stored: what machines consume. */
+export interface DomainEvent {
+  readonly type: string;
+  readonly data: JsonObject;
+}
+
+export interface ActorType<M extends AnyStateMachine = AnyStateMachine> {
+  /** First part of the stream names: letters, digits and `_`. */
+  readonly category: string;
+  /** Raise it when the machine changes: snapshots of other versions are thrown away and the stream is replayed. */
+  readonly version: number;
+  /**
+   * Pure: no I/O, no clock, no ids, no invoked actors, no `after` and no delayed events (none survives a restart). An
+   * event it has no transition for is refused.
+   */
+  readonly machine: M;
+  /** Every event type the machine consumes. */
+  readonly events: EventSchemas;
+  readonly timers?: ActorTimers<M>;
+}
+
+/** Durable timers: due times follow from events, and what happens at the time is decided then, from the state. */
+export interface ActorTimers<M extends AnyStateMachine = AnyStateMachine> {
+  /** What an event sets or cancels. Setting a name again moves it. Pure. */
+  on(event: RecordedEvent): readonly TimerChange[];
+  /** The events that follow when a timer is due; none when the state no longer needs it. `now` is ms since the epoch. */
+  due(name: string, snapshot: SnapshotFrom<M>, now: number): readonly DomainEvent[];
+}
+
+export type TimerChange =
+  | { readonly set: string /** Milliseconds since the Unix epoch. */; readonly dueAt: number }
+  | { readonly cancel: string };
+
+export interface Command<M extends AnyStateMachine = AnyStateMachine> {
+  /**
+   * Given by the sender, it makes a retry change nothing and get the first answer. Left out, the id follows from the
+   * content and the revision it was decided at.
+   */
+  readonly id?: string;
+  /** Who asks: kind of peer and address or id. */
+  readonly by?: string;
+  readonly correlationId?: string;
+  /**
+   * Reads the actor's state and answers the events to store: none means that nothing changes. Pure and repeatable: it
+   * runs again when another writer was faster.
+   * @throws OwlError kind `refused` or `not_found` with the reason
+   */
+  decide(snapshot: SnapshotFrom<M>): readonly DomainEvent[];
+}
+
+export interface CommandResult<M extends AnyStateMachine = AnyStateMachine> {
+  /** The actor's last revision after the command; -1 while it has no events. */
+  readonly revision: number;
+  /** Where the command's last event stands; undefined when it changed nothing. Await projections up to here. */
+  readonly position: string | undefined;
+  /** What was stored for this command. Empty when nothing changed, or when this is a retry. */
+  readonly events: readonly RecordedEvent[];
+  /** True when this command id had been carried out before. */
+  readonly duplicate: boolean;
+  readonly snapshot: SnapshotFrom<M>;
+}

@@ -1,0 +1,292 @@
+/**
+ * One live actor: its mailbox, its recovery and the way of its commands.
+ *
+ * Guarantees:
+ * - commands of one actor are decided one after another, each on the state that the ones before it leave behind;
+ * - nothing is answered, not even a refusal, and the visible snapshot does not move before the store has confirmed the
+ *   events it rests on. The machine may be ahead by what is being appended; when that append fails in any way, the
+ *   machine is dropped and rebuilt from its stream before the actor says anything again;
+ * - where others write the same streams, an answer that appends nothing is checked against the stream as well: an append
+ *   finds out by itself that the actor was behind, a refusal doesn't;
+ * - on a conflict it reads what the other writer stored, decides again and appends again, a bounded number of times;
+ * - a command id that was carried out before changes nothing and gets its first answer;
+ * - whatever throws, and wherever, is the answer of the command it belongs to: no other command of the batch fails with it, the
+ *   machine is rebuilt where it may have moved, without the kept snapshot, and the next command is taken.
+ *
+ * Commands that wait while an append is under way are decided together and stored in one append.
+ */
+
+import type { Clock } from '../../base/clock.js';
+import { OwlError, RevisionConflictError } from '../../base/errors.js';
+import type { EventStore, ProposedEvent, RecordedEvent, StreamName } from '../event-store/event-store.js';
+import { type Live, recover } from './actor-recovery.js';
+import type { ActorSnapshots } from './actor-snapshots.js';
+import type { ActorType, Command, CommandResult, DomainEvent } from './actor-type.js';
+import { CommandMemory } from './command-memory.js';
+import type { LiveMachine } from './live-machine.js';
+import { proposedEvents } from './proposed-events.js';
+
+export interface ActorEnvironment {
+  readonly store: EventStore;
+  readonly clock: Clock;
+  readonly snapshots: ActorSnapshots | undefined;
+  readonly limits: ActorLimits;
+  /** Other nodes append to the same streams. */
+  readonly shared: boolean;
+  /** Runs a recovery; limits how many streams are replayed at once. */
+  recovering<T>(work: () => Promise<T>): Promise<T>;
+  /** Called with what was stored, after it was confirmed and before it is answered. */
+  stored(events: readonly RecordedEvent[]): void;
+}
+
+export interface ActorLimits {
+  /** Commands that may wait for one actor. */
+  readonly mailbox: number;
+  /** Commands decided together at the most. */
+  readonly batch: number;
+  /** How often a command is decided again after losing a race. */
+  readonly conflictRetries: number;
+}
+
+/** A command on its way. What was decided changes when it is decided again after a conflict. */
+interface Waiting {
+  readonly command: Command;
+  readonly resolve: (result: CommandResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Decision {
+  readonly waiting: Waiting;
+  readonly events: readonly ProposedEvent[];
+  /** Why not; answered once the state it was decided on is confirmed. */
+  readonly refusal?: unknown;
+}
+
+export class Actor {
+  private readonly mailbox: Waiting[] = [];
+  private readonly carriedOut = new CommandMemory();
+  private readonly type: ActorType;
+  private readonly stream: StreamName;
+  private readonly env: ActorEnvironment;
+  /** When its last command came, in milliseconds since the Unix epoch. */
+  usedAt = 0;
+  private live: Live | undefined;
+  private draining = false;
+  private working = false;
+  /** Commands of one batch are carried out one by one, and this is not the last. */
+  private othersWait = false;
+  /** The store may no longer hold what the machine rests on. */
+  private doubtful = false;
+
+  constructor(type: ActorType, stream: StreamName, env: ActorEnvironment) {
+    this.type = type;
+    this.stream = stream;
+    this.env = env;
+  }
+
+  /** Nothing waits and nothing is under way; true as soon as the last command is being answered. */
+  get idle(): boolean {
+    return !this.working && !this.othersWait && this.mailbox.length === 0;
+  }
+
+  /** @throws OwlError kind `retryable` when the mailbox is full; else whatever `Command.decide` or the store throws */
+  submit(command: Command): Promise<CommandResult> {
+    const { mailbox } = this.env.limits;
+    if (this.mailbox.length >= mailbox) {
+      return Promise.reject(
+        new OwlError(
+          'retryable',
+          `${this.stream} has ${mailbox} commands waiting; send this one again later`,
+        ),
+      );
+    }
+    this.usedAt = this.env.clock.monotonic();
+    return new Promise((resolve, reject) => {
+      this.mailbox.push({ command, resolve, reject });
+      if (!this.draining) void this.drain();
+    });
+  }
+
+  /** Lets go of the machine, keeping a snapshot of it. Only for an idle actor. Never throws. */
+  passivate(): void {
+    const { live } = this;
+    if (live === undefined) return;
+    const { revision, eventId, machine } = live;
+    const take = () => ({
+      revision,
+      eventId,
+      machineVersion: this.type.version,
+      state: machine.persisted(),
+      commands: this.carriedOut.entries(),
+    });
+    if (!this.doubtful) this.env.snapshots?.keep(this.stream, take);
+    this.drop();
+  }
+
+  /** Before it carries out another command it reads its stream anew. */
+  doubt(): void {
+    this.doubtful = true;
+  }
+
+  /** Never rejects: nobody waits for it. */
+  private async drain(): Promise<void> {
+    this.draining = true;
+    while (this.mailbox.length > 0) {
+      const commands = this.mailbox.splice(0, this.env.limits.batch);
+      try {
+        await this.carryOut(commands);
+      } catch (error) {
+        this.fail(commands, error);
+      }
+    }
+    this.draining = false;
+  }
+
+  /** Rule 1 of the architecture, top to bottom: recover, decide, append, and only then move and answer. */
+  private async carryOut(commands: readonly Waiting[]): Promise<void> {
+    for (let conflicts = 0; ; conflicts++) {
+      this.working = true;
+      if (this.doubtful) this.drop();
+      try {
+        const checks = this.env.shared && this.live !== undefined;
+        const live = this.live ?? (await this.recover());
+        const decisions = this.decideAll(live, commands);
+        const events = decisions.flatMap((decision) => decision.events);
+        if (checks && events.length === 0 && (await this.isBehind(live))) {
+          this.drop();
+          continue;
+        }
+        const stored = events.length === 0 ? [] : await this.append(live, events);
+        this.working = false;
+        this.answer(live, decisions, stored);
+        return;
+      } catch (error) {
+        this.drop();
+        if (error instanceof RevisionConflictError && conflicts < this.env.limits.conflictRetries) continue;
+        // One command that can't be decided or stored must not fail those that came with it.
+        if (commands.length > 1 && isOfOneCommand(error)) {
+          for (const [index, one] of commands.entries()) {
+            this.othersWait = index < commands.length - 1;
+            await this.carryOut([one]);
+          }
+          return;
+        }
+        this.fail(commands, error);
+        return;
+      }
+    }
+  }
+
+  private fail(commands: readonly Waiting[], error: unknown): void {
+    this.working = false;
+    if (!(error instanceof OwlError)) this.distrust();
+    for (const { reject } of commands) reject(error);
+    this.drop();
+  }
+
+  /** What it was restored from may be the reason. */
+  private distrust(): void {
+    this.env.snapshots?.discard(this.stream);
+    this.doubt();
+  }
+
+  private recover(): Promise<Live> {
+    const { type, stream, carriedOut } = this;
+    const { store, snapshots } = this.env;
+    return this.env.recovering(async () => {
+      this.live = await recover({ type, stream, store, snapshots, carriedOut });
+      return this.live;
+    });
+  }
+
+  private async isBehind(live: Live): Promise<boolean> {
+    const newest = this.env.store.readStream(this.stream, { direction: 'backwards', limit: 1 });
+    for await (const { revision, id } of newest) return revision !== live.revision || id !== live.eventId;
+    return live.revision >= 0;
+  }
+
+  /** @throws what is no answer to a command: the machine may have moved by events that nobody stores */
+  private decideAll(live: Live, commands: readonly Waiting[]): Decision[] {
+    const named = new Set<string>();
+    let revision = live.revision;
+    return commands.map((waiting) => {
+      const { id } = waiting.command;
+      if (id !== undefined && (named.has(id) || this.carriedOut.get(id) !== undefined)) {
+        return { waiting, events: [] };
+      }
+      const decision = this.decide(live.machine, waiting, revision);
+      revision += decision.events.length;
+      if (id !== undefined && decision.events.length > 0) named.add(id);
+      return decision;
+    });
+  }
+
+  private decide(machine: LiveMachine, waiting: Waiting, revision: number): Decision {
+    const { command } = waiting;
+    const { stream } = this;
+    const schemas = this.type.events;
+    let events: readonly DomainEvent[];
+    let proposed: readonly ProposedEvent[];
+    try {
+      events = command.decide(machine.snapshot);
+      const now = this.env.clock.now();
+      proposed = proposedEvents({ command, events, stream, revision, schemas, now });
+    } catch (refusal) {
+      // The machine stands where it stood; but what nobody foresaw may come of what it holds.
+      if (!(refusal instanceof OwlError)) this.distrust();
+      return { waiting, events: [], refusal };
+    }
+    try {
+      machine.take(events);
+      return { waiting, events: proposed };
+    } catch (refusal) {
+      if (!(refusal instanceof OwlError)) throw refusal;
+      return { waiting, events: [], refusal };
+    }
+  }
+
+  private async append(live: Live, events: readonly ProposedEvent[]): Promise<readonly RecordedEvent[]> {
+    const expected = live.revision < 0 ? 'noStream' : live.revision;
+    const appended = await this.env.store.append(this.stream, expected, events);
+    live.revision = appended.revision;
+    live.eventId = appended.events.at(-1)?.id ?? live.eventId;
+    for (const event of appended.events) this.carriedOut.remember(event);
+    this.env.stored(appended.events);
+    return appended.events;
+  }
+
+  private answer(live: Live, decisions: readonly Decision[], stored: readonly RecordedEvent[]): void {
+    const { snapshot } = live.machine;
+    let from = 0;
+    for (const { waiting, events: proposed, refusal } of decisions) {
+      if (refusal !== undefined) {
+        waiting.reject(refusal);
+        continue;
+      }
+      const events = stored.slice(from, from + proposed.length);
+      from += proposed.length;
+      const { id } = waiting.command;
+      const first = events.length > 0 || id === undefined ? undefined : this.carriedOut.get(id);
+      const last = first ?? events.at(-1);
+      waiting.resolve({
+        revision: last?.revision ?? live.revision,
+        position: last?.position,
+        events,
+        duplicate: first !== undefined,
+        snapshot,
+      });
+    }
+  }
+
+  private drop(): void {
+    const machine = this.live?.machine;
+    this.live = undefined;
+    this.doubtful = false;
+    machine?.stop();
+  }
+}
+
+/** An outage or a lost race is everyone's; what doesn't fit its schema, and what nobody foresaw, came with one of them. */
+function isOfOneCommand(error: unknown): boolean {
+  return !(error instanceof OwlError) || error.kind === 'invalid';
+}

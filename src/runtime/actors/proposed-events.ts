@@ -1,0 +1,41 @@
+/**
+ * What a command has decided, as events to append. Pure.
+ *
+ * Guarantee: the same decision at the same revision gives the same ids, so a store knows one that comes again.
+ */
+
+import type { EventSchemas } from '../event-store/event-schema.js';
+import type { ProposedEvent, StreamName } from '../event-store/event-store.js';
+import { contentCommandId, eventIdOf } from '../event-store/ids.js';
+import type { Command, DomainEvent } from './actor-type.js';
+
+export interface DecidedEvents {
+  readonly command: Command;
+  readonly events: readonly DomainEvent[];
+  readonly stream: StreamName;
+  /** That it was decided at. */
+  readonly revision: number;
+  readonly schemas: EventSchemas;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
+}
+
+export function proposedEvents(decided: DecidedEvents): ProposedEvent[] {
+  const { command, events, stream, revision, schemas, now } = decided;
+  if (events.length === 0) return [];
+  const commandId = command.id ?? contentCommandId(stream, revision, events);
+  const metadata = {
+    time: now,
+    $correlationId: command.correlationId ?? commandId,
+    $causationId: commandId,
+    ...(command.id === undefined ? {} : { commandId }),
+    ...(command.by === undefined ? {} : { by: command.by }),
+  };
+  return events.map(({ type, data }, index) => ({
+    id: eventIdOf(commandId, stream, index),
+    type,
+    version: schemas[type]?.version ?? 1,
+    data,
+    metadata,
+  }));
+}

@@ -1,0 +1,50 @@
+/**
+ * Ids that follow from what they name, so that a retry makes the same ones again (rule 3 of the architecture).
+ *
+ * Guarantees: equal inputs give equal ids on every node and in every release; different inputs give different ids as
+ * surely as SHA-1 tells them apart. Nothing here protects against someone who constructs collisions on purpose.
+ */
+
+import { hash } from 'node:crypto';
+import type { JsonObject, StreamName } from './event-store.js';
+
+/** Set before everything that is hashed, one per kind of id. Changing one changes every id it ever made. */
+const EVENT_NAMESPACE = 'owl/event-id/1';
+const CONTENT_COMMAND_NAMESPACE = 'owl/content-command-id/1';
+
+/**
+ * The id of a command's event: a UUID made in the way of version 5.
+ * @param index 0-based, among the events that the command appends to the stream
+ */
+export function eventIdOf(commandId: string, stream: StreamName, index: number): string {
+  // The stream's length keeps apart what would read the same when joined; the command id ends the text.
+  return uuidOf(`${EVENT_NAMESPACE}/${index}/${stream.length}/${stream}/${commandId}`);
+}
+
+/**
+ * The id of a command that came without one. It is the same command only if it decides the same events at the same
+ * revision. The content is its JSON as it stands: data with the same fields in another order is another content. That
+ * is exact enough, because a command that is decided again builds its data the same way.
+ * @param revision of the stream's last event when it was decided; -1 for none
+ */
+export function contentCommandId(
+  stream: StreamName,
+  revision: number,
+  events: readonly { readonly type: string; readonly data: JsonObject }[],
+): string {
+  const content = events.map(({ type, data }) => [type, data]);
+  return uuidOf(`${CONTENT_COMMAND_NAMESPACE}/${JSON.stringify([stream, revision, content])}`);
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Lower case only: ids are compared as texts. */
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+function uuidOf(name: string): string {
+  const hex = hash('sha1', name, 'hex');
+  const variant = '89ab'[Number.parseInt(hex.charAt(16), 16) & 3];
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}

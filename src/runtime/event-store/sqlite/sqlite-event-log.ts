@@ -1,0 +1,309 @@
+/**
+ * Events in SQLite tables: the statements behind the event store, one call at a time. It knows no promises, no groups and
+ * no subscribers. `append` must run inside a transaction of the same database.
+ *
+ * Guarantees: an append that throws has written nothing of its own; a stream's revisions and the store's positions have no
+ * holes, because both are counted inside the transaction and events are never deleted.
+ *
+ * Measured on two shared cores: 12 µs for an append of one event. A unique index on the random event ids would dirty one
+ * page per event, so there is none, and idempotency is decided from the stream itself.
+ */
+
+import { OwlError, RevisionConflictError } from '../../../base/errors.js';
+import { type Database, numberIn, type Statement, textIn } from '../../../base/sqlite.js';
+import type { EncodedEvent } from '../append-check.js';
+import {
+  type AppendResult,
+  categoryOf,
+  type EventPlace,
+  type ExpectedRevision,
+  type RecordedEvent,
+  type StreamName,
+} from '../event-store.js';
+import {
+  bytesOf,
+  decodeEvent,
+  decodeEvents,
+  EVENT_COLUMNS,
+  formatPosition,
+  numberOf,
+} from './sqlite-event-rows.js';
+
+/** For `any` and `streamExists`, a repeated append is recognised among so many of the stream's newest events. */
+export const DUPLICATE_WINDOW = 512;
+
+/** Raise it when the tables change, and bring older files along. */
+const TABLES_VERSION = 1;
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS streams (
+    no INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    category TEXT NOT NULL,
+    revision INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS events (
+    position INTEGER PRIMARY KEY,
+    stream_no INTEGER NOT NULL REFERENCES streams (no),
+    revision INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    type TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    data TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    UNIQUE (stream_no, revision)
+  ) STRICT;
+  PRAGMA user_version = ${TABLES_VERSION};`;
+
+/** CROSS JOIN keeps SQLite from starting at the streams: events are wanted in order of position. */
+const EVENTS_IN_ORDER = `SELECT ${EVENT_COLUMNS} FROM events AS e CROSS JOIN streams AS s ON s.no = e.stream_no
+  WHERE e.position > ? AND e.position <= ?`;
+const EVENTS_OF_STREAM = `SELECT ${EVENT_COLUMNS} FROM events AS e CROSS JOIN streams AS s ON s.no = e.stream_no
+  WHERE e.stream_no = ? AND e.revision BETWEEN ? AND ? ORDER BY e.revision`;
+
+/** Positions looked at in one go: what bounds the time a filter that matches nothing holds up the event loop. */
+const WINDOW = 2_048;
+
+interface Stream {
+  readonly no: number;
+  readonly revision: number;
+}
+
+export class SqliteEventLog {
+  private readonly selectHead: Statement;
+  private readonly selectId: Statement;
+  private readonly selectStream: Statement;
+  private readonly selectRevision: Statement;
+  private readonly insertStream: Statement;
+  private readonly moveStream: Statement;
+  private readonly insertEvent: Statement;
+  private readonly selectIds: Statement;
+  private readonly selectForwards: Statement;
+  private readonly selectBackwards: Statement;
+  private readonly selectAll: Statement;
+  private readonly selectCategories: Statement;
+
+  /**
+   * @param mayBeNew tables are made where there are none
+   * @throws OwlError kind `invalid` when the file was made by a newer version of owl, `refused` when it lacks tables
+   */
+  constructor(db: Database, mayBeNew = true) {
+    createTables(db, mayBeNew);
+    this.selectHead = db.prepare('SELECT coalesce(max(position), 0) AS head FROM events');
+    this.selectId = db.prepare(
+      `SELECT 1 FROM events AS e JOIN streams AS s ON s.no = e.stream_no
+       WHERE e.position = ? AND s.name = ? AND e.revision = ? AND e.id = ?`,
+    );
+    this.selectStream = db.prepare('SELECT no, revision FROM streams WHERE name = ?');
+    this.selectRevision = db.prepare(
+      'SELECT revision FROM events WHERE stream_no = ? AND position <= ? ORDER BY revision DESC LIMIT 1',
+    );
+    this.insertStream = db.prepare(
+      'INSERT INTO streams (name, category, revision) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING no',
+    );
+    this.moveStream = db.prepare(
+      'UPDATE streams SET revision = ? WHERE name = ? AND revision = ? RETURNING no',
+    );
+    this.insertEvent = db.prepare(
+      'INSERT INTO events (position, stream_no, revision, id, type, version, data, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+    );
+    this.selectIds = db.prepare(
+      `SELECT revision, lower(hex(id)) AS id FROM events
+       WHERE stream_no = ? AND revision > ? AND lower(hex(id)) IN (SELECT value FROM json_each(?)) ORDER BY revision`,
+    );
+    this.selectForwards = db.prepare(`${EVENTS_OF_STREAM} LIMIT ?`);
+    this.selectBackwards = db.prepare(`${EVENTS_OF_STREAM} DESC LIMIT ?`);
+    this.selectAll = db.prepare(`${EVENTS_IN_ORDER} ORDER BY e.position LIMIT ?`);
+    this.selectCategories = db.prepare(
+      `${EVENTS_IN_ORDER} AND s.category IN (SELECT value FROM json_each(?)) ORDER BY e.position LIMIT ?`,
+    );
+  }
+
+  /** The position of the last event, 0 while there is none. */
+  head(): number {
+    const row = this.selectHead.get();
+    return row === undefined ? 0 : numberIn(row, 'head');
+  }
+
+  /** Whether this event is at its position, whatever it holds, and that is not beyond `end`. */
+  holds({ position, stream, revision, id }: EventPlace, end: number): boolean {
+    const at = numberOf(position);
+    return (
+      at !== undefined && at <= end && this.selectId.get(at, stream, revision, bytesOf(id)) !== undefined
+    );
+  }
+
+  /** The revision of the stream's last event up to a position, -1 where it has none. */
+  revisionAt(stream: StreamName, position: number): number {
+    const found = this.find(stream);
+    // Asked afterwards, so nothing of this stream came in between.
+    if (found !== undefined && this.head() <= position) return found.revision;
+    const row = found && this.selectRevision.get(found.no, position);
+    return row === undefined ? -1 : numberIn(row, 'revision');
+  }
+
+  /**
+   * Writes the events of one append behind position `head`, or recognises them as already there.
+   * @throws RevisionConflictError or OwlError kind `conflict`; nothing was written
+   */
+  append(
+    stream: StreamName,
+    expected: ExpectedRevision,
+    events: readonly EncodedEvent[],
+    head: number,
+  ): AppendResult {
+    if (expected === 'any' || expected === 'streamExists') {
+      return this.appendAnywhere(stream, expected, events, head);
+    }
+    const before = expected === 'noStream' ? -1 : expected;
+    const no = this.claim(stream, before, events.length);
+    if (no !== undefined) return this.write(no, stream, before, events, head);
+
+    const found = this.find(stream);
+    const there = found === undefined ? [] : this.eventsAt(found, before + 1, events.length);
+    if (events.every(({ event }, i) => event.id === there[i]?.id)) {
+      return duplicateOf(there);
+    }
+    throw new RevisionConflictError(stream, expected, found?.revision ?? null);
+  }
+
+  /** A batch of the stream's events between two revisions, inclusive; empty when there is none. */
+  readStream(
+    stream: StreamName,
+    lowest: number,
+    highest: number,
+    direction: 'forwards' | 'backwards',
+    limit: number,
+  ): RecordedEvent[] {
+    const found = this.find(stream);
+    if (found === undefined) return [];
+    const select = direction === 'forwards' ? this.selectForwards : this.selectBackwards;
+    return decodeEvents(select.iterate(found.no, lowest, highest, limit), limit).events;
+  }
+
+  /** A batch of the events between two positions, and how far it looked for them. */
+  readAll(
+    after: number,
+    upTo: number,
+    categories: readonly string[] | undefined,
+    limit: number,
+  ): { readonly events: RecordedEvent[]; readonly upTo: number } {
+    const end = Math.min(upTo, after + WINDOW);
+    const rows =
+      categories === undefined
+        ? this.selectAll.iterate(after, end, limit)
+        : this.selectCategories.iterate(after, end, JSON.stringify(categories), limit);
+    const { events, cut, lastPosition } = decodeEvents(rows, limit);
+    return { events, upTo: cut ? lastPosition : end };
+  }
+
+  private appendAnywhere(
+    stream: StreamName,
+    expected: 'any' | 'streamExists',
+    events: readonly EncodedEvent[],
+    head: number,
+  ): AppendResult {
+    const found = this.find(stream);
+    if (found === undefined && expected === 'streamExists') {
+      throw new RevisionConflictError(stream, expected, null);
+    }
+    const there = found === undefined ? [] : this.recognise(stream, found, events);
+    if (there.length > 0) return duplicateOf(there);
+    const before = found?.revision ?? -1;
+    const no = this.claim(stream, before, events.length);
+    if (no === undefined) throw new TypeError(`${stream} moved within a transaction`);
+    return this.write(no, stream, before, events, head);
+  }
+
+  /** Moves the stream on by `count` events if it is at `before` (-1: if there is none), and answers its number. */
+  private claim(stream: StreamName, before: number, count: number): number | undefined {
+    const row =
+      before < 0
+        ? this.insertStream.get(stream, categoryOf(stream), count - 1)
+        : this.moveStream.get(before + count, stream, before);
+    return row === undefined ? undefined : numberIn(row, 'no');
+  }
+
+  private write(
+    no: number,
+    stream: StreamName,
+    before: number,
+    encoded: readonly EncodedEvent[],
+    head: number,
+  ): AppendResult {
+    const events: RecordedEvent[] = [];
+    let revision = before;
+    let at = head;
+    for (const { event, data, metadata } of encoded) {
+      revision++;
+      at++;
+      this.insertEvent.run(at, no, revision, bytesOf(event.id), event.type, event.version, data, metadata);
+      events.push({
+        position: formatPosition(at),
+        stream,
+        revision,
+        id: event.id,
+        type: event.type,
+        version: event.version,
+        data: event.data,
+        metadata: event.metadata,
+      });
+    }
+    return { revision, position: formatPosition(at), events, duplicate: false };
+  }
+
+  /**
+   * The stored events that an append repeats, none when all its events are new.
+   * @throws OwlError kind `conflict` when only some of them are there, or in another order
+   */
+  private recognise(
+    stream: StreamName,
+    found: Stream,
+    events: readonly EncodedEvent[],
+  ): readonly RecordedEvent[] {
+    const ids = events.map(({ event }) => event.id.replaceAll('-', ''));
+    const rows = this.selectIds.all(found.no, found.revision - DUPLICATE_WINDOW, JSON.stringify(ids));
+    const [first] = rows;
+    if (first === undefined) return [];
+    const from = numberIn(first, 'revision');
+    const inOrder = rows.every(
+      (row, i) => numberIn(row, 'revision') === from + i && textIn(row, 'id') === ids[i],
+    );
+    if (inOrder && rows.length === ids.length) return this.eventsAt(found, from, ids.length);
+    throw new OwlError(
+      'conflict',
+      `stream ${stream} already holds some of these events, but not all in this order; read it and decide again`,
+    );
+  }
+
+  private eventsAt(found: Stream, from: number, count: number): RecordedEvent[] {
+    const rows = this.selectForwards.all(found.no, from, from + count - 1, count);
+    return rows.map(decodeEvent);
+  }
+
+  private find(stream: StreamName): Stream | undefined {
+    const row = this.selectStream.get(stream);
+    return row && { no: numberIn(row, 'no'), revision: numberIn(row, 'revision') };
+  }
+}
+
+function createTables(db: Database, mayBeNew: boolean): void {
+  const version = db.prepare('PRAGMA user_version');
+  db.transaction(() => {
+    const row = version.get();
+    const found = row === undefined ? 0 : numberIn(row, 'user_version');
+    if (found > TABLES_VERSION) {
+      throw new OwlError(
+        'invalid',
+        `${db.path} was made by a newer version of owl (tables ${found}, this one knows ${TABLES_VERSION}); update owl`,
+      );
+    }
+    if (found === 0 && !mayBeNew) throw new OwlError('refused', `${db.path} holds no events of owl`);
+    if (found < TABLES_VERSION) db.exec(TABLES);
+  });
+}
+
+function duplicateOf(events: readonly RecordedEvent[]): AppendResult {
+  const last = events.at(-1);
+  if (last === undefined) throw new TypeError('an append has at least one event');
+  return { revision: last.revision, position: last.position, events, duplicate: true };
+}

@@ -1,0 +1,81 @@
+/**
+ * A reactor answers events with commands: a durable subscription whose checkpoint moves once they are acknowledged.
+ *
+ * Guarantees: every event is reacted to at least once, and since the commands' ids follow from reactor, event and place,
+ * a crash between command and checkpoint, or a second node with the same reactor, changes nothing twice; events of one
+ * stream are reacted to in order, and not before the commands of the one before were acknowledged.
+ *
+ * A node that is new to a store reacts to all its history, and so does one whose store was restored from a backup. So `react` and
+ * `decide` have to judge by how things stand, and to let an old event be that nothing follows from any more.
+ */
+
+import type { AnyStateMachine } from 'xstate';
+import type { ActorType, Command, CommandResult } from '../actors/actor-type.js';
+import type { RecordedEvent } from '../event-store/event-store.js';
+
+/** Carries out commands: the actor system, or whatever stands in for it. */
+export interface CommandExecutor {
+  execute<M extends AnyStateMachine>(
+    type: ActorType<M>,
+    id: string,
+    command: Command<M>,
+  ): Promise<CommandResult<M>>;
+}
+
+export interface Reactor {
+  /** Names the checkpoint and is part of the command ids: a reactor of another name reacts to everything anew. */
+  readonly name: string;
+  /** Only events of these categories reach `react`. */
+  readonly categories: readonly string[];
+  /** Where a new reactor begins; decided and stored at its first start. Default `beginning`, the store's first event. */
+  readonly startFrom?: 'beginning' | 'now';
+  /**
+   * What follows from an event. It may be asked again for the same event; the first answer that was carried out counts.
+   * Throwing makes it asked again a few times and then parks the event; a transient OwlError is asked again without end.
+   */
+  react(
+    event: RecordedEvent,
+    context: ReactorContext,
+  ): readonly ReactorCommand[] | Promise<readonly ReactorCommand[]>;
+}
+
+export interface ReactorContext {
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
+  /** Aborts when the reactor is stopped. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A command and whom it is for; `commandTo` makes one. Left out, its id follows from reactor, event and place, its
+ * conversation goes on from the event's, and `by` names the reactor.
+ */
+export interface ReactorCommand {
+  readonly type: ActorType;
+  readonly id: string;
+  readonly command: Command;
+}
+
+/** Checks the command against the type it is for. */
+export function commandTo<M extends AnyStateMachine>(
+  type: ActorType<M>,
+  id: string,
+  command: Command<M>,
+): ReactorCommand {
+  return { type, id, command };
+}
+
+/** The command as it is sent: the event that caused it can be read from its id, and so from `$causationId`. */
+export function completeCommand(
+  reactor: string,
+  event: RecordedEvent,
+  index: number,
+  command: Command,
+): Command {
+  return {
+    id: command.id ?? `reactor:${reactor}/${event.id}/${index}`,
+    by: command.by ?? `reactor:${reactor}`,
+    correlationId: command.correlationId ?? event.metadata.$correlationId,
+    decide: (snapshot) => command.decide(snapshot),
+  };
+}

@@ -1,0 +1,302 @@
+/**
+ * How far each reader of the event store got, in the database of its read models, so that rows and checkpoint move in
+ * one transaction.
+ *
+ * Guarantees: a checkpoint moves only from the position its reader believes it to be at. Of two readers with one name
+ * exactly one moves it; the other gets a `CheckpointMovedError`, reads it again and goes on from there. With the position
+ * moves the last event that was taken, by which `KnownHistory` finds out whether the store still is the one that was read.
+ */
+
+import type { Clock } from '../../base/clock.js';
+import { OwlError } from '../../base/errors.js';
+import { type Database, numberIn, type SqlRow, type SqlValue, textIn } from '../../base/sqlite.js';
+import {
+  CUT_OFF,
+  type EventPlace,
+  type Position,
+  type RecordedEvent,
+  START,
+} from '../event-store/event-store.js';
+
+export interface Checkpoint {
+  /** Version of the logic that came this far; `LOST` when what it has taken is no longer in the store. */
+  readonly version: number;
+  readonly position: Position;
+  /** The last event that was taken; undefined when it isn't known. */
+  readonly last?: EventPlace | 'none' | undefined;
+  /** Where a reader began that does not begin at the start. */
+  readonly began?: Position | undefined;
+}
+
+/** No logic has this version, so whatever stands at it is made anew. */
+export const LOST = -1;
+
+/** Another reader of the same name was faster. Whatever the transaction did must be rolled back. */
+export class CheckpointMovedError extends OwlError {
+  override readonly name = 'CheckpointMovedError';
+
+  constructor(reader: string, expected: Position) {
+    super(
+      'conflict',
+      `checkpoint ${reader} is no longer at '${expected}': another reader moved it; read it again`,
+    );
+  }
+}
+
+/** What the reader has taken is no longer in the store: it has to begin anew. */
+export class LostHistoryError extends OwlError {
+  override readonly name = 'LostHistoryError';
+
+  constructor(reader: string) {
+    super(
+      'unavailable',
+      `the event store no longer holds what ${reader} rests on; it begins anew, ask again later`,
+    );
+  }
+}
+
+export class Checkpoints {
+  private readonly selectOne;
+  private readonly selectNewest;
+  private readonly upsert;
+  private readonly insert;
+  private readonly update;
+  private readonly updateWithLast;
+  private readonly updateVersions;
+  private readonly deleteOne;
+
+  constructor(db: Database) {
+    createTable(db);
+    this.selectOne = db.prepare('SELECT * FROM checkpoints WHERE reader = ?');
+    this.selectNewest = db.prepare(
+      `SELECT * FROM checkpoints WHERE version <> ${LOST} AND last_position > ''
+       ORDER BY last_position DESC LIMIT 1`,
+    );
+    this.upsert = db.prepare(
+      `${INSERT} ON CONFLICT (reader) DO UPDATE SET
+         version = excluded.version, position = excluded.position, last_position = excluded.last_position,
+         last_stream = excluded.last_stream, last_revision = excluded.last_revision, last_id = excluded.last_id`,
+    );
+    this.insert = db.prepare(`${INSERT} ON CONFLICT (reader) DO NOTHING`);
+    this.update = db.prepare(`UPDATE checkpoints SET position = ? ${WHERE_IT_STANDS}`);
+    this.updateWithLast = db.prepare(
+      `UPDATE checkpoints SET position = ?, last_position = ?, last_stream = ?, last_revision = ?, last_id = ?
+       ${WHERE_IT_STANDS}`,
+    );
+    this.updateVersions = db.prepare(`UPDATE checkpoints SET version = ${LOST}`);
+    this.deleteOne = db.prepare('DELETE FROM checkpoints WHERE reader = ?');
+  }
+
+  read(reader: string): Checkpoint | undefined {
+    const row = this.selectOne.get(reader);
+    return row === undefined ? undefined : checkpointOf(row);
+  }
+
+  /** The newest event that any reader has taken, and which one. */
+  newest(): { readonly reader: string; readonly last: EventPlace } | undefined {
+    const row = this.selectNewest.get();
+    return row === undefined ? undefined : { reader: textIn(row, 'reader'), last: knownEventOf(row) };
+  }
+
+  /** Leaves alone where the reader began. */
+  put(reader: string, checkpoint: Checkpoint): void {
+    this.upsert.run(...valuesOf(reader, checkpoint));
+  }
+
+  /** Leaves a checkpoint alone that is already there. */
+  putFirst(reader: string, checkpoint: Checkpoint): void {
+    this.insert.run(...valuesOf(reader, checkpoint));
+  }
+
+  /**
+   * @param last the last event that was taken on the way, if there was one
+   * @throws CheckpointMovedError unless it stands at `from`
+   */
+  move(reader: string, from: Checkpoint, to: Position, last?: EventPlace): void {
+    const standing = [reader, from.version, from.position];
+    const { changes } =
+      last === undefined
+        ? this.update.run(to, ...standing)
+        : this.updateWithLast.run(to, last.position, last.stream, last.revision, last.id, ...standing);
+    if (changes !== 1) throw new CheckpointMovedError(reader, from.position);
+  }
+
+  /** Every reader has to begin anew: none of them can `move` any more. */
+  loseAll(): void {
+    this.updateVersions.run();
+  }
+
+  remove(reader: string): void {
+    this.deleteOne.run(reader);
+  }
+}
+
+/** The last of these events that a store can be asked for. */
+export function lastOf(events: readonly RecordedEvent[]): EventPlace | undefined {
+  return events.findLast(({ type }) => type !== CUT_OFF);
+}
+
+/** Everything that the reader has taken lies up to here; behind it nothing was of interest. */
+export function takenUpTo({ last, position }: Checkpoint): Position {
+  if (last === undefined) return position;
+  return last === 'none' ? START : last.position;
+}
+
+const INSERT = `INSERT INTO checkpoints
+  (reader, version, position, last_position, last_stream, last_revision, last_id, began) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+const WHERE_IT_STANDS = 'WHERE reader = ? AND version = ? AND position = ?';
+/** Those that older databases lack. */
+const LATER_COLUMNS = [
+  'last_position TEXT',
+  'last_stream TEXT',
+  'last_revision INTEGER',
+  'last_id TEXT',
+  'began TEXT',
+];
+
+function createTable(db: Database): void {
+  if (columnsOf(db).includes('last_position')) return;
+  db.transaction(() => {
+    const columns = columnsOf(db);
+    if (columns.length === 0) {
+      db.exec(
+        `CREATE TABLE checkpoints (
+           reader TEXT PRIMARY KEY,
+           version INTEGER NOT NULL,
+           position TEXT NOT NULL,
+           ${LATER_COLUMNS.join(', ')}
+         ) STRICT, WITHOUT ROWID`,
+      );
+    } else if (!columns.includes('last_position')) {
+      for (const column of LATER_COLUMNS) db.exec(`ALTER TABLE checkpoints ADD COLUMN ${column}`);
+    }
+  });
+}
+
+function columnsOf(db: Database): unknown[] {
+  return db
+    .prepare('PRAGMA table_info(checkpoints)')
+    .all()
+    .map((column) => column['name']);
+}
+
+/** The start stands for no event, NULL for one that isn't known. */
+function valuesOf(reader: string, { version, position, last, began }: Checkpoint): SqlValue[] {
+  const known = typeof last === 'object' ? last : undefined;
+  const lastPosition = last === 'none' ? START : (known?.position ?? null);
+  return [
+    reader,
+    version,
+    position,
+    lastPosition,
+    known?.stream ?? null,
+    known?.revision ?? null,
+    known?.id ?? null,
+    began ?? null,
+  ];
+}
+
+function checkpointOf(row: SqlRow): Checkpoint {
+  const lastPosition = row['last_position'];
+  return {
+    version: numberIn(row, 'version'),
+    position: textIn(row, 'position'),
+    last: lastPosition === null ? undefined : lastPosition === START ? 'none' : knownEventOf(row),
+    began: row['began'] === null ? undefined : textIn(row, 'began'),
+  };
+}
+
+function knownEventOf(row: SqlRow): EventPlace {
+  return {
+    position: textIn(row, 'last_position'),
+    stream: textIn(row, 'last_stream'),
+    revision: numberIn(row, 'last_revision'),
+    id: textIn(row, 'last_id'),
+  };
+}
+
+export interface CursorOptions {
+  readonly checkpoints: Checkpoints;
+  readonly reader: string;
+  readonly version: number;
+  readonly clock: Clock;
+  /** A checkpoint that moves over nothing of interest is written at most this often. Milliseconds, default 5000. */
+  readonly restMs?: number | undefined;
+}
+
+/** One reader's own view of its checkpoint. */
+export class Cursor {
+  private readonly checkpoints: Checkpoints;
+  private readonly reader: string;
+  private readonly clock: Clock;
+  private readonly restMs: number;
+  private at: Checkpoint;
+  private restedAt: number;
+
+  constructor(options: CursorOptions) {
+    this.checkpoints = options.checkpoints;
+    this.reader = options.reader;
+    this.clock = options.clock;
+    this.restMs = options.restMs ?? 5000;
+    this.at = { version: options.version, position: START };
+    this.restedAt = options.clock.monotonic();
+  }
+
+  /** The position in the database, as this reader last wrote or read it. */
+  get position(): Position {
+    return this.at.position;
+  }
+
+  /** @throws OwlError kind `unavailable` when the checkpoint is gone or belongs to another version of the logic */
+  load(): void {
+    const saved = this.checkpoints.read(this.reader);
+    if (saved === undefined) {
+      throw new OwlError(
+        'unavailable',
+        `checkpoint ${this.reader} is gone from the database; start its reader again`,
+      );
+    }
+    if (saved.version === LOST) throw new LostHistoryError(this.reader);
+    if (saved.version !== this.at.version) {
+      throw new OwlError(
+        'unavailable',
+        `${this.reader} is at version ${saved.version} in the database and at ${this.at.version} here; run one version`,
+      );
+    }
+    this.at = saved;
+  }
+
+  /**
+   * Writes the new position, inside the caller's transaction; `confirm` follows once that is committed.
+   * @param last the last event that was taken on the way, if there was one
+   * @throws CheckpointMovedError when another reader was faster: roll back and `load`
+   */
+  move(to: Position, last?: EventPlace): void {
+    this.checkpoints.move(this.reader, this.at, to, last);
+  }
+
+  confirm(to: Position): void {
+    this.at = { version: this.at.version, position: to };
+  }
+
+  /** Writes a move over events of no interest now and then only: it must not cost a transaction per batch. */
+  rest(reached: Position): void {
+    if (reached <= this.at.position) return;
+    const now = this.clock.monotonic();
+    if (now - this.restedAt < this.restMs) return;
+    this.restedAt = now;
+    this.settle(reached);
+  }
+
+  /** Writes where the reader got to, if that is further than what the database says. */
+  settle(reached: Position): void {
+    if (reached <= this.at.position) return;
+    try {
+      this.move(reached);
+      this.confirm(reached);
+    } catch (error) {
+      if (!(error instanceof CheckpointMovedError)) throw error;
+      this.load();
+    }
+  }
+}

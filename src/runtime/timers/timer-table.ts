@@ -1,0 +1,155 @@
+/**
+ * The read model of durable timers: one row per stream and name, fed by the `timers.on` of every actor type.
+ *
+ * Guarantee: a row says what the last event that spoke of the timer said. Beside that it holds one mark that is no
+ * event's: when the timer was fired. A rebuild loses the marks, so that timers which were fired but neither set again nor
+ * cancelled are fired once more; they change nothing, because their command id is the same and `due` decides from the state.
+ */
+
+import { hash } from 'node:crypto';
+import { type Database, numberIn, type SqlRow, textIn } from '../../base/sqlite.js';
+import type { ActorTimers, ActorType } from '../actors/actor-type.js';
+import { categoryOf, type RecordedEvent, type StreamName } from '../event-store/event-store.js';
+import type { Projection } from '../read-models/projection.js';
+
+const TABLE = 'timers';
+/** What is known of a stream with parked events is not what it says. */
+const READABLE = `stream NOT IN (SELECT stream FROM parked_events WHERE projection = '${TABLE}')`;
+/** Raise it when the table changes. */
+const TABLE_VERSION = 1;
+
+export interface Timer {
+  readonly stream: StreamName;
+  readonly name: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly dueAt: number;
+  /** Id of the event that set it. */
+  readonly setBy: string;
+  readonly correlationId: string;
+}
+
+/**
+ * @param types those that have timers. A type more or less makes another version, since its history has to be read.
+ * @param touched called when an event set or cancelled a timer, before that is committed
+ */
+export function timersProjection(types: readonly ActorType[], touched: () => void): Projection {
+  const categories = types.map(({ category }) => category).sort();
+  return {
+    name: TABLE,
+    version: versionOf(categories),
+    categories,
+    table: TABLE,
+    createTable: (table) => `CREATE TABLE ${table} (
+      stream TEXT NOT NULL,
+      name TEXT NOT NULL,
+      due_at INTEGER NOT NULL,
+      set_by TEXT NOT NULL,
+      correlation_id TEXT NOT NULL,
+      fired_at INTEGER,
+      PRIMARY KEY (stream, name)
+    ) STRICT, WITHOUT ROWID`,
+    indexes: [`CREATE INDEX timers_due ON ${TABLE} (due_at) WHERE fired_at IS NULL`],
+    writer: (db, table) => new TimerWriter(db, table, types, touched),
+  };
+}
+
+class TimerWriter {
+  private readonly timersOf = new Map<string, ActorTimers>();
+  private readonly touched: () => void;
+  private readonly upsert;
+  private readonly deleteOne;
+
+  constructor(db: Database, table: string, types: readonly ActorType[], touched: () => void) {
+    for (const { category, timers } of types) if (timers !== undefined) this.timersOf.set(category, timers);
+    this.touched = touched;
+    this.upsert = db.prepare(
+      `INSERT INTO ${table} (stream, name, due_at, set_by, correlation_id) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (stream, name) DO UPDATE SET
+         due_at = excluded.due_at, set_by = excluded.set_by, correlation_id = excluded.correlation_id, fired_at = NULL`,
+    );
+    this.deleteOne = db.prepare(`DELETE FROM ${table} WHERE stream = ? AND name = ?`);
+  }
+
+  apply(events: readonly RecordedEvent[]): void {
+    for (const event of events) this.applyOne(event);
+  }
+
+  private applyOne(event: RecordedEvent): void {
+    const { stream, id, metadata } = event;
+    const changes = this.timersOf.get(categoryOf(stream))?.on(event) ?? [];
+    if (changes.length === 0) return;
+    for (const change of changes) {
+      if ('cancel' in change) this.deleteOne.run(stream, change.cancel);
+      else this.upsert.run(stream, change.set, Math.ceil(change.dueAt), id, metadata.$correlationId);
+    }
+    this.touched();
+  }
+}
+
+/** What the scheduler asks of the table and marks in it. The table must exist, and that of parked events. */
+export class TimerTable {
+  private readonly selectDue;
+  private readonly selectNext;
+  private readonly selectPending;
+  private readonly selectCount;
+  private readonly updateFired;
+
+  constructor(db: Database) {
+    this.selectDue = db.prepare(
+      `SELECT stream, name, due_at, set_by, correlation_id FROM ${TABLE}
+       WHERE fired_at IS NULL AND due_at <= ? AND ${READABLE} ORDER BY due_at LIMIT ?`,
+    );
+    this.selectNext = db.prepare(
+      `SELECT due_at FROM ${TABLE}
+       WHERE fired_at IS NULL AND due_at > ? AND ${READABLE} ORDER BY due_at LIMIT 1`,
+    );
+    this.selectPending = db.prepare(
+      `SELECT 1 FROM ${TABLE} WHERE stream = ? AND name = ? AND set_by = ? AND fired_at IS NULL AND ${READABLE}`,
+    );
+    this.selectCount = db.prepare(`SELECT count(*) AS pending FROM ${TABLE} WHERE fired_at IS NULL`);
+    this.updateFired = db.prepare(
+      `UPDATE ${TABLE} SET fired_at = ? WHERE stream = ? AND name = ? AND set_by = ?`,
+    );
+  }
+
+  /** Those not fired yet, earliest first; without those of streams that can't be read on. */
+  due(now: number, limit: number): Timer[] {
+    return this.selectDue.all(now, limit).map(timerOf);
+  }
+
+  /** When the first timer after `now` is due. */
+  nextAfter(now: number): number | undefined {
+    const row = this.selectNext.get(now);
+    return row === undefined ? undefined : numberIn(row, 'due_at');
+  }
+
+  /** True while it is neither fired nor cancelled nor set anew by another event. */
+  isPending(timer: Timer): boolean {
+    return this.selectPending.get(timer.stream, timer.name, timer.setBy) !== undefined;
+  }
+
+  /** Leaves alone what another event has set meanwhile. */
+  markFired(timer: Timer, now: number): void {
+    this.updateFired.run(now, timer.stream, timer.name, timer.setBy);
+  }
+
+  pending(): number {
+    const row = this.selectCount.get();
+    return row === undefined ? 0 : numberIn(row, 'pending');
+  }
+}
+
+function timerOf(row: SqlRow): Timer {
+  return {
+    stream: textIn(row, 'stream'),
+    name: textIn(row, 'name'),
+    dueAt: numberIn(row, 'due_at'),
+    setBy: textIn(row, 'set_by'),
+    correlationId: textIn(row, 'correlation_id'),
+  };
+}
+
+/** 48 bits, which a number holds exactly. */
+function versionOf(categories: readonly string[]): number {
+  return Number.parseInt(hash('sha1', `${TABLE_VERSION}/${categories.join('/')}`, 'hex').slice(0, 12), 16);
+}

@@ -1,0 +1,283 @@
+/**
+ * Durable timers (rule 6 of the architecture): fires what is due as a command to the actor that set it.
+ *
+ * A timer is a point in time of the wall: it comes sooner or later when that is set. How long somebody was silent is therefore
+ * no timer; who judges that counts `ListeningTime`.
+ *
+ * Guarantees:
+ * - due times follow from events, so timers survive restarts and are armed again on start, once everything stored before
+ *   the start is known; the same when the store no longer holds the events that set them;
+ * - what happens is decided by `timers.due` from the actor's state at the time, so a timer that was moved or cancelled
+ *   meanwhile does no harm. Its command id follows from the event that set it: firing twice (a crash before the mark, two
+ *   nodes, a rebuild of the table) changes nothing twice;
+ * - a timer is done when its command was carried out, changed nothing or was refused. Any other failure is tried again
+ *   with growing delays, shows in `status`, and holds up no other timer;
+ * - a timer of a stream that can't be read on is neither: it waits, with what is parked of the stream, until that is mended.
+ */
+
+import type { Logger } from 'pino';
+import { Backoff, wait } from '../../base/backoff.js';
+import type { Clock } from '../../base/clock.js';
+import { DamagedStreamError, messageOf } from '../../base/errors.js';
+import { isRefusal } from '../../base/failure-kinds.js';
+import { limitConcurrency } from '../../base/limit-concurrency.js';
+import type { Database } from '../../base/sqlite.js';
+import type { ActorType } from '../actors/actor-type.js';
+import {
+  categoryOf,
+  type EventStore,
+  idOf,
+  type Position,
+  type RecordedEvent,
+} from '../event-store/event-store.js';
+import type { CommandExecutor } from '../reactors/reactor.js';
+import { Projector, type ProjectorStatus } from '../read-models/projector.js';
+import type { FollowSettings } from '../readers/follower.js';
+import { KnownHistory } from '../readers/known-history.js';
+import { type Timer, TimerTable, timersProjection } from './timer-table.js';
+
+export interface TimersOptions extends FollowSettings {
+  readonly store: EventStore;
+  /** Holds the table `timers`. */
+  readonly db: Database;
+  /** Shared by the readers of one database. */
+  readonly history?: KnownHistory | undefined;
+  /** Every actor type of the node; those without timers are left out. */
+  readonly types: readonly ActorType[];
+  readonly executor: CommandExecutor;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Timers fired at the same time. Default 16. */
+  readonly parallel?: number;
+  /** Why this event can't be read, if so. */
+  readonly problemOf?: (event: RecordedEvent) => string | undefined;
+}
+
+export interface TimersStatus {
+  readonly projector: ProjectorStatus;
+  /** Set, and not fired yet. */
+  readonly pending: number;
+  /** Milliseconds since the Unix epoch; undefined when nothing is due later. */
+  readonly nextDueAt: number | undefined;
+  /** Due and being fired, or waiting to be fired again. */
+  readonly firing: number;
+  readonly failing: number;
+  readonly lastError: string | undefined;
+}
+
+/**
+ * It looks at the table at least this often: other processes set timers too, the wall clock may be set, and Node takes no
+ * timeout above 24.8 days.
+ */
+const LONGEST_NAP_MS = 60_000;
+/** With so many timers failing it is an outage: no further ones are tried until some of these have succeeded. */
+const MOST_FAILING = 1000;
+
+export class Timers {
+  private readonly options: TimersOptions;
+  private readonly types: ReadonlyMap<string, ActorType>;
+  private readonly parallel: number;
+  private readonly limited: ReturnType<typeof limitConcurrency>;
+  private readonly backoff: Backoff;
+  private readonly stopping = new AbortController();
+  private readonly history: KnownHistory;
+  private readonly projector: Projector;
+  /** By stream and name and the event that set it. */
+  private readonly firing = new Map<string, Promise<void>>();
+  private readonly failing = new Map<string, string>();
+  private ignoreLosses: () => void = () => undefined;
+  private table: TimerTable | undefined;
+  private arming: Promise<unknown> | undefined;
+  private touched = false;
+  private cancelAlarm: () => void = () => undefined;
+  private tableError: string | undefined;
+
+  constructor(options: TimersOptions) {
+    const { store, db, clock, logger, problemOf, batchSize, backoff } = options;
+    const types = options.types.filter(({ timers }) => timers !== undefined);
+    this.options = options;
+    this.types = new Map(types.map((type) => [type.category, type]));
+    this.parallel = options.parallel ?? 16;
+    this.limited = limitConcurrency(this.parallel);
+    this.backoff = new Backoff(backoff);
+    this.history = options.history ?? new KnownHistory({ store, db, clock, logger });
+    this.projector = new Projector({
+      store,
+      db,
+      history: this.history,
+      projection: timersProjection(types, () => {
+        this.touched = true;
+      }),
+      clock,
+      logger,
+      problemOf,
+      batchSize,
+      backoff,
+    });
+    this.projector.onApplied(() => {
+      if (this.touched) this.look();
+    });
+  }
+
+  /** Creates the table where there is none. Timers fire once everything that is stored by now is in it. */
+  async start(): Promise<void> {
+    if (this.types.size === 0) return;
+    await this.projector.start();
+    if (this.arming !== undefined) return;
+    this.arming = this.arm();
+    this.ignoreLosses = this.history.onLoss(() => this.armAnew());
+  }
+
+  /** Waits for those being fired. */
+  async stop(): Promise<void> {
+    this.stopping.abort();
+    this.ignoreLosses();
+    this.cancelAlarm();
+    await this.projector.stop();
+    await this.arming;
+    await Promise.all(this.firing.values());
+  }
+
+  /**
+   * Resolves once every timer set up to `position` is known.
+   * @throws OwlError kind `unavailable` when the timers are stopped; the signal's reason when that aborts
+   */
+  caughtUpTo(position: Position, signal?: AbortSignal): Promise<void> {
+    return this.projector.caughtUpTo(position, signal);
+  }
+
+  /** Fills the table anew from all events: after a change of what `timers.on` answers for old ones. */
+  async rebuild(): Promise<void> {
+    await this.projector.rebuild();
+    this.look();
+  }
+
+  /** What follows the events that set timers: its parked ones keep the timers of their streams from firing. */
+  get reader(): Pick<Projector, 'name' | 'status' | 'parked' | 'redrive'> {
+    const { projector } = this;
+    return {
+      name: projector.name,
+      status: () => projector.status(),
+      parked: (limit) => projector.parked(limit),
+      redrive: async (stream) => {
+        const result = await projector.redrive(stream);
+        this.look();
+        return result;
+      },
+    };
+  }
+
+  status(): TimersStatus {
+    return {
+      projector: this.projector.status(),
+      pending: this.table?.pending() ?? 0,
+      nextDueAt: this.table?.nextAfter(this.options.clock.now()),
+      firing: this.firing.size,
+      failing: this.failing.size,
+      lastError: this.tableError ?? [...this.failing.values()].at(-1),
+    };
+  }
+
+  /** None fires until the table has been built anew. */
+  private armAnew(): void {
+    this.table = undefined;
+    this.cancelAlarm();
+    this.arming = Promise.all([this.arming, this.arm()]);
+  }
+
+  /** A table that is still being filled shows timers as due that later events have cancelled. */
+  private async arm(): Promise<void> {
+    const { store, db, clock } = this.options;
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      try {
+        await this.projector.caughtUpTo(await store.head(), signal);
+        this.table = new TimerTable(db);
+        this.backoff.reset();
+        this.look();
+        return;
+      } catch (error) {
+        this.tableError = messageOf(error);
+        await wait(clock, this.backoff.next(), signal);
+      }
+    }
+  }
+
+  /** Fires what is due, as far as there is room, and sets the alarm for what is due next. */
+  private look(): void {
+    const { table } = this;
+    if (table === undefined || this.stopping.signal.aborted) return;
+    this.cancelAlarm();
+    this.touched = false;
+    const { clock } = this.options;
+    const now = clock.now();
+    let napMs = LONGEST_NAP_MS;
+    try {
+      this.fireDue(table, now);
+      const next = table.nextAfter(now);
+      if (next !== undefined) napMs = Math.min(next - now, napMs);
+      this.tableError = undefined;
+      this.backoff.reset();
+    } catch (error) {
+      this.tableError = messageOf(error);
+      this.options.logger.warn({ err: error }, 'looking for due timers failed; trying again');
+      napMs = this.backoff.next();
+    }
+    this.cancelAlarm = clock.after(napMs, () => this.look());
+  }
+
+  private fireDue(table: TimerTable, now: number): void {
+    const room = Math.min(
+      this.parallel - (this.firing.size - this.failing.size),
+      MOST_FAILING - this.failing.size,
+    );
+    if (room <= 0) return;
+    // Those being fired are still in the table and may come first.
+    const due = table.due(now, room + this.firing.size).filter((timer) => !this.firing.has(keyOf(timer)));
+    for (const timer of due.slice(0, room)) this.firing.set(keyOf(timer), this.fire(table, timer));
+  }
+
+  private async fire(table: TimerTable, timer: Timer): Promise<void> {
+    const key = keyOf(timer);
+    const { clock, logger, backoff } = this.options;
+    const { signal } = this.stopping;
+    const delays = new Backoff(backoff);
+    while (!signal.aborted) {
+      try {
+        await this.limited(() => this.attempt(table, timer));
+        break;
+      } catch (error) {
+        this.failing.set(key, messageOf(error));
+        logger.warn({ err: error, timer }, 'firing a timer failed; trying again');
+      }
+      this.look();
+      await wait(clock, delays.next(), signal);
+    }
+    this.failing.delete(key);
+    this.firing.delete(key);
+    this.look();
+  }
+
+  private async attempt(table: TimerTable, timer: Timer): Promise<void> {
+    const { executor, clock, logger } = this.options;
+    const type = this.types.get(categoryOf(timer.stream));
+    if (type === undefined) throw new Error(`no actor type with timers has the category of ${timer.stream}`);
+    if (!table.isPending(timer)) return;
+    try {
+      await executor.execute(type, idOf(timer.stream), {
+        id: `timer:${timer.setBy}/${timer.name}`,
+        by: `timer:${timer.name}`,
+        correlationId: timer.correlationId,
+        decide: (snapshot) => type.timers?.due(timer.name, snapshot, clock.now()) ?? [],
+      });
+    } catch (error) {
+      if (!isRefusal(error) || error instanceof DamagedStreamError) throw error;
+      logger.info({ timer, reason: error.message }, 'timer refused');
+    }
+    table.markFired(timer, clock.now());
+  }
+}
+
+function keyOf({ setBy, stream, name }: Timer): string {
+  return `${setBy}/${stream}/${name}`;
+}

@@ -1,0 +1,106 @@
+/**
+ * The node of `owl demo`: `owl up` in a directory of its own, with players as plotters.
+ *
+ * Guarantees: when it comes back, no process of the node is left; what is configured on this machine for other nodes does
+ * not count for this one; the address of its store, which may hold a password, stands in a file that only this user can
+ * read and on no command line.
+ */
+
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { pino } from 'pino';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { PACKAGE_ROOT } from '../../../base/package-root.js';
+import { tryLock } from '../../../base/sqlite.js';
+import type { Terminal } from '../../../cli/terminal.js';
+import { ChildService } from '../../../processes/services/child-service.js';
+import { PlotManagerClient } from '../wire/plot-manager-client.js';
+
+const RECORDED_LOG = join(PACKAGE_ROOT, 'demo', 'madmax-k32.txt');
+const PLAY_SECONDS = 8;
+const STAGGER_SECONDS = 2;
+/** Longer than a player plays: those that could not be stopped have ended by themselves. */
+const ENDS_WITHIN_MS = 10_000;
+const LOOK_EVERY_MS = 50;
+
+const Serving = z.object({ address: z.string() });
+
+export interface DemoNodeOptions {
+  /** Holds all that the node makes: `node`, `cache` and `plots`, its configuration and its log. */
+  readonly directory: string;
+  readonly maxPlots: number;
+  /** The keys of the configuration that say where the history is kept. Default: in the node's data directory. */
+  readonly store: { readonly store?: string; readonly store_credentials_file?: string };
+}
+
+/** Runs the node for as long as the work takes. */
+export async function withDemoNode(
+  { env, cwd, err }: Terminal,
+  { directory, maxPlots, store }: DemoNodeOptions,
+  work: (talent: PlotManagerClient) => Promise<void>,
+): Promise<void> {
+  const data = join(directory, 'node');
+  const config = join(directory, 'owl.yaml');
+  const logPath = join(directory, 'node.log');
+  for (const place of ['cache', 'plots']) mkdirSync(join(directory, place));
+  writeFileSync(config, stringify({ ...store, ...plottingWithPlayers(maxPlots) }), { mode: 0o600 });
+  const log = openSync(logPath, 'a', 0o600);
+  const node = new ChildService({
+    name: 'the node of the demo',
+    args: () => ['up', '--json', '--config', config, '--data', data, '--listen', '127.0.0.1:0'],
+    // What is configured here is meant for other nodes.
+    env: Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('OWL_'))),
+    cwd,
+    logger: pino({ level: 'silent' }),
+    log: { fd: log, path: logPath },
+  });
+  try {
+    const serving = await node.start().catch(async (error: unknown) => {
+      // Its log may be gone in a moment.
+      await err.write(readFileSync(logPath, 'utf8'));
+      throw error;
+    });
+    const { address } = Serving.parse(JSON.parse(serving));
+    const talent = new PlotManagerClient({ server: address });
+    try {
+      await work(talent);
+    } finally {
+      talent.close();
+    }
+  } finally {
+    await node.stop();
+    await untilFree(join(data, 'keeper.lock'));
+    closeSync(log);
+  }
+}
+
+function plottingWithPlayers(maxPlots: number): object {
+  return {
+    supervisor: { plotter: 'player', max_plots: maxPlots, stagger_seconds: STAGGER_SECONDS },
+    plotters: {
+      player: {
+        argv: [
+          ...['{node}', '{player}', '--log', RECORDED_LOG, '--seconds', String(PLAY_SECONDS)],
+          ...['-t', '{cache1}', '-2', '{cache2}', '-d', '{dest}', '-i', '{plot_id}'],
+        ],
+        format: 'madmax',
+        temp: ['plot-k{ksize}-*-{plot_id}.*tmp'],
+        // It writes next to nothing, so a small disk is no reason to wait.
+        fills: [],
+      },
+    },
+  };
+}
+
+/** The last process of a node to go is the keeper of its plots, whose lock this is. */
+async function untilFree(lock: string): Promise<void> {
+  const deadline = performance.now() + ENDS_WITHIN_MS;
+  for (;;) {
+    const unlock = tryLock(lock);
+    if (unlock !== undefined) return unlock();
+    if (performance.now() > deadline) return;
+    await pause(LOOK_EVERY_MS);
+  }
+}

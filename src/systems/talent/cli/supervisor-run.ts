@@ -1,0 +1,102 @@
+/** `owl supervisor run`, or just `owl supervisor`: makes plots on this machine until it is told to stop; what runs by then goes on. */
+
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Command, Option } from 'commander';
+import { OwlError } from '../../../base/errors.js';
+import { toJson } from '../../../cli/format.js';
+import { configOf, type GlobalOptions, talentAddress } from '../../../cli/globals.js';
+import { addExamples } from '../../../cli/help.js';
+import { loggerOf, untilInterrupted } from '../../../cli/service.js';
+import type { Terminal } from '../../../cli/terminal.js';
+import { packageVersion } from '../../../cli/version.js';
+import { CONFIG_KEYS, type LoadedConfig, type OwlConfig } from '../../../node/config/config.js';
+import { LOG_FORMATS } from '../log-receiver/parsers/index.js';
+import type { PlotterDeclaration } from '../supervisor/plotters/plotters.js';
+import { SHIPPED_PLOTTERS } from '../supervisor/plotters/shipped-plotters.js';
+import type { SupervisorConfig } from '../supervisor/supervisor.js';
+
+const OWL = fileURLToPath(new URL('../../../owl.js', import.meta.url));
+/** The keys that concern a supervisor; all those of its own section besides. */
+const COMMON_KEYS: readonly string[] = ['data', 'worker_id', 'log.level'];
+
+export function addSupervisorRunCommand(group: Command, terminal: Terminal): void {
+  const run = group
+    .command('run', { isDefault: true })
+    .summary('make plots on this machine (also without `run`)')
+    .description(
+      'Takes tasks from the talent, starts plotters for them as far as there is room, watches and stops them. ' +
+        'The first SIGINT or SIGTERM ends it in order. Plotters are detached: they go on whatever happens to it, and the ' +
+        'next supervisor takes them over. On another machine than the talent, give it a worker_id. Its log goes to stderr.',
+    );
+  const keys = CONFIG_KEYS.filter(({ key, path }) => path[0] === 'supervisor' || COMMON_KEYS.includes(key));
+  const options = keys.map(({ key, flag, kind, meaning, variable, fallback }) => {
+    const told = fallback === undefined ? variable : `${variable}; default: ${fallback}`;
+    const option = new Option(`${flag} <${kind}>`, `${meaning} (env: ${told})`);
+    run.addOption(option);
+    return { key, name: option.attributeName() };
+  });
+  addExamples(run, [
+    ['owl supervisor run --data /var/lib/owl', 'for the talent of this machine'],
+    ['owl supervisor run --server farm:50051 --worker-id shed-3', 'for one on another machine'],
+  ]);
+  run.action(async (given: Readonly<Record<string, string | undefined>>, self: Command) => {
+    const flags = Object.fromEntries(options.map(({ key, name }) => [key, given[name]]));
+    const global = self.optsWithGlobals<GlobalOptions>();
+    await runSupervisor(terminal, global, configOf(terminal, global, flags));
+  });
+}
+
+async function runSupervisor(
+  terminal: Terminal,
+  options: GlobalOptions,
+  { config, file }: LoadedConfig,
+): Promise<void> {
+  const server = talentAddress(terminal, options);
+  // Loaded here, because no other command needs what a service needs.
+  const { startSupervisor } = await import('../supervisor/supervisor.js');
+  const supervisor = await startSupervisor({
+    config: supervisorConfig(config, server),
+    logReceiver: [
+      ...[process.execPath, OWL, 'log-receiver', '--data', config.data, '--server', server],
+      ...(file === undefined ? [] : ['--config', resolve(terminal.cwd, file)]),
+    ],
+    logger: loggerOf(terminal, config),
+    version: packageVersion(),
+    path: terminal.env['PATH'] ?? '',
+  });
+  try {
+    const { plotter } = config.supervisor;
+    const told = `owl supervisor makes plots with ${plotter} for ${server}, with its data in ${config.data}`;
+    await terminal.out.line(
+      options.json ? toJson({ data: config.data, server, plotter, pid: process.pid }) : told,
+    );
+    await untilInterrupted(terminal);
+  } finally {
+    await supervisor.stop();
+  }
+}
+
+function supervisorConfig(config: OwlConfig, server: string): SupervisorConfig {
+  return {
+    ...config.supervisor,
+    data: config.data,
+    server,
+    worker_id: config.worker_id,
+    plotters: declaredPlotters(config),
+    lease_seconds: undefined,
+  };
+}
+
+/** The shipped ones, and those of the configuration, which come first where names are the same. */
+function declaredPlotters({ plotters }: OwlConfig): PlotterDeclaration[] {
+  const own = Object.entries(plotters).map(([name, declaration]) => ({ name, ...declaration }));
+  const wrong = own.find(({ format }) => !LOG_FORMATS.includes(format));
+  if (wrong !== undefined) {
+    throw new OwlError(
+      'invalid',
+      `plotters.${wrong.name}.format must be one of ${LOG_FORMATS.join(', ')}, not "${wrong.format}"`,
+    );
+  }
+  return [...SHIPPED_PLOTTERS.filter(({ name }) => plotters[name] === undefined), ...own];
+}

@@ -1,0 +1,208 @@
+/**
+ * The log receiver: follows the logs of all plots of one machine and reports them to talent.
+ *
+ * Guarantees: a data directory has one log receiver; a plot is followed from the moment its start is announced until it is
+ * settled, and its end is noticed within a fraction of a second, or two seconds when its keeper can't write it; it may be
+ * killed at any moment, and the next one goes on where talent was told last; whatever is wrong with one record, log or
+ * report, the other plots are reported. It only reads: records, logs and plots are other programs'.
+ */
+
+import { statSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { wait } from '../../../base/backoff.js';
+import { type Clock, systemClock } from '../../../base/clock.js';
+import { Releasers } from '../../../base/releasers.js';
+import { systemErrorCode } from '../../../base/system-error.js';
+import {
+  type PlotEnd,
+  type PlotKey,
+  type PlotRecord,
+  plotLogPath,
+  plotsDirectory,
+  type RecordedPlot,
+  readPlotRecords,
+} from '../../../processes/records/process-record.js';
+import { takeReceiverLock } from '../../../processes/services/service-lock.js';
+import { PlotManagerClient } from '../wire/plot-manager-client.js';
+import type { ReportStream } from '../wire/report-stream.js';
+import { createParser } from './parsers/index.js';
+import { PlotReporter } from './plot-reporter.js';
+
+const LOOK_EVERY_MS = 200;
+const ASK_KEEPER_EVERY_MS = 1_000;
+/** A directory that changed so short ago may change again without looking any newer. */
+const TIMES_ARE_COARSE_MS = 50;
+
+export interface LogReceiverOptions {
+  /** The data directory it shares with the supervisor. Absolute. */
+  readonly data: string;
+  /** HOST:PORT of talent, which may come later. */
+  readonly server: string;
+  /** Of owl, as its supervisor has to know it. */
+  readonly version: string;
+  readonly logger: Logger;
+  /** Asks the keeper of that data directory which ends it can't write. Default: nobody is asked. */
+  readonly unwrittenEnds?: UnwrittenEnds;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Default: those of `parsers/`. */
+  readonly parserFor?: typeof createParser;
+}
+
+/** May reject: there is no keeper where nothing runs. */
+export type UnwrittenEnds = (data: string) => Promise<readonly (PlotKey & { readonly end?: PlotEnd })[]>;
+
+export interface LogReceiver {
+  /** Ends in order. What was not acknowledged by then is reported by the next one. */
+  stop(): Promise<void>;
+}
+
+/** @throws OwlError kind `refused` when the data directory has one already, `invalid` when it can't be used */
+export function startLogReceiver({
+  data,
+  server,
+  version,
+  logger,
+  unwrittenEnds = () => Promise.resolve([]),
+  clock = systemClock,
+  parserFor = createParser,
+}: LogReceiverOptions): LogReceiver {
+  const releasers = new Releasers(logger);
+  const { release, reportKey } = takeReceiverLock({ data, server, version, logger });
+  releasers.add('lock', release);
+  const stopping = new AbortController();
+  const talent = new PlotManagerClient({ server, signal: stopping.signal, clock, logger });
+  releasers.add('connection', () => talent.close());
+  const reports = talent.reports(reportKey);
+  releasers.add('reports', () => reports.close());
+  const { signal } = stopping;
+  const plots = new FollowedPlots({
+    data,
+    talent,
+    reports,
+    clock,
+    logger,
+    signal,
+    parserFor,
+    unwrittenEnds,
+  });
+  const running = plots.run();
+  logger.info({ data, server }, 'the log receiver follows');
+  return {
+    stop: async () => {
+      stopping.abort();
+      reports.close();
+      await running;
+      await releasers.releaseAll();
+    },
+  };
+}
+
+interface FollowedPlotsOptions {
+  readonly data: string;
+  readonly talent: PlotManagerClient;
+  readonly reports: ReportStream;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly parserFor: typeof createParser;
+  readonly unwrittenEnds: UnwrittenEnds;
+}
+
+/** The reporters of all plots that are recorded, each from its announcement until its record is gone. */
+class FollowedPlots {
+  private readonly options: FollowedPlotsOptions;
+  /** By log: that is one attempt of one task. */
+  private readonly reporters = new Map<string, PlotReporter>();
+  private readonly running = new Set<Promise<void>>();
+  /** What is wrong with records at the moment: said once, not at every look. */
+  private problems: ReadonlySet<string> = new Set();
+  /** What the directory looked like when it was last read. */
+  private seen = '';
+  private askAt = 0;
+
+  constructor(options: FollowedPlotsOptions) {
+    this.options = options;
+  }
+
+  async run(): Promise<void> {
+    const { clock, logger, signal } = this.options;
+    while (!signal.aborted) {
+      try {
+        this.look();
+        await this.askKeeper();
+      } catch (error) {
+        logger.error({ err: error }, 'the records of plots can not be read; trying again');
+      }
+      await wait(clock, LOOK_EVERY_MS, signal);
+    }
+    await Promise.all(this.running);
+  }
+
+  private look(): void {
+    const { data, clock, logger } = this.options;
+    const changed = changeTimeOf(plotsDirectory(data));
+    if (String(changed) === this.seen) return;
+    const isSettled = clock.now() - changed > TIMES_ARE_COARSE_MS;
+    const { plots, problems } = readPlotRecords(data);
+    for (const problem of problems) {
+      if (!this.problems.has(problem)) logger.error({ problem }, 'a plot can not be reported');
+    }
+    this.problems = new Set(problems);
+    this.follow(plots);
+    this.seen = isSettled ? String(changed) : '';
+  }
+
+  /** What has ended without a written end: its keeper knows more than the disk takes. */
+  private async askKeeper(): Promise<void> {
+    const { data, clock, unwrittenEnds } = this.options;
+    if (clock.monotonic() < this.askAt) return;
+    this.askAt = clock.monotonic() + ASK_KEEPER_EVERY_MS;
+    const gone = [...this.reporters.values()].filter((reporter) => reporter.hasVanished());
+    if (gone.length === 0) return;
+    // Where no keeper answers, the supervisor writes what is known.
+    const ends = await unwrittenEnds(data).catch(() => []);
+    for (const { task_id, attempt, end } of ends)
+      if (end !== undefined) this.reporters.get(plotLogPath(data, { task_id, attempt }))?.noteEnd(end);
+  }
+
+  private follow(plots: readonly RecordedPlot[]): void {
+    const recorded = new Set(plots.map(({ record }) => record.log_path));
+    for (const [path, reporter] of this.reporters) {
+      if (recorded.has(path)) continue;
+      reporter.giveUp();
+      this.reporters.delete(path);
+    }
+    for (const { record, end } of plots) {
+      if (!record.announced) continue;
+      const reporter = this.reporters.get(record.log_path) ?? this.begin(record);
+      if (end !== null) reporter.noteEnd(end);
+    }
+  }
+
+  private begin(record: PlotRecord): PlotReporter {
+    const reporter = new PlotReporter({ ...this.options, record });
+    this.reporters.set(record.log_path, reporter);
+    const run = reporter
+      .run()
+      .catch((error: unknown) => {
+        this.options.logger.error({ err: error, taskId: record.task_id }, 'a plot is not reported any more');
+        // The next look at the records begins anew.
+        this.reporters.delete(record.log_path);
+        this.seen = '';
+      })
+      .finally(() => this.running.delete(run));
+    this.running.add(run);
+    return reporter;
+  }
+}
+
+/** Milliseconds since the Unix epoch; 0 while there is no such directory. */
+function changeTimeOf(directory: string): number {
+  try {
+    return statSync(directory).mtimeMs;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return 0;
+    throw error;
+  }
+}

@@ -1,0 +1,20 @@
+/** The status of a plot task as peers may name it. */
+
+import { type PlotTaskState, RECORDED_STATES } from '../../../../machines/talent/plot-task.js';
+import { InvalidFieldError } from '../../../base/errors.js';
+
+/** @throws InvalidFieldError when there is no such status; undefined where none was given */
+export function readStatus(field: string, status: string | undefined): PlotTaskState | undefined {
+  if (status === undefined || status === '') return undefined;
+  const state = RECORDED_STATES.find((known) => known === status);
+  if (state !== undefined) return state;
+  throw new InvalidFieldError(
+    field,
+    `must be one of ${RECORDED_STATES.join(', ')}, not "${status.slice(0, 40)}"`,
+  );
+}
+
+/** Several, as a filter, each once: an empty list is no filter. */
+export function readStatuses(field: string, statuses: readonly string[] = []): PlotTaskState[] {
+  return [...new Set(statuses.flatMap((status) => readStatus(field, status) ?? []))];
+}

@@ -1,0 +1,46 @@
+/** What the handlers of talent work with. One of it in a process, made by `startTalent`. */
+
+import type { Logger } from 'pino';
+import type { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
+import type { Clock } from '../../../base/clock.js';
+import type { SqlRow } from '../../../base/sqlite.js';
+import type { TaskFeed } from '../../../node/serving/change-feed.js';
+import type { SupervisorLeases } from '../../../peers/leases.js';
+import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
+import type { EventStore } from '../../../runtime/event-store/event-store.js';
+import type { PlotTaskStatus } from '../wire/messages.js';
+import type { Reporters } from './reporters.js';
+
+/** What queries read. */
+export type ReadModelName = 'plot_tasks' | 'supervisors';
+
+export interface TaskProblem {
+  /** The first one that is not in the row. */
+  readonly revision: number;
+  readonly message: string;
+}
+
+export interface TalentContext {
+  /** This node: whose tasks are meant when a peer names no worker. */
+  readonly workerId: string;
+  readonly system: ActorSystem;
+  readonly store: EventStore;
+  readonly tasks: PlotTaskQueries;
+  /** A row of `plot_tasks` as peers see it. */
+  readonly messageOf: (row: SqlRow) => PlotTaskStatus;
+  /** What keeps the row of a task from showing all that was stored of it, and from which revision on. */
+  readonly problemOf: (taskId: string) => TaskProblem | undefined;
+  readonly supervisors: () => readonly SqlRow[];
+  readonly feed: TaskFeed;
+  readonly leases: SupervisorLeases;
+  readonly reporters: Reporters;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Resolves when the named read model holds everything this node has acknowledged: a query of it waits for that. */
+  readonly readYourWrites: (readModel: ReadModelName) => Promise<void>;
+}
+
+/** Now, in Unix seconds as the contract has them. */
+export function nowSeconds(clock: Clock): number {
+  return clock.now() / 1000;
+}

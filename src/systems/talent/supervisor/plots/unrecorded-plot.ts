@@ -1,0 +1,86 @@
+/**
+ * A plot whose record is lost, and that is to be stopped: what belongs to it is told by its mark, its log and its order.
+ *
+ * Guarantees: temp files go only when this machine knows their plot's id, from the log that its plotter has left or because it
+ * is owl that sets the ids, and no process is left that may be at work on them; the log stays.
+ */
+
+import type { Clock } from '../../../../base/clock.js';
+import { messageOf } from '../../../../base/errors.js';
+import { identifyProcess } from '../../../../base/process-identity.js';
+import { systemErrorCode } from '../../../../base/system-error.js';
+import { endPlotProcesses } from '../../../../processes/process-family.js';
+import { type PlotKey, plotLogPath, plotRecordPath } from '../../../../processes/records/process-record.js';
+import type { PlotTaskStatus } from '../../wire/messages.js';
+import { readOrder } from '../plotters/plot-order.js';
+import { type PlotterDeclaration, plotIdSetBy } from '../plotters/plotters.js';
+import type { TempOwner } from '../plotters/temp-files.js';
+import { isFinishedIn, PlotIdInLog } from './log-evidence.js';
+import { removeOwnTempFiles } from './own-temp-files.js';
+
+export interface EndUnrecordedOptions {
+  /** The supervisor's data directory. Absolute. */
+  readonly data: string;
+  readonly clock: Clock;
+  /** Ends the waiting, not the processes. */
+  readonly signal: AbortSignal;
+  /** Name of the plotter that makes the plots of this machine. */
+  readonly plotter: string;
+  /** Which of them has made this plot nobody knows. */
+  readonly plotters: readonly PlotterDeclaration[];
+}
+
+/** @param task as talent has it; @returns what there is to say of it, as sentences */
+export async function endUnrecorded(
+  key: PlotKey,
+  task: PlotTaskStatus,
+  options: EndUnrecordedOptions,
+): Promise<string[]> {
+  const { data, clock, signal } = options;
+  const ended = await endPlotProcesses(plotRecordPath(data, key), clock, signal);
+  const remark = ended === 0 ? 'there was no process of it here' : `${ended} processes of it were killed`;
+  const problems = signal.aborted ? [] : await clearAway(key, task, options);
+  const log = plotLogPath(data, key);
+  const isMade = options.plotters.some(({ format }) => isFinishedIn(log, format));
+  const made = isMade ? [`its log tells that its plot was finished: ${log}`] : [];
+  return [`its record was lost; ${remark}`, ...made, ...problems];
+}
+
+async function clearAway(
+  key: PlotKey,
+  task: PlotTaskStatus,
+  options: EndUnrecordedOptions,
+): Promise<string[]> {
+  const { plot_pid = 0 } = task;
+  // Its mark can't be read where it runs as another user.
+  if (identifyProcess(plot_pid) !== undefined)
+    return [`its temp files stay, because process ${plot_pid} may still be at work on them`];
+  try {
+    return await removeOwnTempFiles(options.data, key, ownerOf(key, task, options));
+  } catch (error) {
+    return [`its temp files stay: ${messageOf(error)}`];
+  }
+}
+
+/** @throws OwlError when the order is not complete */
+function ownerOf(key: PlotKey, task: PlotTaskStatus, options: EndUnrecordedOptions): TempOwner {
+  const { data, plotter, plotters } = options;
+  const order = readOrder(key, task);
+  const chosen = plotters.find(({ name }) => name === plotter);
+  const madeId = chosen === undefined ? null : plotIdSetBy(chosen, order);
+  const plot_id = idInLog(plotLogPath(data, key), plotters) ?? madeId;
+  return { ...order, plot_id, temp: plotters.flatMap(({ temp }) => temp) };
+}
+
+/** Null when there is no log, or it does not say. */
+function idInLog(path: string, plotters: readonly PlotterDeclaration[]): string | null {
+  for (const format of new Set(plotters.map((declared) => declared.format))) {
+    try {
+      const id = new PlotIdInLog(path, format).look();
+      if (id !== null) return id;
+    } catch (error) {
+      if (systemErrorCode(error) !== 'ENOENT') throw error;
+    }
+  }
+  return null;
+}

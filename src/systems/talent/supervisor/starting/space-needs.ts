@@ -1,0 +1,73 @@
+/**
+ * How much disk a plot takes, by its k.
+ *
+ * Source: Chia's documentation, "K Sizes" (docs.chia.net/k-sizes). It measures temp space for k32 to k35 and gives the size
+ * of a plot as (2k + 1) · 2^(k-1) · 0.78005 bytes, which is 101.4 GiB at k32. Beyond the measured sizes temp space is taken
+ * as 2.5 plots, a little more than the largest measured share (2.46); below k32, where chiapos' fixed costs weigh more, as
+ * 4 plots (a k18 took 3.5). All of this is for uncompressed plots.
+ */
+
+import { finalBytes } from '../../log-receiver/plot-file.js';
+import type { PlotterDeclaration } from '../plotters/plotters.js';
+
+const GIB = 2 ** 30;
+const MEASURED_TEMP_GIB: ReadonlyMap<number, number> = new Map([
+  [32, 239],
+  [33, 512],
+  [34, 1041],
+  [35, 2175],
+]);
+const TEMP_PER_PLOT = 2.5;
+const TEMP_PER_SMALL_PLOT = 4;
+/** The second temp directory holds the plot in the making: madMAx asks for 110 GiB at k32. */
+const SECOND_TEMP_PER_PLOT = 1.085;
+
+/** Bytes that a plot takes at its largest while it is made, in all its temp directories together. */
+export function tempBytes(ksize: number): number {
+  const measured = MEASURED_TEMP_GIB.get(ksize);
+  if (measured !== undefined) return measured * GIB;
+  return Math.ceil(finalBytes(ksize) * (ksize < 32 ? TEMP_PER_SMALL_PLOT : TEMP_PER_PLOT));
+}
+
+/** For operators; in MiB where that says more. */
+export function inGib(bytes: number): string {
+  const value = bytes / GIB;
+  return value >= 1 ? `${value.toFixed(1)} GiB` : `${(value * 1024).toFixed(1)} MiB`;
+}
+
+export type Place = 'cache1' | 'cache2' | 'dest';
+
+export interface SpaceNeed {
+  readonly place: Place;
+  /** Which file system it is. */
+  readonly fileSystem: number;
+  /** At its largest. */
+  readonly bytes: number;
+  /** What stays of that when the plot is finished. */
+  readonly stays: number;
+}
+
+/**
+ * What a plot needs on each file system, at its largest. One that serves as several places needs the largest of their
+ * parts only: temp files are gone when the plot is moved to its destination, and within a file system it is renamed.
+ * @param fileSystems by place; of one that is not known nothing is said
+ */
+export function spaceNeeds(
+  ksize: number,
+  fills: PlotterDeclaration['fills'],
+  fileSystems: Readonly<Record<Place, number | undefined>>,
+): SpaceNeed[] {
+  const needs: SpaceNeed[] = [];
+  const stayingOn = fills.includes('dest') ? fileSystems.dest : undefined;
+  const add = (place: Place, bytes: number): void => {
+    const fileSystem = fileSystems[place];
+    if (fileSystem === undefined || needs.some((need) => need.fileSystem === fileSystem)) return;
+    needs.push({ place, fileSystem, bytes, stays: fileSystem === stayingOn ? finalBytes(ksize) : 0 });
+  };
+  if (fills.includes('cache')) {
+    add('cache1', tempBytes(ksize));
+    add('cache2', Math.ceil(finalBytes(ksize) * SECOND_TEMP_PER_PLOT));
+  }
+  if (fills.includes('dest')) add('dest', finalBytes(ksize));
+  return needs;
+}

@@ -1,0 +1,119 @@
+/**
+ * The room that plots take and leave, measured: what a new plot would need on which file system, and what the running ones
+ * will still use there.
+ *
+ * Guarantee: a running plot keeps what it still needs where it can't be looked at for the moment.
+ */
+
+import { messageOf } from '../../../../base/errors.js';
+import type { Directories, DirectoryState } from '../../../../processes/directories.js';
+import type { PlotRecord } from '../../../../processes/records/process-record.js';
+import type { PlotOrder } from '../plotters/plot-order.js';
+import type { PlotterDeclaration } from '../plotters/plotters.js';
+import { findTempFiles, listOnce, type TempFile } from '../plotters/temp-files.js';
+import type { CacheDirectory, RunningPlot, SpaceUse, WaitingPlot } from './admission.js';
+import { inGib, type Place, type SpaceNeed, spaceNeeds } from './space-needs.js';
+
+/** What a data directory must still take: the logs and records of what is started. */
+const RECORDS_BYTES = 16 * 2 ** 20;
+
+/** Why there is no room for records and logs; undefined when there is. */
+export async function wantForRecords(data: string, directories: Directories): Promise<string | undefined> {
+  try {
+    const { free } = await directories.examine('data', data);
+    if (free >= RECORDS_BYTES) return undefined;
+    return `data ${data} has ${inGib(free)} free; logs and records of plots need ${inGib(RECORDS_BYTES)}`;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/**
+ * What a new plot needs at its largest.
+ * @throws OwlError kind `invalid` when a directory can't be used, `unavailable` when it can't be looked at for the moment
+ */
+export async function measureOrder(
+  { task_id, attempt, ksize, cache1, cache2, dest_path }: PlotOrder,
+  { fills }: PlotterDeclaration,
+  directories: Directories,
+): Promise<WaitingPlot> {
+  const paths = { cache1, cache2, dest: dest_path };
+  const states = {
+    cache1: await directories.examine('cache1', cache1),
+    cache2: await directories.examine('cache2', cache2),
+    dest: await directories.examine('dest', dest_path),
+  };
+  const needs = spaceNeeds(ksize, fills, fileSystemsOf(states)).map(({ place, fileSystem, bytes, stays }) => {
+    const { free, size } = states[place];
+    return { place, path: paths[place], fileSystem, bytes, gain: -stays, free, size };
+  });
+  return { task_id, attempt, ksize, caches: cachesOf(paths, states), needs };
+}
+
+/**
+ * What runs, with what it will still use: what it needs at its largest less what its temp files take by now.
+ * @param plotters all that are declared; @param find is injected by tests
+ */
+export async function measureRunning(
+  records: readonly PlotRecord[],
+  plotters: readonly PlotterDeclaration[],
+  directories: Directories,
+  find: typeof findTempFiles = findTempFiles,
+): Promise<RunningPlot[]> {
+  const names = listOnce();
+  const namesWhereAnswered = async (path: string): Promise<readonly string[]> => {
+    await directories.look(path);
+    return await names(path);
+  };
+  const measured: RunningPlot[] = [];
+  // One after the other: what does not answer blocks one thread then, not all of them.
+  let isAnswering = true;
+  for (const record of records) {
+    const { cache1, cache2, dest_path } = record;
+    const states = {
+      cache1: await directories.recall(cache1),
+      cache2: await directories.recall(cache2),
+      dest: await directories.recall(dest_path),
+    };
+    const found: readonly TempFile[] | undefined = isAnswering
+      ? await directories.inTime(find(record, namesWhereAnswered))
+      : undefined;
+    isAnswering = found !== undefined;
+    const fills = plotters.find(({ name }) => name === record.plotter)?.fills ?? FILLS_ALL;
+    measured.push({
+      caches: cachesOf({ cache1, cache2 }, states),
+      needs: stillNeeded(spaceNeeds(record.ksize, fills, fileSystemsOf(states)), found ?? []),
+    });
+  }
+  return measured;
+}
+
+/** A plotter that is not declared any more. */
+const FILLS_ALL: PlotterDeclaration['fills'] = ['cache', 'dest'];
+
+function stillNeeded(needs: readonly SpaceNeed[], files: readonly TempFile[]): SpaceUse[] {
+  return needs.map(({ fileSystem, bytes, stays }) => {
+    const used = files.reduce((sum, file) => (file.fileSystem === fileSystem ? sum + file.bytes : sum), 0);
+    return { fileSystem, bytes: Math.max(0, bytes - used), gain: used - stays };
+  });
+}
+
+type ByPlace<T> = Readonly<Record<Place, T>>;
+
+function fileSystemsOf({
+  cache1,
+  cache2,
+  dest,
+}: ByPlace<DirectoryState | undefined>): ByPlace<number | undefined> {
+  return { cache1: cache1?.fileSystem, cache2: cache2?.fileSystem, dest: dest?.fileSystem };
+}
+
+/** One that serves as both counts once. One that was never seen goes by its path. */
+function cachesOf(
+  { cache1, cache2 }: Pick<PlotOrder, 'cache1' | 'cache2'>,
+  states: ByPlace<DirectoryState | undefined>,
+): CacheDirectory[] {
+  const first = { path: cache1, id: states.cache1?.id ?? cache1 };
+  const second = { path: cache2, id: states.cache2?.id ?? cache2 };
+  return first.id === second.id ? [first] : [first, second];
+}

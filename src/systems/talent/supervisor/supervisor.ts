@@ -1,0 +1,296 @@
+/**
+ * The supervisor of one machine, put together: takes tasks from talent, has plotters started, watches and stops them.
+ *
+ * Guarantees: a data directory has one supervisor; when `startSupervisor` resolves, every plot of this machine is watched
+ * and orders are taken as soon as talent can be reached; `stop` detaches and leaves the plots running, for the next
+ * supervisor to take over.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { type Clock, systemClock } from '../../../base/clock.js';
+import { messageOf, OwlError } from '../../../base/errors.js';
+import { Releasers } from '../../../base/releasers.js';
+import { findReportKey, hashOfReportKey } from '../../../base/report-key.js';
+import { tryLock } from '../../../base/sqlite.js';
+import { type LookAtDirectory, lookAtDirectory } from '../../../processes/directories.js';
+import { KeeperLink } from '../../../processes/keeper/keeper-link.js';
+import { listenLocally } from '../../../processes/local-calls.js';
+import { removeOldLogs } from '../../../processes/records/old-logs.js';
+import { logsDirectory, type PlotKey, plotsDirectory } from '../../../processes/records/process-record.js';
+import { LogReceiverProcess } from '../../../processes/services/service-process.js';
+import { UsageMeter } from '../../../processes/usage.js';
+import type { PlotTaskStatus, SupervisorWorkKind } from '../wire/messages.js';
+import { PlotManagerClient } from '../wire/plot-manager-client.js';
+import type { ReportStream } from '../wire/report-stream.js';
+import { askSupervisor, controlHandler, controlSocketPath, type SupervisorState } from './control.js';
+import { isDraining, OperatorControls } from './operator-controls.js';
+import { Plots } from './plots/plots.js';
+import { endUnrecorded } from './plots/unrecorded-plot.js';
+import { plotKeyOf } from './plotters/plot-order.js';
+import { choosePlotter, type PlotterDeclaration } from './plotters/plotters.js';
+import { Starter } from './starting/starter.js';
+import { logPidReport, stoppedReport } from './supervisor-reports.js';
+import { TalentLink } from './talent-link.js';
+import { tellTalent } from './tell-talent.js';
+
+export interface SupervisorConfig {
+  /** Absolute. The supervisor shares it with its log receiver and keeper; a talent may have the same one. */
+  readonly data: string;
+  /** HOST:PORT of talent, which may come later. */
+  readonly server: string;
+  /** Undefined: whoever talent's own node is. */
+  readonly worker_id: string | undefined;
+  /** Name of the plotter that makes this machine's plots. */
+  readonly plotter: string;
+  readonly plotters: readonly PlotterDeclaration[];
+  readonly max_plots: number;
+  readonly max_per_cache: number;
+  readonly stagger_seconds: number;
+  /** Between SIGTERM and SIGKILL. */
+  readonly grace_seconds: number;
+  /** How long logs of plots that are over are kept; 0: for ever. */
+  readonly keep_logs_days: number;
+  /** Undefined: as talent has it. */
+  readonly lease_seconds: number | undefined;
+}
+
+export interface StartSupervisorOptions {
+  readonly config: SupervisorConfig;
+  /** Command line of a log receiver of this version for this talent. */
+  readonly logReceiver: readonly string[];
+  readonly logger: Logger;
+  /** As talent and operators see it. */
+  readonly version: string;
+  /** Where plotters are looked for, as in PATH. */
+  readonly path: string;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** Default: the real directories. */
+  readonly lookAtDirectory?: LookAtDirectory;
+}
+
+export interface Supervisor {
+  status(): SupervisorState;
+  /** Detaches from talent and ends the log receiver. Plots go on. */
+  stop(): Promise<void>;
+}
+
+/**
+ * @throws OwlError kind `refused` when the data directory has a supervisor already (names its pid), `invalid` when the
+ *   configuration or the directory can't be used, `unavailable` when no keeper can be started
+ */
+export async function startSupervisor(options: StartSupervisorOptions): Promise<Supervisor> {
+  const { config, logger, clock = systemClock } = options;
+  const plotter = choosePlotter(config.plotter, config.plotters, options.path, logger);
+  const releasers = new Releasers(logger);
+  try {
+    releasers.add('lock', await lockDirectory(config.data));
+    const supervisor = new RunningSupervisor(options, clock, plotter);
+    await supervisor.start(releasers);
+    return { status: () => supervisor.controls.status(), stop: () => releasers.releaseAll() };
+  } catch (error) {
+    await releasers.releaseAll();
+    throw error;
+  }
+}
+
+/** Makes the directory where it is missing. How to unlock it. */
+async function lockDirectory(data: string): Promise<() => void> {
+  let unlock: (() => void) | undefined;
+  try {
+    for (const name of [plotsDirectory(data), logsDirectory(data)])
+      mkdirSync(name, { recursive: true, mode: 0o700 });
+    unlock = tryLock(join(data, 'supervisor.lock'));
+  } catch (error) {
+    throw new OwlError('invalid', `data directory ${data} can't be used: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (unlock !== undefined) return unlock;
+  const pid = await askSupervisor(data, { method: 'status' }).then(
+    (state) => `, process ${state.pid}`,
+    () => '',
+  );
+  throw new OwlError(
+    'refused',
+    `data directory ${data} has a supervisor already${pid}; stop that one or choose another directory`,
+  );
+}
+
+/** The parts, and what goes between them. */
+class RunningSupervisor {
+  readonly controls: OperatorControls;
+  private readonly config: SupervisorConfig;
+  private readonly data: string;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly sessionId = randomUUID();
+  private readonly ending = new AbortController();
+  private readonly client: PlotManagerClient;
+  private readonly reports: ReportStream;
+  private readonly keeper: KeeperLink;
+  private readonly logReceiver: LogReceiverProcess;
+  private readonly plots: Plots;
+  private readonly starter: Starter;
+  private readonly talent: TalentLink;
+  private readonly usage: UsageMeter;
+  private told = 0;
+
+  constructor(options: StartSupervisorOptions, clock: Clock, plotter: PlotterDeclaration) {
+    const { config, logger, version, path } = options;
+    const { data } = config;
+    const { signal } = this.ending;
+    // Every plot waits for it.
+    setMaxListeners(0, signal);
+    this.config = config;
+    this.data = data;
+    this.clock = clock;
+    this.logger = logger;
+    this.client = new PlotManagerClient({ server: config.server, clock, logger });
+    const reportKey = findReportKey(data, logger);
+    this.reports = this.client.reports(reportKey);
+    const common = { data, clock, logger, signal, client: this.client, reports: this.reports };
+    this.keeper = new KeeperLink({
+      ...common,
+      onEnded: (key) => this.plots.noteEnded(key),
+      onUnwritten: (key) => this.plots.noteEnded(key),
+      onLost: () => this.plots.look(),
+    });
+    this.logReceiver = new LogReceiverProcess({
+      ...common,
+      server: config.server,
+      argv: options.logReceiver,
+      reportKey,
+      version,
+      onStarted: () => this.tellLogPid(),
+    });
+    this.plots = new Plots({
+      ...common,
+      stopGraceMs: config.grace_seconds * 1000,
+      logPid: () => this.logReceiver.pid,
+      isKept: (key) => this.keeper.keeps(key),
+      unwrittenEnd: (key) => this.keeper.unwrittenEnd(key),
+      workerId: () => this.talent.workerId,
+      onChange: () => this.starter.wake(),
+    });
+    this.starter = new Starter({
+      ...common,
+      plotter,
+      plotters: config.plotters,
+      path,
+      limits: {
+        maxPlots: config.max_plots,
+        maxPlotsPerCache: config.max_per_cache,
+        staggerMs: config.stagger_seconds * 1000,
+      },
+      lookAtDirectory: options.lookAtDirectory ?? lookAtDirectory,
+      plots: this.plots,
+      keeper: this.keeper,
+      sessionId: this.sessionId,
+      isDraining: () => isDraining(data),
+      workerId: () => this.talent.workerId,
+    });
+    this.talent = new TalentLink({
+      ...common,
+      workerId: config.worker_id,
+      sessionId: this.sessionId,
+      host: hostname(),
+      version,
+      reportKeyHash: reportKey === undefined ? undefined : hashOfReportKey(reportKey),
+      leaseSeconds: config.lease_seconds,
+      onWork: (kind, task) => this.takeWork(kind, task),
+      onAway: () => this.starter.pause(),
+    });
+    this.usage = new UsageMeter({ ...common, pids: () => this.runningPids() });
+    const { plots, starter, talent, logReceiver, usage } = this;
+    this.controls = new OperatorControls({
+      ...{ data, server: config.server, plotter: plotter.name },
+      ...{ plots, starter, talent, logReceiver, usage },
+      tell: (report) => this.tell(report),
+      nonce: () => this.nonce(),
+    });
+  }
+
+  async start(releasers: Releasers): Promise<void> {
+    releasers.add('connection', () => this.client.close());
+    // Before all that waits, because an open socket keeps the process alive while nothing else does.
+    const control = await listenLocally(controlSocketPath(this.data), controlHandler(this.controls));
+    releasers.add('control', () => control.close());
+    releasers.add('keeper', () => this.keeper.close());
+    await this.keeper.open();
+    releasers.add('log receiver', () => this.logReceiver.stop());
+    await this.logReceiver.start();
+    this.plots.adopt();
+    this.tellLogPid();
+    const { data, clock, logger } = this;
+    const { signal } = this.ending;
+    const tidying = removeOldLogs({ data, clock, logger, signal, keepDays: this.config.keep_logs_days });
+    const measuring = this.usage.run();
+    releasers.add('watching', async () => {
+      this.ending.abort();
+      this.reports.close();
+      await Promise.all([this.starter.ended(), this.plots.ended(), measuring, tidying]);
+    });
+    releasers.add('talent', () => this.talent.stop('the supervisor was stopped'));
+    this.talent.start();
+    const { server, plotter } = this.config;
+    logger.info({ data, server, plotter }, 'the supervisor supervises');
+  }
+
+  private takeWork(kind: SupervisorWorkKind, task: PlotTaskStatus): void {
+    const key = plotKeyOf(task);
+    if (kind === 'READY') {
+      this.starter.complete();
+      // While talent was away it may have given plots up.
+      void this.plots.compareWithTalent();
+    } else if (key === undefined) return;
+    else if (kind === 'START') this.starter.announce(key, task);
+    else if (kind === 'WITHDRAWN') this.starter.withdraw(key);
+    else this.stopPlot(key, task);
+  }
+
+  private stopPlot(key: PlotKey, task: PlotTaskStatus): void {
+    const plot = this.plots.get(key);
+    if (plot !== undefined) plot.stop();
+    else void this.stopUnrecorded(key, task);
+  }
+
+  private async stopUnrecorded(key: PlotKey, task: PlotTaskStatus): Promise<void> {
+    const { data, clock, logger } = this;
+    const { plotter, plotters } = this.config;
+    const { signal } = this.ending;
+    try {
+      const remarks = await endUnrecorded(key, task, { data, clock, signal, plotter, plotters });
+      if (!signal.aborted) this.tell(stoppedReport(key, undefined, remarks));
+    } catch (error) {
+      logger.error({ err: error, taskId: key.task_id }, 'a plot without a record could not be stopped');
+    }
+  }
+
+  /** The log receiver's reports say it too, but a plot may print nothing for hours. */
+  private tellLogPid(): void {
+    const { pid } = this.logReceiver;
+    if (pid === undefined) return;
+    for (const { record } of this.plots.running())
+      if (record.announced) this.tell(logPidReport(record, pid, this.nonce()));
+  }
+
+  private tell(report: PlotTaskStatus): void {
+    const { reports, clock, logger } = this;
+    tellTalent({ reports, clock, logger, signal: this.ending.signal }, report);
+  }
+
+  private nonce(): string {
+    this.told += 1;
+    return `${this.sessionId}/${this.told}`;
+  }
+
+  private runningPids(): number[] {
+    return this.plots.running().map(({ record }) => record.process.pid);
+  }
+}

@@ -1,0 +1,36 @@
+import t from 'tap';
+import { Backoff, wait } from '../../src/base/backoff.js';
+import { ManualClock } from '../support/manual-clock.js';
+
+t.test('delays double up to the longest, and begin anew after a reset', async (t) => {
+  const backoff = new Backoff({ firstMs: 10, longestMs: 100, random: () => 1 });
+  const delays = () => Array.from({ length: 6 }, () => backoff.next());
+  t.same(delays(), [10, 20, 40, 80, 100, 100]);
+  backoff.reset();
+  t.same(delays(), [10, 20, 40, 80, 100, 100]);
+});
+
+t.test('jitter takes away up to half of a delay', async (t) => {
+  const backoff = new Backoff({ firstMs: 10, longestMs: 20, random: () => 0 });
+  t.same([backoff.next(), backoff.next(), backoff.next()], [5, 10, 10]);
+});
+
+t.test('a wait ends at its time, or at once when it is aborted, and leaves nothing behind', async (t) => {
+  const clock = new ManualClock();
+  const abort = new AbortController();
+  let over = 0;
+  const waits = [10, 20].map(async (ms) => {
+    await wait(clock, ms, abort.signal);
+    over += 1;
+  });
+  clock.advance(9);
+  await Promise.resolve();
+  t.equal(over, 0);
+  clock.advance(1);
+  await waits[0];
+  t.equal(over, 1);
+  abort.abort();
+  await waits[1];
+  await wait(clock, 1000, abort.signal);
+  t.equal(clock.pending, 0);
+});

@@ -1,0 +1,303 @@
+/** The configuration: where values come from, which are refused and how that is said, and that the documentation is true. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { PACKAGE_ROOT } from '../../../src/base/package-root.js';
+import {
+  CONFIG_KEYS,
+  ConfigError,
+  type ConfigSources,
+  configValues,
+  loadConfig,
+  showable,
+} from '../../../src/node/config/config.js';
+import { DEFAULT_ACTOR_LIMITS } from '../../../src/runtime/actors/actor-system.js';
+
+/** The lines of the ConfigError that loading must end with, one for each problem. */
+function problems(sources: ConfigSources): string[] {
+  try {
+    loadConfig(sources);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const lines = error.message.split('\n').map((line) => line.trim());
+    return error.problems.length > 1 ? lines.slice(1) : lines;
+  }
+  throw new Error('the configuration was accepted');
+}
+
+t.test('without file and environment the defaults count', async (t) => {
+  const cwd = t.testdir();
+  const { config, file, origins } = loadConfig({ env: {}, cwd });
+  t.strictSame(config, {
+    listen: '127.0.0.1:50051',
+    data: join(cwd, 'data'),
+    store: 'embedded',
+    log: { level: 'info' },
+    leases: { default_seconds: 30, give_up_seconds: 600 },
+    limits: {
+      mailbox: DEFAULT_ACTOR_LIMITS.mailbox,
+      live_actors: DEFAULT_ACTOR_LIMITS.liveActors,
+      recoveries: DEFAULT_ACTOR_LIMITS.recoveries,
+    },
+    supervisor: {
+      plotter: 'chia',
+      max_plots: 4,
+      max_per_cache: 4,
+      stagger_seconds: 0,
+      grace_seconds: 30,
+      keep_logs_days: 90,
+    },
+    plotters: {},
+  });
+  t.equal(file, undefined);
+  t.ok(CONFIG_KEYS.every(({ key }) => origins.get(key) === 'default'));
+});
+
+t.test('command line over environment over file over default', async (t) => {
+  const cwd = t.testdir({
+    'owl.yaml': 'listen: file:1\nworker_id: file\nlog: { level: warn }\nleases:\n  default_seconds: 5\n',
+  });
+  const env = { OWL_LISTEN: 'env:2', OWL_WORKER_ID: 'env', OWL_LEASES_GIVE_UP_SECONDS: '7', PATH: '/bin' };
+  const { config, file, origins } = loadConfig({ env, cwd, flags: { listen: 'flag:3' } });
+  t.equal(file, 'owl.yaml');
+  t.equal(config.listen, 'flag:3');
+  t.equal(config.worker_id, 'env');
+  t.equal(config.log.level, 'warn');
+  t.strictSame(config.leases, { default_seconds: 5, give_up_seconds: 7 });
+  t.strictSame(
+    CONFIG_KEYS.slice(0, 8).map(({ key }) => origins.get(key)),
+    [
+      '--listen',
+      'default',
+      'OWL_WORKER_ID',
+      'default',
+      'default',
+      'owl.yaml:3:8',
+      'owl.yaml:5:3',
+      'OWL_LEASES_GIVE_UP_SECONDS',
+    ],
+  );
+});
+
+t.test('the file is the one that is named, and must then exist', async (t) => {
+  const cwd = t.testdir({ 'owl.yaml': 'worker_id: usual', 'other.yaml': 'worker_id: other', folder: {} });
+  const workerOf = (sources: Partial<ConfigSources>) =>
+    loadConfig({ env: {}, cwd, ...sources }).config.worker_id;
+  t.equal(workerOf({}), 'usual');
+  t.equal(workerOf({ env: { OWL_CONFIG: 'other.yaml' } }), 'other');
+  t.equal(workerOf({ env: { OWL_CONFIG: '' } }), 'usual', 'an empty variable names nothing');
+  t.equal(workerOf({ file: join(cwd, 'owl.yaml'), env: { OWL_CONFIG: 'other.yaml' } }), 'usual');
+  t.strictSame(problems({ file: 'none.yaml', env: {}, cwd }), ['none.yaml: there is no such file']);
+  t.strictSame(problems({ env: { OWL_CONFIG: 'folder' }, cwd }), ['folder: is a directory, not a file']);
+});
+
+t.test(
+  'data is absolute: from the directory of the file that says so, otherwise from the working directory',
+  async (t) => {
+    const cwd = t.testdir({ etc: { 'owl.yaml': 'data: store' } });
+    const dataOf = (sources: Partial<ConfigSources>) => loadConfig({ env: {}, cwd, ...sources }).config.data;
+    t.equal(dataOf({ file: 'etc/owl.yaml' }), join(cwd, 'etc/store'));
+    t.equal(dataOf({ file: 'etc/owl.yaml', env: { OWL_DATA: 'store' } }), join(cwd, 'store'));
+    t.equal(dataOf({ file: 'etc/owl.yaml', flags: { data: '../store' } }), join(cwd, '../store'));
+    t.equal(dataOf({ flags: { data: '/var/lib/owl' } }), '/var/lib/owl');
+  },
+);
+
+t.test('a key without a value counts as not given', async (t) => {
+  const cwd = t.testdir({ 'owl.yaml': 'listen:\nlog:\nleases:\n  default_seconds:\n' });
+  const { config, origins } = loadConfig({ env: { OWL_DATA: '' }, cwd });
+  t.equal(config.listen, '127.0.0.1:50051');
+  t.equal(config.leases.default_seconds, 30);
+  t.equal(origins.get('data'), 'default');
+  t.strictSame(
+    loadConfig({ env: {}, cwd: t.testdir({ 'owl.yaml': '# nothing\n' }) }).config.listen,
+    '127.0.0.1:50051',
+  );
+});
+
+t.test('unknown keys are refused by name, with the one that was meant', async (t) => {
+  const cwd = t.testdir({
+    'owl.yaml': [
+      'lisen: 127.0.0.1:1',
+      'level: info',
+      'logg: { level: info }',
+      'log:',
+      '  levle: info',
+      'colour: red',
+      '__proto__: 1',
+      'constructor:',
+    ].join('\n'),
+  });
+  t.strictSame(problems({ env: {}, cwd }), [
+    'owl.yaml:1:1: lisen is not a known key; did you mean listen? (value: "127.0.0.1:1")',
+    'owl.yaml:2:1: level is not a known key; did you mean log.level? (value: "info")',
+    'owl.yaml:3:1: logg is not a known key; did you mean log? (value: {"level":"info"})',
+    'owl.yaml:5:3: log.levle is not a known key; did you mean log.level? (value: "info")',
+    'owl.yaml:6:1: colour is not a known key (value: "red")',
+    'owl.yaml:7:1: __proto__ is not a known key (value: 1)',
+    'owl.yaml:8:1: constructor is not a known key (value: null)',
+  ]);
+});
+
+t.test('a slip in one of our variables is refused, other variables are left alone', async (t) => {
+  const cwd = t.testdir();
+  t.strictSame(problems({ env: { OWL_LSITEN: 'x:1' }, cwd }), [
+    'OWL_LSITEN: is no setting; did you mean OWL_LISTEN? (value: "x:1")',
+  ]);
+  t.ok(loadConfig({ env: { OWL_TEST_EVENTSTORE: 'esdb://x', OWLET: '1', OWL_SERVER: 'x:1' }, cwd }));
+});
+
+t.test('every problem of every source is told at once, with place, key, rule and value', async (t) => {
+  const cwd = t.testdir({
+    'owl.yaml': 'leases:\n  default_seconds: 0\n  give_up_seconds: 1.5\nlog: loud\nworker_id: 7\n',
+  });
+  const env = { OWL_LIMITS_MAILBOX: 'many', OWL_LISTEN: '::1:50051' };
+  t.strictSame(problems({ env, cwd, flags: { 'log.level': 'loud' } }), [
+    '--log-level: log.level must be one of trace, debug, info, warn, error, fatal, silent, not "loud"',
+    'OWL_LIMITS_MAILBOX: limits.mailbox must be a whole number from 1 to 1000000, not "many"',
+    'OWL_LISTEN: listen must be HOST:PORT or [IPv6]:PORT with a port from 0 to 65535 (0 takes any free one), not "::1:50051"',
+    'owl.yaml:2:3: leases.default_seconds must be a whole number from 1 to 3600, not 0',
+    'owl.yaml:3:3: leases.give_up_seconds must be a whole number from 1 to 604800, not 1.5',
+    'owl.yaml:4:1: log must be a section with keys of its own (level), not "loud"',
+    'owl.yaml:5:1: worker_id must be 1 to 64 letters, digits, dots, colons, dashes or underscores, and begin with a letter or digit, not 7',
+  ]);
+});
+
+t.test('a value that is overridden is checked all the same', async (t) => {
+  const cwd = t.testdir({ 'owl.yaml': 'listen: nowhere\n' });
+  t.match(problems({ env: { OWL_LISTEN: '127.0.0.1:1' }, cwd }), [/^owl\.yaml:1:1: listen must be /]);
+});
+
+t.test('what is no good YAML is refused with line and column', async (t) => {
+  const problemsOf = (text: string) => problems({ env: {}, cwd: t.testdir({ 'owl.yaml': text }) });
+  t.match(problemsOf('listen: a:1\nlisten: b:2\n'), [
+    /^owl\.yaml:2:1: is not good YAML: Map keys must be unique$/,
+  ]);
+  t.match(problemsOf('log:\n\tlevel: info\n'), [/^owl\.yaml:2:1: is not good YAML: .*[Tt]ab/]);
+  t.match(problemsOf('listen: !secret x\n'), [/^owl\.yaml:1:9: is not good YAML: Unresolved tag/]);
+  t.match(problemsOf('listen: *missing\n'), [/^owl\.yaml.*is not good YAML/]);
+  t.match(problemsOf('? [a]\n: 1\n'), [/^owl\.yaml:1:3: is not good YAML/]);
+  t.match(problemsOf('- listen\n'), [/^owl\.yaml: must hold keys with values/]);
+  t.match(problemsOf('listen\n'), [/^owl\.yaml: must hold keys with values/]);
+});
+
+t.test('the store is the embedded one or EventStoreDB, and what is wrong shows no password', async (t) => {
+  const cwd = t.testdir({ etc: { 'owl.yaml': 'store_credentials_file: secret\n' } });
+  const storeOf = (OWL_STORE: string) => loadConfig({ env: { OWL_STORE }, cwd }).config.store;
+  for (const store of [
+    'embedded',
+    'esdb://localhost:2113?tls=false',
+    'esdb+discover://fleet.example',
+    'esdb://user:pass%40word@a,b:1',
+  ])
+    t.equal(storeOf(store), store);
+  t.equal(
+    loadConfig({ env: {}, cwd, file: 'etc/owl.yaml' }).config.store_credentials_file,
+    join(cwd, 'etc/secret'),
+  );
+  t.match(problems({ env: { OWL_STORE: 'postgres' }, cwd }), [
+    'OWL_STORE: store must be embedded, or esdb://… or esdb+discover://… for EventStoreDB, not "postgres"',
+  ]);
+  for (const [wrong, why] of [
+    ['esdb://root:hunt/er2@node.example:2113?tls=true', /percent-encoded/],
+    ['esdb:root:hunter2@node.example', /must be esdb:\/\//],
+    ['esdb://root:hunt er"2@node.example?tls=perhaps', /tls must be true or false/],
+    ['esdbb://root:hunter2@node.example', /must be embedded/],
+  ] as const) {
+    const [line = ''] = problems({ env: { OWL_STORE: wrong }, cwd });
+    t.match(line, why);
+    t.notMatch(line, /root|hunt|er2/, line);
+    t.match(line, /node\.example/, 'the rest is shown');
+  }
+});
+
+t.test('an effective configuration is shown without its password', async (t) => {
+  const store = 'esdb://admin:secret@node.example:2113';
+  const { config } = loadConfig({ env: { OWL_STORE: store }, cwd: t.testdir() });
+  t.equal(config.store, store);
+  t.strictSame(configValues(config).find(([key]) => key === 'store')?.[1], 'esdb://***@node.example:2113');
+  t.notMatch(JSON.stringify(showable(config)), /admin|secret/);
+});
+
+t.test('listen takes names, IPv4 and bracketed IPv6, and nothing else', async (t) => {
+  const cwd = t.testdir();
+  for (const listen of [
+    '127.0.0.1:0',
+    '0.0.0.0:65535',
+    'localhost:1',
+    'node-1.farm:50051',
+    '[::1]:0',
+    '[::]:50051',
+  ]) {
+    t.equal(loadConfig({ env: { OWL_LISTEN: listen }, cwd }).config.listen, listen);
+  }
+  const wrong = [
+    ':1',
+    'a',
+    'a:',
+    'a:b',
+    'a:65536',
+    'a:-1',
+    '300.1.1.1:1',
+    '::1:1',
+    '[a]:1',
+    '[::1]',
+    'a b:1',
+    'http://a:1',
+    '-a:1',
+  ];
+  for (const listen of wrong)
+    t.match(problems({ env: { OWL_LISTEN: listen }, cwd }), [/^OWL_LISTEN: listen must be /], listen);
+});
+
+t.test('plotters are declared in the file, by name, and wrong ones are told with their place', async (t) => {
+  const cwd = t.testdir({
+    'owl.yaml':
+      'plotters:\n  mine:\n    argv: [mine, "-k", "{ksize}", ["-f", "{fpk}"]]\n    format: chiapos\n',
+    'wrong.yaml': 'plotters:\n  mine:\n    argv: mine -k 32\n    fromat: chiapos\n  Yours: {}\n',
+    'none.yaml': 'plotters:\n',
+  });
+  t.strictSame(loadConfig({ env: {}, cwd }).config.plotters, {
+    mine: {
+      argv: ['mine', '-k', '{ksize}', ['-f', '{fpk}']],
+      format: 'chiapos',
+      temp: [],
+      fills: ['cache', 'dest'],
+    },
+  });
+  t.strictSame(loadConfig({ env: {}, cwd, file: 'none.yaml' }).config.plotters, {});
+  t.match(problems({ env: {}, cwd, file: 'wrong.yaml' }), [
+    /^wrong\.yaml: plotters\.mine\.format must name the format/,
+    /^wrong\.yaml:3:5: plotters\.mine\.argv must be a list/,
+    /^wrong\.yaml:4:5: plotters\.mine\.fromat is not a known key/,
+    /^wrong\.yaml:5:3: plotters\.Yours must be 1 to 32 small letters/,
+  ]);
+});
+
+t.test('no two keys share a variable or a flag', async (t) => {
+  for (const name of ['variable', 'flag'] as const) {
+    t.equal(new Set(CONFIG_KEYS.map((key) => key[name])).size, CONFIG_KEYS.length);
+  }
+});
+
+t.test('docs/configuration.md lists every key as it is, and its example is the defaults', async (t) => {
+  const doc = readFileSync(join(PACKAGE_ROOT, 'docs/configuration.md'), 'utf8');
+  const rows = doc.split('\n').filter((line) => /^\| `/.test(line));
+  const expected = CONFIG_KEYS.map(({ key, variable, fallback, meaning, rule }) => {
+    const shown = fallback === undefined ? 'none' : `\`${fallback}\``;
+    return `| \`${key}\` | \`${variable}\` | ${shown} | ${meaning} | ${rule} |`;
+  });
+  t.strictSame(rows, expected);
+
+  const example = /```yaml\n([\s\S]*?)```/.exec(doc)?.[1] ?? '';
+  for (const { path } of CONFIG_KEYS)
+    t.match(example, new RegExp(`^ *(# )?${path.at(-1)}:`, 'm'), path.join('.'));
+  const cwd = t.testdir({ 'owl.yaml': example });
+  const loaded = loadConfig({ env: {}, cwd });
+  t.strictSame(
+    configValues(loaded.config),
+    configValues(loadConfig({ env: {}, cwd, file: '/dev/null' }).config),
+  );
+  t.match(loaded.origins.get('limits.recoveries'), /^owl\.yaml:\d+:3$/, 'the example really says it');
+});

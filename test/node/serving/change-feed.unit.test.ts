@@ -1,0 +1,52 @@
+/** The feed of changed tasks: what a follower hears, and that none is kept who has gone. */
+
+import t from 'tap';
+import { TaskFeed } from '../../../src/node/serving/change-feed.js';
+import type { RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
+import { collect, propose } from '../../support/events.js';
+
+function changes(...taskIds: string[]): RecordedEvent[] {
+  return taskIds.map((id) => ({ ...propose(), stream: `plot_task-${id}`, revision: 0, position: '0' }));
+}
+
+t.test('a follower hears of each changed task, once however often it changed meanwhile', async (t) => {
+  const feed = new TaskFeed();
+  const leaving = new AbortController();
+  feed.publish(changes('before'));
+  const following = feed.follow(leaving.signal)[Symbol.asyncIterator]();
+  feed.publish(changes('a', 'b', 'a'));
+  feed.publish(changes('a-b'));
+  t.same(await following.next(), { done: false, value: ['a', 'b', 'a-b'] });
+  const next = following.next();
+  feed.publish(changes('b'));
+  t.same(await next, { done: false, value: ['b'] });
+  const last = following.next();
+  leaving.abort();
+  t.same(await last, { done: true, value: undefined });
+});
+
+t.test('followers end when they leave, when the feed closes, and when they come too late', async (t) => {
+  const feed = new TaskFeed();
+  const gone = AbortSignal.abort();
+  t.same(await collect(feed.follow(gone)), []);
+  const staying = new AbortController().signal;
+  const following = collect(feed.follow(staying));
+  feed.close();
+  t.same(await following, []);
+  t.same(await collect(feed.follow(staying)), []);
+});
+
+t.test('nothing is kept for followers who have gone', async (t) => {
+  const feed = new TaskFeed();
+  const leaving = new AbortController();
+  feed.follow(leaving.signal);
+  feed.follow(AbortSignal.abort());
+  leaving.abort();
+  // With nobody to tell, the events are not even looked at.
+  const untouchable = new Proxy(changes('a'), {
+    get: () => {
+      throw new Error('the events were read');
+    },
+  });
+  t.doesNotThrow(() => feed.publish(untouchable));
+});

@@ -1,0 +1,55 @@
+import t from 'tap';
+import { contentCommandId, eventIdOf, isUuid } from '../../../src/runtime/event-store/ids.js';
+
+t.test('an event id follows from command, stream and index, and from nothing else', async (t) => {
+  const id = eventIdOf('command-1', 'plot_task-1', 0);
+  t.equal(id, eventIdOf('command-1', 'plot_task-1', 0));
+  const others = [
+    eventIdOf('command-2', 'plot_task-1', 0),
+    eventIdOf('command-1', 'plot_task-2', 0),
+    eventIdOf('command-1', 'plot_task-1', 1),
+    eventIdOf('1', 'plot_task-1/command-', 0),
+    eventIdOf('plot_task-1/command-1', '', 0),
+  ];
+  t.equal(new Set([id, ...others]).size, 6);
+});
+
+t.test('event ids are what they were in every release', async (t) => {
+  t.equal(eventIdOf('command-1', 'plot_task-1', 0), 'ceff7b2a-5689-54b5-8e0e-9a26b43a04ae');
+});
+
+t.test('event ids are UUIDs of version 5', async (t) => {
+  for (let n = 0; n < 200; n++) {
+    const id = eventIdOf(`command ${n}`, 'plot_task-ключ', n);
+    t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    t.ok(isUuid(id));
+  }
+});
+
+t.test('a command without an id is known by stream, revision and content', async (t) => {
+  const events = [{ type: 'Counted', data: { n: 1, of: 2 } }];
+  const id = contentCommandId('s-1', 3, events);
+  t.equal(id, contentCommandId('s-1', 3, [{ type: 'Counted', data: { n: 1, of: 2 } }]));
+  const others = [
+    contentCommandId('s-2', 3, events),
+    contentCommandId('s-1', 4, events),
+    contentCommandId('s-1', 3, [{ type: 'Recounted', data: { n: 1, of: 2 } }]),
+    contentCommandId('s-1', 3, [{ type: 'Counted', data: { n: 2, of: 2 } }]),
+    contentCommandId('s-1', 3, [{ type: 'Counted', data: { of: 2, n: 1 } }]),
+    contentCommandId('s-1', 3, [...events, ...events]),
+    contentCommandId('s-1', 3, []),
+  ];
+  t.equal(new Set([id, ...others]).size, 8);
+});
+
+t.test('what is no UUID in lower case is not one', async (t) => {
+  t.equal(isUuid('0b0f5a3e-7d0f-4c58-9f6c-0242ac120002'), true);
+  for (const text of [
+    '',
+    'task_1',
+    '0B0F5A3E-7D0F-4C58-9F6C-0242AC120002',
+    ' 0b0f5a3e-7d0f-4c58-9f6c-0242ac120002',
+  ]) {
+    t.equal(isUuid(text), false, JSON.stringify(text));
+  }
+});

@@ -1,0 +1,78 @@
+/** Rows of the embedded store that hold no event any more: each is told as what it is, and keeps nobody from the rows beside it. */
+
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { openDatabase } from '../../../../src/base/sqlite.js';
+import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { collect, follow, freshStream, idsOf, proposeMany } from '../../../support/events.js';
+
+/** A store with three events in one stream and one in another, and the second event's row changed. */
+async function withDamage(t: Test, change: string) {
+  const path = join(t.testdir(), 'owl.db');
+  const stream = freshStream();
+  const before = openSqliteEventStore(path);
+  const { events } = await before.append(stream, 'noStream', proposeMany(3));
+  await before.append(freshStream(), 'noStream', proposeMany(1));
+  await before.close();
+  const db = openDatabase(path);
+  db.exec(`UPDATE events SET ${change} WHERE revision = 1`);
+  db.close();
+  const store = openSqliteEventStore(path);
+  t.teardown(() => store.close());
+  return { store, stream, events };
+}
+
+const base64 = (text: string) => Buffer.from(text).toString('base64');
+
+await t.test('whatever a row holds, every reader gets it and what is around it', async (t) => {
+  const cases: readonly [string, RegExp, object][] = [
+    ['data = \'{"n":\'', /data is no JSON object/, { base64: base64('{"n":') }],
+    ["data = '[1]'", /data is no JSON object/, { base64: base64('[1]') }],
+    ["data = 'null'", /data is no JSON object/, { base64: base64('null') }],
+    ["data = ''", /data is no JSON object/, { base64: '' }],
+    ["metadata = 'x'", /metadata is no JSON object/, { metadata_base64: base64('x') }],
+    ["metadata = '{}'", /metadata has no time/, { metadata_base64: base64('{}') }],
+    ["metadata = json_set(metadata, '$.time', 'noon')", /metadata has no time/, {}],
+    ["metadata = json_remove(metadata, '$.$causationId')", /no \$causationId/, {}],
+    ["metadata = json_set(metadata, '$.commandId', 7)", /no text in commandId/, {}],
+  ];
+  for (const [change, damage, data] of cases) {
+    await t.test(change, async (t) => {
+      const { store, stream, events } = await withDamage(t, change);
+      const ids = idsOf(events);
+      for (const given of [
+        await collect(store.readStream(stream)),
+        (await collect(store.readAll())).slice(0, 3),
+        (await follow(store.subscribe(), 4)).events.slice(0, 3),
+        (await collect(store.readStream(stream, { direction: 'backwards' }))).reverse(),
+      ]) {
+        t.strictSame(idsOf(given), ids);
+        t.match(given[1], { damage, data, revision: 1, position: events[1]?.position });
+        t.strictSame([given[0], given[2]], [events[0], events[2]], 'its neighbours are whole');
+      }
+    });
+  }
+});
+
+await t.test('as the newest event it is found by its place, and the store goes on behind it', async (t) => {
+  const { store, stream, events } = await withDamage(t, "data = 'x', metadata = 'y'");
+  for (const event of events) t.equal(await store.holds(event), true);
+  const again = await store.append(stream, 'noStream', events);
+  t.strictSame([again.duplicate, again.revision], [true, 2], 'an append that repeats it is recognised');
+  t.equal((await store.append(stream, 2, proposeMany(1))).revision, 3);
+});
+
+await t.test('rows that were deleted are skipped, never given twice', async (t) => {
+  const path = join(t.testdir(), 'owl.db');
+  const store = openSqliteEventStore(path);
+  t.teardown(() => store.close());
+  const stream = freshStream();
+  await store.append(stream, 'noStream', proposeMany(5));
+  const db = openDatabase(path);
+  db.exec('DELETE FROM events WHERE revision IN (1, 2)');
+  db.close();
+  const revisions = async (direction: 'forwards' | 'backwards') =>
+    (await collect(store.readStream(stream, { direction }))).map(({ revision }) => revision);
+  t.strictSame(await revisions('forwards'), [0, 3, 4]);
+  t.strictSame(await revisions('backwards'), [4, 3, 0]);
+});
