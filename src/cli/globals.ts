@@ -3,7 +3,6 @@
 import type { Command } from 'commander';
 import { type Address, formatAddress, localAddress, parseAddress } from '../base/address.js';
 import { ConfigError, type LoadedConfig, loadConfig, SERVER_VARIABLE } from '../node/config/config.js';
-import { PlotManagerClient } from '../systems/talent/wire/plot-manager-client.js';
 import { NodeClient } from '../wire/node-client.js';
 import type { ServiceClient, ServiceClientOptions } from '../wire/service-client.js';
 import { UsageError } from './exit.js';
@@ -33,16 +32,7 @@ export function configOf(
   return loadConfig({ file: options.config, env: terminal.env, cwd: terminal.cwd, flags });
 }
 
-/** Runs `work` with a client of the talent that was asked for, and closes it. The client ends with the command. */
-export async function withTalent(
-  terminal: Terminal,
-  options: GlobalOptions,
-  work: (talent: PlotManagerClient) => Promise<void>,
-): Promise<void> {
-  await withClient(new PlotManagerClient(clientOptions(terminal, options)), work);
-}
-
-/** The same with a client for what the talent tells of itself as a node. */
+/** Runs `work` with a client for what the talent tells of itself as a node, and closes it. The client ends with the command. */
 export async function withNode(
   terminal: Terminal,
   options: GlobalOptions,
@@ -51,7 +41,8 @@ export async function withNode(
   await withClient(new NodeClient(clientOptions(terminal, options)), work);
 }
 
-async function withClient<C extends ServiceClient>(
+/** Runs `work` with the client and closes it, however that ends. */
+export async function withClient<C extends ServiceClient>(
   client: C,
   work: (client: C) => Promise<void>,
 ): Promise<void> {
@@ -62,7 +53,8 @@ async function withClient<C extends ServiceClient>(
   }
 }
 
-function clientOptions(terminal: Terminal, options: GlobalOptions): ServiceClientOptions {
+/** How a client reaches the talent that was asked for; it ends with the command. */
+export function clientOptions(terminal: Terminal, options: GlobalOptions): ServiceClientOptions {
   return {
     server: talentAddress(terminal, options),
     signal: AbortSignal.any([terminal.interrupted, terminal.out.closed]),

@@ -1,21 +1,12 @@
 /**
- * Whether and how a plotter has ended, and whether talent knows.
+ * Whether and how a plotter has ended.
  *
- * Guarantees: what a keeper has written or told counts; only where no keeper will ever write is it told from the process, and
- * then it says that nobody saw the end, and what is known instead. A plot whose file is in its place is not called stopped.
+ * Guarantee: what a keeper has written or told counts; only where no keeper will ever write is it told from the process, and
+ * then it says that nobody saw the end, and what is known instead.
  */
 
-import { statSync } from 'node:fs';
 import type { Clock } from '../../base/clock.js';
 import { identifyProcess, isAlive } from '../../base/process-identity.js';
-import {
-  findPlotFile,
-  inPlace,
-  type LookOptions,
-  placeOf,
-} from '../../systems/talent/log-receiver/plot-file.js';
-import { finishedReport } from '../../systems/talent/supervisor/supervisor-reports.js';
-import type { PlotTaskStatus } from '../../systems/talent/wire/messages.js';
 import { identityOf, type PlotEnd, type PlotRecord, readPlotEnd, writePlotEnd } from './process-record.js';
 
 /**
@@ -42,41 +33,6 @@ export function findEnd(
   writePlotEnd(data, record, known ?? vanished());
   // Its keeper may have written it at the last moment.
   return readPlotEnd(data, record);
-}
-
-/** Talent was told everything that the log holds, and how the process ended if anybody knows. */
-export function isEndTold(
-  { log_offset = 0, exit_code, exit_signal }: PlotTaskStatus,
-  { log_path }: PlotRecord,
-  end: PlotEnd | undefined,
-): boolean {
-  const isHowTold =
-    (exit_code ?? null) === (end?.exit_code ?? null) && (exit_signal ?? null) === (end?.exit_signal ?? null);
-  return isHowTold && log_offset >= sizeOf(log_path);
-}
-
-/**
- * Of a plot that is being stopped, once all that can be read of its log is told: its report when it was finished before the
- * stop came. Undefined when its file is not in its place.
- */
-export async function finishedAfterAll(
-  record: PlotRecord,
-  end: PlotEnd | undefined,
-  waiting: LookOptions,
-): Promise<PlotTaskStatus | undefined> {
-  // A destination that does not answer must not hold up a stop.
-  const { file } = await findPlotFile(placeOf(record), waiting).catch(() => ({ file: undefined }));
-  if (file === undefined || end === undefined) return undefined;
-  return finishedReport(record, end, `finished before it was stopped: ${inPlace(file)}`);
-}
-
-/** 0 when it is gone: then there is nothing to wait for. */
-function sizeOf(path: string): number {
-  try {
-    return statSync(path).size;
-  } catch {
-    return 0;
-  }
 }
 
 function reasonOfVanishing({ process: { pid, boot_id } }: PlotRecord): string {

@@ -13,7 +13,6 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { Backoff } from '../../base/backoff.js';
 import { messageOf, OwlError } from '../../base/errors.js';
-import type { Terminal } from '../../cli/terminal.js';
 
 const OWL = fileURLToPath(new URL('../../owl.js', import.meta.url));
 /** One that lived so long was well: its successor need not wait. */
@@ -25,7 +24,7 @@ export interface ChildServiceOptions {
   readonly name: string;
   /** What stands behind `owl` on its command line; asked at each start. */
   readonly args: () => readonly string[];
-  readonly env: Terminal['env'];
+  readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Told when it has to be started again. */
   readonly logger: Logger;

@@ -21,7 +21,7 @@ const SERVER = '127.0.0.1:9';
 const VERSION = '1';
 
 function moduleOf(name: string): string {
-  return new URL(`../../src/${name}`, import.meta.url).href;
+  return new URL(`../../../src/${name}`, import.meta.url).href;
 }
 
 interface Given {
@@ -106,8 +106,8 @@ t.test('one that is only just starting ends too', async (t) => {
 t.test('one that does not hear SIGTERM is killed', async (t) => {
   const data = t.testdir();
   const script = `
-    import { identifyProcess } from ${JSON.stringify(moduleOf('runtime/process-identity.js'))};
-    import { writeLogReceiver } from ${JSON.stringify(moduleOf('wire/log-receiver-identity.js'))};
+    import { identifyProcess } from ${JSON.stringify(moduleOf('base/process-identity.js'))};
+    import { writeLogReceiver } from ${JSON.stringify(moduleOf('processes/services/service-identity.js'))};
     process.on('SIGTERM', () => {});
     setInterval(() => {}, 1000);
     const who = { version: ${JSON.stringify(VERSION)}, server: ${JSON.stringify(SERVER)} };

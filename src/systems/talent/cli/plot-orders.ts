@@ -5,12 +5,13 @@ import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { wholeNumber } from '../../../cli/arguments.js';
 import { toJson } from '../../../cli/format.js';
-import { type GlobalOptions, withTalent } from '../../../cli/globals.js';
+import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import { UnreachableError } from '../../../wire/call-error.js';
 import type { PlotTaskStatusResponse } from '../wire/messages.js';
 import { resolveTaskId } from './task-ids.js';
+import { withTalent } from './with-talent.js';
 
 /** What the usual plotter of this size takes. */
 const USUAL = { ksize: 32, threads: 2, buffer: 3389 };

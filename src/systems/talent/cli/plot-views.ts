@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { pointInTime, severalOf, wholeNumber } from '../../../cli/arguments.js';
 import { UsageError } from '../../../cli/exit.js';
 import { toJson } from '../../../cli/format.js';
-import { type GlobalOptions, withTalent } from '../../../cli/globals.js';
+import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { renderTable, Table } from '../../../cli/table.js';
 import type { Terminal } from '../../../cli/terminal.js';
@@ -13,6 +13,7 @@ import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { historyColumns } from './history-view.js';
 import { resolveTaskId } from './task-ids.js';
 import { idsToShow, TASK_STATUSES, taskCard, taskColumns } from './task-views.js';
+import { withTalent } from './with-talent.js';
 
 const STATUS_HELP = `only tasks in this status, may be given several times (${TASK_STATUSES.join(', ')})`;
 

@@ -6,7 +6,7 @@
 import type { Command } from 'commander';
 import { severalOf } from '../../../cli/arguments.js';
 import { toJson } from '../../../cli/format.js';
-import { type GlobalOptions, withTalent } from '../../../cli/globals.js';
+import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { LiveArea } from '../../../cli/live-area.js';
 import { renderTable } from '../../../cli/table.js';
@@ -15,6 +15,7 @@ import { UnreachableError } from '../../../wire/call-error.js';
 import type { PlotTaskStatus, PlotTaskWatchRequest } from '../wire/messages.js';
 import { resolveTaskId } from './task-ids.js';
 import { byInterest, changeLine, idsToShow, TASK_STATUSES, taskColumns } from './task-views.js';
+import { withTalent } from './with-talent.js';
 
 interface WatchOptions extends GlobalOptions {
   readonly status?: string[];

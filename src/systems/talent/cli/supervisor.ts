@@ -3,13 +3,14 @@
 import type { Command } from 'commander';
 import { closest } from '../../../base/suggestion.js';
 import { formatAge, toJson } from '../../../cli/format.js';
-import { type GlobalOptions, withTalent } from '../../../cli/globals.js';
+import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { type Column, renderTable } from '../../../cli/table.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import type { SupervisorStatus } from '../wire/messages.js';
 import { addSupervisorControlCommands } from './supervisor-control.js';
 import { addSupervisorRunCommand } from './supervisor-run.js';
+import { withTalent } from './with-talent.js';
 
 export function addSupervisorCommands(program: Command, terminal: Terminal): void {
   const group = program

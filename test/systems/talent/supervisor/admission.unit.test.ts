@@ -4,13 +4,15 @@ import t from 'tap';
 import {
   type AdmissionState,
   admit,
-  type CacheDirectory,
   maxPlotsReason,
-  type RunningPlot,
-  type SpaceUse,
   type SpaceWanted,
   type WaitingPlot,
 } from '../../../../src/systems/talent/supervisor/starting/admission.js';
+import type {
+  CacheDirectory,
+  RunningPlot,
+  SpaceUse,
+} from '../../../../src/systems/talent/supervisor/starting/claims.js';
 
 const GIB = 2 ** 30;
 

@@ -4,12 +4,13 @@ import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { systemClock as clock } from '../../../../src/base/clock.js';
-import { findEnd, finishedAfterAll } from '../../../../src/processes/records/process-end.js';
+import { findEnd } from '../../../../src/processes/records/process-end.js';
 import {
   type PlotEnd,
   type PlotRecord,
   readPlotEnd,
 } from '../../../../src/processes/records/process-record.js';
+import { finishedAfterAll } from '../../../../src/systems/talent/supervisor/plots/end-told.js';
 
 const ID = 'ab'.repeat(32);
 const { signal } = new AbortController();

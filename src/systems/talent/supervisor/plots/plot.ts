@@ -22,7 +22,7 @@ import {
 } from '../../../../processes/process-family.js';
 import type { ProcessTable } from '../../../../processes/process-table.js';
 import { KeptRecord } from '../../../../processes/records/kept-record.js';
-import { findEnd, finishedAfterAll, isEndTold } from '../../../../processes/records/process-end.js';
+import { findEnd } from '../../../../processes/records/process-end.js';
 import {
   identityOf,
   type PlotEnd,
@@ -36,6 +36,7 @@ import type { ReportStream } from '../../wire/report-stream.js';
 import { sendReport } from '../../wire/send-report.js';
 import { remarkReport, startedReport, stoppedReport } from '../supervisor-reports.js';
 import { tellTalent } from '../tell-talent.js';
+import { finishedAfterAll, isEndTold } from './end-told.js';
 import { standingOf } from './given-up.js';
 import { OwnTempFiles } from './own-temp-files.js';
 

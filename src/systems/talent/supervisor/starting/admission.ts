@@ -10,6 +10,7 @@
 
 import type { PlotKey } from '../../../../processes/records/process-record.js';
 import { Books } from './books.js';
+import type { CacheDirectory, RunningPlot, SpaceUse } from './claims.js';
 import { inGib, type Place } from './space-needs.js';
 
 export interface AdmissionLimits {
@@ -19,27 +20,6 @@ export interface AdmissionLimits {
   readonly maxPlotsPerCache: number;
   /** Between two starts. */
   readonly staggerMs: number;
-}
-
-export interface CacheDirectory {
-  readonly path: string;
-  /** Equal for the same directory under different paths. */
-  readonly id: string;
-}
-
-/** What a plot takes on one file system. */
-export interface SpaceUse {
-  readonly fileSystem: number;
-  /** What it will still use there, at the most. */
-  readonly bytes: number;
-  /** How much more than now is free there when it has ended; negative where the plot itself stays. */
-  readonly gain: number;
-}
-
-export interface RunningPlot {
-  /** One or two. */
-  readonly caches: readonly CacheDirectory[];
-  readonly needs: readonly SpaceUse[];
 }
 
 export interface SpaceWanted extends SpaceUse {

@@ -6,7 +6,7 @@
  * delayed by those after it, and a long queue for one cache does not keep the others idle.
  */
 
-import type { CacheDirectory, RunningPlot, SpaceUse } from './admission.js';
+import type { CacheDirectory, RunningPlot, SpaceUse } from './claims.js';
 
 export class Books {
   private readonly users = new Tally<string>();

@@ -11,7 +11,8 @@ import type { PlotRecord } from '../../../../processes/records/process-record.js
 import type { PlotOrder } from '../plotters/plot-order.js';
 import type { PlotterDeclaration } from '../plotters/plotters.js';
 import { findTempFiles, listOnce, type TempFile } from '../plotters/temp-files.js';
-import type { CacheDirectory, RunningPlot, SpaceUse, WaitingPlot } from './admission.js';
+import type { WaitingPlot } from './admission.js';
+import type { CacheDirectory, RunningPlot, SpaceUse } from './claims.js';
 import { inGib, type Place, type SpaceNeed, spaceNeeds } from './space-needs.js';
 
 /** What a data directory must still take: the logs and records of what is started. */
