@@ -5,9 +5,10 @@
 
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
-import { loadConfig } from '../src/node/config/config.js';
+import { Settings } from '../src/node/config/config.js';
+import { startNode } from '../src/node/node.js';
 import { acknowledgedStream, unary } from '../src/node/serving/grpc-server.js';
-import { startTalent } from '../src/systems/talent/talent.js';
+import { talent } from '../src/systems/talent/system.js';
 import type {
   PlotTaskReport,
   PlotTaskReportAck,
@@ -24,8 +25,8 @@ playPart(kind === 'bare' ? await startBare() : await startWhole(data));
 
 async function startWhole(directory: string): Promise<PartMain> {
   const flags = { data: directory, listen: LISTEN, store: process.env['BENCH_STORE'] };
-  const { config } = loadConfig({ env: {}, cwd: '/', flags });
-  return await startTalent({ config, logger });
+  const config = new Settings([talent]).load({ env: {}, cwd: '/', flags });
+  return await startNode({ systems: [talent], config, logger });
 }
 
 async function startBare(): Promise<PartMain> {

@@ -7,30 +7,78 @@ import { Command, CommanderError } from 'commander';
 import { OwlError } from './base/errors.js';
 import { addConfigCommands } from './cli/commands/config.js';
 import { addNodeCommands } from './cli/commands/node.js';
+import { addStatusCommand } from './cli/commands/status.js';
 import { addStoreCommands } from './cli/commands/store.js';
 import { addUpCommand } from './cli/commands/up.js';
 import { EXIT, EXIT_HELP, exitCodeOf } from './cli/exit.js';
 import { addGlobalOptions } from './cli/globals.js';
 import { addExamples } from './cli/help.js';
+import type { Cli, System } from './cli/system.js';
 import type { Terminal } from './cli/terminal.js';
 import { packageVersion } from './cli/version.js';
-import { addDemoCommand } from './systems/talent/cli/demo.js';
-import { addLogReceiverCommand } from './systems/talent/cli/log-receiver.js';
-import { addPlotCommands } from './systems/talent/cli/plot.js';
-import { addSupervisorCommands } from './systems/talent/cli/supervisor.js';
-import { addTalentCommand } from './systems/talent/cli/talent.js';
+import { assertNoClash, type Claims, claimsOf, claimsOfService } from './node/clashes.js';
+import { Settings } from './node/config/config.js';
+import { SYSTEMS } from './systems.js';
 
-/** @param args what stands behind `owl` on the command line */
-export async function runOwl(args: readonly string[], terminal: Terminal): Promise<number> {
+/**
+ * @param args what stands behind `owl` on the command line
+ * @param systems those that there are
+ */
+export async function runOwl(
+  args: readonly string[],
+  terminal: Terminal,
+  systems: readonly System[] = SYSTEMS,
+): Promise<number> {
   try {
-    await owlCommand(terminal).parseAsync(args, { from: 'user' });
+    const program = await buildCommand(terminal, systems);
+    await program.parseAsync(args, { from: 'user' });
     return await endWith(undefined, terminal);
   } catch (error) {
     return await endWith(error, terminal);
   }
 }
 
-function owlCommand(terminal: Terminal): Command {
+/** Loads no service, unless systems clash: then all that they share is told. */
+async function buildCommand(terminal: Terminal, systems: readonly System[]): Promise<Command> {
+  try {
+    assertNoClash(systems.map(claimsOf));
+    return owlCommand({ ...terminal, settings: new Settings(systems), systems });
+  } catch (error) {
+    const own = emptyCommand(terminal);
+    addOwnCommands(own, { ...terminal, settings: new Settings([]), systems: [] });
+    const claims = systems.map((system) => claimsOfSystem(system, terminal));
+    assertNoClash([{ owner: 'owl', names: { command: namesOf(own) } }, ...(await Promise.all(claims))]);
+    throw error;
+  }
+}
+
+async function claimsOfSystem(system: System, terminal: Terminal): Promise<Claims> {
+  const { owner, names } = claimsOfService(system, await system.service());
+  const alone = emptyCommand(terminal);
+  system.commands(alone, { ...terminal, settings: new Settings([system]), systems: [system] });
+  return { owner, names: { ...names, command: namesOf(alone) } };
+}
+
+function namesOf({ commands }: Command): string[] {
+  return commands.flatMap((command) => [command.name(), ...command.aliases()]);
+}
+
+function owlCommand(cli: Cli): Command {
+  const program = emptyCommand(cli);
+  for (const system of cli.systems) system.commands(program, cli);
+  addOwnCommands(program, cli);
+  return program;
+}
+
+function addOwnCommands(program: Command, cli: Cli): void {
+  addUpCommand(program, cli);
+  addStatusCommand(program, cli);
+  addNodeCommands(program, cli);
+  addStoreCommands(program, cli);
+  addConfigCommands(program, cli);
+}
+
+function emptyCommand(terminal: Terminal): Command {
   const program = new Command('owl')
     .description('Runs long batch work on many machines and never forgets what happened.')
     .version(packageVersion(), '--version', 'print the version')
@@ -51,18 +99,7 @@ function owlCommand(terminal: Terminal): Command {
     ['owl plot watch', 'follow what happens'],
     ['owl plot create --help', 'all there is to say about one command'],
   ]);
-  program.addHelpText('after', `\n${EXIT_HELP}`);
-
-  addDemoCommand(program, terminal);
-  addUpCommand(program, terminal);
-  addTalentCommand(program, terminal);
-  addPlotCommands(program, terminal);
-  addSupervisorCommands(program, terminal);
-  addNodeCommands(program, terminal);
-  addStoreCommands(program, terminal);
-  addLogReceiverCommand(program, terminal);
-  addConfigCommands(program, terminal);
-  return program;
+  return program.addHelpText('after', `\n${EXIT_HELP}`);
 }
 
 /** @param error what the command ended with; undefined when it did what it was asked to */

@@ -2,11 +2,11 @@
 
 import type { Command } from 'commander';
 import { type Address, formatAddress, localAddress, parseAddress } from '../base/address.js';
-import { ConfigError, type LoadedConfig, loadConfig, SERVER_VARIABLE } from '../node/config/config.js';
+import { ConfigError, type LoadedConfig, SERVER_VARIABLE } from '../node/config/config.js';
 import { NodeClient } from '../wire/node-client.js';
 import type { ServiceClient, ServiceClientOptions } from '../wire/service-client.js';
 import { UsageError } from './exit.js';
-import type { Terminal } from './terminal.js';
+import type { Cli } from './system.js';
 
 const SERVER_RULE = 'must be HOST:PORT or [IPv6]:PORT with a port from 1 to 65535';
 
@@ -25,20 +25,20 @@ export function addGlobalOptions(program: Command): void {
 
 /** @param flags what the command line says about configuration keys */
 export function configOf(
-  terminal: Terminal,
+  cli: Cli,
   options: GlobalOptions,
   flags: Readonly<Record<string, string | undefined>> = {},
 ): LoadedConfig {
-  return loadConfig({ file: options.config, env: terminal.env, cwd: terminal.cwd, flags });
+  return cli.settings.load({ file: options.config, env: cli.env, cwd: cli.cwd, flags });
 }
 
 /** Runs `work` with a client for what the talent tells of itself as a node, and closes it. The client ends with the command. */
 export async function withNode(
-  terminal: Terminal,
+  cli: Cli,
   options: GlobalOptions,
   work: (node: NodeClient) => Promise<void>,
 ): Promise<void> {
-  await withClient(new NodeClient(clientOptions(terminal, options)), work);
+  await withClient(new NodeClient(clientOptions(cli, options)), work);
 }
 
 /** Runs `work` with the client and closes it, however that ends. */
@@ -54,24 +54,24 @@ export async function withClient<C extends ServiceClient>(
 }
 
 /** How a client reaches the talent that was asked for; it ends with the command. */
-export function clientOptions(terminal: Terminal, options: GlobalOptions): ServiceClientOptions {
+export function clientOptions(cli: Cli, options: GlobalOptions): ServiceClientOptions {
   return {
-    server: talentAddress(terminal, options),
-    signal: AbortSignal.any([terminal.interrupted, terminal.out.closed]),
+    server: talentAddress(cli, options),
+    signal: AbortSignal.any([cli.interrupted, cli.out.closed]),
   };
 }
 
 /** HOST:PORT of the talent that was asked for. @throws OwlError kind `invalid` when it can't be meant, or nothing names one */
-export function talentAddress(terminal: Terminal, options: GlobalOptions): string {
-  return formatAddress(serverOf(terminal, options));
+export function talentAddress(cli: Cli, options: GlobalOptions): string {
+  return formatAddress(serverOf(cli, options));
 }
 
 /** The command line says it, or the environment, or it is the talent that this machine's configuration describes. */
-function serverOf(terminal: Terminal, options: GlobalOptions): Address {
+function serverOf(cli: Cli, options: GlobalOptions): Address {
   if (options.server !== undefined) return namedServer(options.server, '--server');
-  const fromEnvironment = terminal.env[SERVER_VARIABLE];
+  const fromEnvironment = cli.env[SERVER_VARIABLE];
   if (fromEnvironment) return namedServer(fromEnvironment, SERVER_VARIABLE);
-  const { config, origins } = configOf(terminal, options);
+  const { config, origins } = configOf(cli, options);
   const listen = parseAddress(config.listen);
   if (listen === undefined || listen.port === 0) {
     throw new UsageError(

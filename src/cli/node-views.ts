@@ -8,11 +8,12 @@ import { wrap } from './text-width.js';
 
 /** Everything a node tells of itself. */
 export function nodeCard(node: NodeStatus, layout: TableLayout): string {
-  const { worker_id = '', live_actors = 0, readers = [], timers = {}, not_serving = '' } = node;
+  const { worker_id = '', live_actors = 0, systems = [], readers = [], timers = {}, not_serving = '' } = node;
   const facts = renderPairs(
     [
       ['worker', worker_id],
       ['not serving', not_serving],
+      ['systems', systems.join(', ')],
       ['live actors', String(live_actors)],
       ['read models', heldLine(node)],
       ['timers', timersLine(timers)],

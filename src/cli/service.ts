@@ -2,14 +2,14 @@
 
 import { once } from 'node:events';
 import { type Logger, pino } from 'pino';
-import type { OwlConfig } from '../node/config/config.js';
+import type { NodeConfig } from '../node/config/node-section.js';
 import type { Terminal } from './terminal.js';
 
 /** Node's longest timer. */
 const LONG_MS = 2_147_483_647;
 
 /** Logs to stderr: stdout is for results. */
-export function loggerOf({ err }: Terminal, { log }: OwlConfig): Logger {
+export function loggerOf({ err }: Terminal, { log }: Pick<NodeConfig, 'log'>): Logger {
   return pino({ level: log.level }, { write: (line) => void err.write(line) });
 }
 

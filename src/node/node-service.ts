@@ -24,6 +24,8 @@ export interface NodeServiceOptions {
   readonly logger: Logger;
   /** Why the event store does not answer; undefined while it does. */
   readonly absence?: () => string | undefined;
+  /** The names of the systems that this node runs. */
+  readonly systems?: readonly string[];
 }
 
 export function nodeHandlers({
@@ -31,6 +33,7 @@ export function nodeHandlers({
   workerId,
   notServing = () => undefined,
   absence = () => undefined,
+  systems = [],
   logger,
 }: NodeServiceOptions) {
   async function status() {
@@ -42,6 +45,7 @@ export function nodeHandlers({
       caught_up: caughtUp && away === undefined,
       share,
       not_serving: notServing() ?? '',
+      systems,
       readers: runtime.readers().map((reader) => readerMessageOf(reader, away)),
       timers: {
         pending: timers.pending,

@@ -18,7 +18,7 @@ import {
   openEventStoreDb,
 } from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
 import { openSqliteEventStore } from '../runtime/event-store/sqlite/sqlite-event-store.js';
-import { EMBEDDED, type OwlConfig } from './config/config-schema.js';
+import { EMBEDDED, type NodeConfig } from './config/node-section.js';
 import type { DataDirectory } from './data-directory.js';
 
 export interface OpenedStore {
@@ -86,7 +86,7 @@ export class StorePresence {
  * @throws StoreUnavailableError when the embedded store can't be opened
  */
 export async function openConfiguredStore(
-  config: Pick<OwlConfig, 'store' | 'store_credentials_file'>,
+  config: Pick<NodeConfig, 'store' | 'store_credentials_file'>,
   directory: DataDirectory,
   logger: Logger,
 ): Promise<OpenedStore> {

@@ -10,6 +10,7 @@
  */
 
 import type { Logger } from 'pino';
+import type { BackoffOptions } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { OwlError } from '../base/errors.js';
 import { Releasers } from '../base/releasers.js';
@@ -66,6 +67,17 @@ export interface Reader {
   redrive(stream?: StreamName): Promise<RedriveResult>;
 }
 
+/** What everything that follows the store is made of. */
+interface Reading {
+  readonly store: EventStore;
+  readonly db: Database;
+  readonly history: KnownHistory;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly backoff: BackoffOptions;
+  readonly problemOf: SchemaRegistry['problemOf'];
+}
+
 const QUERY_WAIT_MS = 30_000;
 /** A store that was away is noticed within seconds of its return, however long that took. */
 const LONGEST_PAUSE_MS = 2_000;
@@ -78,8 +90,8 @@ export class Runtime {
   readonly db: Database;
   readonly system: ActorSystem;
   private readonly options: RuntimeOptions;
-  private readonly registry: SchemaRegistry;
   private readonly history: KnownHistory;
+  private readonly reading: Reading;
   private readonly projectors: readonly Projector[];
   private readonly reactors: ReactorRunner[] = [];
   private readonly timers: Timers;
@@ -91,8 +103,8 @@ export class Runtime {
     const { actorTypes, projections, clock, logger } = options;
     this.options = options;
     this.releasers = new Releasers(logger);
-    this.registry = new SchemaRegistry(actorTypes);
-    this.store = withSchemas(options.store, this.registry, (stream) => this.system.distrust(stream));
+    const registry = new SchemaRegistry(actorTypes);
+    this.store = withSchemas(options.store, registry, (stream) => this.system.distrust(stream));
     this.db = openDatabase(options.databasePath);
     this.releasers.add('read models', () => this.db.close());
     this.history = new KnownHistory({ store: options.store, db: this.db, clock, logger });
@@ -103,21 +115,22 @@ export class Runtime {
       shared: options.shared ?? false,
       ...(options.limits === undefined ? {} : { limits: options.limits }),
     });
-    this.inherited = new InheritedEnd({ ...this.reading(), signal: this.closing.signal });
-    this.projectors = projections.map((projection) => new Projector({ ...this.reading(), projection }));
-    this.timers = new Timers({ ...this.reading(), types: actorTypes, executor: this.system });
-  }
-
-  /** Only before `start`. */
-  addReactor(reactor: Reactor): void {
-    this.reactors.push(new ReactorRunner({ ...this.reading(), reactor, executor: this.system }));
+    this.reading = {
+      ...{ store: this.store, db: this.db, history: this.history, clock, logger },
+      backoff: { longestMs: LONGEST_PAUSE_MS },
+      problemOf: registry.problemOf.bind(registry),
+    };
+    this.inherited = new InheritedEnd({ ...this.reading, signal: this.closing.signal });
+    this.projectors = projections.map((projection) => new Projector({ ...this.reading, projection }));
+    this.timers = new Timers({ ...this.reading, types: actorTypes, executor: this.system });
   }
 
   /**
    * Resolves when commands are taken and the tables of all read models can be queried. While the store is away both wait
    * for it, each for its time.
+   * @param reactorsOf asked once the tables can be queried, and before anything is reacted to
    */
-  async start(): Promise<void> {
+  async start(reactorsOf: () => Promise<readonly Reactor[]> = async () => []): Promise<void> {
     await this.inherited.begin();
     this.releasers.add('end of the store', () => this.inherited.learnt());
     this.releasers.add(
@@ -130,9 +143,11 @@ export class Runtime {
       await projector.start();
       this.releasers.add(projector.name, () => projector.stop());
     }
-    for (const reactor of this.reactors) {
-      await reactor.start();
-      this.releasers.add('reactor', () => reactor.stop());
+    for (const reactor of await reactorsOf()) {
+      const runner = new ReactorRunner({ ...this.reading, reactor, executor: this.system });
+      this.reactors.push(runner);
+      await runner.start();
+      this.releasers.add(reactor.name, () => runner.stop());
     }
     await this.timers.start();
     this.releasers.add('timers', () => this.timers.stop());
@@ -204,13 +219,6 @@ export class Runtime {
       caughtUp: projections.every(({ caughtUp }) => caughtUp),
       share: smallestOf(projections.map(({ share }) => share)),
     };
-  }
-
-  private reading() {
-    const { clock, logger } = this.options;
-    const { store, db, history, registry } = this;
-    const backoff = { longestMs: LONGEST_PAUSE_MS };
-    return { store, db, history, clock, logger, backoff, problemOf: registry.problemOf.bind(registry) };
   }
 
   private names(): readonly string[] {

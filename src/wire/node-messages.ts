@@ -6,6 +6,8 @@
 export interface NodeStatus {
   worker_id?: string;
   live_actors?: number;
+  /** Names. Missing where a node is of a version before there were several. */
+  systems?: string[];
   caught_up?: boolean;
   readers?: ReaderStatus[];
   timers?: TimersStatus;

@@ -7,8 +7,9 @@ import { Writable } from 'node:stream';
 import t from 'tap';
 import { Output } from '../../src/cli/terminal.js';
 import { textWidth } from '../../src/cli/text-width.js';
-import { CONFIG_KEYS } from '../../src/node/config/config.js';
+import { Settings } from '../../src/node/config/config.js';
 import { runOwl } from '../../src/run.js';
+import { SYSTEMS } from '../../src/systems.js';
 import { owl, terminalDouble } from './terminal-double.js';
 
 const COMMANDS = [
@@ -28,6 +29,9 @@ const COMMANDS = [
   ['supervisor', 'suspend'],
   ['supervisor', 'resume'],
   ['supervisor', 'list'],
+  ['up'],
+  ['status'],
+  ['node', 'run'],
   ['node', 'status'],
   ['node', 'redrive'],
   ['node', 'rebuild'],
@@ -67,9 +71,10 @@ t.test('the help names the exit codes, and every setting with its variable', asy
   for (const code of ['0', '1', '2', '3', '130']) t.match(stdout, new RegExp(`^  ${code} +\\w`, 'm'), code);
   const talent = (await owl(['talent', '--help'])).stdout;
   const supervisor = (await owl(['supervisor', 'run', '--help'])).stdout;
+  const node = (await owl(['node', 'run', '--help'])).stdout;
   const config = (await owl(['config', 'check', '--help'])).stdout;
-  for (const { key, path, flag, variable } of CONFIG_KEYS) {
-    const service = path[0] === 'supervisor' ? supervisor : talent;
+  for (const { key, path, flag, variable } of new Settings(SYSTEMS).keys) {
+    const service = { supervisor, systems: node }[path[0] ?? ''] ?? talent;
     t.match(service.replaceAll(/\s+/g, ' '), `(env: ${variable}`, key);
     t.match(service, ` ${flag} <`, key);
     t.match(config, new RegExp(`  ${key} +${variable} \\(default: `), key);
@@ -155,6 +160,7 @@ t.test(
       ['plot', 'watch'],
       ['plot', 'history', 'x'],
       ['supervisor', 'list'],
+      ['status'],
       ['node', 'status'],
       ['node', 'redrive', 'plot_tasks'],
       ['node', 'rebuild', 'plot_tasks'],

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { EMBEDDED } from '../../src/node/config/config-schema.js';
+import { EMBEDDED } from '../../src/node/config/node-section.js';
 import { askSupervisor } from '../../src/systems/talent/supervisor/control.js';
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { type OwlProcess, startOwl } from '../cli/owl-process.js';

@@ -39,8 +39,7 @@ async function startNode(t: Test, clock: Clock) {
       clock,
       logger: pino({ level: 'silent' }),
     });
-    runtime.addReactor(grantsPermits(LEASE_MS));
-    await runtime.start();
+    await runtime.start(async () => [grantsPermits(LEASE_MS)]);
     return runtime;
   };
   const stop = async (runtime: Runtime) => {

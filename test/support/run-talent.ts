@@ -2,11 +2,10 @@
 
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { loadConfig } from '../../src/node/config/config.js';
-import { startTalent } from '../../src/systems/talent/talent.js';
+import { loadTalentConfig, startTalent } from './start-talent.js';
 
 const [data, listen, flags = '{}'] = process.argv.slice(2);
-const { config } = loadConfig({ env: {}, cwd: '/', flags: { ...JSON.parse(flags), data, listen } });
+const config = loadTalentConfig({ env: {}, cwd: '/', flags: { ...JSON.parse(flags), data, listen } });
 const talent = await startTalent({ config, logger: pino({ level: 'silent' }) });
 process.stdout.write(`${JSON.stringify({ address: talent.address, workerId: talent.workerId })}\n`);
 await once(process, 'SIGTERM');

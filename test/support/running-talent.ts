@@ -1,8 +1,7 @@
 /** A real talent on a free port for tests, that can be stopped and started again at the same address with the same data. */
 
 import { pino } from 'pino';
-import { loadConfig } from '../../src/node/config/config.js';
-import { startTalent, type Talent } from '../../src/systems/talent/talent.js';
+import { loadTalentConfig, startTalent, type Talent } from './start-talent.js';
 
 export interface RunningTalent {
   /** HOST:PORT; stays the same over restarts. */
@@ -19,7 +18,7 @@ export async function runTalent(
 ): Promise<RunningTalent> {
   const logger = pino({ level: 'silent' });
   const startAt = (listen: string): Promise<Talent> => {
-    const { config } = loadConfig({ env: {}, cwd: '/', flags: { ...flags, data, listen } });
+    const config = loadTalentConfig({ env: {}, cwd: '/', flags: { ...flags, data, listen } });
     return startTalent({ config, logger });
   };
   let talent: Talent | undefined = await startAt('127.0.0.1:0');

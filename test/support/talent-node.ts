@@ -8,8 +8,6 @@ import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Test } from 'tap';
 import type { Clock } from '../../src/base/clock.js';
-import { loadConfig } from '../../src/node/config/config.js';
-import { startTalent, type Talent } from '../../src/systems/talent/talent.js';
 import type {
   PlotTaskCreateRequest,
   PlotTaskStatus,
@@ -18,6 +16,7 @@ import type {
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { loadProto, serviceOf } from '../../src/wire/proto.js';
 import { type LogLines, logLines } from './log-lines.js';
+import { loadTalentConfig, startTalent, type Talent } from './start-talent.js';
 
 export interface TalentNodeOptions {
   /** Default: a new one. Its parent must exist. */
@@ -55,7 +54,7 @@ export function methodNamed(name: string): MethodDefinition<object, object> {
 export async function startTalentNode(t: Test, options: TalentNodeOptions = {}): Promise<TalentNode> {
   const data = options.data ?? join(t.testdir(), 'data');
   const flags = { data, listen: '127.0.0.1:0', ...options.config };
-  const { config } = loadConfig({ env: {}, cwd: '/', flags });
+  const config = loadTalentConfig({ env: {}, cwd: '/', flags });
   const log = logLines();
   const { clock, logger = log.logger } = options;
   const talent = await startTalent({ config, logger, ...(clock === undefined ? {} : { clock }) });

@@ -1,14 +1,14 @@
 /** `owl config check`: says what the configuration comes to, or everything that is wrong with it. */
 
 import type { Command } from 'commander';
-import { ConfigError, configValues, showable } from '../../node/config/config.js';
+import { ConfigError } from '../../node/config/config.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
-import { addExamples, SETTINGS_HELP } from '../help.js';
+import { addExamples, settingsHelp } from '../help.js';
+import type { Cli } from '../system.js';
 import { type Column, renderTable } from '../table.js';
-import type { Terminal } from '../terminal.js';
 
-export function addConfigCommands(program: Command, terminal: Terminal): void {
+export function addConfigCommands(program: Command, cli: Cli): void {
   const group = program
     .command('config')
     .summary('look at the configuration')
@@ -21,14 +21,14 @@ export function addConfigCommands(program: Command, terminal: Terminal): void {
         'With problems: all of them at once, on stderr, and exit code 1.',
     )
     .argument('[FILE]', 'the file to check instead of the one that would be used')
-    .addHelpText('after', `\n${SETTINGS_HELP}`);
+    .addHelpText('after', `\n${settingsHelp(cli.settings.keys)}`);
   addExamples(check, [
     ['owl config check', 'what a talent started here would use'],
     ['owl config check /etc/owl/owl.yaml --json', 'the same of that file, for a program'],
   ]);
   check.action(async (file: string | undefined, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
-    await checkConfig(terminal, file === undefined ? options : { ...options, config: file });
+    await checkConfig(cli, file === undefined ? options : { ...options, config: file });
   });
 }
 
@@ -44,17 +44,16 @@ const COLUMNS: readonly Column<Setting>[] = [
   { title: 'FROM', rank: 0, least: 10, overflow: 'cut-start', value: ({ from }) => from },
 ];
 
-async function checkConfig(terminal: Terminal, options: GlobalOptions): Promise<void> {
-  const { out } = terminal;
+async function checkConfig(cli: Cli, options: GlobalOptions): Promise<void> {
+  const { out } = cli;
   try {
-    const { config, file, origins } = configOf(terminal, options);
+    const loaded = configOf(cli, options);
+    const { file, origins, shown } = loaded;
     if (options.json) {
-      await out.line(
-        toJson({ ok: true, file, config: showable(config), origins: Object.fromEntries(origins) }),
-      );
+      await out.line(toJson({ ok: true, file, config: shown, origins: Object.fromEntries(origins) }));
       return;
     }
-    const settings = configValues(config).map(([key, value]) => ({
+    const settings = cli.settings.values(loaded).map(([key, value]) => ({
       key,
       value,
       from: origins.get(key) ?? '',

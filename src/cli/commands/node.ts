@@ -1,18 +1,21 @@
-/** `owl node status | redrive | rebuild`: how a talent is inside, and what an operator can have mended there. */
+/** `owl node run | status | redrive | rebuild`: runs a node, tells how it is inside, and what an operator can have mended there. */
 
 import type { Command } from 'commander';
 import { OwlError } from '../../base/errors.js';
 import { formatDuration, toJson } from '../format.js';
-import { type GlobalOptions, withNode } from '../globals.js';
+import { configOf, type GlobalOptions, withNode } from '../globals.js';
 import { addExamples } from '../help.js';
+import { systemsOf } from '../machine-states.js';
 import { nodeCard } from '../node-views.js';
-import type { Terminal } from '../terminal.js';
+import { runNode } from '../run-node.js';
+import { addSettings } from '../setting-options.js';
+import type { Cli } from '../system.js';
 
 interface RedriveOptions extends GlobalOptions {
   readonly stream?: string;
 }
 
-export function addNodeCommands(program: Command, terminal: Terminal): void {
+export function addNodeCommands(program: Command, terminal: Cli): void {
   const group = program
     .command('node')
     .summary('look inside a talent, and mend its read models')
@@ -37,6 +40,7 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
     await showStatus(terminal, self.optsWithGlobals<GlobalOptions>());
   });
 
+  addRunCommand(group, terminal);
   const redrive = group
     .command('redrive')
     .summary('apply parked events again')
@@ -69,7 +73,25 @@ export function addNodeCommands(program: Command, terminal: Terminal): void {
   });
 }
 
-async function showStatus(terminal: Terminal, options: GlobalOptions): Promise<void> {
+function addRunCommand(group: Command, cli: Cli): void {
+  const run = group
+    .command('run')
+    .summary('run the services of a node, and nothing else')
+    .description(
+      'Runs the services of the systems that the configuration names, in this process; `owl up` keeps one running, and ' +
+        'what the systems run on machines besides. The first SIGINT or SIGTERM stops it in order, a second one at once. Its ' +
+        'log goes to stderr.',
+    );
+  const flagsOf = addSettings(run, cli.settings.nodeKeys);
+  addExamples(run, [['owl node run --systems talent --data /var/lib/owl', 'the same as owl talent']]);
+  run.action(async (given: Readonly<Record<string, string | undefined>>, self: Command) => {
+    const options = self.optsWithGlobals<GlobalOptions>();
+    const config = configOf(cli, options, flagsOf(given));
+    await runNode(cli, options, { name: 'owl node', systems: systemsOf(cli, config), config });
+  });
+}
+
+async function showStatus(terminal: Cli, options: GlobalOptions): Promise<void> {
   const { out } = terminal;
   await withNode(terminal, options, async (node) => {
     const status = await node.status();
@@ -78,7 +100,7 @@ async function showStatus(terminal: Terminal, options: GlobalOptions): Promise<v
   });
 }
 
-async function redriveReader(terminal: Terminal, options: RedriveOptions, reader: string): Promise<void> {
+async function redriveReader(terminal: Cli, options: RedriveOptions, reader: string): Promise<void> {
   const { stream } = options;
   await withNode(terminal, options, async (node) => {
     const answer = await node.redrive({ reader, ...(stream !== undefined && { stream }) });
@@ -94,11 +116,7 @@ async function redriveReader(terminal: Terminal, options: RedriveOptions, reader
   });
 }
 
-async function rebuildProjection(
-  terminal: Terminal,
-  options: GlobalOptions,
-  projection: string,
-): Promise<void> {
+async function rebuildProjection(terminal: Cli, options: GlobalOptions, projection: string): Promise<void> {
   await withNode(terminal, options, async (node) => {
     const start = performance.now();
     await node.rebuild({ projection });

@@ -2,15 +2,15 @@
 
 import type { Command } from 'commander';
 import { systemClock } from '../../base/clock.js';
-import { type CopyResult, copyStore } from '../../runtime/event-store/copy-store.js';
-import { openSource, openTarget, type Place, parsePlace } from '../copy-ends.js';
+import type { CopyResult } from '../../runtime/event-store/copy-store.js';
+import type { Place } from '../copy-ends.js';
 import { CopyView } from '../copy-view.js';
 import { UsageError } from '../exit.js';
 import { formatDuration, toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples } from '../help.js';
 import { loggerOf } from '../service.js';
-import type { Terminal } from '../terminal.js';
+import type { Cli } from '../system.js';
 
 interface CopyFlags extends GlobalOptions {
   readonly from: string;
@@ -18,7 +18,7 @@ interface CopyFlags extends GlobalOptions {
   readonly credentialsFile?: string;
 }
 
-export function addStoreCommands(program: Command, terminal: Terminal): void {
+export function addStoreCommands(program: Command, terminal: Cli): void {
   const group = program
     .command('store')
     .summary('move a history from one store to another')
@@ -47,7 +47,9 @@ export function addStoreCommands(program: Command, terminal: Terminal): void {
   });
 }
 
-async function copyHistory(terminal: Terminal, options: CopyFlags): Promise<void> {
+async function copyHistory(terminal: Cli, options: CopyFlags): Promise<void> {
+  // Loaded here: most commands need no stores, and the client of EventStoreDB is large.
+  const { parsePlace } = await import('../copy-ends.js');
   const from = parsePlace(options.from, '--from', terminal.cwd);
   const to = parsePlace(options.to, '--to', terminal.cwd);
   if (from.kind === to.kind && from.kind === 'eventstoredb') {
@@ -85,11 +87,13 @@ async function copyHistory(terminal: Terminal, options: CopyFlags): Promise<void
   }
 }
 
-async function runCopy(terminal: Terminal, options: CopyFlags, from: Place, to: Place): Promise<CopyResult> {
+async function runCopy(terminal: Cli, options: CopyFlags, from: Place, to: Place): Promise<CopyResult> {
   const { err, interrupted } = terminal;
   const { config } = configOf(terminal, options);
   // A log would tear the bar apart; what ends the copy is told in any case.
   const logger = loggerOf(terminal, err.isTerminal ? { ...config, log: { level: 'silent' } } : config);
+  const { copyStore } = await import('../../runtime/event-store/copy-store.js');
+  const { openSource, openTarget } = await import('../copy-ends.js');
   const source = await openSource(from, options.credentialsFile, logger);
   try {
     const target = await openTarget(to, options.credentialsFile, logger);

@@ -1,6 +1,6 @@
 /**
- * `owl up`: a whole node on one machine, talent and supervisor (which keeps the log receiver), each a process of its own,
- * so that none takes another with it. What runs goes on over all of this: plots are detached, and adopted again.
+ * `owl up`: a whole node on one machine, the services of its systems and the machine side of each, every one a process of its
+ * own, so that none takes another with it. What runs goes on over all of this: plots are detached, and adopted again.
  */
 
 import type { Command } from 'commander';
@@ -11,70 +11,98 @@ import { ChildService } from '../../processes/services/child-service.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples } from '../help.js';
+import { type MachineState, machineStates, systemsOf } from '../machine-states.js';
 import { loggerOf, untilInterrupted } from '../service.js';
-import type { Terminal } from '../terminal.js';
+import type { Cli } from '../system.js';
 
 interface UpOptions extends GlobalOptions {
   readonly data?: string;
   readonly listen?: string;
+  readonly systems?: string;
+  readonly machine: boolean;
 }
 
-export function addUpCommand(program: Command, terminal: Terminal): void {
+export function addUpCommand(program: Command, cli: Cli): void {
   const up = program
     .command('up')
-    .summary('run a whole node: talent, supervisor and log receiver')
+    .summary('run a whole node: services, supervisor and log receiver')
     .description(
-      'Runs a talent and a supervisor with its log receiver on this machine, each as a process of its own that is ' +
-        'started again when it is gone. The first SIGINT or SIGTERM ends them in order; plotters go on, and are adopted ' +
-        'by the next start. Their logs go to stderr.',
+      'Runs the services of the systems that the configuration names (talent) as one process, and what each of them runs on ' +
+        'machines (the supervisor with its log receiver) as processes of their own. What is gone is started again. The ' +
+        'first SIGINT or SIGTERM ends them in order; plotters go on, and are adopted by the next start. Their logs go to ' +
+        'stderr.',
     )
     .option('--data <DIR>', 'the data directory of all of them (env: OWL_DATA; default: ./data)')
-    .option('--listen <HOST:PORT>', 'where talent answers (env: OWL_LISTEN; default: 127.0.0.1:50051)');
+    .option('--listen <HOST:PORT>', 'where the services answer (env: OWL_LISTEN; default: 127.0.0.1:50051)')
+    .option('--systems <NAMES>', 'what to run, with commas between (env: OWL_SYSTEMS; default: talent)')
+    .option('--no-machine', 'the services alone: nothing is started that runs work on this machine');
   addExamples(up, [
     ['owl up --data /var/lib/owl', 'a node for this machine alone'],
     ['owl up --config /etc/owl/owl.yaml', 'with plotters and limits as the file says'],
+    ['owl up --no-machine --listen 0.0.0.0:50051', 'a node for machines that run supervisors of their own'],
   ]);
   up.action(async (_options: unknown, self: Command) => {
-    await runNode(terminal, self.optsWithGlobals<UpOptions>());
+    await runUp(cli, self.optsWithGlobals<UpOptions>());
   });
 }
 
 const Serving = z.object({ address: z.string(), worker_id: z.string() });
 
-async function runNode(terminal: Terminal, options: UpOptions): Promise<void> {
-  const { data, listen } = options;
-  const { config } = configOf(terminal, options, { data, listen });
-  const logger = loggerOf(terminal, config);
+type Start = (name: string, args: () => readonly string[]) => Promise<string>;
+
+async function runUp(cli: Cli, options: UpOptions): Promise<void> {
+  const { data, listen, systems } = options;
+  const loaded = configOf(cli, options, { data, listen, systems });
+  const { config } = loaded;
+  const logger = loggerOf(cli, config);
   const settings = options.config === undefined ? [] : ['--config', options.config];
   const releasers = new Releasers(logger);
-  const start = async (name: string, args: () => readonly string[]): Promise<string> => {
-    const { env, cwd } = terminal;
+  const start: Start = async (name, args) => {
+    const { env, cwd } = cli;
     const service = new ChildService({ name, args: () => [...args(), ...settings], env, cwd, logger });
     releasers.add(name, () => service.stop());
     return await service.start();
   };
   try {
-    // A port that was taken as a free one stays the same when talent is started again.
+    // A port that was taken as a free one stays the same when the services are started again.
     let address = config.listen;
-    const told = await start('talent', () => [
-      'talent',
-      '--json',
-      '--data',
-      config.data,
-      '--listen',
-      address,
+    const told = await start(config.systems.join(', '), () => [
+      ...['node', 'run', '--json', '--data', config.data],
+      ...['--listen', address, '--systems', config.systems.join(',')],
     ]);
     const serving = Serving.parse(JSON.parse(told));
     address = serving.address;
     const server = formatAddress(localAddress(parseAddress(address) ?? { host: '127.0.0.1', port: 0 }));
-    await start('supervisor', () => ['supervisor', 'run', '--data', config.data, '--server', server]);
-    const node = `owl is up at ${address} as worker ${serving.worker_id}, with its data in ${config.data}`;
-    await terminal.out.line(
-      options.json ? toJson({ ...serving, data: config.data, pid: process.pid }) : node,
-    );
-    await untilInterrupted(terminal);
-    await terminal.err.line('owl is stopping; a second signal ends it at once');
+    const machines = machineStates(systemsOf(cli, loaded), loaded, options.machine);
+    for (const { side, whyNot } of machines) {
+      if (side === undefined || whyNot !== undefined) continue;
+      await start(side.name, () => side.args({ data: config.data, server }));
+    }
+    await tell(cli, options, { ...serving, data: config.data }, machines);
+    await untilInterrupted(cli);
+    await cli.err.line('owl is stopping; a second signal ends it at once');
   } finally {
     await releasers.releaseAll();
   }
+}
+
+async function tell(
+  { out, err }: Cli,
+  { json = false }: GlobalOptions,
+  serving: { readonly address: string; readonly worker_id: string; readonly data: string },
+  machines: readonly MachineState[],
+): Promise<void> {
+  for (const { system, whyNot } of machines)
+    if (whyNot !== undefined) await err.line(`${system}: nothing runs on this machine, since ${whyNot}`);
+  const { address, worker_id: workerId, data } = serving;
+  const systems = machines.map(({ system, side, whyNot }) => ({
+    name: system,
+    machine: whyNot === undefined ? side?.name : undefined,
+    why_not: whyNot,
+  }));
+  await out.line(
+    json
+      ? toJson({ ...serving, pid: process.pid, systems })
+      : `owl is up at ${address} as worker ${workerId}, with its data in ${data}`,
+  );
 }

@@ -8,21 +8,13 @@
 
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
 import { OwlError } from '../../base/errors.js';
 import { closest } from '../../base/suggestion.js';
 import { redact } from '../../runtime/event-store/eventstoredb/connection/connection-string.js';
 import { readConfigFile } from './config-file.js';
-import {
-  CONFIG_KEYS,
-  CONFIG_SECTIONS,
-  type ConfigKey,
-  ConfigSchema,
-  type OwlConfig,
-  PATH_KEYS,
-  TABLES,
-} from './config-schema.js';
-
-export { CONFIG_KEYS, type ConfigKey, type OwlConfig } from './config-schema.js';
+import { type ConfigKey, type ConfigSection, keysOf, tablesOf } from './config-section.js';
+import { type NodeConfig, nodeSection } from './node-section.js';
 
 export const CONFIG_FILE_NAME = 'owl.yaml';
 /** Names the configuration file. */
@@ -40,7 +32,12 @@ export interface ConfigSources {
 }
 
 export interface LoadedConfig {
-  readonly config: OwlConfig;
+  /** What concerns the node itself. */
+  readonly config: NodeConfig;
+  /** What concerns the owner of that section, which is one of those that the settings were made of. */
+  of<Config>(section: ConfigSection<Config>): Config;
+  /** Everything, as it may be shown: without credentials. */
+  readonly shown: Readonly<Record<string, unknown>>;
   /** As it was named; undefined when none was read. */
   readonly file: string | undefined;
   /** By key: `owl.yaml:3:1`, `OWL_LISTEN`, `--listen` or `default`. */
@@ -79,29 +76,70 @@ interface Layer {
   place(path: readonly string[]): string;
 }
 
-/** @throws ConfigError with every problem of every source */
-export function loadConfig(sources: ConfigSources): LoadedConfig {
-  const problems: ConfigProblem[] = [];
-  const file = configFile(sources);
-  const layers = [flagLayer(sources), environmentLayer(sources, problems)];
-  if (file !== undefined) layers.push(...fileLayer(sources.cwd, file, problems));
-  for (const layer of layers) problems.push(...problemsOf(layer));
-  if (problems.length > 0) throw new ConfigError(problems);
+/** All that can be configured: the node's section, and that of each system. */
+export class Settings {
+  /** Every key, in the order they are declared. */
+  readonly keys: readonly ConfigKey[];
+  /** Those of the node itself. */
+  readonly nodeKeys: readonly ConfigKey[];
+  /** Keys that only hold other keys. */
+  readonly sections: readonly string[];
+  readonly tables: readonly string[];
+  readonly schema: z.ZodObject;
+  private readonly node: ConfigSection<NodeConfig>;
 
-  const origins = new Map<string, string>();
-  const merged: Tree = {};
-  for (const { key, path } of CONFIG_KEYS) {
-    const layer = layers.find(({ values }) => isGiven(valueAt(values, path)));
-    origins.set(key, layer?.place(path) ?? 'default');
-    if (layer === undefined) continue;
-    const value = valueAt(layer.values, path);
-    const isRelative = PATH_KEYS.includes(key) && typeof value === 'string';
-    setAt(merged, path, isRelative ? resolve(layer.base, value) : value);
+  /** @param systems those that there are; no two of them have the same name at the top of the file */
+  constructor(systems: readonly { readonly name: string; readonly config: ConfigSection<unknown> }[]) {
+    this.node = nodeSection(systems.map(({ name }) => name));
+    const shapes = [this.node.shape, ...systems.map(({ config }) => config.shape)];
+    this.schema = z.strictObject(Object.assign({}, ...shapes));
+    this.keys = keysOf(this.schema.shape);
+    this.nodeKeys = keysOf(this.node.shape);
+    this.tables = tablesOf(this.schema.shape);
+    const nested = this.keys.filter(({ path }) => path.length > 1);
+    this.sections = [...new Set(nested.map(({ path }) => path.slice(0, -1).join('.')))];
   }
-  for (const table of TABLES)
-    setAt(merged, [table], layers.map(({ values }) => valueAt(values, [table])).find(isGiven));
-  const config = ConfigSchema.parse(merged);
-  return { config: { ...config, data: resolve(sources.cwd, config.data) }, file, origins };
+
+  keyAt(path: readonly string[]): ConfigKey | undefined {
+    const key = path.join('.');
+    return this.keys.find((known) => known.key === key);
+  }
+
+  /** @throws ConfigError with every problem of every source */
+  load(sources: ConfigSources): LoadedConfig {
+    const problems: ConfigProblem[] = [];
+    const file = configFile(sources);
+    const layers = [flagLayer(this, sources), environmentLayer(this, sources, problems)];
+    if (file !== undefined) layers.push(...fileLayer(sources.cwd, file, problems));
+    for (const layer of layers) problems.push(...problemsOf(this, layer));
+    if (problems.length > 0) throw new ConfigError(problems);
+    return this.merge(layers, file, sources.cwd);
+  }
+
+  private merge(layers: readonly Layer[], file: string | undefined, cwd: string): LoadedConfig {
+    const origins = new Map<string, string>();
+    const merged: Tree = {};
+    for (const { key, path, isPath } of this.keys) {
+      const layer = layers.find(({ values }) => isGiven(valueAt(values, path)));
+      origins.set(key, layer?.place(path) ?? 'default');
+      if (layer === undefined) continue;
+      const value = valueAt(layer.values, path);
+      setAt(merged, path, isPath && typeof value === 'string' ? resolve(layer.base, value) : value);
+    }
+    for (const table of this.tables)
+      setAt(merged, [table], layers.map(({ values }) => valueAt(values, [table])).find(isGiven));
+    const of = <Config>(section: ConfigSection<Config>): Config =>
+      section.parse(Object.fromEntries(Object.entries(merged).filter(([name]) => name in section.shape)));
+    const node = of(this.node);
+    const config = { ...node, data: resolve(cwd, node.data) };
+    const shown = { ...this.schema.parse(merged), data: config.data, store: redact(config.store) };
+    return { config, of, shown, file, origins };
+  }
+
+  /** The keys of a configuration with their values as they may be shown, in the order of the declarations. */
+  values({ shown }: LoadedConfig): [key: string, value: unknown][] {
+    return this.keys.map(({ key, path }) => [key, valueAt(shown, path)]);
+  }
 }
 
 function configFile({ file, env, cwd }: ConfigSources): string | undefined {
@@ -120,11 +158,11 @@ function fileLayer(cwd: string, name: string, problems: ConfigProblem[]): Layer[
   return [{ values: read.file.values ?? {}, base: dirname(path), place: read.file.place }];
 }
 
-function environmentLayer({ env, cwd }: ConfigSources, problems: ConfigProblem[]): Layer {
+function environmentLayer(settings: Settings, { env, cwd }: ConfigSources, problems: ConfigProblem[]): Layer {
   const values: Tree = {};
-  for (const key of CONFIG_KEYS) setAt(values, key.path, typed(key, env[key.variable]));
+  for (const key of settings.keys) setAt(values, key.path, typed(key, env[key.variable]));
 
-  const known = [...CONFIG_KEYS.map(({ variable }) => variable), CONFIG_VARIABLE, SERVER_VARIABLE];
+  const known = [...settings.keys.map(({ variable }) => variable), CONFIG_VARIABLE, SERVER_VARIABLE];
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('OWL_') || known.includes(name)) continue;
     // Other programs may have variables of this prefix; only a slip in one of ours is an error.
@@ -137,56 +175,58 @@ function environmentLayer({ env, cwd }: ConfigSources, problems: ConfigProblem[]
       value: shown(value),
     });
   }
-  return { values, base: cwd, place: (path) => keyAt(path)?.variable ?? 'the environment' };
+  return { values, base: cwd, place: (path) => settings.keyAt(path)?.variable ?? 'the environment' };
 }
 
-function flagLayer({ flags = {}, cwd }: ConfigSources): Layer {
+function flagLayer(settings: Settings, { flags = {}, cwd }: ConfigSources): Layer {
   const values: Tree = {};
-  for (const key of CONFIG_KEYS) setAt(values, key.path, typed(key, flags[key.key]));
-  return { values, base: cwd, place: (path) => keyAt(path)?.flag ?? 'the command line' };
+  for (const key of settings.keys) setAt(values, key.path, typed(key, flags[key.key]));
+  return { values, base: cwd, place: (path) => settings.keyAt(path)?.flag ?? 'the command line' };
 }
 
 /** Environment and command line know only text: numbers are read where the key is one. Text that is none is left to the check. */
 function typed(key: ConfigKey, text: string | undefined): unknown {
   if (text === undefined || text === '') return undefined;
+  if (key.kind === 'list') return text.split(',').map((entry) => entry.trim());
   const isNumber = key.kind === 'number' && /^-?[0-9]+(\.[0-9]+)?$/.test(text);
   return isNumber ? Number(text) : text;
 }
 
-function problemsOf(layer: Layer): ConfigProblem[] {
-  const checked = ConfigSchema.safeParse(withoutEmpty(layer.values));
+function problemsOf(settings: Settings, layer: Layer): ConfigProblem[] {
+  const checked = settings.schema.safeParse(withoutEmpty(layer.values));
   if (checked.success) return [];
   const seen = new Set<string>();
   const problems = checked.error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((name) => unknownKey(layer, [...path, name]));
+      return issue.keys.map((name) => unknownKey(settings, layer, [...path, name]));
     const key = path.join('.');
     if (seen.has(key)) return [];
     seen.add(key);
-    const rule = isLeaf(path) ? issue.message : sectionRule(path);
+    const rule = isLeaf(settings, path) ? issue.message : sectionRule(settings, path);
     return [{ place: layer.place(path), key, rule, value: shown(valueAt(layer.values, path)) }];
   });
   return problems.sort((a, b) => a.place.localeCompare(b.place, 'en', { numeric: true }));
 }
 
-/** Within a table every rule speaks for itself. */
-function isLeaf(path: readonly string[]): boolean {
-  return keyAt(path) !== undefined || TABLES.includes(path[0] ?? '');
+/** Within a table or a list every rule speaks for itself. */
+function isLeaf(settings: Settings, path: readonly string[]): boolean {
+  const isEntry = settings.keyAt(path.slice(0, -1))?.kind === 'list';
+  return isEntry || settings.keyAt(path) !== undefined || settings.tables.includes(path[0] ?? '');
 }
 
-function sectionRule(path: readonly string[]): string {
+function sectionRule(settings: Settings, path: readonly string[]): string {
   if (path.length === 0) return 'must hold keys with values, `listen: 127.0.0.1:50051` for instance';
-  const names = CONFIG_KEYS.filter(
+  const names = settings.keys.filter(
     (key) => key.path.length > path.length && key.key.startsWith(`${path.join('.')}.`),
   );
   return `must be a section with keys of its own (${names.map((key) => key.path.at(-1)).join(', ')})`;
 }
 
-function unknownKey(layer: Layer, path: readonly string[]): ConfigProblem {
+function unknownKey(settings: Settings, layer: Layer, path: readonly string[]): ConfigProblem {
   const key = path.join('.');
-  const all = [...CONFIG_KEYS.map((known) => known.key), ...CONFIG_SECTIONS, ...TABLES];
-  const lastNames = new Map(CONFIG_KEYS.map((known) => [known.path.at(-1) ?? known.key, known.key]));
+  const all = [...settings.keys.map((known) => known.key), ...settings.sections, ...settings.tables];
+  const lastNames = new Map(settings.keys.map((known) => [known.path.at(-1) ?? known.key, known.key]));
   const byLastName = lastNames.get(closest(path.at(-1) ?? key, lastNames.keys()) ?? '');
   const meant = closest(key, all) ?? byLastName;
   const rule = `is not a known key${meant === undefined ? '' : `; did you mean ${meant}?`}`;
@@ -218,11 +258,6 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-function keyAt(path: readonly string[]): ConfigKey | undefined {
-  const key = path.join('.');
-  return CONFIG_KEYS.find((known) => known.key === key);
-}
-
 function valueAt(values: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((value, name) => (isTree(value) ? value[name] : undefined), values);
 }
@@ -244,15 +279,4 @@ function withoutEmpty(values: unknown): unknown {
   if (values === null) return undefined;
   if (!isTree(values)) return values;
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, withoutEmpty(value)]));
-}
-
-/** The configuration as it may be shown: without credentials. */
-export function showable(config: OwlConfig): OwlConfig {
-  return { ...config, store: redact(config.store) };
-}
-
-/** The keys of a configuration with their values as they may be shown, in the order of the schema. */
-export function configValues(config: OwlConfig): [key: string, value: unknown][] {
-  const shownConfig = showable(config);
-  return CONFIG_KEYS.map(({ key, path }) => [key, valueAt(shownConfig, path)]);
 }

@@ -42,6 +42,8 @@ export interface GrpcServerOptions {
   /** HOST:PORT; port 0 takes a free one. */
   readonly listen: string;
   readonly services: readonly GrpcService[];
+  /** Names beside those of the services that health is asked for. */
+  readonly alsoHealthOf?: readonly string[];
   /** What reflection tells of. */
   readonly packages: readonly PackageDefinition[];
   readonly logger: Logger;
@@ -60,13 +62,13 @@ export interface RunningGrpcServer {
  * @throws OwlError kind `refused` when the address can't be bound, saying why
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<RunningGrpcServer> {
-  const { listen, services, packages } = options;
+  const { listen, services, alsoHealthOf = [], packages } = options;
   // Channelz keeps statistics of every call for a debugging protocol nobody here speaks.
   const server = new Server({ 'grpc.enable_channelz': 0 });
   for (const { definition, handlers } of services) server.addService(definition, handlers);
   const health = new HealthImplementation({});
   health.addToServer(server);
-  const names = ['', ...services.map(({ name }) => name)];
+  const names = ['', ...services.map(({ name }) => name), ...alsoHealthOf];
   const setServing = (serving: boolean) => {
     for (const name of names) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };

@@ -3,21 +3,27 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { z } from 'zod';
 import { PACKAGE_ROOT } from '../../../src/base/package-root.js';
-import {
-  CONFIG_KEYS,
-  ConfigError,
-  type ConfigSources,
-  configValues,
-  loadConfig,
-  showable,
-} from '../../../src/node/config/config.js';
+import { ConfigError, type ConfigSources, Settings } from '../../../src/node/config/config.js';
+import { configSection } from '../../../src/node/config/config-section.js';
 import { DEFAULT_ACTOR_LIMITS } from '../../../src/runtime/actors/actor-system.js';
+import { talentSection } from '../../../src/systems/talent/config.js';
+import { talent } from '../../../src/systems/talent/system.js';
+import { SYSTEMS } from '../../../src/systems.js';
+
+const settings = new Settings(SYSTEMS);
+
+/** What comes out, of the node and of talent. */
+function loadConfig(sources: ConfigSources) {
+  const loaded = settings.load(sources);
+  return { ...loaded, config: { ...loaded.config, ...loaded.of(talentSection) }, loaded };
+}
 
 /** The lines of the ConfigError that loading must end with, one for each problem. */
-function problems(sources: ConfigSources): string[] {
+function problems(sources: ConfigSources, from = settings): string[] {
   try {
-    loadConfig(sources);
+    from.load(sources);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const lines = error.message.split('\n').map((line) => line.trim());
@@ -33,6 +39,7 @@ t.test('without file and environment the defaults count', async (t) => {
     listen: '127.0.0.1:50051',
     data: join(cwd, 'data'),
     store: 'embedded',
+    systems: ['talent'],
     log: { level: 'info' },
     leases: { default_seconds: 30, give_up_seconds: 600 },
     limits: {
@@ -51,7 +58,7 @@ t.test('without file and environment the defaults count', async (t) => {
     plotters: {},
   });
   t.equal(file, undefined);
-  t.ok(CONFIG_KEYS.every(({ key }) => origins.get(key) === 'default'));
+  t.ok(settings.keys.every(({ key }) => origins.get(key) === 'default'));
 });
 
 t.test('command line over environment over file over default', async (t) => {
@@ -66,7 +73,10 @@ t.test('command line over environment over file over default', async (t) => {
   t.equal(config.log.level, 'warn');
   t.strictSame(config.leases, { default_seconds: 5, give_up_seconds: 7 });
   t.strictSame(
-    CONFIG_KEYS.slice(0, 8).map(({ key }) => origins.get(key)),
+    [
+      ...['listen', 'data', 'worker_id', 'store', 'store_credentials_file', 'log.level'],
+      ...['leases.default_seconds', 'leases.give_up_seconds'],
+    ].map((key) => origins.get(key)),
     [
       '--listen',
       'default',
@@ -214,10 +224,38 @@ t.test('the store is the embedded one or EventStoreDB, and what is wrong shows n
 
 t.test('an effective configuration is shown without its password', async (t) => {
   const store = 'esdb://admin:secret@node.example:2113';
-  const { config } = loadConfig({ env: { OWL_STORE: store }, cwd: t.testdir() });
-  t.equal(config.store, store);
-  t.strictSame(configValues(config).find(([key]) => key === 'store')?.[1], 'esdb://***@node.example:2113');
-  t.notMatch(JSON.stringify(showable(config)), /admin|secret/);
+  const { loaded } = loadConfig({ env: { OWL_STORE: store }, cwd: t.testdir() });
+  t.equal(loaded.config.store, store);
+  const shown = settings.values(loaded).find(([key]) => key === 'store')?.[1];
+  t.strictSame(shown, 'esdb://***@node.example:2113');
+  t.notMatch(JSON.stringify(loaded.shown), /admin|secret/);
+});
+
+t.test('systems are a list in the file, and have commas between elsewhere', async (t) => {
+  const other = { ...talent, name: 'graphs', config: configSection(z.strictObject({})) };
+  const two = new Settings([talent, other]);
+  const cwd = t.testdir({
+    'owl.yaml': 'systems: [graphs, talent]\n',
+    'text.yaml': 'systems: talent\n',
+    'none.yaml': 'systems: []\n',
+    'twice.yaml': 'systems: [talent, talent]\n',
+  });
+  const systemsOf = (sources: Partial<ConfigSources>) =>
+    two.load({ env: {}, cwd, ...sources }).config.systems;
+  t.strictSame(systemsOf({}), ['graphs', 'talent']);
+  t.strictSame(systemsOf({ env: { OWL_SYSTEMS: 'talent, graphs' } }), ['talent', 'graphs']);
+  t.strictSame(systemsOf({ flags: { systems: 'graphs' } }), ['graphs']);
+  t.strictSame(systemsOf({ cwd: t.testdirName, env: { OWL_SYSTEMS: '' } }), ['graphs', 'talent']);
+
+  const refused = (sources: Partial<ConfigSources>) => problems({ env: {}, cwd, ...sources }, two);
+  t.strictSame(refused({ flags: { systems: 'talent,grpahs' } }), [
+    '--systems: systems must hold systems that there are (talent, graphs), and there is no "grpahs"; did you mean graphs?, not ["talent","grpahs"]',
+  ]);
+  t.match(refused({ env: { OWL_SYSTEMS: 'zzz' } }), [/there are \(talent, graphs\), and there is no "zzz"/]);
+  const rule = 'must be a list of systems, each once and at least one (there are talent, graphs)';
+  t.strictSame(refused({ file: 'text.yaml' }), [`text.yaml:1:1: systems ${rule}, not "talent"`]);
+  t.strictSame(refused({ file: 'none.yaml' }), [`none.yaml:1:1: systems ${rule}, not []`]);
+  t.strictSame(refused({ file: 'twice.yaml' }), [`twice.yaml:1:1: systems ${rule}, not ["talent","talent"]`]);
 });
 
 t.test('listen takes names, IPv4 and bracketed IPv6, and nothing else', async (t) => {
@@ -277,27 +315,24 @@ t.test('plotters are declared in the file, by name, and wrong ones are told with
 
 t.test('no two keys share a variable or a flag', async (t) => {
   for (const name of ['variable', 'flag'] as const) {
-    t.equal(new Set(CONFIG_KEYS.map((key) => key[name])).size, CONFIG_KEYS.length);
+    t.equal(new Set(settings.keys.map((key) => key[name])).size, settings.keys.length);
   }
 });
 
 t.test('docs/configuration.md lists every key as it is, and its example is the defaults', async (t) => {
   const doc = readFileSync(join(PACKAGE_ROOT, 'docs/configuration.md'), 'utf8');
   const rows = doc.split('\n').filter((line) => /^\| `/.test(line));
-  const expected = CONFIG_KEYS.map(({ key, variable, fallback, meaning, rule }) => {
+  const expected = settings.keys.map(({ key, variable, fallback, meaning, rule }) => {
     const shown = fallback === undefined ? 'none' : `\`${fallback}\``;
     return `| \`${key}\` | \`${variable}\` | ${shown} | ${meaning} | ${rule} |`;
   });
   t.strictSame(rows, expected);
 
   const example = /```yaml\n([\s\S]*?)```/.exec(doc)?.[1] ?? '';
-  for (const { path } of CONFIG_KEYS)
+  for (const { path } of settings.keys)
     t.match(example, new RegExp(`^ *(# )?${path.at(-1)}:`, 'm'), path.join('.'));
   const cwd = t.testdir({ 'owl.yaml': example });
   const loaded = loadConfig({ env: {}, cwd });
-  t.strictSame(
-    configValues(loaded.config),
-    configValues(loadConfig({ env: {}, cwd, file: '/dev/null' }).config),
-  );
+  t.strictSame(settings.values(loaded), settings.values(loadConfig({ env: {}, cwd, file: '/dev/null' })));
   t.match(loaded.origins.get('limits.recoveries'), /^owl\.yaml:\d+:3$/, 'the example really says it');
 });

@@ -24,7 +24,6 @@ async function startNode(t: Test, path: string, clock: ManualClock) {
     logger: logLines().logger,
     queryWaitMs: 10_000,
   });
-  runtime.addReactor(grantsPermits(60_000));
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= runtime.close().then(() => store.close());
@@ -36,7 +35,7 @@ async function startNode(t: Test, path: string, clock: ManualClock) {
     await stop();
     clearInterval(running);
   });
-  await runtime.start();
+  await runtime.start(async () => [grantsPermits(60_000)]);
   const execute = (
     id: string,
     command: Parameters<typeof runtime.system.execute<typeof semaphore.machine>>[2],

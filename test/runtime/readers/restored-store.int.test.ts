@@ -49,14 +49,13 @@ async function startNode(t: Test, store: EventStore, databasePath: string): Prom
     shared: true,
     queryWaitMs: 10_000,
   });
-  runtime.addReactor(grantsPermits(10 * 60_000));
   let stopping: Promise<void> | undefined;
   const stop = () => {
     stopping ??= runtime.close().then(() => store.close());
     return stopping;
   };
   t.teardown(stop);
-  await runtime.start();
+  await runtime.start(async () => [grantsPermits(10 * 60_000)]);
   const rows = (sql: string) =>
     runtime.db
       .prepare(sql)

@@ -19,10 +19,10 @@ import { UsageError } from '../../../cli/exit.js';
 import { formatDuration, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import type { Cli } from '../../../cli/system.js';
 import { renderTable } from '../../../cli/table.js';
 import type { Terminal } from '../../../cli/terminal.js';
-import { EMBEDDED } from '../../../node/config/config-schema.js';
-import { openEventStoreDb } from '../../../runtime/event-store/eventstoredb/eventstoredb-store.js';
+import { EMBEDDED } from '../../../node/config/node-section.js';
 import type { PlotTaskEventMessage, PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { type DemoNodeOptions, withDemoNode } from './demo-node.js';
@@ -40,7 +40,7 @@ interface DemoOptions extends GlobalOptions {
   readonly storeCredentialsFile?: string;
 }
 
-export function addDemoCommand(program: Command, terminal: Terminal): void {
+export function addDemoCommand(program: Command, terminal: Cli): void {
   const demo = program
     .command('demo')
     .summary('see it work, in half a minute')
@@ -63,7 +63,7 @@ export function addDemoCommand(program: Command, terminal: Terminal): void {
   });
 }
 
-async function runDemo(terminal: Terminal, options: DemoOptions): Promise<void> {
+async function runDemo(terminal: Cli, options: DemoOptions): Promise<void> {
   const store = storeOf(terminal, options);
   const isShared = store.store !== undefined;
   if (isShared) await assertReachable(store);
@@ -107,6 +107,10 @@ function storeOf({ cwd }: Terminal, { store, storeCredentialsFile: file }: DemoO
  * @throws OwlError that says what is wrong with the settings, or that the store is not there
  */
 async function assertReachable({ store = '', store_credentials_file: file }: StoreSettings): Promise<void> {
+  // Loaded here: most commands need no client of EventStoreDB, which is large.
+  const { openEventStoreDb } = await import(
+    '../../../runtime/event-store/eventstoredb/eventstoredb-store.js'
+  );
   const opened = await openEventStoreDb({
     connectionString: store,
     logger: pino({ level: 'silent' }),

@@ -5,14 +5,14 @@ import { toJson } from '../../../cli/format.js';
 import { configOf, type GlobalOptions, talentAddress } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { loggerOf, untilInterrupted } from '../../../cli/service.js';
-import type { Terminal } from '../../../cli/terminal.js';
+import type { Cli } from '../../../cli/system.js';
 import { packageVersion } from '../../../cli/version.js';
 
 interface LogReceiverOptions extends GlobalOptions {
   readonly data?: string;
 }
 
-export function addLogReceiverCommand(program: Command, terminal: Terminal): void {
+export function addLogReceiverCommand(program: Command, terminal: Cli): void {
   const command = program
     .command('log-receiver')
     .summary('follow the logs of plotters and report them')
@@ -35,7 +35,7 @@ export function addLogReceiverCommand(program: Command, terminal: Terminal): voi
   });
 }
 
-async function runLogReceiver(terminal: Terminal, options: LogReceiverOptions): Promise<void> {
+async function runLogReceiver(terminal: Cli, options: LogReceiverOptions): Promise<void> {
   const { config } = configOf(terminal, options, { data: options.data });
   const server = talentAddress(terminal, options);
   // Loaded here, because no other command needs what a service needs.

@@ -11,6 +11,7 @@ import { wholeNumber } from '../../../cli/arguments.js';
 import { printable, toJson } from '../../../cli/format.js';
 import { configOf, type GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import type { Cli } from '../../../cli/system.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import { LogFollower } from '../../../processes/logs/log-follower.js';
 import {
@@ -30,7 +31,7 @@ interface LogsOptions extends GlobalOptions {
   readonly data?: string;
 }
 
-export function addLogsCommand(plot: Command, terminal: Terminal): void {
+export function addLogsCommand(plot: Command, terminal: Cli): void {
   const logs = plot
     .command('logs')
     .summary('show what the plotter of a task prints')
@@ -52,7 +53,7 @@ export function addLogsCommand(plot: Command, terminal: Terminal): void {
   });
 }
 
-async function showLog(terminal: Terminal, options: LogsOptions, beginning: string): Promise<void> {
+async function showLog(terminal: Cli, options: LogsOptions, beginning: string): Promise<void> {
   const { out, err, interrupted } = terminal;
   const { follow = false, attempt } = options;
   const { data } = configOf(terminal, options, { data: options.data }).config;

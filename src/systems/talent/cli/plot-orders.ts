@@ -7,7 +7,7 @@ import { wholeNumber } from '../../../cli/arguments.js';
 import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
-import type { Terminal } from '../../../cli/terminal.js';
+import type { Cli } from '../../../cli/system.js';
 import { UnreachableError } from '../../../wire/call-error.js';
 import type { PlotTaskStatusResponse } from '../wire/messages.js';
 import { resolveTaskId } from './task-ids.js';
@@ -35,7 +35,7 @@ interface ReasonOptions extends GlobalOptions {
   readonly reason?: string;
 }
 
-export function addOrderCommands(plot: Command, terminal: Terminal): void {
+export function addOrderCommands(plot: Command, terminal: Cli): void {
   const create = plot
     .command('create')
     .summary('order a plot')
@@ -88,7 +88,7 @@ export function addOrderCommands(plot: Command, terminal: Terminal): void {
   });
 }
 
-async function createTask(terminal: Terminal, options: CreateOptions): Promise<void> {
+async function createTask(terminal: Cli, options: CreateOptions): Promise<void> {
   const { ksize, threads, buffer, cache1, cache2, fpk, ppk, destType, destPath, workerId } = options;
   const taskId = options.taskId ?? `task_${randomUUID()}`;
   await withTalent(terminal, options, async (talent) => {
@@ -114,7 +114,7 @@ async function createTask(terminal: Terminal, options: CreateOptions): Promise<v
 }
 
 async function orderTask(
-  terminal: Terminal,
+  terminal: Cli,
   options: ReasonOptions,
   order: 'stop' | 'retry',
   beginning: string,

@@ -6,6 +6,7 @@ import { UsageError } from '../../../cli/exit.js';
 import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import type { Cli } from '../../../cli/system.js';
 import { renderTable, Table } from '../../../cli/table.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import type { PlotTaskEventMessage, PlotTaskListRequest, PlotTaskStatus } from '../wire/messages.js';
@@ -30,7 +31,7 @@ interface ListOptions extends StatusOptions {
   readonly oldestFirst?: boolean;
 }
 
-export function addViewCommands(plot: Command, terminal: Terminal): void {
+export function addViewCommands(plot: Command, terminal: Cli): void {
   const status = plot
     .command('status')
     .summary('show one task, or all in a status')
@@ -92,7 +93,7 @@ export function addViewCommands(plot: Command, terminal: Terminal): void {
   });
 }
 
-async function showTask(terminal: Terminal, options: GlobalOptions, beginning: string): Promise<void> {
+async function showTask(terminal: Cli, options: GlobalOptions, beginning: string): Promise<void> {
   const { out } = terminal;
   await withTalent(terminal, options, async (talent) => {
     const task = await talent.status({ task_id: await resolveTaskId(talent, beginning) });
@@ -101,7 +102,7 @@ async function showTask(terminal: Terminal, options: GlobalOptions, beginning: s
   });
 }
 
-async function listTasks(terminal: Terminal, options: ListOptions): Promise<void> {
+async function listTasks(terminal: Cli, options: ListOptions): Promise<void> {
   const { status, worker, cache, since, until } = options;
   const filter: PlotTaskListRequest = {
     ...(status !== undefined && { statuses: status }),
@@ -153,7 +154,7 @@ async function printJsonArray({ out }: Terminal, pages: AsyncIterable<PlotTaskSt
   await out.write(before === '[\n' ? '[]\n' : '\n]\n');
 }
 
-async function showHistory(terminal: Terminal, options: GlobalOptions, beginning: string): Promise<void> {
+async function showHistory(terminal: Cli, options: GlobalOptions, beginning: string): Promise<void> {
   const { out } = terminal;
   await withTalent(terminal, options, async (talent) => {
     const taskId = await resolveTaskId(talent, beginning);

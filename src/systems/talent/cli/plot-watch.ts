@@ -9,8 +9,9 @@ import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { LiveArea } from '../../../cli/live-area.js';
+import type { Cli } from '../../../cli/system.js';
 import { renderTable } from '../../../cli/table.js';
-import type { Output, Terminal } from '../../../cli/terminal.js';
+import type { Output } from '../../../cli/terminal.js';
 import { UnreachableError } from '../../../wire/call-error.js';
 import type { PlotTaskStatus, PlotTaskWatchRequest } from '../wire/messages.js';
 import { resolveTaskId } from './task-ids.js';
@@ -22,7 +23,7 @@ interface WatchOptions extends GlobalOptions {
   readonly worker?: string;
 }
 
-export function addWatchCommand(plot: Command, terminal: Terminal): void {
+export function addWatchCommand(plot: Command, terminal: Cli): void {
   const watch = plot
     .command('watch')
     .summary('follow tasks as they change')
@@ -45,7 +46,7 @@ export function addWatchCommand(plot: Command, terminal: Terminal): void {
 }
 
 async function watchTasks(
-  terminal: Terminal,
+  terminal: Cli,
   options: WatchOptions,
   beginnings: readonly string[],
 ): Promise<void> {

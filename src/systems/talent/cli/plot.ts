@@ -1,13 +1,13 @@
 /** `owl plot`: the commands about plot tasks. */
 
 import type { Command } from 'commander';
-import type { Terminal } from '../../../cli/terminal.js';
+import type { Cli } from '../../../cli/system.js';
 import { addLogsCommand } from './plot-logs.js';
 import { addOrderCommands } from './plot-orders.js';
 import { addViewCommands } from './plot-views.js';
 import { addWatchCommand } from './plot-watch.js';
 
-export function addPlotCommands(program: Command, terminal: Terminal): void {
+export function addPlotCommands(program: Command, terminal: Cli): void {
   const plot = program
     .command('plot')
     .summary('order plots and look at them')

@@ -5,15 +5,15 @@ import { OwlError } from '../../../base/errors.js';
 import { formatAge, formatPercent, formatSize, toJson } from '../../../cli/format.js';
 import { configOf, type GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import type { Cli } from '../../../cli/system.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
-import type { Terminal } from '../../../cli/terminal.js';
 import { askSupervisor, type PlotStatus, type SupervisorState } from '../supervisor/control.js';
 
 interface ControlOptions extends GlobalOptions {
   readonly data?: string;
 }
 
-export function addSupervisorControlCommands(group: Command, terminal: Terminal): void {
+export function addSupervisorControlCommands(group: Command, terminal: Cli): void {
   const add = (name: string, summary: string, description: string): Command =>
     group
       .command(name)
@@ -69,7 +69,7 @@ export function addSupervisorControlCommands(group: Command, terminal: Terminal)
   }
 }
 
-function dataOf(terminal: Terminal, options: ControlOptions): string {
+function dataOf(terminal: Cli, options: ControlOptions): string {
   return configOf(terminal, options, { data: options.data }).config.data;
 }
 
@@ -83,7 +83,7 @@ function taskOf(plots: readonly PlotStatus[], beginning: string): string {
   return ids.includes(beginning) ? beginning : first;
 }
 
-async function show(terminal: Terminal, options: ControlOptions, state: SupervisorState): Promise<void> {
+async function show(terminal: Cli, options: ControlOptions, state: SupervisorState): Promise<void> {
   const { out } = terminal;
   if (options.json) await out.line(toJson(state));
   else await out.write(supervisorCard(state, Date.now(), out));

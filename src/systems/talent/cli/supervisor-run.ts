@@ -2,15 +2,19 @@
 
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { toJson } from '../../../cli/format.js';
 import { configOf, type GlobalOptions, talentAddress } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { loggerOf, untilInterrupted } from '../../../cli/service.js';
-import type { Terminal } from '../../../cli/terminal.js';
+import { addSettings } from '../../../cli/setting-options.js';
+import type { Cli } from '../../../cli/system.js';
 import { packageVersion } from '../../../cli/version.js';
-import { CONFIG_KEYS, type LoadedConfig, type OwlConfig } from '../../../node/config/config.js';
+import type { LoadedConfig } from '../../../node/config/config.js';
+import { keysOf } from '../../../node/config/config-section.js';
+import type { NodeConfig } from '../../../node/config/node-section.js';
+import { type TalentConfig, talentSection } from '../config.js';
 import { LOG_FORMATS } from '../log-receiver/parsers/index.js';
 import type { PlotterDeclaration } from '../supervisor/plotters/plotters.js';
 import { SHIPPED_PLOTTERS } from '../supervisor/plotters/shipped-plotters.js';
@@ -20,7 +24,7 @@ const OWL = fileURLToPath(new URL('../../../owl.js', import.meta.url));
 /** The keys that concern a supervisor; all those of its own section besides. */
 const COMMON_KEYS: readonly string[] = ['data', 'worker_id', 'log.level'];
 
-export function addSupervisorRunCommand(group: Command, terminal: Terminal): void {
+export function addSupervisorRunCommand(group: Command, terminal: Cli): void {
   const run = group
     .command('run', { isDefault: true })
     .summary('make plots on this machine (also without `run`)')
@@ -29,34 +33,28 @@ export function addSupervisorRunCommand(group: Command, terminal: Terminal): voi
         'The first SIGINT or SIGTERM ends it in order. Plotters are detached: they go on whatever happens to it, and the ' +
         'next supervisor takes them over. On another machine than the talent, give it a worker_id. Its log goes to stderr.',
     );
-  const keys = CONFIG_KEYS.filter(({ key, path }) => path[0] === 'supervisor' || COMMON_KEYS.includes(key));
-  const options = keys.map(({ key, flag, kind, meaning, variable, fallback }) => {
-    const told = fallback === undefined ? variable : `${variable}; default: ${fallback}`;
-    const option = new Option(`${flag} <${kind}>`, `${meaning} (env: ${told})`);
-    run.addOption(option);
-    return { key, name: option.attributeName() };
-  });
+  const { nodeKeys } = terminal.settings;
+  const own = keysOf(talentSection.shape).filter(({ path }) => path[0] === 'supervisor');
+  const keys = [...nodeKeys.filter(({ key }) => COMMON_KEYS.includes(key)), ...own];
+  const flagsOf = addSettings(run, keys);
   addExamples(run, [
     ['owl supervisor run --data /var/lib/owl', 'for the talent of this machine'],
     ['owl supervisor run --server farm:50051 --worker-id shed-3', 'for one on another machine'],
   ]);
   run.action(async (given: Readonly<Record<string, string | undefined>>, self: Command) => {
-    const flags = Object.fromEntries(options.map(({ key, name }) => [key, given[name]]));
     const global = self.optsWithGlobals<GlobalOptions>();
-    await runSupervisor(terminal, global, configOf(terminal, global, flags));
+    await runSupervisor(terminal, global, configOf(terminal, global, flagsOf(given)));
   });
 }
 
-async function runSupervisor(
-  terminal: Terminal,
-  options: GlobalOptions,
-  { config, file }: LoadedConfig,
-): Promise<void> {
+async function runSupervisor(terminal: Cli, options: GlobalOptions, loaded: LoadedConfig): Promise<void> {
+  const { config, file } = loaded;
+  const talent = loaded.of(talentSection);
   const server = talentAddress(terminal, options);
   // Loaded here, because no other command needs what a service needs.
   const { startSupervisor } = await import('../supervisor/supervisor.js');
   const supervisor = await startSupervisor({
-    config: supervisorConfig(config, server),
+    config: supervisorConfig(config, talent, server),
     logReceiver: [
       ...[process.execPath, OWL, 'log-receiver', '--data', config.data, '--server', server],
       ...(file === undefined ? [] : ['--config', resolve(terminal.cwd, file)]),
@@ -66,7 +64,7 @@ async function runSupervisor(
     path: terminal.env['PATH'] ?? '',
   });
   try {
-    const { plotter } = config.supervisor;
+    const { plotter } = talent.supervisor;
     const told = `owl supervisor makes plots with ${plotter} for ${server}, with its data in ${config.data}`;
     await terminal.out.line(
       options.json ? toJson({ data: config.data, server, plotter, pid: process.pid }) : told,
@@ -77,19 +75,19 @@ async function runSupervisor(
   }
 }
 
-function supervisorConfig(config: OwlConfig, server: string): SupervisorConfig {
+function supervisorConfig(config: NodeConfig, talent: TalentConfig, server: string): SupervisorConfig {
   return {
-    ...config.supervisor,
+    ...talent.supervisor,
     data: config.data,
     server,
     worker_id: config.worker_id,
-    plotters: declaredPlotters(config),
+    plotters: declaredPlotters(talent),
     lease_seconds: undefined,
   };
 }
 
 /** The shipped ones, and those of the configuration, which come first where names are the same. */
-function declaredPlotters({ plotters }: OwlConfig): PlotterDeclaration[] {
+function declaredPlotters({ plotters }: TalentConfig): PlotterDeclaration[] {
   const own = Object.entries(plotters).map(([name, declaration]) => ({ name, ...declaration }));
   const wrong = own.find(({ format }) => !LOG_FORMATS.includes(format));
   if (wrong !== undefined) {

@@ -5,14 +5,14 @@ import { closest } from '../../../base/suggestion.js';
 import { formatAge, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import type { Cli } from '../../../cli/system.js';
 import { type Column, renderTable } from '../../../cli/table.js';
-import type { Terminal } from '../../../cli/terminal.js';
 import type { SupervisorStatus } from '../wire/messages.js';
 import { addSupervisorControlCommands } from './supervisor-control.js';
 import { addSupervisorRunCommand } from './supervisor-run.js';
 import { withTalent } from './with-talent.js';
 
-export function addSupervisorCommands(program: Command, terminal: Terminal): void {
+export function addSupervisorCommands(program: Command, terminal: Cli): void {
   const group = program
     .command('supervisor')
     .summary('make plots on this machine, and look at supervisors')
@@ -53,7 +53,7 @@ function refuseOtherWords(group: Command): void {
   });
 }
 
-async function listSupervisors(terminal: Terminal, options: GlobalOptions): Promise<void> {
+async function listSupervisors(terminal: Cli, options: GlobalOptions): Promise<void> {
   const { out, err } = terminal;
   await withTalent(terminal, options, async (talent) => {
     const { supervisors = [] } = await talent.supervisors();

@@ -1,11 +1,10 @@
 /** What `owl plot` and `owl supervisor` do with a talent, in one process: refusals, filters, order and limits. */
 
 import t, { type Test } from 'tap';
-import { loadConfig } from '../../../../src/node/config/config.js';
-import { startTalent } from '../../../../src/systems/talent/talent.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { owl, type Ran } from '../../../cli/terminal-double.js';
 import { logLines } from '../../../support/log-lines.js';
+import { loadTalentConfig, startTalent } from '../../../support/start-talent.js';
 
 const PATHS = ['--cache1', '/ssd/tmp', '--dest-path', '/farm/1'];
 
@@ -19,7 +18,7 @@ interface Farm {
 /** A talent of its own for the test. */
 async function startFarm(t: Test): Promise<Farm> {
   const flags = { data: t.testdir(), listen: '127.0.0.1:0' };
-  const { config } = loadConfig({ env: {}, cwd: '/', flags });
+  const config = loadTalentConfig({ env: {}, cwd: '/', flags });
   const talent = await startTalent({ config, logger: logLines().logger });
   t.teardown(() => talent.stop());
   const run = (...args: string[]) => owl(args, { env: { OWL_SERVER: talent.address } });

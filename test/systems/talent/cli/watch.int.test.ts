@@ -1,18 +1,17 @@
 /** `owl plot watch` on a screen: a table that is drawn over itself. */
 
 import t from 'tap';
-import { loadConfig } from '../../../../src/node/config/config.js';
 import { runOwl } from '../../../../src/run.js';
-import { startTalent } from '../../../../src/systems/talent/talent.js';
 import { owl, terminalDouble } from '../../../cli/terminal-double.js';
 import { logLines } from '../../../support/log-lines.js';
+import { loadTalentConfig, startTalent } from '../../../support/start-talent.js';
 import { until } from '../../../support/until.js';
 
 const PATHS = ['--cache1', '/c', '--dest-path', '/d'];
 
 t.test('the table is drawn over the one before, with what is most interesting first', async (t) => {
   const flags = { data: t.testdir(), listen: '127.0.0.1:0' };
-  const { config } = loadConfig({ env: {}, cwd: '/', flags });
+  const config = loadTalentConfig({ env: {}, cwd: '/', flags });
   const talent = await startTalent({ config, logger: logLines().logger });
   t.teardown(() => talent.stop());
   const env = { OWL_SERVER: talent.address };

@@ -3,12 +3,11 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../../../../src/base/sqlite.js';
-import { loadConfig } from '../../../../src/node/config/config.js';
-import { startTalent } from '../../../../src/systems/talent/talent.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { NodeClient } from '../../../../src/wire/node-client.js';
 import { healthOf } from '../../../support/health.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
+import { loadTalentConfig, startTalent } from '../../../support/start-talent.js';
 import { orderFor } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
 
@@ -24,7 +23,7 @@ interface Node {
 
 async function start(t: Test): Promise<Node> {
   const data = join(t.testdir(), 'data');
-  const { config } = loadConfig({ env: {}, cwd: '/', flags: { data, listen: '127.0.0.1:0' } });
+  const config = loadTalentConfig({ env: {}, cwd: '/', flags: { data, listen: '127.0.0.1:0' } });
   const log = logLines();
   const talent = await startTalent({ config, logger: log.logger, queryWaitMs: 1_000 });
   const { address } = talent;

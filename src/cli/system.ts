@@ -1,0 +1,44 @@
+/**
+ * A system as owl knows it: its service on a node (src/node/system.ts), its commands, and what runs of it on a machine.
+ * src/systems.ts lists them; nothing else names one.
+ *
+ * Guarantee: declaring and adding commands load no service, so that every other command stays quick.
+ */
+
+import type { Command } from 'commander';
+import type { Settings } from '../node/config/config.js';
+import type { ServedSystem } from '../node/system.js';
+import type { Terminal } from './terminal.js';
+
+/** What commands work with: the terminal, what can be configured, and which systems there are. */
+export interface Cli extends Terminal {
+  readonly settings: Settings;
+  readonly systems: readonly System[];
+}
+
+export interface System<Config = unknown> extends ServedSystem<Config> {
+  /** Adds its groups of commands. */
+  commands(program: Command, cli: Cli): void;
+  /** For systems that start processes. */
+  readonly machine?: MachineSide<Config>;
+}
+
+/**
+ * What `owl up` keeps running on a machine for a system: a process of its own, so that its end takes nothing else with it.
+ * It is data; the command does the work.
+ */
+export interface MachineSide<Config = unknown> {
+  /** How messages call it, `supervisor`. */
+  readonly name: string;
+  /** Why there would be nothing for it to do, as configured; undefined when there is. For people. */
+  whyNot(config: Config): string | undefined;
+  /** What stands behind `owl` on its command line. It has to print one line once it works. */
+  args(place: MachinePlace): readonly string[];
+}
+
+export interface MachinePlace {
+  /** The data directory that it shares with the node. Absolute. */
+  readonly data: string;
+  /** HOST:PORT where the node answers. */
+  readonly server: string;
+}

@@ -1,0 +1,75 @@
+/**
+ * What two systems of one owl can't both have. Guarantee: a clash is told in one sentence with the names of both systems and
+ * of all they share; what the node has for itself counts as a system called `owl`.
+ */
+
+import { OwlError } from '../base/errors.js';
+import { nodeSection } from './config/node-section.js';
+import type { ServedSystem, ServiceSide } from './system.js';
+
+/** What a system claims for itself. */
+export interface Claims {
+  readonly owner: string;
+  /** By what they are names of, as the sentence has it. */
+  readonly names: Readonly<Record<string, readonly string[]>>;
+}
+
+/** How sentences call them. */
+const KEY = 'key of the configuration';
+const SERVICE = 'gRPC service';
+
+/** What the node has for itself. */
+const OWN: Claims = {
+  owner: 'owl',
+  names: {
+    [SERVICE]: ['owl.Node', 'grpc.health.v1.Health'],
+    [KEY]: Object.keys(nodeSection([]).shape),
+  },
+};
+
+/** @throws OwlError kind `refused` that names the first two that share something, and what */
+export function assertNoClash(claims: readonly Claims[]): void {
+  const all = [OWN, ...claims];
+  for (const [index, one] of all.entries()) {
+    for (const other of all.slice(index + 1)) {
+      const shared = sharedBy(one, other);
+      if (shared === '') continue;
+      throw new OwlError(
+        'refused',
+        `${one.owner} and ${other.owner} can't be systems of one owl: both have ${shared}; leave one of them out`,
+      );
+    }
+  }
+}
+
+/** What is known before anything of a system's service is loaded. */
+export function claimsOf({ name, config }: ServedSystem): Claims {
+  return { owner: name, names: { name: [name], [KEY]: Object.keys(config.shape) } };
+}
+
+/** All of it. What is kept comes first, for that can't be called otherwise later. */
+export function claimsOfService(
+  system: ServedSystem,
+  { actorTypes, projections, proto }: ServiceSide,
+): Claims {
+  const names = {
+    category: actorTypes.map(({ category }) => category),
+    projection: projections.map(({ name }) => name),
+    table: projections.map(({ table }) => table),
+    [SERVICE]: servicesIn(proto),
+  };
+  return { owner: system.name, names: { ...names, ...claimsOf(system).names } };
+}
+
+/** The full names of the services in a proto file. */
+export function servicesIn(proto: ServiceSide['proto']): string[] {
+  return Object.entries(proto).flatMap(([name, entry]) => ('format' in entry ? [] : [name]));
+}
+
+function sharedBy(one: Claims, other: Claims): string {
+  const shared = Object.entries(one.names).flatMap(([kind, names]) => {
+    const taken = names.filter((name) => other.names[kind]?.includes(name));
+    return taken.length === 0 ? [] : [`the ${kind} ${taken.join(' and ')}`];
+  });
+  return shared.join(', ');
+}

@@ -1,0 +1,152 @@
+/** What can be configured of a node itself, whichever systems it runs. */
+
+import { z } from 'zod';
+import { ADDRESS_RULE, parseAddress } from '../../base/address.js';
+import { messageOf } from '../../base/errors.js';
+import { isId } from '../../base/field-rules.js';
+import { closest } from '../../base/suggestion.js';
+import { parseConnectionString } from '../../runtime/event-store/eventstoredb/connection/connection-string.js';
+import { configSection, meant, wholeNumber } from './config-section.js';
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+/** The value of `store` for the store in the data directory. */
+export const EMBEDDED = 'embedded';
+
+/** Today's node before anyone names its systems: an upgrade opens nothing new. */
+const USUAL_SYSTEMS = ['talent'];
+
+const Listen = meant(
+  z
+    .string(ADDRESS_RULE)
+    .refine((text) => parseAddress(text) !== undefined, ADDRESS_RULE)
+    .default('127.0.0.1:50051'),
+  { rule: ADDRESS_RULE, meaning: 'Where talent answers.' },
+);
+
+const DATA_RULE = 'must be the path of a directory, without NUL or line breaks';
+const Data = meant(z.string(DATA_RULE).refine(isPath, DATA_RULE).default('./data'), {
+  rule: DATA_RULE,
+  meaning:
+    'The directory of all that owl keeps on this machine; made when it is missing (a talent wants its parent to be there). A relative path counts from the directory of the file that says so, otherwise from the working directory.',
+  isPath: true,
+});
+
+const WORKER_ID_RULE = isId('') ?? 'must be an id';
+const WorkerId = meant(
+  z
+    .string(WORKER_ID_RULE)
+    .refine((text) => isId(text) === undefined, WORKER_ID_RULE)
+    .optional(),
+  {
+    rule: WORKER_ID_RULE,
+    meaning:
+      'The id of this machine as a worker. Left out, talent makes one at its first start and keeps it in its data directory; a supervisor then takes that of its talent.',
+  },
+);
+
+const STORE_RULE = 'must be embedded, or esdb://… or esdb+discover://… for EventStoreDB';
+const Store = meant(
+  z
+    .string(STORE_RULE)
+    .superRefine((text, context) => {
+      const problem = problemOfStore(text);
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+    })
+    .default('embedded'),
+  {
+    rule: STORE_RULE,
+    meaning:
+      'Where the history is kept: `embedded` in the data directory, `esdb://…` on EventStoreDB for a fleet (see docs/fleet.md).',
+  },
+);
+
+function problemOfStore(text: string): string | undefined {
+  if (text === EMBEDDED) return undefined;
+  if (!/^esdb(\+discover)?:/.test(text)) return STORE_RULE;
+  try {
+    parseConnectionString(text);
+    return undefined;
+  } catch (error) {
+    return `${STORE_RULE}; ${messageOf(error)}`;
+  }
+}
+
+const PATH_RULE = 'must be the path of a file, without NUL or line breaks';
+const StoreCredentialsFile = meant(z.string(PATH_RULE).refine(isPath, PATH_RULE).optional(), {
+  rule: PATH_RULE,
+  meaning:
+    'The file whose first line is `user:password` for EventStoreDB, instead of what `store` says. A relative path counts as that of `data`.',
+  isPath: true,
+});
+
+const LEVEL_RULE = `must be one of ${LOG_LEVELS.join(', ')}`;
+const LogLevel = meant(z.enum(LOG_LEVELS, LEVEL_RULE).default('info'), {
+  rule: LEVEL_RULE,
+  meaning: 'How much is logged.',
+});
+
+const LIMITS = {
+  mailbox: wholeNumber(
+    { from: 1, to: 1_000_000, otherwise: 4096 },
+    'Commands that may wait for one task; more are refused until some are done.',
+  ),
+  live_actors: wholeNumber(
+    { from: 16, to: 1_000_000, otherwise: 20_000 },
+    'Tasks kept in memory at once; others are rebuilt from their history when they are needed.',
+  ),
+  recoveries: wholeNumber(
+    { from: 1, to: 1024, otherwise: 32 },
+    'Tasks rebuilt from their history at the same time.',
+  ),
+};
+
+/** @param names the systems that there are */
+function systemsOf(names: readonly string[]) {
+  const rule = `must be a list of systems, each once and at least one (there are ${names.join(', ')})`;
+  return meant(
+    z
+      .array(z.string(rule), rule)
+      .min(1, rule)
+      .superRefine((given, context) => {
+        const unknown = given.find((name) => !names.includes(name));
+        const problem = unknown === undefined ? undefined : problemOfName(unknown, names);
+        if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+        else if (new Set(given).size < given.length) context.addIssue({ code: 'custom', message: rule });
+      })
+      .default(USUAL_SYSTEMS),
+    {
+      rule: 'must be a list of systems, each once and at least one; in the environment and on the command line with commas between',
+      meaning: 'What this node runs.',
+    },
+  );
+}
+
+function problemOfName(name: string, names: readonly string[]): string {
+  const meantName = closest(name, names);
+  const question = meantName === undefined ? '' : `; did you mean ${meantName}?`;
+  return `must hold systems that there are (${names.join(', ')}), and there is no "${name}"${question}`;
+}
+
+/** @param systems the names of those that there are */
+export function nodeSection(systems: readonly string[]) {
+  return configSection(
+    z.strictObject({
+      listen: Listen,
+      data: Data,
+      worker_id: WorkerId,
+      store: Store,
+      store_credentials_file: StoreCredentialsFile,
+      systems: systemsOf(systems),
+      log: z.strictObject({ level: LogLevel }).prefault({}),
+      limits: z.strictObject(LIMITS).prefault({}),
+    }),
+  );
+}
+
+/** `data` and `store_credentials_file` are absolute. */
+export type NodeConfig = ReturnType<ReturnType<typeof nodeSection>['parse']>;
+
+function isPath(text: string): boolean {
+  return text.length > 0 && !['\0', '\n', '\r'].some((bad) => text.includes(bad));
+}

@@ -1,0 +1,284 @@
+/**
+ * A node: the systems that were given to it, on one data directory, one store, one runtime and one server.
+ *
+ * Guarantees: a data directory has one node; when `startNode` resolves, every system answers; `stop` takes no new calls, lets
+ * those under way end, writes the checkpoints and gives everything back, last in, first out. Systems that can't live together
+ * are refused before anything is opened. While the store is away, the embedded one refuses every write or a read model can't be
+ * caught up, so that every write or every query is refused, health says NOT_SERVING for the node and each of its systems, and
+ * `owl node status` why; a node that starts meanwhile says so too, and goes on by itself when it comes. Once the data
+ * directory can't be relied on any more health says so for good: the log says why, once, and `lost` tells whoever runs it.
+ *
+ * The phases of a start, each in a function below: what the systems declare is loaded and compared; directory, store and
+ * runtime are opened; each system is opened once read models can be queried, and its reactors begin; the server begins.
+ */
+
+import { loadSync } from '@grpc/proto-loader';
+import type { Logger } from 'pino';
+import { type Clock, systemClock } from '../base/clock.js';
+import type { OwlError } from '../base/errors.js';
+import { Releasers } from '../base/releasers.js';
+import type { Reactor } from '../runtime/reactors/reactor.js';
+import { Runtime, type RuntimeStatus } from '../runtime/runtime.js';
+import { loadProto, serviceOf } from '../wire/proto.js';
+import { assertNoClash, claimsOfService, servicesIn } from './clashes.js';
+import type { LoadedConfig } from './config/config.js';
+import { openDataDirectory } from './data-directory.js';
+import { GroundWatch } from './ground-watch.js';
+import { Health, watchQueries } from './health.js';
+import { nodeHandlers } from './node-service.js';
+import { openConfiguredStore, type StorePresence } from './open-store.js';
+import {
+  type GrpcService,
+  healthProtoPath,
+  type RunningGrpcServer,
+  startGrpcServer,
+} from './serving/grpc-server.js';
+import type { NodeContext, OpenedService, ServedSystem, ServiceSide } from './system.js';
+
+export interface StartNodeOptions {
+  /** What the node runs, whatever `systems` of the configuration says. */
+  readonly systems: readonly ServedSystem[];
+  /** Loaded from settings that hold the section of each of them. */
+  readonly config: LoadedConfig;
+  readonly logger: Logger;
+  /** Default: the system's. */
+  readonly clock?: Clock;
+  /** How long a query waits for its read models. Milliseconds; default: as long as a call to the store may take, or the runtime's. */
+  readonly queryWaitMs?: number;
+}
+
+export interface RunningNode {
+  /** HOST:PORT as bound. */
+  readonly address: string;
+  readonly workerId: string;
+  status(): RuntimeStatus;
+  /** Resolves with the reason when it can't go on and has to be stopped; it may never. */
+  readonly lost: Promise<OwlError>;
+  stop(): Promise<void>;
+}
+
+interface LoadedSystem {
+  readonly system: ServedSystem;
+  readonly side: ServiceSide;
+}
+
+interface OpenedSystem extends LoadedSystem {
+  readonly opened: OpenedService;
+}
+
+/** All that a node is made of before its systems are opened. */
+interface Ground extends NodeContext {
+  readonly runtime: Runtime;
+  readonly presence: StorePresence;
+  readonly releasers: Releasers;
+  readonly config: LoadedConfig;
+  readonly lost: Promise<OwlError>;
+}
+
+const NODE_SERVICE = 'owl.Node';
+/** Calls under way get so long to end when the node stops. */
+const DRAIN_MS = 5_000;
+
+/**
+ * @throws OwlError kind `refused` when two systems can't live together (names both), the data directory has a node already
+ *   (names its pid) or the address is taken
+ * @throws StoreUnavailableError when the data can't be opened
+ */
+export async function startNode({
+  systems,
+  config,
+  logger,
+  clock = systemClock,
+  queryWaitMs,
+}: StartNodeOptions): Promise<RunningNode> {
+  const loaded = await load(systems);
+  const releasers = new Releasers(logger);
+  try {
+    const ground = await openGround(loaded, { config, logger, clock, releasers }, queryWaitMs);
+    const opened = await openSystems(loaded, ground);
+    const health = followHealth(loaded, ground);
+    const server = await serve(opened, ground, health);
+    return running(ground, server, health, systems);
+  } catch (error) {
+    await releasers.releaseAll();
+    throw error;
+  }
+}
+
+async function load(systems: readonly ServedSystem[]): Promise<readonly LoadedSystem[]> {
+  const loaded = await Promise.all(systems.map(async (system) => ({ system, side: await system.service() })));
+  assertNoClash(loaded.map(({ system, side }) => claimsOfService(system, side)));
+  return loaded;
+}
+
+async function openGround(
+  loaded: readonly LoadedSystem[],
+  { config: all, logger, clock, releasers }: Pick<Ground, 'config' | 'logger' | 'clock' | 'releasers'>,
+  givenQueryWaitMs: number | undefined,
+): Promise<Ground> {
+  const { config } = all;
+  const directory = openDataDirectory(config.data, clock);
+  releasers.add('data directory', () => directory.release());
+  const { store, databasePath, presence, deadlineMs } = await openConfiguredStore(config, directory, logger);
+  releasers.add('event store', () => store.close());
+  directory.keepWorkerId();
+
+  // Only a store of its own needs no deadline: the others are over the network, where more than one node may write.
+  const shared = deadlineMs !== undefined;
+  const queryWaitMs = givenQueryWaitMs ?? deadlineMs;
+  const runtime = new Runtime({
+    store,
+    databasePath,
+    actorTypes: loaded.flatMap(({ side }) => side.actorTypes),
+    projections: loaded.flatMap(({ side }) => side.projections),
+    clock,
+    logger,
+    limits: {
+      mailbox: config.limits.mailbox,
+      liveActors: config.limits.live_actors,
+      recoveries: config.limits.recoveries,
+    },
+    shared,
+    ...(queryWaitMs === undefined ? {} : { queryWaitMs }),
+  });
+  const { file } = runtime.db;
+  const watch = new GroundWatch({ directory, file, clock, logger, lost: (reason) => presence.end(reason) });
+  releasers.add('watch over the data directory', () => watch.stop());
+  const workerId = config.worker_id ?? directory.workerId;
+  return { workerId, shared, runtime, clock, logger, presence, releasers, config: all, lost: watch.lost };
+}
+
+/** Resolves when all of them are open and their reactors have begun. */
+async function openSystems(
+  loaded: readonly LoadedSystem[],
+  ground: Ground,
+): Promise<readonly OpenedSystem[]> {
+  const { runtime, releasers, config } = ground;
+  const systems: OpenedSystem[] = [];
+  const each = async (act: (opened: OpenedService) => void | Promise<void> | undefined): Promise<void> => {
+    for (const { opened } of systems.toReversed()) await act(opened);
+  };
+  let resuming = Promise.resolve();
+  // It may wait for the store, until the runtime is closed.
+  releasers.add('what waits for the read models', () => resuming);
+  releasers.add('what goes on in systems', () => each((opened) => opened.ended?.()));
+  releasers.add('runtime', () => runtime.close());
+  releasers.add('systems', () => each((opened) => opened.stop?.()));
+  await runtime.start(async () => {
+    for (const { system, side } of loaded) {
+      const opened = await side.open(ground, config.of(system.config));
+      systems.push({ system, side, opened });
+    }
+    return reactorsOf(systems);
+  });
+  resuming = whenCaughtUp(runtime, systems);
+  return systems;
+}
+
+/** Two of one name would move each other's checkpoint. */
+function reactorsOf(systems: readonly OpenedSystem[]): Reactor[] {
+  const named = systems.map(({ system, opened }) => ({
+    owner: system.name,
+    names: { reactor: (opened.reactors ?? []).map(({ name }) => name) },
+  }));
+  assertNoClash(named);
+  return systems.flatMap(({ opened }) => opened.reactors ?? []);
+}
+
+async function whenCaughtUp(runtime: Runtime, systems: readonly OpenedSystem[]): Promise<void> {
+  try {
+    await runtime.caughtUp();
+  } catch {
+    // Stopped before they were complete: the next start does it.
+    return;
+  }
+  for (const { opened } of systems) await opened.caughtUp?.();
+}
+
+/** Every write is refused while the store is away, a system's queries while its read models can't be caught up. */
+function followHealth(loaded: readonly LoadedSystem[], ground: Ground): Health {
+  const { presence, runtime, clock, logger, releasers } = ground;
+  const health = new Health(logger);
+  presence.follow(() => health.note('store', presence.problem));
+  const watching = new AbortController();
+  releasers.add('health', () => watching.abort());
+  for (const { system, side } of loaded) {
+    const { queried = [] } = side;
+    if (queried.length === 0) continue;
+    const ask = () => runtime.readYourWrites(queried);
+    const tell = (reason: string | undefined) => health.note(`queries of ${system.name}`, reason);
+    void watchQueries({ ask, tell, clock, signal: watching.signal });
+  }
+  return health;
+}
+
+async function serve(
+  systems: readonly OpenedSystem[],
+  ground: Ground,
+  health: Health,
+): Promise<RunningGrpcServer> {
+  const { runtime, workerId, presence, logger, releasers, config } = ground;
+  const nodeProto = loadProto('runtime');
+  const names = systems.map(({ system }) => system.name);
+  const node = {
+    name: NODE_SERVICE,
+    definition: serviceOf(nodeProto, NODE_SERVICE),
+    handlers: nodeHandlers({
+      runtime,
+      workerId,
+      systems: names,
+      notServing: () => health.reason,
+      absence: () => presence.problem,
+      logger,
+    }),
+  };
+  const protos = systems.map(({ side }) => side.proto);
+  const server = await startGrpcServer({
+    listen: config.config.listen,
+    services: [...systems.flatMap(servicesOf), node],
+    alsoHealthOf: names,
+    // One for all: a second reflection service would hide the first.
+    packages: [Object.assign({}, ...protos, nodeProto, loadSync(healthProtoPath))],
+    logger,
+  });
+  releasers.add('server', () => server.stop(DRAIN_MS));
+  releasers.add('streams', () => {
+    for (const { opened } of systems) opened.endStreams?.();
+  });
+  return server;
+}
+
+function servicesOf({ system, side: { proto }, opened }: OpenedSystem): GrpcService[] {
+  return servicesIn(proto).map((name) => {
+    const handlers = opened.handlers[name];
+    if (handlers === undefined)
+      throw new Error(`the system ${system.name} has no handlers for its service ${name}`);
+    return { name, definition: serviceOf(proto, name), handlers };
+  });
+}
+
+function running(
+  ground: Ground,
+  server: RunningGrpcServer,
+  health: Health,
+  systems: readonly ServedSystem[],
+): RunningNode {
+  const { workerId, runtime, logger, releasers, config } = ground;
+  const { address } = server;
+  let stopping = false;
+  health.follow((serves) => server.setServing(serves && !stopping));
+  const names = systems.map(({ name }) => name);
+  const what = names.length === 1 ? `${names[0]} serves` : `${names.join(', ')} serve`;
+  logger.info({ address, workerId, data: config.config.data }, what);
+  return {
+    address,
+    workerId,
+    status: () => runtime.status(),
+    lost: ground.lost,
+    stop: async () => {
+      stopping = true;
+      server.setServing(false);
+      await releasers.releaseAll();
+    },
+  };
+}

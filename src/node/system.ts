@@ -1,0 +1,72 @@
+/**
+ * What a system declares of its service: a node is a list of these (node.ts). `System` in src/cli/system.ts adds what a
+ * command line needs of it, commands and the machine side.
+ *
+ * Guarantee: declaring loads nothing. What serves is loaded by `service()`, which only a node calls.
+ */
+
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { PackageDefinition } from '@grpc/proto-loader';
+import type { Logger } from 'pino';
+import type { Clock } from '../base/clock.js';
+import type { ActorType } from '../runtime/actors/actor-type.js';
+import type { Reactor } from '../runtime/reactors/reactor.js';
+import type { Projection } from '../runtime/read-models/projection.js';
+import type { Runtime } from '../runtime/runtime.js';
+import type { ConfigSection } from './config/config-section.js';
+
+/** Methods, not properties that are functions: a list holds systems of different configurations, each given its own. */
+export interface ServedSystem<Config = unknown> {
+  /** Small letters. Also in `systems:`, and what health is asked for. */
+  readonly name: string;
+  readonly config: ConfigSection<Config>;
+  service(): Promise<ServiceSide<Config>>;
+}
+
+/** What a system is on a node. */
+export interface ServiceSide<Config = unknown> {
+  readonly actorTypes: readonly ActorType[];
+  readonly projections: readonly Projection[];
+  /** Names of the projections that nearly all its queries rest on: while one can't be caught up, health says so. */
+  readonly queried?: readonly string[];
+  /** Its proto file. Every service in it is the system's, and needs handlers. */
+  readonly proto: PackageDefinition;
+  /** Called when read models can be queried and before anything is reacted to or served. */
+  open(node: NodeContext, config: Config): OpenedService | Promise<OpenedService>;
+}
+
+/** What a node gives to each of its systems. It goes on to work until `OpenedService.stop` has been called. */
+export interface NodeContext {
+  /** The id of this node as a worker. */
+  readonly workerId: string;
+  /** Other nodes append to the same store. */
+  readonly shared: boolean;
+  /** Actors, store and read models of this node, which all its systems share. */
+  readonly runtime: NodeRuntime;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The runtime without its beginning and end, which are the node's. */
+export type NodeRuntime = Pick<
+  Runtime,
+  'store' | 'db' | 'system' | 'readYourWrites' | 'caughtUp' | 'onApplied' | 'projector' | 'status'
+>;
+
+/**
+ * A system that is open. What follows happens in the order of these lines; each may be left out but the handlers.
+ * `caughtUp` comes at some time after the reactors have begun, and not at all when the node is stopped before.
+ */
+export interface OpenedService {
+  readonly reactors?: readonly Reactor[];
+  /** Read models hold all that was stored before the node began, be it after an outage of the store. */
+  caughtUp?(): void | Promise<void>;
+  /** By the full name of the service. */
+  readonly handlers: Readonly<Record<string, UntypedServiceImplementation>>;
+  /** The node takes no new calls: streams that have no end of their own end now. */
+  endStreams?(): void;
+  /** All calls have ended; actors still take commands. */
+  stop?(): void | Promise<void>;
+  /** Actors and readers have ended. Waits for what they let go. */
+  ended?(): void | Promise<void>;
+}

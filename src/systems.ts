@@ -1,0 +1,6 @@
+/** The systems that owl has, in the order of its help. A further one is a line here and a folder beside the others. */
+
+import type { System } from './cli/system.js';
+import { talent } from './systems/talent/system.js';
+
+export const SYSTEMS: readonly System[] = [talent];

@@ -1,0 +1,72 @@
+/** What can be configured of talent: leases of supervisors, and what the supervisor of this machine does. */
+
+import { z } from 'zod';
+import { configSection, meant, wholeNumber } from '../../node/config/config-section.js';
+
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+
+const NAME_RULE = 'must be 1 to 32 small letters, digits, dashes or underscores, and begin with a letter';
+const Name = z.string(NAME_RULE).regex(/^[a-z][a-z0-9_-]{0,31}$/, NAME_RULE);
+
+const PLACES = ['cache', 'dest'] as const;
+const ARGV_RULE =
+  'must be a list: the program, then its arguments as texts, or as lists of texts where some are left out together';
+const PLOTTERS_RULE = 'must hold declarations of plotters, by name';
+const Plotter = z.strictObject({
+  argv: z.array(z.union([z.string().min(1), z.array(z.string()).min(1)]), ARGV_RULE).min(1, ARGV_RULE),
+  format: z.string('must name the format of its log'),
+  temp: z.array(z.string(), 'must be a list of patterns').default([]),
+  fills: z.array(z.enum(PLACES), `must be a list of ${PLACES.join(' and ')}`).default(() => [...PLACES]),
+  environment: z.array(z.string(), 'must be a list of names of variables').default([]),
+});
+
+const LEASES = {
+  default_seconds: wholeNumber(
+    { from: 1, to: HOUR, otherwise: 30 },
+    'How long a supervisor that names no time of its own may be silent before it counts as lost.',
+  ),
+  give_up_seconds: wholeNumber(
+    { from: 1, to: 7 * DAY, otherwise: 600 },
+    'How long a supervisor stays lost before its tasks fail.',
+  ),
+};
+
+const SUPERVISOR = {
+  plotter: meant(Name.default('chia'), {
+    rule: NAME_RULE,
+    meaning: 'Which plotter makes the plots of this machine: a shipped one or one of `plotters`.',
+  }),
+  max_plots: wholeNumber({ from: 1, to: 1000, otherwise: 4 }, 'Plots made at the same time.'),
+  max_per_cache: wholeNumber(
+    { from: 1, to: 1000, otherwise: 4 },
+    'Plots made at the same time with the same cache directory.',
+  ),
+  stagger_seconds: wholeNumber(
+    { from: 0, to: DAY, otherwise: 0 },
+    'How long after one plot the next one is started at the earliest.',
+  ),
+  grace_seconds: wholeNumber(
+    { from: 0, to: HOUR, otherwise: 30 },
+    'How long a plotter that is stopped gets to end by itself before it is killed.',
+  ),
+  keep_logs_days: wholeNumber(
+    { from: 0, to: 3650, otherwise: 90 },
+    'How long the logs of plots are kept that are over; 0 keeps them for ever.',
+  ),
+};
+
+/** Its sections stand at the top of the file, where they were before there were other systems. */
+export const talentSection = configSection(
+  z.strictObject({
+    leases: z.strictObject(LEASES).prefault({}),
+    supervisor: z.strictObject(SUPERVISOR).prefault({}),
+    /** By name. Not a setting with a default, but a table: in the file only. */
+    plotters: z
+      .record(Name, Plotter, { error: ({ code }) => (code === 'invalid_key' ? NAME_RULE : PLOTTERS_RULE) })
+      .default(() => ({})),
+  }),
+);
+
+/** Durations are seconds, as their names say. */
+export type TalentConfig = ReturnType<typeof talentSection.parse>;

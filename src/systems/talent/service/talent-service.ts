@@ -1,0 +1,145 @@
+/** What talent is on a node: its actor types and read models, and how its handlers, leases and reactor are put together. */
+
+import {
+  selectStandingRevision,
+  selectSupervisors,
+  supervisors,
+} from '../../../../projections/peers/supervisors.js';
+import { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
+import { plotTasks } from '../../../../projections/talent/plot-tasks.js';
+import { ListeningTime } from '../../../base/listening-time.js';
+import type { SqlRow } from '../../../base/sqlite.js';
+import { TaskFeed } from '../../../node/serving/change-feed.js';
+import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
+import { SupervisorLeases } from '../../../peers/leases.js';
+import { supervisor } from '../../../peers/supervisor-type.js';
+import { type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
+import { loadProto } from '../../../wire/proto.js';
+import type { TalentConfig } from '../config.js';
+import { GiveUps } from './give-ups.js';
+import { BEGUN, lostSupervisors } from './lost-supervisors.js';
+import { overlordHandlers } from './overlord-handlers.js';
+import { plotTask } from './plot-task-commands.js';
+import { logReceiverHandlers } from './report-handlers.js';
+import { Reporters } from './reporters.js';
+import { shownRows, statusMessageOf } from './status-message.js';
+import { supervisorHandlers } from './supervisor-handlers.js';
+import type { TalentContext } from './talent-context.js';
+import { TimeLeft } from './time-left.js';
+
+export const talentService: ServiceSide<TalentConfig> = {
+  actorTypes: [plotTask, supervisor],
+  projections: [plotTasks, supervisors],
+  queried: [plotTasks.name],
+  proto: loadProto('talent'),
+  open,
+};
+
+function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService {
+  const { runtime, clock, logger, shared } = node;
+  const { give_up_seconds: giveUpSeconds } = times;
+  const tasks = new PlotTaskQueries(runtime.db);
+  const judging = {
+    ...{ clock, logger, shared, nodeId: node.workerId, system: runtime.system },
+    listening: new ListeningTime(clock),
+  };
+  const begun = (workerId: string) =>
+    tasks.select({ workerId, statuses: BEGUN }).map((row) => String(row['task_id']));
+  const giveUps = new GiveUps({ ...judging, giveUpSeconds, begun });
+  const leases = new SupervisorLeases({
+    ...judging,
+    onHeard: (workerId, sessionId) => giveUps.heard(workerId, sessionId),
+  });
+  const talent = createContext(node, tasks, leases);
+  runtime.onApplied(plotTasks.name, (events) => talent.feed.publish(events));
+  // What can't be read says nothing of a lease.
+  const isReadable = ({ stream }: RecordedEvent) =>
+    runtime.projector(supervisors.name).firstParked(stream) === undefined;
+  runtime.onApplied(supervisors.name, (events) => {
+    const readable = events.filter(isReadable);
+    for (const observer of [leases, giveUps, talent.reporters]) observer.observe(readable);
+  });
+  const lost = lostSupervisors({
+    tasks,
+    standingRevision: (workerId) => selectStandingRevision(runtime.db, workerId),
+    giveUpSeconds,
+    caughtUp: (position) => runtime.readYourWrites([plotTasks.name, supervisors.name], position),
+  });
+  return {
+    reactors: [lost],
+    caughtUp: () => resumeLeases(talent, giveUps),
+    handlers: {
+      'talent.PlotManager': {
+        ...overlordHandlers(talent),
+        ...supervisorHandlers(talent, times.default_seconds),
+        ...logReceiverHandlers(talent),
+      },
+    },
+    endStreams: () => talent.feed.close(),
+    stop: () => {
+      giveUps.stop();
+      leases.stop();
+    },
+    ended: () => giveUps.ended(),
+  };
+}
+
+function createContext(
+  { runtime, workerId, clock, logger }: NodeContext,
+  tasks: PlotTaskQueries,
+  leases: SupervisorLeases,
+): TalentContext {
+  const { store, system, db } = runtime;
+  const timeLeft = new TimeLeft(tasks, clock);
+  const problemOf = (taskId: string) => {
+    const parked = runtime.projector(plotTasks.name).firstParked(streamName(plotTask.category, taskId));
+    return parked && { revision: parked.revision, message: parked.error };
+  };
+  return {
+    workerId,
+    system,
+    store,
+    tasks,
+    messageOf: shownRows((row) => {
+      const problem = problemOf(String(row['task_id']));
+      return problem === undefined
+        ? statusMessageOf(row, timeLeft.of(row))
+        : statusMessageOf(row, undefined, problem.message);
+    }, logger),
+    problemOf,
+    supervisors: () => selectSupervisors(db),
+    feed: new TaskFeed(),
+    reporters: new Reporters(async (id) => (await system.read(supervisor, id)).snapshot),
+    leases,
+    clock,
+    logger,
+    readYourWrites: (readModel) => runtime.readYourWrites([readModel]),
+  };
+}
+
+/** Watches over the leases that are held, and over who is lost. Never throws. */
+function resumeLeases(talent: TalentContext, giveUps: GiveUps): void {
+  const { logger } = talent;
+  try {
+    for (const row of talent.supervisors()) resumeLease(talent, row, giveUps);
+  } catch (error) {
+    logger.error(
+      { err: error },
+      'leases can not be resumed; their supervisors are heard of again by heartbeats',
+    );
+  }
+}
+
+/** One that can't be resumed keeps no other from it. */
+function resumeLease({ leases, logger }: TalentContext, row: SqlRow, giveUps: GiveUps): void {
+  const { worker_id: workerId, session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = row;
+  if (typeof workerId !== 'string' || typeof sessionId !== 'string') return;
+  try {
+    if (row['status'] === 'lost') giveUps.watch(workerId, sessionId);
+    if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') return;
+    const lease = { workerId, sessionId, leaseSeconds, nodeId: typeof nodeId === 'string' ? nodeId : null };
+    leases.resume(lease, Number(row['revision']));
+  } catch (error) {
+    logger.error({ err: error, workerId }, 'a lease can not be resumed');
+  }
+}
