@@ -12,7 +12,12 @@ import { PACKAGE_ROOT } from '../base/package-root.js';
 
 /** Loads `proto/<name>.proto`: snake_case names as in the file, 64-bit integers as numbers, nothing for what was not given. */
 export function loadProto(name: string): PackageDefinition {
-  return loadSync(join(PACKAGE_ROOT, 'proto', `${name}.proto`), {
+  return loadProtoFile(join(PACKAGE_ROOT, 'proto', `${name}.proto`));
+}
+
+/** The same of a file elsewhere. */
+export function loadProtoFile(path: string): PackageDefinition {
+  return loadSync(path, {
     keepCase: true,
     longs: Number,
     enums: String,

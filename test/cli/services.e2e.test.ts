@@ -64,6 +64,33 @@ t.test('a node says where it is, and leaves no process', async (t) => {
   await until('no process is left', () => processesOf(cwd).length === 0);
 });
 
+t.test('a node without its machine side runs the services and nothing else, and says so', async (t) => {
+  const cwd = t.testdir();
+  const args = ['up', '--json', '--no-machine', '--systems', 'talent', '--listen', '127.0.0.1:0'];
+  const up = startOwl(t, args, { cwd });
+  await until('it is up', () => up.stdout().endsWith('\n'));
+  t.match(JSON.parse(up.stdout()).systems, [{ name: 'talent', why_not: '--no-machine was given' }]);
+  t.match(up.stderr(), 'talent: nothing runs on this machine, since --no-machine was given\n');
+  const commands = processesOf(cwd).map(({ command }) => command);
+  t.equal(commands.filter((command) => / node run /.test(command)).length, 1, String(commands));
+  t.notOk(
+    commands.some((command) => /supervisor|log-receiver|keeper/.test(command)),
+    String(commands),
+  );
+  up.child.kill('SIGTERM');
+  t.equal((await up.ended).code, 0);
+  await until('no process is left', () => processesOf(cwd).length === 0);
+});
+
+t.test('a system that there is not is named, and nothing is started', async (t) => {
+  const cwd = t.testdir();
+  const { code, stderr } = await startOwl(t, ['up', '--systems', 'talnet'], { cwd }).ended;
+  t.equal(code, 2);
+  t.match(stderr, '--systems: systems must hold systems that there are (talent), and there is no "talnet"');
+  t.match(stderr, 'did you mean talent?');
+  t.strictSame(processesOf(cwd), []);
+});
+
 t.test('a configuration that is wrong is said before anything is started', async (t) => {
   const cwd = t.testdir({ 'owl.yaml': 'supervisor: { plotters: 3 }\n' });
   const { code, stdout, stderr } = await startOwl(t, ['up'], { cwd }).ended;

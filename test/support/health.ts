@@ -11,8 +11,11 @@ const HEALTH = serviceOf(
   'grpc.health.v1.Health',
 );
 
-/** `SERVING` or `NOT_SERVING`, of the server as a whole. */
-export async function healthOf(address: string): Promise<string> {
+/**
+ * `SERVING` or `NOT_SERVING`.
+ * @param service default: the server as a whole
+ */
+export async function healthOf(address: string, service = ''): Promise<string> {
   const check = HEALTH['Check'];
   if (check === undefined) throw new Error('the health service has no method Check');
   const channel = new Client(address, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
@@ -22,7 +25,7 @@ export async function healthOf(address: string): Promise<string> {
         check.path,
         check.requestSerialize,
         check.responseDeserialize,
-        { service: '' },
+        { service },
         { deadline: Date.now() + 10_000 },
         (error, value) => (error === null ? resolve(value) : reject(error)),
       );

@@ -1,0 +1,197 @@
+/** A node is a list of systems: two of them run beside each other on one store, and those that can't are refused. */
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { z } from 'zod';
+import type { System } from '../../src/cli/system.js';
+import { Settings } from '../../src/node/config/config.js';
+import { configSection, meant } from '../../src/node/config/config-section.js';
+import { type RunningNode, startNode } from '../../src/node/node.js';
+import type { OpenedService, ServiceSide } from '../../src/node/system.js';
+import { runOwl } from '../../src/run.js';
+import { talent } from '../../src/systems/talent/system.js';
+import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
+import { SYSTEMS } from '../../src/systems.js';
+import { terminalDouble } from '../cli/terminal-double.js';
+import { ofKind } from '../support/events.js';
+import { healthOf } from '../support/health.js';
+import { logLines } from '../support/log-lines.js';
+import { orderFor } from '../support/talent-node.js';
+import { semaphoreSystem } from '../systems/semaphore/system.js';
+import { SemaphoreClient } from '../systems/semaphore/wire/semaphore-client.js';
+
+const ALL = [...SYSTEMS, semaphoreSystem];
+
+async function start(
+  t: Test,
+  systems: readonly System[],
+  data = join(t.testdirName, 'data'),
+): Promise<RunningNode> {
+  const config = new Settings(systems).load({ env: {}, cwd: '/', flags: { data, listen: '127.0.0.1:0' } });
+  const node = await startNode({ systems, config, logger: logLines().logger });
+  t.teardown(() => node.stop());
+  return node;
+}
+
+function clientsOf(t: Test, server: string) {
+  const clients = { semaphores: new SemaphoreClient({ server }), talent: new PlotManagerClient({ server }) };
+  t.teardown(() => {
+    clients.semaphores.close();
+    clients.talent.close();
+  });
+  return clients;
+}
+
+/** One command of an owl that has semaphores too. */
+async function owl(args: readonly string[], systems: readonly System[] = ALL) {
+  const terminal = terminalDouble();
+  const code = await runOwl(args, terminal, systems);
+  await new Promise((resolve) => setImmediate(resolve));
+  return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
+}
+
+t.test('semaphores run beside talent, on one store, one port and one command line', async (t) => {
+  t.testdir();
+  const node = await start(t, ALL);
+  const { semaphores, talent: plots } = clientsOf(t, node.address);
+  await semaphores.create({ name: 'gpu', capacity: 1 });
+  t.match(await plots.create(orderFor('task_1')), { is_success: true });
+  const server = ['--server', node.address];
+  t.match(await owl(['semaphore', 'acquire', 'gpu', 'a', ...server]), { code: 0, stdout: 'held\n' });
+  t.match(await owl(['semaphore', 'acquire', 'gpu', 'b', ...server]), { code: 0, stdout: 'waiting\n' });
+  t.match(await owl(['plot', 'list', ...server]), { code: 0, stdout: /task_1/ });
+  await t.rejects(semaphores.acquire({ name: 'none', holder: 'a' }), ofKind('not_found'));
+
+  const status = JSON.parse((await owl(['node', 'status', '--json', ...server])).stdout);
+  t.same(status.systems, ['talent', 'semaphore']);
+  t.match(
+    status.readers.map(({ name }: { name: string }) => name),
+    ['plot_tasks', 'supervisors', 'permits', /lost_supervisors/, /grants-permits/],
+  );
+  for (const name of ['', 'talent', 'semaphore', 'talent.PlotManager', 'semaphore.Semaphores', 'owl.Node'])
+    t.equal(await healthOf(node.address, name), 'SERVING', name);
+  const whole = await owl(['status', '--json', ...server]);
+  t.match(JSON.parse(whole.stdout).systems, [
+    { name: 'talent', machine: 'supervisor' },
+    { name: 'semaphore' },
+  ]);
+  await node.stop();
+
+  const again = await start(t, ALL);
+  const { semaphores: later, talent: laterPlots } = clientsOf(t, again.address);
+  t.same(await later.permits({ name: 'gpu' }), {
+    permits: [
+      { holder: 'a', state: 'held' },
+      { holder: 'b', state: 'waiting' },
+    ],
+  });
+  t.match(await laterPlots.status({ task_id: 'task_1' }), { existed: true });
+});
+
+t.test('a system that is left out leaves what it stored alone', async (t) => {
+  t.testdir();
+  const both = await start(t, ALL);
+  const { semaphores } = clientsOf(t, both.address);
+  await semaphores.create({ name: 'gpu', capacity: 1 });
+  await semaphores.acquire({ name: 'gpu', holder: 'a' });
+  await both.stop();
+  const alone = await start(t, [talent]);
+  t.match(await clientsOf(t, alone.address).talent.create(orderFor('task_1')), { is_success: true });
+  await alone.stop();
+  const again = await start(t, ALL);
+  const { permits } = await clientsOf(t, again.address).semaphores.permits({ name: 'gpu' });
+  t.same(permits, [{ holder: 'a', state: 'held' }]);
+});
+
+t.test('the section of a system is its own, with variable and default', async (t) => {
+  const settings = new Settings(ALL);
+  const load = (env: Record<string, string>) => settings.load({ env, cwd: t.testdir() });
+  t.same(load({}).of(semaphoreSystem.config), { semaphore: { lease_seconds: 600 } });
+  t.same(load({ OWL_SEMAPHORE_LEASE_SECONDS: '7' }).of(semaphoreSystem.config), {
+    semaphore: { lease_seconds: 7 },
+  });
+  t.match((await owl(['config', 'check', '--help'])).stdout, 'OWL_SEMAPHORE_LEASE_SECONDS (default: 600)');
+});
+
+/** A system that claims nothing that semaphores have, but what `claims` says. */
+function like(claims: Partial<System>, side: Partial<ServiceSide> = {}): System {
+  const opened: OpenedService = { handlers: {} };
+  const empty: ServiceSide = { actorTypes: [], projections: [], proto: {}, open: () => opened, ...side };
+  return {
+    name: 'other',
+    config: configSection(z.strictObject({})),
+    commands: () => undefined,
+    service: async () => empty,
+    ...claims,
+  };
+}
+
+t.test('what two systems can not both have is refused with both names, and nothing is opened', async (t) => {
+  const { actorTypes, projections, proto } = await semaphoreSystem.service();
+  const others: Readonly<Record<string, System>> = {
+    'the name semaphore': like({ name: 'semaphore' }),
+    'the category semaphore': like({}, { actorTypes }),
+    'the projection permits, the table permits': like({}, { projections }),
+    'the gRPC service semaphore.Semaphores': like({}, { proto }),
+    'the key of the configuration semaphore': like({ config: semaphoreSystem.config }),
+  };
+  const cwd = t.testdir({});
+  for (const [shared, other] of Object.entries(others)) {
+    const config = new Settings([semaphoreSystem]).load({
+      env: {},
+      cwd,
+      flags: { data: 'data', listen: '127.0.0.1:0' },
+    });
+    await t.rejects(startNode({ systems: [semaphoreSystem, other], config, logger: logLines().logger }), {
+      kind: 'refused',
+      message: `semaphore and ${other.name} can't be systems of one owl: both have ${shared}; leave one of them out`,
+    });
+  }
+  t.same(readdirSync(cwd), []);
+});
+
+t.test('two reactors of one name are refused, and the directory is free again', async (t) => {
+  t.testdir();
+  const reactors = [{ name: 'grants-permits', categories: ['other'], react: () => [] }];
+  const other = like({}, { open: () => ({ handlers: {}, reactors }) });
+  await t.rejects(start(t, [semaphoreSystem, other]), {
+    kind: 'refused',
+    message: /^semaphore and other can't be .* the reactor grants-permits;/,
+  });
+  await start(t, [semaphoreSystem]);
+});
+
+t.test('a copy of a system under another name is one line, and is refused for its category', async (t) => {
+  const copy: System = { ...talent, name: 'copy' };
+  const { code, stdout, stderr } = await owl(['--help'], [talent, copy]);
+  t.equal(code, 1);
+  t.equal(stdout, '');
+  t.match(
+    stderr,
+    /^owl: talent and copy can't be systems of one owl: both have the category plot_task and supervisor, the projection /,
+  );
+  t.match(
+    stderr,
+    /, the command demo and talent and plot and supervisor and log-receiver; leave one of them out\n$/,
+  );
+});
+
+t.test('a group of commands belongs to one system, or to owl itself', async (t) => {
+  const adding = (name: string): Partial<System> => ({ commands: (program) => void program.command(name) });
+  t.match(
+    (await owl(['--help'], [semaphoreSystem, like(adding('semaphore'))])).stderr,
+    [
+      "owl: semaphore and other can't be systems of one owl: both have the command semaphore; leave one of them out\n",
+    ].join(''),
+  );
+  t.match(
+    (await owl(['--help'], [like(adding('up'))])).stderr,
+    "owl: owl and other can't be systems of one owl: both have the command up;",
+  );
+  const listen = meant(z.string().optional(), { rule: 'must be a text', meaning: 'Where it answers.' });
+  t.match(
+    (await owl(['--help'], [like({ config: configSection(z.strictObject({ listen })) })])).stderr,
+    'both have the key of the configuration listen;',
+  );
+});
