@@ -24,12 +24,15 @@ export interface OwlProcess {
 
 export interface OwlOptions {
   readonly cwd: string;
+  /** The executable. Default: that of this checkout. */
+  readonly owl?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-export function startOwl(t: Test, args: readonly string[], { cwd, env = {} }: OwlOptions): OwlProcess {
+export function startOwl(t: Test, args: readonly string[], options: OwlOptions): OwlProcess {
+  const { cwd, owl = OWL, env = {} } = options;
   // Nothing of the surroundings: what the command knows is what the test says.
-  const child = spawn(process.execPath, [OWL, ...args], { cwd, env: { PATH: process.env['PATH'], ...env } });
+  const child = spawn(process.execPath, [owl, ...args], { cwd, env: { PATH: process.env['PATH'], ...env } });
   const texts = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {

@@ -10,6 +10,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { EMBEDDED } from '../../src/node/config/node-section.js';
 import { askSupervisor } from '../../src/systems/talent/supervisor/control.js';
+import type { PlotConfig } from '../../src/systems/talent/wire/messages.js';
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { type OwlProcess, startOwl } from '../cli/owl-process.js';
 import { nothingIsLeft } from '../support/leftovers.js';
@@ -70,16 +71,8 @@ export class Node {
   }
 
   async order(taskId: string): Promise<void> {
-    const { is_success = false, msg } = await this.talent.create({
-      task_id: taskId,
-      plot_config: {
-        ksize: 18,
-        threads: 2,
-        buffer: 64,
-        cache1: join(this.directory, 'cache'),
-        dest: { type: 'local', path: join(this.directory, 'plots') },
-      },
-    });
+    const plot_config = plotConfigIn(this.directory);
+    const { is_success = false, msg } = await this.talent.create({ task_id: taskId, plot_config });
     if (!is_success) throw new Error(msg);
   }
 
@@ -132,21 +125,32 @@ export class Node {
   private async end(): Promise<void> {
     if (this.up.child.exitCode === null && this.up.child.signalCode === null) await this.stop();
     const left = nothingIsLeft({ data: this.data, mark: this.directory });
-    await left.finally(() => this.endPlots());
-  }
-
-  /** Plots outlive their node, not the test. */
-  private async endPlots(): Promise<void> {
-    await until('no process of the node is left', () => {
-      const left = processesOf(this.directory);
-      // Whoever runs a plot ends with it.
-      for (const { pid, command } of left) if (command.includes('player.js')) process.kill(pid, 'SIGKILL');
-      return left.length === 0;
-    });
+    await left.finally(() => endPlots(this.directory));
   }
 }
 
-async function servingAddress(up: OwlProcess): Promise<string> {
+/** Plots outlive their node, not the test. */
+export async function endPlots(directory: string): Promise<void> {
+  await until('no process of the node is left', () => {
+    const left = processesOf(directory);
+    // Whoever runs a plot ends with it.
+    for (const { pid, command } of left) if (command.includes('player.js')) process.kill(pid, 'SIGKILL');
+    return left.length === 0;
+  });
+}
+
+/** A small plot, from the directory `cache` to the directory `plots`. */
+export function plotConfigIn(directory: string): PlotConfig {
+  return {
+    ksize: 18,
+    threads: 2,
+    buffer: 64,
+    cache1: join(directory, 'cache'),
+    dest: { type: 'local', path: join(directory, 'plots') },
+  };
+}
+
+export async function servingAddress(up: OwlProcess): Promise<string> {
   await until('the node serves', () => {
     if (up.child.exitCode !== null) throw new Error(`the node ended: ${up.stderr()}`);
     return up.stdout().endsWith('\n');
@@ -154,7 +158,8 @@ async function servingAddress(up: OwlProcess): Promise<string> {
   return Serving.parse(JSON.parse(up.stdout())).address;
 }
 
-function configWith(args: readonly string[]): object {
+/** Of a node whose plotter is the player. @param args what the player is given besides its log and its directories */
+export function configWith(args: readonly string[]): object {
   return {
     data: 'node',
     worker_id: 'worker',

@@ -13,24 +13,34 @@ const PAUSE_AT = '300';
 /** Received, pending, started, 136 lines that tell something, finished. */
 export const EVENTS = 140;
 
-/** What the player is given besides its log and its directories. */
-export function pausingArgs(directory: string): readonly string[] {
-  return ['--seconds', '2', '--pause-at', PAUSE_AT, '--pause-until', goAheadOf(directory, '{task_id}')];
+/** Where plots are played, whatever serves there. */
+export type Place = Pick<Node, 'directory' | 'data' | 'database' | 'talent'>;
+
+/** What the player is given besides its log and its directories. @param seconds how long a plot takes, its pause apart */
+export function pausingArgs(directory: string, seconds = 2): readonly string[] {
+  return [
+    '--seconds',
+    String(seconds),
+    '--pause-at',
+    PAUSE_AT,
+    '--pause-until',
+    goAheadOf(directory, '{task_id}'),
+  ];
 }
 
 /** What is known of a task and what happened to it, told as if it were any task: ids of the same length, same log. */
-export async function storyOf(node: Node, taskId: string): Promise<{ row: unknown; history: unknown[] }> {
-  const plotId = (await node.talent.status({ task_id: taskId })).plot_details?.id ?? 'none';
+export async function storyOf(place: Place, taskId: string): Promise<{ row: unknown; history: unknown[] }> {
+  const plotId = (await place.talent.status({ task_id: taskId })).plot_details?.id ?? 'none';
   const story = {
-    row: rowOf(node.data, taskId, node.database),
-    history: await historyOf(node.talent, taskId),
+    row: rowOf(place.data, taskId, place.database),
+    history: await historyOf(place.talent, taskId),
   };
   return JSON.parse(JSON.stringify(story).replaceAll(taskId, 'TASK').replaceAll(plotId, 'PLOT'));
 }
 
-export async function isInTheMiddle(node: Node, taskId: string): Promise<void> {
+export async function isInTheMiddle(place: Place, taskId: string): Promise<void> {
   await untilTask(
-    node.talent,
+    place.talent,
     taskId,
     'is in its middle',
     ({ plot_details }) => (plot_details?.progress ?? 0) > 25,
@@ -38,14 +48,14 @@ export async function isInTheMiddle(node: Node, taskId: string): Promise<void> {
 }
 
 /** Lets it play to its end. */
-export function goOn(node: Node, taskId: string): void {
-  writeFileSync(goAheadOf(node.directory, taskId), '');
+export function goOn(place: Place, taskId: string): void {
+  writeFileSync(goAheadOf(place.directory, taskId), '');
 }
 
 /** Lets it play to its end and waits until that is known. */
-export async function isOver(node: Node, taskId: string): Promise<void> {
-  goOn(node, taskId);
-  await untilTask(node.talent, taskId, 'is over', ({ status = '' }) =>
+export async function isOver(place: Place, taskId: string): Promise<void> {
+  goOn(place, taskId);
+  await untilTask(place.talent, taskId, 'is over', ({ status = '' }) =>
     ['finished', 'failed'].includes(status),
   );
 }

@@ -59,7 +59,7 @@ function isNeeded({ pid, command }: FoundProcess, unsettled: readonly PlotRecord
 
 /** It stays as long as one of them runs. */
 function isOfKeeper(name: string, unsettled: readonly PlotRecord[]): boolean {
-  return name === 'keeper.sock' && unsettled.length > 0;
+  return ['keeper.sock', 'keeper.lock-journal'].includes(name) && unsettled.length > 0;
 }
 
 function filesIn(directory: string): string[] {
