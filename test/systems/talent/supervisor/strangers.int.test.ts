@@ -21,7 +21,8 @@ function plotterSaying(idOfTask: string): PlotterDeclaration {
     setInterval(() => {}, 1000);`;
   return {
     name: 'own-id',
-    argv: ['{node}', '-e', script, '{task_id}', '{cache1}'],
+    // The farm ends what runs its player.
+    argv: ['{node}', '-e', script, '{task_id}', '{cache1}', '{player}'],
     format: 'chiapos',
     temp: ['plot-k{ksize}-*{plot_id}.plot.*tmp'],
     fills: [],
@@ -48,9 +49,19 @@ async function twoRunning(farm: Farm, plotter: PlotterDeclaration) {
   const first = await farm.supervise(plotter);
   for (const id of ['one', 'two']) {
     await farm.order(id);
-    await farm.reaches(id, 'running');
+    await until(`${id} is known by its plot id`, async () => {
+      const { plot_details } = await farm.task(id);
+      return plot_details?.id !== undefined;
+    });
   }
   return first;
+}
+
+/** Stops it. Nothing of it is left. */
+async function settle(farm: Farm, taskId: string): Promise<void> {
+  await farm.client.stop({ task_id: taskId });
+  await farm.reaches(taskId, 'stopped');
+  await until('its record is gone', () => farm.records().every((name) => !name.startsWith(taskId)));
 }
 
 t.test('a reported plot id removes nothing of the plot that has it', async (t) => {
@@ -69,6 +80,7 @@ t.test('a reported plot id removes nothing of the plot that has it', async (t) =
   await farm.reaches('one', 'stopped');
   t.same(farm.files(), [tempFileOf('two')], 'its own are gone, found by what its log says');
   t.ok(isAlive(plot_pid));
+  await settle(farm, 'two');
 });
 
 t.test('nor where the record is lost', async (t) => {
@@ -81,6 +93,7 @@ t.test('nor where the record is lost', async (t) => {
   await farm.client.stop({ task_id: 'one' });
   t.match(await farm.reaches('one', 'stopped'), { remarks: /its record was lost; 1 processes/ });
   t.same(farm.files(), [tempFileOf('two')]);
+  await settle(farm, 'two');
 });
 
 t.test('an id that another plot of the machine goes by removes nothing', async (t) => {
@@ -92,8 +105,7 @@ t.test('an id that another plot of the machine goes by removes nothing', async (
   });
   t.equal(farm.files().length, 2);
   await until('its record is gone', () => farm.records().every((name) => !name.startsWith('one')));
-  await farm.client.stop({ task_id: 'two' });
-  await farm.reaches('two', 'stopped');
+  await settle(farm, 'two');
   t.same(farm.files(), [], 'the last one takes them all');
 });
 
@@ -141,6 +153,9 @@ t.test('a reported failure ends no plotter; an overlord who has it made again do
   await farm.supervisor?.stop();
   await farm.supervise(pausingPlayer(farm));
   await until('the attempt before is ended', () => !isAlive(plot_pid));
+  farm.goOn();
+  await farm.reaches('one', 'finished');
+  await until('nothing of it is left', () => farm.records().length === 0 && farm.files().length === 1);
 });
 
 t.test('a log without a record that tells of a finished plot stays, and it is not made again', async (t) => {
