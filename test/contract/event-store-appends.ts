@@ -3,7 +3,7 @@
 import type { Test } from 'tap';
 import type { ExpectedRevision, JsonObject, StreamName } from '../../src/runtime/event-store/event-store.js';
 import { collect, freshStream, idsOf, ofKind, propose, proposeMany, valuesOf } from '../support/events.js';
-import type { OpenStore } from './event-store.js';
+import type { OpenStore } from './opened-store.js';
 
 export async function appendContract(t: Test, open: OpenStore): Promise<void> {
   await t.test('one event: the answer says where it stands', async (t) => {

@@ -3,7 +3,7 @@
 import type { Test } from 'tap';
 import type { ExpectedRevision, ProposedEvent } from '../../src/runtime/event-store/event-store.js';
 import { collect, freshStream, idsOf, ofKind, propose, proposeMany } from '../support/events.js';
-import type { OpenStore } from './event-store.js';
+import type { OpenStore } from './opened-store.js';
 
 export async function idempotencyContract(t: Test, open: OpenStore): Promise<void> {
   const expectations: readonly [ExpectedRevision, eventsBefore: number][] = [

@@ -12,7 +12,7 @@ import {
   proposeMany,
   valuesOf,
 } from '../support/events.js';
-import type { OpenStore } from './event-store.js';
+import type { OpenStore } from './opened-store.js';
 
 /** More than stores read in one go. */
 const LONG = 1_300;

@@ -18,7 +18,7 @@ import {
   valuesOf,
 } from '../support/events.js';
 import { until } from '../support/until.js';
-import type { OpenStore } from './event-store.js';
+import type { OpenStore } from './opened-store.js';
 
 export async function subscriptionContract(t: Test, open: OpenStore): Promise<void> {
   await t.test('from the start: what is there, then what comes', async (t) => {

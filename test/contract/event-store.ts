@@ -5,22 +5,11 @@
  */
 
 import type { Test } from 'tap';
-import type { EventStore } from '../../src/runtime/event-store/event-store.js';
 import { appendContract } from './event-store-appends.js';
 import { idempotencyContract } from './event-store-idempotency.js';
 import { readContract } from './event-store-reads.js';
 import { subscriptionContract } from './event-store-subscriptions.js';
-
-export interface OpenedStore {
-  readonly store: EventStore;
-  /** Closes the store and opens the same data again: in place, or with a new client. */
-  reopen(): Promise<EventStore>;
-  /** True when the store was not empty, or when others write to it meanwhile. */
-  readonly shared?: boolean;
-}
-
-/** Opens a store for one test, which must be closed again (also what was reopened) in the teardown of that test. */
-export type OpenStore = (t: Test) => Promise<OpenedStore>;
+import type { OpenStore } from './opened-store.js';
 
 export function eventStoreContract(t: Test, name: string, open: OpenStore): Promise<unknown> {
   return t.test(`${name} keeps the contract of event stores`, async (t) => {

@@ -7,7 +7,7 @@ import {
   type EventStoreDbStore,
   openEventStoreDb,
 } from '../../src/runtime/event-store/eventstoredb/eventstoredb-store.js';
-import type { OpenStore } from '../contract/event-store.js';
+import type { OpenStore } from '../contract/opened-store.js';
 import { EventStoreDbNode, type NodeOptions } from './eventstoredb-node/node.js';
 
 /** Milliseconds for one call where a test waits for it to be over. */

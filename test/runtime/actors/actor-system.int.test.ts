@@ -3,55 +3,17 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { assign, setup } from 'xstate';
 import { StoreUnavailableError } from '../../../src/base/errors.js';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import { ActorSnapshots } from '../../../src/runtime/actors/actor-snapshots.js';
 import { ActorSystem, type ActorSystemLimits } from '../../../src/runtime/actors/actor-system.js';
-import type { ActorType, Command } from '../../../src/runtime/actors/actor-type.js';
-import type { EventSchemas, EventsOf } from '../../../src/runtime/event-store/event-schema.js';
 import { type EventStore, START } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { delegating } from '../../support/delegating-store.js';
 import { collect, ofKind, valuesOf } from '../../support/events.js';
 import { ManualClock } from '../../support/manual-clock.js';
-
-const events = {
-  Paid: { version: 1, fields: { amount: 'integer' } },
-  Closed: { version: 1, fields: {} },
-} as const satisfies EventSchemas;
-
-const machine = setup({
-  types: {} as { context: { readonly sum: number }; events: EventsOf<typeof events> },
-}).createMachine({
-  id: 'account',
-  context: { sum: 0 },
-  initial: 'open',
-  states: {
-    open: {
-      on: {
-        Paid: {
-          guard: ({ event }) => event.data.amount !== 13,
-          actions: assign(({ context, event }) => {
-            if (event.data.amount === 666) throw new Error('the machine broke');
-            return { sum: context.sum + event.data.amount };
-          }),
-        },
-        Closed: 'closed',
-      },
-    },
-    closed: {},
-  },
-});
-
-const account: ActorType<typeof machine> = { category: 'account', version: 1, machine, events };
-
-function pay(amount: number, id?: string): Command<typeof machine> {
-  return { ...(id === undefined ? {} : { id }), decide: () => [{ type: 'Paid', data: { amount } }] };
-}
-
-const close: Command<typeof machine> = { decide: () => [{ type: 'Closed', data: {} }] };
+import { account, close, machine, pay } from './account.js';
 
 interface Setup {
   readonly store: EventStore;

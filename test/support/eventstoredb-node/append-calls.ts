@@ -19,6 +19,7 @@ import {
   tooLarge,
 } from './append-answers.js';
 import type { AnswerFault, Faults } from './faults.js';
+import type { ProposedRecord } from './log-record.js';
 import { identifier, streamIn, uuidIn } from './record-messages.js';
 import {
   appendTooLarge,
@@ -30,7 +31,7 @@ import {
   timedOut,
   wrongRevision,
 } from './refusals.js';
-import type { AppendOutcome, ProposedRecord, TransactionLog } from './transaction-log.js';
+import type { AppendOutcome, TransactionLog } from './transaction-log.js';
 
 export interface AppendContext {
   readonly log: TransactionLog;

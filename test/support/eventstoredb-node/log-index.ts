@@ -4,7 +4,7 @@
  * here; `lagMs` and `hold` part them.
  */
 
-import type { LogRecord } from './transaction-log.js';
+import type { LogRecord } from './log-record.js';
 
 export class LogIndex {
   /** All that readers see, in order of position. */

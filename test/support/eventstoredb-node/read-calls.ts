@@ -3,6 +3,7 @@
 import { status as GrpcStatus, type Metadata, type ServerWritableStream } from '@grpc/grpc-js';
 import { streams } from '../../../src/runtime/event-store/eventstoredb/connection/protocol.js';
 import type { Faults } from './faults.js';
+import type { LogRecord } from './log-record.js';
 import {
   checkpointMessage,
   eventMessage,
@@ -12,7 +13,7 @@ import {
   streamIn,
 } from './record-messages.js';
 import { accessDenied, invalidArgument, type Refusal, refusal, streamDeleted } from './refusals.js';
-import type { LogRecord, TransactionLog } from './transaction-log.js';
+import type { TransactionLog } from './transaction-log.js';
 
 export interface ReadContext {
   readonly log: TransactionLog;

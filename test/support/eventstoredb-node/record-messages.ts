@@ -1,7 +1,7 @@
 /** Part of a test double of EventStoreDB: its log records as messages, and what a filter lets pass. */
 
 import { shared, streams } from '../../../src/runtime/event-store/eventstoredb/connection/protocol.js';
-import type { LogRecord } from './transaction-log.js';
+import type { LogRecord } from './log-record.js';
 
 const TICKS_PER_MILLISECOND = 10_000n;
 

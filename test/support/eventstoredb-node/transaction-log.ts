@@ -6,23 +6,7 @@
 
 import type { ExpectedRevision } from '../../../src/runtime/event-store/event-store.js';
 import { LogIndex } from './log-index.js';
-
-export interface ProposedRecord {
-  readonly id: string;
-  readonly type: string;
-  readonly json: boolean;
-  readonly data: Uint8Array;
-  readonly metadata: Uint8Array;
-}
-
-export interface LogRecord extends ProposedRecord {
-  readonly stream: string;
-  readonly revision: bigint;
-  /** Commit and prepare position in one: the server commits each write by itself. */
-  readonly position: bigint;
-  /** Milliseconds since the Unix epoch. */
-  readonly created: number;
-}
+import type { LogRecord, ProposedRecord } from './log-record.js';
 
 export type AppendOutcome =
   | {

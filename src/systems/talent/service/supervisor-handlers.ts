@@ -37,19 +37,6 @@ export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: n
     rules.optional('worker_id', workerId, rules.isId) ?? talent.workerId;
   const sessionOf = (sessionId: string | undefined) => rules.given('session_id', sessionId, rules.isId);
 
-  async function getPlotTasks(request: PlotStatus): Promise<PlotTaskStatusAllResponse> {
-    const status = readStatus('status', request.status);
-    await talent.readYourWrites('plot_tasks');
-    return { tasks: talent.tasks.inStatus(status === undefined ? WAITING : [status]).map(talent.messageOf) };
-  }
-
-  async function getPlotByCache(request: GetPlotByCacheRequest): Promise<PlotTaskStatusAllResponse> {
-    const status = readStatus('status', request.status);
-    const cache1 = rules.given('cache1', request.cache1, rules.isAbsolutePath);
-    await talent.readYourWrites('plot_tasks');
-    return { tasks: talent.tasks.onCache1(cache1, status).map(talent.messageOf) };
-  }
-
   async function attach(request: SupervisorAttachRequest, peer: Peer): Promise<SupervisorLease> {
     const seconds = rules.optionalNumber('lease_seconds', request.lease_seconds, isLeaseSeconds);
     const workerId = workerOf(request.worker_id);
@@ -99,13 +86,35 @@ export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: n
   }
 
   return {
-    get_plot_tasks: unary(logger, getPlotTasks),
-    get_plot_by_cache: unary(logger, getPlotByCache),
+    ...pollingHandlers(talent),
     supervisor_attach: unary(logger, attach),
     supervisor_heartbeat: unary(logger, heartbeat),
     supervisor_detach: unary(logger, detach),
     supervisor_work: serverStream(logger, work),
     supervisor_list: unary(logger, list),
+  };
+}
+
+/** How supervisors of old look for work. */
+function pollingHandlers(talent: TalentContext) {
+  const { logger } = talent;
+
+  async function getPlotTasks(request: PlotStatus): Promise<PlotTaskStatusAllResponse> {
+    const status = readStatus('status', request.status);
+    await talent.readYourWrites('plot_tasks');
+    return { tasks: talent.tasks.inStatus(status === undefined ? WAITING : [status]).map(talent.messageOf) };
+  }
+
+  async function getPlotByCache(request: GetPlotByCacheRequest): Promise<PlotTaskStatusAllResponse> {
+    const status = readStatus('status', request.status);
+    const cache1 = rules.given('cache1', request.cache1, rules.isAbsolutePath);
+    await talent.readYourWrites('plot_tasks');
+    return { tasks: talent.tasks.onCache1(cache1, status).map(talent.messageOf) };
+  }
+
+  return {
+    get_plot_tasks: unary(logger, getPlotTasks),
+    get_plot_by_cache: unary(logger, getPlotByCache),
   };
 }
 

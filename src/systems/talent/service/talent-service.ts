@@ -20,6 +20,7 @@ import { GiveUps } from './give-ups.js';
 import { BEGUN, lostSupervisors } from './lost-supervisors.js';
 import { overlordHandlers } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
+import { queryHandlers } from './query-handlers.js';
 import { logReceiverHandlers } from './report-handlers.js';
 import { Reporters } from './reporters.js';
 import { shownRows, statusMessageOf } from './status-message.js';
@@ -71,6 +72,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
     handlers: {
       'talent.PlotManager': {
         ...overlordHandlers(talent),
+        ...queryHandlers(talent),
         ...supervisorHandlers(talent, times.default_seconds),
         ...logReceiverHandlers(talent),
       },

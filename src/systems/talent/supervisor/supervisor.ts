@@ -33,6 +33,7 @@ import { Plots } from './plots/plots.js';
 import { endUnrecorded } from './plots/unrecorded-plot.js';
 import { plotKeyOf } from './plotters/plot-order.js';
 import { choosePlotter, type PlotterDeclaration } from './plotters/plotters.js';
+import type { AdmissionLimits } from './starting/admission.js';
 import { Starter } from './starting/starter.js';
 import { logPidReport, stoppedReport } from './supervisor-reports.js';
 import { TalentLink } from './talent-link.js';
@@ -180,14 +181,7 @@ class RunningSupervisor {
     });
     this.starter = new Starter({
       ...common,
-      plotter,
-      plotters: config.plotters,
-      path,
-      limits: {
-        maxPlots: config.max_plots,
-        maxPlotsPerCache: config.max_per_cache,
-        staggerMs: config.stagger_seconds * 1000,
-      },
+      ...{ plotter, plotters: config.plotters, path, limits: limitsOf(config) },
       lookAtDirectory: options.lookAtDirectory ?? lookAtDirectory,
       plots: this.plots,
       keeper: this.keeper,
@@ -293,4 +287,9 @@ class RunningSupervisor {
   private runningPids(): number[] {
     return this.plots.running().map(({ record }) => record.process.pid);
   }
+}
+
+function limitsOf(config: SupervisorConfig): AdmissionLimits {
+  const { max_plots: maxPlots, max_per_cache: maxPlotsPerCache, stagger_seconds: staggerSeconds } = config;
+  return { maxPlots, maxPlotsPerCache, staggerMs: staggerSeconds * 1000 };
 }

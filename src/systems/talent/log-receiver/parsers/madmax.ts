@@ -81,41 +81,20 @@ const AFTER_PHASES: Readonly<Record<Phase, Facts>> = {
 
 const SECONDS = String.raw`([-+.\w]+) sec`;
 
+/** What later lines need of earlier ones. */
+interface Seen {
+  finalDirectory: string;
+  workingDirectory: string;
+  plotName: string;
+  /** Seconds. */
+  firstPass: number | undefined;
+}
+
 export function createMadmaxParser(): PlotLogParser {
-  let finalDirectory = '';
-  let workingDirectory = '';
-  let plotName = '';
-  let firstPass: number | undefined;
+  const seen: Seen = { finalDirectory: '', workingDirectory: '', plotName: '', firstPass: undefined };
 
   const rules: readonly Rule[] = [
-    // The beginning
-    { pattern: /^Crafting plot /, tell: () => ({ started: true }) },
-    { pattern: /^Number of Threads: (\d+)/, tell: ([, threads]) => integerFact('threads', threads) },
-    {
-      pattern: /^Number of Buckets(?: P1)?: +2\^\d+ \((\d+)\)/,
-      tell: ([, buckets]) => integerFact('buckets', buckets),
-    },
-    {
-      pattern: /^Final Directory: +(.+)/,
-      tell: ([, directory = '']) => {
-        finalDirectory = directory;
-        return NOTHING;
-      },
-    },
-    {
-      pattern: /^Working Directory: +(.+)/,
-      tell: ([, directory = '']) => {
-        workingDirectory = directory;
-        return NOTHING;
-      },
-    },
-    {
-      pattern: /^Plot Name: (\S+)/,
-      tell: ([, name = '']) => {
-        plotName = name;
-        return { ...readPlotName(name), stage_now: 1, p1_now: 1 };
-      },
-    },
+    ...beginningRules(seen),
 
     // What is done
     {
@@ -141,7 +120,7 @@ export function createMadmaxParser(): PlotLogParser {
     {
       pattern: new RegExp(String.raw`^\[P3-1\] Table (\d) took ${SECONDS}`),
       tell: ([, upper, seconds]) => {
-        firstPass = readNumber(seconds);
+        seen.firstPass = readNumber(seconds);
         return onPair(`${Number(upper) - 1}`, (pair) => ({ progress: SCALE.after(`p3_t${pair}_first`) }));
       },
     },
@@ -149,7 +128,7 @@ export function createMadmaxParser(): PlotLogParser {
       pattern: new RegExp(String.raw`^\[P3-2\] Table (\d) took ${SECONDS}`),
       tell: ([, upper, seconds]) =>
         onPair(`${Number(upper) - 1}`, (pair) => ({
-          ...took(`p3_t${pair}`, addSeconds(firstPass, readNumber(seconds))),
+          ...took(`p3_t${pair}`, addSeconds(seen.firstPass, readNumber(seconds))),
           ...onPair(upper, (next) => ({ p3_now: next })),
           progress: SCALE.after(`p3_t${pair}_second`),
         })),
@@ -168,8 +147,10 @@ export function createMadmaxParser(): PlotLogParser {
       tell: ([, seconds]) => ({
         ...took('total', readNumber(seconds)),
         stage_now: 5,
-        ...(plotName !== '' && finalDirectory !== '' && finalDirectory === workingDirectory
-          ? tellFinished(posix.join(finalDirectory, `${plotName}.plot`))
+        ...(seen.plotName !== '' &&
+        seen.finalDirectory !== '' &&
+        seen.finalDirectory === seen.workingDirectory
+          ? tellFinished(posix.join(seen.finalDirectory, `${seen.plotName}.plot`))
           : {}),
       }),
     },
@@ -196,6 +177,39 @@ export function createMadmaxParser(): PlotLogParser {
     ...ABORT_RULES,
   ];
   return new RuleParser(rules);
+}
+
+/** What a log begins with: settings, directories, the plot's name. */
+function beginningRules(seen: Seen): Rule[] {
+  return [
+    { pattern: /^Crafting plot /, tell: () => ({ started: true }) },
+    { pattern: /^Number of Threads: (\d+)/, tell: ([, threads]) => integerFact('threads', threads) },
+    {
+      pattern: /^Number of Buckets(?: P1)?: +2\^\d+ \((\d+)\)/,
+      tell: ([, buckets]) => integerFact('buckets', buckets),
+    },
+    {
+      pattern: /^Final Directory: +(.+)/,
+      tell: ([, directory = '']) => {
+        seen.finalDirectory = directory;
+        return NOTHING;
+      },
+    },
+    {
+      pattern: /^Working Directory: +(.+)/,
+      tell: ([, directory = '']) => {
+        seen.workingDirectory = directory;
+        return NOTHING;
+      },
+    },
+    {
+      pattern: /^Plot Name: (\S+)/,
+      tell: ([, name = '']) => {
+        seen.plotName = name;
+        return { ...readPlotName(name), stage_now: 1, p1_now: 1 };
+      },
+    },
+  ];
 }
 
 function tellDone(step: TimedStep, seconds: string | undefined): Facts {

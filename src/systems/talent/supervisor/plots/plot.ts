@@ -4,14 +4,13 @@
  * Guarantees: talent is told that it started before anyone reports anything else of it; its end is noticed whoever saw it,
  * and settled by the log receiver, except for one that is being stopped: of that the supervisor reports `stopped`, after
  * every process of it is gone, its log was read to the end and its temp files are removed. What talent or an overlord has
- * given up is ended here too; what others have reported of it ends nothing, and its temp files are found by what the plotter's
- * own command line or log says. What can't be done now is told and tried again, and whatever is interrupted goes on from the record when
- * the supervisor is started again.
+ * given up is ended here too; what others have reported of it ends nothing, and its temp files are found by what the
+ * plotter's own command line or log says. What can't be done now is told and tried again, and whatever is interrupted goes on
+ * from the record when the supervisor is started again.
  */
 
 import type { Logger } from 'pino';
-import { Backoff, wait } from '../../../../base/backoff.js';
-import type { Clock } from '../../../../base/clock.js';
+import { Backoff, untilAborted, wait } from '../../../../base/backoff.js';
 import { messageOf } from '../../../../base/errors.js';
 import { plotCgroups } from '../../../../processes/cgroup.js';
 import {
@@ -26,40 +25,21 @@ import { findEnd } from '../../../../processes/records/process-end.js';
 import {
   identityOf,
   type PlotEnd,
-  type PlotKey,
   type PlotRecord,
   plotRecordPath,
 } from '../../../../processes/records/process-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
-import type { PlotManagerClient } from '../../wire/plot-manager-client.js';
-import type { ReportStream } from '../../wire/report-stream.js';
 import { sendReport } from '../../wire/send-report.js';
 import { remarkReport, startedReport, stoppedReport } from '../supervisor-reports.js';
 import { tellTalent } from '../tell-talent.js';
 import { finishedAfterAll, isEndTold } from './end-told.js';
 import { standingOf } from './given-up.js';
 import { OwnTempFiles } from './own-temp-files.js';
+import type { PlotEnvironment } from './plot-environment.js';
 
 const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 /** How long the log receiver gets to read a stopped plot's log to its end, while talent can be asked. */
 const READ_WITHIN_MS = 5_000;
-
-export interface PlotEnvironment {
-  /** The supervisor's data directory. Absolute. */
-  readonly data: string;
-  readonly client: PlotManagerClient;
-  readonly reports: ReportStream;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly stopGraceMs: number;
-  /** Ends the watching, not the plots. */
-  readonly signal: AbortSignal;
-  readonly logPid: () => number | undefined;
-  /** True while a keeper will write this plot's end. */
-  readonly isKept: (key: PlotKey) => boolean;
-  /** What the keeper has told of an end that it can't write. */
-  readonly unwrittenEnd: (key: PlotKey) => PlotEnd | undefined;
-}
 
 export class Plot {
   private readonly env: PlotEnvironment;
@@ -182,7 +162,7 @@ export class Plot {
     // A supervisor before this one had begun to stop it.
     if (this.record.stopping) this.stop();
     if (!this.record.announced) await this.announce();
-    await aborted(this.over.signal);
+    await untilAborted(this.over.signal);
     if (signal.aborted) return;
     await this.endRest();
     const outcome = await this.settle();
@@ -315,11 +295,4 @@ export class Plot {
     this.seenEnd = end;
     this.over.abort();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -21,7 +21,8 @@ import {
 import { UnreachableError } from '../../../../wire/call-error.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { standingOf } from './given-up.js';
-import { Plot, type PlotEnvironment } from './plot.js';
+import { Plot } from './plot.js';
+import type { PlotEnvironment } from './plot-environment.js';
 
 const LOOK_EVERY_MS = 1_000;
 const LOOK_AT_FAMILIES_EVERY_MS = 10_000;
