@@ -302,6 +302,7 @@ t.test('plotters are declared in the file, by name, and wrong ones are told with
       format: 'chiapos',
       temp: [],
       fills: ['cache', 'dest'],
+      environment: [],
     },
   });
   t.strictSame(loadConfig({ env: {}, cwd, file: 'none.yaml' }).config.plotters, {});
