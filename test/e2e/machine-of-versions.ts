@@ -156,11 +156,19 @@ export class Machine implements Place {
   /** Resolves when the plot stands still and all that it has printed by then was told. Answers its task. */
   async pausedOf(taskId: string): Promise<PlotTaskStatus> {
     const log = join(this.data, 'logs', `${taskId}.1.log`);
-    return await untilTask(this.talent, taskId, 'pauses, all of it told', ({ log_offset = 0 }) => {
-      const lines = toLines(readOrNothing(log));
-      const lastNews = newsOf('chiapos', lines).findLastIndex((news) => Object.keys(news).length > 0);
-      return lines.length >= PAUSED_LINES && log_offset === lines[lastNews]?.offset;
+    let lines = toLines(Buffer.alloc(0));
+    await until(`${taskId} pauses`, () => {
+      lines = toLines(readOrNothing(log));
+      return lines.length >= PAUSED_LINES;
     });
+    const lastNews = newsOf('chiapos', lines).findLastIndex((news) => Object.keys(news).length > 0);
+    const told = lines[lastNews]?.offset;
+    return await untilTask(
+      this.talent,
+      taskId,
+      'is told to where it pauses',
+      (task) => task.log_offset === told,
+    );
   }
 
   /** Orders that it be stopped, and waits until it is. */

@@ -2,6 +2,8 @@
 
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   type PlotRecord,
   plotsDirectory,
@@ -29,11 +31,19 @@ export interface Place {
 
 /** Waits until nothing is left. @throws Error naming what is */
 export async function nothingIsLeft(place: Place, longestMs = ENDS_WITHIN_MS): Promise<void> {
+  letGoOfClosedDatabases();
   try {
     await until('nothing is left', () => leftovers(place).length === 0, longestMs);
   } catch {
     throw new Error(`left behind: ${leftovers(place).join('; ')}`);
   }
+}
+
+/** SQLite keeps the files of a closed database until the statements are collected that this process had made for it. */
+function letGoOfClosedDatabases(): void {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect === 'function') collect();
 }
 
 /** A sentence for each process and each file that nobody needs. Plots that are not settled need theirs, and their keeper. */
