@@ -74,9 +74,9 @@ function watch(t: Test, data: string, server: string): Watched {
 }
 
 /** With a talent whose worker it is. */
-async function watchWithTalent(t: Test): Promise<Watched> {
+async function watchWithTalent(t: Test, flags: Readonly<Record<string, string>> = {}): Promise<Watched> {
   const directory = t.testdir();
-  const talent = await runTalent(join(directory, 'talent'), { worker_id: 'worker' });
+  const talent = await runTalent(join(directory, 'talent'), { worker_id: 'worker', ...flags });
   t.teardown(() => talent.stop());
   const data = join(directory, 'data');
   mkdirSync(plotsDirectory(data), { recursive: true });
@@ -110,24 +110,59 @@ function keepTempFile(data: string, plot: PlayedPlot): string {
   return path;
 }
 
-t.test('of a plot that talent has given up the temp files go too, if only talent knows its id', async (t) => {
-  const { data, client, plots, hasRecord } = await watchWithTalent(t);
+/** A plot that runs, is announced, and has said its id in its log. */
+async function startPlot(t: Test, { data, client }: Watched) {
   await createTask(client, 'one');
   const plot = new PlayedPlot(data, 'one', 'chia');
   const tempFile = keepTempFile(data, plot);
   const plotter = startPlotter(t);
   plot.change({ process: processOf(plotter) });
+  plot.print(`ID: ${ID}\n`);
   await plot.announce(client);
-  await client.update({ task_id: 'one', plot_details: { id: ID } });
-  await client.update({ task_id: 'one', status: 'failed', remarks: 'lost' });
+  return { plotter, ended: once(plotter, 'exit'), tempFile };
+}
+
+t.test(
+  'what a report says ends no plot; one that an overlord has made again goes with its files',
+  async (t) => {
+    const watched = await watchWithTalent(t);
+    const { client, plots, log, hasRecord } = watched;
+    const { plotter, ended, tempFile } = await startPlot(t, watched);
+    await client.update({ task_id: 'one', plot_details: { id: 'f'.repeat(64) } });
+    await client.update({ task_id: 'one', status: 'failed', remarks: 'lost: says a stranger' });
+    plots.adopt();
+    await plots.compareWithTalent();
+    await plots.compareWithTalent();
+    t.equal(
+      log.messages('error').filter((one) => /a report says that a plot is over/.test(one)).length,
+      1,
+      'said once',
+    );
+    t.ok(identifyProcess(plotter.pid ?? 0));
+    t.match(client.asked[0], { worker_id: 'worker' }, "asked for this worker's tasks only");
+
+    await client.retry({ task_id: 'one' });
+    await plots.compareWithTalent();
+    await ended;
+    plots.look();
+    await until('it is settled', () => !hasRecord('one'));
+    t.notOk(existsSync(tempFile), 'found by what the log says');
+  },
+);
+
+t.test('one that talent itself has given up is ended, and its temp files go', async (t) => {
+  const watched = await watchWithTalent(t, { 'leases.give_up_seconds': '1' });
+  const { client, plots, hasRecord } = watched;
+  const { ended, tempFile } = await startPlot(t, watched);
+  // It is never heard again.
+  await client.attach({ worker_id: 'worker', session_id: 'silent', lease_seconds: 1 });
+  await until('it fails as lost', async () => (await client.status({ task_id: 'one' })).status === 'failed');
   plots.adopt();
-  const ended = once(plotter, 'exit');
   await plots.compareWithTalent();
   await ended;
   plots.look();
   await until('it is settled', () => !hasRecord('one'));
   t.notOk(existsSync(tempFile));
-  t.match(client.asked, [{ worker_id: 'worker' }], "asked for this worker's tasks only");
 });
 
 t.test('a plot whose id was never known says so when it is stopped', async (t) => {
