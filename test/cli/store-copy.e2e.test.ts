@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from '@photostructure/sqlite';
 import t, { type Test } from 'tap';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
@@ -13,14 +14,17 @@ import { startOwl } from './owl-process.js';
 const SIZE = { streams: 80, eventsPerStream: 15 };
 const TOTAL = 1_200;
 
-async function countOf(file: string): Promise<number> {
+/** A look that disturbs nobody who writes there. 0 while there is no such file, or no table in it yet. */
+function countOf(file: string): number {
   if (!existsSync(file)) return 0;
-  const store = openSqliteEventStore(file);
+  const db = new DatabaseSync(file, { readOnly: true });
   try {
     // Positions of the embedded store count its events.
-    return Number(await store.head());
+    return Number(db.prepare('SELECT coalesce(max(position), 0) AS count FROM events').get()?.['count'] ?? 0);
+  } catch {
+    return 0;
   } finally {
-    await store.close();
+    db.close();
   }
 }
 
@@ -83,12 +87,12 @@ await t.test('to a data directory, killed', async (t) => {
   node.faults.delayMs = 1;
   const first = startOwl(t, args, { cwd });
   const unfinished = join(cwd, 'data', 'owl.db.copy');
-  await until('some events are there', async () => (await countOf(unfinished)) > 0);
+  await until('some events are there', () => countOf(unfinished) > 0);
   first.child.kill('SIGKILL');
   await first.ended;
   node.faults.delayMs = 0;
   t.notOk(existsSync(join(cwd, 'data', 'owl.db')), 'an unfinished copy is no history');
-  const there = await countOf(unfinished);
+  const there = countOf(unfinished);
   t.ok(there > 0 && there < TOTAL, `${there} events are there`);
   t.equal(await copyAgain(t, args, cwd), there);
   t.notOk(existsSync(unfinished));

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { askSupervisor } from '../../../../src/systems/talent/supervisor/control.js';
+import { runTalent } from '../../../support/running-talent.js';
 import { until } from '../../../support/until.js';
 import { Farm, pausingPlayer, playerWith } from './farm.js';
 
@@ -119,18 +120,21 @@ t.test('a retried task is made again, as the next attempt', async (t) => {
   );
 });
 
-t.test('talent has failed a task while the supervisor was away: its plotter is ended', async (t) => {
-  const farm = await Farm.start(t);
+t.test('talent has given a task up while the supervisor was away: its plotter is ended', async (t) => {
+  const farm = await Farm.start(t, { run: (data) => runTalent(data, { 'leases.give_up_seconds': '1' }) });
   const first = await farm.supervise(pausingPlayer(farm));
   await farm.order('lost');
   const { plot_pid = 0 } = await farm.reachesPause('lost');
   await first.stop();
-  await farm.client.update({ task_id: 'lost', status: 'failed', remarks: 'lost' });
+  // Another takes the lease and is never heard again.
+  await farm.client.attach({ session_id: 'silent', lease_seconds: 1 });
+  const { remarks } = await farm.reaches('lost', 'failed');
+  t.match(remarks, /^lost: /);
   await farm.supervise(pausingPlayer(farm));
   await until('the plotter is gone', () => !farm.processes().includes(plot_pid));
   await until('the record is gone', () => farm.records().length === 0);
   t.same(farm.files(), []);
-  t.match(await farm.task('lost'), { status: 'failed', remarks: 'lost' });
+  t.match(await farm.task('lost'), { status: 'failed', remarks });
 });
 
 t.test('a talent that knows none of the tasks is no reason to end plots', async (t) => {
