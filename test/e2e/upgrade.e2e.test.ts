@@ -61,11 +61,8 @@ t.test('owl is upgraded', async (t) => {
       await here.start('supervisor', 'new');
       t.strictSame(here.programs('keeper'), [keeper], 'the old keeper, and no other');
       await until('there is a log receiver', () => here.programs('log receiver').length === 1);
-      t.equal(
-        here.programs('log receiver')[0]?.version,
-        signal === 'SIGTERM' ? 'new' : 'old',
-        'one that outlived its supervisor says that it is of the same version, and goes on',
-      );
+      // One of before that outlived its supervisor has no key to report with.
+      await until('it is a new one', () => here.programs('log receiver')[0]?.version === 'new');
       // One that the new supervisor has the old keeper start.
       await here.order('task-d');
       await here.stopPlot('task-c', REASON);
@@ -113,7 +110,8 @@ t.test('what was stored before reads the same, and goes on', async (t) => {
   t.strictSame(now.list, told.list, 'the list of all tasks');
   t.strictSame(now.histories, told.histories, 'the history of each task');
   t.strictSame(now.supervisors, told.supervisors, 'the supervisors');
-  t.match(now.node, told.node, 'the status of the node; there may be more readers');
+  // When a lost supervisor is given up is no timer any more, so none is pending.
+  t.match(now.node, { ...told.node, timers: {} }, 'the status of the node; there may be more readers');
   t.strictSame(await listedBy(here, 'old'), told.list, 'as the old command prints it');
   t.strictSame(storedEvents(here.data), events, 'every byte of every event');
   t.strictSame(readModelsOf(here.data), readModels, 'every row that was made of them, and the snapshots');
