@@ -184,5 +184,5 @@ t.test('while none can say who it is there is none, and nobody is harmed', async
   rmSync(inTheWay, { recursive: true });
   await until('there is one', () => pids.length === 1);
   await stop();
-  t.same(readdirSync(data), ['log-receiver.lock']);
+  t.same(readdirSync(data), ['log-receiver.lock', 'report.key']);
 });
