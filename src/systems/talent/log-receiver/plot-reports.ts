@@ -99,13 +99,10 @@ function failureOf({ known, lastLines, end, beside }: Ending): string {
     const tellsWhy = known.failed !== undefined || CRASHES.has(exit_signal);
     return join(`killed by ${exit_signal}`, tellsWhy ? why : '');
   }
+  if (exit_code === null) return join(reason, known.failed ?? '');
   // Only where it may have been finished: what was looked for and not found.
   const looked = beside?.why === undefined ? [] : [beside.why, ...beside.gaps];
-  const told =
-    exit_code === null
-      ? join(reason, known.failed ?? '')
-      : join(`exited ${exit_code} ${howFar(known, end)}`, why);
-  return [told, ...looked].join('; ');
+  return [join(`exited ${exit_code} ${howFar(known, end)}`, why), ...looked].join('; ');
 }
 
 /** A log on a full disk does not tell that nothing was finished. */
