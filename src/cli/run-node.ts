@@ -31,7 +31,10 @@ export async function runNode(
     await terminal.out.line(
       json ? toJson({ address, worker_id: workerId, data: config.data, pid: process.pid }) : told,
     );
-    await Promise.race([untilInterrupted(terminal), node.lost.then((cause) => failBecauseLost(name, cause))]);
+    await untilInterrupted(
+      terminal,
+      node.lost.then((cause) => failBecauseLost(name, cause)),
+    );
     await terminal.err.line(`${name} is stopping; a second signal ends it at once`);
   } finally {
     await node.stop();

@@ -13,12 +13,20 @@ export function loggerOf({ err }: Terminal, { log }: Pick<NodeConfig, 'log'>): L
   return pino({ level: log.level }, { write: (line) => void err.write(line) });
 }
 
-/** Resolves when the user ends the command. Until then the process stays, whatever else goes on in it. */
-export async function untilInterrupted({ interrupted }: Terminal): Promise<void> {
+/**
+ * Resolves when the user ends the command. Until then the process stays, whatever else goes on in it.
+ * @param failure rejects when there is nothing left to stay for, with the reason; then so does this
+ */
+export async function untilInterrupted(
+  { interrupted }: Terminal,
+  failure: Promise<never> = new Promise(() => undefined),
+): Promise<void> {
+  // Nobody may be left to hear of it.
+  failure.catch(() => undefined);
   if (interrupted.aborted) return;
   const stay = setInterval(() => undefined, LONG_MS);
   try {
-    await once(interrupted, 'abort');
+    await Promise.race([once(interrupted, 'abort'), failure]);
   } finally {
     clearInterval(stay);
   }
