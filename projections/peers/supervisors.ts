@@ -1,7 +1,7 @@
 /** The read model `supervisors`: one row per supervisor ever attached, with the state of its lease. Points in time are Unix seconds. */
 
 import type { SupervisorEvent } from '../../machines/peers/supervisor.js';
-import type { Database, SqlValue, Statement } from '../../src/base/sqlite.js';
+import type { Database, SqlValue, Statement } from '../../src/base/sql.js';
 import type { RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 import type { Projection, ProjectionWriter } from '../../src/runtime/read-models/projection.js';
 

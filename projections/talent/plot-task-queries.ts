@@ -3,7 +3,7 @@
  * pages by it, so that a page stays right while tasks come and go.
  */
 
-import type { Database, SqlRow, SqlValue, Statement } from '../../src/base/sqlite.js';
+import type { Database, SqlRow, SqlValue, Statement } from '../../src/base/sql.js';
 
 export interface PlotTaskFilter {
   /** Any of these; undefined or empty: all. */

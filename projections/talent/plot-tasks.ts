@@ -11,7 +11,7 @@
  */
 
 import type { PlotTaskEvent } from '../../machines/talent/plot-task-events.js';
-import type { Database, SqlValue, Statement } from '../../src/base/sqlite.js';
+import type { Database, SqlValue, Statement } from '../../src/base/sql.js';
 import type { RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 import type { Projection, ProjectionWriter } from '../../src/runtime/read-models/projection.js';
 

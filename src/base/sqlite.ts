@@ -16,27 +16,14 @@
 import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance } from '@photostructure/sqlite';
 import { DatabaseFile } from './database-file.js';
 import { messageOf, StoreUnavailableError } from './errors.js';
+import type { Database, SqlRow, SqlValue, Statement } from './sql.js';
 import { explainFailure, isLocked } from './sqlite-failures.js';
 
-export type SqlValue = null | number | bigint | string | Uint8Array;
-export type SqlRow = Record<string, SqlValue>;
-
-export interface Statement {
-  run(...parameters: SqlValue[]): { changes: number };
-  get(...parameters: SqlValue[]): SqlRow | undefined;
-  all(...parameters: SqlValue[]): SqlRow[];
-  /** Row by row. Finish or leave the loop within the same turn of the event loop: an open one holds a read snapshot. */
-  iterate(...parameters: SqlValue[]): IterableIterator<SqlRow>;
-}
-
-export interface Database {
+/** A connection to a file, or to memory. */
+export interface SqliteDatabase extends Database {
   readonly path: string;
   /** What all connections of this process to the same file share. */
   readonly file: DatabaseFile;
-  exec(sql: string): void;
-  prepare(sql: string): Statement;
-  /** Runs `work` in one immediate transaction: committed when it returns, rolled back when it throws. Not nested. */
-  transaction<T>(work: () => T): T;
   /**
    * Resolves when everything committed before the call survives power loss.
    * @throws StoreUnavailableError outcome `unknown`: what was written since the last good `sync` may be lost
@@ -70,7 +57,7 @@ const WAL_PAGES_BEFORE_CHECKPOINT = 4_000;
 const LARGEST_IDLE_WAL_BYTES = 64 * 1024 * 1024;
 
 /** @throws StoreUnavailableError when the file can't be opened, is no database, or lies where WAL does not work */
-export function openDatabase(path: string, options: OpenDatabaseOptions = {}): Database {
+export function openDatabase(path: string, options: OpenDatabaseOptions = {}): SqliteDatabase {
   const db = openConnection(path, options.busyTimeoutMs ?? BUSY_TIMEOUT_MS);
   try {
     const journal = db.prepare('PRAGMA journal_mode = WAL').get();
@@ -114,24 +101,6 @@ export function tryLock(path: string): (() => void) | undefined {
   };
 }
 
-/** The number in a column. @throws TypeError when it holds anything else: then table and query don't belong together */
-export function numberIn(row: SqlRow, column: string): number {
-  const value = row[column];
-  if (typeof value === 'number') return value;
-  throw new TypeError(`column ${column} holds ${describe(value)} where a number was expected`);
-}
-
-/** The text in a column. @throws TypeError when it holds anything else: then table and query don't belong together */
-export function textIn(row: SqlRow, column: string): string {
-  const value = row[column];
-  if (typeof value === 'string') return value;
-  throw new TypeError(`column ${column} holds ${describe(value)} where text was expected`);
-}
-
-function describe(value: SqlValue | undefined): string {
-  return value === null ? 'NULL' : value === undefined ? 'nothing' : `a ${typeof value}`;
-}
-
 function openDriver(path: string, timeout: number): DatabaseSyncInstance {
   try {
     return new DatabaseSync(path, { timeout, enableForeignKeyConstraints: true });
@@ -140,10 +109,10 @@ function openDriver(path: string, timeout: number): DatabaseSyncInstance {
   }
 }
 
-function openConnection(path: string, busyTimeoutMs: number): SqliteDatabase {
+function openConnection(path: string, busyTimeoutMs: number): Connection {
   const file = DatabaseFile.of(path);
   try {
-    return new SqliteDatabase(file, openDriver(path, busyTimeoutMs));
+    return new Connection(file, openDriver(path, busyTimeoutMs));
   } catch (error) {
     file.release();
     throw error;
@@ -161,7 +130,7 @@ function abandon(driver: DatabaseSyncInstance): void {
   abandoned.add(driver);
 }
 
-class SqliteDatabase implements Database {
+class Connection implements SqliteDatabase {
   readonly path: string;
   readonly file: DatabaseFile;
   private readonly driver: DatabaseSyncInstance;

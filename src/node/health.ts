@@ -8,9 +8,9 @@
  */
 
 import type { Logger } from 'pino';
-import { wait } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
+import { every } from '../base/repeat.js';
 
 export class Health {
   /** By part. */
@@ -60,11 +60,9 @@ export interface QueryWatch {
 }
 
 /** Never rejects. */
-export async function watchQueries({ ask, tell, clock, signal }: QueryWatch): Promise<void> {
-  while (!signal.aborted) {
+export function watchQueries({ ask, tell, clock, signal }: QueryWatch): Promise<void> {
+  return every({ clock, pauseMs: LOOK_EVERY_MS, signal }, async () => {
     const reason = await ask().then(() => undefined, messageOf);
-    if (signal.aborted) return;
-    tell(reason);
-    await wait(clock, LOOK_EVERY_MS, signal);
-  }
+    if (!signal.aborted) tell(reason);
+  });
 }

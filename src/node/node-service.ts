@@ -10,7 +10,8 @@ import type { Logger } from 'pino';
 import { OwlError } from '../base/errors.js';
 import type { RebuildStatus } from '../runtime/read-models/rebuild.js';
 import type { ParkedEvent } from '../runtime/readers/parked-events.js';
-import type { Reader, Runtime } from '../runtime/runtime.js';
+import type { Reader } from '../runtime/readers/reader.js';
+import type { Runtime } from '../runtime/runtime.js';
 import { unary } from './serving/grpc-server.js';
 
 /** Parked events told of one reader; the count says how many there are. */

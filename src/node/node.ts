@@ -18,7 +18,7 @@ import { type Clock, systemClock } from '../base/clock.js';
 import type { OwlError } from '../base/errors.js';
 import { Releasers } from '../base/releasers.js';
 import type { Reactor } from '../runtime/reactors/reactor.js';
-import { Runtime, type RuntimeStatus } from '../runtime/runtime.js';
+import { openRuntime, type Runtime, type RuntimeStatus } from '../runtime/runtime.js';
 import { loadProto, serviceOf } from '../wire/proto.js';
 import { assertNoClash, claimsOfService, servicesIn } from './clashes.js';
 import type { LoadedConfig } from './config/config.js';
@@ -126,7 +126,7 @@ async function openGround(
   // Only a store of its own needs no deadline: the others are over the network, where more than one node may write.
   const shared = deadlineMs !== undefined;
   const queryWaitMs = givenQueryWaitMs ?? deadlineMs;
-  const runtime = new Runtime({
+  const runtime = openRuntime({
     store,
     databasePath,
     actorTypes: loaded.flatMap(({ side }) => side.actorTypes),

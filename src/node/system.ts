@@ -9,6 +9,7 @@ import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
+import type { Database } from '../base/sql.js';
 import type { ActorType } from '../runtime/actors/actor-type.js';
 import type { Reactor } from '../runtime/reactors/reactor.js';
 import type { Projection } from '../runtime/read-models/projection.js';
@@ -50,8 +51,11 @@ export interface NodeContext {
 /** The runtime without its beginning and end, which are the node's. */
 export type NodeRuntime = Pick<
   Runtime,
-  'store' | 'db' | 'system' | 'readYourWrites' | 'caughtUp' | 'onApplied' | 'projector' | 'status'
->;
+  'store' | 'system' | 'readYourWrites' | 'caughtUp' | 'onApplied' | 'projector' | 'status'
+> & {
+  /** The rows of the read models. */
+  readonly db: Database;
+};
 
 /**
  * A system that is open. What follows happens in the order of these lines; each may be left out but the handlers.

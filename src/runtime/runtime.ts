@@ -14,22 +14,21 @@ import type { BackoffOptions } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { OwlError } from '../base/errors.js';
 import { Releasers } from '../base/releasers.js';
-import { type Database, openDatabase } from '../base/sqlite.js';
+import { every } from '../base/repeat.js';
+import { openDatabase, type SqliteDatabase } from '../base/sqlite.js';
 import { ActorSnapshots } from './actors/actor-snapshots.js';
 import { ActorSystem, type ActorSystemLimits } from './actors/actor-system.js';
 import type { ActorType } from './actors/actor-type.js';
-import { type EventStore, type Position, START, type StreamName } from './event-store/event-store.js';
+import { type EventStore, type Position, START } from './event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from './event-store/schema-checked-store.js';
 import type { Reactor } from './reactors/reactor.js';
 import { ReactorRunner, type ReactorStatus } from './reactors/reactor-runner.js';
+import { OwnWrites } from './read-models/own-writes.js';
 import type { Projection } from './read-models/projection.js';
 import { type AppliedListener, Projector, type ProjectorStatus } from './read-models/projector.js';
-import type { RebuildStatus } from './read-models/rebuild.js';
-import { LostHistoryError } from './readers/checkpoints.js';
-import type { FollowerStatus } from './readers/follower.js';
 import { InheritedEnd } from './readers/inherited-end.js';
 import { KnownHistory } from './readers/known-history.js';
-import type { ParkedEvent, RedriveResult } from './readers/parked-events.js';
+import { type Reader, readerOf } from './readers/reader.js';
 import { Timers, type TimersStatus } from './timers/timers.js';
 
 export interface RuntimeOptions {
@@ -58,19 +57,10 @@ export interface RuntimeStatus {
   readonly share: number | undefined;
 }
 
-/** What follows the event store on this node. */
-export interface Reader {
-  readonly name: string;
-  readonly kind: 'projection' | 'reactor' | 'timers';
-  status(): FollowerStatus & { readonly parked: number; readonly rebuild?: RebuildStatus | undefined };
-  parked(limit?: number): readonly ParkedEvent[];
-  redrive(stream?: StreamName): Promise<RedriveResult>;
-}
-
 /** What everything that follows the store is made of. */
 interface Reading {
   readonly store: EventStore;
-  readonly db: Database;
+  readonly db: SqliteDatabase;
   readonly history: KnownHistory;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -85,44 +75,67 @@ const LONGEST_PAUSE_MS = 2_000;
 /** An actor without commands for so long is let go. */
 const IDLE_MS = 10 * 60_000;
 
+/** The runtime as declared, not started. @throws what the database throws; OwlError for declarations that clash */
+export function openRuntime(options: RuntimeOptions): Runtime {
+  const registry = new SchemaRegistry(options.actorTypes);
+  const db = openDatabase(options.databasePath);
+  try {
+    return new Runtime(partsOf(options, registry, db));
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function partsOf(options: RuntimeOptions, registry: SchemaRegistry, db: SqliteDatabase): RuntimeParts {
+  const { actorTypes, projections, clock, logger, shared = false, limits = {} } = options;
+  const { queryWaitMs = QUERY_WAIT_MS } = options;
+  const store = withSchemas(options.store, registry);
+  const history = new KnownHistory({ store: options.store, db, clock, logger });
+  const snapshots = new ActorSnapshots(db, logger);
+  const system = new ActorSystem({ store, clock, snapshots, shared, limits });
+  registry.onDamage((stream) => system.distrust(stream));
+  const reading: Reading = {
+    ...{ store, db, history, clock, logger },
+    backoff: { longestMs: LONGEST_PAUSE_MS },
+    problemOf: (event) => registry.problemOf(event),
+  };
+  const closing = new AbortController();
+  const inherited = new InheritedEnd({ ...reading, signal: closing.signal });
+  return {
+    ...{ reading, system, inherited, closing },
+    projectors: projections.map((projection) => new Projector({ ...reading, projection })),
+    timers: new Timers({ ...reading, types: actorTypes, executor: system }),
+    ownWrites: new OwnWrites({ inherited, system, queryWaitMs, closing: closing.signal }),
+  };
+}
+
+/** What a runtime is put together from. */
+interface RuntimeParts {
+  readonly reading: Reading;
+  readonly system: ActorSystem;
+  readonly inherited: InheritedEnd;
+  readonly projectors: readonly Projector[];
+  readonly timers: Timers;
+  readonly ownWrites: OwnWrites;
+  readonly closing: AbortController;
+}
+
 export class Runtime {
   readonly store: EventStore;
-  readonly db: Database;
+  readonly db: SqliteDatabase;
   readonly system: ActorSystem;
-  private readonly options: RuntimeOptions;
-  private readonly history: KnownHistory;
-  private readonly reading: Reading;
-  private readonly projectors: readonly Projector[];
+  private readonly parts: RuntimeParts;
   private readonly reactors: ReactorRunner[] = [];
-  private readonly timers: Timers;
   private readonly releasers: Releasers;
-  private readonly closing = new AbortController();
-  private readonly inherited: InheritedEnd;
 
-  constructor(options: RuntimeOptions) {
-    const { actorTypes, projections, clock, logger } = options;
-    this.options = options;
-    this.releasers = new Releasers(logger);
-    const registry = new SchemaRegistry(actorTypes);
-    this.store = withSchemas(options.store, registry, (stream) => this.system.distrust(stream));
-    this.db = openDatabase(options.databasePath);
-    this.releasers.add('read models', () => this.db.close());
-    this.history = new KnownHistory({ store: options.store, db: this.db, clock, logger });
-    this.system = new ActorSystem({
-      store: this.store,
-      clock,
-      snapshots: new ActorSnapshots(this.db, logger),
-      shared: options.shared ?? false,
-      ...(options.limits === undefined ? {} : { limits: options.limits }),
-    });
-    this.reading = {
-      ...{ store: this.store, db: this.db, history: this.history, clock, logger },
-      backoff: { longestMs: LONGEST_PAUSE_MS },
-      problemOf: registry.problemOf.bind(registry),
-    };
-    this.inherited = new InheritedEnd({ ...this.reading, signal: this.closing.signal });
-    this.projectors = projections.map((projection) => new Projector({ ...this.reading, projection }));
-    this.timers = new Timers({ ...this.reading, types: actorTypes, executor: this.system });
+  constructor(parts: RuntimeParts) {
+    this.parts = parts;
+    this.store = parts.reading.store;
+    this.db = parts.reading.db;
+    this.system = parts.system;
+    this.releasers = new Releasers(parts.reading.logger);
+    this.releasers.add('read models', () => parts.reading.db.close());
   }
 
   /**
@@ -131,33 +144,36 @@ export class Runtime {
    * @param reactorsOf asked once the tables can be queried, and before anything is reacted to
    */
   async start(reactorsOf: () => Promise<readonly Reactor[]> = async () => []): Promise<void> {
-    await this.inherited.begin();
-    this.releasers.add('end of the store', () => this.inherited.learnt());
+    const { reading, inherited, projectors, timers, closing } = this.parts;
+    await inherited.begin();
+    this.releasers.add('end of the store', () => inherited.learnt());
     this.releasers.add(
       'losses',
-      this.history.onLoss(() => this.beginAnew()),
+      reading.history.onLoss(() => this.beginAnew()),
     );
     this.releasers.add('actors', () => this.system.close());
-    this.releasers.add('idle actors', this.passivateNowAndThen());
-    for (const projector of this.projectors) {
+    void every({ clock: reading.clock, pauseMs: IDLE_MS / 10, signal: closing.signal }, () =>
+      this.system.passivateIdle(IDLE_MS),
+    );
+    for (const projector of projectors) {
       await projector.start();
       this.releasers.add(projector.name, () => projector.stop());
     }
     for (const reactor of await reactorsOf()) {
-      const runner = new ReactorRunner({ ...this.reading, reactor, executor: this.system });
+      const runner = new ReactorRunner({ ...reading, reactor, executor: this.system });
       this.reactors.push(runner);
       await runner.start();
       this.releasers.add(reactor.name, () => runner.stop());
     }
-    await this.timers.start();
-    this.releasers.add('timers', () => this.timers.stop());
+    await timers.start();
+    this.releasers.add('timers', () => timers.stop());
     // Who writes from now on tries again when another process has the lock: readers with their next attempt.
     this.db.waitNoMore();
   }
 
   /** Ends reactors and timers, drains the actors, writes the checkpoints. The store stays open: it was given. */
   async close(): Promise<void> {
-    this.closing.abort(new OwlError('unavailable', 'this node is shutting down; ask another or later'));
+    this.parts.closing.abort(new OwlError('unavailable', 'this node is shutting down; ask another or later'));
     await this.releasers.releaseAll();
   }
 
@@ -167,15 +183,10 @@ export class Runtime {
    * @throws OwlError kind `unavailable` when that takes too long, the store is away for instance
    */
   async readYourWrites(readModels = this.names(), atLeast: Position = START): Promise<void> {
-    const projectors = readModels.map((name) => this.projector(name));
-    const { queryWaitMs = QUERY_WAIT_MS } = this.options;
-    const patience = new AbortController();
-    const late = setTimeout(() => patience.abort(this.behindError(projectors)), queryWaitMs);
-    try {
-      await this.reachNewest(projectors, atLeast, patience.signal);
-    } finally {
-      clearTimeout(late);
-    }
+    await this.parts.ownWrites.shown(
+      readModels.map((name) => this.projector(name)),
+      atLeast,
+    );
   }
 
   /**
@@ -183,9 +194,7 @@ export class Runtime {
    * @throws OwlError kind `unavailable` when the runtime is closed before
    */
   async caughtUp(readModels = this.names()): Promise<void> {
-    await this.inherited.learnt();
-    const projectors = readModels.map((name) => this.projector(name));
-    await this.reachNewest(projectors, START, this.closing.signal);
+    await this.parts.ownWrites.caughtUp(readModels.map((name) => this.projector(name)));
   }
 
   onApplied(projection: string, listener: AppliedListener): void {
@@ -194,98 +203,40 @@ export class Runtime {
 
   /** @throws Error when no such projection was declared */
   projector(name: string): Projector {
-    const found = this.projectors.find((projector) => projector.name === name);
+    const found = this.parts.projectors.find((projector) => projector.name === name);
     if (found === undefined) throw new Error(`no projection ${name} was declared`);
     return found;
   }
 
   /** The timers are one of them as long as they have parked anything: how they are, `status` says. */
   readers(): readonly Reader[] {
-    const { reader: timers } = this.timers;
+    const { reader: timers } = this.parts.timers;
     return [
-      ...this.projectors.map((projector) => readerOf('projection', projector)),
+      ...this.parts.projectors.map((projector) => readerOf('projection', projector)),
       ...this.reactors.map((reactor) => readerOf('reactor', reactor)),
       ...(timers.parked(1).length === 0 ? [] : [readerOf('timers', timers)]),
     ];
   }
 
   status(): RuntimeStatus {
-    const projections = this.projectors.map((projector) => projector.status());
+    const projections = this.parts.projectors.map((projector) => projector.status());
     return {
       liveActors: this.system.live,
       projections,
       reactors: this.reactors.map((reactor) => reactor.status()),
-      timers: this.timers.status(),
+      timers: this.parts.timers.status(),
       caughtUp: projections.every(({ caughtUp }) => caughtUp),
       share: smallestOf(projections.map(({ share }) => share)),
     };
   }
 
   private names(): readonly string[] {
-    return this.projectors.map(({ name }) => name);
-  }
-
-  /** When the store turns out to be another one meanwhile, what that holds is waited for. */
-  private async reachNewest(
-    projectors: readonly Projector[],
-    atLeast: Position,
-    signal: AbortSignal,
-  ): Promise<void> {
-    for (;;) {
-      const inherited = await this.inherited.known(signal);
-      if (inherited === undefined) throw this.behindError(projectors);
-      try {
-        await this.reach(projectors, inherited, atLeast, signal);
-        return;
-      } catch (error) {
-        // A position that the caller knows from the old store would never be reached.
-        if (!(error instanceof LostHistoryError) || atLeast !== START) throw error;
-      }
-    }
-  }
-
-  private async reach(
-    projectors: readonly Projector[],
-    inherited: Position,
-    atLeast: Position,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const waits = projectors.map((projector) => {
-      // What is of no interest to a read model would only make it wait for news of how far it is.
-      const newest = [inherited, this.system.acknowledged(projector.categories), atLeast];
-      return projector.caughtUpTo(
-        newest.reduce((a, b) => (a > b ? a : b)),
-        signal,
-      );
-    });
-    await Promise.all(waits);
+    return this.parts.projectors.map(({ name }) => name);
   }
 
   private beginAnew(): void {
     this.system.doubtAll();
-    this.inherited.beginAnew();
-  }
-
-  private behindError(projectors: readonly Projector[]): OwlError {
-    const problem = projectors.map((projector) => projector.status().lastError).find(Boolean);
-    const why = this.inherited.position === undefined ? 'the event store is away' : problem;
-    return new OwlError(
-      'unavailable',
-      `the read models don't hold yet what was stored${why === undefined ? '' : ` (${why})`}; ask again, owl node status says how far they are`,
-    );
-  }
-
-  private passivateNowAndThen(): () => void {
-    const { clock } = this.options;
-    let cancel: () => void = () => undefined;
-    const next = () => {
-      cancel = clock.after(IDLE_MS / 10, () => {
-        this.system.passivateIdle(IDLE_MS);
-        next();
-      });
-    };
-    next();
-    return () => cancel();
+    this.parts.inherited.beginAnew();
   }
 }
 
@@ -293,14 +244,4 @@ export class Runtime {
 function smallestOf(shares: readonly (number | undefined)[]): number | undefined {
   const known = shares.filter((share) => share !== undefined);
   return known.length < shares.length ? undefined : Math.min(1, ...known);
-}
-
-function readerOf(kind: Reader['kind'], follower: Omit<Reader, 'kind'>): Reader {
-  return {
-    name: follower.name,
-    kind,
-    status: () => follower.status(),
-    parked: (limit) => follower.parked(limit),
-    redrive: (stream) => follower.redrive(stream),
-  };
 }

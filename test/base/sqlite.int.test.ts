@@ -3,15 +3,16 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type Database, numberIn, openDatabase, textIn, tryLock } from '../../src/base/sqlite.js';
+import { numberIn, textIn } from '../../src/base/sql.js';
+import { openDatabase, type SqliteDatabase, tryLock } from '../../src/base/sqlite.js';
 
-function open(t: Test): Database {
+function open(t: Test): SqliteDatabase {
   const db = openDatabase(join(t.testdir(), 'owl.db'));
   t.teardown(() => db.close());
   return db;
 }
 
-function pragma(db: Database, name: string): unknown {
+function pragma(db: SqliteDatabase, name: string): unknown {
   return Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 }
 

@@ -85,7 +85,7 @@ const WHOLE: Readonly<Record<string, string>> = {
   'machines/talent/fine.ts': 'xstate',
   'machines/talent/events.ts': '../../src/runtime/event-store/event-schema.js',
   'projections/talent/fine.ts': '../../machines/talent/fine.js',
-  'projections/talent/sql.ts': '../../src/base/sqlite.js',
+  'projections/talent/sql.ts': '../../src/base/sql.js',
 };
 
 t.test('this tree keeps to its rules', async (t) => {

@@ -2,7 +2,8 @@
 
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { type Database, openDatabase, type SqlRow } from '../../src/base/sqlite.js';
+import type { Database, SqlRow } from '../../src/base/sql.js';
+import { openDatabase } from '../../src/base/sqlite.js';
 
 /** Of a database that another process may have open. */
 export function withDatabase<T>(data: string, work: (db: Database) => T): T {

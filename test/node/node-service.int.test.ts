@@ -8,7 +8,7 @@ import { StoreUnavailableError } from '../../src/base/errors.js';
 import { nodeHandlers } from '../../src/node/node-service.js';
 import { startGrpcServer } from '../../src/node/serving/grpc-server.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { Runtime } from '../../src/runtime/runtime.js';
+import { openRuntime } from '../../src/runtime/runtime.js';
 import { NodeClient } from '../../src/wire/node-client.js';
 import { loadProto, serviceOf } from '../../src/wire/proto.js';
 import { owl } from '../cli/terminal-double.js';
@@ -24,7 +24,7 @@ const BATCH = 512;
 /** A node without a talent: any runtime and the service that tells of it. */
 async function startNode(t: Test, gate: HeldStore, databasePath: string) {
   const logger = pino({ level: 'silent' });
-  const runtime = new Runtime({
+  const runtime = openRuntime({
     store: gate.store,
     databasePath,
     actorTypes: [semaphore],

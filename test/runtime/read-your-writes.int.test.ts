@@ -6,7 +6,7 @@ import t from 'tap';
 import { systemClock } from '../../src/base/clock.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { Projection } from '../../src/runtime/read-models/projection.js';
-import { Runtime } from '../../src/runtime/runtime.js';
+import { openRuntime } from '../../src/runtime/runtime.js';
 import { delegating } from '../support/delegating-store.js';
 import { ofKind } from '../support/events.js';
 import { acquire, create, permits, semaphore } from '../support/semaphore.js';
@@ -43,7 +43,7 @@ t.test('a query waits for no read model whose events this node has not written',
     },
   ]);
   const before = await store.head();
-  const runtime = new Runtime({
+  const runtime = openRuntime({
     store: deaf,
     databasePath: path,
     actorTypes: [semaphore],

@@ -9,7 +9,7 @@ import { isTransient } from '../../src/base/failure-kinds.js';
 import type { Command } from '../../src/runtime/actors/actor-type.js';
 import { LiveMachine } from '../../src/runtime/actors/live-machine.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { Runtime } from '../../src/runtime/runtime.js';
+import { openRuntime, type Runtime } from '../../src/runtime/runtime.js';
 import { collect } from '../support/events.js';
 import { ManualClock } from '../support/manual-clock.js';
 import {
@@ -31,7 +31,7 @@ async function startNode(t: Test, clock: Clock) {
   const file = join(t.testdir(), 'owl.db');
   const start = async () => {
     const store = openSqliteEventStore(file);
-    const runtime = new Runtime({
+    const runtime = openRuntime({
       store,
       databasePath: file,
       actorTypes: [semaphore],

@@ -7,7 +7,8 @@ import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { isTransient } from '../../src/base/failure-kinds.js';
-import { openDatabase, type SqlRow } from '../../src/base/sqlite.js';
+import type { SqlRow } from '../../src/base/sql.js';
+import { openDatabase } from '../../src/base/sqlite.js';
 import {
   type PlotEnd,
   type PlotRecord,

@@ -2,7 +2,8 @@
 
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import { type Database, openDatabase } from '../../src/base/sqlite.js';
+import type { Database } from '../../src/base/sql.js';
+import { openDatabase, type SqliteDatabase } from '../../src/base/sqlite.js';
 import type { EventStore } from '../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { Projection } from '../../src/runtime/read-models/projection.js';
@@ -20,7 +21,7 @@ export interface Projecting {
   /** Called when the test ends, the last one first, and before store and database are closed. */
   onEnd(release: () => unknown): void;
   /** One more connection to the database of read models. */
-  openReadModels(): Database;
+  openReadModels(): SqliteDatabase;
 }
 
 export function projecting(t: Test): Projecting {

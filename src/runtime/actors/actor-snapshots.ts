@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Snapshot } from 'xstate';
 import { messageOf } from '../../base/errors.js';
-import type { Database, Statement } from '../../base/sqlite.js';
+import type { Database, Statement } from '../../base/sql.js';
 import type { StreamName } from '../event-store/event-store.js';
 import type { FirstAnswer } from './command-memory.js';
 

@@ -41,6 +41,7 @@ export class SchemaRegistry {
   private readonly categories = new Map<string, ReadonlyMap<string, CompiledSchema>>();
   /** Remembered only as long as someone holds the event. */
   private readonly problems = new WeakMap<RecordedEvent, string>();
+  private readonly damageListeners = new Set<(stream: StreamName) => void>();
 
   /** @throws OwlError kind `invalid` for a category given twice or a version without a way to the current one */
   constructor(actorTypes: readonly { readonly category: string; readonly events: EventSchemas }[]) {
@@ -93,6 +94,18 @@ export class SchemaRegistry {
     return this.problems.get(event);
   }
 
+  /** Hears of every stream that a subscription finds damaged: what is known of it may rest on what is gone. */
+  onDamage(listener: (stream: StreamName) => void): void {
+    this.damageListeners.add(listener);
+  }
+
+  /** The event as `upcast` gives it. One that can't be used is told to those who listen. */
+  upcastSubscribed(event: RecordedEvent): RecordedEvent {
+    const current = this.upcast(event);
+    if (this.problems.has(current)) for (const listener of this.damageListeners) listener(event.stream);
+    return current;
+  }
+
   /** @throws DamagedStreamError */
   upcastOrThrow(event: RecordedEvent): RecordedEvent {
     const current = this.upcast(event);
@@ -102,15 +115,8 @@ export class SchemaRegistry {
   }
 }
 
-/**
- * A store whose appends are checked and whose events are current, in front of any adapter.
- * @param onDamage hears of every stream that a subscription finds damaged: what is known of it may rest on what is gone
- */
-export function withSchemas(
-  store: EventStore,
-  registry: SchemaRegistry,
-  onDamage: (stream: StreamName) => void = () => undefined,
-): EventStore {
+/** A store whose appends are checked and whose events are current, in front of any adapter. */
+export function withSchemas(store: EventStore, registry: SchemaRegistry): EventStore {
   return {
     async append(stream, expected, events) {
       registry.check(stream, events);
@@ -130,7 +136,7 @@ export function withSchemas(
       for await (const event of store.readAll(options)) yield registry.upcast(event);
     },
     async *subscribe(options) {
-      for await (const batch of store.subscribe(options)) yield upcastBatch(batch, registry, onDamage);
+      for await (const batch of store.subscribe(options)) yield upcastBatch(batch, registry);
     },
     holds: (event) => store.holds(event),
     head: () => store.head(),
@@ -168,15 +174,10 @@ class Revisions {
 }
 
 /** Live batches hold current events nearly always: then nothing is copied. */
-function upcastBatch(
-  batch: SubscriptionBatch,
-  registry: SchemaRegistry,
-  onDamage: (stream: StreamName) => void,
-): SubscriptionBatch {
+function upcastBatch(batch: SubscriptionBatch, registry: SchemaRegistry): SubscriptionBatch {
   let changed: RecordedEvent[] | undefined;
   batch.events.forEach((event, i) => {
-    const current = registry.upcast(event);
-    if (registry.problemOf(current) !== undefined) onDamage(event.stream);
+    const current = registry.upcastSubscribed(event);
     if (current === event) return;
     changed ??= [...batch.events];
     changed[i] = current;

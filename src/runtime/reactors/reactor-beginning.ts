@@ -7,7 +7,7 @@
  */
 
 import type { Logger } from 'pino';
-import type { Database } from '../../base/sqlite.js';
+import type { Database } from '../../base/sql.js';
 import { type EventStore, type Position, START } from '../event-store/event-store.js';
 import { type Checkpoint, type Checkpoints, LOST } from '../readers/checkpoints.js';
 import type { ParkedEvents } from '../readers/parked-events.js';

@@ -14,7 +14,7 @@ import type { Clock } from '../../base/clock.js';
 import { messageOf } from '../../base/errors.js';
 import { isTransient } from '../../base/failure-kinds.js';
 import { limitConcurrency } from '../../base/limit-concurrency.js';
-import type { Database } from '../../base/sqlite.js';
+import type { Database } from '../../base/sql.js';
 import {
   type EventStore,
   type Position,
@@ -23,16 +23,13 @@ import {
   type StreamName,
   type SubscriptionBatch,
 } from '../event-store/event-store.js';
-import { CheckpointMovedError, Checkpoints, Cursor, lastOf } from '../readers/checkpoints.js';
+import { CheckpointMovedError, Checkpoints, lastOf } from '../readers/checkpoints.js';
+import { Cursor } from '../readers/cursor.js';
 import { Follower, type FollowerStatus, type FollowSettings } from '../readers/follower.js';
 import { KnownHistory } from '../readers/known-history.js';
-import {
-  BlockedStreams,
-  type ParkedEvent,
-  ParkedEvents,
-  type RedriveResult,
-  redriveParked,
-} from '../readers/parked-events.js';
+import { type ParkedEvent, ParkedEvents } from '../readers/parked-events.js';
+import { Parking } from '../readers/parking.js';
+import { type RedriveResult, redriveParked } from '../readers/redrive.js';
 import { react } from './reaction.js';
 import type { CommandExecutor, Reactor } from './reactor.js';
 import { decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
@@ -70,7 +67,7 @@ export class ReactorRunner {
   private readonly reader: string;
   private readonly checkpoints: Checkpoints;
   private readonly parkedEvents: ParkedEvents;
-  private readonly blocked: BlockedStreams;
+  private readonly parking: Parking;
   private readonly cursor: Cursor;
   private readonly follower: Follower;
   private readonly limited: ReturnType<typeof limitConcurrency>;
@@ -80,12 +77,17 @@ export class ReactorRunner {
   private redriving: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReactorRunnerOptions) {
-    const { store, db, reactor, clock, logger, restMs, batchSize, backoff } = options;
+    const { store, db, reactor, clock, logger, restMs, batchSize, backoff, problemOf } = options;
     this.options = options;
     this.reader = `reactor:${reactor.name}`;
     this.checkpoints = new Checkpoints(db);
     this.parkedEvents = new ParkedEvents(db);
-    this.blocked = new BlockedStreams(this.parkedEvents, this.reader);
+    this.parking = new Parking({
+      events: this.parkedEvents,
+      reader: this.reader,
+      named: { reactor: reactor.name },
+      ...{ clock, logger, problemOf },
+    });
     this.cursor = new Cursor({
       checkpoints: this.checkpoints,
       reader: this.reader,
@@ -149,7 +151,7 @@ export class ReactorRunner {
 
   /** The first parked events, in order of position. */
   parked(limit = 1000): readonly ParkedEvent[] {
-    return this.parkedEvents.list(this.reader, limit);
+    return this.parking.list(limit);
   }
 
   /**
@@ -161,7 +163,7 @@ export class ReactorRunner {
     const { store } = this.options;
     const take = async (event: RecordedEvent) => {
       await this.reactTo(event);
-      parked.remove(reader, event.position);
+      this.parking.remove(event);
     };
     const result = this.redriving.then(() => redriveParked({ parked, reader, store, stream, take }));
     this.redriving = result.catch(() => undefined);
@@ -177,7 +179,7 @@ export class ReactorRunner {
       // Known also while the store is away.
       checkpoint: status.checkpoint === START ? this.cursor.position : status.checkpoint,
       lastError: status.lastError ?? waitingFor,
-      parked: this.parkedEvents.count(this.reader),
+      parked: this.parking.count(),
       retrying: this.retries.size,
     };
   }
@@ -186,7 +188,7 @@ export class ReactorRunner {
     const { reader, checkpoints, parkedEvents: parked } = this;
     await decideBeginning({ ...this.options, reader, checkpoints, parked });
     this.cursor.load();
-    this.blocked.load();
+    this.parking.load();
     this.begin();
     return this.cursor.position;
   }
@@ -212,11 +214,7 @@ export class ReactorRunner {
   private async handleInOrder(events: readonly RecordedEvent[]): Promise<void> {
     for (const event of events) {
       this.follower.followSignal.throwIfAborted();
-      const problem = this.options.problemOf?.(event);
-      const waitsBehind = this.blocked.reasonFor(event.stream);
-      if (problem !== undefined) this.park(event, problem, 1);
-      else if (waitsBehind !== undefined) this.park(event, waitsBehind, 0);
-      else await this.reactWithRetries(event);
+      if (!this.parking.parkUntried(event)) await this.reactWithRetries(event);
     }
   }
 
@@ -233,7 +231,7 @@ export class ReactorRunner {
         if (signal.aborted) throw error;
         if (!isTransient(error)) thrown += 1;
         if (thrown >= attempts) {
-          this.park(event, error.message, thrown);
+          this.parking.park(event, error.message, thrown);
           return;
         }
         this.retries.set(event.position, error.message);
@@ -248,17 +246,6 @@ export class ReactorRunner {
   private async reactTo(event: RecordedEvent): Promise<void> {
     const { reactor, executor, clock, logger } = this.options;
     await react(event, { reactor, executor, clock, logger, signal: this.follower.signal });
-  }
-
-  private park(event: RecordedEvent, error: string, attempts: number): void {
-    const { clock, logger } = this.options;
-    this.blocked.add(event.stream);
-    if (!this.parkedEvents.add(this.reader, event, { error, attempts, parkedAt: clock.now() })) return;
-    const { stream, revision, type, position } = event;
-    logger.error(
-      { reactor: this.name, stream, revision, type, position, attempts, reason: error },
-      'event parked',
-    );
   }
 }
 

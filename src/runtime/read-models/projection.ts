@@ -3,7 +3,7 @@
  * and what happens to an event it can't take is the projector's business.
  */
 
-import type { Database } from '../../base/sqlite.js';
+import type { Database } from '../../base/sql.js';
 import type { RecordedEvent } from '../event-store/event-store.js';
 
 export interface Projection {

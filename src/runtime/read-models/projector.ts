@@ -15,7 +15,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import { OwlError } from '../../base/errors.js';
-import type { Database } from '../../base/sqlite.js';
+import type { Database } from '../../base/sql.js';
 import {
   type EventStore,
   type Position,
@@ -27,12 +27,8 @@ import {
 import { Checkpoints, LostHistoryError } from '../readers/checkpoints.js';
 import { Follower, type FollowerStatus, type FollowSettings } from '../readers/follower.js';
 import { KnownHistory } from '../readers/known-history.js';
-import {
-  type ParkedEvent,
-  ParkedEvents,
-  type RedriveResult,
-  redriveParked,
-} from '../readers/parked-events.js';
+import { type ParkedEvent, ParkedEvents } from '../readers/parked-events.js';
+import { type RedriveResult, redriveParked } from '../readers/redrive.js';
 import type { Projection } from './projection.js';
 import { ReadModel, type ReadModelOptions } from './read-model.js';
 import { hasShadow, isLost, openTable, type ReadModelDatabase } from './read-model-tables.js';

@@ -3,7 +3,7 @@
  * so a crash leaves either what was there before or what is there afterwards.
  */
 
-import type { Database } from '../../base/sqlite.js';
+import type { Database } from '../../base/sql.js';
 import { type Position, START } from '../event-store/event-store.js';
 import { type Checkpoints, LOST, takenUpTo } from '../readers/checkpoints.js';
 import type { ParkedEvents } from '../readers/parked-events.js';

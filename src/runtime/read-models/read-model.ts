@@ -18,8 +18,10 @@ import {
   type StreamName,
   type SubscriptionBatch,
 } from '../event-store/event-store.js';
-import { CheckpointMovedError, Cursor, lastOf } from '../readers/checkpoints.js';
-import { BlockedStreams, type ParkedEvent } from '../readers/parked-events.js';
+import { CheckpointMovedError, lastOf } from '../readers/checkpoints.js';
+import { Cursor } from '../readers/cursor.js';
+import type { ParkedEvent } from '../readers/parked-events.js';
+import { Parking } from '../readers/parking.js';
 import type { Projection, ProjectionWriter } from './projection.js';
 import type { ReadModelDatabase } from './read-model-tables.js';
 
@@ -48,11 +50,11 @@ export class ReadModel {
   private readonly options: ReadModelOptions;
   private readonly cursor: Cursor;
   private readonly writer: ProjectionWriter;
-  private readonly blocked: BlockedStreams;
+  private readonly parking: Parking;
 
   /** The table must exist. @throws whatever the database throws */
   constructor(options: ReadModelOptions) {
-    const { at, projection, reader, table, clock, restMs } = options;
+    const { at, projection, reader, table, clock, logger, problemOf, restMs } = options;
     this.options = options;
     this.cursor = new Cursor({
       checkpoints: at.checkpoints,
@@ -62,7 +64,10 @@ export class ReadModel {
       restMs,
     });
     this.writer = projection.writer(at.db, table);
-    this.blocked = new BlockedStreams(at.parked, reader);
+    this.parking = new Parking({
+      events: at.parked,
+      ...{ reader, named: { projection: reader }, clock, logger, problemOf },
+    });
     this.load();
   }
 
@@ -74,7 +79,7 @@ export class ReadModel {
   /** Reads anew what other processes may have changed: the checkpoint, and which streams are blocked. */
   load(): void {
     this.cursor.load();
-    this.blocked.load();
+    this.parking.load();
   }
 
   /**
@@ -100,11 +105,10 @@ export class ReadModel {
    * @throws why it can't be applied
    */
   applyParked(event: RecordedEvent): boolean {
-    const { at, reader, problemOf } = this.options;
-    const problem = problemOf?.(event);
+    const problem = this.parking.problemOf(event);
     if (problem !== undefined) throw new UnappliedEventError(problem);
-    return at.db.transaction(() => {
-      const parked = at.parked.remove(reader, event.position);
+    return this.options.at.db.transaction(() => {
+      const parked = this.parking.remove(event);
       if (parked) this.writer.apply([event]);
       return parked;
     });
@@ -117,7 +121,7 @@ export class ReadModel {
 
   /** What is parked of a stream and keeps everything behind it from being applied. */
   firstParked(stream: StreamName): ParkedEvent | undefined {
-    return this.blocked.first(stream);
+    return this.parking.first(stream);
   }
 
   /** Writes the checkpoint where it only moved over events of no interest. */
@@ -166,13 +170,13 @@ export class ReadModel {
   private commitParked(event: RecordedEvent, error: string): void {
     this.options.at.db.transaction(() => {
       this.cursor.move(event.position, lastOf([event]));
-      this.park(event, error, this.options.attempts);
+      this.parking.park(event, error, this.options.attempts);
     });
     this.cursor.confirm(event.position);
   }
 
   private applyOrPark(events: readonly RecordedEvent[]): void {
-    const good = events.filter((event) => !this.parkIfHopeless(event));
+    const good = events.filter((event) => !this.parking.parkUntried(event));
     try {
       this.writer.apply(good);
       // What is behind it in its stream is parked, so it comes last.
@@ -181,24 +185,5 @@ export class ReadModel {
       if (error instanceof StoreUnavailableError) throw error;
       throw new UnappliedEventError(messageOf(error), { cause: error });
     }
-  }
-
-  /** An event that can't be read, or that stands behind a parked one of its stream, is parked without being tried. */
-  private parkIfHopeless(event: RecordedEvent): boolean {
-    const problem = this.options.problemOf?.(event);
-    const reason = problem ?? this.blocked.reasonFor(event.stream);
-    if (reason !== undefined) this.park(event, reason, problem === undefined ? 0 : 1);
-    return reason !== undefined;
-  }
-
-  private park(event: RecordedEvent, error: string, attempts: number): void {
-    const { at, reader, clock, logger } = this.options;
-    at.parked.add(reader, event, { error, attempts, parkedAt: clock.now() });
-    this.blocked.add(event.stream);
-    const { stream, revision, type, position } = event;
-    logger.error(
-      { projection: reader, stream, revision, type, position, attempts, reason: error },
-      'event parked',
-    );
   }
 }

@@ -6,9 +6,10 @@
  */
 
 import type { Logger } from 'pino';
-import { Backoff, type BackoffOptions, wait } from '../../base/backoff.js';
+import { Backoff, type BackoffOptions } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { isTransient } from '../../base/failure-kinds.js';
+import { retry } from '../../base/repeat.js';
 import type { EventStore, Position } from '../event-store/event-store.js';
 
 export interface InheritedEndOptions {
@@ -67,16 +68,11 @@ export class InheritedEnd {
   private async learn(): Promise<void> {
     const { store, clock, logger, signal } = this.options;
     const backoff = new Backoff(this.options.backoff);
-    while (!signal.aborted) {
-      try {
-        this.end = await store.head();
-        this.isAnew = false;
-        return;
-      } catch (error) {
-        logger.debug({ err: error }, 'the event store is still away');
-        await wait(clock, backoff.next(), signal);
-      }
-    }
+    const failed = (error: unknown) => logger.debug({ err: error }, 'the event store is still away');
+    await retry({ clock, backoff, signal, failed }, async () => {
+      this.end = await store.head();
+      this.isAnew = false;
+    });
   }
 }
 

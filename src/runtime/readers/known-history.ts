@@ -16,7 +16,7 @@
 import type { Logger } from 'pino';
 import { wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
-import type { Database } from '../../base/sqlite.js';
+import type { Database } from '../../base/sql.js';
 import { type EventPlace, type EventStore, type Position, START } from '../event-store/event-store.js';
 import { type Checkpoint, CheckpointMovedError, Checkpoints, LOST } from './checkpoints.js';
 

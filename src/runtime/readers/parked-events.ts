@@ -1,20 +1,8 @@
-/**
- * Events that a reader (a projection or a reactor) could not take, kept with the reason until they are driven again.
- *
- * Guarantee: of each stream they are kept and driven again in order. As long as one event of a stream is parked, the
- * later ones of that stream are parked behind it, so nothing is ever built on a hole.
- */
+/** The table of events that readers could not take, with the reason, until they are driven again (parking.ts, redrive.ts). */
 
-import { messageOf, OwlError, StoreUnavailableError } from '../../base/errors.js';
-import { isTransient } from '../../base/failure-kinds.js';
-import { type Database, numberIn, type SqlRow, textIn } from '../../base/sqlite.js';
-import {
-  CUT_OFF,
-  type EventStore,
-  type Position,
-  type RecordedEvent,
-  type StreamName,
-} from '../event-store/event-store.js';
+import { messageOf } from '../../base/errors.js';
+import { type Database, numberIn, type SqlRow, textIn } from '../../base/sql.js';
+import type { Position, RecordedEvent, StreamName } from '../event-store/event-store.js';
 
 export interface ParkedEvent {
   /** Name of the projection or reactor. */
@@ -134,108 +122,6 @@ export class ParkedEvents {
     this.clear(reader);
     this.renameAll.run(reader, by);
   }
-}
-
-/** Which streams of a reader have parked events, without a query for each event of the streams that have none. */
-export class BlockedStreams {
-  private readonly parked: ParkedEvents;
-  private readonly reader: string;
-  /** May name too many: the table decides, since events are driven again elsewhere. */
-  private streams: Set<StreamName>;
-
-  constructor(parked: ParkedEvents, reader: string) {
-    this.parked = parked;
-    this.reader = reader;
-    this.streams = new Set();
-  }
-
-  load(): void {
-    this.streams = new Set(this.parked.streams(this.reader));
-  }
-
-  add(stream: StreamName): void {
-    this.streams.add(stream);
-  }
-
-  /** What the stream's next event has to wait for; undefined when it need not. */
-  first(stream: StreamName): ParkedEvent | undefined {
-    if (this.streams.size === 0 || !this.streams.has(stream)) return undefined;
-    const first = this.parked.first(this.reader, stream);
-    if (first === undefined) this.streams.delete(stream);
-    return first;
-  }
-
-  /** Why the stream's next event has to wait; undefined when it need not. */
-  reasonFor(stream: StreamName): string | undefined {
-    const first = this.first(stream);
-    return first && `waits behind revision ${first.revision} of its stream, which is parked: ${first.error}`;
-  }
-}
-
-export interface RedriveResult {
-  /** How many succeeded and are no longer parked. */
-  readonly redriven: number;
-  /** How many are still parked. */
-  readonly remaining: number;
-}
-
-export interface RedriveOptions {
-  readonly parked: ParkedEvents;
-  readonly reader: string;
-  readonly store: EventStore;
-  /** Only this stream; default: all. */
-  readonly stream?: StreamName | undefined;
-  /** What was cut off shows in what the reader has made: once it is whole again, only filling that anew mends it. */
-  readonly rebuildable?: boolean;
-  /** Takes the event and removes it from what is parked; throws when it still can't be taken. */
-  take(event: RecordedEvent): void | Promise<void>;
-}
-
-/**
- * Tries parked events again, stream by stream and in order; a stream ends at its first event that fails again. Events
- * are read from the store anew, so that one whose schema was missing is seen through the schemas of today.
- * @throws OwlError of a transient kind, when nothing was learnt about an event: what is left is as it was
- */
-export async function redriveParked(options: RedriveOptions): Promise<RedriveResult> {
-  const { parked, reader, store, stream } = options;
-  let redriven = 0;
-  for (const each of stream === undefined ? parked.streams(reader) : [stream]) {
-    for (let first = parked.first(reader, each); first !== undefined; first = parked.first(reader, each)) {
-      try {
-        const event = await readAgain(store, first);
-        if (first.type !== CUT_OFF) await options.take(event);
-        else if (options.rebuildable === true) throw isWholeAgain(first);
-        else parked.remove(reader, first.position);
-      } catch (error) {
-        if (isTransient(error)) throw error;
-        parked.failAgain(reader, first.position, error);
-        break;
-      }
-      redriven += 1;
-    }
-  }
-  return { redriven, remaining: parked.count(reader) };
-}
-
-/** @throws OwlError `invalid` when this very event can't be read, which says nothing against the store or other events */
-async function readAgain(store: EventStore, { stream, revision }: ParkedEvent): Promise<RecordedEvent> {
-  try {
-    for await (const event of store.readStream(stream, { from: revision, limit: 1 })) return event;
-  } catch (error) {
-    if (error instanceof StoreUnavailableError) throw error;
-    throw new OwlError('invalid', messageOf(error), { cause: error });
-  }
-  throw new OwlError(
-    'invalid',
-    `the event store has no revision ${revision} of ${stream}; is it the right store?`,
-  );
-}
-
-function isWholeAgain({ stream, reader }: ParkedEvent): OwlError {
-  return new OwlError(
-    'invalid',
-    `stream ${stream} was cut off and is whole again; \`owl node rebuild ${reader}\` makes of it what its events say`,
-  );
 }
 
 function parkedEventOf(row: SqlRow): ParkedEvent {

@@ -7,7 +7,7 @@
  */
 
 import { hash } from 'node:crypto';
-import { type Database, numberIn, type SqlRow, textIn } from '../../base/sqlite.js';
+import { type Database, numberIn, type SqlRow, textIn } from '../../base/sql.js';
 import type { ActorTimers, ActorType } from '../actors/actor-type.js';
 import { categoryOf, type RecordedEvent, type StreamName } from '../event-store/event-store.js';
 import type { Projection } from '../read-models/projection.js';

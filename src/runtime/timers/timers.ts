@@ -16,12 +16,13 @@
  */
 
 import type { Logger } from 'pino';
-import { Backoff, wait } from '../../base/backoff.js';
+import { Backoff } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { DamagedStreamError, messageOf } from '../../base/errors.js';
 import { isRefusal } from '../../base/failure-kinds.js';
 import { limitConcurrency } from '../../base/limit-concurrency.js';
-import type { Database } from '../../base/sqlite.js';
+import { retry } from '../../base/repeat.js';
+import type { Database } from '../../base/sql.js';
 import type { ActorType } from '../actors/actor-type.js';
 import {
   categoryOf,
@@ -189,18 +190,14 @@ export class Timers {
   private async arm(): Promise<void> {
     const { store, db, clock } = this.options;
     const { signal } = this.stopping;
-    while (!signal.aborted) {
-      try {
-        await this.projector.caughtUpTo(await store.head(), signal);
-        this.table = new TimerTable(db);
-        this.backoff.reset();
-        this.look();
-        return;
-      } catch (error) {
-        this.tableError = messageOf(error);
-        await wait(clock, this.backoff.next(), signal);
-      }
-    }
+    const failed = (error: unknown) => {
+      this.tableError = messageOf(error);
+    };
+    await retry({ clock, backoff: this.backoff, signal, failed }, async () => {
+      await this.projector.caughtUpTo(await store.head(), signal);
+      this.table = new TimerTable(db);
+      this.look();
+    });
   }
 
   /** Fires what is due, as far as there is room, and sets the alarm for what is due next. */
@@ -241,18 +238,14 @@ export class Timers {
     const key = keyOf(timer);
     const { clock, logger, backoff } = this.options;
     const { signal } = this.stopping;
-    const delays = new Backoff(backoff);
-    while (!signal.aborted) {
-      try {
-        await this.limited(() => this.attempt(table, timer));
-        break;
-      } catch (error) {
-        this.failing.set(key, messageOf(error));
-        logger.warn({ err: error, timer }, 'firing a timer failed; trying again');
-      }
+    const failed = (error: unknown) => {
+      this.failing.set(key, messageOf(error));
+      logger.warn({ err: error, timer }, 'firing a timer failed; trying again');
       this.look();
-      await wait(clock, delays.next(), signal);
-    }
+    };
+    await retry({ clock, backoff: new Backoff(backoff), signal, failed }, () =>
+      this.limited(() => this.attempt(table, timer)),
+    );
     this.failing.delete(key);
     this.firing.delete(key);
     this.look();

@@ -7,7 +7,7 @@ import {
   PlotTaskQueries,
 } from '../../../projections/talent/plot-task-queries.js';
 import { plotTasks } from '../../../projections/talent/plot-tasks.js';
-import { type Database, openDatabase } from '../../../src/base/sqlite.js';
+import { openDatabase, type SqliteDatabase } from '../../../src/base/sqlite.js';
 
 const TASKS = 40;
 const STATUSES = ['received', 'pending', 'running', 'finished'];
@@ -15,7 +15,7 @@ const STATUSES = ['received', 'pending', 'running', 'finished'];
 /**
  * Forty tasks, created a second apart, with ids that sort in another order. Two were created by a node whose clock is slow.
  */
-function filledTable(): Database {
+function filledTable(): SqliteDatabase {
   const db = openDatabase(':memory:');
   db.exec(plotTasks.createTable('plot_tasks'));
   for (const index of plotTasks.indexes) db.exec(index);
@@ -31,7 +31,7 @@ function filledTable(): Database {
 }
 
 /** Prepares on the database, and takes note of what. */
-function recording(db: Database, prepared: Set<string>): Pick<Database, 'prepare'> {
+function recording(db: SqliteDatabase, prepared: Set<string>): Pick<SqliteDatabase, 'prepare'> {
   return {
     prepare: (sql) => {
       prepared.add(sql);

@@ -9,7 +9,8 @@ import { plotTaskMachine, RECORDED_STATES } from '../../../machines/talent/plot-
 import { type PlotTaskEvent, REPORTED_FIELDS } from '../../../machines/talent/plot-task-events.js';
 import { plotTasks } from '../../../projections/talent/plot-tasks.js';
 import { OwlError } from '../../../src/base/errors.js';
-import { openDatabase, type SqlRow } from '../../../src/base/sqlite.js';
+import type { SqlRow } from '../../../src/base/sql.js';
+import { openDatabase } from '../../../src/base/sqlite.js';
 import type { RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
 import {
   markLost,

@@ -2,7 +2,8 @@
 
 import t from 'tap';
 import { plotTasks } from '../../../projections/talent/plot-tasks.js';
-import { type Database, openDatabase, type SqlValue } from '../../../src/base/sqlite.js';
+import type { Database, SqlValue } from '../../../src/base/sql.js';
+import { openDatabase, type SqliteDatabase } from '../../../src/base/sqlite.js';
 import type { RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
 import { propose } from '../../support/events.js';
 import { jsonOf, LIVES, storeLives, T0 } from '../../support/plot-task-lives.js';
@@ -26,7 +27,7 @@ const ADDED =
 
 const MUST_BE_GIVEN = 'worker_id task_id ksize cache1 cache2 threads buffer dest_path'.split(' ');
 
-function emptyTable(): Database {
+function emptyTable(): SqliteDatabase {
   const db = openDatabase(':memory:');
   db.exec(plotTasks.createTable('plot_tasks'));
   return db;

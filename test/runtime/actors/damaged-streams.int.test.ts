@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { Runtime } from '../../../src/runtime/runtime.js';
+import { openRuntime } from '../../../src/runtime/runtime.js';
 import { collect, propose } from '../../support/events.js';
 import { logLines } from '../../support/log-lines.js';
 import { ManualClock } from '../../support/manual-clock.js';
@@ -15,7 +15,7 @@ const BAD = /event semaphore\/PermitStolen at revision 2 of semaphore-bad \(posi
 
 async function startNode(t: Test, path: string, clock: ManualClock) {
   const store = openSqliteEventStore(path);
-  const runtime = new Runtime({
+  const runtime = openRuntime({
     store,
     databasePath: path,
     actorTypes: [semaphore],

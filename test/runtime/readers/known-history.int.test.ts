@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../src/base/clock.js';
-import { type Database, openDatabase } from '../../../src/base/sqlite.js';
+import type { Database } from '../../../src/base/sql.js';
+import { openDatabase } from '../../../src/base/sqlite.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
 import type { Reactor } from '../../../src/runtime/reactors/reactor.js';

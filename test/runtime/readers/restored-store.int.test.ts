@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../src/base/clock.js';
-import type { SqlRow } from '../../../src/base/sqlite.js';
+import type { SqlRow } from '../../../src/base/sql.js';
 import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
 import { openEventStoreDb } from '../../../src/runtime/event-store/eventstoredb/eventstoredb-store.js';
-import { Runtime } from '../../../src/runtime/runtime.js';
+import { openRuntime, type Runtime } from '../../../src/runtime/runtime.js';
 import { TransactionLog } from '../../support/eventstoredb-node/transaction-log.js';
 import { openStore, startNode as startServer } from '../../support/eventstoredb-stores.js';
 import { type LogLines, logLines } from '../../support/log-lines.js';
@@ -39,7 +39,7 @@ interface Node {
 
 async function startNode(t: Test, store: EventStore, databasePath: string): Promise<Node> {
   const log = logLines();
-  const runtime = new Runtime({
+  const runtime = openRuntime({
     store,
     databasePath,
     actorTypes: [semaphore],

@@ -7,17 +7,17 @@
  * After a flush that failed nothing is told any more (database-file.ts).
  */
 
-import type { Database } from '../../../base/sqlite.js';
+import type { SqliteDatabase } from '../../../base/sqlite.js';
 import type { SqliteEventLog } from './sqlite-event-log.js';
 
 export class FlushedUpTo {
-  private readonly db: Database;
+  private readonly db: SqliteDatabase;
   private readonly log: SqliteEventLog;
   private upTo: number;
   private running: Promise<void> | undefined;
 
   /** Blocks for one flush. @throws StoreUnavailableError */
-  constructor(db: Database, log: SqliteEventLog) {
+  constructor(db: SqliteDatabase, log: SqliteEventLog) {
     this.db = db;
     this.log = log;
     const committed = log.head();

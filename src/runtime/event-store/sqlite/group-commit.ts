@@ -14,7 +14,7 @@
 
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { OwlError, StoreUnavailableError } from '../../../base/errors.js';
-import type { Database } from '../../../base/sqlite.js';
+import type { SqliteDatabase } from '../../../base/sqlite.js';
 import { isLocked } from '../../../base/sqlite-failures.js';
 import type { EncodedEvent } from '../append-check.js';
 import type { AppendResult, ExpectedRevision, StreamName } from '../event-store.js';
@@ -48,7 +48,7 @@ export interface StoredAppend {
 }
 
 export interface GroupCommitOptions {
-  readonly db: Database;
+  readonly db: SqliteDatabase;
   readonly log: SqliteEventLog;
   readonly flushed: FlushedUpTo;
   readonly refusals: WriteRefusals;

@@ -10,7 +10,8 @@
  */
 
 import { OwlError, RevisionConflictError } from '../../../base/errors.js';
-import { type Database, numberIn, type Statement, textIn } from '../../../base/sqlite.js';
+import { numberIn, type Statement, textIn } from '../../../base/sql.js';
+import type { SqliteDatabase } from '../../../base/sqlite.js';
 import type { EncodedEvent } from '../append-check.js';
 import {
   type AppendResult,
@@ -86,7 +87,7 @@ export class SqliteEventLog {
    * @param mayBeNew tables are made where there are none
    * @throws OwlError kind `invalid` when the file was made by a newer version of owl, `refused` when it lacks tables
    */
-  constructor(db: Database, mayBeNew = true) {
+  constructor(db: SqliteDatabase, mayBeNew = true) {
     createTables(db, mayBeNew);
     this.selectHead = db.prepare('SELECT coalesce(max(position), 0) AS head FROM events');
     this.selectId = db.prepare(
@@ -286,7 +287,7 @@ export class SqliteEventLog {
   }
 }
 
-function createTables(db: Database, mayBeNew: boolean): void {
+function createTables(db: SqliteDatabase, mayBeNew: boolean): void {
   const version = db.prepare('PRAGMA user_version');
   db.transaction(() => {
     const row = version.get();

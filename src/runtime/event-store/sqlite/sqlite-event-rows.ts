@@ -4,7 +4,7 @@
  */
 
 import { OwlError } from '../../../base/errors.js';
-import { numberIn, type SqlRow, textIn } from '../../../base/sqlite.js';
+import { numberIn, type SqlRow, textIn } from '../../../base/sql.js';
 import { isJsonObject, isMetadata, metadataProblem } from '../append-check.js';
 import { type EventMetadata, type Position, type RecordedEvent, START } from '../event-store.js';
 

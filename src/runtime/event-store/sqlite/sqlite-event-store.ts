@@ -14,7 +14,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../../base/clock.js';
 import { DamagedStreamError, StoreUnavailableError } from '../../../base/errors.js';
-import { type Database, type OpenDatabaseOptions, openDatabase } from '../../../base/sqlite.js';
+import { type OpenDatabaseOptions, openDatabase, type SqliteDatabase } from '../../../base/sqlite.js';
 import { checkAppend, encodeEvent } from '../append-check.js';
 import {
   type AppendResult,
@@ -79,7 +79,7 @@ export function openSqliteEventStore(
 }
 
 export class SqliteEventStore implements EventStore {
-  private readonly db: Database;
+  private readonly db: SqliteDatabase;
   private readonly log: SqliteEventLog;
   private readonly flushed: FlushedUpTo;
   private readonly refusals: WriteRefusals;
@@ -93,7 +93,7 @@ export class SqliteEventStore implements EventStore {
   private readonly stopListening: () => void;
 
   /** @param db the store closes it */
-  constructor(db: Database, options: SqliteEventStoreOptions = {}) {
+  constructor(db: SqliteDatabase, options: SqliteEventStoreOptions = {}) {
     this.db = db;
     this.log = new SqliteEventLog(db, options.mayBeNew ?? true);
     this.flushed = new FlushedUpTo(db, this.log);

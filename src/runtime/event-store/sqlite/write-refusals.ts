@@ -8,7 +8,7 @@
 
 import type { Clock } from '../../../base/clock.js';
 import { messageOf } from '../../../base/errors.js';
-import type { Database } from '../../../base/sqlite.js';
+import type { SqliteDatabase } from '../../../base/sqlite.js';
 
 export interface Availability {
   readonly available: boolean;
@@ -17,7 +17,7 @@ export interface Availability {
 }
 
 export interface WriteRefusalsOptions {
-  readonly db: Database;
+  readonly db: SqliteDatabase;
   readonly clock: Clock;
   /** Hears of every change. */
   tell(availability: Availability): void;

@@ -8,7 +8,7 @@
 import type { Reported } from '../../../../machines/talent/plot-task-events.js';
 import { InvalidFieldError } from '../../../base/errors.js';
 import * as rules from '../../../base/field-rules.js';
-import type { SqlRow } from '../../../base/sqlite.js';
+import type { SqlRow } from '../../../base/sql.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 
 type NumberColumn = {

@@ -6,7 +6,7 @@
 
 import type { Logger } from 'pino';
 import { messageOf } from '../../../base/errors.js';
-import type { SqlRow, SqlValue } from '../../../base/sqlite.js';
+import type { SqlRow, SqlValue } from '../../../base/sql.js';
 import { ToldFailures } from '../../../base/told-failures.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import { writeReported } from './reported-fields.js';

@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import type { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
 import type { Clock } from '../../../base/clock.js';
-import type { SqlRow } from '../../../base/sqlite.js';
+import type { SqlRow } from '../../../base/sql.js';
 import type { TaskFeed } from '../../../node/serving/change-feed.js';
 import type { SupervisorLeases } from '../../../peers/leases.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';

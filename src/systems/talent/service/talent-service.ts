@@ -8,7 +8,7 @@ import {
 import { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
 import { plotTasks } from '../../../../projections/talent/plot-tasks.js';
 import { ListeningTime } from '../../../base/listening-time.js';
-import type { SqlRow } from '../../../base/sqlite.js';
+import type { SqlRow } from '../../../base/sql.js';
 import { TaskFeed } from '../../../node/serving/change-feed.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
 import { SupervisorLeases } from '../../../peers/leases.js';

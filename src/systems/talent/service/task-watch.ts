@@ -6,7 +6,7 @@
  */
 
 import type { PlotTaskFilter } from '../../../../projections/talent/plot-task-queries.js';
-import type { SqlRow } from '../../../base/sqlite.js';
+import type { SqlRow } from '../../../base/sql.js';
 import type { PlotTaskChange, SupervisorWork, SupervisorWorkKind } from '../wire/messages.js';
 import type { TalentContext } from './talent-context.js';
 

@@ -5,7 +5,7 @@
 
 import type { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
 import type { Clock } from '../../../base/clock.js';
-import type { SqlRow } from '../../../base/sqlite.js';
+import type { SqlRow } from '../../../base/sql.js';
 
 /** So many of the newest finished plots of a machine count. */
 const EARLIER_PLOTS = 100;

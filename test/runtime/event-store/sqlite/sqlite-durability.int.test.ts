@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
-import { type Database, openDatabase } from '../../../../src/base/sqlite.js';
+import { openDatabase, type SqliteDatabase } from '../../../../src/base/sqlite.js';
 import type { EventStore } from '../../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { badDisk } from '../../../support/bad-disk.js';
@@ -32,7 +32,7 @@ t.afterEach(() => badDisk.letGo());
 function openNode(
   t: Test,
   path = join(t.testdir(), 'owl.db'),
-): { store: EventStore; db: Database; path: string } {
+): { store: EventStore; db: SqliteDatabase; path: string } {
   const store = openSqliteEventStore(path);
   t.teardown(() => store.close());
   const db = openDatabase(path);
@@ -41,7 +41,11 @@ function openNode(
   return { store, db, path };
 }
 
-async function tellsNothing(t: Test, { store, db }: { store: EventStore; db: Database }, stream: string) {
+async function tellsNothing(
+  t: Test,
+  { store, db }: { store: EventStore; db: SqliteDatabase },
+  stream: string,
+) {
   await t.rejects(store.append(stream, 'noStream', [propose()]), REFUSED, 'no conflict');
   await t.rejects(collect(store.readStream(stream)), REFUSED, 'no history');
   await t.rejects(collect(store.readAll()), REFUSED, 'no rebuild');
