@@ -12,7 +12,7 @@
 
 import type { PlotTaskEvent } from '../../machines/talent/plot-task-events.js';
 import type { Database, SqlValue, Statement } from '../../src/base/sql.js';
-import type { RecordedEvent } from '../../src/runtime/event-store/event-store.js';
+import { ORDER_ACCEPTED, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 import type { Projection, ProjectionWriter } from '../../src/runtime/read-models/projection.js';
 
 const createTable = (table: string) => `CREATE TABLE ${table} (
@@ -104,8 +104,11 @@ function sumOfScanAndSort(table: string): string {
     ${table}_cpu REAL AS ((${work('scan')} + ${work('sort')}) / nullif(${timed('scan')} + ${timed('sort')}, 0))`;
 }
 
+type RowEventType = PlotTaskEvent['type'] | typeof ORDER_ACCEPTED;
+
 /** The status an event leads to, as SQL over the row before it; `status` where it stays. */
-const STATUS_AFTER: Readonly<Record<PlotTaskEvent['type'], string>> = {
+const STATUS_AFTER: Readonly<Record<RowEventType, string>> = {
+  [ORDER_ACCEPTED]: 'status',
   PlotTaskReceived: `'received'`,
   PlotTaskPending: `'pending'`,
   PlotTaskStarted: `'started'`,
@@ -279,7 +282,7 @@ function taskIdOf({ stream }: RecordedEvent): string {
   return stream.slice(stream.indexOf('-') + 1);
 }
 
-function isPlotTaskEventType(type: string): type is PlotTaskEvent['type'] {
+function isPlotTaskEventType(type: string): type is RowEventType {
   return Object.hasOwn(STATUS_AFTER, type);
 }
 

@@ -1,16 +1,25 @@
 /**
- * The one error taxonomy of owl. Guarantees: whatever a caller gets back is one of six kinds, each kind has exactly one
+ * The one error taxonomy of owl. Guarantees: whatever a caller gets back is one of a few kinds, each kind has exactly one
  * gRPC status code, and the message says what was wrong and what to do next.
  */
 
 import { status as GrpcStatus } from '@grpc/grpc-js';
 
-export type ErrorKind = 'refused' | 'conflict' | 'retryable' | 'unavailable' | 'invalid' | 'not_found';
+export type ErrorKind =
+  | 'refused'
+  | 'exists'
+  | 'conflict'
+  | 'retryable'
+  | 'unavailable'
+  | 'invalid'
+  | 'not_found';
 
 /** How a kind reads on the wire. Old peers get the same message in-band instead (see the talent handlers). */
 export const GRPC_CODE_OF: Readonly<Record<ErrorKind, GrpcStatus>> = {
   /** The actor's state does not allow it; asking again changes nothing. */
   refused: GrpcStatus.FAILED_PRECONDITION,
+  /** The name is taken, by something else than what was asked for; asking again changes nothing. */
+  exists: GrpcStatus.ALREADY_EXISTS,
   /** Others kept winning the race for the stream; ask again. */
   conflict: GrpcStatus.ABORTED,
   /** This node has too much to do right now; ask again later. */

@@ -55,6 +55,7 @@ function noTalent(server: string, details: string): UnreachableError {
 }
 
 const KINDS: readonly ErrorKind[] = [
+  'exists',
   'refused',
   'conflict',
   'retryable',

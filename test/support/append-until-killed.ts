@@ -14,7 +14,10 @@ export const EVENTS_PER_APPEND = 3;
 /** The events of a writer's append number `n`, from 0. */
 export function eventsOfAppend(stream: string, n: number) {
   return Array.from({ length: EVENTS_PER_APPEND }, (_, i) =>
-    propose({ n: n * EVENTS_PER_APPEND + i }, { id: eventIdOf(`append ${n}`, stream, i) }),
+    propose(
+      { n: n * EVENTS_PER_APPEND + i },
+      { id: eventIdOf(`append ${n}`, stream, n * EVENTS_PER_APPEND + i, i) },
+    ),
   );
 }
 

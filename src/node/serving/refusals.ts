@@ -6,7 +6,7 @@
 
 import { type ErrorKind, OwlError } from '../../base/errors.js';
 
-const IN_BAND: ReadonlySet<ErrorKind> = new Set<ErrorKind>(['refused', 'invalid', 'not_found']);
+const IN_BAND: ReadonlySet<ErrorKind> = new Set<ErrorKind>(['refused', 'exists', 'invalid', 'not_found']);
 
 /** Answers the reason of a refusal; throws on whatever is none. */
 export function refusalOf(error: unknown): string {

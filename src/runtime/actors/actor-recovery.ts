@@ -6,8 +6,14 @@
  * bad snapshot costs time and nothing else.
  */
 
+import type { Clock } from '../../base/clock.js';
 import { DamagedStreamError, messageOf } from '../../base/errors.js';
-import type { EventStore, RecordedEvent, StreamName } from '../event-store/event-store.js';
+import {
+  type EventStore,
+  ORDER_ACCEPTED,
+  type RecordedEvent,
+  type StreamName,
+} from '../event-store/event-store.js';
 import type { ActorSnapshots } from './actor-snapshots.js';
 import type { ActorType } from './actor-type.js';
 import type { CommandMemory } from './command-memory.js';
@@ -26,6 +32,7 @@ export interface Recovery {
   readonly type: ActorType;
   readonly stream: StreamName;
   readonly store: EventStore;
+  readonly clock: Clock;
   readonly snapshots: ActorSnapshots | undefined;
   /** Filled with the commands that the stream has seen. */
   readonly carriedOut: CommandMemory;
@@ -82,9 +89,9 @@ function startEmpty({ type, carriedOut }: Recovery): Live {
   return { machine: new LiveMachine(type.machine), revision: -1, eventId: '' };
 }
 
-function replay({ stream, carriedOut }: Recovery, live: Live, event: RecordedEvent): void {
+function replay({ stream, carriedOut, clock }: Recovery, live: Live, event: RecordedEvent): void {
   try {
-    live.machine.take([event]);
+    if (event.type !== ORDER_ACCEPTED) live.machine.take([event]);
   } catch (error) {
     throw new DamagedStreamError(
       stream,
@@ -95,5 +102,5 @@ function replay({ stream, carriedOut }: Recovery, live: Live, event: RecordedEve
   }
   live.revision = event.revision;
   live.eventId = event.id;
-  carriedOut.remember(event);
+  carriedOut.remember(event, clock.now());
 }

@@ -40,12 +40,25 @@ export type TimerChange =
   | { readonly set: string /** Milliseconds since the Unix epoch. */; readonly dueAt: number }
   | { readonly cancel: string };
 
+/** Two orders are the same if both are. Built the same way each time: fields in another order are another content. */
+export interface Asked {
+  /** `stop` for instance: messages name it. */
+  readonly name: string;
+  readonly content: JsonObject;
+}
+
 export interface Command<M extends AnyStateMachine = AnyStateMachine> {
   /**
    * Given by the sender, it makes a retry change nothing and get the first answer. Left out, the id follows from the
    * content and the revision it was decided at.
    */
   readonly id?: string;
+  /**
+   * Makes it an order: what it asks for. With its id it is remembered for a day at least, also where nothing changed, and
+   * another order with that id is refused as `exists`. Of no account without an id. Commands that reactors, timers and reports
+   * derive are none: their ids are remembered briefly, and then their decision has to see from the state that they came before.
+   */
+  readonly asks?: Asked;
   /** Who asks: kind of peer and address or id. */
   readonly by?: string;
   readonly correlationId?: string;

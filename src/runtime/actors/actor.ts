@@ -9,7 +9,8 @@
  * - where others write the same streams, an answer that appends nothing is checked against the stream as well: an append
  *   finds out by itself that the actor was behind, a refusal doesn't;
  * - on a conflict it reads what the other writer stored, decides again and appends again, a bounded number of times;
- * - a command id that was carried out before changes nothing and gets its first answer;
+ * - a command id that was carried out before changes nothing and gets its first answer; one of another order is refused;
+ * - an order with an id that is accepted is stored, also where nothing changes, and known for a day (command-memory.ts);
  * - whatever throws, and wherever, is the answer of the command it belongs to: no other command of the batch fails with it, the
  *   machine is rebuilt where it may have moved, without the kept snapshot, and the next command is taken.
  *
@@ -22,7 +23,7 @@ import type { EventStore, ProposedEvent, RecordedEvent, StreamName } from '../ev
 import { type Live, recover } from './actor-recovery.js';
 import type { ActorSnapshots } from './actor-snapshots.js';
 import type { ActorType, Command, CommandResult, DomainEvent } from './actor-type.js';
-import { CommandMemory } from './command-memory.js';
+import { askedBy, CommandMemory, takenBy } from './command-memory.js';
 import type { LiveMachine } from './live-machine.js';
 import { proposedEvents } from './proposed-events.js';
 
@@ -192,9 +193,9 @@ export class Actor {
 
   private recover(): Promise<Live> {
     const { type, stream, carriedOut } = this;
-    const { store, snapshots } = this.env;
+    const { store, snapshots, clock } = this.env;
     return this.env.recovering(async () => {
-      this.live = await recover({ type, stream, store, snapshots, carriedOut });
+      this.live = await recover({ type, stream, store, snapshots, carriedOut, clock });
       return this.live;
     });
   }
@@ -207,18 +208,32 @@ export class Actor {
 
   /** @throws what is no answer to a command: the machine may have moved by events that nobody stores */
   private decideAll(live: Live, commands: readonly Waiting[]): Decision[] {
-    const named = new Set<string>();
+    const named = new Map<string, string | undefined>();
     let revision = live.revision;
     return commands.map((waiting) => {
-      const { id } = waiting.command;
-      if (id !== undefined && (named.has(id) || this.carriedOut.get(id) !== undefined)) {
-        return { waiting, events: [] };
+      const { command } = waiting;
+      try {
+        if (this.isRepeated(command, named)) return { waiting, events: [] };
+      } catch (refusal) {
+        return { waiting, events: [], refusal };
       }
       const decision = this.decide(live.machine, waiting, revision);
       revision += decision.events.length;
-      if (id !== undefined && decision.events.length > 0) named.add(id);
+      if (command.id !== undefined && decision.events.length > 0) named.set(command.id, askedBy(command));
       return decision;
     });
+  }
+
+  /**
+   * @param named commands of the same batch, and what they ask for
+   * @throws OwlError kind `exists` for the id of another one, `retryable` for one order too many
+   */
+  private isRepeated(command: Command, named: ReadonlyMap<string, string | undefined>): boolean {
+    const { id } = command;
+    if (id === undefined || !named.has(id))
+      return this.carriedOut.answerTo(command, this.env.clock.now()) !== undefined;
+    if (named.get(id) === askedBy(command)) return true;
+    throw takenBy(id, named.get(id), command);
   }
 
   private decide(machine: LiveMachine, waiting: Waiting, revision: number): Decision {
@@ -250,7 +265,7 @@ export class Actor {
     const appended = await this.env.store.append(this.stream, expected, events);
     live.revision = appended.revision;
     live.eventId = appended.events.at(-1)?.id ?? live.eventId;
-    for (const event of appended.events) this.carriedOut.remember(event);
+    for (const event of appended.events) this.carriedOut.remember(event, this.env.clock.now());
     this.env.stored(appended.events);
     return appended.events;
   }

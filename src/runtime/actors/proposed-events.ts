@@ -5,9 +5,10 @@
  */
 
 import type { EventSchemas } from '../event-store/event-schema.js';
-import type { ProposedEvent, StreamName } from '../event-store/event-store.js';
+import { ORDER_ACCEPTED, type ProposedEvent, type StreamName } from '../event-store/event-store.js';
 import { contentCommandId, eventIdOf } from '../event-store/ids.js';
 import type { Command, DomainEvent } from './actor-type.js';
+import { askedBy } from './command-memory.js';
 
 export interface DecidedEvents {
   readonly command: Command;
@@ -22,17 +23,21 @@ export interface DecidedEvents {
 
 export function proposedEvents(decided: DecidedEvents): ProposedEvent[] {
   const { command, events, stream, revision, schemas, now } = decided;
-  if (events.length === 0) return [];
+  const asked = askedBy(command);
+  // An order that changes nothing is not forgotten either.
+  const stored = events.length === 0 && asked !== undefined ? [{ type: ORDER_ACCEPTED, data: {} }] : events;
+  if (stored.length === 0) return [];
   const commandId = command.id ?? contentCommandId(stream, revision, events);
   const metadata = {
     time: now,
     $correlationId: command.correlationId ?? commandId,
     $causationId: commandId,
     ...(command.id === undefined ? {} : { commandId }),
+    ...(asked === undefined ? {} : { asked }),
     ...(command.by === undefined ? {} : { by: command.by }),
   };
-  return events.map(({ type, data }, index) => ({
-    id: eventIdOf(commandId, stream, index),
+  return stored.map(({ type, data }, index) => ({
+    id: eventIdOf(commandId, stream, revision + 1 + index, index),
     type,
     version: schemas[type]?.version ?? 1,
     data,

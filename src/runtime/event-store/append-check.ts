@@ -79,7 +79,7 @@ export function metadataProblem(value: unknown): string | undefined {
   for (const name of ['$correlationId', '$causationId']) {
     if (typeof value[name] !== 'string') return `its metadata has no ${name}`;
   }
-  for (const name of ['commandId', 'by']) {
+  for (const name of ['commandId', 'asked', 'by']) {
     if (value[name] !== undefined && typeof value[name] !== 'string')
       return `its metadata has no text in ${name}`;
   }

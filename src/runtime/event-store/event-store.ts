@@ -40,6 +40,8 @@ export interface EventMetadata {
   readonly $causationId: string;
   /** Set when the sender named its command, so that a retry is recognised (rule 3 of the architecture). */
   readonly commandId?: string;
+  /** What an order asked for, `<name>/<digest of the rest>`: the same id is the same order only with the same of this. */
+  readonly asked?: string;
   /** The kind of peer and its address or id, for auditors. */
   readonly by?: string;
 }
@@ -68,6 +70,12 @@ export interface RecordedEvent extends ProposedEvent {
  * beginning, and that still is so. Nobody can append it. Its revision is 0, the first one that is missing.
  */
 export const CUT_OFF = '$cut-off';
+
+/**
+ * Type of the event that the runtime stores of an order which was accepted and changed nothing, so that it is not forgotten. It
+ * has no data and may come in any stream, whichever state its actor is in.
+ */
+export const ORDER_ACCEPTED = 'OrderAccepted';
 
 /** Enough of an event to find it in the store, and to see that it is this one. */
 export interface EventPlace {

@@ -9,16 +9,23 @@ import { hash } from 'node:crypto';
 import type { JsonObject, StreamName } from './event-store.js';
 
 /** Set before everything that is hashed, one per kind of id. Changing one changes every id it ever made. */
-const EVENT_NAMESPACE = 'owl/event-id/1';
+const EVENT_NAMESPACE = 'owl/event-id/2';
 const CONTENT_COMMAND_NAMESPACE = 'owl/content-command-id/1';
 
 /**
- * The id of a command's event: a UUID made in the way of version 5.
+ * The id of a command's event: a UUID made in the way of version 5. A command that was forgotten and is carried out again, at
+ * another place, makes other ids: no stream holds one twice.
+ * @param revision that the event is to have
  * @param index 0-based, among the events that the command appends to the stream
  */
-export function eventIdOf(commandId: string, stream: StreamName, index: number): string {
+export function eventIdOf(commandId: string, stream: StreamName, revision: number, index: number): string {
   // The stream's length keeps apart what would read the same when joined; the command id ends the text.
-  return uuidOf(`${EVENT_NAMESPACE}/${index}/${stream.length}/${stream}/${commandId}`);
+  return uuidOf(`${EVENT_NAMESPACE}/${revision}/${index}/${stream.length}/${stream}/${commandId}`);
+}
+
+/** What an order asked for, in short: its name, and a digest that differs where anything else of it does. */
+export function askedOf(name: string, content: JsonObject): string {
+  return `${name}/${hash('sha1', JSON.stringify(content), 'hex').slice(0, 20)}`;
 }
 
 /**

@@ -21,6 +21,7 @@ import {
   categoryOf,
   type EventStore,
   type JsonObject,
+  ORDER_ACCEPTED,
   type ProposedEvent,
   type ReadStreamOptions,
   type RecordedEvent,
@@ -35,6 +36,9 @@ interface CompiledSchema {
   readonly check: CheckData;
   readonly upcasts: Readonly<Record<number, Upcast>>;
 }
+
+/** No fields: what there is to say stands in the metadata. */
+const NOTHING: CompiledSchema = { version: 1, check: compileCheck({}), upcasts: {} };
 
 /** The schemas of all event types, by category and type. Made once, from the actor types. */
 export class SchemaRegistry {
@@ -213,7 +217,9 @@ function bringUp(
 }
 
 function compileSchemas(category: string, schemas: EventSchemas): ReadonlyMap<string, CompiledSchema> {
-  const compiled = new Map<string, CompiledSchema>();
+  if (schemas[ORDER_ACCEPTED] !== undefined)
+    throw new OwlError('invalid', `event ${category}/${ORDER_ACCEPTED} is the runtime's own; rename yours`);
+  const compiled = new Map<string, CompiledSchema>([[ORDER_ACCEPTED, NOTHING]]);
   for (const [type, { version, fields, upcasts = {} }] of Object.entries(schemas)) {
     for (let older = 1; older < version; older++) {
       if (upcasts[older] === undefined) {

@@ -17,6 +17,7 @@ import { limitConcurrency } from '../../base/limit-concurrency.js';
 import type { Database } from '../../base/sql.js';
 import {
   type EventStore,
+  ORDER_ACCEPTED,
   type Position,
   type RecordedEvent,
   START,
@@ -244,6 +245,8 @@ export class ReactorRunner {
   }
 
   private async reactTo(event: RecordedEvent): Promise<void> {
+    // Nothing has happened.
+    if (event.type === ORDER_ACCEPTED) return;
     const { reactor, executor, clock, logger } = this.options;
     await react(event, { reactor, executor, clock, logger, signal: this.follower.signal });
   }

@@ -26,7 +26,8 @@ export interface ProjectionWriter {
   /**
    * Changes rows for these events, in their order, inside the projector's transaction. Everything in a row comes from the
    * events: no clock, no counter of its own, so that a rebuild gives the same table. Throwing rolls all of them back; they
-   * are then given one by one, and the one that throws again is parked.
+   * are then given one by one, and the one that throws again is parked. `ORDER_ACCEPTED` is given too, where orders have ids:
+   * it changes nothing but the revision.
    */
   apply(events: readonly RecordedEvent[]): void;
   /**

@@ -9,7 +9,12 @@
 import { hash } from 'node:crypto';
 import { type Database, numberIn, type SqlRow, textIn } from '../../base/sql.js';
 import type { ActorTimers, ActorType } from '../actors/actor-type.js';
-import { categoryOf, type RecordedEvent, type StreamName } from '../event-store/event-store.js';
+import {
+  categoryOf,
+  ORDER_ACCEPTED,
+  type RecordedEvent,
+  type StreamName,
+} from '../event-store/event-store.js';
 import type { Projection } from '../read-models/projection.js';
 
 const TABLE = 'timers';
@@ -75,6 +80,7 @@ class TimerWriter {
   }
 
   private applyOne(event: RecordedEvent): void {
+    if (event.type === ORDER_ACCEPTED) return;
     const { stream, id, metadata } = event;
     const changes = this.timersOf.get(categoryOf(stream))?.on(event) ?? [];
     if (changes.length === 0) return;

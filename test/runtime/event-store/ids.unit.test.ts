@@ -1,26 +1,27 @@
 import t from 'tap';
-import { contentCommandId, eventIdOf, isUuid } from '../../../src/runtime/event-store/ids.js';
+import { askedOf, contentCommandId, eventIdOf, isUuid } from '../../../src/runtime/event-store/ids.js';
 
-t.test('an event id follows from command, stream and index, and from nothing else', async (t) => {
-  const id = eventIdOf('command-1', 'plot_task-1', 0);
-  t.equal(id, eventIdOf('command-1', 'plot_task-1', 0));
+t.test('an event id follows from command, stream, revision and index, and from nothing else', async (t) => {
+  const id = eventIdOf('command-1', 'plot_task-1', 5, 0);
+  t.equal(id, eventIdOf('command-1', 'plot_task-1', 5, 0));
   const others = [
-    eventIdOf('command-2', 'plot_task-1', 0),
-    eventIdOf('command-1', 'plot_task-2', 0),
-    eventIdOf('command-1', 'plot_task-1', 1),
-    eventIdOf('1', 'plot_task-1/command-', 0),
-    eventIdOf('plot_task-1/command-1', '', 0),
+    eventIdOf('command-2', 'plot_task-1', 5, 0),
+    eventIdOf('command-1', 'plot_task-2', 5, 0),
+    eventIdOf('command-1', 'plot_task-1', 5, 1),
+    eventIdOf('command-1', 'plot_task-1', 6, 0),
+    eventIdOf('1', 'plot_task-1/command-', 5, 0),
+    eventIdOf('plot_task-1/command-1', '', 5, 0),
   ];
-  t.equal(new Set([id, ...others]).size, 6);
+  t.equal(new Set([id, ...others]).size, 7);
 });
 
-t.test('event ids are what they were in every release', async (t) => {
-  t.equal(eventIdOf('command-1', 'plot_task-1', 0), 'ceff7b2a-5689-54b5-8e0e-9a26b43a04ae');
+t.test('event ids are what they were since their recipe was last changed', async (t) => {
+  t.equal(eventIdOf('command-1', 'plot_task-1', 5, 0), '0a7ed747-18a5-5170-bf39-f4c6bb72c8d9');
 });
 
 t.test('event ids are UUIDs of version 5', async (t) => {
   for (let n = 0; n < 200; n++) {
-    const id = eventIdOf(`command ${n}`, 'plot_task-ключ', n);
+    const id = eventIdOf(`command ${n}`, 'plot_task-ключ', n, n);
     t.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     t.ok(isUuid(id));
   }
@@ -52,4 +53,12 @@ t.test('what is no UUID in lower case is not one', async (t) => {
   ]) {
     t.equal(isUuid(text), false, JSON.stringify(text));
   }
+});
+
+t.test('what an order asked for is its name and a digest of the rest', async (t) => {
+  const asked = askedOf('stop', { reason: 'sold' });
+  t.match(asked, /^stop\/[0-9a-f]{20}$/);
+  t.equal(asked, askedOf('stop', { reason: 'sold' }));
+  t.not(asked, askedOf('stop', { reason: 'bought' }));
+  t.not(asked, askedOf('retry', { reason: 'sold' }));
 });

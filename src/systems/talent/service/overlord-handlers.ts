@@ -2,7 +2,7 @@
  * What overlords and operators may order: create, stop, retry.
  *
  * Guarantees: a command is answered once its events are durable; a refused one is `is_success = false` with the reason, as
- * old peers expect; a query shows at least everything this node has acknowledged before; of a task whose history can't be read
+ * old peers expect; the id of an order is known for a day, and refused for another one; a query shows at least everything this node has acknowledged before; of a task whose history can't be read
  * on, the history gives what comes before and then says what it is, the row says so, and commands are refused with it.
  */
 
@@ -11,6 +11,7 @@ import type { PlotTaskEvent } from '../../../../machines/talent/plot-task-events
 import * as rules from '../../../base/field-rules.js';
 import { type Peer, unary } from '../../../node/serving/grpc-server.js';
 import { refusalOf } from '../../../node/serving/refusals.js';
+import type { JsonObject } from '../../../runtime/event-store/event-store.js';
 import type {
   PlotTaskCreateRequest,
   PlotTaskRetryRequest,
@@ -21,25 +22,28 @@ import { readOrder } from './order-message.js';
 import { plotTask, receive, retry, stop } from './plot-task-commands.js';
 import { nowSeconds, type TalentContext } from './talent-context.js';
 
+const NAMES = { on_create: 'create', on_stop: 'stop', on_retry: 'retry' } as const;
 const DONE = { on_create: 'received', on_stop: 'stop accepted', on_retry: 'received again' } as const;
 
 export function overlordHandlers(talent: TalentContext) {
   const { logger, system, clock } = talent;
 
-  /** Carries out one command of an overlord and answers it in-band. */
+  /** Carries out one order and answers it in-band. */
   async function answer(
-    type: 'on_create' | 'on_stop' | 'on_retry',
+    type: keyof typeof DONE,
     request: { task_id?: string; command_id?: string },
     peer: Peer,
-    decision: (taskId: string) => (task: PlotTaskSnapshot) => readonly PlotTaskEvent[],
+    read: (taskId: string) => Order,
   ): Promise<PlotTaskStatusResponse> {
     try {
       const taskId = rules.given('task_id', request.task_id, rules.isId);
       const id = rules.optional('command_id', request.command_id, rules.isId);
+      const { content, decide } = read(taskId);
       const { revision } = await system.execute(plotTask, taskId, {
         ...(id === undefined ? {} : { id }),
+        asks: { name: NAMES[type], content },
         by: `overlord ${peer.address}`,
-        decide: decision(taskId),
+        decide,
       });
       return { type, is_success: true, msg: DONE[type], revision };
     } catch (error) {
@@ -50,19 +54,23 @@ export function overlordHandlers(talent: TalentContext) {
   const create = (request: PlotTaskCreateRequest, peer: Peer) =>
     answer('on_create', request, peer, () => {
       const order = readOrder(request, talent.workerId, nowSeconds(clock));
-      return (task) => receive(task, order);
+      const { received_time: _, ...content } = order;
+      return { content, decide: (task) => receive(task, order) };
     });
 
   const stopTask = (request: PlotTaskStopRequest, peer: Peer) =>
     answer('on_stop', request, peer, (taskId) => {
-      const reason = rules.optional('reason', request.reason, rules.isRemarks);
-      return (task) => stop(task, taskId, reason);
+      const reason = readReason(request);
+      return { content: { reason: reason ?? '' }, decide: (task) => stop(task, taskId, reason) };
     });
 
   const retryTask = (request: PlotTaskRetryRequest, peer: Peer) =>
     answer('on_retry', request, peer, (taskId) => {
-      const reason = rules.optional('reason', request.reason, rules.isRemarks);
-      return (task) => retry(task, taskId, reason, nowSeconds(clock));
+      const reason = readReason(request);
+      return {
+        content: { reason: reason ?? '' },
+        decide: (task) => retry(task, taskId, reason, nowSeconds(clock)),
+      };
     });
 
   return {
@@ -70,4 +78,14 @@ export function overlordHandlers(talent: TalentContext) {
     plot_task_stop: unary(logger, stopTask),
     plot_task_retry: unary(logger, retryTask),
   };
+}
+
+/** What an overlord asks for: what makes it this order and no other, and what follows from it. */
+interface Order {
+  readonly content: JsonObject;
+  decide(task: PlotTaskSnapshot): readonly PlotTaskEvent[];
+}
+
+function readReason({ reason }: { reason?: string }): string | undefined {
+  return rules.optional('reason', reason, rules.isRemarks);
 }

@@ -80,6 +80,8 @@ export function report(task: PlotTaskSnapshot, taskId: string, report: Report): 
       'refused',
       `task ${taskId} is ${task.value}; a stop is asked for with plot_task_stop, not reported`,
     );
+  // It was sent before the plotter was started.
+  if (isBegun(task.value) && isWaiting(report.status)) return [];
   const steps = stepsTo(task.value, report.status);
   if (steps.length > 0) return arriveAt(steps, report);
   return changed ? [{ type: 'PlotTaskReported', data: changes }] : [];
@@ -184,7 +186,7 @@ function isBegun(state: PlotTaskState): boolean {
   return isLiving(state) && !isWaiting(state);
 }
 
-function isWaiting(state: PlotTaskState): boolean {
+function isWaiting(state: PlotTaskState | undefined): boolean {
   return state === 'received' || state === 'pending';
 }
 

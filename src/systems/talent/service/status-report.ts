@@ -2,8 +2,8 @@
  * A status message as a report: what a supervisor or a log receiver says of a task, checked field by field.
  *
  * Guarantees: what was asked for is never overwritten by a report (an old log collector sends the finished file's name as
- * `dest_path`: it becomes directory and file name); a value that can't be true is refused with its field; how far a log was told of
- * never goes back within an attempt.
+ * `dest_path`: it becomes directory and file name); a value that can't be true is refused with its field; within an attempt
+ * nothing goes back: an older report only adds what no later one has told.
  */
 
 import { posix } from 'node:path';
@@ -42,15 +42,29 @@ export function readHeader(message: PlotTaskStatus, now: number): ReportHeader {
  * @throws InvalidFieldError naming field and rule
  */
 export function readChanges(message: PlotTaskStatus, { reported, order }: PlotTaskContext): Reported {
-  const { log_offset: offset, ...changes } = readReported(message, reported);
-  const isFurther = offset !== undefined && offset > (reported.log_offset ?? 0);
+  const { log_offset: offset, ...told } = readReported(message, reported);
   const { directory, name } = readDestination(message.plot_details, order?.dest_path);
-  return {
+  const changes: Reported = {
     ...(directory === undefined || directory === reported.dest_dir ? {} : { dest_dir: directory }),
     ...(name === undefined || name === reported.dest_file_name ? {} : { dest_file_name: name }),
-    ...changes,
-    ...(isFurther ? { log_offset: offset } : {}),
+    ...told,
   };
+  if (isOlder(message, changes, reported)) return untold(changes, reported);
+  return offset === undefined ? changes : { ...changes, log_offset: offset };
+}
+
+/**
+ * It tells of an earlier place in the log than what is known. Log collectors of old tell no offset, but how far the plot is,
+ * which never goes back within an attempt.
+ */
+function isOlder({ log_offset: offset = 0 }: PlotTaskStatus, changes: Reported, known: Reported): boolean {
+  if (offset > 0) return offset < (known.log_offset ?? 0);
+  return (changes.progress ?? 100) < (known.progress ?? 0);
+}
+
+/** What nobody has told yet: it may have been overtaken by a later report. The rest is known better by now. */
+function untold(changes: Reported, known: Reported): Reported {
+  return Object.fromEntries(Object.entries(changes).filter(([column]) => !Object.hasOwn(known, column)));
 }
 
 /** Where the file came to, out of a `dest_path` that is not the one asked for. What has a field of its own is read from there. */
