@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../../src/base/sqlite.js';
 import { runTalent } from '../support/running-talent.js';
+import { owl, type Ran } from '../support/terminal-double.js';
 import { until } from '../support/until.js';
-import { owl, type Ran } from './terminal-double.js';
 
 const CREATE = ['plot', 'create', '--cache1', '/ssd/tmp', '--dest-path', '/farm/1', '--task-id'];
 

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { Client, credentials } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { loadProto, serviceOf } from '../../src/wire/proto.js';
-import { until } from '../support/until.js';
 import {
   type Ended,
   type OwlProcess,
@@ -13,7 +12,8 @@ import {
   startOwl,
   startTalentProcess,
   untilServing,
-} from './owl-process.js';
+} from '../support/owl-process.js';
+import { until } from '../support/until.js';
 
 const TASK_ID = /^task_[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n$/;
 const PATHS = ['--cache1', '/ssd/tmp', '--dest-path', '/farm/1'];

@@ -10,7 +10,7 @@ import { textWidth } from '../../src/cli/text-width.js';
 import { Settings } from '../../src/node/config/config.js';
 import { runOwl } from '../../src/run.js';
 import { SYSTEMS } from '../../src/systems.js';
-import { owl, terminalDouble } from './terminal-double.js';
+import { owl, terminalDouble } from '../support/terminal-double.js';
 
 const COMMANDS = [
   ['talent'],

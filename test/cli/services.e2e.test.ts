@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { startOwl } from '../support/owl-process.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
-import { startOwl } from './owl-process.js';
 
 const OWL = fileURLToPath(new URL('../../src/owl.js', import.meta.url));
 

@@ -8,8 +8,8 @@ import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlit
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import { openStore, startNode } from '../support/eventstoredb-stores.js';
 import { contentOf, fill } from '../support/histories.js';
+import { startOwl } from '../support/owl-process.js';
 import { until } from '../support/until.js';
-import { startOwl } from './owl-process.js';
 
 const SIZE = { streams: 80, eventsPerStream: 15 };
 const TOTAL = 1_200;

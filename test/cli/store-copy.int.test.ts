@@ -11,7 +11,7 @@ import { proposeMany } from '../support/events.js';
 import { openStore, startNode } from '../support/eventstoredb-stores.js';
 import { contentOf, fill } from '../support/histories.js';
 import { runTalent } from '../support/running-talent.js';
-import { owl } from './terminal-double.js';
+import { owl } from '../support/terminal-double.js';
 
 const SIZE = { streams: 4, eventsPerStream: 5 };
 

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { PACKAGE_ROOT } from '../../src/base/package-root.js';
-import { startTalentProcess } from '../cli/owl-process.js';
+import { startTalentProcess } from '../support/owl-process.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 

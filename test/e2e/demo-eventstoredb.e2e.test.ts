@@ -3,10 +3,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { type Ended, type OwlProcess, startOwl } from '../cli/owl-process.js';
 import { NODE_CERTIFICATE, NODE_KEY, TEST_AUTHORITY } from '../support/eventstoredb-node/certificates.js';
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import { startNode } from '../support/eventstoredb-stores.js';
+import { type Ended, type OwlProcess, startOwl } from '../support/owl-process.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 

@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { startOwl } from '../cli/owl-process.js';
+import { startOwl } from '../support/owl-process.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 

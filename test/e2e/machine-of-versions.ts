@@ -11,22 +11,24 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { PACKAGE_ROOT } from '../../src/base/package-root.js';
 import { systemErrorCode } from '../../src/base/system-error.js';
 import type { PlotConfig, PlotTaskStatus } from '../../src/systems/talent/wire/messages.js';
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { NodeClient } from '../../src/wire/node-client.js';
-import { type OwlProcess, startOwl } from '../cli/owl-process.js';
 import { nothingIsLeft } from '../support/leftovers.js';
+import { type OwlProcess, startOwl } from '../support/owl-process.js';
 import { untilTask } from '../support/plotted.js';
+import { toLines } from '../support/plotter-logs.js';
 import { type FoundProcess, processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
-import { newsOf, PROJECT_ROOT, toLines } from '../systems/talent/log-receiver/parsers/logs.js';
+import { newsOf } from '../systems/talent/support/plotter-facts.js';
 import { configWith, endPlots, plotConfigIn, servingAddress } from './node.js';
 import { type Place, pausingArgs, storyOf } from './paused-plots.js';
 
 /** The executables. */
 export const VERSIONS = {
-  old: join(PROJECT_ROOT, 'test/fixtures/upgrade/package/src/cli/owl.js'),
+  old: join(PACKAGE_ROOT, 'test/fixtures/upgrade/package/src/cli/owl.js'),
   new: fileURLToPath(new URL('../../src/owl.js', import.meta.url)),
 } as const;
 export type Version = keyof typeof VERSIONS;

@@ -12,12 +12,12 @@ import { EMBEDDED } from '../../src/node/config/node-section.js';
 import { askSupervisor } from '../../src/systems/talent/supervisor/control.js';
 import type { PlotConfig } from '../../src/systems/talent/wire/messages.js';
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
-import { type OwlProcess, startOwl } from '../cli/owl-process.js';
 import { nothingIsLeft } from '../support/leftovers.js';
+import { type OwlProcess, startOwl } from '../support/owl-process.js';
+import { pathOf } from '../support/plotter-logs.js';
 import { processesOf } from '../support/processes.js';
 import { testDirectory } from '../support/test-directory.js';
 import { until } from '../support/until.js';
-import { pathOf } from '../systems/talent/log-receiver/parsers/logs.js';
 
 const Serving = z.object({ address: z.string() });
 const Holder = z.object({ pid: z.number() });

@@ -16,7 +16,7 @@ import { ManualClock } from '../support/manual-clock.js';
 const clock = new ManualClock(Date.UTC(2024, 4, 5));
 
 async function startHolder(t: Test, path: string): Promise<{ child: ChildProcess; workerId: string }> {
-  const program = fileURLToPath(new URL('../support/hold-data-directory.js', import.meta.url));
+  const program = fileURLToPath(new URL('./hold-data-directory.js', import.meta.url));
   const child = spawn(process.execPath, [program, path], { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
   for await (const workerId of createInterface(child.stdout)) return { child, workerId };
@@ -67,7 +67,7 @@ t.test('this process does not get it twice either, and asking does not take it a
   const mine = openDataDirectory(path, clock);
   const message = new RegExp(`process ${process.pid}, since 2024-05-05T00:00:00`);
   t.throws(() => openDataDirectory(path, clock), { ...ofKind('refused'), message });
-  const program = fileURLToPath(new URL('../support/hold-data-directory.js', import.meta.url));
+  const program = fileURLToPath(new URL('./hold-data-directory.js', import.meta.url));
   const other = spawn(process.execPath, [program, path], { stdio: ['pipe', 'pipe', 'pipe'] });
   t.teardown(() => other.kill('SIGKILL'));
   const errors: string[] = [];

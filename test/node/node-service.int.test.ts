@@ -11,11 +11,11 @@ import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlit
 import { openRuntime } from '../../src/runtime/runtime.js';
 import { NodeClient } from '../../src/wire/node-client.js';
 import { loadProto, serviceOf } from '../../src/wire/proto.js';
-import { owl } from '../cli/terminal-double.js';
 import { delegating } from '../support/delegating-store.js';
 import { propose } from '../support/events.js';
 import { type HeldStore, holdingBack } from '../support/held-store.js';
 import { permits, semaphore } from '../support/semaphore.js';
+import { owl } from '../support/terminal-double.js';
 import { until } from '../support/until.js';
 
 /** What a subscription gives at once. */

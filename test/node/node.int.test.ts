@@ -13,11 +13,11 @@ import { runOwl } from '../../src/run.js';
 import { talent } from '../../src/systems/talent/system.js';
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { SYSTEMS } from '../../src/systems.js';
-import { terminalDouble } from '../cli/terminal-double.js';
 import { ofKind } from '../support/events.js';
 import { healthOf } from '../support/health.js';
 import { logLines } from '../support/log-lines.js';
 import { orderFor } from '../support/talent-node.js';
+import { terminalDouble } from '../support/terminal-double.js';
 import { semaphoreSystem } from '../systems/semaphore/system.js';
 import { SemaphoreClient } from '../systems/semaphore/wire/semaphore-client.js';
 

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 import { LineReader } from '../../../src/processes/logs/line-reader.js';
-import { toLines } from '../../systems/talent/log-receiver/parsers/logs.js';
+import { toLines } from '../../support/plotter-logs.js';
 
 function readText(text: string): Array<readonly [string, number]> {
   return toLines(Buffer.from(text)).map((line) => [line.text, line.offset] as const);

@@ -24,21 +24,11 @@ import { readReported } from '../../../src/systems/talent/service/reported-field
 import type { PlotTaskStatus } from '../../../src/systems/talent/wire/messages.js';
 import { propose } from '../../support/events.js';
 import { jsonOf } from '../../support/plot-task-lives.js';
+import { randomFrom } from '../../support/random.js';
 
 const LIVES = 150;
 const COMMANDS = 40;
 const NOW = 1_700_000_000;
-
-/** Numbers from 0 to below 1 (the generator known as mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function live(seed: number) {
   const random = randomFrom(seed);

@@ -16,12 +16,12 @@ import { type EventStore, idOf } from '../../../src/runtime/event-store/event-st
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { commandTo, type Reactor } from '../../../src/runtime/reactors/reactor.js';
 import { ReactorRunner } from '../../../src/runtime/reactors/reactor-runner.js';
-import { count, counter } from '../../support/counter.js';
 import { delegating } from '../../support/delegating-store.js';
 import { collect } from '../../support/events.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { projecting } from '../../support/projecting.js';
-import { add, talliesProjection } from '../../support/tallies.js';
+import { count, counter } from '../support/counter.js';
+import { add, talliesProjection } from '../support/tallies.js';
 
 const events = { Paid: { version: 1, fields: { amount: 'integer' } } } as const satisfies EventSchemas;
 

@@ -5,11 +5,11 @@ import { openDatabase } from '../../../src/base/sqlite.js';
 import { ActorSnapshots } from '../../../src/runtime/actors/actor-snapshots.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import { type EventStore, START } from '../../../src/runtime/event-store/event-store.js';
-import { count, counter } from '../../support/counter.js';
 import { delegating } from '../../support/delegating-store.js';
 import { logLines } from '../../support/log-lines.js';
 import { ManualClock } from '../../support/manual-clock.js';
-import { sqliteStore } from '../../support/restorable-stores.js';
+import { count, counter } from '../support/counter.js';
+import { sqliteStore } from '../support/restorable-stores.js';
 
 /** A store that is open until `stop`, or until the test ends. */
 function opening(t: Test) {

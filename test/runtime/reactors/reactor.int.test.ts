@@ -4,11 +4,11 @@ import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import { idOf } from '../../../src/runtime/event-store/event-store.js';
 import { type CommandExecutor, commandTo, type Reactor } from '../../../src/runtime/reactors/reactor.js';
 import { ReactorRunner, type ReactorRunnerOptions } from '../../../src/runtime/reactors/reactor-runner.js';
-import { count, counter } from '../../support/counter.js';
 import { collect } from '../../support/events.js';
 import { type Projecting, projecting } from '../../support/projecting.js';
-import { add } from '../../support/tallies.js';
 import { until } from '../../support/until.js';
+import { count, counter } from '../support/counter.js';
+import { add } from '../support/tallies.js';
 
 /** Counts each amount that is added to a tally, on the counter of the same id. */
 const countsAmounts: Reactor = {

@@ -8,8 +8,8 @@ import { START } from '../../../src/runtime/event-store/event-store.js';
 import { Checkpoints } from '../../../src/runtime/readers/checkpoints.js';
 import { delegating } from '../../support/delegating-store.js';
 import { projecting } from '../../support/projecting.js';
-import { add, appendTo, rowsOf, talliesProjection } from '../../support/tallies.js';
 import { until } from '../../support/until.js';
+import { add, appendTo, rowsOf, talliesProjection } from '../support/tallies.js';
 
 t.test('applies every event of its categories once, also what was there before it started', async (t) => {
   const { store, db, projector } = projecting(t);

@@ -3,8 +3,8 @@
 import t from 'tap';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import { projecting } from '../../support/projecting.js';
-import { add, rowsOf, talliesProjection } from '../../support/tallies.js';
 import { until } from '../../support/until.js';
+import { add, rowsOf, talliesProjection } from '../support/tallies.js';
 
 t.test('a projector tries again until the lock is free, and says meanwhile what it waits for', async (t) => {
   const { store, file, clock, projector, onEnd } = projecting(t);

@@ -8,11 +8,11 @@ import type { RecordedEvent } from '../../../src/runtime/event-store/event-store
 import { Checkpoints } from '../../../src/runtime/readers/checkpoints.js';
 import { holdingBack } from '../../support/held-store.js';
 import { projecting } from '../../support/projecting.js';
-import { add, appendTo, rowsOf, talliesProjection } from '../../support/tallies.js';
 import { until } from '../../support/until.js';
+import { add, appendTo, rowsOf, talliesProjection } from '../support/tallies.js';
 
 const SHADOW = 'tallies__rebuild';
-const VICTIM = fileURLToPath(new URL('../../support/rebuild-victim.js', import.meta.url));
+const VICTIM = fileURLToPath(new URL('./rebuild-victim.js', import.meta.url));
 
 function tablesIn(db: Database): unknown[] {
   return db

@@ -14,9 +14,9 @@ import { Checkpoints, LOST, LostHistoryError } from '../../../src/runtime/reader
 import { KnownHistory } from '../../../src/runtime/readers/known-history.js';
 import { delegating } from '../../support/delegating-store.js';
 import { type LogLines, logLines } from '../../support/log-lines.js';
-import { type RestorableStore, sqliteStore } from '../../support/restorable-stores.js';
-import { add, rowsOf, talliesProjection } from '../../support/tallies.js';
 import { until } from '../../support/until.js';
+import { type RestorableStore, sqliteStore } from '../support/restorable-stores.js';
+import { add, rowsOf, talliesProjection } from '../support/tallies.js';
 
 interface Reading {
   readonly db: Database;

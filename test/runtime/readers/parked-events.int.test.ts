@@ -4,7 +4,7 @@ import type { RecordedEvent } from '../../../src/runtime/event-store/event-store
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { delegating } from '../../support/delegating-store.js';
 import { projecting } from '../../support/projecting.js';
-import { add, appendTo, rowsOf, talliesProjection } from '../../support/tallies.js';
+import { add, appendTo, rowsOf, talliesProjection } from '../support/tallies.js';
 
 const isPoison = ({ data }: RecordedEvent) => data['amount'] === 13;
 

@@ -10,8 +10,8 @@ import { TransactionLog } from '../../support/eventstoredb-node/transaction-log.
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { holdingBack } from '../../support/held-store.js';
 import { projecting } from '../../support/projecting.js';
-import { add, appendTo, rowsOf, talliesProjection } from '../../support/tallies.js';
 import { until } from '../../support/until.js';
+import { add, appendTo, rowsOf, talliesProjection } from '../support/tallies.js';
 
 const CATCHING_UP = 'catching up with what is stored';
 const CAUGHT_UP = 'caught up with what is stored';

@@ -14,7 +14,6 @@ import { openRuntime, type Runtime } from '../../../src/runtime/runtime.js';
 import { TransactionLog } from '../../support/eventstoredb-node/transaction-log.js';
 import { openStore, startNode as startServer } from '../../support/eventstoredb-stores.js';
 import { type LogLines, logLines } from '../../support/log-lines.js';
-import { firstOf, protocolNode, sqliteStore } from '../../support/restorable-stores.js';
 import {
   acquire,
   create,
@@ -25,6 +24,7 @@ import {
   semaphore,
 } from '../../support/semaphore.js';
 import { until } from '../../support/until.js';
+import { firstOf, protocolNode, sqliteStore } from '../support/restorable-stores.js';
 
 const LATER = Date.UTC(2100, 0, 1);
 const LOST = /no longer holds what this node has read/;

@@ -5,8 +5,8 @@ import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import type { CommandExecutor } from '../../../src/runtime/reactors/reactor.js';
 import { delegating } from '../../support/delegating-store.js';
 import { acquire, release, renew } from '../../support/semaphore.js';
-import { timing } from '../../support/timing.js';
 import { until } from '../../support/until.js';
+import { timing } from './timing.js';
 
 t.test('moved or cancelled while it fires, the state decides', async (t) => {
   const { clock, submit, system, timers, history } = await timing(t);

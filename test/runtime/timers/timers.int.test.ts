@@ -2,11 +2,11 @@ import t from 'tap';
 import { OwlError } from '../../../src/base/errors.js';
 import type { RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
 import type { CommandExecutor } from '../../../src/runtime/reactors/reactor.js';
-import { counter } from '../../support/counter.js';
 import { collect } from '../../support/events.js';
 import { acquire, release, renew, semaphore } from '../../support/semaphore.js';
-import { STREAM, timing } from '../../support/timing.js';
 import { until } from '../../support/until.js';
+import { counter } from '../support/counter.js';
+import { STREAM, timing } from './timing.js';
 
 const DAY = 24 * 60 * 60 * 1000;
 

@@ -4,9 +4,9 @@ import t from 'tap';
 import { START } from '../../../../src/runtime/event-store/event-store.js';
 import { collect, freshCategory, freshStream, proposeMany, valuesOf } from '../../../support/events.js';
 import { openStore, recordLog, SHORT_DEADLINE_MS, startNode } from '../../../support/eventstoredb-stores.js';
-import { followAll } from '../../../support/following.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 import { until } from '../../../support/until.js';
+import { followAll } from './following.js';
 
 t.test('there is one look at a time, and one that takes too long ends no subscription', async (t) => {
   const node = await startNode(t);

@@ -15,9 +15,9 @@ import {
 import type { EventStoreDbNode } from '../../../support/eventstoredb-node/node.js';
 import { TransactionLog } from '../../../support/eventstoredb-node/transaction-log.js';
 import { openStore, recordLog, SHORT_DEADLINE_MS, startNode } from '../../../support/eventstoredb-stores.js';
-import { followAll } from '../../../support/following.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 import { until } from '../../../support/until.js';
+import { followAll } from './following.js';
 
 function foreignEvent() {
   const [data, metadata] = [Buffer.from('{}'), Buffer.from('{}')];

@@ -140,7 +140,7 @@ await t.test('an I/O error of one connection ends all of them', async (t) => {
 
 /** Starts the program and kills it between its commit and its flush. */
 async function killedBeforeItsFlush(t: Test, path: string, stream: string): Promise<void> {
-  const program = fileURLToPath(new URL('../../../support/commit-without-flush.js', import.meta.url));
+  const program = fileURLToPath(new URL('./commit-without-flush.js', import.meta.url));
   const child: ChildProcess = spawn(process.execPath, [program, path, stream], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });

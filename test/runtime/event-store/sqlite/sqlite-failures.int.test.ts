@@ -13,9 +13,9 @@ import {
   SqliteEventStore,
 } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { Availability } from '../../../../src/runtime/event-store/sqlite/write-refusals.js';
-import { EVENTS_PER_APPEND, eventsOfAppend, WRITERS } from '../../../support/append-until-killed.js';
 import { collect, freshStream, propose, proposeMany, valuesOf } from '../../../support/events.js';
 import { ManualClock } from '../../../support/manual-clock.js';
+import { EVENTS_PER_APPEND, eventsOfAppend, WRITERS } from './append-until-killed.js';
 
 const REFUSED = { name: 'StoreUnavailableError', kind: 'unavailable', outcome: 'refused' };
 
@@ -127,7 +127,7 @@ await t.test(
 
 /** Runs the program until it has told of so many appends, kills it, and answers what it told. */
 async function runUntilKilled(t: Test, database: string, appends: number): Promise<Map<string, number>> {
-  const program = fileURLToPath(new URL('../../../support/append-until-killed.js', import.meta.url));
+  const program = fileURLToPath(new URL('./append-until-killed.js', import.meta.url));
   const child = spawn(process.execPath, [program, database], { stdio: ['ignore', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
   const exited = once(child, 'exit');

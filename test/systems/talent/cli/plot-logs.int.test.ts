@@ -4,10 +4,10 @@ import { writeFileSync } from 'node:fs';
 import t from 'tap';
 import { plotRecordPath } from '../../../../src/processes/records/process-record.js';
 import { runOwl } from '../../../../src/run.js';
-import { owl, terminalDouble } from '../../../cli/terminal-double.js';
 import { PlayedPlot } from '../../../support/plotted.js';
+import { owl, terminalDouble } from '../../../support/terminal-double.js';
 import { until } from '../../../support/until.js';
-import { Farm, pausingPlayer } from '../supervisor/farm.js';
+import { Farm, pausingPlayer } from '../support/farm.js';
 
 t.test('the log of the one task that begins so, of its last attempt unless another is named', async (t) => {
   const data = t.testdir();

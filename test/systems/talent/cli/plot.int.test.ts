@@ -2,9 +2,9 @@
 
 import t, { type Test } from 'tap';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
-import { owl, type Ran } from '../../../cli/terminal-double.js';
 import { logLines } from '../../../support/log-lines.js';
 import { loadTalentConfig, startTalent } from '../../../support/start-talent.js';
+import { owl, type Ran } from '../../../support/terminal-double.js';
 
 const PATHS = ['--cache1', '/ssd/tmp', '--dest-path', '/farm/1'];
 

@@ -4,10 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { runOwl } from '../../../../src/run.js';
-import { startOwl } from '../../../cli/owl-process.js';
-import { owl, terminalDouble } from '../../../cli/terminal-double.js';
+import { startOwl } from '../../../support/owl-process.js';
+import { owl, terminalDouble } from '../../../support/terminal-double.js';
 import { until } from '../../../support/until.js';
-import { CHIAPOS_LOG, Farm } from '../supervisor/farm.js';
+import { CHIAPOS_LOG, Farm } from '../support/farm.js';
 
 /** A player that stays until it is stopped. */
 function configOf(farm: Farm): string {

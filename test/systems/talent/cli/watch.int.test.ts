@@ -2,9 +2,9 @@
 
 import t from 'tap';
 import { runOwl } from '../../../../src/run.js';
-import { owl, terminalDouble } from '../../../cli/terminal-double.js';
 import { logLines } from '../../../support/log-lines.js';
 import { loadTalentConfig, startTalent } from '../../../support/start-talent.js';
+import { owl, terminalDouble } from '../../../support/terminal-double.js';
 import { until } from '../../../support/until.js';
 
 const PATHS = ['--cache1', '/c', '--dest-path', '/d'];

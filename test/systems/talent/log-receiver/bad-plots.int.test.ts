@@ -9,8 +9,8 @@ import { createParser } from '../../../../src/systems/talent/log-receiver/parser
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { logLines } from '../../../support/log-lines.js';
 import { createTask, PlayedPlot, untilTask } from '../../../support/plotted.js';
+import { readLog } from '../../../support/plotter-logs.js';
 import { runTalent } from '../../../support/running-talent.js';
-import { readLog } from './parsers/logs.js';
 
 t.test('a damaged record and lines that a parser throws at harm themselves alone', async (t) => {
   const directory = t.testdir();

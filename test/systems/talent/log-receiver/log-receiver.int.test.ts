@@ -12,10 +12,11 @@ import {
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
 import { createTask, historyOf, PlayedPlot, rowOf, untilTask } from '../../../support/plotted.js';
+import { LOG_NAMES, LOGS, type LogName, readLog, toLines } from '../../../support/plotter-logs.js';
 import { type RunningTalent, runTalent } from '../../../support/running-talent.js';
 import { until } from '../../../support/until.js';
-import { EXPECTED_FACTS } from './parsers/expected-facts.js';
-import { LOG_NAMES, LOGS, type LogName, newsOf, readLog, toLines } from './parsers/logs.js';
+import { EXPECTED_FACTS } from '../support/expected-facts.js';
+import { newsOf } from '../support/plotter-facts.js';
 
 interface Machine {
   readonly data: string;

@@ -10,9 +10,9 @@ import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-mana
 import { type LogLines, logLines } from '../../../support/log-lines.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 import { createTask, PlayedPlot, untilTask } from '../../../support/plotted.js';
+import { readLog } from '../../../support/plotter-logs.js';
 import { runTalent } from '../../../support/running-talent.js';
 import { until } from '../../../support/until.js';
-import { readLog } from './parsers/logs.js';
 
 const DAY_MS = 86_400_000;
 const PLOT_ID = 'ab'.repeat(32);

@@ -6,8 +6,8 @@ import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { pathOf, readLog } from '../../../support/plotter-logs.js';
 import { until } from '../../../support/until.js';
-import { pathOf, readLog } from '../log-receiver/parsers/logs.js';
 
 const PLAYER = fileURLToPath(new URL('../../../../src/systems/talent/player/player.js', import.meta.url));
 const FIRST_LINE = 'player: this is the log of another plot, played for a demo or a test; no plot is made\n';

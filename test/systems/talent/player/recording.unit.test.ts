@@ -2,8 +2,9 @@
 
 import t from 'tap';
 import { readRecording } from '../../../../src/systems/talent/player/recording.js';
-import { EXPECTED_FACTS } from '../log-receiver/parsers/expected-facts.js';
-import { factsOf, LOG_NAMES, LOGS, readLog, toLines } from '../log-receiver/parsers/logs.js';
+import { LOG_NAMES, LOGS, readLog, toLines } from '../../../support/plotter-logs.js';
+import { EXPECTED_FACTS } from '../support/expected-facts.js';
+import { factsOf } from '../support/plotter-facts.js';
 
 const PLOT_ID = 'ab'.repeat(32);
 const PLACES = { tempDir: '/ssd/one', temp2Dir: '/ssd/two', finalDir: '/farm/ö' } as const;

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../../../../src/base/sqlite.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
-import { type RunningTalent, startOwl, startTalentProcess } from '../../../cli/owl-process.js';
 import { badDisk } from '../../../support/bad-disk.js';
 import { collect, ofKind } from '../../../support/events.js';
 import { healthOf, watchHealth } from '../../../support/health.js';
+import { type RunningTalent, startOwl, startTalentProcess } from '../../../support/owl-process.js';
 import { orderFor, startTalentNode } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
 

@@ -11,12 +11,12 @@ import { openDatabase } from '../../../../src/base/sqlite.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { Projector } from '../../../../src/runtime/read-models/projector.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
-import { startTalentProcess } from '../../../cli/owl-process.js';
 import { collect } from '../../../support/events.js';
 import { logLines } from '../../../support/log-lines.js';
+import { startTalentProcess } from '../../../support/owl-process.js';
 import { orderFor, startTalentNode } from '../../../support/talent-node.js';
-import { runTalentApart } from '../../../support/talent-process.js';
 import { until } from '../../../support/until.js';
+import { runTalentApart } from '../support/talent-process.js';
 
 const CALLERS = 64;
 const KILLS = 3;

@@ -12,7 +12,6 @@ import { openDataDirectory } from '../../../../src/node/data-directory.js';
 import { TalentLink } from '../../../../src/systems/talent/supervisor/talent-link.js';
 import type { PlotTaskStatus } from '../../../../src/systems/talent/wire/messages.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
-import { awakeTime } from '../../../support/awake-time.js';
 import { ofKind } from '../../../support/events.js';
 import type { EventStoreDbNode } from '../../../support/eventstoredb-node/node.js';
 import { recordLog, startNode } from '../../../support/eventstoredb-stores.js';
@@ -25,6 +24,7 @@ import {
   type TalentNodeOptions,
 } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
+import { awakeTime } from './awake-time.js';
 
 /** Shorter than usual, so that calls during an outage are over soon, and long enough for a busy machine. */
 const DEADLINE_MS = 2_000;

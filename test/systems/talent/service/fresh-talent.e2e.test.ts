@@ -5,12 +5,12 @@ import t from 'tap';
 import type { PlotTaskStatus } from '../../../../src/systems/talent/wire/messages.js';
 import { NodeClient } from '../../../../src/wire/node-client.js';
 import type { NodeStatus } from '../../../../src/wire/node-messages.js';
-import { owl } from '../../../cli/terminal-double.js';
 import { TransactionLog } from '../../../support/eventstoredb-node/transaction-log.js';
 import { startNode } from '../../../support/eventstoredb-stores.js';
 import { healthOf } from '../../../support/health.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 import { orderFor, startTalentNode } from '../../../support/talent-node.js';
+import { owl } from '../../../support/terminal-double.js';
 import { until } from '../../../support/until.js';
 
 const TASKS = 300;

@@ -1,8 +1,8 @@
 /** Leases over restarts of talent: its own silence is nobody's fault. */
 
 import t from 'tap';
-import { GIVE_UP, isoAfter, LEASE, type Leasing, startLeasing } from '../../../support/leasing.js';
 import { until } from '../../../support/until.js';
+import { GIVE_UP, isoAfter, LEASE, type Leasing, startLeasing } from '../support/leasing.js';
 
 /** Stops the talent, lets time pass, and starts it again on the same data. */
 async function restart(

@@ -2,8 +2,8 @@
 
 import t from 'tap';
 import { collect } from '../../../support/events.js';
-import { GIVE_UP, isoAfter, LEASE, startLeasing } from '../../../support/leasing.js';
 import { orderFor } from '../../../support/talent-node.js';
+import { GIVE_UP, isoAfter, LEASE, startLeasing } from '../support/leasing.js';
 
 const SINCE = `supervisor w has not been heard of since ${isoAfter(LEASE)}`;
 const FAILS = `${SINCE}; fails as lost at ${isoAfter(LEASE + GIVE_UP)} unless it returns`;

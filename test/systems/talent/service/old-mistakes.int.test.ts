@@ -3,9 +3,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { CONFIG, run, startField } from '../../../support/old-field.js';
-import { PLOT_ID } from '../../../support/old-log-collector.js';
-import type { WireMessage } from '../../../support/wire-bytes.js';
+import { CONFIG, run, startField } from '../support/old-field.js';
+import { PLOT_ID } from '../support/old-log-collector.js';
+import type { WireMessage } from '../support/wire-bytes.js';
 
 const NOW = Math.floor(Date.now() / 1000);
 

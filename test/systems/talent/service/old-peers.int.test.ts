@@ -2,10 +2,10 @@
 
 import t from 'tap';
 import { collect } from '../../../support/events.js';
-import { CONTRACT } from '../../../support/fleet-contract.js';
-import { CONFIG, run, startField } from '../../../support/old-field.js';
-import { FILE_DIRECTORY, FILE_NAME, PLOT_ID, updatesOfPlot } from '../../../support/old-log-collector.js';
-import { bytesOf, isMessage, type WireMessage } from '../../../support/wire-bytes.js';
+import { CONTRACT } from '../support/fleet-contract.js';
+import { CONFIG, run, startField } from '../support/old-field.js';
+import { FILE_DIRECTORY, FILE_NAME, PLOT_ID, updatesOfPlot } from '../support/old-log-collector.js';
+import { bytesOf, isMessage, type WireMessage } from '../support/wire-bytes.js';
 
 const NOW = Math.floor(Date.now() / 1000);
 

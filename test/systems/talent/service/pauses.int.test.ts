@@ -2,8 +2,8 @@
 
 import t from 'tap';
 import { hearOut } from '../../../../src/base/listening-time.js';
-import { GIVE_UP, LEASE, type Leasing, startLeasing } from '../../../support/leasing.js';
 import { until } from '../../../support/until.js';
+import { GIVE_UP, LEASE, type Leasing, startLeasing } from '../support/leasing.js';
 
 const HOUR = 3600;
 

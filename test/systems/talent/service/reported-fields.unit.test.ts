@@ -14,9 +14,9 @@ import { readReported } from '../../../../src/systems/talent/service/reported-fi
 import { statusMessageOf } from '../../../../src/systems/talent/service/status-message.js';
 import type { PlotTaskStatus } from '../../../../src/systems/talent/wire/messages.js';
 import { propose } from '../../../support/events.js';
-import { filledMessage } from '../../../support/filled-message.js';
 import { ORDER } from '../../../support/plot-task-order.js';
 import { methodNamed } from '../../../support/talent-node.js';
+import { filledMessage } from '../support/filled-message.js';
 
 /** As a peer's message arrives: through the wire. */
 function sent(message: object): PlotTaskStatus {

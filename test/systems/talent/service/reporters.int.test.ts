@@ -3,9 +3,9 @@
 import t, { type Test } from 'tap';
 import { hashOfReportKey } from '../../../../src/base/report-key.js';
 import type { PlotTaskStatus } from '../../../../src/systems/talent/wire/messages.js';
-import { LEASE, startLeasing } from '../../../support/leasing.js';
 import { orderFor, startTalentNode, type TalentNode } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
+import { LEASE, startLeasing } from '../support/leasing.js';
 
 const KEY = 'the key of this machine';
 const STRANGER = /a report from elsewhere changes nothing/;

@@ -6,9 +6,9 @@ import { Client, credentials, status as GrpcStatus } from '@grpc/grpc-js';
 import t from 'tap';
 import type { PlotTaskStatus } from '../../../../src/systems/talent/wire/messages.js';
 import { collect } from '../../../support/events.js';
-import { OldPeer } from '../../../support/fleet-contract.js';
 import { methodNamed, orderFor, startTalentNode } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
+import { OldPeer } from '../support/fleet-contract.js';
 
 t.test('of 64 creates at once one succeeds, and the others are told', async (t) => {
   const { address, client } = await startTalentNode(t);

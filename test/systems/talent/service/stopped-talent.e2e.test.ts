@@ -6,8 +6,8 @@ import { pino } from 'pino';
 import t from 'tap';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { orderFor } from '../../../support/talent-node.js';
-import { runTalentApart } from '../../../support/talent-process.js';
 import { until } from '../../../support/until.js';
+import { runTalentApart } from '../support/talent-process.js';
 
 /** Well above lease and give-up together. */
 const STOPPED_MS = 4_000;

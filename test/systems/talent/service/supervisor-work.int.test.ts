@@ -2,9 +2,9 @@
 
 import t from 'tap';
 import type { SupervisorWork } from '../../../../src/systems/talent/wire/messages.js';
-import { LEASE, type Leasing, startLeasing } from '../../../support/leasing.js';
 import { orderFor } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
+import { LEASE, type Leasing, startLeasing } from '../support/leasing.js';
 
 /** Follows the work of `w` for a session until that ends. */
 function working({ client }: Leasing, sessionId: string) {

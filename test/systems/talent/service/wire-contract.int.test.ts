@@ -2,9 +2,9 @@
 
 import t from 'tap';
 import { loadProto } from '../../../../src/wire/proto.js';
-import { filledMessage, K32_TABLE_1 } from '../../../support/filled-message.js';
-import { CONTRACT, METHODS, OldPeer } from '../../../support/fleet-contract.js';
 import { startTalentNode } from '../../../support/talent-node.js';
+import { filledMessage, K32_TABLE_1 } from '../support/filled-message.js';
+import { CONTRACT, METHODS, OldPeer } from '../support/fleet-contract.js';
 import {
   bytesOf,
   callWithBytes,
@@ -16,7 +16,7 @@ import {
   type Shapes,
   type WireMessage,
   type WireValue,
-} from '../../../support/wire-bytes.js';
+} from '../support/wire-bytes.js';
 
 const NOW = Math.floor(Date.now() / 1000);
 

@@ -16,11 +16,11 @@ import {
   removePlotRecord,
 } from '../../../../src/processes/records/process-record.js';
 import type { PlotterDeclaration } from '../../../../src/systems/talent/supervisor/plotters/plotters.js';
-import { mountSmallDisk, pretendSmallDisk, type SmallDisk } from '../../../support/small-disk.js';
 import { testDirectory } from '../../../support/test-directory.js';
 import { until } from '../../../support/until.js';
 import { wakingClock as clock } from '../../../support/waking-clock.js';
-import { Farm } from './farm.js';
+import { Farm } from '../support/farm.js';
+import { mountSmallDisk, pretendSmallDisk, type SmallDisk } from './small-disk.js';
 
 /** What a supervisor is told by its keeper. */
 class Told {

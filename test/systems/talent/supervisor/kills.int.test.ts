@@ -5,9 +5,9 @@
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { runTalentApart, type TalentProcess } from '../../../support/talent-process.js';
 import { until } from '../../../support/until.js';
-import { Farm, pausingPlayer, playerWith } from './farm.js';
+import { Farm, pausingPlayer, playerWith } from '../support/farm.js';
+import { runTalentApart, type TalentProcess } from '../support/talent-process.js';
 import { type Run, runOf } from './undisturbed.js';
 
 /** So long that nothing here is mistaken for a lost supervisor. */

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { problemsOf } from '../../../../src/systems/talent/supervisor/plotters/plotters.js';
 import { until } from '../../../support/until.js';
-import { Farm } from './farm.js';
+import { Farm } from '../support/farm.js';
 
 const SECRET = 'a-password-of-a-store';
 

@@ -10,7 +10,7 @@ import { PLOT_VARIABLE } from '../../../../src/processes/process-family.js';
 import { plotRecordPath } from '../../../../src/processes/records/process-record.js';
 import { askSupervisor } from '../../../../src/systems/talent/supervisor/control.js';
 import { until } from '../../../support/until.js';
-import { Farm, pausingPlayer, playerWith } from './farm.js';
+import { Farm, pausingPlayer, playerWith } from '../support/farm.js';
 
 t.test('as many as max_plots, then the next', async (t) => {
   const farm = await Farm.start(t);

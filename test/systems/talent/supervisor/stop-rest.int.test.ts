@@ -2,9 +2,9 @@
 
 import t from 'tap';
 import { identifyProcess } from '../../../../src/base/process-identity.js';
-import { runTalentApart } from '../../../support/talent-process.js';
 import { until } from '../../../support/until.js';
-import { Farm, pausingPlayer } from './farm.js';
+import { Farm, pausingPlayer } from '../support/farm.js';
+import { runTalentApart } from '../support/talent-process.js';
 
 /** A plot whose plotter runs this script and starts a child. @returns the child's pid, once it has said it */
 async function startLeaver(farm: Farm, script: string): Promise<number> {

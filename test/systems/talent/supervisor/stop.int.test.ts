@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { plotIdFor } from '../../../../src/systems/talent/supervisor/plotters/plot-order.js';
 import { until } from '../../../support/until.js';
-import { Farm, pausingPlayer } from './farm.js';
+import { Farm, pausingPlayer } from '../support/farm.js';
 
 t.test('a running plot is stopped: its process and its temp files go, and nothing else', async (t) => {
   const farm = await Farm.start(t);

@@ -9,7 +9,7 @@ import { plotLogPath, writePlotRecord } from '../../../../src/processes/records/
 import type { PlotterDeclaration } from '../../../../src/systems/talent/supervisor/plotters/plotters.js';
 import { logLines } from '../../../support/log-lines.js';
 import { until } from '../../../support/until.js';
-import { CHIAPOS_LOG, Farm, pausingPlayer, playerWith } from './farm.js';
+import { CHIAPOS_LOG, Farm, pausingPlayer, playerWith } from '../support/farm.js';
 
 /** One that makes its own plot id, says it, keeps a temp file and works until it is ended. */
 function plotterSaying(idOfTask: string): PlotterDeclaration {

@@ -15,7 +15,7 @@ import {
 import { endPlotProcesses, PlotterFamily } from '../../../../src/processes/process-family.js';
 import { until } from '../../../support/until.js';
 import { wakingClock as clock } from '../../../support/waking-clock.js';
-import { Farm } from './farm.js';
+import { Farm } from '../support/farm.js';
 
 const { signal } = new AbortController();
 const CGROUPS = findCgroupPlace();

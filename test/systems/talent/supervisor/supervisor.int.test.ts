@@ -6,7 +6,7 @@ import t from 'tap';
 import { askSupervisor } from '../../../../src/systems/talent/supervisor/control.js';
 import { runTalent } from '../../../support/running-talent.js';
 import { until } from '../../../support/until.js';
-import { Farm, pausingPlayer, playerWith } from './farm.js';
+import { Farm, pausingPlayer, playerWith } from '../support/farm.js';
 
 t.test('a task becomes a plot, and nothing of its making is left', async (t) => {
   const farm = await Farm.start(t);

@@ -1,7 +1,7 @@
 /** What must be the same of two runs of one plot, whatever happened in between: everything but times, pids and offsets' base. */
 
 import type { PlotTaskEventMessage, PlotTaskStatus } from '../../../../src/systems/talent/wire/messages.js';
-import type { Farm } from './farm.js';
+import type { Farm } from '../support/farm.js';
 
 /** Different in every run, even when nothing happens: when, and which process. */
 const VARYING: ReadonlySet<string> = new Set([

@@ -8,7 +8,7 @@ import { finalBytes } from '../../../../src/systems/talent/log-receiver/plot-fil
 import { askSupervisor } from '../../../../src/systems/talent/supervisor/control.js';
 import { tempBytes } from '../../../../src/systems/talent/supervisor/starting/space-needs.js';
 import { until } from '../../../support/until.js';
-import { Farm, pausingPlayer, playerWith } from './farm.js';
+import { Farm, pausingPlayer, playerWith } from '../support/farm.js';
 
 /** A file system of its own for each directory, as large as the test says. */
 function disks(free: Map<string, number>): LookAtDirectory {

@@ -11,7 +11,7 @@ import {
   writePlotRecord,
 } from '../../../../src/processes/records/process-record.js';
 import { until } from '../../../support/until.js';
-import { Farm, playerWith } from './farm.js';
+import { Farm, playerWith } from '../support/farm.js';
 
 /** As a supervisor and a keeper leave it that died while the plot was made by that process. */
 async function leaveRecord(farm: Farm, process: ProcessIdentity): Promise<void> {

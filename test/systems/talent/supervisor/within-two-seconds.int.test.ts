@@ -13,7 +13,7 @@ import { createTask, PlayedPlot } from '../../../support/plotted.js';
 import { runTalent } from '../../../support/running-talent.js';
 import { testDirectory } from '../../../support/test-directory.js';
 import { until } from '../../../support/until.js';
-import { Farm, pausingPlayer } from './farm.js';
+import { Farm, pausingPlayer } from '../support/farm.js';
 
 const SUPERVISOR_MS = 1_000;
 const LOG_RECEIVER_MS = 500;

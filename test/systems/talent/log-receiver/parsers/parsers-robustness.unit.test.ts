@@ -2,8 +2,10 @@
 
 import t from 'tap';
 import { LineReader, type LogLine } from '../../../../../src/processes/logs/line-reader.js';
-import { EXPECTED_FACTS } from './expected-facts.js';
-import { factsOf, LOG_NAMES, LOGS, newsOf, randomFrom, readLog, sumOf, toLines } from './logs.js';
+import { LOG_NAMES, LOGS, readLog, toLines } from '../../../../support/plotter-logs.js';
+import { randomFrom } from '../../../../support/random.js';
+import { EXPECTED_FACTS } from '../../support/expected-facts.js';
+import { factsOf, newsOf, sumOf } from '../../support/plotter-facts.js';
 
 const MAX_LINE_BYTES = 65_536;
 

@@ -3,12 +3,12 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
 import type { Test } from 'tap';
-import type { EventStore } from '../../src/runtime/event-store/event-store.js';
-import { openEventStoreDb } from '../../src/runtime/event-store/eventstoredb/eventstoredb-store.js';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { collect } from './events.js';
-import { EventStoreDbNode } from './eventstoredb-node/node.js';
-import { TransactionLog } from './eventstoredb-node/transaction-log.js';
+import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
+import { openEventStoreDb } from '../../../src/runtime/event-store/eventstoredb/eventstoredb-store.js';
+import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { collect } from '../../support/events.js';
+import { EventStoreDbNode } from '../../support/eventstoredb-node/node.js';
+import { TransactionLog } from '../../support/eventstoredb-node/transaction-log.js';
 
 export interface RestorableStore {
   readonly kind: string;

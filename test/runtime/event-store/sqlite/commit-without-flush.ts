@@ -4,9 +4,9 @@
  * killed.
  */
 
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { badDisk } from './bad-disk.js';
-import { proposeMany } from './events.js';
+import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { badDisk } from '../../../support/bad-disk.js';
+import { proposeMany } from '../../../support/events.js';
 
 const [, , database = '', stream = ''] = process.argv;
 const store = openSqliteEventStore(database);

@@ -1,7 +1,7 @@
 /** What the five logs say, written down by hand from the logs themselves. */
 
-import type { Facts } from '../../../../../src/systems/talent/log-receiver/facts.js';
-import type { LogName } from './logs.js';
+import type { Facts } from '../../../../src/systems/talent/log-receiver/facts.js';
+import type { LogName } from '../../../support/plotter-logs.js';
 
 const CHIA: Facts = {
   memo: 'e1fff5096ebc3399568dd714209655dfe62bba19c606fe980e8153f52c92a71fa55d8fdada643a43d86a889c2c746ce848c0e2d00f7c012fc4c6e77d1e2f9f54a99dd38af59f8284f2178b810ecc7a952581b9daa4d80eab27a74e90c3887ba474e4a9651ba3b5ef0e0bac8c3c7fa6da',

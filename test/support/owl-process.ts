@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { until } from '../support/until.js';
+import { until } from './until.js';
 
 const OWL = fileURLToPath(new URL('../../src/owl.js', import.meta.url));
 

@@ -1,10 +1,10 @@
 /** A talent with a peer from the field on it, and what such peers do over and over. */
 
 import type { Test } from 'tap';
-import { collect } from './events.js';
+import { collect } from '../../../support/events.js';
+import { startTalentNode, type TalentNode } from '../../../support/talent-node.js';
 import { OldPeer } from './fleet-contract.js';
 import { PLOT_ID } from './old-log-collector.js';
-import { startTalentNode, type TalentNode } from './talent-node.js';
 import type { WireMessage } from './wire-bytes.js';
 
 export const CONFIG = {

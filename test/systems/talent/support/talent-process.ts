@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { RunningTalent } from './running-talent.js';
+import type { RunningTalent } from '../../../support/running-talent.js';
 
 const MAIN = fileURLToPath(new URL('run-talent.js', import.meta.url));
 

@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { loadTalentConfig, startTalent } from './start-talent.js';
+import { loadTalentConfig, startTalent } from '../../../support/start-talent.js';
 
 const [data, listen, flags = '{}'] = process.argv.slice(2);
 const config = loadTalentConfig({ env: {}, cwd: '/', flags: { ...JSON.parse(flags), data, listen } });

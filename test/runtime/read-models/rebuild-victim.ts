@@ -5,11 +5,11 @@
 
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
-import { systemClock } from '../../src/base/clock.js';
-import { openDatabase } from '../../src/base/sqlite.js';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { Projector } from '../../src/runtime/read-models/projector.js';
-import { talliesProjection } from './tallies.js';
+import { systemClock } from '../../../src/base/clock.js';
+import { openDatabase } from '../../../src/base/sqlite.js';
+import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { Projector } from '../../../src/runtime/read-models/projector.js';
+import { talliesProjection } from '../support/tallies.js';
 
 const [file = '', events = ''] = process.argv.slice(2);
 let applied = 0;

@@ -1,8 +1,8 @@
 /** An actor that counts whatever it is told to: a command carried out twice shows in its count. */
 
 import { assign, setup } from 'xstate';
-import type { ActorType, Command } from '../../src/runtime/actors/actor-type.js';
-import type { EventSchemas, EventsOf } from '../../src/runtime/event-store/event-schema.js';
+import type { ActorType, Command } from '../../../src/runtime/actors/actor-type.js';
+import type { EventSchemas, EventsOf } from '../../../src/runtime/event-store/event-schema.js';
 
 const events = { Counted: { version: 1, fields: { what: 'text' } } } as const satisfies EventSchemas;
 

@@ -35,7 +35,7 @@ import { until } from '../../../support/until.js';
 
 export const CHIAPOS_LOG = join(PACKAGE_ROOT, 'test/fixtures/plotter-logs/chiapos-2-k18.log');
 const RUN_LOG_RECEIVER = fileURLToPath(new URL('../../../support/run-log-receiver.js', import.meta.url));
-const RUN_SUPERVISOR = fileURLToPath(new URL('../../../support/run-supervisor.js', import.meta.url));
+const RUN_SUPERVISOR = fileURLToPath(new URL('./run-supervisor.js', import.meta.url));
 
 const PAUSE_AT = 200;
 /** What the log tells by then is a little more than this. */

@@ -5,7 +5,7 @@ import type {
   EventStore,
   RecordedEvent,
   SubscriptionBatch,
-} from '../../src/runtime/event-store/event-store.js';
+} from '../../../../src/runtime/event-store/event-store.js';
 
 export interface Following {
   readonly events: RecordedEvent[];

@@ -4,9 +4,13 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type { Database, SqlRow } from '../../src/base/sql.js';
-import type { AppendResult, EventStore, RecordedEvent } from '../../src/runtime/event-store/event-store.js';
-import type { Projection } from '../../src/runtime/read-models/projection.js';
+import type { Database, SqlRow } from '../../../src/base/sql.js';
+import type {
+  AppendResult,
+  EventStore,
+  RecordedEvent,
+} from '../../../src/runtime/event-store/event-store.js';
+import type { Projection } from '../../../src/runtime/read-models/projection.js';
 
 export interface TalliesOptions {
   readonly version?: number;

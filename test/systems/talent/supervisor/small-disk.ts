@@ -8,7 +8,7 @@ import { closeSync, mkdirSync, openSync, rmSync, writeFileSync, writeSync } from
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { systemErrorCode } from '../../src/base/system-error.js';
+import { systemErrorCode } from '../../../../src/base/system-error.js';
 
 const NO_ROOM = new URL('no-room.js', import.meta.url);
 const FILLER = 'filler';

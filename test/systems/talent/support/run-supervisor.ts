@@ -2,7 +2,7 @@
 
 import { once } from 'node:events';
 import { pino } from 'pino';
-import { startSupervisor } from '../../src/systems/talent/supervisor/supervisor.js';
+import { startSupervisor } from '../../../../src/systems/talent/supervisor/supervisor.js';
 
 const [options = ''] = process.argv.slice(2);
 const supervisor = await startSupervisor({

@@ -8,8 +8,6 @@
 
 import { Client, type ClientOptions, credentials } from '@grpc/grpc-js';
 
-export type Scalar = 'string' | 'bool' | 'int32' | 'int64' | 'float' | 'double';
-
 export interface FieldShape {
   readonly number: number;
   /** A scalar, or the name of a message. */

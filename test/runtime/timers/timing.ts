@@ -1,13 +1,13 @@
 /** A semaphore with ten permits, on which leases end by timers, and timers that stop with the test. */
 
 import type { Test } from 'tap';
-import { ActorSystem } from '../../src/runtime/actors/actor-system.js';
-import type { Command } from '../../src/runtime/actors/actor-type.js';
-import type { Position, RecordedEvent } from '../../src/runtime/event-store/event-store.js';
-import { Timers, type TimersOptions } from '../../src/runtime/timers/timers.js';
-import { collect } from './events.js';
-import { type Projecting, projecting } from './projecting.js';
-import { create, type SemaphoreMachine, semaphore } from './semaphore.js';
+import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
+import type { Command } from '../../../src/runtime/actors/actor-type.js';
+import type { Position, RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
+import { Timers, type TimersOptions } from '../../../src/runtime/timers/timers.js';
+import { collect } from '../../support/events.js';
+import { type Projecting, projecting } from '../../support/projecting.js';
+import { create, type SemaphoreMachine, semaphore } from '../../support/semaphore.js';
 
 export const STREAM = 'semaphore-s';
 

@@ -1,12 +1,17 @@
 /** A talent whose clock stands still until the test moves it, and a supervisor `w` with its tasks. */
 
 import type { Test } from 'tap';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import type { PlotTaskStatus, SupervisorStatus } from '../../src/systems/talent/wire/messages.js';
-import { collect } from './events.js';
-import { ManualClock } from './manual-clock.js';
-import { orderFor, startTalentNode, type TalentNode, type TalentNodeOptions } from './talent-node.js';
-import { until } from './until.js';
+import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import type { PlotTaskStatus, SupervisorStatus } from '../../../../src/systems/talent/wire/messages.js';
+import { collect } from '../../../support/events.js';
+import { ManualClock } from '../../../support/manual-clock.js';
+import {
+  orderFor,
+  startTalentNode,
+  type TalentNode,
+  type TalentNodeOptions,
+} from '../../../support/talent-node.js';
+import { until } from '../../../support/until.js';
 
 export const LEASE = 30;
 export const GIVE_UP = 600;

@@ -4,9 +4,9 @@
  * repeats what the run before it did and goes on from there. It prints `stream number` for every append that is answered.
  */
 
-import { eventIdOf } from '../../src/runtime/event-store/ids.js';
-import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { propose } from './events.js';
+import { eventIdOf } from '../../../../src/runtime/event-store/ids.js';
+import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { propose } from '../../../support/events.js';
 
 export const WRITERS = 8;
 export const EVENTS_PER_APPEND = 3;
