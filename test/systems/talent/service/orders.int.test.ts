@@ -1,9 +1,9 @@
 /** An order is carried out once, whatever becomes of the task meanwhile, and no report turns a task back. */
 
 import t from 'tap';
-import { run, startField } from '../../../support/old-field.js';
-import { PLOT_ID } from '../../../support/old-log-collector.js';
 import { startTalentNode } from '../../../support/talent-node.js';
+import { run, startField } from '../support/old-field.js';
+import { PLOT_ID } from '../support/old-log-collector.js';
 
 t.test('a late repetition of a stop that changed nothing does not stop the next attempt', async (t) => {
   const field = await startField(t);
