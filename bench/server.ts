@@ -7,7 +7,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { Settings } from '../src/node/config/config.js';
 import { startNode } from '../src/node/node.js';
-import { acknowledgedStream, unary } from '../src/node/serving/grpc-server.js';
+import { acknowledgedStream, unary } from '../src/node/serving/calls.js';
 import { talent } from '../src/systems/talent/system.js';
 import type {
   PlotTaskReport,

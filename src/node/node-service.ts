@@ -12,7 +12,7 @@ import type { RebuildStatus } from '../runtime/read-models/rebuild.js';
 import type { ParkedEvent } from '../runtime/readers/parked-events.js';
 import type { Reader } from '../runtime/readers/reader.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { unary } from './serving/grpc-server.js';
+import { unary } from './serving/calls.js';
 
 /** Parked events told of one reader; the count says how many there are. */
 const PARKED_SHOWN = 20;

@@ -9,7 +9,7 @@
 import type { PlotTaskSnapshot } from '../../../../machines/talent/plot-task.js';
 import type { PlotTaskEvent } from '../../../../machines/talent/plot-task-events.js';
 import * as rules from '../../../base/field-rules.js';
-import { type Peer, unary } from '../../../node/serving/grpc-server.js';
+import { type Peer, unary } from '../../../node/serving/calls.js';
 import { refusalOf } from '../../../node/serving/refusals.js';
 import type { JsonObject } from '../../../runtime/event-store/event-store.js';
 import type {

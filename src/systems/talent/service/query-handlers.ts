@@ -6,7 +6,7 @@
 
 import { DamagedStreamError, InvalidFieldError, OwlError } from '../../../base/errors.js';
 import * as rules from '../../../base/field-rules.js';
-import { type Peer, serverStream, unary } from '../../../node/serving/grpc-server.js';
+import { type Peer, serverStream, unary } from '../../../node/serving/calls.js';
 import { streamName } from '../../../runtime/event-store/event-store.js';
 import type {
   PlotTaskChange,

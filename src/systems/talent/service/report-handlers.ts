@@ -10,7 +10,7 @@
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { isRefusal, isTransient } from '../../../base/failure-kinds.js';
 import { ToldFailures } from '../../../base/told-failures.js';
-import { acknowledgedStream, type Peer, unary } from '../../../node/serving/grpc-server.js';
+import { acknowledgedStream, type Peer, unary } from '../../../node/serving/calls.js';
 import { refusalOf } from '../../../node/serving/refusals.js';
 import type {
   PlotTaskReport,

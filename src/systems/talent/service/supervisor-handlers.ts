@@ -7,7 +7,7 @@
 
 import * as rules from '../../../base/field-rules.js';
 import type { SqlRow } from '../../../base/sql.js';
-import { type Peer, serverStream, unary } from '../../../node/serving/grpc-server.js';
+import { type Peer, serverStream, unary } from '../../../node/serving/calls.js';
 import type { Lease } from '../../../peers/held-leases.js';
 import type {
   GetPlotByCacheRequest,

@@ -1,7 +1,7 @@
 /** What semaphores are on a node: actor type, read model, reactor and handlers. */
 
 import { OwlError } from '../../../../src/base/errors.js';
-import { unary } from '../../../../src/node/serving/grpc-server.js';
+import { unary } from '../../../../src/node/serving/calls.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../../src/node/system.js';
 import { acquire, create, grantsPermits, permits, release, semaphore } from '../../../support/semaphore.js';
 import type { SemaphoreConfig } from '../config.js';

@@ -3,7 +3,8 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../../src/base/clock.js';
-import { acknowledgedStream, startGrpcServer } from '../../../../src/node/serving/grpc-server.js';
+import { acknowledgedStream } from '../../../../src/node/serving/calls.js';
+import { startGrpcServer } from '../../../../src/node/serving/grpc-server.js';
 import { supervisor } from '../../../../src/peers/supervisor-type.js';
 import { ActorSystem } from '../../../../src/runtime/actors/actor-system.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';

@@ -1,0 +1,184 @@
+/**
+ * What handlers of gRPC methods are made of: plain async functions and generators, errors are the taxonomy.
+ *
+ * Guarantees: every error a handler throws reaches the peer as the status code of its kind with its message, one that is
+ * no OwlError as INTERNAL without its inner workings; a request of an acknowledged stream that fails is answered by itself and
+ * the stream goes on; a stream is written no faster than its peer reads; who has gone is not served: its call is not begun, and
+ * the signal of one under way aborts.
+ */
+
+import { once } from 'node:events';
+import {
+  status as GrpcStatus,
+  type handleBidiStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Metadata,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { GRPC_CODE_OF, messageOf, OwlError } from '../../base/errors.js';
+
+/** Who called. */
+export interface Peer {
+  /** Without its port, as gRPC has it. */
+  readonly address: string;
+}
+
+/** A call under way. Made only where a handler asks for it: most are answered before anybody could go. */
+export interface UnderWay {
+  /** Aborts when the peer is gone, and when it has been given its answer. */
+  readonly over: AbortSignal;
+}
+
+export function unary<Request, Response>(
+  logger: Logger,
+  handle: (request: Request, peer: Peer, call: UnderWay) => Promise<Response>,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    if (call.cancelled) return;
+    handle(call.request, peerOf(call.getPeer()), new UnaryCall(call)).then(
+      (response) => callback(null, response),
+      (error: unknown) => callback(toServiceError(error, logger, call.getPath())),
+    );
+  };
+}
+
+class UnaryCall implements UnderWay {
+  private readonly call: ServerUnaryCall<unknown, unknown>;
+  private ended: AbortController | undefined;
+
+  constructor(call: ServerUnaryCall<unknown, unknown>) {
+    this.call = call;
+  }
+
+  get over(): AbortSignal {
+    if (this.ended !== undefined) return this.ended.signal;
+    const ended = new AbortController();
+    this.ended = ended;
+    if (this.call.cancelled) ended.abort();
+    // grpc-js also says so once an answer was taken.
+    else this.call.once('cancelled', () => ended.abort());
+    return ended.signal;
+  }
+}
+
+export function serverStream<Request, Response>(
+  logger: Logger,
+  handle: (request: Request, peer: Peer, signal: AbortSignal) => AsyncIterable<Response>,
+): handleServerStreamingCall<Request, Response> {
+  return (call) => {
+    const gone = abortedWith(call);
+    write(call, handle(call.request, peerOf(call.getPeer()), gone), gone).then(
+      () => call.end(),
+      (error: unknown) => {
+        if (!gone.aborted) call.emit('error', toServiceError(error, logger, call.getPath()));
+      },
+    );
+  };
+}
+
+export interface AcknowledgedStreamOptions<Request, Answer, Response> {
+  /** Requests under way at the most. */
+  readonly inFlight: number;
+  readonly handle: (request: Request, peer: Peer) => Promise<Answer>;
+  /** The answer to a request whose handling threw. */
+  readonly answerFailure: (request: Request, error: unknown) => Answer;
+  /** One message from the answers that are ready in the same turn. */
+  readonly pack: (answers: Answer[]) => Response;
+}
+
+/**
+ * A stream of requests of which each gets an answer of its own, several of them in one message. At most `inFlight` requests
+ * are under way, and none is taken while the peer leaves answers unread; then it has to wait.
+ */
+export function acknowledgedStream<Request, Answer, Response>(
+  logger: Logger,
+  { inFlight, handle, answerFailure, pack }: AcknowledgedStreamOptions<Request, Answer, Response>,
+): handleBidiStreamingCall<Request, Response> {
+  return (call) => {
+    const peer = peerOf(call.getPeer());
+    let underWay = 0;
+    let unread = false;
+    let ended = false;
+    let ready: Answer[] = [];
+
+    const goOn = () => {
+      if (call.isPaused() && underWay < inFlight && !unread) call.resume();
+    };
+    const flush = () => {
+      const answers = ready;
+      ready = [];
+      if (answers.length > 0 && !call.cancelled && !call.write(pack(answers)) && !unread) {
+        unread = true;
+        call.pause();
+        call.once('drain', () => {
+          unread = false;
+          goOn();
+        });
+      }
+      goOn();
+      if (ended && underWay === 0) call.end();
+    };
+    const settle = (answer: Answer) => {
+      underWay--;
+      if (ready.push(answer) === 1) setImmediate(flush);
+    };
+    /** Only when no answer could be made of a failure: then nothing else tells the peer. */
+    const fail = (error: unknown) => {
+      call.emit('error', toServiceError(error, logger, call.getPath()));
+    };
+
+    call.on('data', (request: Request) => {
+      underWay++;
+      if (underWay >= inFlight) call.pause();
+      handle(request, peer).then(settle, (error: unknown) => {
+        try {
+          settle(answerFailure(request, error));
+        } catch (unanswerable) {
+          fail(unanswerable);
+        }
+      });
+    });
+    call.on('end', () => {
+      ended = true;
+      if (underWay === 0 && ready.length === 0) call.end();
+    });
+  };
+}
+
+async function write<T>(
+  call: ServerWritableStream<unknown, T>,
+  items: AsyncIterable<T>,
+  gone: AbortSignal,
+): Promise<void> {
+  for await (const item of items) {
+    if (gone.aborted) return;
+    if (!call.write(item)) await once(call, 'drain', { signal: gone });
+  }
+}
+
+function abortedWith(call: ServerWritableStream<unknown, unknown>): AbortSignal {
+  const gone = new AbortController();
+  for (const event of ['cancelled', 'close', 'error']) call.on(event, () => gone.abort());
+  return gone.signal;
+}
+
+/** `ipv4:127.0.0.1:40312` → `127.0.0.1`: the port says nothing to an auditor. */
+function peerOf(address: string): Peer {
+  const end = address.lastIndexOf(':');
+  return { address: (end > 0 ? address.slice(0, end) : address).replace(/^ipv[46]:/, '') };
+}
+
+export function toServiceError(error: unknown, logger: Logger, method: string): ServiceError {
+  const known = error instanceof OwlError;
+  if (!known) logger.error({ err: error, method }, 'a handler failed');
+  const details = known ? error.message : `${method} failed inside the service; its log says why`;
+  return Object.assign(new Error(messageOf(error)), {
+    code: known ? GRPC_CODE_OF[error.kind] : GrpcStatus.INTERNAL,
+    details,
+    metadata: new Metadata(),
+  });
+}

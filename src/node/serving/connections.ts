@@ -1,0 +1,132 @@
+/**
+ * The connections of a gRPC server: who may connect, and how they end.
+ *
+ * Guarantees: there are at most so many; one on which nothing is said is closed; stopping is bounded, whatever is connected:
+ * calls under way get their grace, then every connection is cut, one that never spoke HTTP/2 as well.
+ *
+ * Why not the server's own listening: it counts nothing, and waits for a connection without a session for as long as that stays.
+ */
+
+import { lookup } from 'node:dns/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { type Address, formatAddress, parseAddress } from '../../base/address.js';
+import { messageOf, OwlError } from '../../base/errors.js';
+
+export interface ConnectionsOptions {
+  readonly accept: (socket: Socket) => void;
+  readonly logger: Logger;
+  /** Default 20,000. */
+  readonly most?: number;
+  /** Milliseconds in which something has to be said on a new one. Default 10,000. */
+  readonly quietMs?: number;
+}
+
+const MOST = 20_000;
+const QUIET_MS = 10_000;
+
+export class Connections {
+  private readonly options: ConnectionsOptions;
+  private readonly listening: Server[] = [];
+  private readonly sockets = new Set<Socket>();
+  private refused = 0;
+
+  constructor(options: ConnectionsOptions) {
+    this.options = options;
+  }
+
+  get count(): number {
+    return this.sockets.size;
+  }
+
+  /**
+   * @param listen HOST:PORT; a name is listened on at all its addresses
+   * @returns the port: the one that was free where none was given
+   * @throws OwlError kind `refused` when the address can't be bound, saying why
+   */
+  async listen(listen: string): Promise<number> {
+    try {
+      const address = parseAddress(listen);
+      if (address === undefined) throw new Error('it is no HOST:PORT');
+      let { port } = address;
+      for (const host of await addressesOf(address)) port = await this.bind({ host, port });
+      return port;
+    } catch (error) {
+      await this.close();
+      throw new OwlError(
+        'refused',
+        `can't listen on ${listen}: ${messageOf(error)}; choose another address`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** @param peer address and port, as gRPC has them */
+  cut(peer: string): void {
+    for (const socket of this.sockets)
+      if (peer === `${socket.remoteAddress}:${socket.remotePort}`) socket.destroy();
+  }
+
+  /** No new ones are taken. Resolves when all are gone, for which they have so many milliseconds. */
+  async close(graceMs = 0): Promise<void> {
+    const late = setTimeout(() => {
+      for (const socket of this.sockets) socket.destroy();
+    }, graceMs);
+    const closed = this.listening.splice(0).map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+        }),
+    );
+    await Promise.all(closed);
+    clearTimeout(late);
+  }
+
+  private bind(address: Address): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const server = createServer({ noDelay: true }, (socket) => this.take(socket));
+      server.once('error', reject);
+      server.listen({ host: address.host, port: address.port }, () => {
+        server.off('error', reject);
+        server.on('error', (error) =>
+          this.options.logger.error({ err: error }, 'connections can not be taken'),
+        );
+        this.listening.push(server);
+        const bound = server.address();
+        if (typeof bound === 'object' && bound !== null) resolve(bound.port);
+        else reject(new Error(`${formatAddress(address)} has no port`));
+      });
+    });
+  }
+
+  private take(socket: Socket): void {
+    const { most = MOST, quietMs = QUIET_MS, accept, logger } = this.options;
+    // Whoever is connected hears of a broken connection by its end.
+    socket.on('error', () => undefined);
+    if (this.sockets.size >= most) {
+      socket.destroy();
+      this.refused += 1;
+      if (this.refused === 1)
+        logger.error({ most }, 'too many connections: new ones are refused until some of these have ended');
+      return;
+    }
+    this.sockets.add(socket);
+    const silent = setTimeout(() => {
+      if (socket.bytesRead === 0) socket.destroy();
+    }, quietMs);
+    socket.once('close', () => {
+      clearTimeout(silent);
+      this.sockets.delete(socket);
+      this.refused = 0;
+    });
+    accept(socket);
+  }
+}
+
+/** All of a name: `localhost` is reached by IPv4 and IPv6. */
+async function addressesOf({ host }: Address): Promise<readonly string[]> {
+  const found = await lookup(host, { all: true });
+  return [...new Set(found.map(({ address }) => address))];
+}

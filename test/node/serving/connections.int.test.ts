@@ -1,0 +1,170 @@
+/** What one connection may ask for, and how all of them end. */
+
+import { once } from 'node:events';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { pino } from 'pino';
+import t, { type Test } from 'tap';
+import { unary } from '../../../src/node/serving/calls.js';
+import { type GrpcServerOptions, startGrpcServer } from '../../../src/node/serving/grpc-server.js';
+import { until } from '../../support/until.js';
+
+const PATH = '/test.Echo/say';
+
+/** Answers with as many bytes as the request asks for, once `say` has resolved. */
+async function start(
+  t: Test,
+  say: (call: { readonly over: AbortSignal }) => Promise<void>,
+  limits: GrpcServerOptions['limits'] = {},
+) {
+  const logger = pino({ level: 'silent' });
+  const text = (value: unknown) => Buffer.from('x'.repeat(Number(value)));
+  const server = await startGrpcServer({
+    listen: '127.0.0.1:0',
+    logger,
+    limits,
+    packages: [],
+    services: [
+      {
+        name: 'test.Echo',
+        definition: {
+          say: {
+            path: PATH,
+            requestStream: false,
+            responseStream: false,
+            requestSerialize: text,
+            requestDeserialize: (bytes: Buffer) => bytes.toString(),
+            responseSerialize: text,
+            responseDeserialize: (bytes: Buffer) => bytes.length,
+          },
+        },
+        handlers: {
+          say: unary(logger, async (size: string, _peer, call) => {
+            await say(call);
+            return Number(size);
+          }),
+        },
+      },
+    ],
+  });
+  t.teardown(() => server.stop(0));
+  return server;
+}
+
+function call(client: Client, size: number) {
+  let answered: (error: ServiceError | null) => void = () => undefined;
+  const error = new Promise<ServiceError | null>((resolve) => {
+    answered = resolve;
+  });
+  const underWay = client.makeUnaryRequest(
+    PATH,
+    (value: number) => Buffer.from(String(value)),
+    (bytes) => bytes.length,
+    size,
+    (failure) => answered(failure),
+  );
+  return { error, cancel: () => underWay.cancel() };
+}
+
+function clientOf(t: Test, address: string): Client {
+  const client = new Client(address, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': -1,
+    'grpc.use_local_subchannel_pool': 1,
+  });
+  t.teardown(() => client.close());
+  return client;
+}
+
+function socketTo(t: Test, address: string): Socket {
+  const socket = connect(Number(address.slice(address.lastIndexOf(':') + 1)), '127.0.0.1');
+  socket.on('error', () => undefined);
+  // Otherwise it would not notice its end.
+  socket.resume();
+  t.teardown(() => socket.destroy());
+  return socket;
+}
+
+t.test('a call is told when its caller is gone, and is not answered', async (t) => {
+  const seen: AbortSignal[] = [];
+  const gone: string[] = [];
+  const { address } = await start(t, async ({ over }) => {
+    seen.push(over);
+    if (!over.aborted) await once(over, 'abort');
+    gone.push('gone');
+  });
+  const one = call(clientOf(t, address), 1);
+  await until('it is under way', () => seen.length === 1);
+  one.cancel();
+  t.match(await one.error, { code: status.CANCELLED });
+  await until('the handler knows', () => gone.length === 1);
+});
+
+t.test('stopping waits for calls as long as it may, and for nothing that only stays connected', async (t) => {
+  const server = await start(t, async ({ over }) => void (await once(over, 'abort')));
+  const idle = socketTo(t, server.address);
+  await once(idle, 'connect');
+  const endless = call(clientOf(t, server.address), 1);
+  const other = clientOf(t, server.address);
+  await new Promise<void>((resolve, reject) =>
+    other.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error))),
+  );
+  const closed = once(idle, 'close');
+  await server.stop(50);
+  await closed;
+  t.ok(await endless.error);
+});
+
+t.test('a connection on which nothing is said is closed, and beyond the most none is taken', async (t) => {
+  const { address } = await start(t, async () => undefined, { quietMs: 50, most: 2 });
+  const [first, second] = [socketTo(t, address), socketTo(t, address)];
+  await Promise.all([once(first, 'connect'), once(second, 'connect')]);
+  const third = socketTo(t, address);
+  await once(third, 'close');
+  t.notOk(first.closed || second.closed);
+  await Promise.all([once(first, 'close'), once(second, 'close')]);
+  t.equal(await call(clientOf(t, address), 1).error, null, 'there is room again');
+});
+
+t.test('answers that are not read are bounded, and told; who does not read them is cut off', async (t) => {
+  const size = 1024 * 1024;
+  let taken = 0;
+  const count = async () => {
+    taken += 1;
+  };
+  const { address } = await start(t, count, { unreadBytes: size, readWithinMs: 300 });
+  const quick = clientOf(t, address);
+  for (let n = 0; n < 4; n++) t.equal(await call(quick, size).error, null, 'who reads may go on');
+  const slow = connectHttp2(`http://${address}`);
+  slow.on('error', () => undefined);
+  t.teardown(() => slow.destroy());
+  const first = ask(slow, size);
+  const [begun] = await once(first, 'response');
+  t.equal(begun['grpc-status'], undefined, 'what comes first is answered, whatever its size');
+  const second = ask(slow, size);
+  const [refused] = await once(second, 'response');
+  t.equal(refused['grpc-status'], String(status.RESOURCE_EXHAUSTED));
+  t.match(
+    decodeURI(String(refused['grpc-message'])),
+    /1048576 bytes of answers are unread on this connection/,
+  );
+  t.equal(taken, 5, 'nobody worked for it');
+  await once(slow, 'close');
+  t.equal(await call(quick, size).error, null, 'nobody else notices');
+});
+
+/** A call of which nothing is read. */
+function ask(session: ClientHttp2Session, size: number): ClientHttp2Stream {
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': PATH,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+  });
+  stream.on('error', () => undefined);
+  const text = Buffer.from(String(size));
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(text.length, 1);
+  stream.end(Buffer.concat([head, text]));
+  return stream;
+}
