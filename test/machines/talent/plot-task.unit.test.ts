@@ -1,9 +1,10 @@
 /** Given what happened, when this event comes, then that state or a refusal: every state of the machine × every event. */
 
 import t from 'tap';
-import { createActor } from 'xstate';
 import { type PlotTaskState, plotTaskMachine } from '../../../machines/talent/plot-task.js';
 import { PLOT_TASK_EVENTS, type PlotTaskEvent } from '../../../machines/talent/plot-task-events.js';
+import { plotTask } from '../../../src/systems/talent/service/plot-task-commands.js';
+import { happens, specificationOf } from '../../support/given.js';
 import { ORDER } from '../../support/plot-task-order.js';
 
 type EventType = PlotTaskEvent['type'];
@@ -105,10 +106,10 @@ const THEN: Readonly<Record<keyof typeof GIVEN, Partial<Record<EventType, PlotTa
   failed: { PlotTaskRetried: 'received' },
 };
 
-function taskAfter(events: readonly EventType[]) {
-  const task = createActor(plotTaskMachine).start();
-  for (const type of events) task.send(EXAMPLES[type]);
-  return task;
+const given = specificationOf(plotTask);
+
+function examples(types: readonly EventType[]): PlotTaskEvent[] {
+  return types.map((type) => EXAMPLES[type]);
 }
 
 const STATES = Object.keys(GIVEN).filter((name): name is keyof typeof GIVEN => Object.hasOwn(GIVEN, name));
@@ -124,79 +125,68 @@ t.test('the table covers every state of the machine and every event', async (t) 
 
 for (const state of STATES) {
   t.test(`given a task that is ${state}`, async (t) => {
-    t.equal(taskAfter(GIVEN[state]).getSnapshot().value, state === 'lost' ? 'running' : state);
+    const value = state === 'lost' ? 'running' : state;
+    const task = given(examples(GIVEN[state]));
+    task.leadsTo(t, { value }, `it is ${value}`);
     for (const type of EVENTS) {
-      const task = taskAfter(GIVEN[state]);
-      const before = task.getSnapshot();
+      const event = EXAMPLES[type];
       const expected = THEN[state][type];
-      t.equal(
-        before.can(EXAMPLES[type]),
-        expected !== undefined,
-        `${type} is ${expected ? 'possible' : 'refused'}`,
-      );
-      task.send(EXAMPLES[type]);
-      if (expected === undefined) t.equal(task.getSnapshot(), before, `${type} changes nothing`);
-      else t.equal(task.getSnapshot().value, expected, `${type} leads to ${expected}`);
+      if (expected !== undefined)
+        task.when(happens(event)).then(t, [event], `${type} leads to ${expected}`, { value: expected });
+      else {
+        const message = `${type} is not possible in state ${value}`;
+        task.when(happens(event)).then(t, { kind: 'refused', message }, message, { value });
+      }
     }
   });
 }
 
 t.test('a retry begins with what was asked for and forgets the attempt before', async (t) => {
-  const task = taskAfter(GIVEN.running);
-  task.send({ type: 'PlotTaskReported', data: { threads: 2, progress: 50, wrote: 3_425_151_400 } });
-  task.send({ type: 'PlotTaskFailed', data: { remarks: 'disk full' } });
-  t.equal(task.getSnapshot().context.reported.threads, 2);
-  task.send(EXAMPLES.PlotTaskRetried);
-  const { attempt, reported, order } = task.getSnapshot().context;
+  const life: PlotTaskEvent[] = [
+    ...examples(GIVEN.running),
+    { type: 'PlotTaskReported', data: { threads: 2, progress: 50, wrote: 3_425_151_400 } },
+    { type: 'PlotTaskFailed', data: { remarks: 'disk full' } },
+  ];
+  given(life).leadsTo(t, { context: { reported: { threads: 2 } } });
+  const { attempt, reported, order } = given([...life, EXAMPLES.PlotTaskRetried]).context;
   t.equal(attempt, 2);
   t.same(reported, { ksize: 32, threads: 4, buffer: 4096, remarks: '' });
   t.same(order, ORDER);
 });
 
 t.test('the mark of a lost supervisor keeps the remarks that stood there and gives them back', async (t) => {
-  const task = taskAfter(GIVEN.pending);
-  task.send(EXAMPLES.PlotTaskSupervisorLost);
-  t.equal(task.getSnapshot().context.reported.remarks, 'lost');
-  t.same(task.getSnapshot().context.loss, { mark: 'lost', remarks: 'no room', lostTime: 8, failAt: 9 });
-  task.send({ type: 'PlotTaskSupervisorReturned', data: { remarks: 'no room' } });
-  t.equal(task.getSnapshot().context.reported.remarks, 'no room');
-  t.equal(task.getSnapshot().context.loss, null);
+  const lost = [...examples(GIVEN.pending), EXAMPLES.PlotTaskSupervisorLost];
+  const { reported, loss } = given(lost).context;
+  t.equal(reported.remarks, 'lost');
+  t.same(loss, { mark: 'lost', remarks: 'no room', lostTime: 8, failAt: 9 });
+  const returned: PlotTaskEvent = { type: 'PlotTaskSupervisorReturned', data: { remarks: 'no room' } };
+  given([...lost, returned]).leadsTo(t, { context: { reported: { remarks: 'no room' }, loss: null } });
 });
 
 t.test('news while the supervisor is lost is not undone by its return', async (t) => {
-  const task = taskAfter(GIVEN.lost);
-  task.send({ type: 'PlotTaskStopRequested', data: { remarks: 'make room' } });
-  t.match(task.getSnapshot().context, {
-    reported: { remarks: 'make room' },
-    loss: { mark: 'lost', remarks: 'make room' },
+  const stop: PlotTaskEvent = { type: 'PlotTaskStopRequested', data: { remarks: 'make room' } };
+  given([...examples(GIVEN.lost), stop]).leadsTo(t, {
+    context: { reported: { remarks: 'make room' }, loss: { mark: 'lost', remarks: 'make room' } },
   });
 });
 
 t.test('a loss that is told again moves its times and keeps the remarks before it', async (t) => {
-  const task = taskAfter(GIVEN.lost);
-  task.send({ type: 'PlotTaskReported', data: { remarks: 'slow disk' } });
-  task.send({ type: 'PlotTaskSupervisorLost', data: { remarks: 'still lost', lost_time: 20, fail_at: 21 } });
-  const { loss, reported } = task.getSnapshot().context;
+  const { loss, reported } = given([
+    ...examples(GIVEN.lost),
+    { type: 'PlotTaskReported', data: { remarks: 'slow disk' } },
+    { type: 'PlotTaskSupervisorLost', data: { remarks: 'still lost', lost_time: 20, fail_at: 21 } },
+  ]).context;
   t.same(loss, { mark: 'still lost', remarks: 'slow disk', lostTime: 20, failAt: 21 });
   t.equal(reported.remarks, 'still lost');
 });
 
 t.test('a retry remembers whose plots the attempts before were', async (t) => {
-  const task = taskAfter(GIVEN.running);
-  task.send(EXAMPLES.PlotTaskFailed);
-  task.send(EXAMPLES.PlotTaskRetried);
-  t.same(task.getSnapshot().context.earlierPlotIds, ['abc']);
-  task.send(EXAMPLES.PlotTaskFailed);
-  task.send({ ...EXAMPLES.PlotTaskRetried, data: { ...EXAMPLES.PlotTaskRetried.data, attempt: 3 } });
-  t.same(task.getSnapshot().context.earlierPlotIds, ['abc'], 'an attempt that made no plot adds none');
-});
-
-t.test('a persisted task goes on where it was', async (t) => {
-  for (const state of STATES) {
-    const task = taskAfter(GIVEN[state]);
-    const persisted = JSON.parse(JSON.stringify(task.getPersistedSnapshot()));
-    const again = createActor(plotTaskMachine, { snapshot: persisted }).start().getSnapshot();
-    t.equal(again.value, task.getSnapshot().value);
-    t.same(again.context, task.getSnapshot().context);
-  }
+  const retried = [...examples(GIVEN.running), EXAMPLES.PlotTaskFailed, EXAMPLES.PlotTaskRetried];
+  t.same(given(retried).context.earlierPlotIds, ['abc']);
+  const third: PlotTaskEvent = {
+    type: 'PlotTaskRetried',
+    data: { ...EXAMPLES.PlotTaskRetried.data, attempt: 3 },
+  };
+  const { earlierPlotIds } = given([...retried, EXAMPLES.PlotTaskFailed, third]).context;
+  t.same(earlierPlotIds, ['abc'], 'an attempt that made no plot adds none');
 });

@@ -1,18 +1,17 @@
 /** Given these events, when a peer asks for this, then these events follow, or this refusal; and the machine takes them all. */
 
-import t, { type Test } from 'tap';
-import { createActor } from 'xstate';
+import t from 'tap';
 import {
-  type PlotTaskSnapshot,
   type PlotTaskState,
-  plotTaskMachine,
   RECORDED_STATES,
+  type PlotTaskSnapshot as Task,
 } from '../../../../machines/talent/plot-task.js';
 import type { PlotTaskEvent, PlotTaskOrder } from '../../../../machines/talent/plot-task-events.js';
 import {
   failAsLost,
   markLost,
   markReturned,
+  plotTask,
   postponeFailure,
   type Report,
   receive,
@@ -20,7 +19,7 @@ import {
   retry,
   stop,
 } from '../../../../src/systems/talent/service/plot-task-commands.js';
-import { ofKind } from '../../../support/events.js';
+import { specificationOf } from '../../../support/given.js';
 import { ORDER as ANY_ORDER } from '../../../support/plot-task-order.js';
 
 const NOW = 1_700_000_000;
@@ -51,32 +50,21 @@ const HISTORY: Readonly<Record<PlotTaskState, readonly PlotTaskEvent[]>> = {
   finished: [received, pending, started, running, finished],
 };
 
-function given(history: readonly PlotTaskEvent[]): PlotTaskSnapshot {
-  const actor = createActor(plotTaskMachine).start();
-  for (const event of history) actor.send(event);
-  return actor.getSnapshot();
-}
+const given = specificationOf(plotTask);
 
 function reporting(status: PlotTaskState | undefined, more: Partial<Report> = {}): Report {
   return { status, times: {}, changes: {}, attempt: undefined, now: NOW, ...more };
 }
 
-/** Then these events, which the machine takes one after another. */
-function then(
-  t: Test,
-  task: PlotTaskSnapshot,
-  events: readonly PlotTaskEvent[],
-  wanted: readonly PlotTaskEvent[],
-) {
-  t.strictSame(events, wanted);
-  const actor = createActor(plotTaskMachine, {
-    snapshot: plotTaskMachine.getPersistedSnapshot(task),
-  }).start();
-  for (const event of events) {
-    t.ok(actor.getSnapshot().can(event), `the machine takes ${event.type}`);
-    actor.send(event);
-  }
-}
+/** What peers and loops ask of task `a`. */
+const asks = {
+  report: (reported: Report) => (task: Task) => report(task, 'a', reported),
+  receive: (task: Task) => receive(task, ORDER),
+  stop: (reason?: string) => (task: Task) => stop(task, 'a', reason),
+  retry: (reason?: string) => (task: Task) => retry(task, 'a', reason, NOW),
+  lose: (lostAt: number) => (task: Task) => markLost(task, 'w', lostAt, lostAt + 600),
+};
+const UNKNOWN = { kind: 'not_found', message: 'task a does not exist; create it first' } as const;
 
 t.test('what becomes of a reported status, in every state', async (t) => {
   const [P, S, R, F] = ['PlotTaskPending', 'PlotTaskStarted', 'PlotTaskRunning', 'PlotTaskFinished'];
@@ -96,119 +84,136 @@ t.test('what becomes of a reported status, in every state', async (t) => {
     stopping: { ...ends, finished: [F] },
   };
   for (const state of RECORDED_STATES) {
-    const task = given(HISTORY[state]);
     for (const status of RECORDED_STATES) {
       const final = wanted[state] === undefined;
+      const reported = given(HISTORY[state]).when(asks.report(reporting(status)));
       if (final && status !== state) {
-        t.throws(() => report(task, 'a', reporting(status)), {
-          kind: 'refused',
-          message: `task a is ${state} (attempt 1); a report of ${status} changes nothing`,
-        });
+        const message = `task a is ${state} (attempt 1); a report of ${status} changes nothing`;
+        reported.then(t, { kind: 'refused', message });
         continue;
       }
       if (status === 'stopping' && state !== 'stopping') {
-        t.throws(() => report(task, 'a', reporting(status)), {
-          kind: 'refused',
-          message: `task a is ${state}; a stop is asked for with plot_task_stop, not reported`,
-        });
+        const message = `task a is ${state}; a stop is asked for with plot_task_stop, not reported`;
+        reported.then(t, { kind: 'refused', message });
         continue;
       }
-      const types = report(task, 'a', reporting(status)).map(({ type }) => type);
+      const types = reported.events().map(({ type }) => type);
       t.strictSame(types, wanted[state]?.[status] ?? [], `${state}, reported ${status}`);
-      const events = report(task, 'a', reporting(status, { changes: final ? {} : { memo: 'm' } }));
-      then(t, task, events, events);
-      if (!final) t.match(events.at(-1)?.data, { memo: 'm' }, 'what changed stands in the last event');
+      if (final) continue;
+      const news = given(HISTORY[state]).when(asks.report(reporting(status, { changes: { memo: 'm' } })));
+      t.match(news.events().at(-1)?.data, { memo: 'm' }, 'what changed stands in the last event');
     }
   }
 });
 
 t.test('the times of states', async (t) => {
   const times = { started: NOW - 8, running: NOW - 4 };
-  then(t, given([received]), report(given([received]), 'a', reporting('running', { times })), [
-    { type: 'PlotTaskPending', data: { pending_time: NOW - 8 } },
-    { type: 'PlotTaskStarted', data: { started_time: NOW - 8 } },
-    { type: 'PlotTaskRunning', data: { running_time: NOW - 4 } },
-  ]);
-  const late = reporting('running', { times: { pending: NOW - 9, finished: NOW - 1 } });
-  then(t, given([received]), report(given([received]), 'a', late), [
-    { type: 'PlotTaskPending', data: { pending_time: NOW - 9 } },
-    { type: 'PlotTaskStarted', data: { started_time: NOW } },
-    { type: 'PlotTaskRunning', data: { running_time: NOW } },
-  ]);
-  const again = reporting('started', { times: { started: NOW - 1 } });
-  t.strictSame(report(given(HISTORY.started), 'a', again), [], 'a state that is reached keeps its time');
+  given([received])
+    .when(asks.report(reporting('running', { times })))
+    .then(t, [
+      { type: 'PlotTaskPending', data: { pending_time: NOW - 8 } },
+      { type: 'PlotTaskStarted', data: { started_time: NOW - 8 } },
+      { type: 'PlotTaskRunning', data: { running_time: NOW - 4 } },
+    ]);
+  given([received])
+    .when(asks.report(reporting('running', { times: { pending: NOW - 9, finished: NOW - 1 } })))
+    .then(t, [
+      { type: 'PlotTaskPending', data: { pending_time: NOW - 9 } },
+      { type: 'PlotTaskStarted', data: { started_time: NOW } },
+      { type: 'PlotTaskRunning', data: { running_time: NOW } },
+    ]);
+  const again = asks.report(reporting('started', { times: { started: NOW - 1 } }));
+  given(HISTORY.started).when(again).then(t, [], 'a state that is reached keeps its time');
 });
 
 t.test('a report of what is known changes nothing, also in a final state', async (t) => {
   for (const state of RECORDED_STATES) {
-    t.strictSame(report(given(HISTORY[state]), 'a', reporting(state)), [], state);
-    t.strictSame(report(given(HISTORY[state]), 'a', reporting(undefined)), [], state);
+    given(HISTORY[state])
+      .when(asks.report(reporting(state)))
+      .then(t, [], state);
+    given(HISTORY[state])
+      .when(asks.report(reporting(undefined)))
+      .then(t, [], state);
   }
-  const news = reporting(undefined, { changes: { progress: 4 } });
-  then(t, given([received]), report(given([received]), 'a', news), [
-    { type: 'PlotTaskReported', data: { progress: 4 } },
-  ]);
-  t.throws(() => report(given(HISTORY.finished), 'a', news), {
+  const news = asks.report(reporting(undefined, { changes: { progress: 4 } }));
+  given([received])
+    .when(news)
+    .then(t, [{ type: 'PlotTaskReported', data: { progress: 4 } }]);
+  given(HISTORY.finished).when(news).then(t, {
     kind: 'refused',
     message: 'task a is finished (attempt 1); a report of progress changes nothing',
   });
 });
 
 t.test('reports about tasks and attempts that are not there', async (t) => {
-  t.throws(() => report(given([]), 'a', reporting('running')), ofKind('not_found'));
+  given([])
+    .when(asks.report(reporting('running')))
+    .then(t, UNKNOWN);
   const second = given([...HISTORY.failed, retried]);
-  t.throws(() => report(second, 'a', reporting('running', { attempt: 1 })), {
+  second.when(asks.report(reporting('running', { attempt: 1 }))).then(t, {
     kind: 'refused',
     message: 'task a is at attempt 2; a report about attempt 1 changes nothing',
   });
-  t.equal(report(second, 'a', reporting('running', { attempt: 2 })).length, 3);
-  t.throws(() => report(second, 'a', reporting('running', { changes: { plot_id: 'p1' } })), {
+  t.equal(second.when(asks.report(reporting('running', { attempt: 2 }))).events().length, 3);
+  second.when(asks.report(reporting('running', { changes: { plot_id: 'p1' } }))).then(t, {
     kind: 'refused',
     message: /^plot p1 is of an earlier attempt of task a/,
   });
-  t.equal(report(second, 'a', reporting('running', { changes: { plot_id: 'p2' } })).length, 3);
+  t.equal(second.when(asks.report(reporting('running', { changes: { plot_id: 'p2' } }))).events().length, 3);
 });
 
 t.test('receive', async (t) => {
-  then(t, given([]), receive(given([]), ORDER), [received]);
+  given([])
+    .when(asks.receive)
+    .then(t, [received], { value: 'received', context: { order: ORDER } });
   for (const state of RECORDED_STATES) {
-    t.throws(() => receive(given(HISTORY[state]), ORDER), {
-      kind: 'refused',
-      message: `task a exists already and is ${state}`,
-    });
+    given(HISTORY[state])
+      .when(asks.receive)
+      .then(t, {
+        kind: 'refused',
+        message: `task a exists already and is ${state}`,
+      });
   }
 });
 
 t.test('stop', async (t) => {
   for (const state of ['received', 'pending', 'started', 'running'] as const) {
     const task = given(HISTORY[state]);
-    then(t, task, stop(task, 'a', 'sold'), [{ type: 'PlotTaskStopRequested', data: { remarks: 'sold' } }]);
-    then(t, task, stop(task, 'a', undefined), [{ type: 'PlotTaskStopRequested', data: {} }]);
+    const value = state === 'received' || state === 'pending' ? 'stopped' : 'stopping';
+    task
+      .when(asks.stop('sold'))
+      .then(t, [{ type: 'PlotTaskStopRequested', data: { remarks: 'sold' } }], state, { value });
+    task.when(asks.stop()).then(t, [{ type: 'PlotTaskStopRequested', data: {} }], state, { value });
   }
   for (const state of ['stopping', 'stopped'] as const)
-    t.strictSame(stop(given(HISTORY[state]), 'a', 'x'), []);
+    given(HISTORY[state]).when(asks.stop('x')).then(t, []);
   for (const state of ['failed', 'finished'] as const)
-    t.throws(() => stop(given(HISTORY[state]), 'a', 'x'), { kind: 'refused', message: /nothing to stop/ });
-  t.throws(() => stop(given([]), 'a', 'x'), ofKind('not_found'));
+    given(HISTORY[state])
+      .when(asks.stop('x'))
+      .then(t, { kind: 'refused', message: /nothing to stop/ });
+  given([]).when(asks.stop('x')).then(t, UNKNOWN);
 });
 
 t.test('retry', async (t) => {
+  const data = { attempt: 2, received_time: NOW, ksize: 32, threads: 4, buffer: 4096 };
   for (const state of ['stopped', 'failed', 'finished'] as const) {
-    const task = given([...HISTORY[state]]);
-    const data = { attempt: 2, received_time: NOW, ksize: 32, threads: 4, buffer: 4096 };
-    then(t, task, retry(task, 'a', undefined, NOW), [{ type: 'PlotTaskRetried', data }]);
-    then(t, task, retry(task, 'a', 'again', NOW), [
-      { type: 'PlotTaskRetried', data: { ...data, remarks: 'again' } },
-    ]);
+    const task = given(HISTORY[state]);
+    task.when(asks.retry()).then(t, [{ type: 'PlotTaskRetried', data }], { value: 'received' });
+    task
+      .when(asks.retry('again'))
+      .then(t, [{ type: 'PlotTaskRetried', data: { ...data, remarks: 'again' } }]);
   }
   for (const state of ['received', 'pending', 'started', 'running', 'stopping'] as const)
-    t.throws(() => retry(given(HISTORY[state]), 'a', undefined, NOW), {
-      kind: 'refused',
-      message: `task a is ${state};`,
-    });
-  t.throws(() => retry(given([]), 'a', undefined, NOW), ofKind('not_found'));
-  const third = given([...HISTORY.failed, retried, failed]);
-  t.match(retry(third, 'a', undefined, NOW), [{ data: { attempt: 3 } }]);
+    given(HISTORY[state])
+      .when(asks.retry())
+      .then(t, {
+        kind: 'refused',
+        message: `task a is ${state}; only a stopped, failed or finished task can be retried`,
+      });
+  given([]).when(asks.retry()).then(t, UNKNOWN);
+  given([...HISTORY.failed, retried, failed])
+    .when(asks.retry())
+    .then(t, [{ type: 'PlotTaskRetried', data: { ...data, attempt: 3 } }]);
 });
 
 const LOST_AT = Date.UTC(2024, 0, 1, 12, 0, 0) / 1000;
@@ -224,15 +229,15 @@ t.test('the loss of a supervisor and its return', async (t) => {
       type: 'PlotTaskSupervisorLost',
       data: { remarks: waits ? `${SINCE}; waiting for its return` : fails, ...times },
     };
-    then(t, task, markLost(task, 'w', LOST_AT, LOST_AT + 600), [lost]);
+    task.when(asks.lose(LOST_AT)).then(t, [lost], state, { value: state });
     const marked = given([...HISTORY[state], lost]);
-    t.strictSame(markLost(marked, 'w', LOST_AT + 1, LOST_AT + 601), [], 'marked already');
-    then(t, marked, markReturned(marked), [{ type: 'PlotTaskSupervisorReturned', data: { remarks: '' } }]);
-    t.strictSame(markReturned(task), [], 'not marked');
+    marked.when(asks.lose(LOST_AT + 1)).then(t, [], 'marked already');
+    marked.when(markReturned).then(t, [{ type: 'PlotTaskSupervisorReturned', data: { remarks: '' } }]);
+    task.when(markReturned).then(t, [], 'not marked');
   }
   for (const state of ['initialized', 'stopped', 'failed', 'finished'] as const) {
-    t.strictSame(markLost(given(HISTORY[state]), 'w', LOST_AT, LOST_AT + 600), []);
-    t.strictSame(markReturned(given(HISTORY[state])), []);
+    given(HISTORY[state]).when(asks.lose(LOST_AT)).then(t, []);
+    given(HISTORY[state]).when(markReturned).then(t, []);
   }
 });
 
@@ -246,9 +251,9 @@ t.test('a task whose supervisor is given up', async (t) => {
   const later = LOST_AT + 4200;
   for (const history of [HISTORY.started, HISTORY.running, HISTORY.stopping]) {
     const marked = given([...history, lost, news]);
-    then(t, marked, failAsLost(marked), [{ type: 'PlotTaskFailed', data: { remarks: `lost: ${SINCE}` } }]);
-    t.strictSame(postponeFailure(later, LOST_AT + 630)(marked), [], 'no news worth an event');
-    then(t, marked, postponeFailure(later, later + 600)(marked), [
+    marked.when(failAsLost).then(t, [{ type: 'PlotTaskFailed', data: { remarks: `lost: ${SINCE}` } }]);
+    marked.when(postponeFailure(later, LOST_AT + 630)).then(t, [], 'no news worth an event');
+    marked.when(postponeFailure(later, later + 600)).then(t, [
       {
         type: 'PlotTaskSupervisorLost',
         data: {
@@ -260,13 +265,13 @@ t.test('a task whose supervisor is given up', async (t) => {
     ]);
     for (const ending of [returned, stopped, failed]) {
       const over = given([...history, lost, ending]);
-      t.strictSame(failAsLost(over), [], ending.type);
-      t.strictSame(postponeFailure(later, later + 600)(over), [], ending.type);
+      over.when(failAsLost).then(t, [], ending.type);
+      over.when(postponeFailure(later, later + 600)).then(t, [], ending.type);
     }
   }
   for (const history of [HISTORY.received, HISTORY.pending]) {
     const waiting = given([...history, lost]);
-    t.strictSame(failAsLost(waiting), [], 'a waiting one only waits');
-    t.strictSame(postponeFailure(later, later + 600)(waiting), []);
+    waiting.when(failAsLost).then(t, [], 'a waiting one only waits');
+    waiting.when(postponeFailure(later, later + 600)).then(t, []);
   }
 });
