@@ -3,7 +3,8 @@
  *
  * Guarantees: as long as the link is open there is a keeper or one is being started; `keeps` tells whose end will be
  * written by somebody else, and of nobody once the keeper is gone. An end that the keeper has told without being able to
- * write it is known here from then on, also when the keeper is gone.
+ * write it is known here from then on, also when the keeper is gone. A keeper whose answer can't be had, or is not waited
+ * for any more, is left.
  */
 
 import { spawn } from 'node:child_process';
@@ -133,10 +134,21 @@ export class KeeperLink {
 
   /** Connects to the keeper that is there, or to a new one. */
   private async reach(): Promise<LocalPeer> {
+    const { signal } = this.stopping;
     const peer = (await this.connect()) ?? (await this.startKeeper());
-    for (const plot of keptIn(await peer.call('list'))) {
-      this.kept.add(nameOf(plot));
-      this.noteUnwritten(plot, plot.end);
+    const close = () => peer.close();
+    if (signal.aborted) close();
+    signal.addEventListener('abort', close, { once: true });
+    try {
+      for (const plot of keptIn(await peer.call('list'))) {
+        this.kept.add(nameOf(plot));
+        this.noteUnwritten(plot, plot.end);
+      }
+    } catch (error) {
+      close();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', close);
     }
     this.peer = peer;
     return peer;

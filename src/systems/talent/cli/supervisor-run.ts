@@ -62,6 +62,7 @@ async function runSupervisor(terminal: Cli, options: GlobalOptions, loaded: Load
     logger: loggerOf(terminal, config),
     version: packageVersion(),
     path: terminal.env['PATH'] ?? '',
+    interrupted: terminal.interrupted,
   });
   try {
     const { plotter } = talent.supervisor;

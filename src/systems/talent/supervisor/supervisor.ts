@@ -3,7 +3,8 @@
  *
  * Guarantees: a data directory has one supervisor; when `startSupervisor` resolves, every plot of this machine is watched
  * and orders are taken as soon as talent can be reached; `stop` detaches and leaves the plots running, for the next
- * supervisor to take over.
+ * supervisor to take over. One that is told to end while it starts, or can't start, leaves nothing of itself: a keeper that
+ * does not answer holds nobody up.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -12,6 +13,7 @@ import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { untilAborted } from '../../../base/backoff.js';
 import { type Clock, systemClock } from '../../../base/clock.js';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { Releasers } from '../../../base/releasers.js';
@@ -73,6 +75,8 @@ export interface StartSupervisorOptions {
   readonly clock?: Clock;
   /** Default: the real directories. */
   readonly lookAtDirectory?: LookAtDirectory;
+  /** Aborted when it is told to end, which may be before it has started. */
+  readonly interrupted?: AbortSignal;
 }
 
 export interface Supervisor {
@@ -83,7 +87,7 @@ export interface Supervisor {
 
 /**
  * @throws OwlError kind `refused` when the data directory has a supervisor already (names its pid), `invalid` when the
- *   configuration or the directory can't be used, `unavailable` when no keeper can be started
+ *   configuration or the directory can't be used, `unavailable` when no keeper can be started, or when it is told to end first
  */
 export async function startSupervisor(options: StartSupervisorOptions): Promise<Supervisor> {
   const { config, logger, clock = systemClock } = options;
@@ -92,7 +96,7 @@ export async function startSupervisor(options: StartSupervisorOptions): Promise<
   try {
     releasers.add('lock', await lockDirectory(config.data));
     const supervisor = new RunningSupervisor(options, clock, plotter);
-    await supervisor.start(releasers);
+    await supervisor.start(releasers, options.interrupted ?? new AbortController().signal);
     return { status: () => supervisor.controls.status(), stop: () => releasers.releaseAll() };
   } catch (error) {
     await releasers.releaseAll();
@@ -210,15 +214,19 @@ class RunningSupervisor {
     });
   }
 
-  async start(releasers: Releasers): Promise<void> {
+  async start(releasers: Releasers, interrupted: AbortSignal): Promise<void> {
+    const toldToEnd = untilAborted(interrupted).then(() => {
+      throw new OwlError('unavailable', 'the supervisor was told to end before it had started');
+    });
+    toldToEnd.catch(() => undefined);
     releasers.add('connection', () => this.client.close());
     // Before all that waits, because an open socket keeps the process alive while nothing else does.
     const control = await listenLocally(controlSocketPath(this.data), controlHandler(this.controls));
     releasers.add('control', () => control.close());
     releasers.add('keeper', () => this.keeper.close());
-    await this.keeper.open();
+    await Promise.race([this.keeper.open(), toldToEnd]);
     releasers.add('log receiver', () => this.logReceiver.stop());
-    await this.logReceiver.start();
+    await Promise.race([this.logReceiver.start(), toldToEnd]);
     this.plots.adopt();
     this.tellLogPid();
     const { data, clock, logger } = this;
