@@ -2,7 +2,7 @@
 /**
  * The executable, and the only place with signal handlers. The first SIGINT or SIGTERM asks the command to end in order,
  * the second one ends the process at once. A parent that keeps a channel to it is missed like this too: when that is gone,
- * however it went, the command ends in order.
+ * however and whenever it went, the command ends in order.
  */
 
 import { EXIT } from './cli/exit.js';
@@ -20,6 +20,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 process.once('disconnect', () => interruption.abort('SIGTERM'));
+// It may have gone while this program was loaded; whoever never had such a parent is neither connected nor not.
+if (process.connected === false) interruption.abort('SIGTERM');
 process.channel?.unref();
 
 process.exitCode = await runOwl(process.argv.slice(2), {

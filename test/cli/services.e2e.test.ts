@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { startOwl } from '../support/owl-process.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
@@ -32,17 +32,25 @@ t.test('a log receiver follows until it is told to stop; there is one in a direc
   await until('it has begun', () => third.stdout().endsWith('\n'));
 });
 
-t.test('a service ends in order when whoever keeps a channel to it is gone', async (t) => {
-  const cwd = t.testdir();
-  const child = spawn(
-    process.execPath,
-    [OWL, 'log-receiver', '--data', join(cwd, 'data'), '--server', '127.0.0.1:9'],
-    { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] },
-  );
+/** A log receiver whose parent keeps a channel to it. */
+function startBelow(t: Test) {
+  const args = [OWL, 'log-receiver', '--data', join(t.testdir(), 'data'), '--server', '127.0.0.1:9'];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] });
   t.teardown(() => child.kill('SIGKILL'));
   const { stdout } = child;
   if (stdout === null) throw new Error('a child without stdout');
+  return { child, stdout };
+}
+
+t.test('a service ends in order when whoever keeps a channel to it is gone', async (t) => {
+  const { child, stdout } = startBelow(t);
   await once(stdout, 'data');
+  child.disconnect();
+  t.strictSame(await once(child, 'exit'), [0, null]);
+});
+
+t.test('a service whose parent is gone before it has begun ends too', async (t) => {
+  const { child } = startBelow(t);
   child.disconnect();
   t.strictSame(await once(child, 'exit'), [0, null]);
 });
