@@ -26,15 +26,19 @@ export function markReadModels(data: string): void {
   });
 }
 
-/** How each table and index was made, the marks among them, by its name; and the version of the store's own tables. */
+/**
+ * How each table and index was made, the marks among them, by its name, and the page it begins at, which another one of the
+ * same name would not have. The table of events is given columns by a newer version.
+ */
 export function schemaOf(data: string): Map<string, string> {
   return withDatabase(data, (db) => {
-    const made = db.prepare('SELECT name, sql FROM sqlite_schema ORDER BY name').all();
-    const version = db.prepare('PRAGMA user_version').get();
-    return new Map([
-      ['the version of the store', String(version?.['user_version'])],
-      ...made.map(({ name, sql }): [string, string] => [String(name), String(sql)]),
-    ]);
+    const made = db.prepare('SELECT name, sql, rootpage FROM sqlite_schema ORDER BY name').all();
+    return new Map(
+      made.map(({ name, sql, rootpage }) => [
+        String(name),
+        `${rootpage}: ${name === 'events' ? '' : String(sql)}`,
+      ]),
+    );
   });
 }
 
@@ -60,13 +64,17 @@ export interface StoredEvents {
   readonly digest: string;
 }
 
-/** @param count how many of them; default: all */
+/**
+ * The columns that every version has.
+ * @param count how many of them; default: all
+ */
 export function storedEvents(data: string, count = -1): StoredEvents {
   return withDatabase(data, (db) => {
     const digest = createHash('sha256');
     const rows = db
       .prepare(
-        'SELECT e.*, s.name, s.category FROM events e JOIN streams s ON s.no = e.stream_no ORDER BY position LIMIT ?',
+        `SELECT position, stream_no, e.revision, id, type, version, data, metadata, s.name, s.category
+         FROM events e JOIN streams s ON s.no = e.stream_no ORDER BY position LIMIT ?`,
       )
       .all(count);
     for (const row of rows)

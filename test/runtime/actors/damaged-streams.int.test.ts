@@ -107,6 +107,9 @@ t.test('once it can be read, redriving goes on from there, and the timer that wa
     db.exec(sql);
     db.close();
   };
+  const db = openDatabase(path);
+  const good = String(db.prepare('SELECT data FROM events WHERE revision = 2').get()?.['data']);
+  db.close();
   change(`UPDATE events SET data = 'x' WHERE revision = 2`);
   change(`DELETE FROM checkpoints; DROP TABLE permits; DROP TABLE timers`);
   clock.advance(2_000);
@@ -115,7 +118,7 @@ t.test('once it can be read, redriving goes on from there, and the timer that wa
   t.match(second.runtime.status().timers, { pending: 1, firing: 0, failing: 0 });
   await second.stop();
 
-  change(`UPDATE events SET data = '{"holder":"b"}' WHERE revision = 2`);
+  change(`UPDATE events SET data = '${good}' WHERE revision = 2`);
   const third = await startNode(t, path, clock);
   for (const reader of third.runtime.readers()) {
     t.match(await reader.redrive(), { remaining: 0 }, reader.name);

@@ -170,11 +170,11 @@ export class GroupCommit {
   }
 
   private async writeOnceFree(group: readonly Waiting[]): Promise<Written> {
-    const { db, refusals, lockPatienceMs } = this.options;
+    const { log, refusals, lockPatienceMs } = this.options;
     const since = performance.now();
     for (let delayMs = LOCK_FIRST_PAUSE_MS; ; delayMs = Math.min(2 * delayMs, LOCK_LONGEST_PAUSE_MS)) {
       try {
-        return db.transaction(() => this.writeAll(group));
+        return log.transaction(() => this.writeAll(group));
       } catch (error) {
         const isLate = performance.now() - since >= lockPatienceMs;
         if (!isLocked(error) || isLate || refusals.areLasting) throw error;

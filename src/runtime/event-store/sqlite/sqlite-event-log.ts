@@ -1,6 +1,6 @@
 /**
  * Events in SQLite tables: the statements behind the event store, one call at a time. It knows no promises, no groups and
- * no subscribers. `append` must run inside a transaction of the same database.
+ * no subscribers. `append` must run inside `transaction`.
  *
  * Guarantees: an append that throws has written nothing of its own; a stream's revisions and the store's positions have no
  * holes, because both are counted inside the transaction and events are never deleted.
@@ -21,43 +21,18 @@ import {
   type RecordedEvent,
   type StreamName,
 } from '../event-store.js';
-import {
-  bytesOf,
-  decodeEvent,
-  decodeEvents,
-  EVENT_COLUMNS,
-  formatPosition,
-  numberOf,
-} from './sqlite-event-rows.js';
+import { formatPosition, numberOf } from './positions.js';
+import { EVENT_COLUMNS, ROW_COLUMNS, RowFormat } from './row-format.js';
+import { bytesOf } from './row-values.js';
+import { prepareTables } from './tables.js';
 
 /** For `any` and `streamExists`, a repeated append is recognised among so many of the stream's newest events. */
 export const DUPLICATE_WINDOW = 512;
 
-/** Raise it when the tables change, and bring older files along. */
-const TABLES_VERSION = 1;
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS streams (
-    no INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    category TEXT NOT NULL,
-    revision INTEGER NOT NULL
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS events (
-    position INTEGER PRIMARY KEY,
-    stream_no INTEGER NOT NULL REFERENCES streams (no),
-    revision INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    type TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    data TEXT NOT NULL,
-    metadata TEXT NOT NULL,
-    UNIQUE (stream_no, revision)
-  ) STRICT;
-  PRAGMA user_version = ${TABLES_VERSION};`;
-
-/** CROSS JOIN keeps SQLite from starting at the streams: events are wanted in order of position. */
-const EVENTS_IN_ORDER = `SELECT ${EVENT_COLUMNS} FROM events AS e CROSS JOIN streams AS s ON s.no = e.stream_no
+/** LEFT JOIN, so that a damaged row that names no stream is told, and in order of position. */
+const EVENTS_IN_ORDER = `SELECT ${EVENT_COLUMNS} FROM events AS e LEFT JOIN streams AS s ON s.no = e.stream_no
   WHERE e.position > ? AND e.position <= ?`;
+/** CROSS JOIN keeps SQLite from starting at the streams. */
 const EVENTS_OF_STREAM = `SELECT ${EVENT_COLUMNS} FROM events AS e CROSS JOIN streams AS s ON s.no = e.stream_no
   WHERE e.stream_no = ? AND e.revision BETWEEN ? AND ? ORDER BY e.revision`;
 
@@ -70,6 +45,8 @@ interface Stream {
 }
 
 export class SqliteEventLog {
+  private readonly db: SqliteDatabase;
+  private readonly format: RowFormat;
   private readonly selectHead: Statement;
   private readonly selectId: Statement;
   private readonly selectStream: Statement;
@@ -88,7 +65,9 @@ export class SqliteEventLog {
    * @throws OwlError kind `invalid` when the file was made by a newer version of owl, `refused` when it lacks tables
    */
   constructor(db: SqliteDatabase, mayBeNew = true) {
-    createTables(db, mayBeNew);
+    prepareTables(db, mayBeNew);
+    this.db = db;
+    this.format = new RowFormat(db);
     this.selectHead = db.prepare('SELECT coalesce(max(position), 0) AS head FROM events');
     this.selectId = db.prepare(
       `SELECT 1 FROM events AS e JOIN streams AS s ON s.no = e.stream_no
@@ -105,7 +84,7 @@ export class SqliteEventLog {
       'UPDATE streams SET revision = ? WHERE name = ? AND revision = ? RETURNING no',
     );
     this.insertEvent = db.prepare(
-      'INSERT INTO events (position, stream_no, revision, id, type, version, data, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      `INSERT INTO events (position, stream_no, revision, ${ROW_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     );
     this.selectIds = db.prepare(
       `SELECT revision, lower(hex(id)) AS id FROM events
@@ -115,8 +94,20 @@ export class SqliteEventLog {
     this.selectBackwards = db.prepare(`${EVENTS_OF_STREAM} DESC LIMIT ?`);
     this.selectAll = db.prepare(`${EVENTS_IN_ORDER} ORDER BY e.position LIMIT ?`);
     this.selectCategories = db.prepare(
-      `${EVENTS_IN_ORDER} AND s.category IN (SELECT value FROM json_each(?)) ORDER BY e.position LIMIT ?`,
+      `${EVENTS_IN_ORDER} AND (s.category IN (SELECT value FROM json_each(?)) OR s.no IS NULL) ORDER BY e.position LIMIT ?`,
     );
+  }
+
+  /** Runs `work` in a transaction. What it appends is stored when this returns, and forgotten when it throws. */
+  transaction<T>(work: () => T): T {
+    try {
+      const result = this.db.transaction(work);
+      this.format.committed();
+      return result;
+    } catch (error) {
+      this.format.rolledBack();
+      throw error;
+    }
   }
 
   /** The position of the last event, 0 while there is none. */
@@ -178,7 +169,7 @@ export class SqliteEventLog {
     const found = this.find(stream);
     if (found === undefined) return [];
     const select = direction === 'forwards' ? this.selectForwards : this.selectBackwards;
-    return decodeEvents(select.iterate(found.no, lowest, highest, limit), limit).events;
+    return this.format.decodeBatch(select.iterate(found.no, lowest, highest, limit), limit).events;
   }
 
   /** A batch of the events between two positions, and how far it looked for them. */
@@ -193,7 +184,7 @@ export class SqliteEventLog {
       categories === undefined
         ? this.selectAll.iterate(after, end, limit)
         : this.selectCategories.iterate(after, end, JSON.stringify(categories), limit);
-    const { events, cut, lastPosition } = decodeEvents(rows, limit);
+    const { events, cut, lastPosition } = this.format.decodeBatch(rows, limit);
     return { events, upTo: cut ? lastPosition : end };
   }
 
@@ -234,10 +225,12 @@ export class SqliteEventLog {
     const events: RecordedEvent[] = [];
     let revision = before;
     let at = head;
-    for (const { event, data, metadata } of encoded) {
+    for (const one of encoded) {
+      const { event } = one;
       revision++;
       at++;
-      this.insertEvent.run(at, no, revision, bytesOf(event.id), event.type, event.version, data, metadata);
+      const row = this.format.encode(stream, one, { position: at, revision });
+      this.insertEvent.run(at, no, revision, ...row);
       events.push({
         position: formatPosition(at),
         stream,
@@ -278,29 +271,13 @@ export class SqliteEventLog {
 
   private eventsAt(found: Stream, from: number, count: number): RecordedEvent[] {
     const rows = this.selectForwards.all(found.no, from, from + count - 1, count);
-    return rows.map(decodeEvent);
+    return rows.map((row) => this.format.decode(row));
   }
 
   private find(stream: StreamName): Stream | undefined {
     const row = this.selectStream.get(stream);
     return row && { no: numberIn(row, 'no'), revision: numberIn(row, 'revision') };
   }
-}
-
-function createTables(db: SqliteDatabase, mayBeNew: boolean): void {
-  const version = db.prepare('PRAGMA user_version');
-  db.transaction(() => {
-    const row = version.get();
-    const found = row === undefined ? 0 : numberIn(row, 'user_version');
-    if (found > TABLES_VERSION) {
-      throw new OwlError(
-        'invalid',
-        `${db.path} was made by a newer version of owl (tables ${found}, this one knows ${TABLES_VERSION}); update owl`,
-      );
-    }
-    if (found === 0 && !mayBeNew) throw new OwlError('refused', `${db.path} holds no events of owl`);
-    if (found < TABLES_VERSION) db.exec(TABLES);
-  });
 }
 
 function duplicateOf(events: readonly RecordedEvent[]): AppendResult {

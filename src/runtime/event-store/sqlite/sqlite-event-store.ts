@@ -34,9 +34,9 @@ import {
 import { checkCount } from '../read-check.js';
 import { FlushedUpTo } from './flushed-up-to.js';
 import { GroupCommit, type GroupCommitStats, type StoredAppend } from './group-commit.js';
+import { formatPosition, parsePosition, shareOf } from './positions.js';
 import { RecentEvents } from './recent-events.js';
 import { SqliteEventLog } from './sqlite-event-log.js';
-import { formatPosition, parsePosition, shareOf } from './sqlite-event-rows.js';
 import { type Availability, WriteRefusals } from './write-refusals.js';
 
 export interface SqliteEventStoreOptions {

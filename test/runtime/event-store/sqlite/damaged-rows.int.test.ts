@@ -5,15 +5,17 @@ import t, { type Test } from 'tap';
 import { openDatabase } from '../../../../src/base/sqlite.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { collect, follow, freshStream, idsOf, proposeMany } from '../../../support/events.js';
+import { makeOlder } from '../../../support/older-store.js';
 
-/** A store with three events in one stream and one in another, and the second event's row changed. */
-async function withDamage(t: Test, change: string) {
+/** A store with three events in one stream and one in another, and the second event's row changed; perhaps a file of before. */
+async function withDamage(t: Test, change: string, isOlder: boolean) {
   const path = join(t.testdir(), 'owl.db');
   const stream = freshStream();
   const before = openSqliteEventStore(path);
   const { events } = await before.append(stream, 'noStream', proposeMany(3));
   await before.append(freshStream(), 'noStream', proposeMany(1));
   await before.close();
+  if (isOlder) await makeOlder(path);
   const db = openDatabase(path);
   db.exec(`UPDATE events SET ${change} WHERE revision = 1`);
   db.close();
@@ -25,7 +27,23 @@ async function withDamage(t: Test, change: string) {
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
 await t.test('whatever a row holds, every reader gets it and what is around it', async (t) => {
-  const cases: readonly [string, RegExp, object][] = [
+  const today: readonly [string, RegExp, object][] = [
+    ["data = '[1'", /data does not fit its shape/, { base64: base64('[1') }],
+    ["data = '[1,2]'", /data does not fit its shape/, { base64: base64('[1,2]') }],
+    ["data = '{}'", /data does not fit its shape/, { base64: base64('{}') }],
+    ["data = '[7]'", /checksum is not that of what is stored/, { base64: base64('{"n":7}') }],
+    ['version = 2, checksum = checksum + 1', /checksum is not/, {}],
+    ['checksum = NULL', /checksum is not/, {}],
+    ['shape = 99', /shape is not in the file/, {}],
+    ['shape = NULL', /shape is not in the file/, {}],
+    ["metadata = 'x'", /metadata is no JSON object/, { metadata_base64: base64('x') }],
+    ["metadata = ''", /metadata has no \$correlationId/, { metadata_base64: '' }],
+    ['time = NULL', /metadata has no time/, {}],
+    ['time = 9007199254740993', /checksum is not/, {}],
+    ["cause = x'01'", /metadata is no JSON object/, {}],
+    ['source = 99', /metadata is no JSON object/, {}],
+  ];
+  const before: readonly [string, RegExp, object][] = [
     ['data = \'{"n":\'', /data is no JSON object/, { base64: base64('{"n":') }],
     ["data = '[1]'", /data is no JSON object/, { base64: base64('[1]') }],
     ["data = 'null'", /data is no JSON object/, { base64: base64('null') }],
@@ -36,9 +54,13 @@ await t.test('whatever a row holds, every reader gets it and what is around it',
     ["metadata = json_remove(metadata, '$.$causationId')", /no \$causationId/, {}],
     ["metadata = json_set(metadata, '$.commandId', 7)", /no text in commandId/, {}],
   ];
-  for (const [change, damage, data] of cases) {
-    await t.test(change, async (t) => {
-      const { store, stream, events } = await withDamage(t, change);
+  const cases = [
+    ...today.map((one) => [...one, false] as const),
+    ...before.map((one) => [...one, true] as const),
+  ];
+  for (const [change, damage, data, isOlder] of cases) {
+    await t.test(`${change}${isOlder ? ' in a file of before' : ''}`, async (t) => {
+      const { store, stream, events } = await withDamage(t, change, isOlder);
       const ids = idsOf(events);
       for (const given of [
         await collect(store.readStream(stream)),
@@ -55,7 +77,7 @@ await t.test('whatever a row holds, every reader gets it and what is around it',
 });
 
 await t.test('as the newest event it is found by its place, and the store goes on behind it', async (t) => {
-  const { store, stream, events } = await withDamage(t, "data = 'x', metadata = 'y'");
+  const { store, stream, events } = await withDamage(t, "data = 'x', metadata = 'y'", false);
   for (const event of events) t.equal(await store.holds(event), true);
   const again = await store.append(stream, 'noStream', events);
   t.strictSame([again.duplicate, again.revision], [true, 2], 'an append that repeats it is recognised');

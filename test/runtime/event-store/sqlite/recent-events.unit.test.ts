@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { RecordedEvent } from '../../../../src/runtime/event-store/event-store.js';
+import { formatPosition } from '../../../../src/runtime/event-store/sqlite/positions.js';
 import { RecentEvents } from '../../../../src/runtime/event-store/sqlite/recent-events.js';
-import { formatPosition } from '../../../../src/runtime/event-store/sqlite/sqlite-event-rows.js';
 import { propose, valuesOf } from '../../../support/events.js';
 
 function eventAt(position: number): RecordedEvent {

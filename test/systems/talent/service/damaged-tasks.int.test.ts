@@ -11,6 +11,7 @@ import { NodeClient } from '../../../../src/wire/node-client.js';
 import { propose } from '../../../support/events.js';
 import type { EventStoreDbNode } from '../../../support/eventstoredb-node/node.js';
 import { startNode } from '../../../support/eventstoredb-stores.js';
+import { makeOlder } from '../../../support/older-store.js';
 import { orderFor, startTalentNode, type TalentNode } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
 
@@ -195,7 +196,7 @@ await t.test('on EventStoreDB, a supervisor whose stream was deleted', async (t)
   t.match(await client.attach({ ...attachment, worker_id: 'v' }), { lease_seconds: 30 });
 });
 
-await t.test('on the embedded store, as the newest event of all', async (t) => {
+await t.test('on the embedded store, as the newest event of all, in a row of before', async (t) => {
   const data = join(t.testdir(), 'data');
   const start = () => startTalentNode(t, { data });
   const cases: readonly [string, RegExp][] = [
@@ -209,6 +210,7 @@ await t.test('on the embedded store, as the newest event of all', async (t) => {
   t.match(await report(before, 'bad', { plot_details: { progress: 5 } }), { is_success: true });
   await before.stop();
   const path = join(data, 'owl.db');
+  await makeOlder(path);
   const original = openDatabase(path);
   const row = original.prepare('SELECT * FROM events ORDER BY position DESC LIMIT 1').get();
   original.close();

@@ -1,0 +1,56 @@
+/** Values of a row that may be damaged: each is what it should be, or something that says it is not. Nothing here throws. */
+
+import type { SqlRow, SqlValue } from '../../../base/sql.js';
+import type { EventMetadata } from '../event-store.js';
+import { formatPosition } from './positions.js';
+
+export const UUID_BYTES = 16;
+/** In the place of an id that can't be read. */
+export const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Undefined in the place of an id that can't be read. */
+export function placeOf({ id, position, revision }: SqlRow) {
+  const number = numberOr(0, position);
+  return {
+    id: id instanceof Uint8Array && id.length === UUID_BYTES ? uuidIn(id) : undefined,
+    number,
+    place: { position: formatPosition(number), revision: numberOr(0, revision) },
+  };
+}
+
+/** What its JSON gives; undefined where it is none. */
+export function parsed(text: SqlValue | undefined): unknown {
+  if (typeof text !== 'string') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export function textOr(otherwise: string, value: SqlValue | undefined): string {
+  return typeof value === 'string' ? value : otherwise;
+}
+
+export function base64Of(value: SqlValue | undefined): string {
+  const bytes = value instanceof Uint8Array ? value : Buffer.from(String(value ?? ''), 'utf8');
+  return Buffer.from(bytes).toString('base64');
+}
+
+export function unknownMetadata(id: string): EventMetadata {
+  return { time: 0, $correlationId: id, $causationId: id };
+}
+
+export function bytesOf(uuid: string): Uint8Array {
+  return Buffer.from(uuid.replaceAll('-', ''), 'hex');
+}
+
+/** @param at of the first of the 16 bytes */
+export function uuidIn(bytes: Uint8Array, at = 0): string {
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset + at, UUID_BYTES).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+function numberOr(otherwise: number, value: SqlValue | undefined): number {
+  return typeof value === 'number' && Number.isInteger(value) ? value : otherwise;
+}
