@@ -1,5 +1,5 @@
 /**
- * Small files that must survive power loss.
+ * Small files that must survive power loss, or the death of their writer at least.
  *
  * Guarantees: after the call the file has the whole new content, or still the whole old one; what is written beside it until
  * then is a file of its own, never one that a link, or somebody else, has put in its place.
@@ -15,12 +15,25 @@ const TEMPORARY = /\.([0-9]+)\.tmp$/;
 
 /** Readable and writable for its owner only. Throws what the file system throws. */
 export function writeFileDurably(path: string, content: string): void {
+  writeBeside(path, content, fsyncSync);
+  syncDirectory(dirname(path));
+}
+
+/**
+ * The same for what only has to survive the process that writes it. After power loss the file may be gone, empty or full of
+ * zeros, but never a mixture of old and new.
+ */
+export function writeFileWhole(path: string, content: string): void {
+  writeBeside(path, content, () => undefined);
+}
+
+function writeBeside(path: string, content: string, sync: (file: number) => void): void {
   const temporary = `${path}.${process.pid}.tmp`;
   try {
     const file = openOwn(temporary);
     try {
       writeFileSync(file, content);
-      fsyncSync(file);
+      sync(file);
     } finally {
       closeSync(file);
     }
@@ -29,7 +42,6 @@ export function writeFileDurably(path: string, content: string): void {
     rmSync(temporary, { force: true });
     throw error;
   }
-  syncDirectory(dirname(path));
 }
 
 /** Removes what was being written in a directory by processes that are gone. @returns their names */

@@ -1,13 +1,12 @@
 /**
- * A cgroup for each plotter, where this process may make some: nobody leaves one by changing session, parent or
- * environment, so whoever is in it belongs to that plot.
+ * A cgroup for each kept process, where this process may make some: nobody leaves one by changing session, parent or
+ * environment, so whoever is in it belongs to that process.
  *
- * Guarantees: a plot's cgroup is told by its name, which follows from the path of its record, so no other directory is ever
- * read as one, whatever a record says; where there can't be one, plotters start all the same. The plotter is moved there
- * right after its start: what it has started within that moment is found by the other means (plot-processes.ts).
+ * Guarantees: a process' cgroup is told by its name, which follows from the path of its record, so no other directory is
+ * ever read as one, whatever a record says; where there can't be one, processes start all the same. A process is moved
+ * there right after its start: what it has started within that moment is found by the other means (process-family.ts).
  */
 
-import { createHash } from 'node:crypto';
 import {
   accessSync,
   constants,
@@ -20,6 +19,7 @@ import {
 import { basename, join } from 'node:path';
 import { messageOf } from '../base/errors.js';
 import { identifyProcess, type ProcessIdentity } from '../base/process-identity.js';
+import type { ProcessMark } from './records/process-kind.js';
 
 const MEMBERS = 'cgroup.procs';
 
@@ -48,27 +48,26 @@ export function findCgroupPlace(proc = '/proc'): CgroupPlace {
   }
 }
 
-/** Moves a plotter that was just started into a cgroup of its own. @returns its directory; undefined when there can't be one */
-export function enterPlotCgroup(
-  recordPath: string,
+/** Moves a process that was just started into a cgroup of its own. @returns its directory; undefined when there can't be one */
+export function enterCgroup(
+  { cgroup }: ProcessMark,
   pid: number,
   place: CgroupPlace = findCgroupPlace(),
 ): string | undefined {
   if (place.directory === undefined) return undefined;
-  const directory = join(place.directory, nameFor(recordPath));
+  const directory = join(place.directory, cgroup);
   try {
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, MEMBERS), String(pid));
     return directory;
   } catch {
-    removePlotCgroup(directory);
+    removeCgroup(directory);
     return undefined;
   }
 }
 
-/** Where the cgroup of a plot may be. @param recorded as its record has it */
-export function plotCgroups(recordPath: string, recorded: string | undefined): string[] {
-  const name = nameFor(recordPath);
+/** Where the cgroup of a process may be. @param recorded as its record has it */
+export function cgroupsOf({ cgroup: name }: ProcessMark, recorded: string | undefined): string[] {
   const { directory } = findCgroupPlace();
   const own = directory === undefined ? [] : [join(directory, name)];
   const isOurs = recorded !== undefined && basename(recorded) === name;
@@ -91,16 +90,12 @@ export function processesInCgroup(directory: string): ProcessIdentity[] {
 }
 
 /** Stays while somebody is in it. */
-export function removePlotCgroup(directory: string): void {
+export function removeCgroup(directory: string): void {
   try {
     rmdirSync(directory);
   } catch {
     // It is not there, or not empty: an empty cgroup takes nothing.
   }
-}
-
-function nameFor(recordPath: string): string {
-  return `owl-plot-${createHash('sha256').update(recordPath).digest('hex').slice(0, 32)}`;
 }
 
 interface Mount {

@@ -1,5 +1,5 @@
 /**
- * The directories of orders, looked at for real: are they there, which file systems are they on, how much is free.
+ * Directories that work needs, looked at for real: are they there, which file systems are they on, how much is free.
  *
  * Guarantees: a file system that does not answer (a dead NFS server blocks whoever asks, and Node has few threads that may
  * be blocked) is a reason to wait and stops nobody else: nothing more is asked of it until it answers. What may pass by
@@ -46,6 +46,8 @@ export const lookAtDirectory: LookAtDirectory = async (path) => {
 
 export interface DirectoriesOptions {
   readonly lookAtDirectory: LookAtDirectory;
+  /** Who has to write there, as those call it who read why a directory can't be used. */
+  readonly writer: string;
   readonly clock: Clock;
   /** Ends all waiting. */
   readonly signal: AbortSignal;
@@ -75,7 +77,7 @@ export class Directories {
     try {
       return await this.look(path);
     } catch (error) {
-      throw explained(error, `${place} ${path}`);
+      throw explained(error, `${place} ${path}`, this.options.writer);
     }
   }
 
@@ -143,13 +145,13 @@ function silence(): OwlError {
 const LASTING: ReadonlyMap<string | undefined, string> = new Map([
   ['ENOENT', 'does not exist on this machine'],
   ['ENOTDIR', 'is no directory'],
-  ['EACCES', 'may not be written by the supervisor'],
-  ['EPERM', 'may not be written by the supervisor'],
-  ['EROFS', 'may not be written by the supervisor'],
 ]);
+/** So do these. */
+const FORBIDDEN: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EROFS']);
 
-function explained(error: unknown, directory: string): OwlError {
-  const problem = LASTING.get(systemErrorCode(error));
+function explained(error: unknown, directory: string, writer: string): OwlError {
+  const code = systemErrorCode(error);
+  const problem = FORBIDDEN.has(code) ? `may not be written by ${writer}` : LASTING.get(code);
   if (problem !== undefined) return new OwlError('invalid', `${directory} ${problem}`, { cause: error });
   if (error instanceof OwlError) return new OwlError(error.kind, `${directory} ${error.message}`);
   return new OwlError('unavailable', `${directory} can't be used now: ${messageOf(error)}`, { cause: error });

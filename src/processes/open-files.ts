@@ -2,7 +2,7 @@
  * Which processes have files open, told by the files' names, as /proc tells it.
  *
  * Guarantee: what can't be looked at is told. Of other users' processes only root is told anything; they count as having
- * nothing open, because a plotter's own are its user's.
+ * nothing open, because a kept process runs as its owner's user.
  */
 
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';

@@ -1,10 +1,10 @@
 /**
- * The processes of a plot, found in four ways. It and whatever it starts carry a mark in their environment. It leads a
- * session, for those that have cleared that. It has children, and they have, for those that have left the session: who was
- * seen as one while its parent lived stays known. It has a cgroup of its own where one could be made, for those whose
- * parents are gone before anybody has looked.
+ * A kept process and what it has started, found in four ways. It and whatever it starts carry a mark in their environment.
+ * It leads a session, for those that have cleared that. It has children, and they have, for those that have left the
+ * session: who was seen as one while its parent lived stays known. It has a cgroup of its own where one could be made, for
+ * those whose parents are gone before anybody has looked.
  *
- * Guarantees: a signal goes to processes of that plot and to no other, whoever has their pids meanwhile. Without a cgroup
+ * Guarantees: a signal goes to processes of that family and to no other, whoever has their pids meanwhile. Without a cgroup
  * one may remain that clears its environment, leaves the session and loses its parent between two looks.
  */
 
@@ -14,79 +14,79 @@ import { Backoff, wait } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../base/process-identity.js';
 import { systemErrorCode } from '../base/system-error.js';
-import { plotCgroups, processesInCgroup, removePlotCgroup } from './cgroup.js';
+import { cgroupsOf, processesInCgroup, removeCgroup } from './cgroup.js';
 import { type ProcessTable, pids, readProcesses, sessionOf } from './process-table.js';
-
-/** Its value is the path of the plot's record, which is one per plot on a machine. */
-export const PLOT_VARIABLE = 'OWL_PLOT';
+import type { ProcessMark } from './records/process-kind.js';
 
 /** Told of every process that could not be signalled, also again and again. */
 type OnRefused = (pid: number, error: unknown) => void;
 
-/** Sends a signal to the plotter's group. False when the plotter is not alive any more. */
-export function signalPlotter(plotter: ProcessIdentity, signal: NodeJS.Signals): boolean {
+/** Sends a signal to the group that a process leads. False when the process is not alive any more. */
+export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): boolean {
   // A living leader keeps its pid, so the group of that number is its own; -1 would be everybody.
-  return plotter.pid > 1 && isAlive(plotter) && kill(-plotter.pid, signal);
+  return leader.pid > 1 && isAlive(leader) && kill(-leader.pid, signal);
 }
 
-export interface EndPlotterOptions {
-  readonly plotter: ProcessIdentity;
-  /** Looked at before the plotter goes. */
-  readonly family: PlotterFamily;
+export interface EndGroupOptions {
+  readonly leader: ProcessIdentity;
+  /** What it is to those who read the log. */
+  readonly noun: string;
+  /** Looked at before the leader goes. */
+  readonly family: ProcessFamily;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Aborts when the plotter has ended. */
+  /** Aborts when the leader has ended. */
   readonly signal: AbortSignal;
   readonly onRefused: OnRefused;
 }
 
 /** SIGTERM, after the grace SIGKILL, and that again until the signal aborts. Never rejects. */
-export async function endPlotter(options: EndPlotterOptions): Promise<void> {
-  const { plotter, family, graceMs, clock, logger, signal, onRefused } = options;
+export async function endGroup(options: EndGroupOptions): Promise<void> {
+  const { leader, noun, family, graceMs, clock, logger, signal, onRefused } = options;
   const attempt = (act: () => void): void => {
     try {
       act();
     } catch (error) {
-      onRefused(plotter.pid, error);
+      onRefused(leader.pid, error);
     }
   };
   attempt(() => family.look());
   attempt(() => {
-    signalPlotter(plotter, 'SIGTERM');
+    signalGroup(leader, 'SIGTERM');
     // One that is suspended has to wake up to hear it.
-    signalPlotter(plotter, 'SIGCONT');
+    signalGroup(leader, 'SIGCONT');
   });
   await wait(clock, graceMs, signal);
-  if (!signal.aborted) logger.warn({ graceMs }, 'the plotter did not end on SIGTERM; killing it');
+  if (!signal.aborted) logger.warn({ graceMs }, `the ${noun} did not end on SIGTERM; killing it`);
   const backoff = new Backoff({ firstMs: 1_000, longestMs: 60_000 });
   while (!signal.aborted) {
-    attempt(() => signalPlotter(plotter, 'SIGKILL'));
+    attempt(() => signalGroup(leader, 'SIGKILL'));
     await wait(clock, backoff.next(), signal);
   }
 }
 
 /**
- * Who belongs to a plotter. The number of its session is its pid, which another process may get, and lead a session with,
- * once the session is empty: it is certain whose it is as long as somebody lives in it who is known to belong to the
- * plotter. A parent's pid is certain while the parent lives. So look while the plotter lives, and now and then.
+ * Who belongs to a process. The number of its session is its pid, which another process may get, and lead a session with,
+ * once the session is empty: it is certain whose it is as long as somebody lives in it who is known to belong to it. A
+ * parent's pid is certain while the parent lives. So look while the process lives, and now and then.
  */
-export class PlotterFamily {
-  private readonly plotter: ProcessIdentity;
+export class ProcessFamily {
+  private readonly leader: ProcessIdentity;
   private readonly cgroups: readonly string[];
   private known: readonly ProcessIdentity[];
 
-  /** @param cgroups where only processes of this plot are */
-  constructor(plotter: ProcessIdentity, cgroups: readonly string[] = []) {
-    this.plotter = plotter;
+  /** @param cgroups where only processes of this family are */
+  constructor(leader: ProcessIdentity, cgroups: readonly string[] = []) {
+    this.leader = leader;
     this.cgroups = cgroups;
-    this.known = [plotter];
+    this.known = [leader];
   }
 
-  /** @returns those that are alive, apart from the plotter. */
+  /** @returns those that are alive, apart from the leader. */
   look(table: ProcessTable = readProcesses()): ProcessIdentity[] {
-    const number = this.plotter.pid;
+    const number = this.leader.pid;
     const living = this.known.filter(isAlive);
     // Asked after the table was read: who belongs to it now has belonged to it then, for nobody comes back to a session.
     const isCertain = living.some((one) => sessionOf(one.pid) === number && isAlive(one));
@@ -111,42 +111,38 @@ function withDescendants(members: readonly ProcessIdentity[], table: ProcessTabl
   return [...found.values()];
 }
 
-/** Every living process that carries the plot's mark. Reads all of /proc, so ask when a plot ends, not in a loop. */
-export function findPlotProcesses(recordPath: string): ProcessIdentity[] {
-  const mark = `${PLOT_VARIABLE}=${recordPath}`;
+/** Every living process that carries the mark. Reads all of /proc, so ask when a process ends, not in a loop. */
+export function findMarked({ variable, value }: ProcessMark): ProcessIdentity[] {
+  const entry = `${variable}=${value}`;
   return pids().flatMap((pid) => {
-    if (!carries(pid, mark)) return [];
+    if (!carries(pid, entry)) return [];
     return identifyProcess(pid) ?? [];
   });
 }
 
 export interface EndRestOptions {
   /** Default: they are found by their mark and their cgroup alone. */
-  readonly family?: PlotterFamily;
+  readonly family?: ProcessFamily;
   /** As the record has it. */
   readonly cgroup?: string | undefined;
   /** Default: what can't be killed is an error. */
   readonly onRefused?: OnRefused;
 }
 
-/** Kills every process of the plot. Comes back when none is alive, with how many there were, or when the signal aborts. */
-export async function endPlotProcesses(
-  recordPath: string,
+/** Kills every process of that mark. Comes back when none is alive, with how many there were, or when the signal aborts. */
+export async function endMarked(
+  mark: ProcessMark,
   clock: Clock,
   signal: AbortSignal,
   { family, cgroup, onRefused = raise }: EndRestOptions = {},
 ): Promise<number> {
   const backoff = new Backoff({ firstMs: 5, longestMs: 2_000 });
   const ended = new Set<number>();
-  const cgroups = plotCgroups(recordPath, cgroup);
+  const cgroups = cgroupsOf(mark, cgroup);
   for (;;) {
-    const found = [
-      ...findPlotProcesses(recordPath),
-      ...cgroups.flatMap(processesInCgroup),
-      ...(family?.look() ?? []),
-    ];
+    const found = [...findMarked(mark), ...cgroups.flatMap(processesInCgroup), ...(family?.look() ?? [])];
     const left = unique(found).filter(({ pid }) => pid > 1 && pid !== process.pid);
-    if (left.length === 0) cgroups.forEach(removePlotCgroup);
+    if (left.length === 0) cgroups.forEach(removeCgroup);
     if (left.length === 0 || signal.aborted) return ended.size;
     for (const { pid } of left) {
       ended.add(pid);
@@ -168,9 +164,9 @@ function unique(processes: readonly ProcessIdentity[]): ProcessIdentity[] {
   return [...new Map(processes.map((one) => [one.pid, one])).values()];
 }
 
-function carries(pid: number, mark: string): boolean {
+function carries(pid: number, entry: string): boolean {
   try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(mark);
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(entry);
   } catch {
     // Another user's process, or one that has just ended.
     return false;

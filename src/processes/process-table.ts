@@ -20,7 +20,7 @@ export interface ProcessTable {
   readonly byParent: ReadonlyMap<number, readonly ListedProcess[]>;
 }
 
-/** Reads all of /proc: once for all plots. Those that have ended and were not reaped are left out. */
+/** Reads all of /proc: once for all families. Those that have ended and were not reaped are left out. */
 export function readProcesses(): ProcessTable {
   const bySession = new Map<number, ListedProcess[]>();
   const byParent = new Map<number, ListedProcess[]>();

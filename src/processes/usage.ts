@@ -1,4 +1,4 @@
-/** What plotters take of the machine, measured now and then. */
+/** What processes take of the machine, measured now and then. */
 
 import pidusage from 'pidusage';
 import type { Logger } from 'pino';

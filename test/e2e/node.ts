@@ -9,6 +9,7 @@ import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { EMBEDDED } from '../../src/node/config/node-section.js';
+import { TalentDirectory } from '../../src/systems/talent/machine/talent-directory.js';
 import { askSupervisor } from '../../src/systems/talent/supervisor/control.js';
 import type { PlotConfig } from '../../src/systems/talent/wire/messages.js';
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
@@ -79,7 +80,7 @@ export class Node {
   async pidOf(service: Service): Promise<number> {
     if (service === 'talent')
       return Holder.parse(JSON.parse(readFileSync(join(this.data, 'owl.pid'), 'utf8'))).pid;
-    const { pid, log_pid } = await askSupervisor(this.data, { method: 'status' });
+    const { pid, log_pid } = await askSupervisor(new TalentDirectory(this.data), { method: 'status' });
     if (service === 'supervisor') return pid;
     if (log_pid === null) throw new Error('there is no log receiver');
     return log_pid;

@@ -5,11 +5,11 @@
 
 import { readdirSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { plotsDirectory } from '../../src/processes/records/process-record.js';
 import { statusMessageOf } from '../../src/systems/talent/service/status-message.js';
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import { startNode } from '../support/eventstoredb-stores.js';
 import { healthOf } from '../support/health.js';
+import { plotsIn } from '../support/plots-in.js';
 import { historyOf, rowOf } from '../support/plotted.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
@@ -104,7 +104,10 @@ t.test(
 
     t.equal(node.filesIn('plots').length, 1 + disturbances.length, 'one plot for each task');
     t.strictSame(node.filesIn('cache'), []);
-    await until('nothing is left to settle', () => readdirSync(plotsDirectory(node.data)).length === 0);
+    await until(
+      'nothing is left to settle',
+      () => readdirSync(plotsIn(node.data).directory.records).length === 0,
+    );
     t.equal(await node.stop(), 0);
     await until('no process is left', () => processesOf(node.directory).length === 0);
     await until('no connection is left', () => store.openConnections === 0);

@@ -10,7 +10,12 @@ import { ManualClock } from '../support/manual-clock.js';
 import { until } from '../support/until.js';
 
 function directoriesWith(look: LookAtDirectory = lookAtDirectory, clock = new ManualClock()): Directories {
-  return new Directories({ lookAtDirectory: look, clock, signal: new AbortController().signal });
+  return new Directories({
+    writer: 'the supervisor',
+    lookAtDirectory: look,
+    clock,
+    signal: new AbortController().signal,
+  });
 }
 
 function failure(promise: Promise<unknown>): Promise<unknown> {
@@ -164,6 +169,7 @@ t.test('three that do not answer are enough: one thread is left for other work',
 t.test('the end of the supervisor waits for no directory', async (t) => {
   const ending = new AbortController();
   const directories = new Directories({
+    writer: 'the supervisor',
     lookAtDirectory: () => new Promise(() => undefined),
     clock: new ManualClock(),
     signal: ending.signal,

@@ -4,11 +4,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import {
-  type PlotRecord,
-  plotsDirectory,
-  readPlotRecords,
-} from '../../src/processes/records/process-record.js';
+import type { PlotRecord } from '../../src/systems/talent/machine/plot-record.js';
+import { plotsIn } from '../support/plots-in.js';
 import { type FoundProcess, processesOf } from './processes.js';
 import { until } from './until.js';
 
@@ -48,16 +45,18 @@ function letGoOfClosedDatabases(): void {
 
 /** A sentence for each process and each file that nobody needs. Plots that are not settled need theirs, and their keeper. */
 function leftovers({ data, mark }: Place): string[] {
-  const unsettled = readPlotRecords(data).plots.map(({ record }) => record);
+  const unsettled = plotsIn(data)
+    .readAll()
+    .processes.map(({ record }) => record);
   const processes = processesOf(mark).filter((found) => !isNeeded(found, unsettled));
   return [
     ...processes.map(({ pid, command }) => `process ${pid}: ${command}`),
     ...filesIn(data).flatMap((name) =>
       STAYS.has(name) || isOfKeeper(name, unsettled) ? [] : join(data, name),
     ),
-    ...filesIn(plotsDirectory(data)).flatMap((name) =>
+    ...filesIn(plotsIn(data).directory.records).flatMap((name) =>
       // An end whose record was lost is swept out by the next supervisor.
-      name.endsWith('.json') ? [] : join(plotsDirectory(data), name),
+      name.endsWith('.json') ? [] : join(plotsIn(data).directory.records, name),
     ),
   ];
 }

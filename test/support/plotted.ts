@@ -9,17 +9,10 @@ import { z } from 'zod';
 import { isTransient } from '../../src/base/failure-kinds.js';
 import type { SqlRow } from '../../src/base/sql.js';
 import { openDatabase } from '../../src/base/sqlite.js';
-import {
-  type PlotEnd,
-  type PlotRecord,
-  plotLogPath,
-  plotsDirectory,
-  removePlotRecord,
-  writePlotEnd,
-  writePlotRecord,
-} from '../../src/processes/records/process-record.js';
+import type { PlotEnd, PlotRecord } from '../../src/systems/talent/machine/plot-record.js';
 import type { PlotTaskStatus } from '../../src/systems/talent/wire/messages.js';
 import type { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
+import { plotsIn } from '../support/plots-in.js';
 import { until } from './until.js';
 
 export const ENDED_AT = 1_790_000_000;
@@ -35,7 +28,7 @@ export class PlayedPlot {
   constructor(data: string, taskId: string, format: string, attempt = 1) {
     this.data = data;
     this.taskId = taskId;
-    this.logPath = plotLogPath(data, { task_id: taskId, attempt });
+    this.logPath = plotsIn(data).logPathOf({ task_id: taskId, attempt });
     this.record = {
       task_id: taskId,
       attempt,
@@ -57,9 +50,9 @@ export class PlayedPlot {
       plot_id: null,
     };
     mkdirSync(dirname(this.logPath), { recursive: true });
-    mkdirSync(plotsDirectory(data), { recursive: true });
+    mkdirSync(plotsIn(data).directory.records, { recursive: true });
     writeFileSync(this.logPath, '');
-    writePlotRecord(data, this.record);
+    plotsIn(data).write(this.record);
   }
 
   /** What a supervisor does at the begin: tells talent, and then the log receiver that it has told. */
@@ -71,7 +64,7 @@ export class PlayedPlot {
 
   change(changes: Partial<PlotRecord>): void {
     this.record = { ...this.record, ...changes };
-    writePlotRecord(this.data, this.record);
+    plotsIn(this.data).write(this.record);
   }
 
   print(bytes: string | Uint8Array): void {
@@ -79,7 +72,7 @@ export class PlayedPlot {
   }
 
   end(how: Partial<PlotEnd> = {}): void {
-    writePlotEnd(this.data, this.record, {
+    plotsIn(this.data).writeEnd(this.record, {
       exit_code: null,
       exit_signal: null,
       ended_time: ENDED_AT,
@@ -88,7 +81,7 @@ export class PlayedPlot {
   }
 
   remove(): void {
-    removePlotRecord(this.data, this.record);
+    plotsIn(this.data).remove(this.record);
   }
 }
 

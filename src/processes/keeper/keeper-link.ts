@@ -1,5 +1,5 @@
 /**
- * The supervisor's connection to its keeper, which is started whenever there is none.
+ * An owner's connection to its keeper, which is started whenever there is none.
  *
  * Guarantees: as long as the link is open there is a keeper or one is being started; `keeps` tells whose end will be
  * written by somebody else, and of nobody once the keeper is gone. An end that the keeper has told without being able to
@@ -9,54 +9,47 @@
 
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { Backoff, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
+import { keeperEnvironment } from '../environment.js';
 import { connectLocally, type LocalPeer } from '../local-calls.js';
-import {
-  isPlotEnd,
-  type PlotEnd,
-  type PlotKey,
-  type PlotRecord,
-  readPlotRecord,
-} from '../records/process-record.js';
-import { type KeptPlot, keeperSocketPath } from './keeper.js';
-import type { PlotStart } from './plot-start.js';
-import { keeperEnvironment } from './plotter-environment.js';
+import type { ProcessEnd, ProcessRecord } from '../records/process-record.js';
+import type { ProcessRecords } from '../records/process-records.js';
+import { impossibleIn, type KeptProcess, keptIn, unwrittenIn } from './keeper-messages.js';
+import type { ProcessStart } from './process-start.js';
 
-const MAIN = fileURLToPath(new URL('keeper-main.js', import.meta.url));
 /** How often a new keeper is asked whether it is there yet. */
 const KNOCK_MS = 20;
 const STARTS_WITHIN_MS = 10_000;
 const NEVER = new AbortController().signal;
 
-export interface KeeperLinkOptions {
-  /** The supervisor's data directory. Absolute. */
-  readonly data: string;
+export interface KeeperLinkOptions<Key extends object, Own extends Key> {
+  readonly records: ProcessRecords<Key, Own>;
+  /** The owner's program that calls `runKeeper`; its argument is the path of the directory. */
+  readonly main: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The end of this plot is recorded. */
-  readonly onEnded: (key: PlotKey) => void;
-  /** This plot has ended, and its end can't be written now; see `unwrittenEnd`. */
-  readonly onUnwritten: (key: PlotKey) => void;
-  /** The keeper is gone: nobody sees the ends of the plots it kept. */
+  /** The end of this process is recorded. */
+  readonly onEnded: (key: Key) => void;
+  /** This process has ended, and its end can't be written now; see `unwrittenEnd`. */
+  readonly onUnwritten: (key: Key) => void;
+  /** The keeper is gone: nobody sees the ends of the processes it kept. */
   readonly onLost: () => void;
 }
 
-export class KeeperLink {
-  private readonly options: KeeperLinkOptions;
+export class KeeperLink<Key extends object, Own extends Key> {
+  private readonly options: KeeperLinkOptions<Key, Own>;
   private readonly stopping = new AbortController();
   private readonly backoff = new Backoff({ firstMs: 50, longestMs: 5_000 });
   private readonly kept = new Set<string>();
   /** As many as a keeper keeps at most. */
-  private readonly unwritten = new Map<string, PlotEnd>();
+  private readonly unwritten = new Map<string, ProcessEnd>();
   private peer: LocalPeer | undefined;
   private running: Promise<void> | undefined;
 
-  constructor(options: KeeperLinkOptions) {
+  constructor(options: KeeperLinkOptions<Key, Own>) {
     this.options = options;
   }
 
@@ -66,7 +59,7 @@ export class KeeperLink {
     this.running = this.keepOpen(peer);
   }
 
-  /** The keeper stays as long as it has plots. */
+  /** The keeper stays as long as it has processes. */
   async close(): Promise<void> {
     this.stopping.abort();
     this.peer?.close();
@@ -77,35 +70,44 @@ export class KeeperLink {
     return this.peer !== undefined;
   }
 
-  keeps(key: PlotKey): boolean {
-    return this.kept.has(nameOf(key));
+  keeps(key: Key): boolean {
+    return this.kept.has(this.nameOf(key));
   }
 
-  /** How a plot has ended that the keeper can't write of. */
-  unwrittenEnd(key: PlotKey): PlotEnd | undefined {
-    return this.unwritten.get(nameOf(key));
+  /** How a process has ended that the keeper can't write of. */
+  unwrittenEnd(key: Key): ProcessEnd | undefined {
+    return this.unwritten.get(this.nameOf(key));
   }
 
   /**
-   * @throws OwlError kind `invalid` when the plotter can never be started here, `refused` with the keeper's reason when it
-   *   can't for the moment, `unavailable` when the keeper is gone: then the plot may run all the same
+   * @throws OwlError kind `invalid` when the process can never be started here, `refused` with the keeper's reason when it
+   *   can't for the moment, `unavailable` when the keeper is gone: then the process may run all the same
    */
-  async start(start: PlotStart): Promise<PlotRecord> {
+  async start(start: ProcessStart<Own>): Promise<ProcessRecord<Own>> {
     if (this.peer === undefined)
-      throw new OwlError('unavailable', 'the keeper of plots is gone; a new one is being started');
-    // Before the answer comes the plotter may have ended, and its end been told.
-    this.kept.add(nameOf(start));
+      throw new OwlError('unavailable', `${this.title} is gone; a new one is being started`);
+    const name = this.nameOf(start);
+    // Before the answer comes the process may have ended, and its end been told.
+    this.kept.add(name);
     try {
       const reason = impossibleIn(await this.peer.call('start', start));
       if (reason !== undefined) throw new OwlError('invalid', reason);
     } catch (error) {
-      this.kept.delete(nameOf(start));
+      this.kept.delete(name);
       throw error;
     }
-    const record = readPlotRecord(this.options.data, start);
+    const record = this.options.records.read(start);
     if (record === undefined)
-      throw new OwlError('unavailable', `the record of ${start.task_id} vanished right after its start`);
+      throw new OwlError('unavailable', `the record of ${name} vanished right after its start`);
     return record;
+  }
+
+  private get title(): string {
+    return `the keeper of ${this.options.records.kind.noun}s`;
+  }
+
+  private nameOf(key: Key): string {
+    return this.options.records.kind.nameOf(key);
   }
 
   private async keepOpen(first: LocalPeer): Promise<void> {
@@ -117,7 +119,7 @@ export class KeeperLink {
         this.peer = undefined;
         this.kept.clear();
         if (this.stopping.signal.aborted) return;
-        logger.error('the keeper of plots is gone; the exit codes of those that run will not be known');
+        logger.error(`${this.title} is gone; the exit codes of those that run will not be known`);
         onLost();
       }
       try {
@@ -125,7 +127,7 @@ export class KeeperLink {
         this.backoff.reset();
       } catch (error) {
         peer = undefined;
-        logger.error({ err: error }, 'no keeper of plots can be reached; trying again');
+        logger.error({ err: error }, `${this.title} can not be reached; trying again`);
         await wait(clock, this.backoff.next(), this.stopping.signal);
       }
     }
@@ -140,9 +142,9 @@ export class KeeperLink {
     if (signal.aborted) close();
     signal.addEventListener('abort', close, { once: true });
     try {
-      for (const plot of keptIn(await peer.call('list'))) {
-        this.kept.add(nameOf(plot));
-        this.noteUnwritten(plot, plot.end);
+      for (const { key, end } of keptIn(this.options.records.kind, await peer.call('list'))) {
+        this.kept.add(this.nameOf(key));
+        this.noteUnwritten(key, end);
       }
     } catch (error) {
       close();
@@ -154,40 +156,46 @@ export class KeeperLink {
     return peer;
   }
 
-  private noteUnwritten(key: PlotKey, end: PlotEnd | undefined): void {
+  private noteUnwritten(key: Key, end: ProcessEnd | undefined): void {
     if (end === undefined) return;
-    this.options.logger.error(
-      { taskId: key.task_id, reason: end.unwritten },
-      'the keeper can not write how a plot has ended, and keeps it until it can; is the disk full?',
+    const { logger, records } = this.options;
+    logger.error(
+      { process: this.nameOf(key), reason: end.unwritten },
+      `the keeper can not write how a ${records.kind.noun} has ended, and keeps it until it can; is the disk full?`,
     );
-    this.unwritten.set(nameOf(key), end);
+    this.unwritten.set(this.nameOf(key), end);
     this.options.onUnwritten(key);
   }
 
   private async connect(): Promise<LocalPeer | undefined> {
-    const { data, onEnded } = this.options;
+    const { records } = this.options;
     const hear = (event: string, told: unknown): void => {
       if (event === 'unwritten') {
-        for (const { end, ...key } of keptIn([flat(told)])) this.noteUnwritten(key, end);
-        return;
-      }
-      for (const key of keysOf([told])) {
-        this.kept.delete(nameOf(key));
-        onEnded(key);
-        this.unwritten.delete(nameOf(key));
-      }
+        const unwritten = unwrittenIn(records.kind, told);
+        if (unwritten !== undefined) this.noteUnwritten(unwritten.key, unwritten.end);
+      } else this.noteEnded(told);
     };
-    return await connectLocally(keeperSocketPath(data), { hear }).catch(() => undefined);
+    return await connectLocally(records.directory.keeperSocket, { hear }).catch(() => undefined);
+  }
+
+  private noteEnded(told: unknown): void {
+    const { records, onEnded } = this.options;
+    const key = typeof told === 'object' && told !== null ? records.kind.keyIn(told) : undefined;
+    if (key === undefined) return;
+    this.kept.delete(this.nameOf(key));
+    onEnded(key);
+    this.unwritten.delete(this.nameOf(key));
   }
 
   private async startKeeper(): Promise<LocalPeer> {
-    const { data, clock } = this.options;
+    const { records, main, clock } = this.options;
+    const { path, keeperLog } = records.directory;
     let failure: Error | undefined;
-    const log = openLog(data);
-    const keeper = spawn(process.execPath, [MAIN, data], {
+    const log = openLog(keeperLog);
+    const keeper = spawn(process.execPath, [main, path], {
       detached: true,
       stdio: ['ignore', log ?? 'ignore', log ?? 'ignore'],
-      cwd: data,
+      cwd: path,
       env: keeperEnvironment(),
     });
     if (log !== undefined) closeSync(log);
@@ -205,71 +213,31 @@ export class KeeperLink {
     // Nobody has called it, so it keeps nothing, and nobody will.
     keeper.kill();
     const why = failure === undefined ? '' : `: ${messageOf(failure)}`;
-    throw new OwlError(
-      'unavailable',
-      `the keeper of plots did not start${why}; ${join(data, 'keeper.log')} may say why`,
-    );
+    throw new OwlError('unavailable', `${this.title} did not start${why}; ${keeperLog} may say why`);
   }
 }
 
 /** Undefined when there can be none, on a full disk for instance: a keeper is worth more than its log. */
-function openLog(data: string): number | undefined {
+function openLog(path: string): number | undefined {
   try {
-    return openSync(join(data, 'keeper.log'), 'a', 0o600);
+    return openSync(path, 'a', 0o600);
   } catch {
     return undefined;
   }
 }
 
 /**
- * What a keeper has to write still, asked without a supervisor.
+ * What a keeper has to write still, asked by whoever is not its owner.
  * @throws Error of the system when there is no keeper
  */
-export async function unwrittenEnds(data: string): Promise<KeptPlot[]> {
-  const peer = await connectLocally(keeperSocketPath(data));
+export async function unwrittenEnds<Key extends object, Own extends Key>({
+  directory,
+  kind,
+}: ProcessRecords<Key, Own>): Promise<KeptProcess<Key>[]> {
+  const peer = await connectLocally(directory.keeperSocket);
   try {
-    return keptIn(await peer.call('list')).filter(({ end }) => end !== undefined);
+    return keptIn(kind, await peer.call('list')).filter(({ end }) => end !== undefined);
   } finally {
     peer.close();
   }
-}
-
-function nameOf({ task_id, attempt }: PlotKey): string {
-  return `${task_id}.${attempt}`;
-}
-
-/** See `StartAnswer`. */
-function impossibleIn(answer: unknown): string | undefined {
-  if (typeof answer !== 'object' || answer === null || !('impossible' in answer)) return undefined;
-  return String(answer.impossible);
-}
-
-/** An end that is none counts as not told. */
-function keptIn(value: unknown): KeptPlot[] {
-  if (!Array.isArray(value)) return [];
-  return value.filter(isKey).map(({ task_id, attempt, ...rest }) => {
-    const end: unknown = 'end' in rest ? rest.end : undefined;
-    return { task_id, attempt, ...(isPlotEnd(end) ? { end } : {}) };
-  });
-}
-
-/** See `UnwrittenEnd`. */
-function flat(told: unknown): unknown {
-  if (typeof told !== 'object' || told === null || !('plot' in told) || !('end' in told)) return undefined;
-  return typeof told.plot === 'object' ? { ...told.plot, end: told.end } : undefined;
-}
-
-function keysOf(value: unknown): PlotKey[] {
-  return Array.isArray(value) ? value.filter(isKey) : [];
-}
-
-function isKey(value: unknown): value is PlotKey {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'task_id' in value &&
-    typeof value.task_id === 'string' &&
-    'attempt' in value &&
-    typeof value.attempt === 'number'
-  );
 }

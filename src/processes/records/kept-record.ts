@@ -1,32 +1,33 @@
 /**
- * The record of a plot, as its supervisor changes it.
+ * The record of a process, as its owner changes it.
  *
  * Guarantee: what can't be written at the moment, on a full disk for instance, counts all the same and is written when it
  * can be; a record that was removed does not come back.
  */
 
 import type { Logger } from 'pino';
-import { type PlotRecord, removePlotRecord, writePlotRecord } from './process-record.js';
+import type { ProcessRecord } from './process-record.js';
+import type { ProcessRecords } from './process-records.js';
 
-export class KeptRecord {
-  private readonly data: string;
+export class KeptRecord<Key extends object, Own extends Key> {
+  private readonly records: ProcessRecords<Key, Own>;
   private readonly logger: Logger;
-  private record: PlotRecord;
+  private record: ProcessRecord<Own>;
   private isBehind = false;
   private isRemoved = false;
 
-  /** @param data the supervisor's data directory; @param record as it is written there */
-  constructor(data: string, record: PlotRecord, logger: Logger) {
-    this.data = data;
+  /** @param record as it is written */
+  constructor(records: ProcessRecords<Key, Own>, record: ProcessRecord<Own>, logger: Logger) {
+    this.records = records;
     this.record = record;
     this.logger = logger;
   }
 
-  get current(): PlotRecord {
+  get current(): ProcessRecord<Own> {
     return this.record;
   }
 
-  change(changes: Partial<PlotRecord>): void {
+  change(changes: Partial<ProcessRecord<Own>>): void {
     this.record = { ...this.record, ...changes };
     this.write();
   }
@@ -39,19 +40,20 @@ export class KeptRecord {
   /** Throws what the file system throws. */
   remove(): void {
     this.isRemoved = true;
-    removePlotRecord(this.data, this.record);
+    this.records.remove(this.record);
   }
 
   private write(): void {
     if (this.isRemoved) return;
+    const { noun } = this.records.kind;
     try {
-      writePlotRecord(this.data, this.record);
-      if (this.isBehind) this.logger.info('the record of a plot is written again');
+      this.records.write(this.record);
+      if (this.isBehind) this.logger.info(`the record of a ${noun} is written again`);
       this.isBehind = false;
     } catch (error) {
-      // Until it is, a supervisor after this one would not know, and the log receiver does not.
+      // Until it is, an owner after this one would not know, and nobody who reads the record does.
       if (!this.isBehind)
-        this.logger.error({ err: error }, 'the record of a plot can not be written; trying again');
+        this.logger.error({ err: error }, `the record of a ${noun} can not be written; trying again`);
       this.isBehind = true;
     }
   }

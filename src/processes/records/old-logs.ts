@@ -1,8 +1,8 @@
 /**
- * The logs of plots that are over, of which there would otherwise be more every day.
+ * The logs of processes that are over, of which there would otherwise be more every day.
  *
- * Guarantees: a log goes once its plot is settled and nothing was written to it for as long as is configured; nothing but logs
- * goes, and none while it is not known which plots are settled; what can't be removed is reported and harms nothing else.
+ * Guarantees: a log goes once its process is settled and nothing was written to it for as long as is configured; nothing but logs
+ * goes, and none while it is not known which are settled; what can't be removed is reported and harms nothing else.
  */
 
 import { readdir, rm, stat } from 'node:fs/promises';
@@ -11,13 +11,12 @@ import type { Logger } from 'pino';
 import { wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
-import { LOG_SUFFIX, logsDirectory, readPlotRecords } from './process-record.js';
+import type { ProcessRecords } from './process-records.js';
 
 const DAY_MS = 86_400_000;
 
-export interface OldLogsOptions {
-  /** The supervisor's data directory. Absolute. */
-  readonly data: string;
+export interface OldLogsOptions<Key extends object, Own extends Key> {
+  readonly records: ProcessRecords<Key, Own>;
   /** How long logs are kept; 0 keeps them for ever. */
   readonly keepDays: number;
   readonly clock: Clock;
@@ -27,32 +26,38 @@ export interface OldLogsOptions {
 }
 
 /** Removes old logs now and every day, until the signal aborts. */
-export async function removeOldLogs(options: OldLogsOptions): Promise<void> {
+export async function removeOldLogs<Key extends object, Own extends Key>(
+  options: OldLogsOptions<Key, Own>,
+): Promise<void> {
   const { keepDays, clock, logger, signal } = options;
+  const { noun } = options.records.kind;
   if (keepDays === 0) return;
   while (!signal.aborted) {
     try {
       const removed = await removeOnce(options);
-      if (removed > 0) logger.info({ removed, keepDays }, 'old plot logs removed');
+      if (removed > 0) logger.info({ removed, keepDays }, `old ${noun} logs removed`);
     } catch (error) {
-      logger.warn({ reason: messageOf(error) }, 'old plot logs can not be removed; trying again tomorrow');
+      logger.warn({ reason: messageOf(error) }, `old ${noun} logs can not be removed; trying again tomorrow`);
     }
     await wait(clock, DAY_MS, signal);
   }
 }
 
 /** @returns how many */
-async function removeOnce({ data, keepDays, clock, logger }: OldLogsOptions): Promise<number> {
-  const directory = logsDirectory(data);
-  const names = (await readdir(directory)).filter((name) => name.endsWith(LOG_SUFFIX));
-  // Read after the names: a plot that has begun meanwhile is not among them.
-  const { plots, problems } = readPlotRecords(data);
+async function removeOnce<Key extends object, Own extends Key>(
+  options: OldLogsOptions<Key, Own>,
+): Promise<number> {
+  const { records, keepDays, clock, logger } = options;
+  const { directory } = records;
+  const names = (await readdir(directory.logs)).filter((name) => directory.nameOfLog(name) !== undefined);
+  // Read after the names: a process that has begun meanwhile is not among them.
+  const { processes, problems } = records.readAll();
   const [problem] = problems;
   if (problem !== undefined)
     throw new OwlError('unavailable', `which logs are still needed is not known: ${problem}`);
-  const unsettled = new Set(plots.map(({ record }) => record.log_path));
+  const unsettled = new Set(processes.map(({ record }) => record.log_path));
   let removed = 0;
-  for (const path of names.map((name) => join(directory, name))) {
+  for (const path of names.map((name) => join(directory.logs, name))) {
     if (unsettled.has(path)) continue;
     try {
       const entry = await stat(path);
@@ -60,7 +65,7 @@ async function removeOnce({ data, keepDays, clock, logger }: OldLogsOptions): Pr
       await rm(path);
       removed++;
     } catch (error) {
-      logger.warn({ path, reason: messageOf(error) }, 'an old plot log can not be removed');
+      logger.warn({ path, reason: messageOf(error) }, `an old ${records.kind.noun} log can not be removed`);
     }
   }
   return removed;

@@ -15,7 +15,7 @@ import { messageOf } from '../../base/errors.js';
 import { identifyChild, isAlive, type ProcessIdentity } from '../../base/process-identity.js';
 import { hashOfReportKey, restoreReportKey } from '../../base/report-key.js';
 import { systemErrorCode } from '../../base/system-error.js';
-import { logReceiverEnvironment } from '../keeper/plotter-environment.js';
+import { logReceiverEnvironment } from '../environment.js';
 import { type LogReceiverIdentity, readLogReceiver } from './service-identity.js';
 
 /** One that lived so long was well: its successor need not wait. */

@@ -1,4 +1,4 @@
-/** The keeper as the process it is, with real plotters that end in every way. */
+/** The keeper as the process it is, with real processs that end in every way. */
 
 import {
   closeSync,
@@ -15,43 +15,34 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { identifyProcess, isAlive } from '../../../src/base/process-identity.js';
-import { LOG_EXISTS } from '../../../src/processes/keeper/keeper.js';
 import { KeeperLink } from '../../../src/processes/keeper/keeper-link.js';
-import type { PlotStart } from '../../../src/processes/keeper/plot-start.js';
-import { endPlotProcesses, findPlotProcesses, PLOT_VARIABLE } from '../../../src/processes/process-family.js';
-import {
-  identityOf,
-  logsDirectory,
-  type PlotEnd,
-  type PlotKey,
-  plotLogPath,
-  plotRecordPath,
-  plotsDirectory,
-  readPlotEnd,
-  readPlotRecord,
-} from '../../../src/processes/records/process-record.js';
+import { LOG_EXISTS } from '../../../src/processes/keeper/keeper-messages.js';
+import { endMarked, findMarked } from '../../../src/processes/process-family.js';
+import { identityOf, type ProcessEnd } from '../../../src/processes/records/process-record.js';
 import { processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
 import { wakingClock as clock } from '../../support/waking-clock.js';
+import { JOB_KEEPER_MAIN, JOBS, type JobFields, type JobKey, jobStart, jobsIn, makeJobs } from '../jobs.js';
 
 interface Kept {
   readonly data: string;
-  readonly link: KeeperLink;
-  readonly ended: PlotKey[];
-  readonly unwritten: PlotKey[];
+  readonly link: KeeperLink<JobKey, JobFields>;
+  readonly ended: JobKey[];
+  readonly unwritten: JobKey[];
   lost: number;
 }
 
 function linkTo(data: string): Kept {
-  const ended: PlotKey[] = [];
-  const unwritten: PlotKey[] = [];
+  const ended: JobKey[] = [];
+  const unwritten: JobKey[] = [];
   const kept: Kept = {
     data,
     ended,
     unwritten,
     lost: 0,
     link: new KeeperLink({
-      data,
+      records: makeJobs(data),
+      main: JOB_KEEPER_MAIN,
       clock,
       logger: pino({ level: 'silent' }),
       onEnded: (key) => ended.push(key),
@@ -64,7 +55,7 @@ function linkTo(data: string): Kept {
   return kept;
 }
 
-async function open(t: Test, data: string = t.testdir({ plots: {}, logs: {} })): Promise<Kept> {
+async function open(t: Test, data: string = t.testdir()): Promise<Kept> {
   const kept = linkTo(data);
   await kept.link.open();
   t.teardown(async () => {
@@ -74,74 +65,52 @@ async function open(t: Test, data: string = t.testdir({ plots: {}, logs: {} })):
   return kept;
 }
 
-/** A plotter that is a line of JavaScript. */
-function plot(data: string, task_id: string, script: string): PlotStart {
-  const key = { task_id, attempt: 1 };
-  return {
-    ...key,
-    worker_id: 'worker',
-    log_path: plotLogPath(data, key),
-    format: 'chiapos',
-    argv: [process.execPath, '-e', script],
-    announced: false,
-    stopping: false,
-    suspended: false,
-    ksize: 18,
-    cache1: '/c',
-    cache2: '/c',
-    dest_path: '/d',
-    plotter: 'script',
-    temp: [],
-    plot_id: null,
-  };
-}
-
 const STAYS = 'setInterval(() => {}, 1000)';
 
-async function endOf(data: string, task_id: string): Promise<PlotEnd | null> {
-  await until('its end is recorded', () => readPlotEnd(data, { task_id, attempt: 1 }) !== null);
-  return readPlotEnd(data, { task_id, attempt: 1 });
+async function endOf(data: string, job: string): Promise<ProcessEnd | null> {
+  await until('its end is recorded', () => jobsIn(data).readEnd({ job, attempt: 1 }) !== null);
+  return jobsIn(data).readEnd({ job, attempt: 1 });
 }
 
-t.test('a plotter has a record while it runs, and its exit code is written', async (t) => {
+t.test('a process has a record while it runs, and its exit code is written', async (t) => {
   const { data, link, ended } = await open(t);
-  const script = `console.log('out'); console.error('err', process.argv.length, process.env.${PLOT_VARIABLE}); process.exitCode = 7;`;
-  const start = plot(data, 'one', script);
+  const script = `console.log('out'); console.error('err', process.argv.length, process.env.${JOBS.variable}); process.exitCode = 7;`;
+  const start = jobStart(jobsIn(data), 'one', script);
   const record = await link.start(start);
-  t.match(record, { task_id: 'one', argv: start.argv, started_time: Number });
-  t.same(readPlotRecord(data, start), record);
+  t.match(record, { job: 'one', argv: start.argv, started_time: Number });
+  t.same(jobsIn(data).read(start), record);
   t.match(await endOf(data, 'one'), { exit_code: 7, exit_signal: null });
   await until('it is told', () => ended.length === 1);
-  t.same(ended, [{ task_id: 'one', attempt: 1 }]);
+  t.same(ended, [{ job: 'one', attempt: 1 }]);
   t.notOk(link.keeps(start));
-  t.equal(readFileSync(start.log_path, 'utf8'), `out\nerr 1 ${plotRecordPath(data, start)}\n`);
+  t.equal(readFileSync(start.log_path, 'utf8'), `out\nerr 1 ${jobsIn(data).pathOf(start)}\n`);
 });
 
-t.test('a signal is written as one, and the plotter leads a group of its own', async (t) => {
+t.test('a signal is written as one, and the process leads a group of its own', async (t) => {
   const { data, link } = await open(t);
-  const { process: plotter } = await link.start(plot(data, 'one', STAYS));
-  const [, , , , group, session] = readFileSync(`/proc/${plotter.pid}/stat`, 'utf8').split(' ');
-  t.same([group, session], [String(plotter.pid), String(plotter.pid)]);
-  process.kill(-plotter.pid, 'SIGINT');
+  const { process: leader } = await link.start(jobStart(jobsIn(data), 'one', STAYS));
+  const [, , , , group, session] = readFileSync(`/proc/${leader.pid}/stat`, 'utf8').split(' ');
+  t.same([group, session], [String(leader.pid), String(leader.pid)]);
+  process.kill(-leader.pid, 'SIGINT');
   t.match(await endOf(data, 'one'), { exit_code: null, exit_signal: 'SIGINT' });
 });
 
 t.test('a program that is not there is refused, and leaves nothing', async (t) => {
   const { data, link } = await open(t);
-  const start = { ...plot(data, 'one', ''), argv: ['/nowhere/plotter'] };
+  const start = { ...jobStart(jobsIn(data), 'one', ''), argv: ['/nowhere/process'] };
   await t.rejects(link.start(start), {
     kind: 'invalid',
-    message: /\/nowhere\/plotter can't be started: .*ENOENT/,
+    message: /\/nowhere\/process can't be started: .*ENOENT/,
   });
   t.notOk(existsSync(start.log_path));
-  t.equal(readPlotRecord(data, start), undefined);
+  t.equal(jobsIn(data).read(start), undefined);
 });
 
 t.test('a program that can not be run at the moment is refused for now', async (t) => {
   const { data, link } = await open(t);
-  const program = join(data, 'plotter');
+  const program = join(data, 'process');
   copyFileSync('/bin/true', program);
-  const start = { ...plot(data, 'one', ''), argv: [program] };
+  const start = { ...jobStart(jobsIn(data), 'one', ''), argv: [program] };
   // The system runs no file that somebody writes to.
   const writer = openSync(program, 'r+');
   await t.rejects(link.start(start), { kind: 'refused', message: /ETXTBSY/ });
@@ -151,44 +120,44 @@ t.test('a program that can not be run at the moment is refused for now', async (
   t.match(await endOf(data, 'one'), { exit_code: 0 });
 });
 
-t.test('a log belongs to one plotter', async (t) => {
+t.test('a log belongs to one process', async (t) => {
   const { data, link } = await open(t);
-  const start = plot(data, 'one', '');
+  const start = jobStart(jobsIn(data), 'one', '');
   writeFileSync(start.log_path, 'another');
   await t.rejects(link.start(start), { message: LOG_EXISTS });
   t.equal(readFileSync(start.log_path, 'utf8'), 'another');
 });
 
-t.test('a plotter whose record can not be written does not run', async (t) => {
+t.test('a process whose record can not be written does not run', async (t) => {
   const { data, link } = await open(t);
-  rmSync(plotsDirectory(data), { recursive: true });
-  writeFileSync(plotsDirectory(data), 'in its place');
-  const start = plot(data, 'one', STAYS);
+  rmSync(jobsIn(data).directory.records, { recursive: true });
+  writeFileSync(jobsIn(data).directory.records, 'in its place');
+  const start = jobStart(jobsIn(data), 'one', STAYS);
   await t.rejects(link.start(start), { kind: 'refused', message: /ENOTDIR/ });
-  await until('it is gone', () => findPlotProcesses(plotRecordPath(data, start)).length === 0);
+  await until('it is gone', () => findMarked(jobsIn(data).markOf(start)).length === 0);
   t.notOk(existsSync(start.log_path));
 });
 
 t.test('an end that can not be written now is written when it can', async (t) => {
   const { data, link, ended } = await open(t);
-  const record = await link.start(plot(data, 'one', STAYS));
-  renameSync(plotsDirectory(data), join(data, 'elsewhere'));
-  writeFileSync(plotsDirectory(data), 'in its place');
+  const record = await link.start(jobStart(jobsIn(data), 'one', STAYS));
+  renameSync(jobsIn(data).directory.records, join(data, 'elsewhere'));
+  writeFileSync(jobsIn(data).directory.records, 'in its place');
   process.kill(record.process.pid, 'SIGKILL');
   await until('it is gone', () => !isAlive(identityOf(record)));
   await until('the keeper has noticed', () => readFileSync(join(data, 'keeper.log'), 'utf8').includes('one'));
   t.same(ended, []);
-  rmSync(plotsDirectory(data));
-  renameSync(join(data, 'elsewhere'), plotsDirectory(data));
+  rmSync(jobsIn(data).directory.records);
+  renameSync(join(data, 'elsewhere'), jobsIn(data).directory.records);
   t.match(await endOf(data, 'one'), { exit_signal: 'SIGKILL' });
 });
 
-function keeperOf(plotPid: number): number {
-  return Number(/^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${plotPid}/status`, 'utf8'))?.[1]);
+function keeperOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
 }
 
 t.test('one that is not wanted any more before it is there ends at once', async (t) => {
-  const data = t.testdir({ plots: {}, logs: {} });
+  const data = t.testdir();
   const { link } = linkTo(data);
   const opening = link.open();
   await until('it is being started', () => processesOf(data).length > 0);
@@ -197,10 +166,10 @@ t.test('one that is not wanted any more before it is there ends at once', async 
   t.notOk(existsSync(join(data, 'keeper.sock')), 'well before it would have given up by itself');
 });
 
-t.test('it stays for its plots when the supervisor goes, and knows them when one comes', async (t) => {
-  const data = t.testdir({ plots: {}, logs: {} });
+t.test('it stays for its processes when the owner goes, and knows them when one comes', async (t) => {
+  const data = t.testdir();
   const first = await open(t, data);
-  const record = await first.link.start(plot(data, 'one', STAYS));
+  const record = await first.link.start(jobStart(jobsIn(data), 'one', STAYS));
   await first.link.close();
   const second = await open(t, data);
   t.ok(second.link.keeps(record));
@@ -211,25 +180,26 @@ t.test('it stays for its plots when the supervisor goes, and knows them when one
   await until('the new one is told', () => second.ended.length === 1);
 });
 
-t.test('killed, it is missed and replaced, and its plot goes on', async (t) => {
+t.test('killed, it is missed and replaced, and its process goes on', async (t) => {
   const kept = await open(t);
   const { data, link } = kept;
-  const record = await link.start(plot(data, 'one', STAYS));
+  const record = await link.start(jobStart(jobsIn(data), 'one', STAYS));
   process.kill(keeperOf(record.process.pid), 'SIGKILL');
   await until('it is missed', () => kept.lost === 1);
   t.notOk(link.keeps(record));
   t.ok(isAlive(identityOf(record)));
   await until('there is another', () => link.connected);
-  await link.start(plot(data, 'two', ''));
+  await link.start(jobStart(jobsIn(data), 'two', ''));
   t.match(await endOf(data, 'two'), { exit_code: 0 });
-  await endPlotProcesses(plotRecordPath(data, record), clock, new AbortController().signal);
+  await endMarked(jobsIn(data).markOf(record), clock, new AbortController().signal);
   t.equal(identifyProcess(record.process.pid), undefined, 'nor is the orphan left');
 });
 
 t.test('in a directory so deep that its name is longer than a socket address may be', async (t) => {
   const data = join(t.testdir(), ...Array.from({ length: 8 }, () => 'a-rather-long-name'));
-  for (const name of [plotsDirectory(data), logsDirectory(data)]) mkdirSync(name, { recursive: true });
+  for (const name of [jobsIn(data).directory.records, jobsIn(data).directory.logs])
+    mkdirSync(name, { recursive: true });
   const { link } = await open(t, data);
-  await link.start(plot(data, 'one', ''));
+  await link.start(jobStart(jobsIn(data), 'one', ''));
   t.match(await endOf(data, 'one'), { exit_code: 0 });
 });

@@ -4,24 +4,16 @@ import { mkdirSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { removeOldLogs } from '../../../src/processes/records/old-logs.js';
-import {
-  logsDirectory,
-  type PlotKey,
-  plotLogPath,
-  plotRecordPath,
-  plotsDirectory,
-} from '../../../src/processes/records/process-record.js';
 import { logLines } from '../../support/log-lines.js';
 import { ManualClock } from '../../support/manual-clock.js';
-import { PlayedPlot } from '../../support/plotted.js';
 import { until } from '../../support/until.js';
+import { type JobKey, jobRecord, jobsIn, makeJobs } from '../jobs.js';
 
 const DAY_MS = 86_400_000;
 
 function tidying(t: Test, keepDays = 30) {
   const data = t.testdir();
-  mkdirSync(plotsDirectory(data));
-  mkdirSync(logsDirectory(data));
+  const records = makeJobs(data);
   const clock = new ManualClock();
   const log = logLines();
   const ending = new AbortController();
@@ -33,14 +25,14 @@ function tidying(t: Test, keepDays = 30) {
     data,
     clock,
     log,
-    write: (key: PlotKey, days: number) => {
-      writeFileSync(plotLogPath(data, key), 'a line\n');
-      touch(plotLogPath(data, key), days);
+    write: (key: JobKey, days: number) => {
+      writeFileSync(jobsIn(data).logPathOf(key), 'a line\n');
+      touch(jobsIn(data).logPathOf(key), days);
     },
     touch,
-    logs: () => readdirSync(logsDirectory(data)).sort(),
+    logs: () => readdirSync(jobsIn(data).directory.logs).sort(),
     run: () => {
-      const running = removeOldLogs({ data, keepDays, clock, logger: log.logger, signal: ending.signal });
+      const running = removeOldLogs({ records, keepDays, clock, logger: log.logger, signal: ending.signal });
       t.teardown(async () => {
         ending.abort();
         await running;
@@ -49,15 +41,18 @@ function tidying(t: Test, keepDays = 30) {
   };
 }
 
-t.test('logs go when they are old and their plots are settled', async (t) => {
+t.test('logs go when they are old and their jobs are settled', async (t) => {
   const { data, clock, log, write, touch, logs, run } = tidying(t);
-  write({ task_id: 'old', attempt: 1 }, 31);
-  write({ task_id: 'old', attempt: 2 }, 29);
-  const suspended = new PlayedPlot(data, 'suspended', 'chia');
-  touch(suspended.logPath, 400);
-  mkdirSync(join(logsDirectory(data), 'directory.1.log'));
-  writeFileSync(join(logsDirectory(data), 'notes.txt'), 'somebody keeps them here');
-  for (const name of ['directory.1.log', 'notes.txt']) touch(join(logsDirectory(data), name), 400);
+  write({ job: 'old', attempt: 1 }, 31);
+  write({ job: 'old', attempt: 2 }, 29);
+  write({ job: 'suspended', attempt: 1 }, 400);
+  jobsIn(data).write({
+    ...jobRecord('suspended'),
+    log_path: jobsIn(data).logPathOf({ job: 'suspended', attempt: 1 }),
+  });
+  mkdirSync(join(jobsIn(data).directory.logs, 'directory.1.log'));
+  writeFileSync(join(jobsIn(data).directory.logs, 'notes.txt'), 'somebody keeps them here');
+  for (const name of ['directory.1.log', 'notes.txt']) touch(join(jobsIn(data).directory.logs, name), 400);
   run();
   await until('the first look is over', () => log.messages('info').length === 1);
   t.same(logs(), ['directory.1.log', 'notes.txt', 'old.2.log', 'suspended.1.log']);
@@ -69,17 +64,17 @@ t.test('logs go when they are old and their plots are settled', async (t) => {
 
 t.test('0 days keeps them for ever', async (t) => {
   const { data, clock, log, write, logs } = tidying(t);
-  write({ task_id: 'old', attempt: 1 }, 4000);
+  write({ job: 'old', attempt: 1 }, 4000);
   const { signal } = new AbortController();
-  await removeOldLogs({ data, keepDays: 0, clock, logger: log.logger, signal });
+  await removeOldLogs({ records: jobsIn(data), keepDays: 0, clock, logger: log.logger, signal });
   t.same(logs(), ['old.1.log']);
 });
 
 t.test('none goes while a record can not be read: it may be its log', async (t) => {
   const { data, clock, log, write, logs, run } = tidying(t);
-  write({ task_id: 'torn', attempt: 1 }, 400);
-  const torn = plotRecordPath(data, { task_id: 'torn', attempt: 1 });
-  writeFileSync(torn, '{"task_id":');
+  write({ job: 'torn', attempt: 1 }, 400);
+  const torn = jobsIn(data).pathOf({ job: 'torn', attempt: 1 });
+  writeFileSync(torn, '{"job":');
   run();
   await until('it is told', () => log.messages('warn').length === 1);
   t.match(log.entries('warn'), [
@@ -93,13 +88,13 @@ t.test('none goes while a record can not be read: it may be its log', async (t) 
 
 t.test('what can not be removed is told, and the next day is another', async (t) => {
   const { data, clock, log, write, logs, run } = tidying(t);
-  rmSync(logsDirectory(data), { recursive: true });
-  symlinkSync('/nowhere/at/all', logsDirectory(data));
+  rmSync(jobsIn(data).directory.logs, { recursive: true });
+  symlinkSync('/nowhere/at/all', jobsIn(data).directory.logs);
   run();
   await until('it is told', () => log.messages('warn').length === 1);
-  rmSync(logsDirectory(data));
-  mkdirSync(logsDirectory(data));
-  write({ task_id: 'old', attempt: 1 }, 40);
+  rmSync(jobsIn(data).directory.logs);
+  mkdirSync(jobsIn(data).directory.logs);
+  write({ job: 'old', attempt: 1 }, 40);
   clock.advance(DAY_MS);
   await until('it is removed', () => logs().length === 0);
 });

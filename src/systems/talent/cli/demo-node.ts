@@ -16,6 +16,7 @@ import { PACKAGE_ROOT } from '../../../base/package-root.js';
 import { tryLock } from '../../../base/sqlite.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import { ChildService } from '../../../processes/services/child-service.js';
+import { TalentDirectory } from '../machine/talent-directory.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 
 const RECORDED_LOG = join(PACKAGE_ROOT, 'demo', 'madmax-k32.txt');
@@ -71,7 +72,7 @@ export async function withDemoNode(
     }
   } finally {
     await node.stop();
-    await untilFree(join(data, 'keeper.lock'));
+    await untilFree(new TalentDirectory(data).keeperLock);
     closeSync(log);
   }
 }

@@ -7,7 +7,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
-import { logsDirectory, type PlotKey, plotLogPath } from '../../../processes/records/process-record.js';
+import type { PlotKey } from '../machine/plot-record.js';
+import type { TalentDirectory } from '../machine/talent-directory.js';
 import { askSupervisor, type SupervisorState } from '../supervisor/control.js';
 import { resolveTaskId } from './task-ids.js';
 
@@ -25,10 +26,13 @@ export interface LogWish {
 type WaitingTask = SupervisorState['waiting'][number];
 
 /** The attempt whose log is meant. @throws OwlError kind `not_found` or `refused` naming what there is */
-export async function findLog(data: string, { beginning, attempt, mayWait }: LogWish): Promise<PlotKey> {
-  const logs = logsIn(data);
-  const waiting = (await waitingIn(data)) ?? [];
-  const task_id = await chooseTask(data, [...logs, ...waiting], beginning);
+export async function findLog(
+  machine: TalentDirectory,
+  { beginning, attempt, mayWait }: LogWish,
+): Promise<PlotKey> {
+  const logs = logsIn(machine);
+  const waiting = (await waitingIn(machine)) ?? [];
+  const task_id = await chooseTask(machine, [...logs, ...waiting], beginning);
   const begun = attemptsOf(task_id, logs);
   const toBegin = attemptsOf(task_id, waiting);
   const newest = mayWait || begun.length === 0 ? [...begun, ...toBegin] : begun;
@@ -49,17 +53,17 @@ export async function findLog(data: string, { beginning, attempt, mayWait }: Log
  * @throws OwlError kind `not_found` when it will not be started here any more
  */
 export async function untilBegun(
-  data: string,
+  machine: TalentDirectory,
   key: PlotKey,
   signal: AbortSignal,
   tell: (why: string) => Promise<void>,
 ): Promise<void> {
   let isTold = false;
   while (!signal.aborted) {
-    const waiting = await waitingIn(data);
+    const waiting = await waitingIn(machine);
     const task = waiting?.find(({ task_id, attempt }) => task_id === key.task_id && attempt === key.attempt);
     // The log comes first, then the record of who writes it; and then it waits no more.
-    if (task === undefined && existsSync(plotLogPath(data, key))) return;
+    if (task === undefined && existsSync(machine.plots.logPathOf(key))) return;
     if (task === undefined && waiting !== undefined) {
       throw new OwlError(
         'not_found',
@@ -72,13 +76,17 @@ export async function untilBegun(
   }
 }
 
-async function chooseTask(data: string, keys: readonly PlotKey[], beginning: string): Promise<string> {
+async function chooseTask(
+  { path }: TalentDirectory,
+  keys: readonly PlotKey[],
+  beginning: string,
+): Promise<string> {
   const ids = [...new Set(keys.map((key) => key.task_id))];
   const begins = (text = ''): string[] => ids.filter((id) => id.startsWith(text));
   if (begins(beginning).length === 0) {
     throw new OwlError(
       'not_found',
-      `below ${data} there is no log of a task whose id begins with "${beginning}", and none waits here; it ran on another machine, or with another --data`,
+      `below ${path} there is no log of a task whose id begins with "${beginning}", and none waits here; it ran on another machine, or with another --data`,
     );
   }
   return await resolveTaskId(
@@ -91,17 +99,15 @@ async function chooseTask(data: string, keys: readonly PlotKey[], beginning: str
 }
 
 /** Undefined while nobody knows: no supervisor runs here, or it does not know itself because talent is away. */
-async function waitingIn(data: string): Promise<readonly WaitingTask[] | undefined> {
-  const state = await askSupervisor(data, { method: 'status' }).catch(() => undefined);
+async function waitingIn(machine: TalentDirectory): Promise<readonly WaitingTask[] | undefined> {
+  const state = await askSupervisor(machine, { method: 'status' }).catch(() => undefined);
   return state?.attached === true ? state.waiting : undefined;
 }
 
-function logsIn(data: string): PlotKey[] {
+function logsIn(machine: TalentDirectory): PlotKey[] {
+  const { keyNamed } = machine.plots.kind;
   try {
-    return readdirSync(logsDirectory(data)).flatMap((name) => {
-      const [, task_id, attempt] = /^(.+)\.([0-9]+)\.log$/.exec(name) ?? [];
-      return task_id === undefined ? [] : { task_id, attempt: Number(attempt) };
-    });
+    return readdirSync(machine.logs).flatMap((file) => keyNamed(machine.nameOfLog(file) ?? '') ?? []);
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return [];
     throw error;

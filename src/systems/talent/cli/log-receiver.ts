@@ -40,10 +40,11 @@ async function runLogReceiver(terminal: Cli, options: LogReceiverOptions): Promi
   const server = talentAddress(terminal, options);
   // Loaded here, because no other command needs what a service needs.
   const { startLogReceiver } = await import('../log-receiver/log-receiver.js');
+  const { TalentDirectory } = await import('../machine/talent-directory.js');
   const { unwrittenEnds } = await import('../../../processes/keeper/keeper-link.js');
   const receiver = startLogReceiver({
     unwrittenEnds,
-    data: config.data,
+    machine: new TalentDirectory(config.data),
     server,
     version: packageVersion(),
     logger: loggerOf(terminal, config),

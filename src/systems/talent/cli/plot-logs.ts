@@ -14,12 +14,8 @@ import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import { LogFollower } from '../../../processes/logs/log-follower.js';
-import {
-  type PlotKey,
-  plotLogPath,
-  readPlotEnd,
-  readPlotRecord,
-} from '../../../processes/records/process-record.js';
+import type { PlotKey, PlotRecords } from '../machine/plot-record.js';
+import { TalentDirectory } from '../machine/talent-directory.js';
 import { findLog, untilBegun } from './local-logs.js';
 
 const LOOK_EVERY_MS = 200;
@@ -56,14 +52,17 @@ export function addLogsCommand(plot: Command, terminal: Cli): void {
 async function showLog(terminal: Cli, options: LogsOptions, beginning: string): Promise<void> {
   const { out, err, interrupted } = terminal;
   const { follow = false, attempt } = options;
-  const { data } = configOf(terminal, options, { data: options.data }).config;
+  const { config } = configOf(terminal, options, { data: options.data });
+  const machine = new TalentDirectory(config.data);
   const ended = AbortSignal.any([interrupted, out.closed]);
-  const key = await findLog(data, { beginning, attempt, mayWait: follow });
-  if (follow) await untilBegun(data, key, ended, (why) => err.line(`${why}; its log follows`));
+  const key = await findLog(machine, { beginning, attempt, mayWait: follow });
+  if (follow) await untilBegun(machine, key, ended, (why) => err.line(`${why}; its log follows`));
 
-  const follower = new LogFollower({ path: plotLogPath(data, key), clock: systemClock, signal: ended });
+  const follower = new LogFollower({ path: machine.plots.logPathOf(key), clock: systemClock, signal: ended });
   const shown = new AbortController();
-  const over = follow ? untilOver(data, key, AbortSignal.any([ended, shown.signal])) : Promise.resolve();
+  const over = follow
+    ? untilOver(machine.plots, key, AbortSignal.any([ended, shown.signal]))
+    : Promise.resolve();
   const [showing, finishing] = await Promise.allSettled([
     print(terminal, options, follower).finally(() => shown.abort()),
     over.finally(() => follower.finish()),
@@ -86,15 +85,15 @@ async function print({ out }: Terminal, { json }: LogsOptions, follower: LogFoll
  * Nobody writes any more once the plotter's end is recorded, and its record goes when it is settled.
  * @throws OwlError kind `invalid` when what is recorded can't be read
  */
-async function untilOver(data: string, key: PlotKey, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted && !isOver(data, key)) {
+async function untilOver(plots: PlotRecords, key: PlotKey, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && !isOver(plots, key)) {
     await pause(LOOK_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
 }
 
-function isOver(data: string, key: PlotKey): boolean {
+function isOver(plots: PlotRecords, key: PlotKey): boolean {
   try {
-    return readPlotRecord(data, key) === undefined || readPlotEnd(data, key) !== null;
+    return plots.read(key) === undefined || plots.readEnd(key) !== null;
   } catch (error) {
     throw new OwlError(
       'invalid',

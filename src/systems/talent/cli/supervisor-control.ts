@@ -7,6 +7,7 @@ import { configOf, type GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
+import { TalentDirectory } from '../machine/talent-directory.js';
 import { askSupervisor, type PlotStatus, type SupervisorState } from '../supervisor/control.js';
 
 interface ControlOptions extends GlobalOptions {
@@ -29,7 +30,7 @@ export function addSupervisorControlCommands(group: Command, terminal: Cli): voi
   addExamples(status, [['owl supervisor status', 'what runs and what waits']]);
   status.action(async (_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<ControlOptions>();
-    await show(terminal, options, await askSupervisor(dataOf(terminal, options), { method: 'status' }));
+    await show(terminal, options, await askSupervisor(machineOf(terminal, options), { method: 'status' }));
   });
 
   const drain = add(
@@ -46,7 +47,7 @@ export function addSupervisorControlCommands(group: Command, terminal: Cli): voi
   ] as const) {
     command.action(async (_options: unknown, self: Command) => {
       const options = self.optsWithGlobals<ControlOptions>();
-      await show(terminal, options, await askSupervisor(dataOf(terminal, options), { method }));
+      await show(terminal, options, await askSupervisor(machineOf(terminal, options), { method }));
     });
   }
 
@@ -61,16 +62,16 @@ export function addSupervisorControlCommands(group: Command, terminal: Cli): voi
     command.argument('<ID>', 'the task, by its id or a beginning that no other running one has');
     command.action(async (beginning: string, _options: unknown, self: Command) => {
       const options = self.optsWithGlobals<ControlOptions>();
-      const data = dataOf(terminal, options);
-      const { plots } = await askSupervisor(data, { method: 'status' });
+      const machine = machineOf(terminal, options);
+      const { plots } = await askSupervisor(machine, { method: 'status' });
       const taskId = taskOf(plots, beginning);
-      await show(terminal, options, await askSupervisor(data, { method, taskId }));
+      await show(terminal, options, await askSupervisor(machine, { method, taskId }));
     });
   }
 }
 
-function dataOf(terminal: Cli, options: ControlOptions): string {
-  return configOf(terminal, options, { data: options.data }).config.data;
+function machineOf(terminal: Cli, options: ControlOptions): TalentDirectory {
+  return new TalentDirectory(configOf(terminal, options, { data: options.data }).config.data);
 }
 
 function taskOf(plots: readonly PlotStatus[], beginning: string): string {

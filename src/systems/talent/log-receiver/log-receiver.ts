@@ -13,16 +13,11 @@ import { wait } from '../../../base/backoff.js';
 import { type Clock, systemClock } from '../../../base/clock.js';
 import { Releasers } from '../../../base/releasers.js';
 import { systemErrorCode } from '../../../base/system-error.js';
-import {
-  type PlotEnd,
-  type PlotKey,
-  type PlotRecord,
-  plotLogPath,
-  plotsDirectory,
-  type RecordedPlot,
-  readPlotRecords,
-} from '../../../processes/records/process-record.js';
+import type { KeptProcess } from '../../../processes/keeper/keeper-messages.js';
+import type { RecordedProcess } from '../../../processes/records/process-records.js';
 import { takeReceiverLock } from '../../../processes/services/service-lock.js';
+import type { PlotFields, PlotKey, PlotRecord, PlotRecords } from '../machine/plot-record.js';
+import type { TalentDirectory } from '../machine/talent-directory.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { createParser } from './parsers/index.js';
@@ -34,14 +29,14 @@ const ASK_KEEPER_EVERY_MS = 1_000;
 const TIMES_ARE_COARSE_MS = 50;
 
 export interface LogReceiverOptions {
-  /** The data directory it shares with the supervisor. Absolute. */
-  readonly data: string;
+  /** The directory it shares with the supervisor. */
+  readonly machine: TalentDirectory;
   /** HOST:PORT of talent, which may come later. */
   readonly server: string;
   /** Of owl, as its supervisor has to know it. */
   readonly version: string;
   readonly logger: Logger;
-  /** Asks the keeper of that data directory which ends it can't write. Default: nobody is asked. */
+  /** Asks the keeper of that directory which ends it can't write. Default: nobody is asked. */
   readonly unwrittenEnds?: UnwrittenEnds;
   /** Default: the system's. */
   readonly clock?: Clock;
@@ -50,7 +45,7 @@ export interface LogReceiverOptions {
 }
 
 /** May reject: there is no keeper where nothing runs. */
-export type UnwrittenEnds = (data: string) => Promise<readonly (PlotKey & { readonly end?: PlotEnd })[]>;
+export type UnwrittenEnds = (plots: PlotRecords) => Promise<readonly KeptProcess<PlotKey>[]>;
 
 export interface LogReceiver {
   /** Ends in order. What was not acknowledged by then is reported by the next one. */
@@ -59,7 +54,7 @@ export interface LogReceiver {
 
 /** @throws OwlError kind `refused` when the data directory has one already, `invalid` when it can't be used */
 export function startLogReceiver({
-  data,
+  machine,
   server,
   version,
   logger,
@@ -68,7 +63,7 @@ export function startLogReceiver({
   parserFor = createParser,
 }: LogReceiverOptions): LogReceiver {
   const releasers = new Releasers(logger);
-  const { release, reportKey } = takeReceiverLock({ data, server, version, logger });
+  const { release, reportKey } = takeReceiverLock({ data: machine.path, server, version, logger });
   releasers.add('lock', release);
   const stopping = new AbortController();
   const talent = new PlotManagerClient({ server, signal: stopping.signal, clock, logger });
@@ -77,7 +72,7 @@ export function startLogReceiver({
   releasers.add('reports', () => reports.close());
   const { signal } = stopping;
   const plots = new FollowedPlots({
-    data,
+    machine,
     talent,
     reports,
     clock,
@@ -87,7 +82,7 @@ export function startLogReceiver({
     unwrittenEnds,
   });
   const running = plots.run();
-  logger.info({ data, server }, 'the log receiver follows');
+  logger.info({ data: machine.path, server }, 'the log receiver follows');
   return {
     stop: async () => {
       stopping.abort();
@@ -99,7 +94,7 @@ export function startLogReceiver({
 }
 
 interface FollowedPlotsOptions {
-  readonly data: string;
+  readonly machine: TalentDirectory;
   readonly talent: PlotManagerClient;
   readonly reports: ReportStream;
   readonly clock: Clock;
@@ -140,33 +135,34 @@ class FollowedPlots {
   }
 
   private look(): void {
-    const { data, clock, logger } = this.options;
-    const changed = changeTimeOf(plotsDirectory(data));
+    const { machine, clock, logger } = this.options;
+    const changed = changeTimeOf(machine.records);
     if (String(changed) === this.seen) return;
     const isSettled = clock.now() - changed > TIMES_ARE_COARSE_MS;
-    const { plots, problems } = readPlotRecords(data);
+    const { processes, problems } = machine.plots.readAll();
     for (const problem of problems) {
       if (!this.problems.has(problem)) logger.error({ problem }, 'a plot can not be reported');
     }
     this.problems = new Set(problems);
-    this.follow(plots);
+    this.follow(processes);
     this.seen = isSettled ? String(changed) : '';
   }
 
   /** What has ended without a written end: its keeper knows more than the disk takes. */
   private async askKeeper(): Promise<void> {
-    const { data, clock, unwrittenEnds } = this.options;
+    const { clock, unwrittenEnds } = this.options;
+    const { plots } = this.options.machine;
     if (clock.monotonic() < this.askAt) return;
     this.askAt = clock.monotonic() + ASK_KEEPER_EVERY_MS;
     const gone = [...this.reporters.values()].filter((reporter) => reporter.hasVanished());
     if (gone.length === 0) return;
     // Where no keeper answers, the supervisor writes what is known.
-    const ends = await unwrittenEnds(data).catch(() => []);
-    for (const { task_id, attempt, end } of ends)
-      if (end !== undefined) this.reporters.get(plotLogPath(data, { task_id, attempt }))?.noteEnd(end);
+    const ends = await unwrittenEnds(plots).catch(() => []);
+    for (const { key, end } of ends)
+      if (end !== undefined) this.reporters.get(plots.logPathOf(key))?.noteEnd(end);
   }
 
-  private follow(plots: readonly RecordedPlot[]): void {
+  private follow(plots: readonly RecordedProcess<PlotFields>[]): void {
     const recorded = new Set(plots.map(({ record }) => record.log_path));
     for (const [path, reporter] of this.reporters) {
       if (recorded.has(path)) continue;

@@ -12,7 +12,7 @@ import { wait } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
-import type { PlotRecord } from '../../../processes/records/process-record.js';
+import type { PlotRecord } from '../machine/plot-record.js';
 
 export interface PlotFile {
   /** Absolute. */

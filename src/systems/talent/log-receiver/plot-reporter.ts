@@ -18,12 +18,9 @@ import { messageOf, OwlError } from '../../../base/errors.js';
 import { isAlive } from '../../../base/process-identity.js';
 import { ToldFailures } from '../../../base/told-failures.js';
 import { LogFollower, LogUnreadableError } from '../../../processes/logs/log-follower.js';
-import {
-  identityOf,
-  type PlotEnd,
-  type PlotRecord,
-  readPlotRecord,
-} from '../../../processes/records/process-record.js';
+import { identityOf } from '../../../processes/records/process-record.js';
+import type { PlotEnd, PlotRecord } from '../machine/plot-record.js';
+import type { TalentDirectory } from '../machine/talent-directory.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { ReportStream } from '../wire/report-stream.js';
@@ -44,7 +41,7 @@ const LAST_LINES = 3;
 const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 
 export interface PlotReporterOptions {
-  readonly data: string;
+  readonly machine: TalentDirectory;
   readonly record: PlotRecord;
   readonly talent: PlotManagerClient;
   readonly reports: ReportStream;
@@ -133,7 +130,7 @@ export class PlotReporter {
   /** From the log's begin to the end of the plot, telling only what talent does not know. */
   private async report(): Promise<void> {
     const { signal } = this;
-    const { data, record, clock } = this.options;
+    const { machine, record, clock } = this.options;
     const told = await this.askHowFar();
     if (told === undefined) return;
     const reading: Reading = { known: NOTHING, offset: 0, lastLines: [] };
@@ -143,7 +140,7 @@ export class PlotReporter {
     if (problem === 'over') return;
     const { end } = this;
     if (signal.aborted || end === undefined) return;
-    const now = readPlotRecord(data, record) ?? record;
+    const now = machine.plots.read(record) ?? record;
     const ending = { ...reading, end, stopping: now.stopping };
     const beside = mayBeFinished(ending) ? await this.lookBeside(now, ending, problem) : undefined;
     if (signal.aborted) return;

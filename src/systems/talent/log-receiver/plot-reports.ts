@@ -7,7 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
-import type { PlotEnd, PlotKey } from '../../../processes/records/process-record.js';
+import type { PlotEnd, PlotKey } from '../machine/plot-record.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { Facts } from './facts.js';
 import { inPlace, type PlotFileLook } from './plot-file.js';

@@ -4,9 +4,9 @@
  * Guarantee: an answer says what is so now; a request that can't be met is an error with the reason.
  */
 
-import { join } from 'node:path';
 import { OwlError } from '../../../base/errors.js';
 import { type CallHandler, connectLocally } from '../../../processes/local-calls.js';
+import type { TalentDirectory } from '../machine/talent-directory.js';
 
 export interface PlotStatus {
   readonly task_id: string;
@@ -56,10 +56,6 @@ export interface Controls {
   resume(taskId: string): void;
 }
 
-export function controlSocketPath(data: string): string {
-  return join(data, 'supervisor.sock');
-}
-
 export function controlHandler(controls: Controls): CallHandler {
   return (method, params) => {
     switch (method) {
@@ -89,15 +85,18 @@ export type ControlRequest =
   | { readonly method: 'suspend' | 'resume'; readonly taskId: string };
 
 /**
- * Asks the supervisor that has this data directory.
+ * Asks the supervisor that has this directory.
  * @returns its state after the request
  * @throws OwlError kind `unavailable` when none runs there, `refused` with the supervisor's reason
  */
-export async function askSupervisor(data: string, request: ControlRequest): Promise<SupervisorState> {
-  const peer = await connectLocally(controlSocketPath(data)).catch((error: unknown) => {
+export async function askSupervisor(
+  { path, controlSocket }: TalentDirectory,
+  request: ControlRequest,
+): Promise<SupervisorState> {
+  const peer = await connectLocally(controlSocket).catch((error: unknown) => {
     throw new OwlError(
       'unavailable',
-      `no supervisor runs in ${data}; start one with \`owl supervisor run\``,
+      `no supervisor runs in ${path}; start one with \`owl supervisor run\``,
       {
         cause: error,
       },
@@ -106,7 +105,7 @@ export async function askSupervisor(data: string, request: ControlRequest): Prom
   try {
     const state = await peer.call(request.method, 'taskId' in request ? { task_id: request.taskId } : {});
     if (isState(state)) return state;
-    throw new OwlError('unavailable', `what answers in ${data} is no supervisor of this version`);
+    throw new OwlError('unavailable', `what answers in ${path} is no supervisor of this version`);
   } finally {
     peer.close();
   }

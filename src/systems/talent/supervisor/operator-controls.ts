@@ -6,12 +6,12 @@
  */
 
 import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { writeFileDurably } from '../../../base/durable-file.js';
 import { OwlError } from '../../../base/errors.js';
 import { findCgroupPlace } from '../../../processes/cgroup.js';
 import type { LogReceiverProcess } from '../../../processes/services/service-process.js';
 import type { UsageMeter } from '../../../processes/usage.js';
+import type { TalentDirectory } from '../machine/talent-directory.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { Controls, PlotStatus, SupervisorState } from './control.js';
 import type { Plot } from './plots/plot.js';
@@ -21,8 +21,7 @@ import { remarkReport } from './supervisor-reports.js';
 import type { TalentLink } from './talent-link.js';
 
 export interface OperatorControlsOptions {
-  /** The supervisor's data directory. Absolute. */
-  readonly data: string;
+  readonly machine: TalentDirectory;
   readonly server: string;
   readonly plotter: string;
   readonly plots: Plots;
@@ -35,10 +34,8 @@ export interface OperatorControlsOptions {
   readonly nonce: () => string;
 }
 
-const DRAIN_MARK = 'drain';
-
-export function isDraining(data: string): boolean {
-  return existsSync(join(data, DRAIN_MARK));
+export function isDraining({ drainMark }: TalentDirectory): boolean {
+  return existsSync(drainMark);
 }
 
 export class OperatorControls implements Controls {
@@ -49,16 +46,16 @@ export class OperatorControls implements Controls {
   }
 
   status(): SupervisorState {
-    const { data, server, plotter, plots, starter, talent, logReceiver } = this.options;
+    const { machine, server, plotter, plots, starter, talent, logReceiver } = this.options;
     const place = findCgroupPlace();
     return {
       pid: process.pid,
-      data,
+      data: machine.path,
       server,
       worker_id: talent.workerId ?? null,
       attached: talent.attached,
       away_reason: talent.awayReason ?? null,
-      draining: isDraining(data),
+      draining: isDraining(machine),
       log_pid: logReceiver.pid ?? null,
       plotter,
       no_cgroups_reason: place.directory === undefined ? place.reason : null,
@@ -68,12 +65,12 @@ export class OperatorControls implements Controls {
   }
 
   drain(): void {
-    writeFileDurably(join(this.options.data, DRAIN_MARK), '');
+    writeFileDurably(this.options.machine.drainMark, '');
     this.options.starter.wake();
   }
 
   undrain(): void {
-    rmSync(join(this.options.data, DRAIN_MARK), { force: true });
+    rmSync(this.options.machine.drainMark, { force: true });
     this.options.starter.wake();
   }
 

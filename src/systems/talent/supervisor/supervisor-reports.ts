@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { PlotEnd, PlotKey, PlotRecord } from '../../../processes/records/process-record.js';
+import type { PlotEnd, PlotKey, PlotRecord } from '../machine/plot-record.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 
 /** Set before what is hashed. Changing it changes every id. */

@@ -11,7 +11,6 @@ import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { untilAborted } from '../../../base/backoff.js';
 import { type Clock, systemClock } from '../../../base/clock.js';
@@ -23,19 +22,21 @@ import { type LookAtDirectory, lookAtDirectory } from '../../../processes/direct
 import { KeeperLink } from '../../../processes/keeper/keeper-link.js';
 import { listenLocally } from '../../../processes/local-calls.js';
 import { removeOldLogs } from '../../../processes/records/old-logs.js';
-import { logsDirectory, type PlotKey, plotsDirectory } from '../../../processes/records/process-record.js';
 import { LogReceiverProcess } from '../../../processes/services/service-process.js';
 import { UsageMeter } from '../../../processes/usage.js';
+import { KEEPER_MAIN } from '../machine/keeper-program.js';
+import type { PlotFields, PlotKey } from '../machine/plot-record.js';
+import { TalentDirectory } from '../machine/talent-directory.js';
 import type { PlotTaskStatus, SupervisorWorkKind } from '../wire/messages.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { ReportStream } from '../wire/report-stream.js';
-import { askSupervisor, controlHandler, controlSocketPath, type SupervisorState } from './control.js';
+import { askSupervisor, controlHandler, type SupervisorState } from './control.js';
 import { isDraining, OperatorControls } from './operator-controls.js';
 import { Plots } from './plots/plots.js';
 import { endUnrecorded } from './plots/unrecorded-plot.js';
 import { plotKeyOf } from './plotters/plot-order.js';
 import { choosePlotter, type PlotterDeclaration } from './plotters/plotters.js';
-import type { AdmissionLimits } from './starting/admission.js';
+import { limitsFrom } from './starting/admission.js';
 import { Starter } from './starting/starter.js';
 import { logPidReport, stoppedReport } from './supervisor-reports.js';
 import { TalentLink } from './talent-link.js';
@@ -94,8 +95,9 @@ export async function startSupervisor(options: StartSupervisorOptions): Promise<
   const plotter = choosePlotter(config.plotter, config.plotters, options.path, logger);
   const releasers = new Releasers(logger);
   try {
-    releasers.add('lock', await lockDirectory(config.data));
-    const supervisor = new RunningSupervisor(options, clock, plotter);
+    const machine = new TalentDirectory(config.data);
+    releasers.add('lock', await lockDirectory(machine));
+    const supervisor = new RunningSupervisor(options, machine, clock, plotter);
     await supervisor.start(releasers, options.interrupted ?? new AbortController().signal);
     return { status: () => supervisor.controls.status(), stop: () => releasers.releaseAll() };
   } catch (error) {
@@ -105,19 +107,19 @@ export async function startSupervisor(options: StartSupervisorOptions): Promise<
 }
 
 /** Makes the directory where it is missing. How to unlock it. */
-async function lockDirectory(data: string): Promise<() => void> {
+async function lockDirectory(machine: TalentDirectory): Promise<() => void> {
+  const data = machine.path;
   let unlock: (() => void) | undefined;
   try {
-    for (const name of [plotsDirectory(data), logsDirectory(data)])
-      mkdirSync(name, { recursive: true, mode: 0o700 });
-    unlock = tryLock(join(data, 'supervisor.lock'));
+    for (const folder of [machine.records, machine.logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    unlock = tryLock(machine.supervisorLock);
   } catch (error) {
     throw new OwlError('invalid', `data directory ${data} can't be used: ${messageOf(error)}`, {
       cause: error,
     });
   }
   if (unlock !== undefined) return unlock;
-  const pid = await askSupervisor(data, { method: 'status' }).then(
+  const pid = await askSupervisor(machine, { method: 'status' }).then(
     (state) => `, process ${state.pid}`,
     () => '',
   );
@@ -131,14 +133,14 @@ async function lockDirectory(data: string): Promise<() => void> {
 class RunningSupervisor {
   readonly controls: OperatorControls;
   private readonly config: SupervisorConfig;
-  private readonly data: string;
+  private readonly machine: TalentDirectory;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly sessionId = randomUUID();
   private readonly ending = new AbortController();
   private readonly client: PlotManagerClient;
   private readonly reports: ReportStream;
-  private readonly keeper: KeeperLink;
+  private readonly keeper: KeeperLink<PlotKey, PlotFields>;
   private readonly logReceiver: LogReceiverProcess;
   private readonly plots: Plots;
   private readonly starter: Starter;
@@ -146,28 +148,33 @@ class RunningSupervisor {
   private readonly usage: UsageMeter;
   private told = 0;
 
-  constructor(options: StartSupervisorOptions, clock: Clock, plotter: PlotterDeclaration) {
+  constructor(
+    options: StartSupervisorOptions,
+    machine: TalentDirectory,
+    clock: Clock,
+    plotter: PlotterDeclaration,
+  ) {
     const { config, logger, version, path } = options;
-    const { data } = config;
     const { signal } = this.ending;
     // Every plot waits for it.
     setMaxListeners(0, signal);
     this.config = config;
-    this.data = data;
+    this.machine = machine;
     this.clock = clock;
     this.logger = logger;
     this.client = new PlotManagerClient({ server: config.server, clock, logger });
-    const reportKey = findReportKey(data, logger);
+    const reportKey = findReportKey(machine.path, logger);
     this.reports = this.client.reports(reportKey);
-    const common = { data, clock, logger, signal, client: this.client, reports: this.reports };
+    const common = { machine, clock, logger, signal, client: this.client, reports: this.reports };
     this.keeper = new KeeperLink({
-      ...common,
+      ...{ ...common, records: machine.plots, main: KEEPER_MAIN },
       onEnded: (key) => this.plots.noteEnded(key),
       onUnwritten: (key) => this.plots.noteEnded(key),
       onLost: () => this.plots.look(),
     });
     this.logReceiver = new LogReceiverProcess({
       ...common,
+      data: machine.path,
       server: config.server,
       argv: options.logReceiver,
       reportKey,
@@ -185,12 +192,12 @@ class RunningSupervisor {
     });
     this.starter = new Starter({
       ...common,
-      ...{ plotter, plotters: config.plotters, path, limits: limitsOf(config) },
+      ...{ plotter, plotters: config.plotters, path, limits: limitsFrom(config) },
       lookAtDirectory: options.lookAtDirectory ?? lookAtDirectory,
       plots: this.plots,
       keeper: this.keeper,
       sessionId: this.sessionId,
-      isDraining: () => isDraining(data),
+      isDraining: () => isDraining(machine),
       workerId: () => this.talent.workerId,
     });
     this.talent = new TalentLink({
@@ -207,7 +214,7 @@ class RunningSupervisor {
     this.usage = new UsageMeter({ ...common, pids: () => this.runningPids() });
     const { plots, starter, talent, logReceiver, usage } = this;
     this.controls = new OperatorControls({
-      ...{ data, server: config.server, plotter: plotter.name },
+      ...{ machine, server: config.server, plotter: plotter.name },
       ...{ plots, starter, talent, logReceiver, usage },
       tell: (report) => this.tell(report),
       nonce: () => this.nonce(),
@@ -221,7 +228,7 @@ class RunningSupervisor {
     toldToEnd.catch(() => undefined);
     releasers.add('connection', () => this.client.close());
     // Before all that waits, because an open socket keeps the process alive while nothing else does.
-    const control = await listenLocally(controlSocketPath(this.data), controlHandler(this.controls));
+    const control = await listenLocally(this.machine.controlSocket, controlHandler(this.controls));
     releasers.add('control', () => control.close());
     releasers.add('keeper', () => this.keeper.close());
     await Promise.race([this.keeper.open(), toldToEnd]);
@@ -229,9 +236,12 @@ class RunningSupervisor {
     await Promise.race([this.logReceiver.start(), toldToEnd]);
     this.plots.adopt();
     this.tellLogPid();
-    const { data, clock, logger } = this;
+    const { machine, clock, logger } = this;
     const { signal } = this.ending;
-    const tidying = removeOldLogs({ data, clock, logger, signal, keepDays: this.config.keep_logs_days });
+    const tidying = removeOldLogs({
+      ...{ records: machine.plots, keepDays: this.config.keep_logs_days },
+      ...{ clock, logger, signal },
+    });
     const measuring = this.usage.run();
     releasers.add('watching', async () => {
       this.ending.abort();
@@ -241,7 +251,7 @@ class RunningSupervisor {
     releasers.add('talent', () => this.talent.stop('the supervisor was stopped'));
     this.talent.start();
     const { server, plotter } = this.config;
-    logger.info({ data, server, plotter }, 'the supervisor supervises');
+    logger.info({ data: machine.path, server, plotter }, 'the supervisor supervises');
   }
 
   private takeWork(kind: SupervisorWorkKind, task: PlotTaskStatus): void {
@@ -263,11 +273,11 @@ class RunningSupervisor {
   }
 
   private async stopUnrecorded(key: PlotKey, task: PlotTaskStatus): Promise<void> {
-    const { data, clock, logger } = this;
+    const { machine, clock, logger } = this;
     const { plotter, plotters } = this.config;
     const { signal } = this.ending;
     try {
-      const remarks = await endUnrecorded(key, task, { data, clock, signal, plotter, plotters });
+      const remarks = await endUnrecorded(key, task, { machine, clock, signal, plotter, plotters });
       if (!signal.aborted) this.tell(stoppedReport(key, undefined, remarks));
     } catch (error) {
       logger.error({ err: error, taskId: key.task_id }, 'a plot without a record could not be stopped');
@@ -295,9 +305,4 @@ class RunningSupervisor {
   private runningPids(): number[] {
     return this.plots.running().map(({ record }) => record.process.pid);
   }
-}
-
-function limitsOf(config: SupervisorConfig): AdmissionLimits {
-  const { max_plots: maxPlots, max_per_cache: maxPlotsPerCache, stagger_seconds: staggerSeconds } = config;
-  return { maxPlots, maxPlotsPerCache, staggerMs: staggerSeconds * 1000 };
 }

@@ -2,8 +2,8 @@
 
 import { writeFileSync } from 'node:fs';
 import t from 'tap';
-import { plotRecordPath } from '../../../../src/processes/records/process-record.js';
 import { runOwl } from '../../../../src/run.js';
+import { plotsIn } from '../../../support/plots-in.js';
 import { PlayedPlot } from '../../../support/plotted.js';
 import { owl, terminalDouble } from '../../../support/terminal-double.js';
 import { until } from '../../../support/until.js';
@@ -95,7 +95,7 @@ t.test('a log that is cut while it is followed is said so', async (t) => {
 t.test('with a record that can not be read it shows what is there, and says why that is all', async (t) => {
   const data = t.testdir();
   new PlayedPlot(data, 'task', 'chiapos').print('all\n');
-  writeFileSync(plotRecordPath(data, { task_id: 'task', attempt: 1 }), '{');
+  writeFileSync(plotsIn(data).pathOf({ task_id: 'task', attempt: 1 }), '{');
   t.match(await owl(['plot', 'logs', '-f', 'task', '--data', data]), {
     code: 1,
     stdout: 'all\n',

@@ -3,11 +3,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { plotRecordPath } from '../../../../src/processes/records/process-record.js';
 import { startLogReceiver } from '../../../../src/systems/talent/log-receiver/log-receiver.js';
 import { createParser } from '../../../../src/systems/talent/log-receiver/parsers/index.js';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { logLines } from '../../../support/log-lines.js';
+import { plotsIn } from '../../../support/plots-in.js';
 import { createTask, PlayedPlot, untilTask } from '../../../support/plotted.js';
 import { readLog } from '../../../support/plotter-logs.js';
 import { runTalent } from '../../../support/running-talent.js';
@@ -20,7 +21,7 @@ t.test('a damaged record and lines that a parser throws at harm themselves alone
   const talent = new PlotManagerClient({ server: service.address });
   const log = logLines();
   const receiver = startLogReceiver({
-    ...{ data, server: service.address, version: 'test', logger: log.logger },
+    ...{ machine: new TalentDirectory(data), server: service.address, version: 'test', logger: log.logger },
     parserFor: (format) => {
       const parser = createParser(format);
       return {
@@ -44,7 +45,7 @@ t.test('a damaged record and lines that a parser throws at harm themselves alone
     await plot.announce(talent);
     plots.push(plot);
   }
-  writeFileSync(plotRecordPath(data, { task_id: 'damaged', attempt: 1 }), '{"task_id":');
+  writeFileSync(plotsIn(data).pathOf({ task_id: 'damaged', attempt: 1 }), '{"task_id":');
   const [first, second] = plots;
   first?.print(Buffer.from('no parser can read this\nno parser can read this either\n'));
   for (const plot of [first, second]) {

@@ -3,12 +3,13 @@
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { PlotEnd } from '../../../../src/processes/records/process-record.js';
 import type { Facts } from '../../../../src/systems/talent/log-receiver/facts.js';
 import {
   type LogReceiver,
   startLogReceiver,
 } from '../../../../src/systems/talent/log-receiver/log-receiver.js';
+import type { PlotEnd } from '../../../../src/systems/talent/machine/plot-record.js';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
 import { createTask, historyOf, PlayedPlot, rowOf, untilTask } from '../../../support/plotted.js';
@@ -48,7 +49,7 @@ async function startMachine(t: Test, data = join(t.testdir(), 'data')): Promise<
     log,
     startReceiver() {
       const receiver = startLogReceiver({
-        data,
+        machine: new TalentDirectory(data),
         server: service.address,
         version: 'test',
         logger: log.logger,

@@ -4,11 +4,14 @@ import { mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { type Clock, systemClock } from '../../../../src/base/clock.js';
-import { type PlotEnd, type PlotKey, plotEndPath } from '../../../../src/processes/records/process-record.js';
+import type { KeptProcess } from '../../../../src/processes/keeper/keeper-messages.js';
 import { startLogReceiver } from '../../../../src/systems/talent/log-receiver/log-receiver.js';
+import type { PlotKey } from '../../../../src/systems/talent/machine/plot-record.js';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
 import { ManualClock } from '../../../support/manual-clock.js';
+import { plotsIn } from '../../../support/plots-in.js';
 import { createTask, PlayedPlot, untilTask } from '../../../support/plotted.js';
 import { readLog } from '../../../support/plotter-logs.js';
 import { runTalent } from '../../../support/running-talent.js';
@@ -22,7 +25,7 @@ interface Machine {
   readonly talent: PlotManagerClient;
   readonly log: LogLines;
   /** What its keeper would tell. */
-  readonly unwritten: (PlotKey & { readonly end: PlotEnd })[];
+  readonly unwritten: KeptProcess<PlotKey>[];
   startPlot(taskId: string): Promise<PlayedPlot>;
   /** Another talent answers at the same address, one that knows nothing. */
   replaceTalent(): Promise<void>;
@@ -40,7 +43,7 @@ async function startMachine(t: Test, clock: Clock = systemClock): Promise<Machin
   const log = logLines();
   const unwritten: Machine['unwritten'] = [];
   const receiver = startLogReceiver({
-    ...{ data, server: service.address, version: 'test' },
+    ...{ machine: new TalentDirectory(data), server: service.address, version: 'test' },
     ...{ logger: log.logger, clock },
     unwrittenEnds: async () => unwritten,
   });
@@ -143,7 +146,7 @@ t.test('an end that talent refuses is told again until it is taken', async (t) =
   const isRefusal = (entry: object): boolean => JSON.stringify(entry).includes('refuses to hear how');
   await until('it is refused', () => machine.log.entries('error').some(isRefusal));
   // Somebody mends the file.
-  rmSync(plotEndPath(machine.data, { task_id: 'plot', attempt: 1 }));
+  rmSync(plotsIn(machine.data).endPathOf({ task_id: 'plot', attempt: 1 }));
   plot.end({ exit_code: 7 });
   const task = await untilTask(machine.talent, 'plot', 'is over', ({ status }) => status === 'failed');
   t.match(task, { exit_code: 7, remarks: /^exited 7 after finishing its plot/ });
@@ -197,7 +200,7 @@ t.test('what the keeper can not write is asked of it', async (t) => {
   const machine = await startMachine(t);
   await machine.startPlot('plot');
   machine.unwritten.push({
-    ...{ task_id: 'plot', attempt: 1 },
+    key: { task_id: 'plot', attempt: 1 },
     end: { exit_code: 3, exit_signal: null, ended_time: 5, unwritten: 'ENOSPC' },
   });
   const task = await untilTask(machine.talent, 'plot', 'has failed', ({ status }) => status === 'failed');

@@ -1,13 +1,13 @@
 /** How a plot has ended, in words. */
 
 import t from 'tap';
-import type { PlotEnd } from '../../../../src/processes/records/process-record.js';
 import type { Facts } from '../../../../src/systems/talent/log-receiver/facts.js';
 import {
   type Beside,
   endReport,
   newsReport,
 } from '../../../../src/systems/talent/log-receiver/plot-reports.js';
+import type { PlotEnd } from '../../../../src/systems/talent/machine/plot-record.js';
 import type { PlotTaskStatus } from '../../../../src/systems/talent/wire/messages.js';
 
 const TOLD = { task_id: 'a', attempt: 1, offset: 10 } as const;

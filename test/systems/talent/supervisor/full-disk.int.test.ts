@@ -6,16 +6,11 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { isAlive } from '../../../../src/base/process-identity.js';
 import { KeeperLink, unwrittenEnds } from '../../../../src/processes/keeper/keeper-link.js';
-import type { PlotStart } from '../../../../src/processes/keeper/plot-start.js';
-import {
-  identityOf,
-  type PlotKey,
-  plotLogPath,
-  plotsDirectory,
-  readPlotEnd,
-  removePlotRecord,
-} from '../../../../src/processes/records/process-record.js';
+import { identityOf } from '../../../../src/processes/records/process-record.js';
+import { KEEPER_MAIN } from '../../../../src/systems/talent/machine/keeper-program.js';
+import type { PlotFields, PlotKey, PlotStart } from '../../../../src/systems/talent/machine/plot-record.js';
 import type { PlotterDeclaration } from '../../../../src/systems/talent/supervisor/plotters/plotters.js';
+import { plotsIn } from '../../../support/plots-in.js';
 import { testDirectory } from '../../../support/test-directory.js';
 import { until } from '../../../support/until.js';
 import { wakingClock as clock } from '../../../support/waking-clock.js';
@@ -26,11 +21,11 @@ import { mountSmallDisk, pretendSmallDisk, type SmallDisk } from './small-disk.j
 class Told {
   readonly ended: PlotKey[] = [];
   readonly unwritten: PlotKey[] = [];
-  readonly link: KeeperLink;
+  readonly link: KeeperLink<PlotKey, PlotFields>;
 
   constructor(data: string) {
     this.link = new KeeperLink({
-      ...{ data, clock, logger: pino({ level: 'silent' }) },
+      ...{ records: plotsIn(data), main: KEEPER_MAIN, clock, logger: pino({ level: 'silent' }) },
       onEnded: (key) => this.ended.push(key),
       onUnwritten: (key) => this.unwritten.push(key),
       onLost: () => undefined,
@@ -46,7 +41,7 @@ function plot(data: string, key: PlotKey, code: number): PlotStart {
   return {
     ...key,
     worker_id: 'worker',
-    log_path: plotLogPath(data, key),
+    log_path: plotsIn(data).logPathOf(key),
     format: 'chiapos',
     argv: [
       process.execPath,
@@ -74,8 +69,8 @@ async function fillsUnder(t: Test, data: string, disk: SmallDisk): Promise<void>
   await until('its end is told', () => first.unwritten.length === 1);
   t.same(first.unwritten, [ONE]);
   t.match(first.link.unwrittenEnd(ONE), { exit_code: 3, unwritten: /ENOSPC/ });
-  t.same([first.ended, readPlotEnd(data, ONE)], [[], null], 'and not said to be written');
-  t.match(await unwrittenEnds(data), [{ ...ONE, end: { exit_code: 3 } }], 'whoever asks is told');
+  t.same([first.ended, plotsIn(data).readEnd(ONE)], [[], null], 'and not said to be written');
+  t.match(await unwrittenEnds(plotsIn(data)), [{ key: ONE, end: { exit_code: 3 } }], 'whoever asks is told');
 
   await first.link.close();
   const second = new Told(data);
@@ -85,12 +80,12 @@ async function fillsUnder(t: Test, data: string, disk: SmallDisk): Promise<void>
   process.kill(two.pid, 'SIGUSR2');
   await until('so is the other', () => second.unwritten.length === 2);
   // Its supervisor has settled it meanwhile.
-  removePlotRecord(data, TWO);
+  plotsIn(data).remove(TWO);
 
   disk.makeRoom();
   await until('all is done', () => second.ended.length === 2);
-  t.match(readPlotEnd(data, ONE), { exit_code: 3, unwritten: /ENOSPC/ });
-  t.equal(readPlotEnd(data, TWO), null, 'what is settled does not come back');
+  t.match(plotsIn(data).readEnd(ONE), { exit_code: 3, unwritten: /ENOSPC/ });
+  t.equal(plotsIn(data).readEnd(TWO), null, 'what is settled does not come back');
   await second.link.close();
   await until('the keeper has ended by itself', () => !existsSync(join(data, 'keeper.sock')));
 }
@@ -114,13 +109,13 @@ t.test('a directory of records that vanished costs no exit code', async (t) => {
   await told.link.open();
   const record = await told.link.start(plot(data, ONE, 5));
   await until('it runs', () => readFileSync(record.log_path, 'utf8') === 'up\n');
-  renameSync(plotsDirectory(data), join(data, 'elsewhere'));
+  renameSync(plotsIn(data).directory.records, join(data, 'elsewhere'));
   process.kill(record.process.pid, 'SIGUSR2');
   await until('its end is told', () => told.unwritten.length === 1);
   t.match(told.link.unwrittenEnd(ONE), { exit_code: 5, unwritten: /ENOENT/ });
-  renameSync(join(data, 'elsewhere'), plotsDirectory(data));
+  renameSync(join(data, 'elsewhere'), plotsIn(data).directory.records);
   await until('it is written', () => told.ended.length === 1);
-  t.match(readPlotEnd(data, ONE), { exit_code: 5 });
+  t.match(plotsIn(data).readEnd(ONE), { exit_code: 5 });
   await told.link.close();
   await until('the keeper has ended by itself', () => !existsSync(join(data, 'keeper.sock')));
 });

@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { OwlError } from '../../../../src/base/errors.js';
-import { keeperSocketPath } from '../../../../src/processes/keeper/keeper.js';
 import { type CallHandler, listenLocally } from '../../../../src/processes/local-calls.js';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { type OwlProcess, startOwl } from '../../../support/owl-process.js';
 import { until } from '../../../support/until.js';
 
@@ -18,7 +18,7 @@ async function startBehind(
   const data = join(cwd, 'data');
   mkdirSync(data);
   const calls: string[] = [];
-  const keeper = await listenLocally(keeperSocketPath(data), (method, params) => {
+  const keeper = await listenLocally(new TalentDirectory(data).keeperSocket, (method, params) => {
     calls.push(method);
     return answer(method, params);
   });

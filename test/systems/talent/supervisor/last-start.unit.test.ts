@@ -1,7 +1,7 @@
 /** How long ago the last plot was started, whatever becomes of the wall clock. */
 
 import t from 'tap';
-import type { PlotRecord } from '../../../../src/processes/records/process-record.js';
+import type { PlotRecord } from '../../../../src/systems/talent/machine/plot-record.js';
 import { LastStart } from '../../../../src/systems/talent/supervisor/starting/last-start.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 

@@ -5,12 +5,9 @@ import { join } from 'node:path';
 import t from 'tap';
 import { systemClock as clock } from '../../../../src/base/clock.js';
 import { findEnd } from '../../../../src/processes/records/process-end.js';
-import {
-  type PlotEnd,
-  type PlotRecord,
-  readPlotEnd,
-} from '../../../../src/processes/records/process-record.js';
+import type { PlotEnd, PlotRecord } from '../../../../src/systems/talent/machine/plot-record.js';
 import { finishedAfterAll } from '../../../../src/systems/talent/supervisor/plots/end-told.js';
+import { plotsIn } from '../../../support/plots-in.js';
 
 const ID = 'ab'.repeat(32);
 const { signal } = new AbortController();
@@ -31,15 +28,15 @@ t.test('what a keeper has told before it was gone is written instead of a guess'
   const data = t.testdir();
   const record = recordIn(data);
   t.equal(
-    findEnd(data, record, () => true, clock, TOLD),
+    findEnd(plotsIn(data), record, () => true, clock, TOLD),
     null,
     'by the keeper while there is one',
   );
   t.same(
-    findEnd(data, record, () => false, clock, TOLD),
+    findEnd(plotsIn(data), record, () => false, clock, TOLD),
     TOLD,
   );
-  t.same(readPlotEnd(data, record), TOLD);
+  t.same(plotsIn(data).readEnd(record), TOLD);
 });
 
 t.test('a plot that is in its place is not called stopped', async (t) => {

@@ -7,18 +7,14 @@ import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { identifyProcess } from '../../../../src/base/process-identity.js';
-import {
-  plotRecordPath,
-  plotsDirectory,
-  processRecordOf,
-  readPlotRecord,
-  readPlotRecords,
-} from '../../../../src/processes/records/process-record.js';
+import { recordedIdentityOf } from '../../../../src/processes/records/process-record.js';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { Plots } from '../../../../src/systems/talent/supervisor/plots/plots.js';
 import type { PlotTaskListRequest } from '../../../../src/systems/talent/wire/messages.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
 import { ManualClock } from '../../../support/manual-clock.js';
+import { plotsIn } from '../../../support/plots-in.js';
 import { createTask, PlayedPlot } from '../../../support/plotted.js';
 import { runTalent } from '../../../support/running-talent.js';
 import { until } from '../../../support/until.js';
@@ -56,7 +52,15 @@ function watch(t: Test, data: string, server: string): Watched {
   const ending = new AbortController();
   const { signal } = ending;
   const plots = new Plots({
-    ...{ data, client, reports, clock, logger: log.logger, signal, stopGraceMs: 1_000 },
+    ...{
+      machine: new TalentDirectory(data),
+      client,
+      reports,
+      clock,
+      logger: log.logger,
+      signal,
+      stopGraceMs: 1_000,
+    },
     workerId: () => 'worker',
     logPid: () => undefined,
     isKept: () => false,
@@ -69,7 +73,7 @@ function watch(t: Test, data: string, server: string): Watched {
     await plots.ended();
     client.close();
   });
-  const hasRecord = (task_id: string): boolean => existsSync(plotRecordPath(data, { task_id, attempt: 1 }));
+  const hasRecord = (task_id: string): boolean => existsSync(plotsIn(data).pathOf({ task_id, attempt: 1 }));
   return { data, client, clock, signal, log, plots, hasRecord };
 }
 
@@ -79,7 +83,7 @@ async function watchWithTalent(t: Test, flags: Readonly<Record<string, string>> 
   const talent = await runTalent(join(directory, 'talent'), { worker_id: 'worker', ...flags });
   t.teardown(() => talent.stop());
   const data = join(directory, 'data');
-  mkdirSync(plotsDirectory(data), { recursive: true });
+  mkdirSync(plotsIn(data).directory.records, { recursive: true });
   return watch(t, data, talent.address);
 }
 
@@ -93,7 +97,7 @@ function startPlotter(t: Test): ChildProcess {
 function processOf({ pid = 0 }: ChildProcess) {
   const identity = identifyProcess(pid);
   if (identity === undefined) throw new Error('it does not run');
-  return processRecordOf(identity);
+  return recordedIdentityOf(identity);
 }
 
 /** A plot of a plotter that names its temp files by its id, with one of them. */
@@ -221,8 +225,8 @@ t.test('a record that could not be written is written when it can', async (t) =>
   const plot = new PlayedPlot(data, 'one', 'chia');
   await client.update({ task_id: 'one', status: 'started', for_attempt: 1 });
   const isAnnounced = (): boolean | undefined =>
-    readPlotRecord(data, { task_id: plot.taskId, attempt: 1 })?.announced;
-  const inItsPlace = `${plotRecordPath(data, { task_id: 'one', attempt: 1 })}.${process.pid}.tmp`;
+    plotsIn(data).read({ task_id: plot.taskId, attempt: 1 })?.announced;
+  const inItsPlace = `${plotsIn(data).pathOf({ task_id: 'one', attempt: 1 })}.${process.pid}.tmp`;
   plots.adopt();
   mkdirSync(inItsPlace);
   const failures = (): string[] =>
@@ -292,7 +296,7 @@ t.test('a plot that is settled leaves no listener behind', async (t) => {
     await plot.announce(client);
     await client.update({ task_id: id, status: 'failed' });
   }
-  for (const { record } of readPlotRecords(data).plots) plots.add(record);
+  for (const { record } of plotsIn(data).readAll().processes) plots.add(record);
   await until('all are settled', () => plots.all().length === 0);
   t.equal(listeners(), before);
 });
@@ -304,18 +308,18 @@ t.test('a plot that can not be settled now is tried again', async (t) => {
   plot.end({ exit_code: 1 });
   await plot.announce(client);
   await client.update({ task_id: 'one', status: 'failed' });
-  const [recorded] = readPlotRecords(data).plots;
+  const [recorded] = plotsIn(data).readAll().processes;
   if (recorded === undefined) throw new Error('no record');
   // In place of its record, a directory: that can not be removed as a file is.
   plot.remove();
-  mkdirSync(join(plotRecordPath(data, recorded.record), 'inside'), { recursive: true });
+  mkdirSync(join(plotsIn(data).pathOf(recorded.record), 'inside'), { recursive: true });
   plot.end({ exit_code: 1 });
   plots.add(recorded.record);
   await until('it could not be settled', () =>
     log.messages('error').includes('a plot could not be settled; trying again'),
   );
-  rmdirSync(join(plotRecordPath(data, recorded.record), 'inside'));
-  rmdirSync(plotRecordPath(data, recorded.record));
+  rmdirSync(join(plotsIn(data).pathOf(recorded.record), 'inside'));
+  rmdirSync(plotsIn(data).pathOf(recorded.record));
   await until('it is settled', () => {
     clock.advance(LOOK_MS);
     return plots.all().length === 0;

@@ -4,8 +4,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Directories, type LookAtDirectory, lookAtDirectory } from '../../../../src/processes/directories.js';
-import type { PlotRecord } from '../../../../src/processes/records/process-record.js';
+import { MachineDirectory } from '../../../../src/processes/machine-directory.js';
 import { finalBytes } from '../../../../src/systems/talent/log-receiver/plot-file.js';
+import type { PlotRecord } from '../../../../src/systems/talent/machine/plot-record.js';
 import type { PlotterDeclaration } from '../../../../src/systems/talent/supervisor/plotters/plotters.js';
 import {
   measureOrder,
@@ -50,7 +51,7 @@ function machine(t: Test): Machine {
   };
   const clock = new ManualClock();
   const { signal } = new AbortController();
-  const directories = new Directories({ lookAtDirectory: look, clock, signal });
+  const directories = new Directories({ writer: 'the supervisor', lookAtDirectory: look, clock, signal });
   return { cache1, cache2, dest_path, clock, directories, broken };
 }
 
@@ -156,15 +157,16 @@ t.test('records and logs need room too', async (t) => {
   const data = t.testdir();
   let free = 16 * 2 ** 20;
   const directories = new Directories({
+    writer: 'the supervisor',
     lookAtDirectory: async () => ({ id: '1:1', fileSystem: 1, free, size: 2 ** 40 }),
     clock: new ManualClock(),
     signal: new AbortController().signal,
   });
-  t.equal(await wantForRecords(data, directories), undefined);
+  t.equal(await wantForRecords(new MachineDirectory(data), directories), undefined);
   free -= 1;
   directories.lookAnew();
   t.equal(
-    await wantForRecords(data, directories),
+    await wantForRecords(new MachineDirectory(data), directories),
     `data ${data} has 16.0 MiB free; logs and records of plots need 16.0 MiB`,
   );
 });

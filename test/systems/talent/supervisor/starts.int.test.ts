@@ -6,9 +6,10 @@ import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, writeFileSync 
 import { join } from 'node:path';
 import t from 'tap';
 import { identifyProcess } from '../../../../src/base/process-identity.js';
-import { PLOT_VARIABLE } from '../../../../src/processes/process-family.js';
-import { plotRecordPath } from '../../../../src/processes/records/process-record.js';
+import { PLOTS } from '../../../../src/systems/talent/machine/plot-record.js';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { askSupervisor } from '../../../../src/systems/talent/supervisor/control.js';
+import { plotsIn } from '../../../support/plots-in.js';
 import { until } from '../../../support/until.js';
 import { Farm, pausingPlayer, playerWith } from '../support/farm.js';
 
@@ -59,7 +60,7 @@ t.test('draining: what runs is finished, nothing is started, not even by the nex
   const first = await farm.supervise(pausingPlayer(farm));
   await farm.order('a');
   await farm.reachesPause('a');
-  await askSupervisor(farm.data, { method: 'drain' });
+  await askSupervisor(new TalentDirectory(farm.data), { method: 'drain' });
   await farm.order('b');
   t.match((await farm.reaches('b', 'pending')).remarks, /the supervisor is draining/);
   farm.goOn();
@@ -67,13 +68,14 @@ t.test('draining: what runs is finished, nothing is started, not even by the nex
   await first.stop();
 
   await farm.supervise(pausingPlayer(farm));
-  t.equal((await askSupervisor(farm.data, { method: 'status' })).draining, true);
+  t.equal((await askSupervisor(new TalentDirectory(farm.data), { method: 'status' })).draining, true);
   await until(
     'it knows the task',
-    async () => (await askSupervisor(farm.data, { method: 'status' })).waiting.length === 1,
+    async () =>
+      (await askSupervisor(new TalentDirectory(farm.data), { method: 'status' })).waiting.length === 1,
   );
   t.equal((await farm.task('b')).status, 'pending');
-  await askSupervisor(farm.data, { method: 'undrain' });
+  await askSupervisor(new TalentDirectory(farm.data), { method: 'undrain' });
   await farm.reaches('b', 'finished');
 });
 
@@ -123,7 +125,7 @@ t.test('a start that was broken off before it was recorded is made again, with o
   mkdirSync(join(farm.data, 'logs'), { recursive: true });
   writeFileSync(join(farm.data, 'logs', 'one.1.log'), 'half a line');
   const orphan = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
-    env: { ...process.env, [PLOT_VARIABLE]: plotRecordPath(farm.data, key) },
+    env: { ...process.env, [PLOTS.variable]: plotsIn(farm.data).pathOf(key) },
     stdio: 'ignore',
     detached: true,
   });

@@ -5,9 +5,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import t from 'tap';
 import { identifyProcess } from '../../../../src/base/process-identity.js';
-import { plotLogPath, writePlotRecord } from '../../../../src/processes/records/process-record.js';
 import type { PlotterDeclaration } from '../../../../src/systems/talent/supervisor/plotters/plotters.js';
 import { logLines } from '../../../support/log-lines.js';
+import { plotsIn } from '../../../support/plots-in.js';
 import { until } from '../../../support/until.js';
 import { CHIAPOS_LOG, Farm, pausingPlayer, playerWith } from '../support/farm.js';
 
@@ -73,7 +73,7 @@ t.test('a reported plot id removes nothing of the plot that has it', async (t) =
   const told = await farm.client.update({ task_id: 'one', plot_details: { id: idOf('two') } });
   t.equal(told.is_success, true);
   // As a supervisor left it that believed it.
-  writePlotRecord(farm.data, { ...farm.recordOf('one'), plot_id: idOf('two') });
+  plotsIn(farm.data).write({ ...farm.recordOf('one'), plot_id: idOf('two') });
 
   await farm.supervise(OF_ITS_OWN);
   await farm.client.stop({ task_id: 'one' });
@@ -160,7 +160,7 @@ t.test('a reported failure ends no plotter; an overlord who has it made again do
 
 t.test('a log without a record that tells of a finished plot stays, and it is not made again', async (t) => {
   const farm = await Farm.start(t);
-  const log = plotLogPath(farm.data, { task_id: 'one', attempt: 1 });
+  const log = plotsIn(farm.data).logPathOf({ task_id: 'one', attempt: 1 });
   mkdirSync(dirname(log), { recursive: true });
   writeFileSync(log, readFileSync(CHIAPOS_LOG));
   await farm.supervise(playerWith('--seconds', '0'));

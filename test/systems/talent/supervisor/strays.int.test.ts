@@ -7,17 +7,20 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../../../../src/base/process-identity.js';
 import {
-  enterPlotCgroup,
+  cgroupsOf,
+  enterCgroup,
   findCgroupPlace,
-  plotCgroups,
   processesInCgroup,
 } from '../../../../src/processes/cgroup.js';
-import { endPlotProcesses, PlotterFamily } from '../../../../src/processes/process-family.js';
+import { endMarked, ProcessFamily } from '../../../../src/processes/process-family.js';
+import { markOf } from '../../../../src/processes/records/process-kind.js';
+import { PLOTS } from '../../../../src/systems/talent/machine/plot-record.js';
 import { until } from '../../../support/until.js';
 import { wakingClock as clock } from '../../../support/waking-clock.js';
 import { Farm } from '../support/farm.js';
 
 const { signal } = new AbortController();
+const NONE = markOf(PLOTS, '/data/plots/one.1.json');
 const CGROUPS = findCgroupPlace();
 
 /** Leaves session and environment behind, and starts one more that has never had either. Prints both pids. */
@@ -58,15 +61,15 @@ t.test('who left the session is known by its parents, and stays known without th
   killAtEnd(t, [plotter, ...strays]);
   t.notSame(sessionOf(strays[0]?.pid), sessionOf(plotter.pid));
 
-  const family = new PlotterFamily(plotter);
-  const unseen = new PlotterFamily(plotter);
+  const family = new ProcessFamily(plotter);
+  const unseen = new ProcessFamily(plotter);
   t.ok(has(family.look(), strays), 'children, and theirs');
   const ended = once(child, 'exit');
   process.kill(plotter.pid, 'SIGKILL');
   await ended;
   t.ok(has(family.look(), strays));
   t.same(unseen.look(), [], 'who was not seen in time is not guessed at');
-  await endPlotProcesses('/no/record', clock, signal, { family });
+  await endMarked(NONE, clock, signal, { family });
   t.notOk(strays.some(isAlive));
 });
 
@@ -126,17 +129,17 @@ t.test('where cgroups are looked for, on a double of /proc and of the hierarchy'
   ];
   for (const [own, mounts, reason] of cases) t.match(findCgroupPlace(double(own, mounts)), { reason });
   t.equal(
-    enterPlotCgroup('/r', 1, { directory: undefined, reason: 'none' }),
+    enterCgroup(NONE, 1, { directory: undefined, reason: 'none' }),
     undefined,
     'plotters start all the same',
   );
-  t.equal(enterPlotCgroup('/r', 1, { directory: join(part, 'missing\0') }), undefined);
+  t.equal(enterCgroup(NONE, 1, { directory: join(part, 'missing\0') }), undefined);
 });
 
 t.test('a record names no cgroup but that of its plot', async (t) => {
-  const own = plotCgroups('/data/plots/one.1.json', undefined);
-  t.same(plotCgroups('/data/plots/one.1.json', '/sys/fs/cgroup/system.slice'), own);
-  t.same(plotCgroups('/data/plots/one.1.json', '/sys/fs/cgroup'), own);
+  const own = cgroupsOf(NONE, undefined);
+  t.same(cgroupsOf(NONE, '/sys/fs/cgroup/system.slice'), own);
+  t.same(cgroupsOf(NONE, '/sys/fs/cgroup'), own);
 });
 
 function sessionOf(pid = 0): number {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { askSupervisor } from '../../../../src/systems/talent/supervisor/control.js';
 import { runTalent } from '../../../support/running-talent.js';
 import { until } from '../../../support/until.js';
@@ -180,33 +181,35 @@ t.test(
 
 t.test('an operator asks over the socket of the data directory', async (t) => {
   const farm = await Farm.start(t);
-  await t.rejects(askSupervisor(farm.data, { method: 'status' }), { message: /no supervisor runs in/ });
+  await t.rejects(askSupervisor(new TalentDirectory(farm.data), { method: 'status' }), {
+    message: /no supervisor runs in/,
+  });
   const supervisor = await farm.supervise(pausingPlayer(farm));
   await farm.order('one');
   await farm.reachesPause('one');
-  t.match(await askSupervisor(farm.data, { method: 'status' }), supervisor.status());
-  await t.rejects(askSupervisor(farm.data, { method: 'suspend', taskId: 'two' }), {
+  t.match(await askSupervisor(new TalentDirectory(farm.data), { method: 'status' }), supervisor.status());
+  await t.rejects(askSupervisor(new TalentDirectory(farm.data), { method: 'suspend', taskId: 'two' }), {
     message: /no plot of task two runs/,
   });
 
   const plot = await farm.task('one');
   const stateOf = (): string =>
     /^State:\t(\w)/m.exec(readFileSync(`/proc/${plot.plot_pid}/status`, 'utf8'))?.[1] ?? '';
-  const suspended = await askSupervisor(farm.data, { method: 'suspend', taskId: 'one' });
+  const suspended = await askSupervisor(new TalentDirectory(farm.data), { method: 'suspend', taskId: 'one' });
   t.match(suspended.plots, [{ state: 'suspended' }]);
   await until('it stands still', () => stateOf() === 'T');
   await until(
     'its remarks say so',
     async () => (await farm.task('one')).remarks === 'suspended by the operator',
   );
-  const resumed = await askSupervisor(farm.data, { method: 'resume', taskId: 'one' });
+  const resumed = await askSupervisor(new TalentDirectory(farm.data), { method: 'resume', taskId: 'one' });
   t.match(resumed.plots, [{ state: 'running' }]);
   await until('it goes on', () => stateOf() !== 'T');
   await until(
     'its remarks say so',
     async () => (await farm.task('one')).remarks === 'resumed by the operator',
   );
-  await t.rejects(askSupervisor(farm.data, { method: 'resume', taskId: 'one' }), {
+  await t.rejects(askSupervisor(new TalentDirectory(farm.data), { method: 'resume', taskId: 'one' }), {
     message: /not suspended/,
   });
   farm.goOn();

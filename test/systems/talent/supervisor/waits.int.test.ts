@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { type LookAtDirectory, lookAtDirectory } from '../../../../src/processes/directories.js';
 import { finalBytes } from '../../../../src/systems/talent/log-receiver/plot-file.js';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { askSupervisor } from '../../../../src/systems/talent/supervisor/control.js';
 import { tempBytes } from '../../../../src/systems/talent/supervisor/starting/space-needs.js';
 import { until } from '../../../support/until.js';
@@ -30,7 +31,7 @@ async function pendingRemarks(farm: Farm, taskId: string): Promise<string[]> {
 
 /** The supervisor does so by itself every two seconds. */
 async function lookAgain(farm: Farm): Promise<void> {
-  await askSupervisor(farm.data, { method: 'undrain' });
+  await askSupervisor(new TalentDirectory(farm.data), { method: 'undrain' });
 }
 
 t.test('without room on a cache a task waits, and says so once; with room it starts', async (t) => {
@@ -288,7 +289,8 @@ t.test('while as many run as may, no disk is looked at', async (t) => {
   await farm.order('b');
   await farm.reaches('b', 'pending');
   // Each of these makes it look again what it may start.
-  for (const method of ['drain', 'undrain'] as const) await askSupervisor(farm.data, { method });
+  for (const method of ['drain', 'undrain'] as const)
+    await askSupervisor(new TalentDirectory(farm.data), { method });
   await until('it has looked', async () => (await pendingRemarks(farm, 'b')).length === 3);
   t.equal(looks, before);
   farm.goOn();

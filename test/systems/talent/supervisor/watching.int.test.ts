@@ -4,12 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { identifyProcess, type ProcessIdentity } from '../../../../src/base/process-identity.js';
-import {
-  type PlotRecord,
-  plotLogPath,
-  processRecordOf,
-  writePlotRecord,
-} from '../../../../src/processes/records/process-record.js';
+import { recordedIdentityOf } from '../../../../src/processes/records/process-record.js';
+import type { PlotRecord } from '../../../../src/systems/talent/machine/plot-record.js';
+import { plotsIn } from '../../../support/plots-in.js';
 import { until } from '../../../support/until.js';
 import { Farm, playerWith } from '../support/farm.js';
 
@@ -19,15 +16,15 @@ async function leaveRecord(farm: Farm, process: ProcessIdentity): Promise<void> 
   const key = { task_id: 'one', attempt: 1 };
   await farm.client.update({ ...key, for_attempt: 1, status: 'started', plot_pid: process.pid });
   for (const name of ['plots', 'logs']) mkdirSync(join(farm.data, name), { recursive: true });
-  writeFileSync(plotLogPath(farm.data, key), 'the last line\n');
+  writeFileSync(plotsIn(farm.data).logPathOf(key), 'the last line\n');
   const record: PlotRecord = {
     ...key,
     worker_id: farm.talent.workerId,
-    log_path: plotLogPath(farm.data, key),
+    log_path: plotsIn(farm.data).logPathOf(key),
     format: 'chiapos',
     argv: ['plotter'],
     started_time: Date.now() / 1000,
-    process: processRecordOf(process),
+    process: recordedIdentityOf(process),
     announced: true,
     stopping: false,
     suspended: false,
@@ -39,7 +36,7 @@ async function leaveRecord(farm: Farm, process: ProcessIdentity): Promise<void> 
     temp: [],
     plot_id: null,
   };
-  writePlotRecord(farm.data, record);
+  plotsIn(farm.data).write(record);
 }
 
 function ownIdentity(): ProcessIdentity {

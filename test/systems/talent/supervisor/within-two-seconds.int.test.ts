@@ -6,6 +6,7 @@
 
 import t, { type Test } from 'tap';
 import { startLogReceiver } from '../../../../src/systems/talent/log-receiver/log-receiver.js';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { logLines } from '../../../support/log-lines.js';
 import { ManualClock } from '../../../support/manual-clock.js';
@@ -60,7 +61,10 @@ async function startReceiver(
   const service = await runTalent(`${data}/data`);
   const talent = new PlotManagerClient({ server: service.address });
   const { logger } = logLines();
-  const receiver = startLogReceiver({ data, server: service.address, version: 'test', logger, clock });
+  const receiver = startLogReceiver({
+    ...{ machine: new TalentDirectory(data), server: service.address },
+    ...{ version: 'test', logger, clock },
+  });
   t.teardown(async () => {
     await whileMoving(clock, receiver.stop());
     talent.close();

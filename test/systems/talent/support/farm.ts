@@ -12,12 +12,7 @@ import { pino } from 'pino';
 import type { Test } from 'tap';
 import { PACKAGE_ROOT } from '../../../../src/base/package-root.js';
 import { identifyProcess } from '../../../../src/base/process-identity.js';
-import {
-  type PlotRecord,
-  plotLogPath,
-  readPlotRecord,
-  removePlotRecord,
-} from '../../../../src/processes/records/process-record.js';
+import type { PlotRecord } from '../../../../src/systems/talent/machine/plot-record.js';
 import type { PlotterDeclaration } from '../../../../src/systems/talent/supervisor/plotters/plotters.js';
 import {
   type StartSupervisorOptions,
@@ -28,6 +23,7 @@ import {
 import type { PlotTaskEventMessage, PlotTaskStatus } from '../../../../src/systems/talent/wire/messages.js';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { nothingIsLeft } from '../../../support/leftovers.js';
+import { plotsIn } from '../../../support/plots-in.js';
 import { type FoundProcess, processesOf } from '../../../support/processes.js';
 import { type RunningTalent, runTalent } from '../../../support/running-talent.js';
 import { testDirectory } from '../../../support/test-directory.js';
@@ -256,19 +252,19 @@ export class Farm {
 
   /** @throws Error when there is none */
   recordOf(task_id: string, attempt = 1): PlotRecord {
-    const record = readPlotRecord(this.data, { task_id, attempt });
+    const record = plotsIn(this.data).read({ task_id, attempt });
     if (record === undefined) throw new Error(`no record of ${task_id}`);
     return record;
   }
 
   /** As somebody does who cleans up too much. */
   loseRecord(task_id: string, attempt = 1): void {
-    removePlotRecord(this.data, { task_id, attempt });
+    plotsIn(this.data).remove({ task_id, attempt });
   }
 
   /** What the plotter has printed so far; empty while there is no log. */
   logOf(task_id: string, attempt = 1): string {
-    return read(plotLogPath(this.data, { task_id, attempt }));
+    return read(plotsIn(this.data).logPathOf({ task_id, attempt }));
   }
 
   /** Every process of the farm but its supervisor. */

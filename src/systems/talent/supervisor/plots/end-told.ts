@@ -5,8 +5,8 @@
  */
 
 import { statSync } from 'node:fs';
-import type { PlotEnd, PlotRecord } from '../../../../processes/records/process-record.js';
 import { findPlotFile, inPlace, type LookOptions, placeOf } from '../../log-receiver/plot-file.js';
+import type { PlotEnd, PlotRecord } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { finishedReport } from '../supervisor-reports.js';
 

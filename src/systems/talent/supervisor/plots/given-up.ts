@@ -5,7 +5,7 @@
  * it, talent's history says, and no peer can write that.
  */
 
-import type { PlotKey } from '../../../../processes/records/process-record.js';
+import type { PlotKey } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import type { PlotManagerClient } from '../../wire/plot-manager-client.js';
 

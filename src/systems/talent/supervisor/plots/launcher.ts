@@ -9,28 +9,22 @@ import { rmSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Clock } from '../../../../base/clock.js';
 import { OwlError } from '../../../../base/errors.js';
-import { LOG_EXISTS } from '../../../../processes/keeper/keeper.js';
+import { processEnvironment } from '../../../../processes/environment.js';
 import type { KeeperLink } from '../../../../processes/keeper/keeper-link.js';
-import type { PlotStart } from '../../../../processes/keeper/plot-start.js';
-import { plotterEnvironment } from '../../../../processes/keeper/plotter-environment.js';
-import { endPlotProcesses } from '../../../../processes/process-family.js';
-import {
-  type PlotRecord,
-  plotLogPath,
-  plotRecordPath,
-  readPlotRecord,
-} from '../../../../processes/records/process-record.js';
+import { LOG_EXISTS } from '../../../../processes/keeper/keeper-messages.js';
+import { endMarked } from '../../../../processes/process-family.js';
+import type { PlotFields, PlotKey, PlotRecord, PlotStart } from '../../machine/plot-record.js';
+import type { TalentDirectory } from '../../machine/talent-directory.js';
 import type { PlotOrder } from '../plotters/plot-order.js';
 import { commandFor, findExecutable, type PlotterDeclaration, plotIdSetBy } from '../plotters/plotters.js';
 import { isFinishedIn } from './log-evidence.js';
 
 export interface LauncherOptions {
-  /** The supervisor's data directory. Absolute. */
-  readonly data: string;
+  readonly machine: TalentDirectory;
   readonly plotter: PlotterDeclaration;
   /** Where its program is looked for, as in PATH. */
   readonly path: string;
-  readonly keeper: KeeperLink;
+  readonly keeper: KeeperLink<PlotKey, PlotFields>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly signal: AbortSignal;
@@ -52,9 +46,10 @@ export class Launcher {
 
   /** @throws OwlError kind `invalid` when the order can never be started here; whatever else it throws may pass */
   async launch(order: PlotOrder): Promise<PlotRecord> {
-    const { data, keeper, logger, clock, signal } = this.options;
+    const { keeper, logger, clock, signal } = this.options;
+    const { plots } = this.options.machine;
     // What an earlier try has started, seen or unseen, is found first.
-    const recorded = readPlotRecord(data, order);
+    const recorded = plots.read(order);
     if (recorded !== undefined) return recorded;
     const start = this.startOf(order);
     try {
@@ -68,20 +63,20 @@ export class Launcher {
         `attempt ${start.attempt} has made its plot here already, as ${start.log_path} tells; retry the task to make another`,
       );
     logger.warn({ taskId: start.task_id }, 'a start was broken off before it was recorded; starting again');
-    await endPlotProcesses(plotRecordPath(data, start), clock, signal);
+    await endMarked(plots.markOf(start), clock, signal);
     rmSync(start.log_path, { force: true });
     return await keeper.start(start);
   }
 
   private startOf(order: PlotOrder): PlotStart {
-    const { data, plotter, workerId } = this.options;
+    const { machine, plotter, workerId } = this.options;
     const { task_id, attempt, ksize, cache1, cache2, dest_path } = order;
     const [, ...args] = commandFor(plotter, order);
     return {
       task_id,
       attempt,
       worker_id: workerId() ?? '',
-      log_path: plotLogPath(data, order),
+      log_path: machine.plots.logPathOf(order),
       format: plotter.format,
       argv: [this.findProgram(), ...args],
       announced: false,
@@ -94,7 +89,7 @@ export class Launcher {
       plotter: plotter.name,
       temp: plotter.temp,
       plot_id: plotIdSetBy(plotter, order),
-      environment: plotterEnvironment(plotter.environment),
+      environment: processEnvironment(plotter.environment),
     };
   }
 }

@@ -8,9 +8,9 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { systemErrorCode } from '../../../../base/system-error.js';
 import { LineReader } from '../../../../processes/logs/line-reader.js';
-import type { PlotRecord } from '../../../../processes/records/process-record.js';
 import type { Facts } from '../../log-receiver/facts.js';
 import { createParser, isLogFormat, type PlotLogParser } from '../../log-receiver/parsers/index.js';
+import type { PlotRecord } from '../../machine/plot-record.js';
 
 const CHUNK_BYTES = 65_536;
 

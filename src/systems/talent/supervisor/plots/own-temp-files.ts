@@ -11,30 +11,22 @@ import type { Logger } from 'pino';
 import { messageOf } from '../../../../base/errors.js';
 import { systemErrorCode } from '../../../../base/system-error.js';
 import type { KeptRecord } from '../../../../processes/records/kept-record.js';
-import {
-  LOG_SUFFIX,
-  logsDirectory,
-  type PlotKey,
-  plotRecordPath,
-  plotsDirectory,
-} from '../../../../processes/records/process-record.js';
+import type { PlotFields, PlotKey, PlotRecords } from '../../machine/plot-record.js';
 import { removeTempFiles, type TempOwner } from '../plotters/temp-files.js';
 import { PlotIdInLog, plotIdInCommand } from './log-evidence.js';
 
-const RECORD_SUFFIX = '.json';
-const END_SUFFIX = '.end.json';
 /** A log tells the id in its first lines. */
 const BEGIN_BYTES = 1024 * 1024;
 
 /** Those of a plot that has a record. */
 export class OwnTempFiles {
-  private readonly data: string;
-  private readonly kept: KeptRecord;
+  private readonly plots: PlotRecords;
+  private readonly kept: KeptRecord<PlotKey, PlotFields>;
   private readonly logger: Logger;
   private readonly log: PlotIdInLog;
 
-  constructor(data: string, kept: KeptRecord, logger: Logger) {
-    this.data = data;
+  constructor(plots: PlotRecords, kept: KeptRecord<PlotKey, PlotFields>, logger: Logger) {
+    this.plots = plots;
     this.kept = kept;
     this.logger = logger;
     this.log = new PlotIdInLog(kept.current.log_path, kept.current.format);
@@ -49,7 +41,7 @@ export class OwnTempFiles {
   /** @returns a sentence for each thing that could not be removed */
   remove(): Promise<string[]> {
     const { current } = this.kept;
-    return removeOwnTempFiles(this.data, current, { ...current, plot_id: this.findId() });
+    return removeOwnTempFiles(this.plots, current, { ...current, plot_id: this.findId() });
   }
 
   private findId(): string | null {
@@ -63,11 +55,15 @@ export class OwnTempFiles {
 }
 
 /** @param owner with the plot's id from `log-evidence.ts`; @returns a sentence for each thing that could not be removed */
-export async function removeOwnTempFiles(data: string, key: PlotKey, owner: TempOwner): Promise<string[]> {
+export async function removeOwnTempFiles(
+  plots: PlotRecords,
+  key: PlotKey,
+  owner: TempOwner,
+): Promise<string[]> {
   const { plot_id } = owner;
   if (plot_id !== null) {
     try {
-      const other = otherWith(data, key, plot_id);
+      const other = otherWith(plots, key, plot_id);
       if (other !== undefined)
         return [`its temp files stay: plot ${other} of this machine goes by its id ${plot_id} too`];
     } catch (error) {
@@ -81,16 +77,15 @@ export async function removeOwnTempFiles(data: string, key: PlotKey, owner: Temp
  * Another plot with a record, be it readable or not, whose record or log holds that id; undefined when there is none.
  * Throws what the file system throws.
  */
-function otherWith(data: string, key: PlotKey, id: string): string | undefined {
-  const directory = plotsDirectory(data);
-  const own = plotRecordPath(data, key);
+function otherWith(plots: PlotRecords, key: PlotKey, id: string): string | undefined {
+  const { directory, kind } = plots;
+  const own = kind.nameOf(key);
   const buffer = Buffer.allocUnsafe(BEGIN_BYTES);
   const holds = (path: string) => beginOf(path, buffer).includes(id);
-  for (const name of readdirSync(directory)) {
-    const path = join(directory, name);
-    if (!name.endsWith(RECORD_SUFFIX) || name.endsWith(END_SUFFIX) || path === own) continue;
-    const plot = name.slice(0, -RECORD_SUFFIX.length);
-    if (holds(path) || holds(join(logsDirectory(data), plot + LOG_SUFFIX))) return plot;
+  for (const file of readdirSync(directory.records)) {
+    const plot = plots.nameOfRecord(file);
+    if (plot === undefined || plot === own) continue;
+    if (holds(join(directory.records, file)) || holds(directory.logOf(plot))) return plot;
   }
   return undefined;
 }

@@ -2,13 +2,13 @@
 
 import type { Logger } from 'pino';
 import type { Clock } from '../../../../base/clock.js';
-import type { PlotEnd, PlotKey } from '../../../../processes/records/process-record.js';
+import type { PlotEnd, PlotKey } from '../../machine/plot-record.js';
+import type { TalentDirectory } from '../../machine/talent-directory.js';
 import type { PlotManagerClient } from '../../wire/plot-manager-client.js';
 import type { ReportStream } from '../../wire/report-stream.js';
 
 export interface PlotEnvironment {
-  /** The supervisor's data directory. Absolute. */
-  readonly data: string;
+  readonly machine: TalentDirectory;
   readonly client: PlotManagerClient;
   readonly reports: ReportStream;
   readonly clock: Clock;

@@ -12,22 +12,13 @@
 import type { Logger } from 'pino';
 import { Backoff, untilAborted, wait } from '../../../../base/backoff.js';
 import { messageOf } from '../../../../base/errors.js';
-import { plotCgroups } from '../../../../processes/cgroup.js';
-import {
-  endPlotProcesses,
-  endPlotter,
-  PlotterFamily,
-  signalPlotter,
-} from '../../../../processes/process-family.js';
+import { cgroupsOf } from '../../../../processes/cgroup.js';
+import { endGroup, endMarked, ProcessFamily, signalGroup } from '../../../../processes/process-family.js';
 import type { ProcessTable } from '../../../../processes/process-table.js';
 import { KeptRecord } from '../../../../processes/records/kept-record.js';
 import { findEnd } from '../../../../processes/records/process-end.js';
-import {
-  identityOf,
-  type PlotEnd,
-  type PlotRecord,
-  plotRecordPath,
-} from '../../../../processes/records/process-record.js';
+import { identityOf } from '../../../../processes/records/process-record.js';
+import type { PlotEnd, PlotFields, PlotKey, PlotRecord } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { sendReport } from '../../wire/send-report.js';
 import { remarkReport, startedReport, stoppedReport } from '../supervisor-reports.js';
@@ -44,8 +35,8 @@ const READ_WITHIN_MS = 5_000;
 export class Plot {
   private readonly env: PlotEnvironment;
   private readonly logger: Logger;
-  private readonly kept: KeptRecord;
-  private readonly family: PlotterFamily;
+  private readonly kept: KeptRecord<PlotKey, PlotFields>;
+  private readonly family: ProcessFamily;
   private readonly tempFiles: OwnTempFiles;
   /** Aborts when the plotter has ended, and when nobody watches any more. */
   private readonly over = new AbortController();
@@ -60,10 +51,11 @@ export class Plot {
     this.env = env;
     const { task_id, attempt } = record;
     this.logger = env.logger.child({ taskId: task_id, attempt });
-    this.kept = new KeptRecord(env.data, record, this.logger);
-    const cgroups = plotCgroups(plotRecordPath(env.data, record), record.cgroup);
-    this.family = new PlotterFamily(identityOf(record), cgroups);
-    this.tempFiles = new OwnTempFiles(env.data, this.kept, this.logger);
+    const { plots } = env.machine;
+    this.kept = new KeptRecord(plots, record, this.logger);
+    const cgroups = cgroupsOf(plots.markOf(record), record.cgroup);
+    this.family = new ProcessFamily(identityOf(record), cgroups);
+    this.tempFiles = new OwnTempFiles(plots, this.kept, this.logger);
   }
 
   get record(): PlotRecord {
@@ -90,14 +82,14 @@ export class Plot {
 
   /** Looks whether it has ended. To be called now and then, and when there is a reason to think so. */
   look(): void {
-    const { data, clock, isKept, unwrittenEnd } = this.env;
+    const { machine, clock, isKept, unwrittenEnd } = this.env;
     this.kept.catchUp();
     this.tempFiles.noteId();
     if (this.isEndWritten) return;
     const unwritten = unwrittenEnd(this.record);
     if (unwritten !== undefined) this.noteEnd(unwritten);
     try {
-      const end = findEnd(data, this.record, () => isKept(this.record), clock, this.seenEnd);
+      const end = findEnd(machine.plots, this.record, () => isKept(this.record), clock, this.seenEnd);
       if (end === null) return;
       this.isEndWritten = true;
       this.noteEnd(end);
@@ -117,8 +109,9 @@ export class Plot {
     const { clock, stopGraceMs } = this.env;
     this.isEnding = true;
     this.kept.change({ stopping: true, suspended: false });
-    void endPlotter({
-      plotter: identityOf(this.record),
+    void endGroup({
+      leader: identityOf(this.record),
+      noun: 'plotter',
       family: this.family,
       graceMs: stopGraceMs,
       clock,
@@ -145,14 +138,14 @@ export class Plot {
 
   /** False when it does not run. */
   suspend(): boolean {
-    const done = !this.isEnding && signalPlotter(identityOf(this.record), 'SIGSTOP');
+    const done = !this.isEnding && signalGroup(identityOf(this.record), 'SIGSTOP');
     if (done) this.kept.change({ suspended: true });
     return done;
   }
 
   /** False when it does not run. */
   resume(): boolean {
-    const done = signalPlotter(identityOf(this.record), 'SIGCONT');
+    const done = signalGroup(identityOf(this.record), 'SIGCONT');
     if (done) this.kept.change({ suspended: false });
     return done;
   }
@@ -207,8 +200,8 @@ export class Plot {
 
   /** What a plotter has started and left behind. */
   private async endRest(): Promise<void> {
-    const { data, clock, signal } = this.env;
-    const ended = await endPlotProcesses(plotRecordPath(data, this.record), clock, signal, {
+    const { machine, clock, signal } = this.env;
+    const ended = await endMarked(machine.plots.markOf(this.record), clock, signal, {
       family: this.family,
       cgroup: this.record.cgroup,
       onRefused: (pid, error) => this.tellCannotEnd(pid, error),

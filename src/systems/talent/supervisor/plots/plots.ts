@@ -12,13 +12,8 @@ import { Backoff, wait } from '../../../../base/backoff.js';
 import { messageOf } from '../../../../base/errors.js';
 import { ToldFailures } from '../../../../base/told-failures.js';
 import { readProcesses } from '../../../../processes/process-table.js';
-import {
-  type PlotKey,
-  type PlotRecord,
-  readPlotRecords,
-  removeLeftovers,
-} from '../../../../processes/records/process-record.js';
 import { UnreachableError } from '../../../../wire/call-error.js';
+import type { PlotKey, PlotRecord } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { standingOf } from './given-up.js';
 import { Plot } from './plot.js';
@@ -51,12 +46,12 @@ export class Plots {
 
   /** Takes over what is recorded. To be called once the keeper is known. */
   adopt(): void {
-    const { data, logger, isKept } = this.options;
-    const leftovers = removeLeftovers(data, isKept);
+    const { machine, logger, isKept } = this.options;
+    const leftovers = machine.plots.removeLeftovers(isKept);
     if (leftovers.length > 0) logger.info({ leftovers }, 'files of plots that are long settled were removed');
-    const { plots, problems } = readPlotRecords(data);
+    const { processes, problems } = machine.plots.readAll();
     for (const problem of problems) logger.error({ problem }, 'a plot can not be taken over');
-    for (const { record } of plots) {
+    for (const { record } of processes) {
       logger.info({ taskId: record.task_id, pid: record.process.pid }, 'taking over a plot');
       this.apart(record, () => this.add(record));
     }

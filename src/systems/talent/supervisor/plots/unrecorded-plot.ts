@@ -9,8 +9,9 @@ import type { Clock } from '../../../../base/clock.js';
 import { messageOf } from '../../../../base/errors.js';
 import { identifyProcess } from '../../../../base/process-identity.js';
 import { systemErrorCode } from '../../../../base/system-error.js';
-import { endPlotProcesses } from '../../../../processes/process-family.js';
-import { type PlotKey, plotLogPath, plotRecordPath } from '../../../../processes/records/process-record.js';
+import { endMarked } from '../../../../processes/process-family.js';
+import type { PlotKey } from '../../machine/plot-record.js';
+import type { TalentDirectory } from '../../machine/talent-directory.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { readOrder } from '../plotters/plot-order.js';
 import { type PlotterDeclaration, plotIdSetBy } from '../plotters/plotters.js';
@@ -19,8 +20,7 @@ import { isFinishedIn, PlotIdInLog } from './log-evidence.js';
 import { removeOwnTempFiles } from './own-temp-files.js';
 
 export interface EndUnrecordedOptions {
-  /** The supervisor's data directory. Absolute. */
-  readonly data: string;
+  readonly machine: TalentDirectory;
   readonly clock: Clock;
   /** Ends the waiting, not the processes. */
   readonly signal: AbortSignal;
@@ -36,11 +36,11 @@ export async function endUnrecorded(
   task: PlotTaskStatus,
   options: EndUnrecordedOptions,
 ): Promise<string[]> {
-  const { data, clock, signal } = options;
-  const ended = await endPlotProcesses(plotRecordPath(data, key), clock, signal);
+  const { machine, clock, signal } = options;
+  const ended = await endMarked(machine.plots.markOf(key), clock, signal);
   const remark = ended === 0 ? 'there was no process of it here' : `${ended} processes of it were killed`;
   const problems = signal.aborted ? [] : await clearAway(key, task, options);
-  const log = plotLogPath(data, key);
+  const log = machine.plots.logPathOf(key);
   const isMade = options.plotters.some(({ format }) => isFinishedIn(log, format));
   const made = isMade ? [`its log tells that its plot was finished: ${log}`] : [];
   return [`its record was lost; ${remark}`, ...made, ...problems];
@@ -56,7 +56,7 @@ async function clearAway(
   if (identifyProcess(plot_pid) !== undefined)
     return [`its temp files stay, because process ${plot_pid} may still be at work on them`];
   try {
-    return await removeOwnTempFiles(options.data, key, ownerOf(key, task, options));
+    return await removeOwnTempFiles(options.machine.plots, key, ownerOf(key, task, options));
   } catch (error) {
     return [`its temp files stay: ${messageOf(error)}`];
   }
@@ -64,11 +64,11 @@ async function clearAway(
 
 /** @throws OwlError when the order is not complete */
 function ownerOf(key: PlotKey, task: PlotTaskStatus, options: EndUnrecordedOptions): TempOwner {
-  const { data, plotter, plotters } = options;
+  const { machine, plotter, plotters } = options;
   const order = readOrder(key, task);
   const chosen = plotters.find(({ name }) => name === plotter);
   const madeId = chosen === undefined ? null : plotIdSetBy(chosen, order);
-  const plot_id = idInLog(plotLogPath(data, key), plotters) ?? madeId;
+  const plot_id = idInLog(machine.plots.logPathOf(key), plotters) ?? madeId;
   return { ...order, plot_id, temp: plotters.flatMap(({ temp }) => temp) };
 }
 

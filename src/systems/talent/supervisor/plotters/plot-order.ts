@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { OwlError } from '../../../../base/errors.js';
-import type { PlotKey } from '../../../../processes/records/process-record.js';
+import type { PlotKey } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 
 export interface PlotOrder extends PlotKey {

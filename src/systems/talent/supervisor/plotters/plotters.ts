@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { messageOf, OwlError } from '../../../../base/errors.js';
 import { PACKAGE_ROOT } from '../../../../base/package-root.js';
-import { PLOT_VARIABLE } from '../../../../processes/process-family.js';
+import { PLOTS } from '../../machine/plot-record.js';
 import { type PlotOrder, plotIdFor } from './plot-order.js';
 
 export interface PlotterDeclaration {
@@ -27,7 +27,7 @@ export interface PlotterDeclaration {
   readonly temp: readonly string[];
   /** The directories it fills. What it does not fill is not checked for space. */
   readonly fills: readonly ('cache' | 'dest')[];
-  /** Names of variables that it gets to see beside those that every plotter has; see plotter-environment.ts. Default: none. */
+  /** Names of variables that it gets to see beside those that every plotter has; see src/processes/environment.ts. Default: none. */
   readonly environment?: readonly string[];
 }
 
@@ -108,10 +108,10 @@ export function problemsOf({ argv, temp, environment = [] }: PlotterDeclaration)
           `temp pattern "${pattern}" must be a file name with {plot_id}, and {ksize} at the most beside it, that ends with tmp, so that it fits neither another plot's files nor a finished plot`,
       ),
     ...environment
-      .filter((name) => !VARIABLE.test(name) || name === PLOT_VARIABLE)
+      .filter((name) => !VARIABLE.test(name) || name === PLOTS.variable)
       .map(
         (name) =>
-          `environment "${name}" must be the name of a variable, letters, digits and underscores, and not ${PLOT_VARIABLE}, which owl sets; its value comes from the supervisor's environment`,
+          `environment "${name}" must be the name of a variable, letters, digits and underscores, and not ${PLOTS.variable}, which owl sets; its value comes from the supervisor's environment`,
       ),
   ];
 }

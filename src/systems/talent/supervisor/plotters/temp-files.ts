@@ -12,7 +12,7 @@ import { basename, join } from 'node:path';
 import { messageOf } from '../../../../base/errors.js';
 import { systemErrorCode } from '../../../../base/system-error.js';
 import { whoHasOpen } from '../../../../processes/open-files.js';
-import type { PlotRecord } from '../../../../processes/records/process-record.js';
+import type { PlotRecord } from '../../machine/plot-record.js';
 
 export type TempOwner = Pick<PlotRecord, 'ksize' | 'plot_id' | 'temp' | 'cache1' | 'cache2' | 'dest_path'>;
 

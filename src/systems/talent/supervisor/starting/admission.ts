@@ -8,7 +8,7 @@
  * the figures in the sentence and whoever else starts meanwhile.
  */
 
-import type { PlotKey } from '../../../../processes/records/process-record.js';
+import type { PlotKey } from '../../machine/plot-record.js';
 import { Books } from './books.js';
 import type { CacheDirectory, RunningPlot, SpaceUse } from './claims.js';
 import { inGib, type Place } from './space-needs.js';
@@ -20,6 +20,19 @@ export interface AdmissionLimits {
   readonly maxPlotsPerCache: number;
   /** Between two starts. */
   readonly staggerMs: number;
+}
+
+/** As it is configured. */
+export function limitsFrom(config: {
+  readonly max_plots: number;
+  readonly max_per_cache: number;
+  readonly stagger_seconds: number;
+}): AdmissionLimits {
+  return {
+    maxPlots: config.max_plots,
+    maxPlotsPerCache: config.max_per_cache,
+    staggerMs: config.stagger_seconds * 1000,
+  };
 }
 
 export interface SpaceWanted extends SpaceUse {

@@ -8,7 +8,7 @@
  */
 
 import type { Clock } from '../../../../base/clock.js';
-import type { PlotRecord } from '../../../../processes/records/process-record.js';
+import type { PlotRecord } from '../../machine/plot-record.js';
 
 /** Linux tells the start of a process in hundredths of a second, whatever the kernel's own tick is. */
 const TICK_MS = 10;

@@ -7,7 +7,8 @@
 
 import { messageOf } from '../../../../base/errors.js';
 import type { Directories, DirectoryState } from '../../../../processes/directories.js';
-import type { PlotRecord } from '../../../../processes/records/process-record.js';
+import type { MachineDirectory } from '../../../../processes/machine-directory.js';
+import type { PlotRecord } from '../../machine/plot-record.js';
 import type { PlotOrder } from '../plotters/plot-order.js';
 import type { PlotterDeclaration } from '../plotters/plotters.js';
 import { findTempFiles, listOnce, type TempFile } from '../plotters/temp-files.js';
@@ -19,11 +20,14 @@ import { inGib, type Place, type SpaceNeed, spaceNeeds } from './space-needs.js'
 const RECORDS_BYTES = 16 * 2 ** 20;
 
 /** Why there is no room for records and logs; undefined when there is. */
-export async function wantForRecords(data: string, directories: Directories): Promise<string | undefined> {
+export async function wantForRecords(
+  { path }: MachineDirectory,
+  directories: Directories,
+): Promise<string | undefined> {
   try {
-    const { free } = await directories.examine('data', data);
+    const { free } = await directories.examine('data', path);
     if (free >= RECORDS_BYTES) return undefined;
-    return `data ${data} has ${inGib(free)} free; logs and records of plots need ${inGib(RECORDS_BYTES)}`;
+    return `data ${path} has ${inGib(free)} free; logs and records of plots need ${inGib(RECORDS_BYTES)}`;
   } catch (error) {
     return messageOf(error);
   }

@@ -9,7 +9,7 @@
 import { messageOf, OwlError } from '../../../../base/errors.js';
 import { identifyProcess } from '../../../../base/process-identity.js';
 import { Directories, type LookAtDirectory } from '../../../../processes/directories.js';
-import type { PlotKey } from '../../../../processes/records/process-record.js';
+import type { PlotKey } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { Launcher, type LauncherOptions } from '../plots/launcher.js';
 import type { Plots } from '../plots/plots.js';
@@ -55,7 +55,7 @@ export class Starter {
     this.options = options;
     this.waiting = new WaitingTasks(options);
     this.launcher = new Launcher(options);
-    this.directories = new Directories(options);
+    this.directories = new Directories({ ...options, writer: 'the supervisor' });
     this.lastStart = new LastStart(options.clock, identifyProcess(process.pid)?.bootId);
   }
 
@@ -151,7 +151,7 @@ export class Starter {
     } catch (error) {
       return { key: 'program', sentence: messageOf(error) };
     }
-    const want = await wantForRecords(this.options.data, this.directories);
+    const want = await wantForRecords(this.options.machine, this.directories);
     return want === undefined ? undefined : { key: 'data', sentence: want };
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { messageOf } from '../../../../base/errors.js';
-import type { PlotKey } from '../../../../processes/records/process-record.js';
+import type { PlotKey } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { type PlotOrder, readOrder } from '../plotters/plot-order.js';
 import { notStartedReport, pendingReport } from '../supervisor-reports.js';

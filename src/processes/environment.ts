@@ -1,21 +1,21 @@
 /**
- * What plotters, and the programs that start them, get to see of this process' environment.
+ * What kept processes, and the programs that start them, get to see of this process' environment.
  *
- * Guarantee: nothing that is not named here or by the plotter's declaration, so no password that somebody gave to owl.
+ * Guarantee: nothing that is not named here or by their owner, so no password that somebody gave to owl.
  */
 
-/** Every plotter has these. */
+/** Every process has these. */
 export const INHERITED: readonly string[] = ['PATH', 'HOME', 'LANG', 'TZ'];
 
-/** What Node may need to start, besides. None of it is passed on to plotters. */
+/** What Node may need to start, besides. None of it is passed on to what a keeper starts. */
 const FOR_NODE: readonly string[] = ['LD_LIBRARY_PATH', 'NODE_OPTIONS', 'TMPDIR'];
 /** A log receiver has nothing to do with the store. */
 const STORE_VARIABLES: ReadonlySet<string> = new Set(['OWL_STORE', 'OWL_STORE_CREDENTIALS_FILE']);
 
 export type Environment = Readonly<Record<string, string>>;
 
-/** @param named by the declaration of the plotter */
-export function plotterEnvironment(named: readonly string[] = [], from = process.env): Environment {
+/** @param named by the owner */
+export function processEnvironment(named: readonly string[] = [], from = process.env): Environment {
   return pick([...INHERITED, ...named], from);
 }
 
