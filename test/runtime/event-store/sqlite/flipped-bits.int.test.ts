@@ -7,7 +7,8 @@ import t from 'tap';
 import type { EventStore } from '../../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { collect, propose } from '../../../support/events.js';
-import { bytesOfRows, flip, seeded } from '../../../support/flipped-bits.js';
+import { randomFrom } from '../../../support/random.js';
+import { bytesOfRows, flip } from './flipped-bits.js';
 
 const STREAMS = ['task-a', 'task-b', 'task-c'];
 const FLIPS = 400;
@@ -54,7 +55,7 @@ t.test(`${FLIPS} flips in rows of events and of what they name`, async (t) => {
   const good = await readEverything(path);
   const file = readFileSync(path);
   const places = ['events', 'event_shapes', 'event_sources'].flatMap((table) => bytesOfRows(path, table));
-  const random = seeded(11);
+  const random = randomFrom(11);
   const outcomes = { damaged: 0, refused: 0, same: 0 };
   for (let n = 0; n < FLIPS; n++) {
     const [byte, bit] = [places[Math.floor(random() * places.length)] ?? 0, Math.floor(random() * 8)];
