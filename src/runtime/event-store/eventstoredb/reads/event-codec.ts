@@ -1,13 +1,16 @@
 /**
- * Events as EventStoreDB stores them. Data is JSON; the event's metadata goes into the record's metadata as it is, with two
- * fields more that the port has elsewhere or not at all: `$version` (the schema's version) and `$append` (see Appender).
+ * Events as EventStoreDB stores them. Data is JSON; the event's metadata goes into the record's metadata as it is, with three
+ * fields more that the port has elsewhere or not at all: `$version` (the schema's version), `$append` (see Appender) and
+ * `$checksum`, of the event's content (canonical.ts).
  *
- * Guarantees: what owl wrote comes back as it was. What others wrote never stops a reader: metadata that is missing is
+ * Guarantees: what owl wrote comes back as it was, or with `damage`: the content of each event that is read is compared with
+ * its checksum. Events of before have none and are read as they are. What others wrote never stops a reader: metadata that is missing is
  * filled in; data that is no JSON object, and metadata that is something else, come as bytes in base64, with `damage`. Records
  * of the server itself ($…) are no events; those that delete a stream of owl's or cut it off come as `CUT_OFF` to who asks.
  */
 
 import { encodeEvent, isJsonObject, metadataProblem } from '../../append-check.js';
+import { type ContentHead, canonicalJson, checksumOf, contentOf } from '../../canonical.js';
 import {
   CUT_OFF,
   type EventMetadata,
@@ -36,10 +39,17 @@ const TICKS_PER_MILLISECOND = 10_000n;
  * @throws OwlError kind `invalid` when there is no JSON for it
  */
 export function encode(stream: StreamName, event: ProposedEvent, append: string): WireEvent {
-  const metadata = { ...event.metadata, $version: event.version, $append: append };
-  const json = encodeEvent(stream, { ...event, metadata });
+  // Metadata that was read by a node of before holds fields of the record.
+  const { $version: _version, $append: _append, $checksum: _checksum, ...own } = fieldsOf(event.metadata);
+  const json = encodeEvent(stream, event);
+  const content = contentOf(
+    { ...event, stream },
+    canonicalJson(JSON.parse(json.data)),
+    canonicalJson(JSON.parse(JSON.stringify(own))),
+  );
+  const metadata = { ...own, $version: event.version, $append: append, $checksum: checksumOf(content) };
   const data = Buffer.from(json.data, 'utf8');
-  const metadataBytes = Buffer.from(json.metadata, 'utf8');
+  const metadataBytes = Buffer.from(JSON.stringify(metadata), 'utf8');
   return {
     id: event.id,
     type: event.type,
@@ -60,10 +70,9 @@ export function decode(record: RecordMessage): StoredEvent {
   const data = objectIn(record.getData_asU8());
   const metadataBytes = record.getCustomMetadata_asU8();
   const found = metadataBytes.length === 0 ? {} : objectIn(metadataBytes);
-  const { $version, $append, ...given } = found ?? {};
+  const { $version, $append, $checksum, ...given } = found ?? {};
   const metadata = complete(given, id, record);
   const problem = found === undefined ? 'its metadata is no JSON object' : metadataProblem(metadata);
-  const damage = data === undefined ? 'its data is no JSON object' : problem;
   const event = {
     position,
     stream: streamOf(record),
@@ -72,6 +81,8 @@ export function decode(record: RecordMessage): StoredEvent {
     type: typeOf(record),
     version: typeof $version === 'number' ? $version : 1,
   };
+  const damage =
+    data === undefined ? 'its data is no JSON object' : (problem ?? changed(event, data, given, $checksum));
   return {
     append: typeof $append === 'string' ? $append : undefined,
     event:
@@ -87,6 +98,24 @@ export function decode(record: RecordMessage): StoredEvent {
             damage: damage ?? 'it is damaged',
           },
   };
+}
+
+/** Why the content is not what was written; undefined where it is, or where nobody can tell. */
+function changed(
+  head: ContentHead,
+  data: JsonObject,
+  metadata: JsonObject,
+  checksum: Json | undefined,
+): string | undefined {
+  if (checksum === undefined) return undefined;
+  const is = checksumOf(contentOf(head, canonicalJson(data), canonicalJson(metadata)));
+  return checksum === is ? undefined : 'its checksum is not that of what is stored';
+}
+
+function fieldsOf(metadata: EventMetadata): JsonObject {
+  const fields: JsonObject = {};
+  for (const [name, value] of Object.entries(metadata)) if (value !== undefined) fields[name] = value;
+  return fields;
 }
 
 /**
