@@ -5,6 +5,7 @@
  */
 
 import { createHash } from 'node:crypto';
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Logger } from 'pino';
 import type { Snapshot } from 'xstate';
 import { messageOf } from '../../base/errors.js';
@@ -25,6 +26,8 @@ export interface ActorSnapshot {
 
 /** Below this many events a replay is about as cheap as reading and checking a snapshot. */
 const WORTH_KEEPING = 32;
+/** A third of the size, in 0.1 ms: uncompressed, a snapshot of 2.2 kB fills a page of the file alone. */
+const COMPRESSION = { level: 3 };
 
 export class ActorSnapshots {
   private readonly logger: Logger;
@@ -47,7 +50,7 @@ export class ActorSnapshots {
       if (revision < WORTH_KEEPING) return;
       const body = JSON.stringify({ state, commands });
       const checksum = checksumOf(stream, revision, eventId, body);
-      this.insert.run(stream, revision, eventId, machineVersion, body, checksum);
+      this.insert.run(stream, revision, eventId, machineVersion, deflateRawSync(body, COMPRESSION), checksum);
     } catch (error) {
       this.logger.warn({ stream, err: error }, 'the snapshot of an actor was not kept; it will be replayed');
     }
@@ -67,7 +70,10 @@ export class ActorSnapshots {
     try {
       const row = this.select.get(stream);
       if (row === undefined) return undefined;
-      const { revision, event_id: eventId, body, checksum } = row;
+      const { revision, event_id: eventId, checksum } = row;
+      // Those of before are not compressed.
+      const body =
+        row['body'] instanceof Uint8Array ? inflateRawSync(row['body']).toString('utf8') : row['body'];
       const usable =
         row['machine_version'] === machineVersion &&
         typeof revision === 'number' &&
