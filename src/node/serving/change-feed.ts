@@ -1,23 +1,30 @@
 /**
- * Tells streams which tasks have changed, after the change is in `plot_tasks`.
+ * Tells streams which rows of a read model have changed, after the change is in it. It conflates: whoever has to see every
+ * event follows an event feed (event-feed.ts).
  *
- * Guarantees: a follower hears of every task that changed since it began to listen, at least once after its last change;
- * a slow follower is given each task once, however often it changed meanwhile, so what is kept for it is bounded by the
- * number of tasks and it slows nobody down.
+ * Guarantees: a follower hears of every row that changed since it began to listen, at least once after its last change;
+ * a slow follower is given each row once, however often it changed meanwhile, so what is kept for it is bounded by the
+ * number of rows and it slows nobody down.
  */
 
 import type { RecordedEvent } from '../../runtime/event-store/event-store.js';
-import { idOf } from '../../runtime/event-store/event-store.js';
 
-export class TaskFeed {
-  private readonly followers = new Set<Follower>();
+/** @typeParam Key names a row; equal keys are the same row */
+export class ChangeFeed<Key extends string | number> {
+  private readonly keyOf: (event: RecordedEvent) => Key;
+  private readonly followers = new Set<Follower<Key>>();
   private closed = false;
+
+  /** @param keyOf which row an event changes */
+  constructor(keyOf: (event: RecordedEvent) => Key) {
+    this.keyOf = keyOf;
+  }
 
   /** To be called with the events that were just applied to the read model. */
   publish(events: readonly RecordedEvent[]): void {
     if (this.followers.size === 0) return;
-    const taskIds = new Set(events.map(({ stream }) => idOf(stream)));
-    for (const follower of this.followers) follower.add(taskIds);
+    const keys = new Set(events.map(this.keyOf));
+    for (const follower of this.followers) follower.add(keys);
   }
 
   /** Ends every stream that follows, and those that begin to later. */
@@ -28,8 +35,8 @@ export class TaskFeed {
   }
 
   /** Listens from the moment of this call until the signal aborts. */
-  follow(signal: AbortSignal): AsyncIterable<readonly string[]> {
-    const follower = new Follower();
+  follow(signal: AbortSignal): AsyncIterable<readonly Key[]> {
+    const follower = new Follower<Key>();
     const leave = () => {
       this.followers.delete(follower);
       follower.end();
@@ -43,13 +50,13 @@ export class TaskFeed {
   }
 }
 
-class Follower {
-  private changed = new Set<string>();
+class Follower<Key> {
+  private changed = new Set<Key>();
   private ended = false;
   private wake: () => void = () => undefined;
 
-  add(taskIds: Iterable<string>): void {
-    for (const taskId of taskIds) this.changed.add(taskId);
+  add(keys: Iterable<Key>): void {
+    for (const key of keys) this.changed.add(key);
     this.wake();
   }
 
@@ -58,7 +65,7 @@ class Follower {
     this.wake();
   }
 
-  async *changes(): AsyncGenerator<readonly string[]> {
+  async *changes(): AsyncGenerator<readonly Key[]> {
     while (!this.ended) {
       if (this.changed.size === 0) {
         await new Promise<void>((resolve) => {
@@ -66,9 +73,9 @@ class Follower {
         });
         continue;
       }
-      const taskIds = [...this.changed];
+      const keys = [...this.changed];
       this.changed = new Set();
-      yield taskIds;
+      yield keys;
     }
   }
 }

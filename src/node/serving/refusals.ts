@@ -1,15 +1,19 @@
 /**
- * The old contract's in-band refusals, made from the one error taxonomy: peers in the field expect `is_success = false`
- * with a reason, not a gRPC error. What may succeed when it is sent again unchanged stays a gRPC error, because an in-band
- * refusal reads as final to them.
+ * In-band refusals, made from the one error taxonomy, for contracts whose peers expect an answer with a reason, not a gRPC
+ * error. What may succeed when it is sent again unchanged stays a gRPC error, because an in-band refusal reads as final.
  */
 
-import { type ErrorKind, OwlError } from '../../base/errors.js';
+import { isRefusal } from '../../base/failure-kinds.js';
 
-const IN_BAND: ReadonlySet<ErrorKind> = new Set<ErrorKind>(['refused', 'exists', 'invalid', 'not_found']);
-
-/** Answers the reason of a refusal; throws on whatever is none. */
-export function refusalOf(error: unknown): string {
-  if (error instanceof OwlError && IN_BAND.has(error.kind)) return error.message;
-  throw error;
+/** What `work` answers, or `refused` for the reason of a refusal. Throws on whatever is none. */
+export async function answerInBand<Answer>(
+  work: () => Promise<Answer>,
+  refused: (reason: string) => Answer,
+): Promise<Answer> {
+  try {
+    return await work();
+  } catch (error) {
+    if (isRefusal(error)) return refused(error.message);
+    throw error;
+  }
 }

@@ -1,16 +1,16 @@
-/** The feed of changed tasks: what a follower hears, and that none is kept who has gone. */
+/** The feed of changed rows: what a follower hears, and that none is kept who has gone. */
 
 import t from 'tap';
-import { TaskFeed } from '../../../src/node/serving/change-feed.js';
-import type { RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
+import { ChangeFeed } from '../../../src/node/serving/change-feed.js';
+import { idOf, type RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
 import { collect, propose } from '../../support/events.js';
 
 function changes(...taskIds: string[]): RecordedEvent[] {
   return taskIds.map((id) => ({ ...propose(), stream: `plot_task-${id}`, revision: 0, position: '0' }));
 }
 
-t.test('a follower hears of each changed task, once however often it changed meanwhile', async (t) => {
-  const feed = new TaskFeed();
+t.test('a follower hears of each changed row, once however often it changed meanwhile', async (t) => {
+  const feed = new ChangeFeed(({ stream }) => idOf(stream));
   const leaving = new AbortController();
   feed.publish(changes('before'));
   const following = feed.follow(leaving.signal)[Symbol.asyncIterator]();
@@ -26,7 +26,7 @@ t.test('a follower hears of each changed task, once however often it changed mea
 });
 
 t.test('followers end when they leave, when the feed closes, and when they come too late', async (t) => {
-  const feed = new TaskFeed();
+  const feed = new ChangeFeed(({ stream }) => idOf(stream));
   const gone = AbortSignal.abort();
   t.same(await collect(feed.follow(gone)), []);
   const staying = new AbortController().signal;
@@ -37,7 +37,7 @@ t.test('followers end when they leave, when the feed closes, and when they come 
 });
 
 t.test('nothing is kept for followers who have gone', async (t) => {
-  const feed = new TaskFeed();
+  const feed = new ChangeFeed(({ stream }) => idOf(stream));
   const leaving = new AbortController();
   feed.follow(leaving.signal);
   feed.follow(AbortSignal.abort());

@@ -10,7 +10,7 @@ import type { PlotTaskSnapshot } from '../../../../machines/talent/plot-task.js'
 import type { PlotTaskEvent } from '../../../../machines/talent/plot-task-events.js';
 import * as rules from '../../../base/field-rules.js';
 import { type Peer, unary } from '../../../node/serving/calls.js';
-import { refusalOf } from '../../../node/serving/refusals.js';
+import { answerInBand } from '../../../node/serving/refusals.js';
 import type { JsonObject } from '../../../runtime/event-store/event-store.js';
 import type {
   PlotTaskCreateRequest,
@@ -29,13 +29,13 @@ export function overlordHandlers(talent: TalentContext) {
   const { logger, system, clock } = talent;
 
   /** Carries out one order and answers it in-band. */
-  async function answer(
+  function answer(
     type: keyof typeof DONE,
     request: { task_id?: string; command_id?: string },
     peer: Peer,
     read: (taskId: string) => Order,
   ): Promise<PlotTaskStatusResponse> {
-    try {
+    const carryOut = async () => {
       const taskId = rules.given('task_id', request.task_id, rules.isId);
       const id = rules.optional('command_id', request.command_id, rules.isId);
       const { content, decide } = read(taskId);
@@ -46,9 +46,8 @@ export function overlordHandlers(talent: TalentContext) {
         decide,
       });
       return { type, is_success: true, msg: DONE[type], revision };
-    } catch (error) {
-      return { type, is_success: false, msg: refusalOf(error) };
-    }
+    };
+    return answerInBand<PlotTaskStatusResponse>(carryOut, (msg) => ({ type, is_success: false, msg }));
   }
 
   const create = (request: PlotTaskCreateRequest, peer: Peer) =>

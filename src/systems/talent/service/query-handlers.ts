@@ -4,10 +4,12 @@
  * Guarantee: a query shows at least everything this node has acknowledged before.
  */
 
-import { DamagedStreamError, InvalidFieldError, OwlError } from '../../../base/errors.js';
+import { InvalidFieldError } from '../../../base/errors.js';
 import * as rules from '../../../base/field-rules.js';
+import type { SqlRow } from '../../../base/sql.js';
 import { type Peer, serverStream, unary } from '../../../node/serving/calls.js';
-import { streamName } from '../../../runtime/event-store/event-store.js';
+import { eventMessageOf, historyOf } from '../../../node/serving/history.js';
+import { type PageTokens, pageOf, readPageSize } from '../../../node/serving/pages.js';
 import type {
   PlotTaskChange,
   PlotTaskEventMessage,
@@ -24,10 +26,6 @@ import { readStatus, readStatuses } from './plot-task-status.js';
 import { nowSeconds, type TalentContext } from './talent-context.js';
 import { watchTasks } from './task-watch.js';
 
-const DEFAULT_PAGE = 100;
-const LARGEST_PAGE = 1000;
-/** gRPC peers take messages of 4 MiB unless they ask for more. */
-const LARGEST_PAGE_BYTES = 3 * 1024 * 1024;
 const MOST_TASKS_WATCHED_BY_ID = 1000;
 
 export function queryHandlers(talent: TalentContext) {
@@ -69,22 +67,20 @@ async function statusAll(talent: TalentContext): Promise<PlotTaskStatusAllRespon
 }
 
 async function list(talent: TalentContext, request: PlotTaskListRequest): Promise<PlotTaskListResponse> {
-  const size =
-    rules.optionalNumber('page_size', request.page_size, rules.isWhole(1, LARGEST_PAGE)) ?? DEFAULT_PAGE;
+  const size = readPageSize(request.page_size);
   const newestFirst = request.newest_first === true;
   const filter = readFilter(request, nowSeconds(talent.clock));
-  const after = readPageToken(request.page_token, newestFirst);
+  const tokens = tokensOf(newestFirst);
+  const after = tokens.read(request.page_token);
   await talent.readYourWrites('plot_tasks');
-  // One more than asked for tells whether there is another page.
   const rows = talent.tasks.select(filter, {
     limit: size + 1,
     newestFirst,
     ...(after === undefined ? {} : { after }),
   });
-  const tasks = upToSize(rows.slice(0, size).map(talent.messageOf), LARGEST_PAGE_BYTES);
-  const last = rows[tasks.length - 1]?.['id'];
-  const more = rows.length > tasks.length && typeof last === 'number';
-  return { tasks, ...(more ? { next_page_token: pageToken(last, newestFirst) } : {}) };
+  const placeOf = ({ id }: SqlRow) => Number(id);
+  const { messages: tasks, nextToken } = pageOf({ rows, size, show: talent.messageOf, placeOf, tokens });
+  return { tasks: [...tasks], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };
 }
 
 async function* watch(
@@ -110,31 +106,17 @@ async function* history(
   const from =
     rules.optionalNumber('from_revision', request.from_revision, rules.isWhole(0, Number.MAX_SAFE_INTEGER)) ??
     0;
-  const stream = streamName(plotTask.category, taskId);
-  // Reading the stream finds what is damaged there; what is damaged before is known to the read model.
-  const problem = talent.problemOf(taskId);
-  if (problem !== undefined && problem.revision < from)
-    throw new DamagedStreamError(stream, problem.revision, problem.message);
-  let known = false;
-  for await (const event of talent.store.readStream(stream, { from })) {
-    known = true;
-    yield {
-      task_id: taskId,
-      revision: event.revision,
-      type: event.type,
-      version: event.version,
-      time: event.metadata.time / 1000,
-      event_id: event.id,
-      correlation_id: event.metadata.$correlationId,
-      causation_id: event.metadata.$causationId,
-      by: event.metadata.by ?? '',
-      data: JSON.stringify(event.data),
-      position: event.position,
-    };
-  }
-  if (known) return;
-  const { revision } = await talent.system.read(plotTask, taskId);
-  if (revision < 0) throw new OwlError('not_found', `task ${taskId} does not exist`);
+  const { store, system, problemOf } = talent;
+  for await (const event of historyOf({
+    store,
+    system,
+    type: plotTask,
+    id: taskId,
+    from,
+    noun: 'task',
+    problemOf,
+  }))
+    yield { task_id: taskId, ...eventMessageOf(event) };
 }
 
 function readFilter(request: PlotTaskListRequest, now: number) {
@@ -154,25 +136,16 @@ function readFilter(request: PlotTaskListRequest, now: number) {
   };
 }
 
-/** As many of the first ones as fit, one at the least. Their JSON is never shorter than what goes over the wire. */
-function upToSize<T>(messages: readonly T[], bytes: number): T[] {
-  let left = bytes;
-  const first = messages.findIndex((message) => {
-    left -= Buffer.byteLength(JSON.stringify(message));
-    return left < 0;
-  });
-  return messages.slice(0, first < 0 ? messages.length : Math.max(first, 1));
-}
-
-function pageToken(id: number, newestFirst: boolean): string {
-  return `${newestFirst ? 'before' : 'after'}-${id}`;
-}
-
-function readPageToken(token: string | undefined, newestFirst: boolean): number | undefined {
-  if (token === undefined || token === '') return undefined;
-  const [direction, id = ''] = token.split('-');
-  if (direction !== (newestFirst ? 'before' : 'after') || !/^\d{1,15}$/.test(id)) {
-    throw new InvalidFieldError('page_token', 'must be the next_page_token of a page in the same order');
-  }
-  return Number(id);
+/** Kept as they were before there were other systems: peers may have kept one. */
+function tokensOf(newestFirst: boolean): PageTokens<number> {
+  const direction = newestFirst ? 'before' : 'after';
+  return {
+    write: (id) => `${direction}-${id}`,
+    read(token) {
+      if (token === undefined || token === '') return undefined;
+      const [given, id = ''] = token.split('-');
+      if (given === direction && /^\d{1,15}$/.test(id)) return Number(id);
+      throw new InvalidFieldError('page_token', 'must be the next_page_token of a page in the same order');
+    },
+  };
 }

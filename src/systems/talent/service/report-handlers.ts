@@ -11,7 +11,7 @@ import { messageOf, OwlError } from '../../../base/errors.js';
 import { isRefusal, isTransient } from '../../../base/failure-kinds.js';
 import { ToldFailures } from '../../../base/told-failures.js';
 import { acknowledgedStream, type Peer, unary } from '../../../node/serving/calls.js';
-import { refusalOf } from '../../../node/serving/refusals.js';
+import { answerInBand } from '../../../node/serving/refusals.js';
 import type {
   PlotTaskReport,
   PlotTaskReportAck,
@@ -47,12 +47,11 @@ export function logReceiverHandlers(
     return { is_success: true, msg: events.length > 0 ? 'recorded' : 'nothing new', revision };
   }
 
-  async function update(message: PlotTaskStatus, peer: Peer): Promise<PlotTaskUpdateResponse> {
-    try {
-      return await record(message, peer);
-    } catch (error) {
-      return { is_success: false, msg: refusalOf(error) };
-    }
+  function update(message: PlotTaskStatus, peer: Peer): Promise<PlotTaskUpdateResponse> {
+    return answerInBand<PlotTaskUpdateResponse>(
+      () => record(message, peer),
+      (msg) => ({ is_success: false, msg }),
+    );
   }
 
   async function acknowledge(

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
 import type { Clock } from '../../../base/clock.js';
 import type { SqlRow } from '../../../base/sql.js';
-import type { TaskFeed } from '../../../node/serving/change-feed.js';
+import type { ChangeFeed } from '../../../node/serving/change-feed.js';
 import type { SupervisorLeases } from '../../../peers/leases.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { EventStore } from '../../../runtime/event-store/event-store.js';
@@ -31,7 +31,8 @@ export interface TalentContext {
   /** What keeps the row of a task from showing all that was stored of it, and from which revision on. */
   readonly problemOf: (taskId: string) => TaskProblem | undefined;
   readonly supervisors: () => readonly SqlRow[];
-  readonly feed: TaskFeed;
+  /** By task id. */
+  readonly feed: ChangeFeed<string>;
   readonly leases: SupervisorLeases;
   readonly reporters: Reporters;
   readonly clock: Clock;

@@ -9,11 +9,11 @@ import { PlotTaskQueries } from '../../../../projections/talent/plot-task-querie
 import { plotTasks } from '../../../../projections/talent/plot-tasks.js';
 import { ListeningTime } from '../../../base/listening-time.js';
 import type { SqlRow } from '../../../base/sql.js';
-import { TaskFeed } from '../../../node/serving/change-feed.js';
+import { ChangeFeed } from '../../../node/serving/change-feed.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
 import { SupervisorLeases } from '../../../peers/leases.js';
 import { supervisor } from '../../../peers/supervisor-type.js';
-import { type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
+import { idOf, type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
 import { loadProto } from '../../../wire/proto.js';
 import type { TalentConfig } from '../config.js';
 import { GiveUps } from './give-ups.js';
@@ -110,7 +110,7 @@ function createContext(
     }, logger),
     problemOf,
     supervisors: () => selectSupervisors(db),
-    feed: new TaskFeed(),
+    feed: new ChangeFeed(({ stream }) => idOf(stream)),
     reporters: new Reporters(async (id) => (await system.read(supervisor, id)).snapshot),
     leases,
     clock,

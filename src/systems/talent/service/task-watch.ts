@@ -7,6 +7,8 @@
 
 import type { PlotTaskFilter } from '../../../../projections/talent/plot-task-queries.js';
 import type { SqlRow } from '../../../base/sql.js';
+import { rowsByPage } from '../../../node/serving/pages.js';
+import { type FilteredRows, rowNews, watchRows } from '../../../node/serving/watch.js';
 import type { PlotTaskChange, SupervisorWork, SupervisorWorkKind } from '../wire/messages.js';
 import type { TalentContext } from './talent-context.js';
 
@@ -22,23 +24,10 @@ export async function* watchTasks(
   filter: WatchFilter,
   signal: AbortSignal,
 ): AsyncGenerator<PlotTaskChange> {
-  const changes = talent.feed.follow(signal);
-  const shown = new Set<string>();
-  await talent.readYourWrites('plot_tasks');
-  for (const row of matching(talent, filter)) {
-    shown.add(String(row['task_id']));
-    yield { task: talent.messageOf(row), initial: true };
-  }
-  yield { initial_complete: true };
-  for await (const taskIds of changes) {
-    for (const taskId of taskIds) {
-      const row = talent.tasks.get(taskId);
-      if (row === undefined) continue;
-      const matches = isMatch(row, filter);
-      if (matches) shown.add(taskId);
-      else if (!shown.delete(taskId)) continue;
-      yield { task: talent.messageOf(row), gone: !matches };
-    }
+  for await (const news of watchRows(watched(talent, filter), signal)) {
+    if (news.kind === 'all') yield { initial_complete: true };
+    else if (news.kind === 'there') yield { task: talent.messageOf(news.row), initial: true };
+    else yield { task: talent.messageOf(news.row), gone: news.kind === 'gone' };
   }
 }
 
@@ -48,21 +37,28 @@ export async function* supervisorWork(
   workerId: string,
   signal: AbortSignal,
 ): AsyncGenerator<SupervisorWork> {
-  const changes = talent.feed.follow(signal);
   const announced = new Map<string, string>();
-  await talent.readYourWrites('plot_tasks');
-  for (const row of matching(talent, { workerId, statuses: ['received', 'pending', 'stopping'] })) {
-    const kind = workKindOf(row, announced);
+  const waiting = watched(talent, { workerId, statuses: ['received', 'pending', 'stopping'] });
+  for await (const news of rowNews(waiting, signal)) {
+    if (news.kind === 'all') {
+      yield { kind: 'READY' };
+      continue;
+    }
+    const { row } = news;
+    const kind = row['worker_id'] === workerId ? workKindOf(row, announced) : undefined;
     if (kind !== undefined) yield { kind, task: talent.messageOf(row) };
   }
-  yield { kind: 'READY' };
-  for await (const taskIds of changes) {
-    for (const taskId of taskIds) {
-      const row = talent.tasks.get(taskId);
-      const kind = row?.['worker_id'] === workerId ? workKindOf(row, announced) : undefined;
-      if (kind !== undefined && row !== undefined) yield { kind, task: talent.messageOf(row) };
-    }
-  }
+}
+
+function watched(talent: TalentContext, filter: WatchFilter): FilteredRows<SqlRow, string> {
+  return {
+    feed: talent.feed,
+    shown: () => talent.readYourWrites('plot_tasks'),
+    matching: () => matching(talent, filter),
+    get: (taskId) => talent.tasks.get(taskId),
+    keyOf: (row) => String(row['task_id']),
+    isMatch: (row) => isMatch(row, filter),
+  };
 }
 
 /** What to announce of a task now, if anything; takes note of it in `announced`. */
@@ -87,23 +83,20 @@ const KIND_OF_STATUS: ReadonlyMap<string, SupervisorWorkKind> = new Map([
   ['stopping', 'STOP'],
 ]);
 
-function* matching(talent: TalentContext, filter: WatchFilter): Generator<SqlRow> {
+function* matching({ tasks }: TalentContext, filter: WatchFilter): Generator<SqlRow> {
   const { taskIds } = filter;
   if (taskIds !== undefined && taskIds.size > 0) {
     for (const taskId of taskIds) {
-      const row = talent.tasks.get(taskId);
+      const row = tasks.get(taskId);
       if (row !== undefined && isMatch(row, filter)) yield row;
     }
     return;
   }
-  let after = 0;
-  for (;;) {
-    const page = talent.tasks.select(filter, { after, limit: PAGE });
-    yield* page;
-    const last = page.at(-1)?.['id'];
-    if (page.length < PAGE || typeof last !== 'number') return;
-    after = last;
-  }
+  yield* rowsByPage(
+    PAGE,
+    (after: number | undefined, limit) => tasks.select(filter, { after: after ?? 0, limit }),
+    ({ id }) => Number(id),
+  );
 }
 
 function isMatch(row: SqlRow, { taskIds, statuses = [], workerId }: WatchFilter): boolean {
