@@ -3,7 +3,7 @@
 import t from 'tap';
 import { collect, follow, freshStream, propose } from '../../../support/events.js';
 import { openStore, startNode } from '../../../support/eventstoredb-stores.js';
-import { seeded } from '../../../support/flipped-bits.js';
+import { randomFrom } from '../../../support/random.js';
 
 const FLIPS = 200;
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('utf8');
@@ -18,7 +18,7 @@ await t.test(`${FLIPS} flips in data and metadata`, async (t) => {
   ]);
   const [record, other] = node.log.records.filter(({ type }) => !type.startsWith('$'));
   if (record === undefined || other === undefined) throw new TypeError('they are not there');
-  const random = seeded(11);
+  const random = randomFrom(11);
   const outcomes = { damaged: 0, same: 0 };
   const names = /"\$(append|checksum)":/;
   for (let n = 0; n < FLIPS; n++) {
