@@ -11,6 +11,7 @@ export interface PlotTaskFilter {
   readonly workerId?: string;
   /** Matches cache1 or cache2. */
   readonly cache?: string;
+  readonly cache1?: string;
   /** Unix seconds, inclusive. */
   readonly createdFrom?: number;
   /** Unix seconds, exclusive. */
@@ -21,7 +22,9 @@ export interface PlotTaskFilter {
 export interface PlotTaskPage {
   /** Only tasks behind this `id`, in the order asked for. */
   readonly after?: number;
-  readonly limit: number;
+  /** Only tasks up to this `id`, itself included. */
+  readonly upTo?: number;
+  readonly limit?: number;
   readonly newestFirst?: boolean;
 }
 
@@ -40,16 +43,26 @@ export class PlotTaskQueries {
     return this.prepared('SELECT * FROM plot_tasks WHERE task_id = ?').get(taskId);
   }
 
-  /** All tasks in any of these statuses, oldest first; all tasks when there are none. */
-  inStatus(statuses: readonly string[]): SqlRow[] {
-    return this.select({ statuses });
+  /** The largest running number; 0 without tasks. */
+  lastId(): number {
+    return Number(this.prepared('SELECT coalesce(max(id), 0) AS last FROM plot_tasks').get()?.['last']);
   }
 
-  /** All tasks with this first cache, in this status unless it is undefined. */
-  onCache1(cache1: string, status: string | undefined): SqlRow[] {
-    return status === undefined
-      ? this.all('SELECT * FROM plot_tasks WHERE cache1 = ? ORDER BY id', [cache1])
-      : this.all('SELECT * FROM plot_tasks WHERE cache1 = ? AND status = ? ORDER BY id', [cache1, status]);
+  /**
+   * The first running number behind `after` that a match may have; undefined when there is none. Where statuses are asked for it
+   * is found at once in their indexes, however many tasks lie between.
+   */
+  nextId({ statuses = [], ...filter }: PlotTaskFilter, after: number): number | undefined {
+    if (statuses.length === 0) return after < this.lastId() ? after + 1 : undefined;
+    const first = statuses
+      .map((status) => this.query('min(id) AS id', { ...filter, statuses: [status] }, { after })[0]?.['id'])
+      .filter((id) => typeof id === 'number');
+    return first.length === 0 ? undefined : Math.min(...first);
+  }
+
+  /** Only their `id`, `task_id` and `revision`, which tell whether what is known of them is the newest. */
+  revisions(filter: PlotTaskFilter, page: PlotTaskPage): SqlRow[] {
+    return this.query('id, task_id, revision', filter, page);
   }
 
   /** How long the newest `limit` plots that a worker has finished took, in seconds, as far as that is known. */
@@ -63,7 +76,11 @@ export class PlotTaskQueries {
     ).map(({ ksize, seconds }) => ({ ksize: Number(ksize), seconds: Number(seconds) }));
   }
 
-  select(filter: PlotTaskFilter, page?: PlotTaskPage): SqlRow[] {
+  select(filter: PlotTaskFilter, page: PlotTaskPage = {}): SqlRow[] {
+    return this.query('*', filter, page);
+  }
+
+  private query(columns: string, filter: PlotTaskFilter, page: PlotTaskPage = {}): SqlRow[] {
     const where: string[] = [];
     const values: SqlValue[] = [];
     const add = (condition: string, ...given: SqlValue[]) => {
@@ -73,6 +90,7 @@ export class PlotTaskQueries {
     const { statuses = [] } = filter;
     if (statuses.length > 0) add(`status IN (${statuses.map(() => '?')})`, ...statuses);
     if (filter.workerId !== undefined) add('worker_id = ?', filter.workerId);
+    if (filter.cache1 !== undefined) add('cache1 = ?', filter.cache1);
     if (filter.cache !== undefined) {
       // Two index look-ups; an OR over both columns would read the whole table.
       add(
@@ -94,14 +112,16 @@ export class PlotTaskQueries {
     // Ids are ASCII, so everything that begins with the prefix lies between it and its last possible continuation.
     if (filter.taskIdPrefix !== undefined)
       add('task_id BETWEEN ? AND ?', filter.taskIdPrefix, `${filter.taskIdPrefix}\u007f`);
-    if (page?.after !== undefined) add(page.newestFirst === true ? 'id < ?' : 'id > ?', page.after);
+    const { after, upTo, limit, newestFirst = false } = page;
+    if (after !== undefined) add(newestFirst ? 'id < ?' : 'id > ?', after);
+    if (upTo !== undefined) add('id <= ?', upTo);
     const sql = [
-      'SELECT * FROM plot_tasks',
+      `SELECT ${columns} FROM plot_tasks`,
       where.length > 0 ? `WHERE ${where.join(' AND ')}` : '',
-      `ORDER BY id ${page?.newestFirst === true ? 'DESC' : 'ASC'}`,
-      page === undefined ? '' : 'LIMIT ?',
+      `ORDER BY id ${newestFirst ? 'DESC' : 'ASC'}`,
+      limit === undefined ? '' : 'LIMIT ?',
     ].join(' ');
-    return this.all(sql, page === undefined ? values : [...values, page.limit]);
+    return this.all(sql, limit === undefined ? values : [...values, limit]);
   }
 
   private all(sql: string, values: readonly SqlValue[]): SqlRow[] {

@@ -20,6 +20,8 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { GRPC_CODE_OF, messageOf, OwlError } from '../../base/errors.js';
+import type { EncodedMessage } from './encoded.js';
+import { Slices } from './slices.js';
 
 /** Who called. */
 export interface Peer {
@@ -35,8 +37,8 @@ export interface UnderWay {
 
 export function unary<Request, Response>(
   logger: Logger,
-  handle: (request: Request, peer: Peer, call: UnderWay) => Promise<Response>,
-): handleUnaryCall<Request, Response> {
+  handle: (request: Request, peer: Peer, call: UnderWay) => Promise<Response | EncodedMessage>,
+): handleUnaryCall<Request, Response | EncodedMessage> {
   return (call, callback) => {
     if (call.cancelled) return;
     handle(call.request, peerOf(call.getPeer()), new UnaryCall(call)).then(
@@ -67,8 +69,8 @@ class UnaryCall implements UnderWay {
 
 export function serverStream<Request, Response>(
   logger: Logger,
-  handle: (request: Request, peer: Peer, signal: AbortSignal) => AsyncIterable<Response>,
-): handleServerStreamingCall<Request, Response> {
+  handle: (request: Request, peer: Peer, signal: AbortSignal) => AsyncIterable<Response | EncodedMessage>,
+): handleServerStreamingCall<Request, Response | EncodedMessage> {
   return (call) => {
     const gone = abortedWith(call);
     write(call, handle(call.request, peerOf(call.getPeer()), gone), gone).then(
@@ -154,9 +156,11 @@ async function write<T>(
   items: AsyncIterable<T>,
   gone: AbortSignal,
 ): Promise<void> {
+  const slices = new Slices();
   for await (const item of items) {
     if (gone.aborted) return;
     if (!call.write(item)) await once(call, 'drain', { signal: gone });
+    if (slices.isOver()) await slices.next();
   }
 }
 

@@ -16,6 +16,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
 import type { Logger } from 'pino';
 import { Connections, type ConnectionsOptions } from './connections.js';
+import { withEncoded } from './encoded.js';
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.js';
 
 export interface GrpcService {
@@ -80,7 +81,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   });
   const unread = new UnreadAnswers(options.limits ?? {}, (peer) => connections.cut(peer), logger);
   for (const service of services) {
-    const { definition, handlers } = unread.counted(service.definition, service.handlers);
+    const { definition, handlers } = unread.counted(withEncoded(service.definition), service.handlers);
     server.addService(definition, handlers);
   }
   const port = await connections.listen(listen);

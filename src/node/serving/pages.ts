@@ -103,19 +103,3 @@ export function pageOf<Row, Message, At>(options: PageOptions<Row, Message, At>)
   const isLast = last === undefined || messages.length === rows.length;
   return { messages, nextToken: isLast || last === undefined ? undefined : tokens.write(placeOf(last)) };
 }
-
-/** Every row of a list that is read page by page, in step with whoever takes them. */
-export function* rowsByPage<Row, At>(
-  size: number,
-  read: (after: At | undefined, limit: number) => readonly Row[],
-  placeOf: (row: Row) => At,
-): Generator<Row> {
-  let after: At | undefined;
-  for (;;) {
-    const rows = read(after, size);
-    yield* rows;
-    const last = rows.at(-1);
-    if (rows.length < size || last === undefined) return;
-    after = placeOf(last);
-  }
-}

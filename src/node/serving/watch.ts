@@ -12,6 +12,8 @@ export interface WatchedRows<Row, Key extends string | number> {
   readonly feed: ChangeFeed<Key>;
   /** Resolves once the read model holds what this node has acknowledged. */
   shown(): Promise<void>;
+  /** Only rows that concern him are followed, if he is given. */
+  readonly whom?: string;
   /** Those that match, as they are now. Taken one by one, in step with whoever reads them. */
   matching(): Iterable<Row>;
   /** Undefined when there is none. */
@@ -26,10 +28,10 @@ export type RowNews<Row, Key> =
 
 /** Ends with the signal. What changes is given whether it matches or not. */
 export async function* rowNews<Row, Key extends string | number>(
-  { feed, shown, matching, get }: WatchedRows<Row, Key>,
+  { feed, whom, shown, matching, get }: WatchedRows<Row, Key>,
   signal: AbortSignal,
 ): AsyncGenerator<RowNews<Row, Key>> {
-  const changes = feed.follow(signal);
+  const changes = feed.follow(signal, whom);
   await shown();
   for (const row of matching()) yield { kind: 'there', row };
   yield { kind: 'all' };

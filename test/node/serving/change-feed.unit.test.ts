@@ -50,3 +50,49 @@ t.test('nothing is kept for followers who have gone', async (t) => {
   });
   t.doesNotThrow(() => feed.publish(untouchable));
 });
+
+t.test(
+  'who follows what concerns him hears of nothing else, and is asked for only while somebody does',
+  async (t) => {
+    const asked: string[] = [];
+    const feed = new ChangeFeed(
+      ({ stream }) => idOf(stream),
+      (id) => {
+        asked.push(id);
+        return id[0];
+      },
+    );
+    feed.publish(changes('a1'));
+    t.same(asked, []);
+    const leaving = new AbortController();
+    const [a, b] = ['a', 'b'].map((whom) => feed.follow(leaving.signal, whom)[Symbol.asyncIterator]());
+    let woken = 0;
+    const first = b?.next().then((result) => {
+      woken += 1;
+      return result;
+    });
+    feed.publish(changes('a1', 'c1', 'a2'));
+    t.same(asked, ['a1', 'c1', 'a2'], 'once each, however many follow');
+    t.same(await a?.next(), { done: false, value: ['a1', 'a2'] });
+    t.equal(woken, 0, 'nobody else is woken');
+    feed.publish(changes('b1'));
+    t.same(await first, { done: false, value: ['b1'] });
+    leaving.abort();
+    asked.length = 0;
+    feed.publish(changes('a1'));
+    t.same(asked, []);
+  },
+);
+
+t.test('with too many who follow everything the next one is refused', async (t) => {
+  const feed = new ChangeFeed(({ stream }) => idOf(stream), undefined, 1);
+  const leaving = new AbortController();
+  feed.follow(leaving.signal);
+  t.throws(() => feed.follow(new AbortController().signal), {
+    kind: 'retryable',
+    message: /^1 streams follow/,
+  });
+  feed.follow(new AbortController().signal, 'a');
+  leaving.abort();
+  feed.follow(new AbortController().signal);
+});

@@ -1,7 +1,7 @@
 /** Lists in pages: what is on one, what a token is good for, and that rows which come and go harm no page. */
 
 import t from 'tap';
-import { pageOf, pageTokens, readPageSize, rowsByPage } from '../../../src/node/serving/pages.js';
+import { pageOf, pageTokens, readPageSize } from '../../../src/node/serving/pages.js';
 import { ofKind } from '../../support/events.js';
 
 interface Row {
@@ -108,18 +108,4 @@ t.test('a page ends before it is larger than peers take, and holds one row at th
   } while (token !== undefined);
   t.same(given, [2, 2, 1, 1], 'two with their quotes are below three MiB, three are not');
   t.ok(shows <= 9, 'no row is made a message of for nothing, but the one that is too much');
-});
-
-t.test('all rows of a list are read page by page, no more than are taken', async (t) => {
-  const rows = Array.from({ length: 10 }, (_, rank): Row => ({ rank, name: 'a' }));
-  let reads = 0;
-  const read = (after: readonly (string | number)[] | undefined, limit: number) => {
-    reads++;
-    return behind(rows, after, limit);
-  };
-  t.same([...rowsByPage(4, read, placeOf)], rows);
-  t.equal(reads, 3);
-  reads = 0;
-  for (const { rank } of rowsByPage(4, read, placeOf)) if (rank === 4) break;
-  t.equal(reads, 2);
 });

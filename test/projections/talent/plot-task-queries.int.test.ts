@@ -50,6 +50,8 @@ const FILTERS: readonly [filter: PlotTaskFilter, matches: (n: number) => boolean
   [{ cache: '/c1' }, (n) => n % 5 === 1 || n % 7 === 1],
   [{ cache: '/c1', statuses: ['running'] }, (n) => (n % 5 === 1 || n % 7 === 1) && n % 4 === 2],
   [{ cache: '/c' }, () => false],
+  [{ cache1: '/c1' }, (n) => n % 5 === 1],
+  [{ cache1: '/c1', statuses: ['running'] }, (n) => n % 5 === 1 && n % 4 === 2],
   [{ createdFrom: 10 }, (n) => n >= 10 && n !== 13],
   [{ createdBefore: 10 }, (n) => n < 10 || n === 13],
   [{ createdFrom: 10, createdBefore: 30 }, (n) => n >= 10 && n < 32 && ![13, 30].includes(n)],
@@ -100,18 +102,25 @@ t.test('filters answer what matches, in the order of the ids', async (t) => {
   }
   t.match(queries.get('plot_98'), { id: 1 });
   t.equal(queries.get('plot_9'), undefined);
-  t.strictSame(
-    queries.inStatus(['running']).map(({ id }) => id),
-    ALL.filter((n) => n % 4 === 2),
-  );
-  t.strictSame(
-    queries.onCache1('/c1', undefined).map(({ id }) => id),
-    ALL.filter((n) => n % 5 === 1),
-  );
-  t.strictSame(
-    queries.onCache1('/c1', 'running').map(({ id }) => id),
-    ALL.filter((n) => n % 5 === 1 && n % 4 === 2),
-  );
+  for (const [filter, matches] of FILTERS) {
+    const name = JSON.stringify(filter);
+    const found = ALL.filter(matches);
+    for (const after of [0, 17, 50, 98]) {
+      const behind = found.filter((n) => n > after);
+      const window = { after, upTo: after + 20 };
+      const within = behind.filter((n) => n <= window.upTo);
+      t.strictSame(idsOf(filter, window), within, `${name}, a window`);
+      t.strictSame(
+        queries.revisions(filter, window).map((row) => [Number(row['id']), Object.keys(row)]),
+        within.map((n) => [n, ['id', 'task_id', 'revision']]),
+      );
+      const next = queries.nextId(filter, after);
+      if (filter.statuses === undefined || filter.statuses.length === 0)
+        t.equal(next, after < TASKS ? after + 1 : undefined);
+      else t.equal(next, behind[0], `${name}, the next one behind ${after}`);
+    }
+  }
+  t.equal(queries.lastId(), TASKS);
 });
 
 t.test('every question runs on an index', async (t) => {
@@ -120,13 +129,15 @@ t.test('every question runs on an index', async (t) => {
   const prepared = new Set<string>();
   const queries = new PlotTaskQueries(recording(db, prepared));
   queries.get('plot_98');
-  queries.onCache1('/c1', undefined);
-  queries.onCache1('/c1', 'running');
+  queries.nextId({ statuses: ['running'] }, 17);
+  queries.nextId({ statuses: ['running'], workerId: 'w1' }, 17);
+  queries.nextId({ statuses: ['running'], cache1: '/c1' }, 17);
   const pages: (PlotTaskPage | undefined)[] = [
     undefined,
     { limit: 3 },
     { limit: 3, after: 17 },
     { limit: 3, after: 17, newestFirst: true },
+    { after: 17, upTo: 37 },
   ];
   for (const [filter] of FILTERS) for (const page of pages) queries.select(filter, page);
   t.ok(prepared.size > 40, `${prepared.size} statements`);

@@ -7,18 +7,17 @@
 import { InvalidFieldError } from '../../../base/errors.js';
 import * as rules from '../../../base/field-rules.js';
 import type { SqlRow } from '../../../base/sql.js';
-import { type Peer, serverStream, unary } from '../../../node/serving/calls.js';
+import { type Peer, serverStream, type UnderWay, unary } from '../../../node/serving/calls.js';
+import { EncodedMessage, messageField } from '../../../node/serving/encoded.js';
 import { eventMessageOf, historyOf } from '../../../node/serving/history.js';
 import { type PageTokens, pageOf, readPageSize } from '../../../node/serving/pages.js';
 import type {
-  PlotTaskChange,
   PlotTaskEventMessage,
   PlotTaskHistoryRequest,
   PlotTaskIdRequest,
   PlotTaskListRequest,
   PlotTaskListResponse,
   PlotTaskStatus,
-  PlotTaskStatusAllResponse,
   PlotTaskWatchRequest,
 } from '../wire/messages.js';
 import { plotTask } from './plot-task-commands.js';
@@ -27,12 +26,20 @@ import { nowSeconds, type TalentContext } from './talent-context.js';
 import { watchTasks } from './task-watch.js';
 
 const MOST_TASKS_WATCHED_BY_ID = 1000;
+/** Numbers of fields in proto/talent.proto. */
+export const TASKS_OF_ALL = 1;
+const TASKS_OF_STATUS = 110;
+const WORKER_ID = 1;
 
 export function queryHandlers(talent: TalentContext) {
   const { logger } = talent;
   return {
-    plot_task_status: unary(logger, (request: PlotTaskIdRequest) => status(talent, request)),
-    plot_task_status_all: unary(logger, () => statusAll(talent)),
+    plot_task_status: unary(logger, (request: PlotTaskIdRequest, _peer: Peer, call: UnderWay) =>
+      status(talent, request, call),
+    ),
+    plot_task_status_all: unary(logger, (_request: unknown, _peer: Peer, call: UnderWay) =>
+      statusAll(talent, call),
+    ),
     plot_task_list: unary(logger, (request: PlotTaskListRequest) => list(talent, request)),
     plot_task_watch: serverStream(logger, (request: PlotTaskWatchRequest, _peer: Peer, signal: AbortSignal) =>
       watch(talent, request, signal),
@@ -44,26 +51,30 @@ export function queryHandlers(talent: TalentContext) {
 async function status(
   talent: TalentContext,
   { task_id: taskId = '', status: inStatus }: PlotTaskIdRequest,
-): Promise<PlotTaskStatus> {
+  { over }: UnderWay,
+): Promise<PlotTaskStatus | EncodedMessage> {
   const only = readStatus('status', inStatus);
-  const statuses = only === undefined ? [] : [only];
+  if (taskId === '') return statusOfAll(talent, only, over);
   await talent.readYourWrites('plot_tasks');
-  if (taskId === '') {
-    return {
-      worker_id: talent.workerId,
-      existed: false,
-      tasks: talent.tasks.select({ workerId: talent.workerId, statuses }).map(talent.messageOf),
-    };
-  }
   const row = talent.tasks.get(taskId);
   return row === undefined
     ? { existed: false, task_id: taskId, worker_id: talent.workerId }
     : talent.messageOf(row);
 }
 
-async function statusAll(talent: TalentContext): Promise<PlotTaskStatusAllResponse> {
-  await talent.readYourWrites('plot_tasks');
-  return { tasks: talent.tasks.inStatus([]).map(talent.messageOf) };
+/** All of this node's, in `tasks` of a PlotTaskStatus. */
+async function statusOfAll(
+  { table, workerId }: TalentContext,
+  status: string | undefined,
+  over: AbortSignal,
+): Promise<EncodedMessage> {
+  const statuses = status === undefined ? [] : [status];
+  const tasks = await table.encoded(TASKS_OF_STATUS, { workerId, statuses }, over);
+  return new EncodedMessage(Buffer.concat([...messageField(WORKER_ID, Buffer.from(workerId)), tasks]));
+}
+
+async function statusAll({ table }: TalentContext, { over }: UnderWay): Promise<EncodedMessage> {
+  return new EncodedMessage(await table.encoded(TASKS_OF_ALL, {}, over));
 }
 
 async function list(talent: TalentContext, request: PlotTaskListRequest): Promise<PlotTaskListResponse> {
@@ -87,7 +98,7 @@ async function* watch(
   talent: TalentContext,
   request: PlotTaskWatchRequest,
   signal: AbortSignal,
-): AsyncGenerator<PlotTaskChange> {
+): AsyncGenerator<EncodedMessage> {
   const taskIds = new Set(request.task_ids);
   for (const taskId of taskIds) rules.check('task_ids', taskId, rules.isId);
   if (taskIds.size > MOST_TASKS_WATCHED_BY_ID)

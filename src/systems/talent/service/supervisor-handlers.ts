@@ -7,12 +7,12 @@
 
 import * as rules from '../../../base/field-rules.js';
 import type { SqlRow } from '../../../base/sql.js';
-import { type Peer, serverStream, unary } from '../../../node/serving/calls.js';
+import { type Peer, serverStream, type UnderWay, unary } from '../../../node/serving/calls.js';
+import { EncodedMessage } from '../../../node/serving/encoded.js';
 import type { Lease } from '../../../peers/held-leases.js';
 import type {
   GetPlotByCacheRequest,
   PlotStatus,
-  PlotTaskStatusAllResponse,
   SupervisorAttachRequest,
   SupervisorDetachRequest,
   SupervisorDetachResponse,
@@ -20,10 +20,10 @@ import type {
   SupervisorLease,
   SupervisorListResponse,
   SupervisorStatus,
-  SupervisorWork,
   SupervisorWorkRequest,
 } from '../wire/messages.js';
 import { readStatus } from './plot-task-status.js';
+import { TASKS_OF_ALL } from './query-handlers.js';
 import type { TalentContext } from './talent-context.js';
 import { supervisorWork } from './task-watch.js';
 
@@ -73,7 +73,7 @@ export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: n
     request: SupervisorWorkRequest,
     _peer: Peer,
     signal: AbortSignal,
-  ): AsyncGenerator<SupervisorWork> {
+  ): AsyncGenerator<EncodedMessage> {
     const workerId = workerOf(request.worker_id);
     const replaced = await leases.follow(workerId, sessionOf(request.session_id));
     yield* supervisorWork(talent, workerId, AbortSignal.any([signal, replaced]));
@@ -99,17 +99,21 @@ export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: n
 function pollingHandlers(talent: TalentContext) {
   const { logger } = talent;
 
-  async function getPlotTasks(request: PlotStatus): Promise<PlotTaskStatusAllResponse> {
+  async function getPlotTasks(request: PlotStatus, _peer: Peer, { over }: UnderWay): Promise<EncodedMessage> {
     const status = readStatus('status', request.status);
-    await talent.readYourWrites('plot_tasks');
-    return { tasks: talent.tasks.inStatus(status === undefined ? WAITING : [status]).map(talent.messageOf) };
+    const statuses = status === undefined ? WAITING : [status];
+    return new EncodedMessage(await talent.table.encoded(TASKS_OF_ALL, { statuses }, over));
   }
 
-  async function getPlotByCache(request: GetPlotByCacheRequest): Promise<PlotTaskStatusAllResponse> {
+  async function getPlotByCache(
+    request: GetPlotByCacheRequest,
+    _peer: Peer,
+    { over }: UnderWay,
+  ): Promise<EncodedMessage> {
     const status = readStatus('status', request.status);
     const cache1 = rules.given('cache1', request.cache1, rules.isAbsolutePath);
-    await talent.readYourWrites('plot_tasks');
-    return { tasks: talent.tasks.onCache1(cache1, status).map(talent.messageOf) };
+    const statuses = status === undefined ? [] : [status];
+    return new EncodedMessage(await talent.table.encoded(TASKS_OF_ALL, { cache1, statuses }, over));
   }
 
   return {

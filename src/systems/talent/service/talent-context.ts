@@ -10,6 +10,8 @@ import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { EventStore } from '../../../runtime/event-store/event-store.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { Reporters } from './reporters.js';
+import type { ShownTasks } from './shown-tasks.js';
+import type { WholeTable } from './whole-table.js';
 
 /** What queries read. */
 export type ReadModelName = 'plot_tasks' | 'supervisors';
@@ -26,6 +28,10 @@ export interface TalentContext {
   readonly system: ActorSystem;
   readonly store: EventStore;
   readonly tasks: PlotTaskQueries;
+  /** Rows for those who are shown many. */
+  readonly shown: ShownTasks;
+  /** Answers about all tasks. */
+  readonly table: WholeTable;
   /** A row of `plot_tasks` as peers see it. */
   readonly messageOf: (row: SqlRow) => PlotTaskStatus;
   /** What keeps the row of a task from showing all that was stored of it, and from which revision on. */

@@ -14,7 +14,7 @@ import type { NodeContext, OpenedService, ServiceSide } from '../../../node/syst
 import { SupervisorLeases } from '../../../peers/leases.js';
 import { supervisor } from '../../../peers/supervisor-type.js';
 import { idOf, type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
-import { loadProto } from '../../../wire/proto.js';
+import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import type { TalentConfig } from '../config.js';
 import { GiveUps } from './give-ups.js';
 import { BEGUN, lostSupervisors } from './lost-supervisors.js';
@@ -23,16 +23,22 @@ import { plotTask } from './plot-task-commands.js';
 import { queryHandlers } from './query-handlers.js';
 import { logReceiverHandlers } from './report-handlers.js';
 import { Reporters } from './reporters.js';
+import { ShownTasks } from './shown-tasks.js';
 import { shownRows, statusMessageOf } from './status-message.js';
 import { supervisorHandlers } from './supervisor-handlers.js';
-import type { TalentContext } from './talent-context.js';
+import type { ReadModelName, TalentContext } from './talent-context.js';
 import { TimeLeft } from './time-left.js';
+import { WholeTable } from './whole-table.js';
+
+const SERVICE = 'talent.PlotManager';
+const proto = loadProto('talent');
+const plotTaskStatus = methodOf(serviceOf(proto, SERVICE), 'plot_task_status');
 
 export const talentService: ServiceSide<TalentConfig> = {
   actorTypes: [plotTask, supervisor],
   projections: [plotTasks, supervisors],
   queried: [plotTasks.name],
-  proto: loadProto('talent'),
+  proto,
   open,
 };
 
@@ -52,7 +58,10 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
     onHeard: (workerId, sessionId) => giveUps.heard(workerId, sessionId),
   });
   const talent = createContext(node, tasks, leases);
-  runtime.onApplied(plotTasks.name, (events) => talent.feed.publish(events));
+  runtime.onApplied(plotTasks.name, (events) => {
+    talent.shown.changed(events);
+    talent.feed.publish(events);
+  });
   // What can't be read says nothing of a lease.
   const isReadable = ({ stream }: RecordedEvent) =>
     runtime.projector(supervisors.name).firstParked(stream) === undefined;
@@ -70,7 +79,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
     reactors: [lost],
     caughtUp: () => resumeLeases(talent, giveUps),
     handlers: {
-      'talent.PlotManager': {
+      [SERVICE]: {
         ...overlordHandlers(talent),
         ...queryHandlers(talent),
         ...supervisorHandlers(talent, times.default_seconds),
@@ -97,26 +106,33 @@ function createContext(
     const parked = runtime.projector(plotTasks.name).firstParked(streamName(plotTask.category, taskId));
     return parked && { revision: parked.revision, message: parked.error };
   };
+  const messageOf = shownRows((row) => {
+    const problem = problemOf(String(row['task_id']));
+    return problem === undefined
+      ? statusMessageOf(row, timeLeft.of(row))
+      : statusMessageOf(row, undefined, problem.message);
+  }, logger);
+  const shown = new ShownTasks({
+    read: (taskId) => tasks.get(taskId),
+    show: messageOf,
+    isStill: (row) => row['status'] !== 'running' && problemOf(String(row['task_id'])) === undefined,
+    encode: (message) => plotTaskStatus.responseSerialize(message),
+  });
+  const readYourWrites = (readModel: ReadModelName) => runtime.readYourWrites([readModel]);
   return {
-    workerId,
-    system,
-    store,
-    tasks,
-    messageOf: shownRows((row) => {
-      const problem = problemOf(String(row['task_id']));
-      return problem === undefined
-        ? statusMessageOf(row, timeLeft.of(row))
-        : statusMessageOf(row, undefined, problem.message);
-    }, logger),
-    problemOf,
+    ...{ workerId, system, store, tasks, messageOf, problemOf, shown, leases, clock, logger, readYourWrites },
+    table: new WholeTable(tasks, shown, () => readYourWrites('plot_tasks')),
     supervisors: () => selectSupervisors(db),
-    feed: new ChangeFeed(({ stream }) => idOf(stream)),
+    feed: new ChangeFeed(
+      ({ stream }) => idOf(stream),
+      (taskId) => workerOf(shown.get(taskId)),
+    ),
     reporters: new Reporters(async (id) => (await system.read(supervisor, id)).snapshot),
-    leases,
-    clock,
-    logger,
-    readYourWrites: (readModel) => runtime.readYourWrites([readModel]),
   };
+}
+
+function workerOf(row: SqlRow | undefined): string | undefined {
+  return row && String(row['worker_id']);
 }
 
 /** Watches over the leases that are held, and over who is lost. Never throws. */

@@ -7,12 +7,15 @@
 
 import type { PlotTaskFilter } from '../../../../projections/talent/plot-task-queries.js';
 import type { SqlRow } from '../../../base/sql.js';
-import { rowsByPage } from '../../../node/serving/pages.js';
+import { EncodedMessage, messageField, numberField } from '../../../node/serving/encoded.js';
 import { type FilteredRows, rowNews, watchRows } from '../../../node/serving/watch.js';
-import type { PlotTaskChange, SupervisorWork, SupervisorWorkKind } from '../wire/messages.js';
+import type { SupervisorWorkKind } from '../wire/messages.js';
 import type { TalentContext } from './talent-context.js';
 
-const PAGE = 256;
+/** Numbers of fields and values in proto/talent.proto. */
+const CHANGE = { task: 1, initial: 2, initialComplete: 3, gone: 4 } as const;
+const WORK = { kind: 1, task: 2 } as const;
+const WORK_KINDS = { START: 1, STOP: 2, WITHDRAWN: 3, READY: 4 } as const;
 
 export interface WatchFilter extends PlotTaskFilter {
   /** Any of these; undefined or empty: all. */
@@ -23,11 +26,16 @@ export async function* watchTasks(
   talent: TalentContext,
   filter: WatchFilter,
   signal: AbortSignal,
-): AsyncGenerator<PlotTaskChange> {
+): AsyncGenerator<EncodedMessage> {
   for await (const news of watchRows(watched(talent, filter), signal)) {
-    if (news.kind === 'all') yield { initial_complete: true };
-    else if (news.kind === 'there') yield { task: talent.messageOf(news.row), initial: true };
-    else yield { task: talent.messageOf(news.row), gone: news.kind === 'gone' };
+    if (news.kind === 'all') yield message(numberField(CHANGE.initialComplete, 1));
+    else {
+      yield message(
+        messageField(CHANGE.task, talent.shown.encodedOf(news.row)),
+        numberField(CHANGE.initial, news.kind === 'there' ? 1 : 0),
+        numberField(CHANGE.gone, news.kind === 'gone' ? 1 : 0),
+      );
+    }
   }
 }
 
@@ -36,18 +44,26 @@ export async function* supervisorWork(
   talent: TalentContext,
   workerId: string,
   signal: AbortSignal,
-): AsyncGenerator<SupervisorWork> {
+): AsyncGenerator<EncodedMessage> {
   const announced = new Map<string, string>();
   const waiting = watched(talent, { workerId, statuses: ['received', 'pending', 'stopping'] });
-  for await (const news of rowNews(waiting, signal)) {
+  for await (const news of rowNews({ ...waiting, whom: workerId }, signal)) {
     if (news.kind === 'all') {
-      yield { kind: 'READY' };
+      yield message(numberField(WORK.kind, WORK_KINDS.READY));
       continue;
     }
     const { row } = news;
     const kind = row['worker_id'] === workerId ? workKindOf(row, announced) : undefined;
-    if (kind !== undefined) yield { kind, task: talent.messageOf(row) };
+    if (kind === undefined) continue;
+    yield message(
+      numberField(WORK.kind, WORK_KINDS[kind]),
+      messageField(WORK.task, talent.shown.encodedOf(row)),
+    );
   }
+}
+
+function message(...fields: readonly (readonly Buffer[])[]): EncodedMessage {
+  return new EncodedMessage(Buffer.concat(fields.flat()));
 }
 
 function watched(talent: TalentContext, filter: WatchFilter): FilteredRows<SqlRow, string> {
@@ -55,7 +71,7 @@ function watched(talent: TalentContext, filter: WatchFilter): FilteredRows<SqlRo
     feed: talent.feed,
     shown: () => talent.readYourWrites('plot_tasks'),
     matching: () => matching(talent, filter),
-    get: (taskId) => talent.tasks.get(taskId),
+    get: (taskId) => talent.shown.get(taskId),
     keyOf: (row) => String(row['task_id']),
     isMatch: (row) => isMatch(row, filter),
   };
@@ -83,20 +99,16 @@ const KIND_OF_STATUS: ReadonlyMap<string, SupervisorWorkKind> = new Map([
   ['stopping', 'STOP'],
 ]);
 
-function* matching({ tasks }: TalentContext, filter: WatchFilter): Generator<SqlRow> {
-  const { taskIds } = filter;
-  if (taskIds !== undefined && taskIds.size > 0) {
-    for (const taskId of taskIds) {
-      const row = tasks.get(taskId);
-      if (row !== undefined && isMatch(row, filter)) yield row;
-    }
+function* matching({ tasks, table }: TalentContext, filter: WatchFilter): Generator<SqlRow> {
+  const { taskIds, ...others } = filter;
+  if (taskIds === undefined || taskIds.size === 0) {
+    yield* table.rows(others);
     return;
   }
-  yield* rowsByPage(
-    PAGE,
-    (after: number | undefined, limit) => tasks.select(filter, { after: after ?? 0, limit }),
-    ({ id }) => Number(id),
-  );
+  for (const taskId of taskIds) {
+    const row = tasks.get(taskId);
+    if (row !== undefined && isMatch(row, filter)) yield row;
+  }
 }
 
 function isMatch(row: SqlRow, { taskIds, statuses = [], workerId }: WatchFilter): boolean {

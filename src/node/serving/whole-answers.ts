@@ -1,0 +1,110 @@
+/**
+ * Answers about everything there is, which may be large and take long.
+ *
+ * Guarantees: one is made at a time, whoever asks; equal questions that wait share the next one, which is begun after they were
+ * asked and so shows all that was acknowledged before; one that nobody waits for any more is given up; with too many who wait,
+ * or too much that is not read yet, the next one is refused as retryable.
+ */
+
+import { OwlError } from '../../base/errors.js';
+
+export interface WholeAnswersLimits {
+  /** Calls that wait. Default 100. */
+  readonly waiting?: number;
+  /** Bytes of all such answers on their way; one larger answer is given all the same. Default 64 MiB. */
+  readonly bytes?: number;
+}
+
+/** Made once for all who asked. */
+interface Making {
+  readonly gone: AbortController;
+  readonly made: Promise<Buffer>;
+  askers: number;
+}
+
+const WAITING = 100;
+const BYTES = 64 * 1024 * 1024;
+
+export class WholeAnswers {
+  private readonly limits: Required<WholeAnswersLimits>;
+  private readonly advice: string;
+  /** By question: those that have not begun. */
+  private readonly next = new Map<string, Making>();
+  private last: Promise<unknown> = Promise.resolve();
+  private waiting = 0;
+  private onTheirWay = 0;
+
+  /** @param advice what to do instead of asking for everything */
+  constructor(advice: string, limits: WholeAnswersLimits = {}) {
+    this.advice = advice;
+    this.limits = { waiting: WAITING, bytes: BYTES, ...limits };
+  }
+
+  /**
+   * @param question equal ones are the same
+   * @param over the call; it counts until then
+   * @throws OwlError kind `retryable`; the signal's reason; what `make` throws
+   */
+  async ask(
+    question: string,
+    over: AbortSignal,
+    make: (gone: AbortSignal) => Promise<Buffer>,
+  ): Promise<Buffer> {
+    if (this.waiting >= this.limits.waiting || this.onTheirWay >= this.limits.bytes) throw this.full();
+    const making = this.next.get(question) ?? this.begin(question, make);
+    making.askers += 1;
+    this.waiting += 1;
+    const left = new AbortController();
+    try {
+      const answer = await Promise.race([making.made, aborted(AbortSignal.any([over, left.signal]))]);
+      return this.send(answer, over);
+    } finally {
+      left.abort();
+      this.waiting -= 1;
+      making.askers -= 1;
+      if (making.askers === 0) making.gone.abort(new OwlError('unavailable', 'nobody waits for it'));
+    }
+  }
+
+  private send(answer: Buffer, over: AbortSignal): Buffer {
+    const { length } = answer;
+    if (this.onTheirWay > 0 && this.onTheirWay + length > this.limits.bytes) throw this.full();
+    this.onTheirWay += length;
+    over.addEventListener(
+      'abort',
+      () => {
+        this.onTheirWay -= length;
+      },
+      { once: true },
+    );
+    return answer;
+  }
+
+  private begin(question: string, make: (gone: AbortSignal) => Promise<Buffer>): Making {
+    const gone = new AbortController();
+    const made = this.last.then(() => {
+      this.next.delete(question);
+      gone.signal.throwIfAborted();
+      return make(gone.signal);
+    });
+    this.last = made.catch(() => undefined);
+    const making = { gone, made, askers: 0 };
+    this.next.set(question, making);
+    return making;
+  }
+
+  private full(): OwlError {
+    return new OwlError(
+      'retryable',
+      `too many answers about everything are being made or read; ask again later, or ${this.advice}`,
+    );
+  }
+}
+
+/** Rejects with the signal's reason. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
