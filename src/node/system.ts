@@ -51,7 +51,7 @@ export interface NodeContext {
 /** The runtime without its beginning and end, which are the node's. */
 export type NodeRuntime = Pick<
   Runtime,
-  'store' | 'system' | 'readYourWrites' | 'caughtUp' | 'onApplied' | 'projector' | 'status'
+  'store' | 'system' | 'readYourWrites' | 'caughtUp' | 'onApplied' | 'projector' | 'status' | 'unreadableIn'
 > & {
   /** The rows of the read models. */
   readonly db: Database;

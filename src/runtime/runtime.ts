@@ -19,13 +19,14 @@ import { openDatabase, type SqliteDatabase } from '../base/sqlite.js';
 import { ActorSnapshots } from './actors/actor-snapshots.js';
 import { ActorSystem, type ActorSystemLimits } from './actors/actor-system.js';
 import type { ActorType } from './actors/actor-type.js';
-import { type EventStore, type Position, START } from './event-store/event-store.js';
+import { type EventStore, type Position, type RecordedEvent, START } from './event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from './event-store/schema-checked-store.js';
 import type { Reactor } from './reactors/reactor.js';
 import { ReactorRunner, type ReactorStatus } from './reactors/reactor-runner.js';
 import { OwnWrites } from './read-models/own-writes.js';
 import type { Projection } from './read-models/projection.js';
 import { type AppliedListener, Projector, type ProjectorStatus } from './read-models/projector.js';
+import { UnreadableEvents } from './read-models/unreadable-events.js';
 import { InheritedEnd } from './readers/inherited-end.js';
 import { KnownHistory } from './readers/known-history.js';
 import { type Reader, readerOf } from './readers/reader.js';
@@ -102,11 +103,12 @@ function partsOf(options: RuntimeOptions, registry: SchemaRegistry, db: SqliteDa
   };
   const closing = new AbortController();
   const inherited = new InheritedEnd({ ...reading, signal: closing.signal });
+  const projectors = projections.map((projection) => new Projector({ ...reading, projection }));
+  const ownWrites = new OwnWrites({ inherited, system, queryWaitMs, closing: closing.signal });
   return {
-    ...{ reading, system, inherited, closing },
-    projectors: projections.map((projection) => new Projector({ ...reading, projection })),
+    ...{ reading, system, inherited, closing, projectors, ownWrites },
     timers: new Timers({ ...reading, types: actorTypes, executor: system }),
-    ownWrites: new OwnWrites({ inherited, system, queryWaitMs, closing: closing.signal }),
+    unreadable: new UnreadableEvents({ ...reading, projectors, ownWrites }),
   };
 }
 
@@ -118,6 +120,7 @@ interface RuntimeParts {
   readonly projectors: readonly Projector[];
   readonly timers: Timers;
   readonly ownWrites: OwnWrites;
+  readonly unreadable: UnreadableEvents;
   readonly closing: AbortController;
 }
 
@@ -195,6 +198,11 @@ export class Runtime {
    */
   async caughtUp(readModels = this.names()): Promise<void> {
     await this.parts.ownWrites.caughtUp(readModels.map((name) => this.projector(name)));
+  }
+
+  /** Which of these events of the store nobody may go by, and why. See `UnreadableEvents.in`. */
+  unreadableIn(events: readonly RecordedEvent[]): Promise<ReadonlyMap<RecordedEvent, string>> {
+    return this.parts.unreadable.in(events);
   }
 
   onApplied(projection: string, listener: AppliedListener): void {

@@ -1,15 +1,20 @@
 /** What semaphores are on a node: actor type, read model, reactor and handlers. */
 
 import { OwlError } from '../../../../src/base/errors.js';
-import { unary } from '../../../../src/node/serving/calls.js';
+import { type Peer, serverStream, unary } from '../../../../src/node/serving/calls.js';
+import { EventFeed } from '../../../../src/node/serving/event-feed.js';
+import type { FeedEvent } from '../../../../src/node/serving/feed-tail.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../../src/node/system.js';
+import { idOf, streamName } from '../../../../src/runtime/event-store/event-store.js';
 import { acquire, create, grantsPermits, permits, release, semaphore } from '../../../support/semaphore.js';
 import type { SemaphoreConfig } from '../config.js';
 import {
   type CreateRequest,
+  type FollowRequest,
   type HolderRequest,
   loadSemaphoreProto,
   type Permit,
+  type PermitEvent,
   type Permits,
   SEMAPHORES,
 } from '../wire/semaphore-client.js';
@@ -23,9 +28,11 @@ export const semaphoreService: ServiceSide<SemaphoreConfig> = {
 
 function open(node: NodeContext, { semaphore: { lease_seconds } }: SemaphoreConfig): OpenedService {
   const leaseMs = lease_seconds * 1000;
+  const feed = new EventFeed({ ...node, categories: [semaphore.category] });
   return {
     reactors: [grantsPermits(leaseMs)],
-    handlers: { [SEMAPHORES]: semaphoreHandlers(node, leaseMs) },
+    handlers: { [SEMAPHORES]: { ...semaphoreHandlers(node, leaseMs), ...followHandler(node, feed) } },
+    endStreams: () => feed.close(),
   };
 }
 
@@ -67,6 +74,21 @@ function semaphoreHandlers({ runtime, clock, logger }: NodeContext, leaseMs: num
     release: unary(logger, releaseOne),
     permits: unary(logger, list),
   };
+}
+
+function followHandler({ logger }: NodeContext, feed: EventFeed) {
+  async function* follow({ name = '', after = '' }: FollowRequest, _peer: Peer, signal: AbortSignal) {
+    const streams = name === '' ? {} : { streams: [streamName(semaphore.category, named(name))] };
+    for await (const { events, cursor, caughtUp } of feed.follow({ after, ...streams }, signal))
+      yield { events: events.map(messageOf), cursor, caught_up: caughtUp };
+  }
+
+  return { follow: serverStream(logger, follow) };
+}
+
+function messageOf({ event, problem = '' }: FeedEvent): PermitEvent {
+  const holder = problem === '' && typeof event.data['holder'] === 'string' ? event.data['holder'] : '';
+  return { semaphore: idOf(event.stream), type: event.type, holder, problem };
 }
 
 function named(name: string): string {

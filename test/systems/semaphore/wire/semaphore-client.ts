@@ -26,6 +26,24 @@ export interface Permits {
   permits?: Permit[];
 }
 
+export interface FollowRequest {
+  name?: string;
+  after?: string;
+}
+
+export interface PermitEvent {
+  semaphore?: string;
+  type?: string;
+  holder?: string;
+  problem?: string;
+}
+
+export interface Followed {
+  events?: PermitEvent[];
+  cursor?: string;
+  caught_up?: boolean;
+}
+
 export function loadSemaphoreProto() {
   return loadProtoFile(join(PACKAGE_ROOT, 'test/systems/semaphore/semaphore.proto'));
 }
@@ -48,6 +66,10 @@ export class SemaphoreClient extends ServiceClient {
   permits(request: { name: string }): Promise<Permits> {
     return this.ask(this.service.permits, request);
   }
+
+  followed(request: FollowRequest, signal?: AbortSignal): AsyncGenerator<Followed> {
+    return this.follow(this.service.follow, request, {}, signal);
+  }
 }
 
 interface Service {
@@ -55,6 +77,7 @@ interface Service {
   readonly acquire: Method<HolderRequest, Permit>;
   readonly release: Method<HolderRequest, object>;
   readonly permits: Method<{ name: string }, Permits>;
+  readonly follow: Method<FollowRequest, Followed>;
 }
 
 function loadService(): Service {
@@ -64,5 +87,6 @@ function loadService(): Service {
     acquire: methodOf(definition, 'acquire'),
     release: methodOf(definition, 'release'),
     permits: methodOf(definition, 'permits'),
+    follow: methodOf(definition, 'follow'),
   };
 }

@@ -1,0 +1,90 @@
+/**
+ * Which of some events of the store nobody may go by (decision 0018), for those who follow it beside the read models.
+ *
+ * Guarantee: that is an event which can't be read, and every later one of its stream until it is mended, also for who begins
+ * behind it and after a restart: the read models have the stream parked, so what is told here waits for them. Of a category that
+ * no read model follows, only the event itself is known.
+ */
+
+import { DamagedStreamError } from '../../base/errors.js';
+import {
+  categoryOf,
+  type EventStore,
+  type RecordedEvent,
+  type StreamName,
+} from '../event-store/event-store.js';
+import type { OwnWrites } from './own-writes.js';
+import type { Projector } from './projector.js';
+
+export interface UnreadableEventsOptions {
+  /** Ends a stream at the first event that can't be read. */
+  readonly store: Pick<EventStore, 'readStream'>;
+  readonly projectors: readonly Projector[];
+  readonly ownWrites: Pick<OwnWrites, 'shown'>;
+  problemOf(event: RecordedEvent): string | undefined;
+}
+
+interface Problem {
+  /** The first one that can't be read. */
+  readonly revision: number;
+  readonly message: string;
+}
+
+export class UnreadableEvents {
+  private readonly options: UnreadableEventsOptions;
+
+  constructor(options: UnreadableEventsOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Why, by event; the good ones are left out.
+   * @param events in order, and each stream without a hole
+   * @throws OwlError kind `unavailable` when the read models don't get to what can't be read
+   */
+  async in(events: readonly RecordedEvent[]): Promise<ReadonlyMap<RecordedEvent, string>> {
+    const problems = new Map<RecordedEvent, string>();
+    const streams = new Map<StreamName, Problem | undefined>();
+    for (const event of events) {
+      const { stream, revision } = event;
+      if (!streams.has(stream)) streams.set(stream, await this.before(event));
+      const known = streams.get(stream);
+      const own = this.options.problemOf(event);
+      if (own !== undefined && known === undefined) {
+        await this.parked(event);
+        streams.set(stream, { revision, message: own });
+      }
+      const problem = own ?? known?.message;
+      if (problem !== undefined) problems.set(event, problem);
+    }
+    return problems;
+  }
+
+  /** What can't be read of its stream before it, as the read models know. */
+  private async before({ stream, revision }: RecordedEvent): Promise<Problem | undefined> {
+    const parked = this.readersOf(stream).flatMap(
+      (projector) => projector.firstParked(stream)?.revision ?? [],
+    );
+    // Nearly always. What is parked may be so for a fault of a read model, which says nothing against the event.
+    if (parked.length === 0) return undefined;
+    const from = Math.min(...parked);
+    try {
+      for await (const event of this.options.store.readStream(stream, { from }))
+        if (event.revision >= revision) break;
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof DamagedStreamError)) throw error;
+      return { revision: error.revision, message: error.message };
+    }
+  }
+
+  private async parked({ stream, position }: RecordedEvent): Promise<void> {
+    const readers = this.readersOf(stream);
+    if (readers.length > 0) await this.options.ownWrites.shown(readers, position);
+  }
+
+  private readersOf(stream: StreamName): readonly Projector[] {
+    const category = categoryOf(stream);
+    return this.options.projectors.filter(({ categories }) => categories.includes(category));
+  }
+}
