@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { messageOf } from '../../src/base/errors.js';
 import { PACKAGE_ROOT } from '../../src/base/package-root.js';
 import { systemErrorCode } from '../../src/base/system-error.js';
 import type { PlotConfig, PlotTaskStatus } from '../../src/systems/talent/wire/messages.js';
@@ -41,6 +42,8 @@ const MAIN_OF: Readonly<Record<Program, string>> = {
   'log receiver': ' log-receiver ',
   plotter: 'player.js',
 };
+/** How long a service that was asked to end may take. */
+const ENDS_WITHIN_MS = 20_000;
 /** Of an entry of a service's log: from here on it complains. */
 const WARN = 40;
 /** How far a plot has got when it pauses: so many lines are in its log. */
@@ -96,13 +99,17 @@ export class Machine implements Place {
       this.client ??= new PlotManagerClient({ server: this.address });
       return;
     }
-    await until(`the ${version} supervisor is up`, () => {
-      if (started.child.exitCode !== null) throw new Error(`it ended: ${started.stderr()}`);
-      return started.stdout().endsWith('\n');
-    });
+    try {
+      await until(`the ${version} supervisor is up`, () => {
+        if (started.child.exitCode !== null) throw new Error(`it ended with ${started.child.exitCode}`);
+        return started.stdout().endsWith('\n');
+      });
+    } catch (error) {
+      throw new Error(`${messageOf(error)}; it says: ${started.stderr()}`, { cause: error });
+    }
   }
 
-  /** Ends a service in order, and fails unless that is how it ends; or kills it. Resolves when it is gone. */
+  /** Ends a service in order, and fails unless that is how it ends, and in time; or kills it. Resolves when it is gone. */
   async stop(service: Service, signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const { child, stderr } = this.serviceOf(service);
     this.running.delete(service);
@@ -110,7 +117,9 @@ export class Machine implements Place {
       // Not `close`: a log receiver that outlives its supervisor holds on to what that logs to.
       const exited = once(child, 'exit');
       child.kill(signal);
+      const late = setTimeout(() => child.kill('SIGKILL'), ENDS_WITHIN_MS);
       await exited;
+      clearTimeout(late);
     }
     const how = child.signalCode ?? `exit code ${child.exitCode}`;
     if (how !== (signal === 'SIGTERM' ? 'exit code 0' : signal))
@@ -199,7 +208,9 @@ export class Machine implements Place {
     const services = (['supervisor', 'talent'] as const).filter((service) => this.running.has(service));
     this.client?.close();
     try {
-      for (const service of services) await this.stop(service);
+      const failures: unknown[] = [];
+      for (const service of services) await this.stop(service).catch((error) => failures.push(error));
+      if (failures.length > 0) throw failures[0];
       await nothingIsLeft({ data: this.data, mark: this.directory });
     } finally {
       // A supervisor that was killed, and nobody came after it.
