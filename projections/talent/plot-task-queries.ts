@@ -29,6 +29,7 @@ export interface PlotTaskPage {
 }
 
 const STATEMENTS_KEPT = 64;
+const HEAD = 'id, task_id, worker_id, status, attempt, revision';
 
 /** Statements are prepared when they are first needed: the table is the projector's to make. */
 export class PlotTaskQueries {
@@ -60,9 +61,9 @@ export class PlotTaskQueries {
     return first.length === 0 ? undefined : Math.min(...first);
   }
 
-  /** Only their `id`, `task_id` and `revision`, which tell whether what is known of them is the newest. */
-  revisions(filter: PlotTaskFilter, page: PlotTaskPage): SqlRow[] {
-    return this.query('id, task_id, revision', filter, page);
+  /** The beginnings of their rows: a whole row takes a hundred times as long to read. */
+  heads(filter: PlotTaskFilter, page: PlotTaskPage): SqlRow[] {
+    return this.query(HEAD, filter, page);
   }
 
   /** How long the newest `limit` plots that a worker has finished took, in seconds, as far as that is known. */

@@ -111,8 +111,8 @@ t.test('filters answer what matches, in the order of the ids', async (t) => {
       const within = behind.filter((n) => n <= window.upTo);
       t.strictSame(idsOf(filter, window), within, `${name}, a window`);
       t.strictSame(
-        queries.revisions(filter, window).map((row) => [Number(row['id']), Object.keys(row)]),
-        within.map((n) => [n, ['id', 'task_id', 'revision']]),
+        queries.heads(filter, window).map((row) => [Number(row['id']), Object.keys(row)]),
+        within.map((n) => [n, ['id', 'task_id', 'worker_id', 'status', 'attempt', 'revision']]),
       );
       const next = queries.nextId(filter, after);
       if (filter.statuses === undefined || filter.statuses.length === 0)

@@ -9,9 +9,11 @@
 
 import type { PlotTaskSnapshot } from '../../../../machines/talent/plot-task.js';
 import type { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
+import { Slices } from '../../../node/serving/slices.js';
 import type { Position, RecordedEvent } from '../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor } from '../../../runtime/reactors/reactor.js';
 import { markLost, markReturned, plotTask } from './plot-task-commands.js';
+import { headsOf } from './whole-table.js';
 
 /** The states of tasks that a supervisor is at work on. */
 export const BEGUN = ['started', 'running', 'stopping'];
@@ -42,13 +44,23 @@ export function lostSupervisors({
       if (decide === undefined || typeof workerId !== 'string') return [];
       await caughtUp(event.position);
       if ((standingRevision(workerId) ?? event.revision) > event.revision) return [];
-      return tasks
-        .select({ workerId, statuses: LIVING })
-        .map((row) =>
-          commandTo(plotTask, String(row['task_id']), { id: `lost_supervisors:${event.id}`, decide }),
-        );
+      // What has never been lost has no marks to take back.
+      if (event.type === 'SupervisorAttached' && event.revision === 0) return [];
+      return (await livingTasks(tasks, workerId)).map((taskId) =>
+        commandTo(plotTask, taskId, { id: `lost_supervisors:${event.id}`, decide }),
+      );
     },
   };
+}
+
+async function livingTasks(tasks: PlotTaskQueries, workerId: string): Promise<string[]> {
+  const slices = new Slices();
+  const living: string[] = [];
+  for (const head of headsOf(tasks, { workerId, statuses: LIVING })) {
+    living.push(String(head['task_id']));
+    if (slices.isOver()) await slices.next();
+  }
+  return living;
 }
 
 function decisionFor({ type, data }: RecordedEvent, giveUpSeconds: number) {

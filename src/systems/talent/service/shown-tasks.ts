@@ -57,9 +57,20 @@ export class ShownTasks {
     return row;
   }
 
-  /** A PlotTaskStatus. */
+  /**
+   * The PlotTaskStatus of a task of which the beginning of its row is known; undefined when there is none any more.
+   * @param head with `task_id` and `revision`
+   */
+  encodedFrom(head: SqlRow): Buffer | undefined {
+    const known = this.keptOf(head);
+    if (known !== undefined) return known;
+    const row = this.options.read(String(head['task_id']));
+    return row && this.encodedOf(row);
+  }
+
+  /** @param row whole */
   encodedOf(row: SqlRow): Buffer {
-    const known = this.encoded.get(row) ?? this.keptOf(String(row['task_id']), Number(row['revision']));
+    const known = this.encoded.get(row) ?? this.keptOf(row);
     if (known !== undefined) return known;
     const bytes = this.options.encode(this.options.show(row));
     this.encoded.set(row, bytes);
@@ -68,10 +79,9 @@ export class ShownTasks {
     return bytes;
   }
 
-  /** What was kept of this revision. */
-  keptOf(taskId: string, revision: number): Buffer | undefined {
-    const kept = this.kept.get(taskId);
-    return kept?.revision === revision ? kept.bytes : undefined;
+  private keptOf({ task_id: taskId, revision }: SqlRow): Buffer | undefined {
+    const kept = this.kept.get(String(taskId));
+    return kept !== undefined && kept.revision === revision ? kept.bytes : undefined;
   }
 
   private keep(taskId: string, kept: Kept): void {

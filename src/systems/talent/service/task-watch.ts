@@ -11,6 +11,7 @@ import { EncodedMessage, messageField, numberField } from '../../../node/serving
 import { type FilteredRows, rowNews, watchRows } from '../../../node/serving/watch.js';
 import type { SupervisorWorkKind } from '../wire/messages.js';
 import type { TalentContext } from './talent-context.js';
+import { headsOf } from './whole-table.js';
 
 /** Numbers of fields and values in proto/talent.proto. */
 const CHANGE = { task: 1, initial: 2, initialComplete: 3, gone: 4 } as const;
@@ -30,8 +31,10 @@ export async function* watchTasks(
   for await (const news of watchRows(watched(talent, filter), signal)) {
     if (news.kind === 'all') yield message(numberField(CHANGE.initialComplete, 1));
     else {
+      const task = encodedTask(talent, news);
+      if (task === undefined) continue;
       yield message(
-        messageField(CHANGE.task, talent.shown.encodedOf(news.row)),
+        messageField(CHANGE.task, task),
         numberField(CHANGE.initial, news.kind === 'there' ? 1 : 0),
         numberField(CHANGE.gone, news.kind === 'gone' ? 1 : 0),
       );
@@ -55,11 +58,18 @@ export async function* supervisorWork(
     const { row } = news;
     const kind = row['worker_id'] === workerId ? workKindOf(row, announced) : undefined;
     if (kind === undefined) continue;
-    yield message(
-      numberField(WORK.kind, WORK_KINDS[kind]),
-      messageField(WORK.task, talent.shown.encodedOf(row)),
-    );
+    const task = encodedTask(talent, news);
+    if (task !== undefined)
+      yield message(numberField(WORK.kind, WORK_KINDS[kind]), messageField(WORK.task, task));
   }
+}
+
+/** Of what was there only the beginning of the row has been read. */
+function encodedTask(
+  { shown }: TalentContext,
+  { kind, row }: { readonly kind: string; readonly row: SqlRow },
+): Buffer | undefined {
+  return kind === 'there' ? shown.encodedFrom(row) : shown.encodedOf(row);
 }
 
 function message(...fields: readonly (readonly Buffer[])[]): EncodedMessage {
@@ -99,10 +109,10 @@ const KIND_OF_STATUS: ReadonlyMap<string, SupervisorWorkKind> = new Map([
   ['stopping', 'STOP'],
 ]);
 
-function* matching({ tasks, table }: TalentContext, filter: WatchFilter): Generator<SqlRow> {
+function* matching({ tasks }: TalentContext, filter: WatchFilter): Generator<SqlRow> {
   const { taskIds, ...others } = filter;
   if (taskIds === undefined || taskIds.size === 0) {
-    yield* table.rows(others);
+    yield* headsOf(tasks, others);
     return;
   }
   for (const taskId of taskIds) {

@@ -13,7 +13,7 @@ import { Slices } from '../../../node/serving/slices.js';
 import { WholeAnswers } from '../../../node/serving/whole-answers.js';
 import type { ShownTasks } from './shown-tasks.js';
 
-/** Some 20 ms of work where none of its tasks is known. */
+/** Read at once. */
 const WINDOW = 256;
 
 export class WholeTable {
@@ -39,9 +39,9 @@ export class WholeTable {
       await this.upToDate();
       const slices = new Slices();
       const parts: Buffer[] = [];
-      for (const window of this.windows(filter)) {
-        for (const known of this.tasks.revisions(filter, window)) {
-          const message = this.messageOf(known);
+      for (const window of windowsOf(this.tasks, filter)) {
+        for (const head of this.tasks.heads(filter, window)) {
+          const message = this.shown.encodedFrom(head);
           if (message !== undefined) parts.push(...messageField(field, message));
           if (slices.isOver()) await slices.next(gone);
         }
@@ -50,25 +50,17 @@ export class WholeTable {
       return Buffer.concat(parts);
     });
   }
+}
 
-  /** In step with whoever takes them. */
-  *rows(filter: PlotTaskFilter): Generator<SqlRow> {
-    for (const window of this.windows(filter)) yield* this.tasks.select(filter, window);
-  }
+/** The beginnings of their rows, in step with whoever takes them. */
+export function* headsOf(tasks: PlotTaskQueries, filter: PlotTaskFilter): Generator<SqlRow> {
+  for (const window of windowsOf(tasks, filter)) yield* tasks.heads(filter, window);
+}
 
-  private messageOf(known: SqlRow): Buffer | undefined {
-    const taskId = String(known['task_id']);
-    const kept = this.shown.keptOf(taskId, Number(known['revision']));
-    if (kept !== undefined) return kept;
-    const row = this.tasks.get(taskId);
-    return row === undefined ? undefined : this.shown.encodedOf(row);
-  }
-
-  private *windows(filter: PlotTaskFilter) {
-    for (let next = this.tasks.nextId(filter, 0); next !== undefined; ) {
-      const window = { after: next - 1, upTo: next - 1 + WINDOW };
-      yield window;
-      next = this.tasks.nextId(filter, window.upTo);
-    }
+function* windowsOf(tasks: PlotTaskQueries, filter: PlotTaskFilter) {
+  for (let next = tasks.nextId(filter, 0); next !== undefined; ) {
+    const window = { after: next - 1, upTo: next - 1 + WINDOW };
+    yield window;
+    next = tasks.nextId(filter, window.upTo);
   }
 }
