@@ -14,7 +14,7 @@ import { openSocketPath } from './socket-path.js';
 const LONGEST_LINE = 4 * 1024 * 1024;
 
 /** Answers a call. What it throws reaches the caller as the message of an OwlError. */
-export type CallHandler = (method: string, params: unknown) => Promise<unknown> | unknown;
+export type CallHandler = (method: string, params: unknown, caller: LocalPeer) => Promise<unknown> | unknown;
 
 export interface LocalPeer {
   /** @throws OwlError kind `refused` with the peer's reason, `unavailable` when the connection ends first */
@@ -120,7 +120,7 @@ function peerOver(socket: Socket, { answer, hear }: LocalPeerOptions): LocalPeer
   const respond = async (id: unknown, method: string, params: unknown): Promise<void> => {
     try {
       if (answer === undefined) throw new OwlError('invalid', 'nobody here answers calls');
-      write({ id, result: (await answer(method, params)) ?? null });
+      write({ id, result: (await answer(method, params, peer)) ?? null });
     } catch (error) {
       write({ id, error: messageOf(error) });
     }
@@ -159,7 +159,7 @@ function peerOver(socket: Socket, { answer, hear }: LocalPeerOptions): LocalPeer
     });
   });
 
-  return {
+  const peer: LocalPeer = {
     call(method, params) {
       if (!socket.writable) return Promise.reject(new OwlError('unavailable', 'the connection has ended'));
       lastId += 1;
@@ -173,6 +173,7 @@ function peerOver(socket: Socket, { answer, hear }: LocalPeerOptions): LocalPeer
     close: () => void socket.destroy(),
     closed,
   };
+  return peer;
 }
 
 function parseLine(line: string): Message {

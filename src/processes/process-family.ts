@@ -9,7 +9,6 @@
  */
 
 import { readFileSync } from 'node:fs';
-import type { Logger } from 'pino';
 import { Backoff, wait } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../base/process-identity.js';
@@ -29,14 +28,13 @@ export function signalGroup(leader: ProcessIdentity, signal: NodeJS.Signals): bo
 
 export interface EndGroupOptions {
   readonly leader: ProcessIdentity;
-  /** What it is to those who read the log. */
-  readonly noun: string;
   /** Looked at before the leader goes. */
   readonly family: ProcessFamily;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
   readonly clock: Clock;
-  readonly logger: Logger;
+  /** It did not end on SIGTERM. */
+  readonly onKill: () => void;
   /** Aborts when the leader has ended. */
   readonly signal: AbortSignal;
   readonly onRefused: OnRefused;
@@ -44,7 +42,7 @@ export interface EndGroupOptions {
 
 /** SIGTERM, after the grace SIGKILL, and that again until the signal aborts. Never rejects. */
 export async function endGroup(options: EndGroupOptions): Promise<void> {
-  const { leader, noun, family, graceMs, clock, logger, signal, onRefused } = options;
+  const { leader, family, graceMs, clock, onKill, signal, onRefused } = options;
   const attempt = (act: () => void): void => {
     try {
       act();
@@ -59,7 +57,7 @@ export async function endGroup(options: EndGroupOptions): Promise<void> {
     signalGroup(leader, 'SIGCONT');
   });
   await wait(clock, graceMs, signal);
-  if (!signal.aborted) logger.warn({ graceMs }, `the ${noun} did not end on SIGTERM; killing it`);
+  if (!signal.aborted) onKill();
   const backoff = new Backoff({ firstMs: 1_000, longestMs: 60_000 });
   while (!signal.aborted) {
     attempt(() => signalGroup(leader, 'SIGKILL'));

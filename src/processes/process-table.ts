@@ -7,12 +7,22 @@ import type { ProcessIdentity } from '../base/process-identity.js';
 const STATE = 0;
 const PARENT = 1;
 const SESSION = 3;
+/** Processor time in user and kernel mode, its own and that of the children that it has waited for. */
+const CPU_TIMES = [11, 12, 13, 14];
 const START_TIME = 19;
+const RESIDENT_PAGES = 21;
+
+const AT_PAGESZ = 6n;
+const DEFAULT_PAGE_BYTES = 4096;
 
 export interface ListedProcess extends ProcessIdentity {
   /** Pid of its parent when it was listed. */
   readonly parent: number;
   readonly session: number;
+  /** Hundredths of a second of processor time, with that of the children that it has waited for. */
+  readonly cpuTicks: number;
+  /** What of it is in memory. */
+  readonly residentBytes: number;
 }
 
 export interface ProcessTable {
@@ -54,7 +64,28 @@ function listed(pid: number, bootId: string): ListedProcess | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const startTime = fields[START_TIME];
   if (startTime === undefined || fields[STATE] === 'Z' || fields[STATE] === 'X') return undefined;
-  return { bootId, pid, startTime, parent: Number(fields[PARENT]), session: Number(fields[SESSION]) };
+  return {
+    ...{ bootId, pid, startTime },
+    ...{ parent: Number(fields[PARENT]), session: Number(fields[SESSION]) },
+    cpuTicks: CPU_TIMES.reduce((sum, place) => sum + Number(fields[place]), 0),
+    residentBytes: Number(fields[RESIDENT_PAGES]) * pageBytes(),
+  };
+}
+
+let knownPageBytes: number | undefined;
+
+/** As the kernel has told this process in its auxiliary vector: pairs of eight bytes, of which type 6 is the size of a page. */
+function pageBytes(): number {
+  if (knownPageBytes !== undefined) return knownPageBytes;
+  knownPageBytes = DEFAULT_PAGE_BYTES;
+  try {
+    const vector = readFileSync('/proc/self/auxv');
+    for (let at = 0; at + 16 <= vector.length; at += 16)
+      if (vector.readBigUInt64LE(at) === AT_PAGESZ) knownPageBytes = Number(vector.readBigUInt64LE(at + 8));
+  } catch {
+    // Not to be read here: most machines have pages of that size.
+  }
+  return knownPageBytes;
 }
 
 function put(lists: Map<number, ListedProcess[]>, key: number, found: ListedProcess): void {

@@ -38,6 +38,9 @@ export const JOBS: ProcessKind<JobKey, JobFields> = {
   isOwn: (value) => fits(value, FIELD_CHECKS),
 };
 
+/** The same, of an owner whose processes are too short and too many to sync a file for each. */
+export const QUICK_JOBS: ProcessKind<JobKey, JobFields> = { ...JOBS, synced: false };
+
 /** The program of their keeper. */
 export const JOB_KEEPER_MAIN = fileURLToPath(new URL('job-keeper-main.js', import.meta.url));
 

@@ -17,8 +17,8 @@ import { keeperEnvironment } from '../environment.js';
 import { connectLocally, type LocalPeer } from '../local-calls.js';
 import type { ProcessEnd, ProcessRecord } from '../records/process-record.js';
 import type { ProcessRecords } from '../records/process-records.js';
-import { impossibleIn, type KeptProcess, keptIn, unwrittenIn } from './keeper-messages.js';
-import type { ProcessStart } from './process-start.js';
+import { featuresIn, impossibleIn, type KeptProcess, keptIn, unwrittenIn } from './keeper-messages.js';
+import { type Feature, featuresOf, type ProcessStart } from './process-start.js';
 
 /** How often a new keeper is asked whether it is there yet. */
 const KNOCK_MS = 20;
@@ -44,6 +44,7 @@ export class KeeperLink<Key extends object, Own extends Key> {
   private readonly stopping = new AbortController();
   private readonly backoff = new Backoff({ firstMs: 50, longestMs: 5_000 });
   private readonly kept = new Set<string>();
+  private features: ReadonlySet<unknown> = new Set();
   /** As many as a keeper keeps at most. */
   private readonly unwritten = new Map<string, ProcessEnd>();
   private peer: LocalPeer | undefined;
@@ -86,6 +87,7 @@ export class KeeperLink<Key extends object, Own extends Key> {
   async start(start: ProcessStart<Own>): Promise<ProcessRecord<Own>> {
     if (this.peer === undefined)
       throw new OwlError('unavailable', `${this.title} is gone; a new one is being started`);
+    this.refuseUnknown(featuresOf(start));
     const name = this.nameOf(start);
     // Before the answer comes the process may have ended, and its end been told.
     this.kept.add(name);
@@ -100,6 +102,27 @@ export class KeeperLink<Key extends object, Own extends Key> {
     if (record === undefined)
       throw new OwlError('unavailable', `the record of ${name} vanished right after its start`);
     return record;
+  }
+
+  /**
+   * Moves the deadline of a process that has one. Once it resolves the keeper has the new one.
+   * @param deadlineMs since boot, see `Clock.sinceBoot`
+   * @throws OwlError kind `refused` when the process is being ended or has ended, `unavailable` when the keeper is gone: then
+   *   nobody but the owner enforces it
+   */
+  async renew(key: Key, deadlineMs: number): Promise<void> {
+    if (this.peer === undefined) throw new OwlError('unavailable', `${this.title} is gone`);
+    this.refuseUnknown(['renew']);
+    await this.peer.call('renew', { ...this.options.records.kind.keyIn(key), deadline_ms: deadlineMs });
+  }
+
+  private refuseUnknown(wanted: readonly Feature[]): void {
+    const lacking = wanted.filter((feature) => !this.features.has(feature));
+    if (lacking.length === 0) return;
+    throw new OwlError(
+      'unavailable',
+      `${this.title} is of an earlier version of owl and knows no ${lacking.join(', ')}; it ends when nothing of it runs any more and no owner is connected, and a new one follows`,
+    );
   }
 
   private get title(): string {
@@ -142,6 +165,8 @@ export class KeeperLink<Key extends object, Own extends Key> {
     if (signal.aborted) close();
     signal.addEventListener('abort', close, { once: true });
     try {
+      // One of an earlier version refuses it.
+      this.features = featuresIn(await peer.call('hello').catch(() => undefined));
       for (const { key, end } of keptIn(this.options.records.kind, await peer.call('list'))) {
         this.kept.add(this.nameOf(key));
         this.noteUnwritten(key, end);

@@ -1,12 +1,14 @@
 /**
- * What goes over a keeper's socket, and how it is read. Calls: `start` (a `ProcessStart`, flat; its answer is a `StartAnswer`)
- * and `list` (an array of keys, each with the fields of its process and `end` while that is unwritten beside it). Told
- * by itself: `ended` (a key) once an end is written, `unwritten` while one can't be.
+ * What goes over a keeper's socket, and how it is read. Calls: `start` (a `ProcessStart`, flat; its answer is a `StartAnswer`),
+ * `list` (keys, each with `end` beside it while that is not written), `renew` (a key and `deadline_ms`) and `hello`. Told by
+ * itself: `ended` (a key) once an end is written, `unwritten` while one can't be.
  *
- * Owner and keeper may be of neighbouring versions, for a keeper outlives an upgrade. So names and forms stay, additions
- * are fields that the other side may ignore, and what can't be read counts as not told.
+ * Owner and keeper may be of neighbouring versions, for a keeper outlives an upgrade. So names and forms stay, and what can't
+ * be read counts as not told. What a keeper of an earlier version would overlook is listed as a feature; `hello` says which
+ * there are, a keeper that knows no `hello` has none, and an owner asks for nothing that its keeper has not.
  */
 
+import { fits, isTime } from '../records/checks.js';
 import type { ProcessKind } from '../records/process-kind.js';
 import { isProcessEnd, type ProcessEnd } from '../records/process-record.js';
 
@@ -23,14 +25,36 @@ export interface StartAnswer {
   readonly impossible?: string;
 }
 
+export interface HelloAnswer {
+  readonly features: readonly string[];
+}
+
+/** Beside a key. */
+interface Renewal {
+  readonly deadline_ms: number;
+}
+
 /** The log is there already: this process was begun before. */
 export const LOG_EXISTS = 'the log exists already';
 
 type Named<Key extends object> = Pick<ProcessKind<Key, Key>, 'keyIn' | 'noun'>;
 
 /** In an answer to `list`. */
-export function listed<Key>({ key, end }: KeptProcess<Key>): Key | (Key & { readonly end: ProcessEnd }) {
-  return end === undefined ? key : { ...key, end };
+export function listed<Key extends object>(child: {
+  readonly options: { readonly key: Key };
+  readonly end: ProcessEnd | undefined;
+}): object {
+  return child.end === undefined ? child.options.key : { ...child.options.key, end: child.end };
+}
+
+export function isRenewal(params: unknown): params is Renewal {
+  return fits<Renewal>(params, { deadline_ms: isTime });
+}
+
+/** Of an answer to `hello`. */
+export function featuresIn(answer: unknown): ReadonlySet<unknown> {
+  const features: unknown = isObject(answer) && 'features' in answer ? answer.features : [];
+  return new Set(Array.isArray(features) ? features : []);
 }
 
 /** Of an answer to `list`. An end that is none counts as not told. */

@@ -28,6 +28,12 @@ export interface ProcessFields {
   readonly argv: readonly string[];
   /** Absolute. Holds stdout and stderr of the process, from byte 0 on. */
   readonly log_path: string;
+  /** Absolute. Holds its stderr instead; missing where that is in the other. */
+  readonly error_log_path?: string | undefined;
+  /** Working directory, absolute; missing where it is the owner's directory. */
+  readonly cwd?: string | undefined;
+  /** Names of the variables that it was started with besides its mark; missing where nobody has named them. */
+  readonly variables?: readonly string[] | undefined;
   /** Unix seconds. */
   readonly started_time: number;
   /** It leads a process group and a session of its own. */
@@ -37,6 +43,19 @@ export interface ProcessFields {
 }
 
 export type ProcessRecord<Own> = ProcessFields & Own;
+
+/** What made the keeper end a process. */
+export type EndCause = 'deadline' | 'owner_gone' | 'log_limit';
+
+/** Of a process and all that it has started. A figure that nobody knows is missing. */
+export interface ProcessUsage {
+  readonly cpu_seconds?: number;
+  /** `cgroup`: the kernel's account of its cgroup. `sample`: what was seen last, at most a second before its end. */
+  readonly cpu_from?: string;
+  /** The most that was in memory at once. */
+  readonly memory_bytes?: number;
+  readonly memory_from?: string;
+}
 
 export interface ProcessEnd {
   /** Null when a signal ended it, and when nobody saw the end. */
@@ -51,6 +70,10 @@ export interface ProcessEnd {
   readonly unwritten?: string;
   /** True when the disk of its log had no free block at that moment. */
   readonly log_disk_full?: boolean;
+  /** An `EndCause`, or that of a later version; missing when the keeper has not ended it. */
+  readonly ended_by?: string;
+  /** Missing when it was not measured, or nothing is known. */
+  readonly usage?: ProcessUsage;
 }
 
 const IDENTITY_CHECKS: Checks<RecordedIdentity> = {
@@ -62,9 +85,19 @@ const IDENTITY_CHECKS: Checks<RecordedIdentity> = {
 const FIELD_CHECKS: Checks<ProcessFields> = {
   argv: isTexts,
   log_path: isText,
+  error_log_path: orMissing(isText),
+  cwd: orMissing(isText),
+  variables: orMissing(isTexts),
   started_time: isTime,
   process: (value) => fits(value, IDENTITY_CHECKS),
   cgroup: orMissing(isText),
+};
+
+const USAGE_CHECKS: Checks<ProcessUsage> = {
+  cpu_seconds: orMissing(isTime),
+  cpu_from: orMissing(isText),
+  memory_bytes: orMissing(isCount),
+  memory_from: orMissing(isText),
 };
 
 const END_CHECKS: Checks<ProcessEnd> = {
@@ -74,6 +107,8 @@ const END_CHECKS: Checks<ProcessEnd> = {
   reason: orMissing(isText),
   unwritten: orMissing(isText),
   log_disk_full: orMissing(isBoolean),
+  ended_by: orMissing(isText),
+  usage: orMissing((value) => fits(value, USAGE_CHECKS)),
 };
 
 export function isProcessFields(value: unknown): value is ProcessFields {

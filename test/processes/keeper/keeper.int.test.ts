@@ -1,10 +1,9 @@
-/** The keeper as the process it is, with real processs that end in every way. */
+/** The keeper as the process it is, with real processes that end in every way. */
 
 import {
   closeSync,
   copyFileSync,
   existsSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -12,65 +11,16 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { pino } from 'pino';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { identifyProcess, isAlive } from '../../../src/base/process-identity.js';
-import { KeeperLink } from '../../../src/processes/keeper/keeper-link.js';
 import { LOG_EXISTS } from '../../../src/processes/keeper/keeper-messages.js';
 import { endMarked, findMarked } from '../../../src/processes/process-family.js';
-import { identityOf, type ProcessEnd } from '../../../src/processes/records/process-record.js';
+import { identityOf } from '../../../src/processes/records/process-record.js';
 import { processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
 import { wakingClock as clock } from '../../support/waking-clock.js';
-import { JOB_KEEPER_MAIN, JOBS, type JobFields, type JobKey, jobStart, jobsIn, makeJobs } from '../jobs.js';
-
-interface Kept {
-  readonly data: string;
-  readonly link: KeeperLink<JobKey, JobFields>;
-  readonly ended: JobKey[];
-  readonly unwritten: JobKey[];
-  lost: number;
-}
-
-function linkTo(data: string): Kept {
-  const ended: JobKey[] = [];
-  const unwritten: JobKey[] = [];
-  const kept: Kept = {
-    data,
-    ended,
-    unwritten,
-    lost: 0,
-    link: new KeeperLink({
-      records: makeJobs(data),
-      main: JOB_KEEPER_MAIN,
-      clock,
-      logger: pino({ level: 'silent' }),
-      onEnded: (key) => ended.push(key),
-      onUnwritten: (key) => unwritten.push(key),
-      onLost: () => {
-        kept.lost += 1;
-      },
-    }),
-  };
-  return kept;
-}
-
-async function open(t: Test, data: string = t.testdir()): Promise<Kept> {
-  const kept = linkTo(data);
-  await kept.link.open();
-  t.teardown(async () => {
-    await kept.link.close();
-    await until('the keeper has ended by itself', () => !existsSync(join(data, 'keeper.sock')));
-  });
-  return kept;
-}
-
-const STAYS = 'setInterval(() => {}, 1000)';
-
-async function endOf(data: string, job: string): Promise<ProcessEnd | null> {
-  await until('its end is recorded', () => jobsIn(data).readEnd({ job, attempt: 1 }) !== null);
-  return jobsIn(data).readEnd({ job, attempt: 1 });
-}
+import { JOBS, jobStart, jobsIn } from '../jobs.js';
+import { endOf, keeperOf, linkTo, open, STAYS } from './kept.js';
 
 t.test('a process has a record while it runs, and its exit code is written', async (t) => {
   const { data, link, ended } = await open(t);
@@ -152,10 +102,6 @@ t.test('an end that can not be written now is written when it can', async (t) =>
   t.match(await endOf(data, 'one'), { exit_signal: 'SIGKILL' });
 });
 
-function keeperOf(pid: number): number {
-  return Number(/^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-}
-
 t.test('one that is not wanted any more before it is there ends at once', async (t) => {
   const data = t.testdir();
   const { link } = linkTo(data);
@@ -197,8 +143,6 @@ t.test('killed, it is missed and replaced, and its process goes on', async (t) =
 
 t.test('in a directory so deep that its name is longer than a socket address may be', async (t) => {
   const data = join(t.testdir(), ...Array.from({ length: 8 }, () => 'a-rather-long-name'));
-  for (const name of [jobsIn(data).directory.records, jobsIn(data).directory.logs])
-    mkdirSync(name, { recursive: true });
   const { link } = await open(t, data);
   await link.start(jobStart(jobsIn(data), 'one', ''));
   t.match(await endOf(data, 'one'), { exit_code: 0 });

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { JOBS, jobRecord, jobsIn, makeJobs } from '../jobs.js';
+import { jobRecord, jobsIn, makeJobs, QUICK_JOBS } from '../jobs.js';
 
 function prepare(t: Test): string {
   const data = t.testdir();
@@ -85,7 +85,7 @@ t.test('removing leaves nothing, and again is no error', async (t) => {
 });
 
 t.test('where nothing is synced, what power loss has emptied counts as none', async (t) => {
-  const quick = makeJobs(t.testdir(), { ...JOBS, synced: false });
+  const quick = makeJobs(t.testdir(), QUICK_JOBS);
   const { records } = quick.directory;
   for (const job of ['whole', 'ended', 'gone']) quick.write(jobRecord(job));
   writeFileSync(join(records, 'ended.1.end.json'), '\0\0\0');

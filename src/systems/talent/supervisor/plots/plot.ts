@@ -111,11 +111,11 @@ export class Plot {
     this.kept.change({ stopping: true, suspended: false });
     void endGroup({
       leader: identityOf(this.record),
-      noun: 'plotter',
       family: this.family,
       graceMs: stopGraceMs,
       clock,
-      logger: this.logger,
+      onKill: () =>
+        this.logger.warn({ graceMs: stopGraceMs }, 'the plotter did not end on SIGTERM; killing it'),
       signal: this.over.signal,
       onRefused: (pid, error) => this.tellCannotEnd(pid, error),
     });

@@ -1,0 +1,113 @@
+/**
+ * One process of a keeper, from its start until its end is written.
+ *
+ * Guarantees: whoever ends it from here first gives the reason, and nobody after; one that is being ended gets SIGTERM, is
+ * woken up to hear it, and after its grace SIGKILL until it is gone; what it has started goes with it, before its end is
+ * written. What can't be ended within a while is complained of, and its end is written all the same.
+ */
+
+import type { ChildProcess } from 'node:child_process';
+import type { Clock } from '../../base/clock.js';
+import { messageOf } from '../../base/errors.js';
+import type { ProcessIdentity } from '../../base/process-identity.js';
+import { cgroupsOf } from '../cgroup.js';
+import type { LocalPeer } from '../local-calls.js';
+import { endGroup, endMarked, ProcessFamily, signalGroup } from '../process-family.js';
+import type { ProcessMark } from '../records/process-kind.js';
+import type { EndCause, ProcessEnd } from '../records/process-record.js';
+import { complain } from './complain.js';
+import type { Launched } from './launch.js';
+import type { StartFields } from './process-start.js';
+
+const DEFAULT_GRACE_MS = 10_000;
+/** How long what it has left behind is hunted before its end is written. */
+const REST_WITHIN_MS = 10_000;
+
+export interface ChildOptions<Key> {
+  readonly key: Key;
+  /** As messages name it. */
+  readonly name: string;
+  readonly start: StartFields;
+  readonly mark: ProcessMark;
+  readonly launched: Launched;
+  /** Undefined where there could be none. */
+  readonly cgroup: string | undefined;
+  /** Whose connection asked for it. */
+  readonly owner: LocalPeer;
+  readonly clock: Clock;
+}
+
+export class Child<Key> {
+  readonly options: ChildOptions<Key>;
+  readonly process: ChildProcess;
+  readonly identity: ProcessIdentity;
+  /** Milliseconds since boot. */
+  deadlineMs: number | undefined;
+  /** How it has ended, while that is not written. */
+  end: ProcessEnd | undefined;
+  private readonly family: ProcessFamily;
+  private readonly gone = new AbortController();
+  private cause: EndCause | undefined;
+  private ending: Promise<void> | undefined;
+
+  constructor(options: ChildOptions<Key>) {
+    const { launched, start, mark, cgroup } = options;
+    this.options = options;
+    this.process = launched.process;
+    this.identity = launched.identity;
+    this.deadlineMs = start.deadline_ms;
+    this.family = new ProcessFamily(this.identity, cgroup === undefined ? [] : cgroupsOf(mark, cgroup));
+  }
+
+  /** Why it is being ended from here, or was; undefined when it is not. */
+  get endedBy(): EndCause | undefined {
+    return this.cause;
+  }
+
+  get isRunning(): boolean {
+    return !this.gone.signal.aborted;
+  }
+
+  /** Again changes nothing. */
+  endBecause(cause: EndCause): void {
+    if (!this.isRunning || this.cause !== undefined) return;
+    const { clock, start } = this.options;
+    this.cause = cause;
+    this.ending = endGroup({
+      ...{ leader: this.identity, family: this.family, clock, signal: this.gone.signal },
+      graceMs: start.grace_ms ?? DEFAULT_GRACE_MS,
+      onKill: () => undefined,
+      onRefused: (pid, error) => this.complainOf(pid, error),
+    });
+  }
+
+  /** One that is being ended gets no more grace. */
+  killNow(): void {
+    if (this.isRunning && this.cause !== undefined) signalGroup(this.identity, 'SIGKILL');
+  }
+
+  /** It has exited. Resolves when what it has left behind is gone, if it was ended from here. */
+  async noteExit(): Promise<void> {
+    this.gone.abort();
+    if (this.ending === undefined) return;
+    await this.ending;
+    const { clock, mark, cgroup } = this.options;
+    const over = new AbortController();
+    const cancel = clock.after(REST_WITHIN_MS, () => over.abort());
+    try {
+      await endMarked(mark, clock, over.signal, {
+        ...{ family: this.family, cgroup },
+        onRefused: (pid, error) => this.complainOf(pid, error),
+      });
+      if (over.signal.aborted) complain(`${this.options.name} has left processes that do not end`);
+    } catch (error) {
+      complain(`what ${this.options.name} has left is not known: ${messageOf(error)}`);
+    } finally {
+      cancel();
+    }
+  }
+
+  private complainOf(pid: number, error: unknown): void {
+    complain(`process ${pid} of ${this.options.name} can't be ended: ${messageOf(error)}`);
+  }
+}
