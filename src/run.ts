@@ -53,10 +53,10 @@ async function buildCommand(terminal: Terminal, systems: readonly System[]): Pro
 }
 
 async function claimsOfSystem(system: System, terminal: Terminal): Promise<Claims> {
-  const { owner, names } = claimsOfService(system, await system.service());
+  const { names, ...declared } = claimsOfService(system, await system.service());
   const alone = emptyCommand(terminal);
   system.commands(alone, { ...terminal, settings: new Settings([system]), systems: [system] });
-  return { owner, names: { ...names, command: namesOf(alone) } };
+  return { ...declared, names: { ...names, command: namesOf(alone) } };
 }
 
 function namesOf({ commands }: Command): string[] {

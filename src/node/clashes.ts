@@ -4,6 +4,8 @@
  */
 
 import { OwlError } from '../base/errors.js';
+import { CONFIG_VARIABLE, SERVER_VARIABLE } from './config/config.js';
+import { type ConfigKey, keysOf } from './config/config-section.js';
 import { nodeSection } from './config/node-section.js';
 import type { ServedSystem, ServiceSide } from './system.js';
 
@@ -12,6 +14,8 @@ export interface Claims {
   readonly owner: string;
   /** By what they are names of, as the sentence has it. */
   readonly names: Readonly<Record<string, readonly string[]>>;
+  /** What it can be configured with. */
+  readonly keys?: readonly Pick<ConfigKey, 'key' | 'variable'>[];
 }
 
 /** How sentences call them. */
@@ -25,12 +29,18 @@ const OWN: Claims = {
     [SERVICE]: ['owl.Node', 'grpc.health.v1.Health'],
     [KEY]: Object.keys(nodeSection([]).shape),
   },
+  keys: [
+    ...keysOf(nodeSection([]).shape),
+    { key: '--config', variable: CONFIG_VARIABLE },
+    { key: '--server', variable: SERVER_VARIABLE },
+  ],
 };
 
 /** @throws OwlError kind `refused` that names the first two that share something, and what */
 export function assertNoClash(claims: readonly Claims[]): void {
   const all = [OWN, ...claims];
   for (const [index, one] of all.entries()) {
+    assertOneKeyAVariable(one);
     for (const other of all.slice(index + 1)) {
       const shared = sharedBy(one, other);
       if (shared === '') continue;
@@ -44,7 +54,11 @@ export function assertNoClash(claims: readonly Claims[]): void {
 
 /** What is known before anything of a system's service is loaded. */
 export function claimsOf({ name, config }: ServedSystem): Claims {
-  return { owner: name, names: { name: [name], [KEY]: Object.keys(config.shape) } };
+  return {
+    owner: name,
+    names: { name: [name], [KEY]: Object.keys(config.shape) },
+    keys: keysOf(config.shape),
+  };
 }
 
 /** All of it. What is kept comes first, for that can't be called otherwise later. */
@@ -58,7 +72,8 @@ export function claimsOfService(
     table: projections.map(({ table }) => table),
     [SERVICE]: servicesIn(proto),
   };
-  return { owner: system.name, names: { ...names, ...claimsOf(system).names } };
+  const { names: known, ...declared } = claimsOf(system);
+  return { ...declared, names: { ...names, ...known } };
 }
 
 /** The full names of the services in a proto file. */
@@ -71,5 +86,20 @@ function sharedBy(one: Claims, other: Claims): string {
     const taken = names.filter((name) => other.names[kind]?.includes(name));
     return taken.length === 0 ? [] : [`the ${kind} ${taken.join(' and ')}`];
   });
-  return shared.join(', ');
+  return [...shared, ...sharedVariables(one.keys, other.keys)].join(', ');
+}
+
+/** `a_b.c` and `a.b_c` are two keys of the file, and one variable and one flag elsewhere. */
+function sharedVariables(some: Claims['keys'] = [], others: Claims['keys'] = []): string[] {
+  return some.flatMap(({ key, variable }) => {
+    const other = others.find((one) => one.variable === variable && one.key !== key);
+    return other === undefined ? [] : [`the variable ${variable} (of ${key} and of ${other.key})`];
+  });
+}
+
+/** @throws OwlError kind `refused` that names both keys */
+function assertOneKeyAVariable({ owner, keys }: Claims): void {
+  const [shared] = sharedVariables(keys, keys);
+  if (shared === undefined) return;
+  throw new OwlError('refused', `${owner} has ${shared} twice; one of the keys needs another name`);
 }

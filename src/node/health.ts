@@ -12,6 +12,9 @@ import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
 import { every } from '../base/repeat.js';
 
+/** The part that knows whether the store answers and takes writes. */
+export const STORE = 'store';
+
 export class Health {
   /** By part. */
   private readonly reasons = new Map<string, string>();
@@ -25,6 +28,11 @@ export class Health {
   /** Why it does not serve; undefined while it does. For people. */
   get reason(): string | undefined {
     return this.reasons.size === 0 ? undefined : [...this.reasons.values()].join('; ');
+  }
+
+  /** What this part knows against it; undefined: nothing. For people. */
+  reasonOf(part: string): string | undefined {
+    return this.reasons.get(part);
   }
 
   /** What a part knows against it; undefined: nothing. */

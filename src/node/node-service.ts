@@ -12,40 +12,34 @@ import type { RebuildStatus } from '../runtime/read-models/rebuild.js';
 import type { ParkedEvent } from '../runtime/readers/parked-events.js';
 import type { Reader } from '../runtime/readers/reader.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { type Health, STORE } from './health.js';
 import { unary } from './serving/calls.js';
 
 /** Parked events told of one reader; the count says how many there are. */
 const PARKED_SHOWN = 20;
 
+const WELL: Pick<Health, 'reason' | 'reasonOf'> = { reason: undefined, reasonOf: () => undefined };
+
 export interface NodeServiceOptions {
   readonly runtime: Runtime;
   readonly workerId: string;
-  /** Why health says NOT_SERVING; undefined while it does not. */
-  readonly notServing?: () => string | undefined;
+  /** What it rests on; default: a node that nothing is known against. */
+  readonly health?: Pick<Health, 'reason' | 'reasonOf'>;
   readonly logger: Logger;
-  /** Why the event store does not answer; undefined while it does. */
-  readonly absence?: () => string | undefined;
   /** The names of the systems that this node runs. */
   readonly systems?: readonly string[];
 }
 
-export function nodeHandlers({
-  runtime,
-  workerId,
-  notServing = () => undefined,
-  absence = () => undefined,
-  systems = [],
-  logger,
-}: NodeServiceOptions) {
+export function nodeHandlers({ runtime, workerId, health = WELL, systems = [], logger }: NodeServiceOptions) {
   async function status() {
     const { liveActors, caughtUp, share, timers } = runtime.status();
-    const away = absence();
+    const away = health.reasonOf(STORE);
     return {
       worker_id: workerId,
       live_actors: liveActors,
       caught_up: caughtUp && away === undefined,
       share,
-      not_serving: notServing() ?? '',
+      not_serving: health.reason ?? '',
       systems,
       readers: runtime.readers().map((reader) => readerMessageOf(reader, away)),
       timers: {

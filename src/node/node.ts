@@ -15,7 +15,7 @@
 import { loadSync } from '@grpc/proto-loader';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../base/clock.js';
-import type { OwlError } from '../base/errors.js';
+import { messageOf, type OwlError } from '../base/errors.js';
 import { Releasers } from '../base/releasers.js';
 import type { Reactor } from '../runtime/reactors/reactor.js';
 import { openRuntime, type Runtime, type RuntimeStatus } from '../runtime/runtime.js';
@@ -24,7 +24,7 @@ import { assertNoClash, claimsOfService, servicesIn } from './clashes.js';
 import type { LoadedConfig } from './config/config.js';
 import { openDataDirectory } from './data-directory.js';
 import { GroundWatch } from './ground-watch.js';
-import { Health, watchQueries } from './health.js';
+import { Health, STORE, watchQueries } from './health.js';
 import { nodeHandlers } from './node-service.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
 import {
@@ -70,6 +70,7 @@ interface OpenedSystem extends LoadedSystem {
 interface Ground extends NodeContext {
   readonly runtime: Runtime;
   readonly presence: StorePresence;
+  readonly health: Health;
   readonly releasers: Releasers;
   readonly config: LoadedConfig;
   readonly lost: Promise<OwlError>;
@@ -96,9 +97,9 @@ export async function startNode({
   try {
     const ground = await openGround(loaded, { config, logger, clock, releasers }, queryWaitMs);
     const opened = await openSystems(loaded, ground);
-    const health = followHealth(loaded, ground);
-    const server = await serve(opened, ground, health);
-    return running(ground, server, health, systems);
+    followHealth(loaded, ground);
+    const server = await serve(opened, ground);
+    return running(ground, server, systems);
   } catch (error) {
     await releasers.releaseAll();
     throw error;
@@ -145,7 +146,9 @@ async function openGround(
   const watch = new GroundWatch({ directory, file, clock, logger, lost: (reason) => presence.end(reason) });
   releasers.add('watch over the data directory', () => watch.stop());
   const workerId = config.worker_id ?? directory.workerId;
-  return { workerId, shared, runtime, clock, logger, presence, releasers, config: all, lost: watch.lost };
+  const health = new Health(logger);
+  const given = { clock, logger, releasers, config: all };
+  return { ...given, workerId, shared, runtime, presence, health, lost: watch.lost };
 }
 
 /** Resolves when all of them are open and their reactors have begun. */
@@ -171,7 +174,7 @@ async function openSystems(
     }
     return reactorsOf(systems);
   });
-  resuming = whenCaughtUp(runtime, systems);
+  resuming = whenCaughtUp(ground, systems);
   return systems;
 }
 
@@ -185,21 +188,35 @@ function reactorsOf(systems: readonly OpenedSystem[]): Reactor[] {
   return systems.flatMap(({ opened }) => opened.reactors ?? []);
 }
 
-async function whenCaughtUp(runtime: Runtime, systems: readonly OpenedSystem[]): Promise<void> {
+/** Never rejects: what one system fails at is told as its own failure, and keeps no other from going on. */
+async function whenCaughtUp(
+  { runtime, health, logger }: Ground,
+  systems: readonly OpenedSystem[],
+): Promise<void> {
   try {
     await runtime.caughtUp();
   } catch {
     // Stopped before they were complete: the next start does it.
     return;
   }
-  for (const { opened } of systems) await opened.caughtUp?.();
+  for (const { system, opened } of systems) {
+    try {
+      await opened.caughtUp?.();
+    } catch (error) {
+      const { name } = system;
+      logger.error({ err: error, system: name }, 'a system could not begin with what was stored before');
+      health.note(
+        name,
+        `${name} could not begin with what was stored before (${messageOf(error)}); start again`,
+      );
+    }
+  }
 }
 
 /** Every write is refused while the store is away, a system's queries while its read models can't be caught up. */
-function followHealth(loaded: readonly LoadedSystem[], ground: Ground): Health {
-  const { presence, runtime, clock, logger, releasers } = ground;
-  const health = new Health(logger);
-  presence.follow(() => health.note('store', presence.problem));
+function followHealth(loaded: readonly LoadedSystem[], ground: Ground): void {
+  const { presence, health, runtime, clock, releasers } = ground;
+  presence.follow(() => health.note(STORE, presence.problem));
   const watching = new AbortController();
   releasers.add('health', () => watching.abort());
   for (const { system, side } of loaded) {
@@ -209,15 +226,10 @@ function followHealth(loaded: readonly LoadedSystem[], ground: Ground): Health {
     const tell = (reason: string | undefined) => health.note(`queries of ${system.name}`, reason);
     void watchQueries({ ask, tell, clock, signal: watching.signal });
   }
-  return health;
 }
 
-async function serve(
-  systems: readonly OpenedSystem[],
-  ground: Ground,
-  health: Health,
-): Promise<RunningGrpcServer> {
-  const { runtime, workerId, presence, logger, releasers, config } = ground;
+async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<RunningGrpcServer> {
+  const { runtime, workerId, health, logger, releasers, config } = ground;
   const nodeProto = loadProto('runtime');
   const names = systems.map(({ system }) => system.name);
   const node = {
@@ -227,8 +239,7 @@ async function serve(
       runtime,
       workerId,
       systems: names,
-      notServing: () => health.reason,
-      absence: () => presence.problem,
+      health,
       logger,
     }),
   };
@@ -257,13 +268,8 @@ function servicesOf({ system, side: { proto }, opened }: OpenedSystem): GrpcServ
   });
 }
 
-function running(
-  ground: Ground,
-  server: RunningGrpcServer,
-  health: Health,
-  systems: readonly ServedSystem[],
-): RunningNode {
-  const { workerId, runtime, logger, releasers, config } = ground;
+function running(ground: Ground, server: RunningGrpcServer, systems: readonly ServedSystem[]): RunningNode {
+  const { workerId, runtime, health, logger, releasers, config } = ground;
   const { address } = server;
   let stopping = false;
   health.follow((serves) => server.setServing(serves && !stopping));

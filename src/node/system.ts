@@ -63,7 +63,10 @@ export type NodeRuntime = Pick<
  */
 export interface OpenedService {
   readonly reactors?: readonly Reactor[];
-  /** Read models hold all that was stored before the node began, be it after an outage of the store. */
+  /**
+   * Read models hold all that was stored before the node began, be it after an outage of the store. What it throws is told in
+   * the log and by health, as this system's.
+   */
   caughtUp?(): void | Promise<void>;
   /** By the full name of the service. */
   readonly handlers: Readonly<Record<string, UntypedServiceImplementation>>;

@@ -18,6 +18,7 @@ import { healthOf } from '../support/health.js';
 import { logLines } from '../support/log-lines.js';
 import { orderFor } from '../support/talent-node.js';
 import { terminalDouble } from '../support/terminal-double.js';
+import { until } from '../support/until.js';
 import { semaphoreSystem } from '../systems/semaphore/system.js';
 import { SemaphoreClient } from '../systems/semaphore/wire/semaphore-client.js';
 
@@ -193,5 +194,58 @@ t.test('a group of commands belongs to one system, or to owl itself', async (t) 
   t.match(
     (await owl(['--help'], [like({ config: configSection(z.strictObject({ listen })) })])).stderr,
     'both have the key of the configuration listen;',
+  );
+});
+
+t.test('two keys that are one variable are refused with both names', async (t) => {
+  const text = () => meant(z.string().optional(), { rule: 'must be a text', meaning: 'A text.' });
+  const section = (name: string, key: string) =>
+    configSection(z.strictObject({ [name]: z.strictObject({ [key]: text() }).prefault({}) }));
+  const [one, other] = [section('a_b', 'c'), section('a', 'b_c')];
+  const both = [like({ name: 'one', config: one }), like({ config: other })];
+  const message =
+    "one and other can't be systems of one owl: both have the variable OWL_A_B_C (of a_b.c and of a.b_c); leave one of them out";
+  t.match((await owl(['--help'], both)).stderr, message);
+  const config = new Settings(both).load({ env: {}, cwd: t.testdir(), flags: { listen: '127.0.0.1:0' } });
+  await t.rejects(startNode({ systems: both, config, logger: logLines().logger }), {
+    kind: 'refused',
+    message,
+  });
+  const twice = configSection(z.strictObject({ ...one.shape, ...other.shape }));
+  t.match(
+    (await owl(['--help'], [like({ config: twice })])).stderr,
+    'owl: other has the variable OWL_A_B_C (of a_b.c and of a.b_c) twice; one of the keys needs another name\n',
+  );
+  t.match(
+    (await owl(['--help'], [like({ config: section('log', 'level') })])).stderr,
+    /both have the key of the configuration log;/,
+    'one that is the same key is called so',
+  );
+  t.match(
+    (await owl(['--help'], [like({ config: configSection(z.strictObject({ server: text() })) })])).stderr,
+    "owl and other can't be systems of one owl: both have the variable OWL_SERVER (of --server and of server);",
+  );
+});
+
+t.test('a system that can not begin with what was stored says so, and ends nothing', async (t) => {
+  t.testdir();
+  const begun: string[] = [];
+  const failing = (name: string, work: () => void) =>
+    like({ name }, { open: () => ({ handlers: {}, caughtUp: work }) });
+  const node = await start(t, [
+    failing('one', () => {
+      throw new Error('no such lease');
+    }),
+    failing('two', () => void begun.push('two')),
+    semaphoreSystem,
+  ]);
+  const { semaphores } = clientsOf(t, node.address);
+  await until('health says so', async () => (await healthOf(node.address, 'one')) === 'NOT_SERVING');
+  t.same(begun, ['two']);
+  await semaphores.create({ name: 'gpu', capacity: 1 });
+  const { stdout } = await owl(['node', 'status', '--json', '--server', node.address]);
+  t.equal(
+    JSON.parse(stdout).not_serving,
+    'one could not begin with what was stored before (no such lease); start again',
   );
 });
