@@ -12,7 +12,7 @@ import { addStoreCommands } from './cli/commands/store.js';
 import { addUpCommand } from './cli/commands/up.js';
 import { EXIT, EXIT_HELP, exitCodeOf } from './cli/exit.js';
 import { addGlobalOptions } from './cli/globals.js';
-import { addExamples } from './cli/help.js';
+import { addExamples, examplesOf } from './cli/help.js';
 import type { Cli, System } from './cli/system.js';
 import type { Terminal } from './cli/terminal.js';
 import { packageVersion } from './cli/version.js';
@@ -67,7 +67,8 @@ function owlCommand(cli: Cli): Command {
   const program = emptyCommand(cli);
   for (const system of cli.systems) system.commands(program, cli);
   addOwnCommands(program, cli);
-  return program;
+  addExamples(program, examplesOf(cli, 'owl'));
+  return program.addHelpText('after', `\n${EXIT_HELP}`);
 }
 
 function addOwnCommands(program: Command, cli: Cli): void {
@@ -93,13 +94,7 @@ function emptyCommand(terminal: Terminal): Command {
       getErrHelpWidth: () => terminal.err.width,
     });
   addGlobalOptions(program);
-  addExamples(program, [
-    ['owl talent --data /var/lib/owl', 'run the service on this machine'],
-    ['owl plot create --cache1 /ssd/tmp --dest-path /farm/1', 'order a plot'],
-    ['owl plot watch', 'follow what happens'],
-    ['owl plot create --help', 'all there is to say about one command'],
-  ]);
-  return program.addHelpText('after', `\n${EXIT_HELP}`);
+  return program;
 }
 
 /** @param error what the command ended with; undefined when it did what it was asked to */

@@ -1,4 +1,7 @@
-/** The systems that owl has, in the order of its help. A further one is a line here and a folder beside the others. */
+/**
+ * The systems that owl has, in the order of its help. A further one is a line here and a folder beside the others. The first one
+ * is what a node runs where nobody says otherwise: an upgrade opens nothing new.
+ */
 
 import type { System } from './cli/system.js';
 import { talent } from './systems/talent/system.js';

@@ -14,7 +14,7 @@ export type ErrorKind =
   | 'invalid'
   | 'not_found';
 
-/** How a kind reads on the wire. Old peers get the same message in-band instead (see the talent handlers). */
+/** How a kind reads on the wire. Where a contract refuses in-band, its peers get the same message there (src/node/serving/refusals.ts). */
 export const GRPC_CODE_OF: Readonly<Record<ErrorKind, GrpcStatus>> = {
   /** The actor's state does not allow it; asking again changes nothing. */
   refused: GrpcStatus.FAILED_PRECONDITION,

@@ -1,5 +1,5 @@
 /**
- * What talent accepts from its peers, rule by rule. Guarantee: whatever passes can be stored, shown, put into a command
+ * What a service accepts from its peers, rule by rule. Guarantee: whatever passes can be stored, shown, put into a command
  * line as one argument and compared with other values; whatever does not is an InvalidFieldError that names field and rule.
  */
 
@@ -14,7 +14,7 @@ const LONGEST_PATH = 4096;
 /** NUL and its like, and what breaks a line somewhere: in a terminal, a log or an editor. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
-/** Task, worker, session and command ids: `task_<uuid>`, a UUID, a SHA-256 in hex … */
+/** Ids of work, workers, sessions and commands: `task_<uuid>`, a UUID, a SHA-256 in hex … */
 export const isId: TextRule = (value) =>
   ID.test(value)
     ? undefined
@@ -68,10 +68,6 @@ export const isNumber =
   (value) =>
     value >= least && value <= most ? undefined : `must be a number from ${least} to ${most}, not ${value}`;
 
-export const isKsize = isWhole(18, 50);
-export const isThreads = isWhole(1, 1024);
-/** MiB, up to 16 TiB. */
-export const isBuffer = isWhole(1, 16 * 1024 * 1024);
 export const isPid = isWhole(1, 2 ** 31 - 1);
 /** Seconds, up to ten years. */
 export const isDuration = isNumber(0, 10 * 366 * 86_400);
@@ -79,12 +75,9 @@ export const isDuration = isNumber(0, 10 * 366 * 86_400);
 export const isCpu = isNumber(0, 1_000_000);
 export const isProgress = isNumber(0, 100);
 export const isByteCount = isWhole(0, Number.MAX_SAFE_INTEGER);
-export const isDestType = isOneOf('local', 'nfs');
-export const isKey = isLine(256);
 /** SHA-256 in hex. */
 export const isKeyHash: TextRule = (value) =>
   /^[0-9a-f]{64}$/.test(value) ? undefined : 'must be 64 hex digits';
-export const isMemo = isLine(1024);
 export const isRemarks = isText(16_384);
 
 const BEGINNING_OF_TIMES = Date.UTC(2010, 0, 1) / 1000;

@@ -1,8 +1,8 @@
 /**
- * The key of a machine, by which talent knows whose reports are about its plots: a file in the data directory that supervisor
- * and log receiver share. It outlives both, so whoever of them is started anew, and by whom, reports with the same key.
+ * The key of a machine, by which a node knows that a report is from where the work is: a file in the data directory that all
+ * services of the machine share. It outlives each of them, so whichever is started anew, and by whom, reports with the same key.
  *
- * Guarantees: a directory has one key, whoever makes it first; it is readable for its owner only; talent stores a hash of it.
+ * Guarantees: a directory has one key, whoever makes it first; it is readable for its owner only; nodes store a hash of it.
  */
 
 import { createHash, randomBytes } from 'node:crypto';
@@ -15,12 +15,12 @@ import { systemErrorCode } from './system-error.js';
 const KEY_BYTES = 32;
 const KEY = /^[\x21-\x7e]{16,256}$/;
 
-/** Makes it where there is none. Undefined when that can't be done: then talent is told no hash, and believes whoever reports. */
+/** Makes it where there is none. Undefined when that can't be done: then the node is told no hash, and believes whoever reports. */
 export function findReportKey(data: string, logger: Logger): string | undefined {
   try {
     return keepReportKey(data);
   } catch (error) {
-    logger.error({ err: error }, 'this machine has no key to report with: talent believes whoever reports');
+    logger.error({ err: error }, 'this machine has no key to report with: its node believes whoever reports');
     return undefined;
   }
 }
@@ -51,7 +51,7 @@ export function restoreReportKey(data: string, key: string): void {
   if (readText(path) !== key) writeFileDurably(path, `${key}\n`);
 }
 
-/** What talent is given of it by whoever attaches. */
+/** What a node is given of it by whoever attaches. */
 export function hashOfReportKey(key: string): string {
   return createHash('sha256').update(key).digest('hex');
 }
@@ -63,7 +63,9 @@ function fileIn(data: string): string {
 function read(path: string): string | undefined {
   const text = readText(path);
   if (text === undefined || KEY.test(text)) return text;
-  throw new Error(`${path} holds no key; remove it while no supervisor runs, and another is made`);
+  throw new Error(
+    `${path} holds no key; remove it while nothing of owl runs on this machine, and another is made`,
+  );
 }
 
 function readText(path: string): string | undefined {

@@ -1,7 +1,7 @@
 /**
  * The two ends of a copy: a data directory or EventStoreDB, opened for it.
  *
- * Guarantees: no talent runs on a data directory meanwhile. A data directory that is copied to holds either no history or
+ * Guarantees: no node runs on a data directory meanwhile. A data directory that is copied to holds either no history or
  * the whole one: events are gathered in a file beside its database (`owl.db.copy`, where a copy that was interrupted goes
  * on), which takes the database's place once it has been verified. A database without events gives way to it. One with
  * events is only compared: it is never written to.
@@ -45,14 +45,14 @@ export function parsePlace(text: string, option: string, cwd: string): Place {
   return { kind: 'directory', path, name: path };
 }
 
-/** @throws OwlError kind `refused` when a talent runs on the directory, or nothing is there */
+/** @throws OwlError kind `refused` when a node runs on the directory, or nothing is there */
 export function openSource(place: Place, credentialsFile: string | undefined, logger: Logger) {
   return place.kind === 'directory'
     ? openSourceDirectory(place.path)
     : openServer(place.connectionString, credentialsFile, logger);
 }
 
-/** @throws OwlError kind `refused` when a talent runs on the directory */
+/** @throws OwlError kind `refused` when a node runs on the directory */
 export function openTarget(place: Place, credentialsFile: string | undefined, logger: Logger) {
   return place.kind === 'directory'
     ? openTargetDirectory(place.path)
@@ -143,7 +143,7 @@ function unwritable(store: EventStore, path: string): EventStore {
       Promise.reject(
         new OwlError(
           'refused',
-          `${path} holds the beginning of this history, perhaps with a talent's work on it, and stays as it is; copy to another directory`,
+          `${path} holds the beginning of this history, perhaps with a node's work on it, and stays as it is; copy to another directory`,
         ),
       ),
     readStream: (stream, options) => store.readStream(stream, options),
@@ -164,5 +164,5 @@ function putInPlace(file: string, databasePath: string): void {
 }
 
 function nothingIn(path: string): OwlError {
-  return new OwlError('refused', `${path} is no data directory with a history; name one where a talent ran`);
+  return new OwlError('refused', `${path} is no data directory with a history; name one where a node ran`);
 }

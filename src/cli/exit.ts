@@ -11,7 +11,7 @@ export const EXIT = {
   failed: 1,
   /** The command line is wrong: nothing was asked of anyone. What environment or file say wrongly is a failure. */
   usage: 2,
-  /** No talent could be reached. */
+  /** No node could be reached. */
   unreachable: 3,
   /** SIGINT came first. */
   interrupted: 130,
@@ -24,7 +24,7 @@ export const EXIT_HELP = `Exit codes:
   0    done
   1    refused or failed; the reason is on stderr
   2    wrong usage: the command line can't be meant
-  3    no talent could be reached
+  3    no node could be reached
   130  interrupted (143: terminated)`;
 
 /** The command line asks for something that can't be meant. */

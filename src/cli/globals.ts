@@ -1,8 +1,9 @@
-/** The options that every command takes, and what follows from them: where the talent is, and clients for it. */
+/** The options that every command takes, and what follows from them: where the node is, and clients for it. */
 
 import type { Command } from 'commander';
 import { type Address, formatAddress, localAddress, parseAddress } from '../base/address.js';
 import { ConfigError, type LoadedConfig, SERVER_VARIABLE } from '../node/config/config.js';
+import { ANY_NODE, type Called } from '../wire/call-error.js';
 import { NodeClient } from '../wire/node-client.js';
 import type { ServiceClient, ServiceClientOptions } from '../wire/service-client.js';
 import { UsageError } from './exit.js';
@@ -18,7 +19,7 @@ export interface GlobalOptions {
 
 export function addGlobalOptions(program: Command): void {
   program
-    .option('--server <HOST:PORT>', `the talent to talk to (env: ${SERVER_VARIABLE}; default: as configured)`)
+    .option('--server <HOST:PORT>', `the node to talk to (env: ${SERVER_VARIABLE}; default: as configured)`)
     .option('--config <FILE>', 'the configuration file (env: OWL_CONFIG; default: ./owl.yaml if it is there)')
     .option('--json', 'print raw values for programs: nothing is shortened, what was not given is left out');
 }
@@ -32,13 +33,13 @@ export function configOf(
   return cli.settings.load({ file: options.config, env: cli.env, cwd: cli.cwd, flags });
 }
 
-/** Runs `work` with a client for what the talent tells of itself as a node, and closes it. The client ends with the command. */
+/** Runs `work` with a client for what the node tells of itself, and closes it. The client ends with the command. */
 export async function withNode(
   cli: Cli,
   options: GlobalOptions,
   work: (node: NodeClient) => Promise<void>,
 ): Promise<void> {
-  await withClient(new NodeClient(clientOptions(cli, options)), work);
+  await withClient(new NodeClient({ ...clientOptions(cli, options), called: calledOf(cli) }), work);
 }
 
 /** Runs `work` with the client and closes it, however that ends. */
@@ -53,20 +54,26 @@ export async function withClient<C extends ServiceClient>(
   }
 }
 
-/** How a client reaches the talent that was asked for; it ends with the command. */
+/** Where there is one system people call the node what they call that one's. */
+function calledOf({ systems }: Cli): Called {
+  const [only, ...others] = systems;
+  return (others.length === 0 ? only?.called : undefined) ?? ANY_NODE;
+}
+
+/** How a client reaches the node that was asked for; it ends with the command. */
 export function clientOptions(cli: Cli, options: GlobalOptions): ServiceClientOptions {
   return {
-    server: talentAddress(cli, options),
+    server: nodeAddress(cli, options),
     signal: AbortSignal.any([cli.interrupted, cli.out.closed]),
   };
 }
 
-/** HOST:PORT of the talent that was asked for. @throws OwlError kind `invalid` when it can't be meant, or nothing names one */
-export function talentAddress(cli: Cli, options: GlobalOptions): string {
+/** HOST:PORT of the node that was asked for. @throws OwlError kind `invalid` when it can't be meant, or nothing names one */
+export function nodeAddress(cli: Cli, options: GlobalOptions): string {
   return formatAddress(serverOf(cli, options));
 }
 
-/** The command line says it, or the environment, or it is the talent that this machine's configuration describes. */
+/** The command line says it, or the environment, or it is the node that this machine's configuration describes. */
 function serverOf(cli: Cli, options: GlobalOptions): Address {
   if (options.server !== undefined) return namedServer(options.server, '--server');
   const fromEnvironment = cli.env[SERVER_VARIABLE];
@@ -75,7 +82,7 @@ function serverOf(cli: Cli, options: GlobalOptions): Address {
   const listen = parseAddress(config.listen);
   if (listen === undefined || listen.port === 0) {
     throw new UsageError(
-      `${origins.get('listen')}: listen is ${config.listen}, which takes any free port; say with --server where the talent is`,
+      `${origins.get('listen')}: listen is ${config.listen}, which takes any free port; say with --server where the node is`,
     );
   }
   return localAddress(listen);

@@ -2,14 +2,17 @@
 
 import type { Command } from 'commander';
 import type { ConfigKey } from '../node/config/config-section.js';
+import type { Cli, Example, ExampleOf } from './system.js';
 
-/** @param examples a command line and what it does */
-export function addExamples(
-  command: Command,
-  examples: readonly (readonly [line: string, what: string])[],
-): Command {
+export function addExamples(command: Command, examples: readonly Example[]): Command {
+  if (examples.length === 0) return command;
   const text = examples.map(([line, what]) => `  $ ${line}\n      ${what}`).join('\n');
   return command.addHelpText('after', `\nExamples:\n${text}`);
+}
+
+/** What the systems have to show of a command of owl's own. */
+export function examplesOf({ systems }: Pick<Cli, 'systems'>, command: ExampleOf): readonly Example[] {
+  return systems.flatMap(({ examples }) => examples?.[command] ?? []);
 }
 
 /** Every key of the configuration with its environment variable and default. */

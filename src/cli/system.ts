@@ -8,6 +8,7 @@
 import type { Command } from 'commander';
 import type { Settings } from '../node/config/config.js';
 import type { ServedSystem } from '../node/system.js';
+import type { Called } from '../wire/call-error.js';
 import type { Terminal } from './terminal.js';
 
 /** What commands work with: the terminal, what can be configured, and which systems there are. */
@@ -16,9 +17,18 @@ export interface Cli extends Terminal {
   readonly systems: readonly System[];
 }
 
+/** A command line and what it does. */
+export type Example = readonly [line: string, what: string];
+
+/** Commands of owl's own that have examples of systems in their help. */
+export type ExampleOf = 'owl' | 'node run' | 'node redrive' | 'node rebuild';
+
 export interface System<Config = unknown> extends ServedSystem<Config> {
   /** Adds its groups of commands. */
   commands(program: Command, cli: Cli): void;
+  /** How people call a node where there is no other system; default: a node. */
+  readonly called?: Called;
+  readonly examples?: Readonly<Partial<Record<ExampleOf, readonly Example[]>>>;
   /** For systems that start processes. */
   readonly machine?: MachineSide<Config>;
 }
@@ -30,6 +40,8 @@ export interface System<Config = unknown> extends ServedSystem<Config> {
 export interface MachineSide<Config = unknown> {
   /** How messages call it, `supervisor`. */
   readonly name: string;
+  /** What that is, and what becomes of its work when it ends: goes on behind `<system> runs …` in the help. */
+  readonly about: string;
   /** Why there would be nothing for it to do, as configured; undefined when there is. For people. */
   whyNot(config: Config): string | undefined;
   /** What stands behind `owl` on its command line. It has to print one line once it works. */

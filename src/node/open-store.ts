@@ -1,7 +1,7 @@
 /**
  * The event store that the configuration names, and whether it is there.
  *
- * Guarantees: nothing else in a talent knows which store it is. A history that is missing is not begun anew: an embedded
+ * Guarantees: nothing else in a node knows which store it is. A history that is missing is not begun anew: an embedded
  * store without events of owl, in a directory where a node has worked before, is refused. Read models of different kinds of stores never share a
  * file, since positions of the one mean nothing to the other. A call waits for a store that has just gone, and is refused
  * at once when that has been away for as long as a call may take: else callers would queue behind each other's deadlines.

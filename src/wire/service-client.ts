@@ -1,8 +1,8 @@
 /**
- * One connection to talent, and calls over it: what the clients of all its services share.
+ * One connection to a node, and calls over it: what the clients of all its services share.
  *
  * Guarantees: every call ends, by its answer, by its deadline, or because its signal aborts; whatever goes wrong is an
- * OwlError; the connection is made anew by itself after talent was away, so that one client serves as long as its program;
+ * OwlError; the connection is made anew by itself after the node was away, so that one client serves as long as its program;
  * a peer that vanished without a word is noticed within half a minute, in calls without a deadline too.
  */
 
@@ -15,7 +15,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { OwlError } from '../base/errors.js';
-import { explainCallError } from './call-error.js';
+import { type Called, explainCallError } from './call-error.js';
 
 /** How long an answer may take. */
 const DEADLINE_MS = 10_000;
@@ -27,6 +27,8 @@ export interface ServiceClientOptions {
   readonly signal?: AbortSignal;
   /** How long an answer of one message may take. Milliseconds, default 10,000. */
   readonly deadlineMs?: number;
+  /** Default: a node. */
+  readonly called?: Called;
 }
 
 /** Every field of a message may be missing, so what the codecs decode fits as it is. */
@@ -39,12 +41,14 @@ export interface Method<Request, Answer> {
 export abstract class ServiceClient {
   /** HOST:PORT. */
   readonly server: string;
+  private readonly called: Called | undefined;
   private readonly deadlineMs: number;
   private readonly channel: Client;
   private readonly closing = new AbortController();
   private readonly ended: AbortSignal;
 
-  constructor({ server, signal, deadlineMs = DEADLINE_MS }: ServiceClientOptions) {
+  constructor({ server, signal, called, deadlineMs = DEADLINE_MS }: ServiceClientOptions) {
+    this.called = called;
     this.server = server;
     this.deadlineMs = deadlineMs;
     this.ended = signal === undefined ? this.closing.signal : AbortSignal.any([signal, this.closing.signal]);
@@ -57,7 +61,7 @@ export abstract class ServiceClient {
       'grpc.max_reconnect_backoff_ms': 5_000,
       'grpc.keepalive_time_ms': 20_000,
       'grpc.keepalive_timeout_ms': 10_000,
-      // Talent bounds its answers itself; a page of tasks with long remarks is above the usual 4 MiB.
+      // Nodes bound their answers themselves; a page of rows with long texts is above the usual 4 MiB.
       'grpc.max_receive_message_length': -1,
     });
   }
@@ -68,7 +72,7 @@ export abstract class ServiceClient {
     this.channel.close();
   }
 
-  /** @param deadlineMs how long the answer may take; Infinity waits as long as talent is there */
+  /** @param deadlineMs how long the answer may take; Infinity waits as long as the node is there */
   protected async ask<Request, Answer>(
     method: Method<Request, Answer>,
     request: Request,
@@ -141,7 +145,7 @@ export abstract class ServiceClient {
   }
 
   protected explain(error: unknown): OwlError {
-    return explainCallError(error, this.server);
+    return explainCallError(error, this.server, this.called);
   }
 
   private assertOpen(): void {

@@ -43,9 +43,7 @@ const NUMBERS: readonly [
   good: readonly number[],
   bad: readonly number[],
 ][] = [
-  ['ksize', rules.isKsize, [18, 32, 50], [0, 17, 51, 32.5, -32]],
-  ['threads', rules.isThreads, [1, 1024], [0, 1025, 1.5]],
-  ['buffer', rules.isBuffer, [1, 16_777_216], [0, 16_777_217, -1]],
+  ['whole numbers', rules.isWhole(1, 1024), [1, 1024], [0, 1025, 1.5, -1]],
   ['pids', rules.isPid, [1, 2_147_483_647], [0, -1, 2_147_483_648]],
   ['durations', rules.isDuration, [0, 0.5, 316_224_000], [-0.1, 316_224_001]],
   ['cpu', rules.isCpu, [0, 798.6, 1_000_000], [-1, 1_000_001]],
@@ -86,11 +84,11 @@ t.test('fields that must be given, and fields that may', async (t) => {
   t.throws(() => rules.given('f', ' ', rules.isId), invalid(/^f: must be 1 to 64/));
   t.throws(() => rules.optional('f', ' ', rules.isId), invalid(/^f: must be 1 to 64/));
 
-  t.equal(rules.givenNumber('f', 3, rules.isThreads), 3);
+  t.equal(rules.givenNumber('f', 3, rules.isWhole(1, 1024)), 3);
   for (const missing of [undefined, 0, -0]) {
-    t.throws(() => rules.givenNumber('f', missing, rules.isThreads), invalid(/^f: is missing$/));
-    t.equal(rules.optionalNumber('f', missing, rules.isThreads), undefined);
+    t.throws(() => rules.givenNumber('f', missing, rules.isWhole(1, 1024)), invalid(/^f: is missing$/));
+    t.equal(rules.optionalNumber('f', missing, rules.isWhole(1, 1024)), undefined);
   }
-  t.throws(() => rules.givenNumber('f', Number.NaN, rules.isThreads), invalid(/not NaN$/));
-  t.throws(() => rules.optionalNumber('f', -1, rules.isThreads), invalid(/not -1$/));
+  t.throws(() => rules.givenNumber('f', Number.NaN, rules.isWhole(1, 1024)), invalid(/not NaN$/));
+  t.throws(() => rules.optionalNumber('f', -1, rules.isWhole(1, 1024)), invalid(/not -1$/));
 });

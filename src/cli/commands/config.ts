@@ -23,7 +23,7 @@ export function addConfigCommands(program: Command, cli: Cli): void {
     .argument('[FILE]', 'the file to check instead of the one that would be used')
     .addHelpText('after', `\n${settingsHelp(cli.settings.keys)}`);
   addExamples(check, [
-    ['owl config check', 'what a talent started here would use'],
+    ['owl config check', 'what a node started here would use'],
     ['owl config check /etc/owl/owl.yaml --json', 'the same of that file, for a program'],
   ]);
   check.action(async (file: string | undefined, _options: unknown, self: Command) => {

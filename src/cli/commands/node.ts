@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { OwlError } from '../../base/errors.js';
 import { formatDuration, toJson } from '../format.js';
 import { configOf, type GlobalOptions, withNode } from '../globals.js';
-import { addExamples } from '../help.js';
+import { addExamples, examplesOf } from '../help.js';
 import { systemsOf } from '../machine-states.js';
 import { nodeCard } from '../node-views.js';
 import { runNode } from '../run-node.js';
@@ -18,9 +18,9 @@ interface RedriveOptions extends GlobalOptions {
 export function addNodeCommands(program: Command, terminal: Cli): void {
   const group = program
     .command('node')
-    .summary('look inside a talent, and mend its read models')
+    .summary('look inside a node, and mend its read models')
     .description(
-      'Looks inside a talent: how far its read models are, what could not be applied to them and why. ' +
+      'Looks inside a node: how far its read models are, what could not be applied to them and why. ' +
         'What is shown can be mended here without a restart.',
     );
 
@@ -50,10 +50,7 @@ export function addNodeCommands(program: Command, terminal: Cli): void {
     )
     .argument('<READER>', 'whose, as `owl node status` names it')
     .option('--stream <STREAM>', 'only those of this stream');
-  addExamples(redrive, [
-    ['owl node redrive plot_tasks', 'all that this reader has parked'],
-    ['owl node redrive plot_tasks --stream plot_task-task_1', 'those of one task'],
-  ]);
+  addExamples(redrive, examplesOf(terminal, 'node redrive'));
   redrive.action(async (reader: string, _options: unknown, self: Command) => {
     await redriveReader(terminal, self.optsWithGlobals<RedriveOptions>(), reader);
   });
@@ -67,7 +64,7 @@ export function addNodeCommands(program: Command, terminal: Cli): void {
         '`owl node status` says how far it is.',
     )
     .argument('<PROJECTION>', 'the read model, as `owl node status` names it');
-  addExamples(rebuild, [['owl node rebuild plot_tasks', 'makes the table of tasks what the events say']]);
+  addExamples(rebuild, examplesOf(terminal, 'node rebuild'));
   rebuild.action(async (projection: string, _options: unknown, self: Command) => {
     await rebuildProjection(terminal, self.optsWithGlobals<GlobalOptions>(), projection);
   });
@@ -83,7 +80,7 @@ function addRunCommand(group: Command, cli: Cli): void {
         'log goes to stderr.',
     );
   const flagsOf = addSettings(run, cli.settings.nodeKeys);
-  addExamples(run, [['owl node run --systems talent --data /var/lib/owl', 'the same as owl talent']]);
+  addExamples(run, examplesOf(cli, 'node run'));
   run.action(async (given: Readonly<Record<string, string | undefined>>, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
     const config = configOf(cli, options, flagsOf(given));

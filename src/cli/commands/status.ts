@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { toJson } from '../format.js';
-import { configOf, type GlobalOptions, talentAddress, withNode } from '../globals.js';
+import { configOf, type GlobalOptions, nodeAddress, withNode } from '../globals.js';
 import { addExamples } from '../help.js';
 import { type MachineState, machineStates } from '../machine-states.js';
 import type { Cli } from '../system.js';
@@ -30,7 +30,7 @@ async function showStatus(cli: Cli, options: GlobalOptions): Promise<void> {
     // A node of another version may run systems that this command knows nothing of.
     const known = cli.systems.filter(({ name }) => names.includes(name));
     const states = machineStates(known, loaded, true);
-    const server = talentAddress(cli, options);
+    const server = nodeAddress(cli, options);
     const systems = names.map(
       (name) =>
         states.find(({ system }) => system === name) ?? { system: name, side: undefined, whyNot: undefined },

@@ -22,14 +22,14 @@ export function addStoreCommands(program: Command, terminal: Cli): void {
   const group = program
     .command('store')
     .summary('move a history from one store to another')
-    .description('Moves the history of a talent from one store to another.');
+    .description('Moves the history of a node from one store to another.');
 
   const copy = group
     .command('copy')
     .summary('copy a history between a data directory and EventStoreDB')
     .description(
       'Copies all events from one store into another that is empty, and verifies the copy. STORE is the data directory ' +
-        'of a talent, or esdb://HOST:PORT; one of the two is a data directory. Stop the talents on both first. ' +
+        'of a node, or esdb://HOST:PORT; one of the two is a data directory. Stop the nodes on both first. ' +
         'A copy that was interrupted, or killed, goes on when the same command is given again.',
     )
     .requiredOption('--from <STORE>', 'where the history is; stays as it is')

@@ -1,6 +1,6 @@
 /**
  * `owl up`: a whole node on one machine, the services of its systems and the machine side of each, every one a process of its
- * own, so that none takes another with it. What runs goes on over all of this: plots are detached, and adopted again.
+ * own, so that none takes another with it. What becomes of the work on the machine when they end, each system says.
  */
 
 import type { Command } from 'commander';
@@ -25,25 +25,37 @@ interface UpOptions extends GlobalOptions {
 export function addUpCommand(program: Command, cli: Cli): void {
   const up = program
     .command('up')
-    .summary('run a whole node: services, supervisor and log receiver')
+    .summary('run a whole node: services, and what they run on this machine')
     .description(
-      'Runs the services of the systems that the configuration names (talent) as one process, and what each of them runs on ' +
-        'machines (the supervisor with its log receiver) as processes of their own. What is gone is started again. The ' +
-        'first SIGINT or SIGTERM ends them in order; plotters go on, and are adopted by the next start. Their logs go to ' +
-        'stderr.',
+      'Runs the services of the systems that the configuration names as one process, and what each of them runs on ' +
+        'machines as processes of their own. What is gone is started again. The first SIGINT or SIGTERM ends them in ' +
+        `order. Their logs go to stderr.${machineSentences(cli)}`,
     )
     .option('--data <DIR>', 'the data directory of all of them (env: OWL_DATA; default: ./data)')
     .option('--listen <HOST:PORT>', 'where the services answer (env: OWL_LISTEN; default: 127.0.0.1:50051)')
-    .option('--systems <NAMES>', 'what to run, with commas between (env: OWL_SYSTEMS; default: talent)')
+    .option(
+      '--systems <NAMES>',
+      `what to run, with commas between (env: OWL_SYSTEMS; default: ${usualOf(cli)})`,
+    )
     .option('--no-machine', 'the services alone: nothing is started that runs work on this machine');
   addExamples(up, [
     ['owl up --data /var/lib/owl', 'a node for this machine alone'],
-    ['owl up --config /etc/owl/owl.yaml', 'with plotters and limits as the file says'],
-    ['owl up --no-machine --listen 0.0.0.0:50051', 'a node for machines that run supervisors of their own'],
+    ['owl up --config /etc/owl/owl.yaml', 'with everything as the file says'],
+    ['owl up --no-machine --listen 0.0.0.0:50051', 'the services alone, for other machines'],
   ]);
   up.action(async (_options: unknown, self: Command) => {
     await runUp(cli, self.optsWithGlobals<UpOptions>());
   });
+}
+
+function machineSentences({ systems }: Cli): string {
+  return systems
+    .flatMap(({ name, machine }) => (machine === undefined ? [] : [` ${name} runs ${machine.about}.`]))
+    .join('');
+}
+
+function usualOf({ settings }: Cli): string {
+  return String(settings.keyAt(['systems'])?.fallback ?? 'none');
 }
 
 const Serving = z.object({ address: z.string(), worker_id: z.string() });

@@ -19,7 +19,7 @@ import { type NodeConfig, nodeSection } from './node-section.js';
 export const CONFIG_FILE_NAME = 'owl.yaml';
 /** Names the configuration file. */
 export const CONFIG_VARIABLE = 'OWL_CONFIG';
-/** Names the talent that client commands talk to. */
+/** Names the node that client commands talk to. */
 export const SERVER_VARIABLE = 'OWL_SERVER';
 
 export interface ConfigSources {
@@ -88,7 +88,7 @@ export class Settings {
   readonly schema: z.ZodObject;
   private readonly node: ConfigSection<NodeConfig>;
 
-  /** @param systems those that there are; no two of them have the same name at the top of the file */
+  /** @param systems those that there are, the usual one first; no two of them have the same name at the top of the file */
   constructor(systems: readonly { readonly name: string; readonly config: ConfigSection<unknown> }[]) {
     this.node = nodeSection(systems.map(({ name }) => name));
     const shapes = [this.node.shape, ...systems.map(({ config }) => config.shape)];

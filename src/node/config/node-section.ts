@@ -13,22 +13,19 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 /** The value of `store` for the store in the data directory. */
 export const EMBEDDED = 'embedded';
 
-/** Today's node before anyone names its systems: an upgrade opens nothing new. */
-const USUAL_SYSTEMS = ['talent'];
-
 const Listen = meant(
   z
     .string(ADDRESS_RULE)
     .refine((text) => parseAddress(text) !== undefined, ADDRESS_RULE)
     .default('127.0.0.1:50051'),
-  { rule: ADDRESS_RULE, meaning: 'Where talent answers.' },
+  { rule: ADDRESS_RULE, meaning: 'Where the node answers.' },
 );
 
 const DATA_RULE = 'must be the path of a directory, without NUL or line breaks';
 const Data = meant(z.string(DATA_RULE).refine(isPath, DATA_RULE).default('./data'), {
   rule: DATA_RULE,
   meaning:
-    'The directory of all that owl keeps on this machine; made when it is missing (a talent wants its parent to be there). A relative path counts from the directory of the file that says so, otherwise from the working directory.',
+    'The directory of all that owl keeps on this machine; made when it is missing (a node wants its parent to be there). A relative path counts from the directory of the file that says so, otherwise from the working directory.',
   isPath: true,
 });
 
@@ -41,7 +38,7 @@ const WorkerId = meant(
   {
     rule: WORKER_ID_RULE,
     meaning:
-      'The id of this machine as a worker. Left out, talent makes one at its first start and keeps it in its data directory; a supervisor then takes that of its talent.',
+      'The id of this machine as a worker. Left out, the node makes one at its first start and keeps it in its data directory; what runs work on a machine then takes that of its node.',
   },
 );
 
@@ -89,19 +86,19 @@ const LogLevel = meant(z.enum(LOG_LEVELS, LEVEL_RULE).default('info'), {
 const LIMITS = {
   mailbox: wholeNumber(
     { from: 1, to: 1_000_000, otherwise: 4096 },
-    'Commands that may wait for one task; more are refused until some are done.',
+    'Commands that may wait for one actor, a task for instance; more are refused until some are done.',
   ),
   live_actors: wholeNumber(
     { from: 16, to: 1_000_000, otherwise: 20_000 },
-    'Tasks kept in memory at once; others are rebuilt from their history when they are needed.',
+    'Actors kept in memory at once; others are rebuilt from their history when they are needed.',
   ),
   recoveries: wholeNumber(
     { from: 1, to: 1024, otherwise: 32 },
-    'Tasks rebuilt from their history at the same time.',
+    'Actors rebuilt from their history at the same time.',
   ),
 };
 
-/** @param names the systems that there are */
+/** @param names the systems that there are; a node runs the first where nobody says otherwise */
 function systemsOf(names: readonly string[]) {
   const rule = `must be a list of systems, each once and at least one (there are ${names.join(', ')})`;
   return meant(
@@ -114,7 +111,7 @@ function systemsOf(names: readonly string[]) {
         if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
         else if (new Set(given).size < given.length) context.addIssue({ code: 'custom', message: rule });
       })
-      .default(USUAL_SYSTEMS),
+      .default(() => names.slice(0, 1)),
     {
       rule: 'must be a list of systems, each once and at least one; in the environment and on the command line with commas between',
       meaning: 'What this node runs.',

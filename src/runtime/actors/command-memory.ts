@@ -19,7 +19,7 @@ export interface FirstAnswer {
   readonly time?: number;
 }
 
-/** How long the id of an order is known. Said in proto/talent.proto. */
+/** How long the id of an order is known. Said in the proto files of those who take orders. */
 const ORDERS_KNOWN_MS = 24 * 3_600_000;
 const MOST_ORDERS = 10_000;
 const OTHERS_KNOWN = 128;

@@ -7,6 +7,7 @@ import { addPlotCommands } from './cli/plot.js';
 import { addSupervisorCommands } from './cli/supervisor.js';
 import { addTalentCommand } from './cli/talent.js';
 import { type TalentConfig, talentSection } from './config.js';
+import { TALENT } from './wire/called.js';
 
 export const talent: System<TalentConfig> = {
   name: 'talent',
@@ -18,9 +19,26 @@ export const talent: System<TalentConfig> = {
     addSupervisorCommands(program, cli);
     addLogReceiverCommand(program, cli);
   },
+  called: TALENT,
+  examples: {
+    owl: [
+      ['owl talent --data /var/lib/owl', 'run the service on this machine'],
+      ['owl plot create --cache1 /ssd/tmp --dest-path /farm/1', 'order a plot'],
+      ['owl plot watch', 'follow what happens'],
+      ['owl plot create --help', 'all there is to say about one command'],
+    ],
+    'node run': [['owl node run --systems talent --data /var/lib/owl', 'the same as owl talent']],
+    'node redrive': [
+      ['owl node redrive plot_tasks', 'all that this reader has parked'],
+      ['owl node redrive plot_tasks --stream plot_task-task_1', 'those of one task'],
+    ],
+    'node rebuild': [['owl node rebuild plot_tasks', 'makes the table of tasks what the events say']],
+  },
   service: async () => (await import('./service/talent-service.js')).talentService,
   machine: {
     name: 'supervisor',
+    about:
+      'the supervisor with its log receiver; plotters go on when it ends, and are adopted by the next start',
     // A plotter is configured by default.
     whyNot: () => undefined,
     args: ({ data, server }) => ['supervisor', 'run', '--data', data, '--server', server],

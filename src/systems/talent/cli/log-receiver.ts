@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { toJson } from '../../../cli/format.js';
-import { configOf, type GlobalOptions, talentAddress } from '../../../cli/globals.js';
+import { configOf, type GlobalOptions, nodeAddress } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { loggerOf, untilInterrupted } from '../../../cli/service.js';
 import type { Cli } from '../../../cli/system.js';
@@ -37,7 +37,7 @@ export function addLogReceiverCommand(program: Command, terminal: Cli): void {
 
 async function runLogReceiver(terminal: Cli, options: LogReceiverOptions): Promise<void> {
   const { config } = configOf(terminal, options, { data: options.data });
-  const server = talentAddress(terminal, options);
+  const server = nodeAddress(terminal, options);
   // Loaded here, because no other command needs what a service needs.
   const { startLogReceiver } = await import('../log-receiver/log-receiver.js');
   const { TalentDirectory } = await import('../machine/talent-directory.js');

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { toJson } from '../../../cli/format.js';
-import { configOf, type GlobalOptions, talentAddress } from '../../../cli/globals.js';
+import { configOf, type GlobalOptions, nodeAddress } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { loggerOf, untilInterrupted } from '../../../cli/service.js';
 import { addSettings } from '../../../cli/setting-options.js';
@@ -50,7 +50,7 @@ export function addSupervisorRunCommand(group: Command, terminal: Cli): void {
 async function runSupervisor(terminal: Cli, options: GlobalOptions, loaded: LoadedConfig): Promise<void> {
   const { config, file } = loaded;
   const talent = loaded.of(talentSection);
-  const server = talentAddress(terminal, options);
+  const server = nodeAddress(terminal, options);
   // Loaded here, because no other command needs what a service needs.
   const { startSupervisor } = await import('../supervisor/supervisor.js');
   const supervisor = await startSupervisor({

@@ -10,6 +10,7 @@ import { InvalidFieldError } from '../../../base/errors.js';
 import * as rules from '../../../base/field-rules.js';
 import type { SqlRow } from '../../../base/sql.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
+import * as plotRules from './plot-rules.js';
 
 type NumberColumn = {
   [C in keyof Reported]-?: Reported[C] extends number | undefined ? C : never;
@@ -109,12 +110,12 @@ const STATUS_FIELDS: Fields = {
     fpk: ignored,
     ppk: ignored,
     id: text('plot_id', rules.isLine(128)),
-    ksize: whole('ksize', rules.isKsize),
+    ksize: whole('ksize', plotRules.isKsize),
     cache1: ignored,
     cache2: ignored,
-    buffer: whole('buffer', rules.isBuffer),
+    buffer: whole('buffer', plotRules.isBuffer),
     buckets: whole('buckets', rules.isWhole(1, 65_536)),
-    threads: whole('threads', rules.isThreads),
+    threads: whole('threads', plotRules.isThreads),
     stripe_size: whole('stripe_size', rules.isWhole(1, 2 ** 31 - 1)),
     phase_1_status: phase('p1', {
       table_1_now_size: whole('p1_table_1_now_size', rules.isByteCount),
@@ -155,7 +156,7 @@ const STATUS_FIELDS: Fields = {
     wrote: whole('wrote', rules.isByteCount),
     stage_now: whole('stage_now', rules.isWhole(0, 100)),
     progress: float('progress', rules.isProgress),
-    memo: text('memo', rules.isMemo),
+    memo: text('memo', plotRules.isMemo),
     is_started: ignored,
     is_finished: ignored,
     dest_dir: text('dest_dir', rules.isAbsolutePath),

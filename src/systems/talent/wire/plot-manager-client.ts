@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../../../base/clock.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import { type Method, ServiceClient, type ServiceClientOptions } from '../../../wire/service-client.js';
+import { TALENT } from './called.js';
 import type {
   PlotTaskChange,
   PlotTaskCreateRequest,
@@ -66,7 +67,7 @@ export class PlotManagerClient extends ServiceClient {
   private readonly service: Service = loadService();
 
   constructor(options: PlotManagerClientOptions) {
-    super(options);
+    super({ called: TALENT, ...options });
     this.options = options;
   }
 

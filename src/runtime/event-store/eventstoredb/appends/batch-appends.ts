@@ -5,7 +5,7 @@
  * reason and an outcome that is unknown, since an error of the stream answers none of them; what is appended next opens
  * a new stream. An answer that comes too late is dropped.
  *
- * Appends carry no deadline for the server: it would be a time of day, and where the clocks of talent and server differ,
+ * Appends carry no deadline for the server: it would be a time of day, and where the clocks of node and server differ,
  * all appends would be late. The server has its own limit, and here each append has one.
  */
 
