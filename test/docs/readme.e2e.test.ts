@@ -46,6 +46,8 @@ function npm(t: Test, args: readonly string[], env: Readonly<Record<string, stri
 
 // The demo plays three plots one after another, and the benchmark warms up first.
 t.setTimeout(240_000);
+// Much of it is waiting: for plots, and for npm.
+t.jobs = 2;
 
 t.test('the commands are those this test runs', async (t) => {
   t.strictSame(
@@ -61,14 +63,14 @@ t.test('the commands are those this test runs', async (t) => {
   );
 });
 
-t.test('the demo ends well', async (t) => {
+t.test('the demo ends well', { buffered: true }, async (t) => {
   t.ok(COMMANDS.includes(`${INSTALL}npm run demo`));
   const demo = npm(t, ['run', 'demo'], {});
   t.equal(await demo.ended, 0, demo.output());
   t.match(demo.output(), /3 tasks finished/);
 });
 
-t.test('a node starts and stops in order', async (t) => {
+t.test('a node starts and stops in order', { buffered: true }, async (t) => {
   t.ok(COMMANDS.includes(`${INSTALL}npm start`));
   const start = async (data: string) => {
     const node = npm(t, ['start'], { OWL_DATA: data, OWL_LISTEN: '127.0.0.1:0' });
@@ -99,7 +101,7 @@ t.test('a node starts and stops in order', async (t) => {
   });
 });
 
-t.test('the benchmark measures', async (t) => {
+t.test('the benchmark measures', { buffered: true }, async (t) => {
   t.match(README, '`npm run bench`');
   // One round of a tenth of a second: no measurement, but all of its parts.
   const bench = npm(t, ['run', 'bench', '--', '0.1', '1'], {});
@@ -108,7 +110,7 @@ t.test('the benchmark measures', async (t) => {
   t.match(bench.output(), / {2}ratio +[0-9.]+/);
 });
 
-t.test('orders and looks', async (t) => {
+t.test('orders and looks', { buffered: true }, async (t) => {
   const { address } = await startTalentProcess(t, [], t.testdir());
   for (const line of COMMANDS.filter((command) => command.startsWith('npm run owl'))) {
     const [, ...args] = line.split(' ');

@@ -7,7 +7,10 @@ import { startOwl } from '../support/owl-process.js';
 import { processesOf } from '../support/processes.js';
 import { until } from '../support/until.js';
 
-t.test('three tasks are finished, one is told of, nothing is left', async (t) => {
+// They wait for plots more than they work.
+t.jobs = 3;
+
+t.test('three tasks are finished, one is told of, nothing is left', { buffered: true }, async (t) => {
   const cwd = t.testdir({ tmp: {} });
   const tmp = join(cwd, 'tmp');
   // Meant for another node: the demo must not fall for it.
@@ -28,7 +31,7 @@ t.test('three tasks are finished, one is told of, nothing is left', async (t) =>
   t.strictSame(processesOf(cwd), []);
 });
 
-t.test('a demo that is interrupted ends what it began', async (t) => {
+t.test('a demo that is interrupted ends what it began', { buffered: true }, async (t) => {
   const cwd = t.testdir({ tmp: {} });
   const demo = startOwl(t, ['demo'], { cwd, env: { TMPDIR: join(cwd, 'tmp') } });
   await until('a plot runs', () => /demo-1 {2}running/.test(demo.stdout()));
@@ -42,6 +45,7 @@ t.test('a demo that is interrupted ends what it began', async (t) => {
 
 t.test(
   'what it made is kept where that was wanted; a directory with something in it is left alone',
+  { buffered: true },
   async (t) => {
     const cwd = t.testdir({ mine: { file: 'precious' } });
     const refused = await startOwl(t, ['demo', '--data', 'mine'], { cwd }).ended;
