@@ -1,0 +1,211 @@
+/** The repertoire of the nemesis: what can be done to the processes, disks, clocks, connections and stores of a round. */
+
+import { join } from 'node:path';
+import { DatabaseSync } from '@photostructure/sqlite';
+import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
+import type { Dice } from './dice.js';
+import type { Harm } from './nemesis.js';
+import type { AttachedSupervisor } from './peers/attached-supervisor.js';
+import type { OwlService } from './world/owl-service.js';
+import type { World } from './world/world.js';
+
+/** Ids of orders are known for a day of the wall's clock: it is never further off than this. */
+const FURTHEST_CLOCK_MS = 6 * 3_600_000;
+
+export function harmsOf(world: World, supervisors: readonly AttachedSupervisor[]): Harm[] {
+  return [
+    ...processHarms(world),
+    ...groundHarms(world.node),
+    ...groundHarms(world.supervisor).filter(({ name }) => name.includes('clock')),
+    ...connectionHarms(world),
+    {
+      name: 'silence a supervisor',
+      // Others are harmed meanwhile.
+      strike: (dice) => {
+        void dice.pick(supervisors).fallSilent(dice.whole(500, 7_000), dice.chance(0.4));
+        return true;
+      },
+    },
+    ...(world.store.server === undefined ? [lockedDatabase(world)] : storeHarms(world.store.server)),
+  ];
+}
+
+function processHarms(world: World): Harm[] {
+  const { node, supervisor } = world;
+  const killed = (service: OwlService, signal: 'SIGKILL' | 'SIGTERM'): Harm => ({
+    name: `${signal} ${service.name}`,
+    strike: () => service.signal(signal),
+  });
+  const halted = (name: string, pidOf: () => number | undefined): Harm => ({
+    name: `SIGSTOP ${name}`,
+    strike: async (dice, rest) => {
+      const pid = pidOf();
+      if (pid === undefined || !sent(pid, 'SIGSTOP')) return false;
+      await rest(dice.whole(100, 2_500));
+      sent(pid, 'SIGCONT');
+      return true;
+    },
+  });
+  const others = ['log-receiver', 'keeper-main'].flatMap((program) => [
+    {
+      name: `SIGKILL ${program}`,
+      strike: () => {
+        const pid = world.pidOf(program);
+        return pid !== undefined && sent(pid, 'SIGKILL');
+      },
+    },
+    halted(program, () => world.pidOf(program)),
+  ]);
+  return [
+    ...[killed(node, 'SIGKILL'), killed(node, 'SIGTERM'), halted('node', () => node.pid)],
+    ...[killed(supervisor, 'SIGKILL'), halted('supervisor', () => supervisor.pid)],
+    ...others,
+  ];
+}
+
+function groundHarms(service: OwlService): Harm[] {
+  const { name } = service;
+  return [
+    {
+      name: `fail flushes of ${name}`,
+      strike: async (dice, rest) => {
+        // It ends by itself, as it can rely on nothing any more.
+        service.mayEnd();
+        service.setGround({ flush: 'fails' });
+        await rest(dice.whole(100, 500));
+        service.setGround({ flush: 'works' });
+        return true;
+      },
+    },
+    {
+      name: `delay flushes of ${name}`,
+      strike: async (dice, rest) => {
+        service.setGround({ flushDelayMs: dice.whole(5, 400) });
+        await rest(dice.whole(200, 1_500));
+        service.setGround({ flushDelayMs: 0 });
+        return true;
+      },
+    },
+    {
+      name: `fill the disk of ${name}`,
+      strike: async (dice, rest) => {
+        service.mayEnd();
+        service.setGround({ full: true });
+        await rest(dice.whole(200, 1_500));
+        service.setGround({ full: false });
+        return true;
+      },
+    },
+    {
+      name: `set the clock of ${name}`,
+      strike: (dice) => {
+        service.setGround({ clockOffsetMs: dice.whole(-FURTHEST_CLOCK_MS, FURTHEST_CLOCK_MS) });
+        return true;
+      },
+    },
+  ];
+}
+
+function connectionHarms({ proxy }: World): Harm[] {
+  return [
+    {
+      name: 'cut connections',
+      strike: (dice) => {
+        proxy.cut(() => dice.chance(0.6));
+        return true;
+      },
+    },
+    {
+      name: 'hold connections up',
+      strike: async (dice, rest) => {
+        proxy.hold(true);
+        await rest(dice.whole(100, 3_000));
+        proxy.hold(false);
+        return true;
+      },
+    },
+  ];
+}
+
+/** Another program writes into the file of the store and takes its time. */
+function lockedDatabase({ place }: World): Harm {
+  return {
+    name: 'lock the database',
+    strike: async (dice, rest) => {
+      const db = new DatabaseSync(join(place.node, 'owl.db'));
+      try {
+        db.exec('BEGIN IMMEDIATE');
+        await rest(dice.whole(50, 1_500));
+        db.exec('ROLLBACK');
+        return true;
+      } catch {
+        // The node was just writing itself.
+        return false;
+      } finally {
+        db.close();
+      }
+    },
+  };
+}
+
+function storeHarms(server: EventStoreDbNode): Harm[] {
+  const { faults } = server;
+  const done = (name: string, act: (dice: Dice) => void): Harm => ({
+    name: `store: ${name}`,
+    strike: (dice) => {
+      act(dice);
+      return true;
+    },
+  });
+  return [
+    done('drop connections', () => faults.drop()),
+    done('drop after some answers', (dice) => faults.dropAfter(dice.whole(1, 200))),
+    done('lose answers', (dice) => {
+      faults.lostAnswers = dice.whole(1, 5);
+    }),
+    done('time out', (dice) => {
+      faults.timeouts = dice.whole(1, 5);
+    }),
+    done('be busy', (dice) => {
+      faults.busyCalls = dice.whole(1, 20);
+    }),
+    done('drop subscriptions', () => server.dropSubscriptions()),
+    {
+      name: 'store: fall silent',
+      strike: async (dice, rest) => {
+        faults.fallSilent();
+        await rest(dice.whole(100, 2_500));
+        faults.speak();
+        return true;
+      },
+    },
+    {
+      name: 'store: be slow',
+      strike: async (dice, rest) => {
+        faults.delayMs = dice.whole(5, 200);
+        await rest(dice.whole(200, 1_500));
+        faults.delayMs = 0;
+        return true;
+      },
+    },
+    {
+      name: 'store: restart',
+      strike: async (dice, rest) => {
+        await server.stop();
+        await rest(dice.whole(50, 1_500));
+        await server.restart();
+        return true;
+      },
+    },
+  ];
+}
+
+function sent(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    process.kill(pid, signal);
+    return true;
+  } catch {
+    // It has ended meanwhile.
+    return false;
+  }
+}
