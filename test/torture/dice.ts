@@ -40,6 +40,14 @@ export class Dice {
 
   /** A 128-bit name in hex. */
   name(): string {
-    return Array.from({ length: 4 }, () => this.whole(0, 2 ** 32 - 1).toString(16).padStart(8, '0')).join('');
+    return Array.from({ length: 4 }, () =>
+      this.whole(0, 2 ** 32 - 1)
+        .toString(16)
+        .padStart(8, '0'),
+    ).join('');
+  }
+
+  uuid(): string {
+    return this.name().replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   }
 }

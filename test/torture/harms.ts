@@ -11,6 +11,8 @@ import type { World } from './world/world.js';
 
 /** Ids of orders are known for a day of the wall's clock: it is never further off than this. */
 const FURTHEST_CLOCK_MS = 6 * 3_600_000;
+/** For a service to come back before the next harm. */
+const LONGEST_START_MS = 6_000;
 
 export function harmsOf(world: World, supervisors: readonly AttachedSupervisor[]): Harm[] {
   return [
@@ -34,7 +36,11 @@ function processHarms(world: World): Harm[] {
   const { node, supervisor } = world;
   const killed = (service: OwlService, signal: 'SIGKILL' | 'SIGTERM'): Harm => ({
     name: `${signal} ${service.name}`,
-    strike: () => service.signal(signal),
+    strike: async (dice) => {
+      if (!service.signal(signal)) return false;
+      await untilBack(service, dice);
+      return true;
+    },
   });
   const halted = (name: string, pidOf: () => number | undefined): Harm => ({
     name: `SIGSTOP ${name}`,
@@ -74,6 +80,7 @@ function groundHarms(service: OwlService): Harm[] {
         service.setGround({ flush: 'fails' });
         await rest(dice.whole(100, 500));
         service.setGround({ flush: 'works' });
+        await untilBack(service, dice);
         return true;
       },
     },
@@ -104,6 +111,11 @@ function groundHarms(service: OwlService): Harm[] {
       },
     },
   ];
+}
+
+/** Mostly waits until it serves again, so that there is something to harm; sometimes it is hit while it starts. */
+async function untilBack(service: OwlService, dice: Dice): Promise<void> {
+  if (dice.chance(0.75)) await service.servesAgain(LONGEST_START_MS);
 }
 
 function connectionHarms({ proxy }: World): Harm[] {

@@ -4,7 +4,15 @@
  */
 
 import { createWriteStream, type WriteStream } from 'node:fs';
-import type { OrderName, Shown, Told, ToldOrder, ToldReport, ToldReportAnswer, ToldSession } from './checker/told.js';
+import type {
+  OrderName,
+  Shown,
+  Told,
+  ToldOrder,
+  ToldReport,
+  ToldReportAnswer,
+  ToldSession,
+} from './checker/told.js';
 
 interface Order extends ToldOrder {
   readonly accepted: number[];

@@ -28,7 +28,8 @@ export function checkCommands(told: Told, history: History, violations: Violatio
     const tell: Tell = (rule, what) => violations.add(rule, where, what);
     // What a faulty disk has eaten can't be told any more.
     const lost = told.poisoned.get(stream) ?? Number.POSITIVE_INFINITY;
-    if (place !== undefined && place.again !== undefined) tell('acknowledged-once', `stored again: ${place.again}`);
+    if (place !== undefined && place.again !== undefined)
+      tell('acknowledged-once', `stored again: ${place.again}`);
     if (command.kind === 'report') checkReport(command, place, history, lost, tell);
     else {
       orders.add(placeOf(stream, command.commandId));
@@ -40,7 +41,11 @@ export function checkCommands(told: Told, history: History, violations: Violatio
       violations.add('nobody-ordered', key, `${types.join(', ')} of an order that nobody gave`);
   for (const { worker, session, told: what } of told.sessions)
     if (!history[what].has(sessionKey(worker, session)))
-      violations.add('acknowledged-once', `session ${session} of ${worker}`, `told ${what}, and no event says so`);
+      violations.add(
+        'acknowledged-once',
+        `session ${session} of ${worker}`,
+        `told ${what}, and no event says so`,
+      );
   return count;
 }
 
@@ -58,7 +63,8 @@ function checkOrder(order: ToldOrder, place: CommandPlace | undefined, lost: num
     checkStoredOrder(order, place, tell);
   }
   if (revision === undefined || revision >= lost) return;
-  if (place === undefined) tell('acknowledged-once', `${name} accepted at revision ${revision}, and not stored`);
+  if (place === undefined)
+    tell('acknowledged-once', `${name} accepted at revision ${revision}, and not stored`);
   else if (place.last !== revision)
     tell('acknowledged-once', `${name} accepted at revision ${revision}, and stored at ${place.last}`);
 }
@@ -84,7 +90,8 @@ function checkReport(
       tell('acknowledged-once', `recorded at revision ${revision}, and stored at ${place?.last ?? 'none'}`);
     if (recorded) continue;
     const known = history.at(task, revision);
-    if (known === undefined) tell('acknowledged-once', `nothing new at revision ${revision}, which is not stored`);
+    if (known === undefined)
+      tell('acknowledged-once', `nothing new at revision ${revision}, which is not stored`);
     else if (known.attempt !== attempt || known.logOffset < logOffset)
       tell(
         'acknowledged-once',

@@ -124,7 +124,14 @@ class Reading implements History {
     const key = placeOf(stream, commandId);
     const known = this.commands.get(key);
     if (known === undefined)
-      this.commands.set(key, { stream, first: revision, last: revision, asked, types: [type], again: undefined });
+      this.commands.set(key, {
+        stream,
+        first: revision,
+        last: revision,
+        asked,
+        types: [type],
+        again: undefined,
+      });
     else if (known.last === revision - 1) {
       known.last = revision;
       known.types.push(type);
@@ -140,8 +147,7 @@ class Reading implements History {
       return;
     }
     const problem = life.take(event);
-    if (problem !== undefined)
-      this.violations.add('legal-transitions', `${stream} ${revision}`, problem);
+    if (problem !== undefined) this.violations.add('legal-transitions', `${stream} ${revision}`, problem);
     if (life instanceof PlotTaskLife) this.compareShown(id, revision, life);
     else this.noteSession(id, event);
   }
@@ -170,7 +176,11 @@ class Reading implements History {
       };
       for (const name of ['status', 'attempt', 'progress'] as const)
         if (shown[name] !== stored[name])
-          this.violations.add('readers-agree', place, `${name} was shown as ${shown[name]} and is ${stored[name]}`);
+          this.violations.add(
+            'readers-agree',
+            place,
+            `${name} was shown as ${shown[name]} and is ${stored[name]}`,
+          );
     }
     this.shown.delete(place);
   }

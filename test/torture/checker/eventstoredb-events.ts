@@ -31,7 +31,13 @@ export async function poisonAt(connectionString: string, stream: string): Promis
   const client = EventStoreDBClient.connectionString(connectionString);
   try {
     await client.appendToStream(stream, [
-      { id: crypto.randomUUID(), contentType: 'application/json', type: 'Poison', data: {}, metadata: { time: 0 } },
+      {
+        id: crypto.randomUUID(),
+        contentType: 'application/json',
+        type: 'Poison',
+        data: {},
+        metadata: { time: 0 },
+      },
     ]);
   } finally {
     await client.dispose();

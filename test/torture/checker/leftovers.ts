@@ -28,15 +28,21 @@ export function processesWith(mark: string): LivingProcess[] {
       readable(() => readFileSync(`/proc/${name}/environ`, 'utf8')),
       readable(() => readlinkSync(`/proc/${name}/cwd`)),
     ];
-    const state = readable(() => readFileSync(`/proc/${name}/stat`, 'utf8')).replace(/^.*\) /s, '').charAt(0);
-    if (!texts.some((text) => text.includes(mark)) || state === 'Z' || state === 'X' || state === '') return [];
+    const state = readable(() => readFileSync(`/proc/${name}/stat`, 'utf8'))
+      .replace(/^.*\) /s, '')
+      .charAt(0);
+    if (!texts.some((text) => text.includes(mark)) || state === 'Z' || state === 'X' || state === '')
+      return [];
     return [{ pid, command: command.replaceAll('\0', ' ').trim() }];
   });
 }
 
 /** Files in a data directory that nobody needs. */
 export function filesLeftIn(data: string): string[] {
-  return [...namesIn(data).filter((name) => !STAYS.has(name)), ...namesIn(join(data, 'plots')).map((name) => `plots/${name}`)];
+  return [
+    ...namesIn(data).filter((name) => !STAYS.has(name)),
+    ...namesIn(join(data, 'plots')).map((name) => `plots/${name}`),
+  ];
 }
 
 /** Temp files of plots. */

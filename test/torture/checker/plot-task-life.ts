@@ -10,7 +10,16 @@
 import type { Row } from './sqlite-files.js';
 import type { StoredEvent, Value } from './stored-event.js';
 
-type State = 'nothing' | 'received' | 'pending' | 'started' | 'running' | 'stopping' | 'stopped' | 'failed' | 'finished';
+type State =
+  | 'nothing'
+  | 'received'
+  | 'pending'
+  | 'started'
+  | 'running'
+  | 'stopping'
+  | 'stopped'
+  | 'failed'
+  | 'finished';
 
 const LIVING: readonly State[] = ['received', 'pending', 'started', 'running', 'stopping'];
 const FINAL: readonly State[] = ['stopped', 'failed', 'finished'];
@@ -33,7 +42,19 @@ const MOVES: Readonly<Record<string, { from: readonly State[]; to?: State }>> = 
 };
 
 /** What a retry leaves as it was asked for. */
-const KEPT = ['id', 'create_time', 'worker_id', 'task_id', 'fpk', 'ppk', 'ksize', 'cache1', 'cache2', 'threads', 'buffer'];
+const KEPT = [
+  'id',
+  'create_time',
+  'worker_id',
+  'task_id',
+  'fpk',
+  'ppk',
+  'ksize',
+  'cache1',
+  'cache2',
+  'threads',
+  'buffer',
+];
 const ALSO_KEPT = ['dest_type', 'dest_path'];
 /** In events, and in no row. */
 const NO_COLUMNS = new Set(['lost_time', 'fail_at']);

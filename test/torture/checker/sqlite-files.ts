@@ -8,26 +8,61 @@ import { type Found, readEvent, type Value } from './stored-event.js';
 
 export type Row = Readonly<Record<string, Value>>;
 
-const EVENTS = `SELECT s.name AS stream, e.revision, e.position, lower(hex(e.id)) AS id, e.type, e.data, e.metadata
-  FROM events AS e JOIN streams AS s ON s.no = e.stream_no ORDER BY e.position`;
+const EVENTS = `SELECT s.name AS stream, e.revision, e.position, lower(hex(e.id)) AS id, e.type, e.data, e.metadata, e.time,
+  lower(hex(e.cause)) AS cause, h.text AS shape
+  FROM events AS e JOIN streams AS s ON s.no = e.stream_no LEFT JOIN event_shapes AS h ON h.no = e.shape ORDER BY e.position`;
 
 /** All events, in order of position. Nobody may have the file open. */
 export function* eventsIn(file: string): Generator<Found> {
   const db = open(file);
   try {
-    for (const row of db.prepare(EVENTS).iterate()) {
-      const { stream, revision, position, id, type, data, metadata } = valuesOf(row);
-      const place = {
-        stream: String(stream),
-        revision: Number(revision),
-        position: BigInt(position ?? 0),
-        id: String(id),
-        type: String(type),
-      };
-      yield readEvent(place, String(data), String(metadata));
-    }
+    for (const row of db.prepare(EVENTS).iterate()) yield eventOf(valuesOf(row));
   } finally {
     db.close();
+  }
+}
+
+/**
+ * docs/decisions/0032: a shape is the list of type, version and names of fields; the data is the list of their values, or a whole object beside a shape without names.
+ * What is in a column of its own is not in the metadata.
+ */
+function eventOf(row: Row): Found {
+  const { stream, revision, position, id, data, metadata, shape } = row;
+  const place = {
+    stream: String(stream),
+    revision: Number(revision),
+    position: BigInt(position ?? 0),
+    id: String(id),
+    type: String(row['type']),
+  };
+  if (shape === null || shape === undefined) return readEvent(place, String(data), String(metadata));
+  const [type, , ...names] = listOf(shape) ?? [];
+  const values = listOf(data);
+  if (type === undefined || (values?.length ?? 0) !== names.length)
+    return { ...place, problem: 'its data does not fit its shape' };
+  const fields =
+    values === undefined
+      ? String(data)
+      : JSON.stringify(Object.fromEntries(names.map((name, index) => [String(name), values[index]])));
+  const rest = metadata === '' ? '{}' : String(metadata);
+  return readEvent({ ...place, type: String(type) }, fields, rest, inColumns(row));
+}
+
+/** The metadata that has columns of its own. */
+function inColumns({ time, cause }: Row): Readonly<Record<string, Value>> {
+  // 16 bytes in hex of what caused it, perhaps 16 of the conversation, and one more where the cause is the command's own id.
+  const hex = typeof cause === 'string' ? cause : '';
+  const named = hex.length % 32 === 2;
+  const uuid = hex.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return { ...(typeof time === 'number' ? { time } : {}), ...(named ? { commandId: uuid } : {}) };
+}
+
+function listOf(json: Value | undefined): unknown[] | undefined {
+  try {
+    const list: unknown = JSON.parse(String(json));
+    return Array.isArray(list) ? list : undefined;
+  } catch {
+    return undefined;
   }
 }
 

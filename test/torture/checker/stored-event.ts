@@ -39,14 +39,19 @@ export interface Place {
   readonly type: string;
 }
 
-/** @param data JSON, as is `metadata` */
-export function readEvent(place: Place, data: string, metadata: string): Found {
+/** @param data JSON, as is `metadata` @param more metadata that stands elsewhere */
+export function readEvent(
+  place: Place,
+  data: string,
+  metadata: string,
+  more: Readonly<Record<string, Value>> = {},
+): Found {
   const { stream, revision, position } = place;
   const unreadable = (problem: string): UnreadableEvent => ({ stream, revision, position, problem });
   const [fields, about] = [objectOf(data), objectOf(metadata)];
   if (fields === undefined) return unreadable('its data is no JSON object');
   if (about === undefined) return unreadable('its metadata is no JSON object');
-  const { time, commandId, asked } = about;
+  const { time, commandId, asked }: Record<string, unknown> = { ...about, ...more };
   if (typeof time !== 'number') return unreadable('its metadata has no time');
   const values: Record<string, Value> = {};
   for (const [name, value] of Object.entries(fields)) {

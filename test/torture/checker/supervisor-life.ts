@@ -16,7 +16,16 @@ const MOVES: Readonly<Record<string, { from: readonly State[]; to: State }>> = {
   SupervisorDetached: { from: ['attached', 'lost'], to: 'detached' },
 };
 
-const ATTACHED = ['worker_id', 'session_id', 'host', 'pid', 'program_version', 'lease_seconds', 'node_id', 'attached_time'];
+const ATTACHED = [
+  'worker_id',
+  'session_id',
+  'host',
+  'pid',
+  'program_version',
+  'lease_seconds',
+  'node_id',
+  'attached_time',
+];
 const CHANGED = ['node_id', 'lost_time', 'returned_time', 'detached_time', 'reason'];
 
 export class SupervisorLife {

@@ -4,7 +4,11 @@
  */
 
 import { createHash } from 'node:crypto';
-import type { PlotTaskStatus, PlotTaskUpdateResponse, SupervisorWork } from '../../../src/systems/talent/wire/messages.js';
+import type {
+  PlotTaskStatus,
+  PlotTaskUpdateResponse,
+  SupervisorWork,
+} from '../../../src/systems/talent/wire/messages.js';
 import type { Dice } from '../dice.js';
 import { type Calls, isTransient } from './calls.js';
 import type { Field, SimulatedWorker } from './field.js';
@@ -64,7 +68,11 @@ export class AttachedSupervisor {
     try {
       if (this.session === '') await this.attach();
       else
-        await this.calls.ask('supervisor_heartbeat', { worker_id: this.worker.workerId, session_id: this.session }, 1_000);
+        await this.calls.ask(
+          'supervisor_heartbeat',
+          { worker_id: this.worker.workerId, session_id: this.session },
+          1_000,
+        );
     } catch (error) {
       // Another session has the lease, or nobody: it attaches anew.
       if (!isTransient(error)) this.session = '';
@@ -110,7 +118,7 @@ export class AttachedSupervisor {
         const { kind, task }: SupervisorWork = message;
         if (task !== undefined) this.field.show(task);
         // While it is silent it does what it was told, and tells nobody.
-        if (kind === 'START' && task !== undefined) void this.begin(task);
+        if (kind === 'START' && task !== undefined) void this.field.begin(() => this.begin(task));
         if (kind === 'STOP' && task !== undefined) void this.stop(task);
       }
     } catch {

@@ -1,9 +1,9 @@
 /** Who looks on during a run: follows the tasks of one worker, asks for pages and histories, and notes what was shown. */
 
-import { isTransient } from './calls.js';
 import type { PlotTaskChange, PlotTaskListResponse } from '../../../src/systems/talent/wire/messages.js';
 import type { Dice } from '../dice.js';
 import type { Calls } from './calls.js';
+import { isTransient } from './calls.js';
 import type { Field, SimulatedWorker } from './field.js';
 
 const LOOKS_EVERY_MS = 200;

@@ -3,7 +3,13 @@
  * an error or its deadline.
  */
 
-import { Client, type ClientDuplexStream, type ClientReadableStream, credentials, status } from '@grpc/grpc-js';
+import {
+  Client,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  credentials,
+  status,
+} from '@grpc/grpc-js';
 import { loadProto, methodOf, serviceOf } from '../../../src/wire/proto.js';
 
 const TALENT = serviceOf(loadProto('talent'), 'talent.PlotManager');

@@ -1,5 +1,6 @@
 /** What the simulated peers of a run share: its tasks, its journal, and whether there is still new work. */
 
+import { setMaxListeners } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { PlotTaskStatus } from '../../../src/systems/talent/wire/messages.js';
 import type { Violations } from '../checker/violations.js';
@@ -36,12 +37,16 @@ export class Field {
   readonly tasks: KnownTask[] = [];
   /** Attempts that plotters are said to be at work on. */
   atWork = 0;
+  /** Attempts that are just being begun. */
+  private beginning = 0;
   /** Nothing new is begun; what is under way is brought to its end. */
   readonly closing = new AbortController();
   /** Everybody goes, whatever waits for an answer. */
   readonly over = new AbortController();
 
   constructor(options: Pick<Field, 'address' | 'journal' | 'violations' | 'dice' | 'workers'>) {
+    // Everybody waits for them.
+    setMaxListeners(0, this.closing.signal, this.over.signal);
     this.address = options.address;
     this.journal = options.journal;
     this.violations = options.violations;
@@ -59,6 +64,21 @@ export class Field {
 
   calls(): Calls {
     return new Calls(this.address);
+  }
+
+  get isBeginning(): boolean {
+    return this.beginning > 0;
+  }
+
+  /** Begins an attempt, unless nothing new is to be begun. */
+  async begin(beginning: () => Promise<void>): Promise<void> {
+    if (!this.isOpen) return;
+    this.beginning += 1;
+    try {
+      await beginning();
+    } finally {
+      this.beginning -= 1;
+    }
   }
 
   /** Insists until there is an answer that is final. @returns undefined when the run was over before; rejects with what is no outage */

@@ -60,10 +60,14 @@ export class LogReceiver {
   async run(): Promise<void> {
     const { field } = this;
     while (!field.isOver) {
-      this.stream ??= this.open();
-      const stream = this.stream;
+      const stream = this.stream ?? this.open();
       let told = 0;
-      while (this.inFlight.size < MOST_IN_FLIGHT && told < 100 && this.stream === stream && this.tellNext(stream))
+      while (
+        this.inFlight.size < MOST_IN_FLIGHT &&
+        told < 100 &&
+        this.stream === stream &&
+        this.tellNext(stream)
+      )
         told += 1;
       await field.rest(told === 0 ? PAUSE_MS : 1);
     }
@@ -78,15 +82,13 @@ export class LogReceiver {
     });
     const lost = () => {
       if (this.stream !== stream) return;
+      this.stream = undefined;
       this.again.push(...this.inFlight.values());
       this.inFlight.clear();
-      // Not at once: the node may be away.
-      void this.field.rest(PAUSE_MS).then(() => {
-        this.stream = undefined;
-      });
     };
     stream.on('error', lost);
     stream.on('end', lost);
+    this.stream = stream;
     return stream;
   }
 
@@ -111,7 +113,10 @@ export class LogReceiver {
     return true;
   }
 
-  private note({ task, attempt }: Plot, { command_id: id = '', log_offset: offset = 0 }: PlotTaskStatus): void {
+  private note(
+    { task, attempt }: Plot,
+    { command_id: id = '', log_offset: offset = 0 }: PlotTaskStatus,
+  ): void {
     this.field.journal.report(id, task.id, attempt, offset);
   }
 
@@ -123,7 +128,13 @@ export class LogReceiver {
     stream.write(report);
   }
 
-  private take({ seq = 0, is_success = false, msg = '', revision = 0, retryable = false }: PlotTaskReportAck): void {
+  private take({
+    seq = 0,
+    is_success = false,
+    msg = '',
+    revision = 0,
+    retryable = false,
+  }: PlotTaskReportAck): void {
     const sent = this.inFlight.get(seq);
     if (sent === undefined) return;
     this.inFlight.delete(seq);
@@ -153,7 +164,7 @@ export class LogReceiver {
     const { reportKey } = task.worker;
     const reports: PlotTaskStatus[] = Array.from({ length: count }, (_, index) => ({
       task_id: task.id,
-      command_id: `report-${dice.name()}`,
+      command_id: dice.uuid(),
       for_attempt: attempt,
       log_offset: 1_000 * (index + 1),
       ...(reportKey === undefined ? {} : { report_key: reportKey }),
@@ -165,13 +176,21 @@ export class LogReceiver {
 
   private tellingOf(index: number, count: number, plotId: string): PlotTaskStatus {
     const { dice } = this;
-    if (index === 0) return { status: 'running', log_pid: dice.whole(2, 30_000), plot_details: { id: plotId } };
+    if (index === 0)
+      return { status: 'running', log_pid: dice.whole(2, 30_000), plot_details: { id: plotId } };
     if (index === count - 1 && dice.chance(0.9))
       return dice.chance(0.85)
-        ? { status: 'finished', plot_details: { progress: 100, wrote: 108_000_000_000, dest_file_name: 'a.plot' } }
+        ? {
+            status: 'finished',
+            plot_details: { progress: 100, wrote: 108_000_000_000, dest_file_name: 'a.plot' },
+          }
         : { status: 'failed', remarks: 'the plotter ended', exit_code: dice.whole(0, 255) };
     const table = 1 + (index % 7);
-    const timed = { stage: 'finished', time: dice.whole(1, 90_000) / 100, cpu_usage: dice.whole(0, 4000) / 10 };
+    const timed = {
+      stage: 'finished',
+      time: dice.whole(1, 90_000) / 100,
+      cpu_usage: dice.whole(0, 4000) / 10,
+    };
     return {
       ...(dice.chance(0.05) ? { remarks: `line ${index}` } : {}),
       plot_details: {
@@ -179,7 +198,9 @@ export class LogReceiver {
         wrote: index * 1_000_000,
         stage_now: 1 + (index % 4),
         ...(dice.chance(0.3) ? { phase_1_status: { now: table, [`t${table}`]: timed } } : {}),
-        ...(dice.chance(0.2) ? { phase_2_status: { [`t${table}`]: { [dice.pick(['scan', 'sort'])]: timed } } } : {}),
+        ...(dice.chance(0.2)
+          ? { phase_2_status: { [`t${table}`]: { [dice.pick(['scan', 'sort'])]: timed } } }
+          : {}),
       },
     };
   }

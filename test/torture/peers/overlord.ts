@@ -74,9 +74,15 @@ export class Overlord {
   }
 
   private orderFor(task: KnownTask, name: OrderName, more: object = {}): Order {
-    const commandId = `${name}-${this.dice.name()}`;
-    const reason = name !== 'create' && this.dice.chance(0.5) ? { reason: `because ${this.dice.whole(1, 9)}` } : {};
-    return { name, commandId, task, request: { task_id: task.id, command_id: commandId, ...reason, ...more } };
+    const commandId = this.dice.chance(0.5) ? `${name}-${this.dice.name()}` : this.dice.uuid();
+    const reason =
+      name !== 'create' && this.dice.chance(0.5) ? { reason: `because ${this.dice.whole(1, 9)}` } : {};
+    return {
+      name,
+      commandId,
+      task,
+      request: { task_id: task.id, command_id: commandId, ...reason, ...more },
+    };
   }
 
   private async give(order: Order): Promise<void> {
@@ -120,18 +126,28 @@ export class Overlord {
     const { name, commandId, task } = dice.pick(late);
     const other = name === 'stop' ? 'retry' : 'stop';
     const request = { task_id: task.id, command_id: commandId };
-    const answer: PlotTaskStatusResponse | undefined = await field.insist(this.calls, `plot_task_${other}`, request);
+    const answer: PlotTaskStatusResponse | undefined = await field.insist(
+      this.calls,
+      `plot_task_${other}`,
+      request,
+    );
     const told = `a ${other} under the id of a ${name}`;
     if (answer === undefined) return;
     if (answer.is_success === true) field.violations.add('answered-alike', commandId, `${told} was accepted`);
     else if (!(answer.msg ?? '').startsWith(`command ${commandId} was `))
-      field.violations.add('answered-alike', commandId, `${told} was refused for another reason: ${answer.msg}`);
+      field.violations.add(
+        'answered-alike',
+        commandId,
+        `${told} was refused for another reason: ${answer.msg}`,
+      );
   }
 
   /** A query shows at least what was acknowledged before. */
   private async lookAt(task: KnownTask, revision: number): Promise<void> {
     const { field } = this;
-    const shown: PlotTaskStatus | undefined = await field.insist(this.calls, 'plot_task_status', { task_id: task.id });
+    const shown: PlotTaskStatus | undefined = await field.insist(this.calls, 'plot_task_status', {
+      task_id: task.id,
+    });
     if (shown === undefined) return;
     field.show(shown);
     if ((shown.revision ?? 0) < revision)

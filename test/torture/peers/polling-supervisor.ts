@@ -1,6 +1,10 @@
 /** A simulated supervisor of old: polls for its tasks, repeats what it says, and knows neither attempts nor ids of commands. */
 
-import type { PlotTaskStatus, PlotTaskStatusAllResponse, PlotTaskUpdateResponse } from '../../../src/systems/talent/wire/messages.js';
+import type {
+  PlotTaskStatus,
+  PlotTaskStatusAllResponse,
+  PlotTaskUpdateResponse,
+} from '../../../src/systems/talent/wire/messages.js';
 import type { Calls } from './calls.js';
 import type { Field, SimulatedWorker } from './field.js';
 import type { LogReceiver } from './log-receiver.js';
@@ -25,7 +29,7 @@ export class PollingSupervisor {
   async run(): Promise<void> {
     const { field } = this;
     while (!field.isOver) {
-      for (const task of await this.tasksIn('received')) await this.begin(task);
+      for (const task of await this.tasksIn('received')) await field.begin(() => this.begin(task));
       await Promise.all((await this.tasksIn('stopping')).map((task) => this.stop(task)));
       await field.rest(POLLS_EVERY_MS);
     }

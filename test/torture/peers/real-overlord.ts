@@ -57,7 +57,11 @@ export class RealOverlord {
     const commandId = `${name}-${this.dice.name()}`;
     field.journal.order(commandId, name, task);
     const answer: PlotTaskStatusResponse =
-      (await field.insist(this.calls, `plot_task_${name}`, { task_id: task, command_id: commandId, ...more })) ?? {};
+      (await field.insist(this.calls, `plot_task_${name}`, {
+        task_id: task,
+        command_id: commandId,
+        ...more,
+      })) ?? {};
     if (answer.is_success === true) field.journal.orderAccepted(commandId, answer.revision ?? 0);
     else if (answer.type !== undefined) field.journal.orderRefused(commandId, answer.msg ?? '');
     return answer.is_success === true;
@@ -68,7 +72,8 @@ export class RealOverlord {
     const { field } = this;
     const living: string[] = [];
     for (const task of this.living) {
-      const shown: PlotTaskStatus = (await field.insist(this.calls, 'plot_task_status', { task_id: task })) ?? {};
+      const shown: PlotTaskStatus =
+        (await field.insist(this.calls, 'plot_task_status', { task_id: task })) ?? {};
       field.show(shown);
       if (!FINAL.has(shown.status ?? '')) living.push(task);
     }

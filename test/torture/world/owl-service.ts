@@ -12,7 +12,9 @@ import { type Ground, WELL, writeGround } from './ground.js';
 
 const OWL = fileURLToPath(new URL('../../../src/owl.js', import.meta.url));
 const BAD_GROUND = new URL('./bad-ground.js', import.meta.url).href;
-const PAUSE_BEFORE_RESTART_MS = 100;
+const PAUSE_BEFORE_RESTART_MS = 20;
+const ENDS_WITHIN_MS = 2_000;
+const LOOKS_EVERY_MS = 20;
 
 export interface OwlServiceOptions {
   readonly name: string;
@@ -24,7 +26,11 @@ export interface OwlServiceOptions {
   readonly logFile: string;
   /** Called with what it says on stdout once it serves. */
   readonly onServing: (line: string) => void;
-  readonly onEnd: (ended: { readonly code: number | null; readonly signal: string | null; readonly asked: boolean }) => void;
+  readonly onEnd: (ended: {
+    readonly code: number | null;
+    readonly signal: string | null;
+    readonly asked: boolean;
+  }) => void;
 }
 
 export class OwlService {
@@ -87,6 +93,25 @@ export class OwlService {
     await this.running;
     await new Promise((resolve) => this.log.end(resolve));
     return child.exitCode;
+  }
+
+  /** Resolves when it serves anew, or has not ended, or does not come back in time. */
+  async servesAgain(longestMs: number): Promise<void> {
+    const { starts } = this;
+    const deadline = performance.now() + longestMs;
+    // What was told to end ends in a moment; what did not end serves on.
+    const endsWithin = performance.now() + ENDS_WITHIN_MS;
+    const { child } = this;
+    while (performance.now() < deadline && this.starts === starts) {
+      if (
+        this.child === child &&
+        performance.now() > endsWithin &&
+        child?.exitCode === null &&
+        child.signalCode === null
+      )
+        return;
+      await pause(LOOKS_EVERY_MS);
+    }
   }
 
   /** Ends it at once and for good. */

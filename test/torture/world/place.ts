@@ -6,7 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 
 /** A recorded log of a plot that the shipped player plays. */
-const LOG = fileURLToPath(new URL('../../../../test/fixtures/plotter-logs/chiapos-2-k18.log', import.meta.url));
+const LOG = fileURLToPath(
+  new URL('../../../../test/fixtures/plotter-logs/chiapos-2-k18.log', import.meta.url),
+);
 const PLAY_SECONDS = 1;
 
 /** The worker whose plots are made by real processes. */
@@ -32,7 +34,8 @@ export function makePlace(directory: string): Place {
     plots: join(directory, 'plots'),
     config: join(directory, 'owl.yaml'),
   };
-  for (const path of [directory, place.machine, place.cache, place.plots]) mkdirSync(path, { recursive: true });
+  for (const path of [directory, place.machine, place.cache, place.plots])
+    mkdirSync(path, { recursive: true });
   writeFileSync(place.config, stringify(configuration()));
   return place;
 }

@@ -1,10 +1,10 @@
 /** The event store of a round: the file of the node itself, or a double of EventStoreDB that speaks its protocol. */
 
 import { join } from 'node:path';
+import { EventStoreDbNode } from '../../support/eventstoredb-node/node.js';
 import { eventsAt, poisonAt } from '../checker/eventstoredb-events.js';
 import { eventsIn, poison } from '../checker/sqlite-files.js';
 import type { Found } from '../checker/stored-event.js';
-import { EventStoreDbNode } from '../../support/eventstoredb-node/node.js';
 import type { Place } from './place.js';
 
 export type StoreName = 'sqlite' | 'eventstoredb';

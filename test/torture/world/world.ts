@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { filesLeftIn, processesWith, tempFilesIn } from '../checker/leftovers.js';
 import type { Violations } from '../checker/violations.js';
+import { Gate } from './gate.js';
 import { OwlService } from './owl-service.js';
 import { makePlace, type Place, REAL_WORKER } from './place.js';
-import { Proxy } from './proxy.js';
 import { openStore, type Store, type StoreName } from './store.js';
 
 const STARTS_WITHIN_MS = 60_000;
+const SETTLE_WITHIN_MS = 30_000;
 const STOPS_WITHIN_MS = 30_000;
 const ENDS_WITHIN_MS = 15_000;
 const LOOKS_EVERY_MS = 50;
@@ -23,12 +24,12 @@ export class NotCarriedOutError extends Error {}
 export class World {
   readonly place: Place;
   readonly store: Store;
-  readonly proxy: Proxy;
+  readonly proxy: Gate;
   readonly node: OwlService;
   readonly supervisor: OwlService;
   private readonly violations: Violations;
 
-  private constructor(place: Place, store: Store, proxy: Proxy, violations: Violations) {
+  private constructor(place: Place, store: Store, proxy: Gate, violations: Violations) {
     this.place = place;
     this.store = store;
     this.proxy = proxy;
@@ -52,7 +53,7 @@ export class World {
 
   static async start(directory: string, storeName: StoreName, violations: Violations): Promise<World> {
     const place = makePlace(directory);
-    const world = new World(place, await openStore(storeName, place), await Proxy.listen(), violations);
+    const world = new World(place, await openStore(storeName, place), await Gate.listen(), violations);
     world.node.start();
     await world.until('the node serves', () => world.node.starts > 0, STARTS_WITHIN_MS);
     world.supervisor.start();
@@ -63,7 +64,8 @@ export class World {
   async until(what: string, holds: () => boolean, longestMs: number): Promise<void> {
     const deadline = performance.now() + longestMs;
     while (!holds()) {
-      if (performance.now() > deadline) throw new NotCarriedOutError(`waited ${longestMs} ms in vain until ${what}`);
+      if (performance.now() > deadline)
+        throw new NotCarriedOutError(`waited ${longestMs} ms in vain until ${what}`);
       await pause(LOOKS_EVERY_MS);
     }
   }
@@ -75,6 +77,8 @@ export class World {
 
   /** Ends supervisor and node in order, and looks at what they leave. */
   async stop(): Promise<void> {
+    // What a plot leaves goes once talent knows of its end.
+    await this.plotsSettled();
     await this.stopService(this.supervisor);
     await this.noProcessesBut(this.node.pid);
     await this.stopService(this.node);
@@ -91,6 +95,12 @@ export class World {
     for (const { pid } of processesWith(this.place.directory)) kill(pid);
     await this.proxy.close();
     await this.store.close();
+  }
+
+  private async plotsSettled(): Promise<void> {
+    const deadline = performance.now() + SETTLE_WITHIN_MS;
+    const unsettled = () => filesLeftIn(this.place.machine).some((name) => name.startsWith('plots/'));
+    while (unsettled() && performance.now() < deadline) await pause(LOOKS_EVERY_MS);
   }
 
   private async stopService(service: OwlService): Promise<void> {

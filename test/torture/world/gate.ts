@@ -9,7 +9,7 @@ interface Line {
   readonly far: Socket;
 }
 
-export class Proxy {
+export class Gate {
   /** Port of the node; undefined while there is none: then connections end at once. */
   target: number | undefined;
   private readonly lines = new Set<Line>();
@@ -23,7 +23,7 @@ export class Proxy {
     server.on('connection', (near) => this.join(near));
   }
 
-  static async listen(): Promise<Proxy> {
+  static async listen(): Promise<Gate> {
     const server = createServer({ noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
@@ -31,7 +31,7 @@ export class Proxy {
     });
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('a TCP listener has a port');
-    return new Proxy(server, address.port);
+    return new Gate(server, address.port);
   }
 
   /** HOST:PORT */
