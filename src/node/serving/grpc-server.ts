@@ -51,7 +51,7 @@ export interface RunningGrpcServer {
  * connection can make this process hold of messages that it never finishes.
  */
 const CALLS_OF_A_CONNECTION = 1_000;
-/** An order to run a plot takes less than 1 kB, a watch of 1,000 tasks less than 70 kB. */
+/** The largest honest request names 1,000 tasks, in less than 70 kB. */
 const LARGEST_REQUEST_BYTES = 256 * 1024;
 
 /**

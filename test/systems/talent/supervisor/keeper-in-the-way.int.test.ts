@@ -18,9 +18,9 @@ async function startBehind(
   const data = join(cwd, 'data');
   mkdirSync(data);
   const calls: string[] = [];
-  const keeper = await listenLocally(new TalentDirectory(data).keeperSocket, (method, params) => {
+  const keeper = await listenLocally(new TalentDirectory(data).keeperSocket, (method, params, peer) => {
     calls.push(method);
-    return answer(method, params);
+    return answer(method, params, peer);
   });
   t.teardown(() => keeper.close());
   const config = {
