@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import t from 'tap';
 import { KeeperLink } from '../../../src/processes/keeper/keeper-link.js';
+import { ownEnvironment } from '../../support/own-environment.js';
 import { until } from '../../support/until.js';
 import { wakingClock as clock } from '../../support/waking-clock.js';
 import { type JobKey, jobStart, makeJobs, QUICK_JOBS } from '../jobs.js';
@@ -22,6 +23,7 @@ t.test('it works where it is told to, and sees what it is given and its mark', a
   const record = await link.start(start);
   await endOf(data, 'one');
   const seen = JSON.parse(readFileSync(start.log_path, 'utf8'));
+  seen.env = ownEnvironment(seen.env);
   t.strictSame(seen, { cwd: realpathSync(cwd), env: { ...environment, OWL_TEST_JOB: jobs.pathOf(start) } });
   t.match(record, { cwd, variables: ['PASSWORD', 'LANG'] });
   t.notMatch(readFileSync(jobs.pathOf(start), 'utf8'), /secret-value/, 'no value lies on a disk');
@@ -35,7 +37,7 @@ t.test('without a word it works in the directory, with what every process has', 
   const { cwd, env } = JSON.parse(readFileSync(start.log_path, 'utf8'));
   t.equal(cwd, realpathSync(data));
   t.strictSame(
-    Object.keys(env).filter((name) => !['PATH', 'HOME', 'LANG', 'TZ'].includes(name)),
+    Object.keys(ownEnvironment(env)).filter((name) => !['PATH', 'HOME', 'LANG', 'TZ'].includes(name)),
     ['OWL_TEST_JOB'],
   );
   t.strictSame([record.cwd, record.variables, record.error_log_path], [undefined, undefined, undefined]);

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { problemsOf } from '../../../../src/systems/talent/supervisor/plotters/plotters.js';
+import { isOfTap } from '../../../support/own-environment.js';
 import { until } from '../../../support/until.js';
 import { Farm } from '../support/farm.js';
 
@@ -18,11 +19,6 @@ function setVariables(t: Test, variables: Readonly<Record<string, string>>): voi
       else process.env[name] = value;
     }
   });
-}
-
-/** It puts itself into whatever a Node process starts, the keeper included. */
-function isOfTestRunner(name: string, value = ''): boolean {
-  return name.startsWith('_TAPJS_') || (name === 'NODE_OPTIONS' && value.includes('@tapjs'));
 }
 
 function environmentOf(pid: number): string {
@@ -51,7 +47,7 @@ t.test('a plotter inherits what is named, and no password', async (t) => {
   await until('it has told', () => farm.logOf('one').endsWith('\n'));
   const seen: Record<string, string> = JSON.parse(farm.logOf('one'));
   const names = Object.keys(seen)
-    .filter((name) => !isOfTestRunner(name, seen[name]))
+    .filter((name) => !isOfTap(name, seen[name]))
     .sort();
   t.same(names, ['HOME', 'LANG', 'OWL_PLOT', 'OWL_TEST_NAMED', 'PATH', 'TZ']);
   t.notMatch(environmentOf(farm.pidOf('keeper-main.js')), SECRET, 'nor has its keeper got it');
