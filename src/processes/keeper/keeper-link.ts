@@ -165,9 +165,11 @@ export class KeeperLink<Key extends object, Own extends Key> {
     if (signal.aborted) close();
     signal.addEventListener('abort', close, { once: true });
     try {
-      // One of an earlier version refuses it.
-      this.features = featuresIn(await peer.call('hello').catch(() => undefined));
-      for (const { key, end } of keptIn(this.options.records.kind, await peer.call('list'))) {
+      // One of an earlier version refuses to say hello.
+      const hello = peer.call('hello').catch(() => undefined);
+      const answer = await peer.call('list');
+      this.features = featuresIn(await hello);
+      for (const { key, end } of keptIn(this.options.records.kind, answer)) {
         this.kept.add(this.nameOf(key));
         this.noteUnwritten(key, end);
       }

@@ -1,13 +1,24 @@
 /** A keeper with its owner, for tests: real processes, jobs of their own, and what the owner was told. */
 
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { Test } from 'tap';
 import { KeeperLink } from '../../../src/processes/keeper/keeper-link.js';
 import type { ProcessEnd } from '../../../src/processes/records/process-record.js';
 import { until } from '../../support/until.js';
 import { wakingClock as clock } from '../../support/waking-clock.js';
-import { JOB_KEEPER_MAIN, type JobFields, type JobKey, type JobRecords, jobsIn, makeJobs } from '../jobs.js';
+import {
+  JOB_KEEPER_MAIN,
+  type JobFields,
+  type JobKey,
+  type JobRecords,
+  type JobStart,
+  jobsIn,
+  makeJobs,
+} from '../jobs.js';
 
 /** A job that stays until it is ended. */
 export const STAYS = 'setInterval(() => {}, 1000)';
@@ -60,6 +71,24 @@ export async function untilNoKeeper(data: string): Promise<void> {
 export async function endOf(data: string, job: string): Promise<ProcessEnd | null> {
   await until('its end is recorded', () => jobsIn(data).readEnd({ job, attempt: 1 }) !== null);
   return jobsIn(data).readEnd({ job, attempt: 1 });
+}
+
+/** A start whose deadline is so long after it, for there is no saying how long an owner takes to get there. */
+export type StartByOwner = JobStart & { readonly deadline_in_ms?: number };
+
+/** An owner that is a process of its own. Resolves when it has started all. */
+export async function startOwner(
+  t: Test,
+  data: string,
+  starts: readonly StartByOwner[],
+): Promise<ChildProcess> {
+  const main = fileURLToPath(new URL('run-owner.js', import.meta.url));
+  const owner = spawn(process.execPath, [main, data, JSON.stringify(starts)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.teardown(() => owner.kill('SIGKILL'));
+  await once(owner.stdout, 'data');
+  return owner;
 }
 
 export function keeperOf(pid: number): number {

@@ -18,9 +18,9 @@ async function startBehind(
   const data = join(cwd, 'data');
   mkdirSync(data);
   const calls: string[] = [];
-  const keeper = await listenLocally(new TalentDirectory(data).keeperSocket, (method, params, peer) => {
+  const keeper = await listenLocally(new TalentDirectory(data).keeperSocket, (method, params, caller) => {
     calls.push(method);
-    return answer(method, params, peer);
+    return answer(method, params, caller);
   });
   t.teardown(() => keeper.close());
   const config = {
