@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { formatAddress, localAddress, parseAddress } from '../../base/address.js';
 import { Releasers } from '../../base/releasers.js';
-import { ChildService } from '../../processes/services/child-service.js';
+import { startOwlChild } from '../../processes/services/owl-child.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples } from '../help.js';
@@ -69,11 +69,14 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
   const logger = loggerOf(cli, config);
   const settings = options.config === undefined ? [] : ['--config', options.config];
   const releasers = new Releasers(logger);
+  const givenUp: Promise<never>[] = [];
   const start: Start = async (name, args) => {
     const { env, cwd } = cli;
-    const service = new ChildService({ name, args: () => [...args(), ...settings], env, cwd, logger });
+    const service = startOwlChild({ name, args: () => [...args(), ...settings], env, cwd, logger });
     releasers.add(name, () => service.stop());
-    return await service.start();
+    givenUp.push(service.givenUp);
+    const { firstLine } = await service.started;
+    return firstLine;
   };
   try {
     // A port that was taken as a free one stays the same when the services are started again.
@@ -91,7 +94,7 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
       await start(side.name, () => side.args({ data: config.data, server }));
     }
     await tell(cli, options, { ...serving, data: config.data }, machines);
-    await untilInterrupted(cli);
+    await untilInterrupted(cli, Promise.race(givenUp));
     await cli.err.line('owl is stopping; a second signal ends it at once');
   } finally {
     await releasers.releaseAll();

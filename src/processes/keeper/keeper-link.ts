@@ -7,23 +7,22 @@
  * for any more, is left.
  */
 
-import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { Backoff, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
 import { keeperEnvironment } from '../environment.js';
 import { connectLocally, type LocalPeer } from '../local-calls.js';
 import type { ProcessEnd, ProcessRecord } from '../records/process-record.js';
 import type { ProcessRecords } from '../records/process-records.js';
+import { LaunchedProcess } from '../services/launched-process.js';
+import { type Service, startService } from '../services/start-service.js';
 import { featuresIn, impossibleIn, type KeptProcess, keptIn, unwrittenIn } from './keeper-messages.js';
 import { type Feature, featuresOf, type ProcessStart } from './process-start.js';
 
-/** How often a new keeper is asked whether it is there yet. */
-const KNOCK_MS = 20;
 const STARTS_WITHIN_MS = 10_000;
-const NEVER = new AbortController().signal;
+/** For one that has nothing to keep yet. */
+const ENDS_WITHIN_MS = 5_000;
 
 export interface KeeperLinkOptions<Key extends object, Own extends Key> {
   readonly records: ProcessRecords<Key, Own>;
@@ -41,14 +40,11 @@ export interface KeeperLinkOptions<Key extends object, Own extends Key> {
 
 export class KeeperLink<Key extends object, Own extends Key> {
   private readonly options: KeeperLinkOptions<Key, Own>;
-  private readonly stopping = new AbortController();
-  private readonly backoff = new Backoff({ firstMs: 50, longestMs: 5_000 });
   private readonly kept = new Set<string>();
   private features: ReadonlySet<unknown> = new Set();
   /** As many as a keeper keeps at most. */
   private readonly unwritten = new Map<string, ProcessEnd>();
-  private peer: LocalPeer | undefined;
-  private running: Promise<void> | undefined;
+  private service: Service<LocalPeer> | undefined;
 
   constructor(options: KeeperLinkOptions<Key, Own>) {
     this.options = options;
@@ -56,19 +52,44 @@ export class KeeperLink<Key extends object, Own extends Key> {
 
   /** Resolves once there is a keeper. @throws OwlError kind `unavailable` when none can be started */
   async open(): Promise<void> {
-    const peer = await this.reach();
-    this.running = this.keepOpen(peer);
+    const { clock, logger, onLost } = this.options;
+    this.service = startService<LocalPeer>({
+      name: this.title,
+      clock,
+      knock: (_launched, signal) => this.connect(signal),
+      launch: () => this.launch(),
+      gone: (peer) => peer.closed,
+      // It stays as long as it has processes.
+      release: async (peer) => peer.close(),
+      startsWithinMs: STARTS_WITHIN_MS,
+      endsWithinMs: ENDS_WITHIN_MS,
+      // Called and left it ends in order, and what a killed one left behind goes with it.
+      stoppedAtStart: 'finish',
+      // One that is about to end has the lock still, so that the next one ends at once.
+      firstStart: { triedForMs: STARTS_WITHIN_MS },
+      backoff: { firstMs: 50, longestMs: 5_000 },
+      notStarted: (process) => this.notStarted(process),
+      onGone: () => {
+        this.kept.clear();
+        logger.error(`${this.title} is gone; the exit codes of those that run will not be known`);
+        onLost();
+      },
+      onFailed: (error) => logger.error({ err: error }, `${this.title} can not be reached; trying again`),
+    });
+    await this.service.started;
   }
 
   /** The keeper stays as long as it has processes. */
   async close(): Promise<void> {
-    this.stopping.abort();
-    this.peer?.close();
-    await this.running;
+    await this.service?.stop();
   }
 
   get connected(): boolean {
     return this.peer !== undefined;
+  }
+
+  private get peer(): LocalPeer | undefined {
+    return this.service?.found;
   }
 
   keeps(key: Key): boolean {
@@ -133,56 +154,6 @@ export class KeeperLink<Key extends object, Own extends Key> {
     return this.options.records.kind.nameOf(key);
   }
 
-  private async keepOpen(first: LocalPeer): Promise<void> {
-    const { clock, logger, onLost } = this.options;
-    let peer: LocalPeer | undefined = first;
-    while (!this.stopping.signal.aborted) {
-      if (peer !== undefined) {
-        await peer.closed;
-        this.peer = undefined;
-        this.kept.clear();
-        if (this.stopping.signal.aborted) return;
-        logger.error(`${this.title} is gone; the exit codes of those that run will not be known`);
-        onLost();
-      }
-      try {
-        peer = await this.reach();
-        this.backoff.reset();
-      } catch (error) {
-        peer = undefined;
-        logger.error({ err: error }, `${this.title} can not be reached; trying again`);
-        await wait(clock, this.backoff.next(), this.stopping.signal);
-      }
-    }
-    peer?.close();
-  }
-
-  /** Connects to the keeper that is there, or to a new one. */
-  private async reach(): Promise<LocalPeer> {
-    const { signal } = this.stopping;
-    const peer = (await this.connect()) ?? (await this.startKeeper());
-    const close = () => peer.close();
-    if (signal.aborted) close();
-    signal.addEventListener('abort', close, { once: true });
-    try {
-      // One of an earlier version refuses to say hello.
-      const hello = peer.call('hello').catch(() => undefined);
-      const answer = await peer.call('list');
-      this.features = featuresIn(await hello);
-      for (const { key, end } of keptIn(this.options.records.kind, answer)) {
-        this.kept.add(this.nameOf(key));
-        this.noteUnwritten(key, end);
-      }
-    } catch (error) {
-      close();
-      throw error;
-    } finally {
-      signal.removeEventListener('abort', close);
-    }
-    this.peer = peer;
-    return peer;
-  }
-
   private noteUnwritten(key: Key, end: ProcessEnd | undefined): void {
     if (end === undefined) return;
     const { logger, records } = this.options;
@@ -194,7 +165,8 @@ export class KeeperLink<Key extends object, Own extends Key> {
     this.options.onUnwritten(key);
   }
 
-  private async connect(): Promise<LocalPeer | undefined> {
+  /** Undefined when there is none, or one that is just ending. */
+  private async connect(signal: AbortSignal): Promise<LocalPeer | undefined> {
     const { records } = this.options;
     const hear = (event: string, told: unknown): void => {
       if (event === 'unwritten') {
@@ -202,7 +174,33 @@ export class KeeperLink<Key extends object, Own extends Key> {
         if (unwritten !== undefined) this.noteUnwritten(unwritten.key, unwritten.end);
       } else this.noteEnded(told);
     };
-    return await connectLocally(records.directory.keeperSocket, { hear }).catch(() => undefined);
+    const peer = await connectLocally(records.directory.keeperSocket, { hear }).catch(() => undefined);
+    if (peer === undefined) return undefined;
+    const close = () => peer.close();
+    if (signal.aborted) close();
+    signal.addEventListener('abort', close, { once: true });
+    try {
+      await this.learn(peer);
+      return peer;
+    } catch (error) {
+      close();
+      if (!signal.aborted && error instanceof OwlError && error.kind === 'unavailable') return undefined;
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', close);
+    }
+  }
+
+  /** What it can do, and what it keeps. */
+  private async learn(peer: LocalPeer): Promise<void> {
+    // One of an earlier version refuses it.
+    const hello = peer.call('hello').catch(() => undefined);
+    const list = await peer.call('list');
+    this.features = featuresIn(await hello);
+    for (const { key, end } of keptIn(this.options.records.kind, list)) {
+      this.kept.add(this.nameOf(key));
+      this.noteUnwritten(key, end);
+    }
   }
 
   private noteEnded(told: unknown): void {
@@ -214,33 +212,24 @@ export class KeeperLink<Key extends object, Own extends Key> {
     this.unwritten.delete(this.nameOf(key));
   }
 
-  private async startKeeper(): Promise<LocalPeer> {
-    const { records, main, clock } = this.options;
+  private launch(): LaunchedProcess {
+    const { records, main } = this.options;
     const { path, keeperLog } = records.directory;
-    let failure: Error | undefined;
     const log = openLog(keeperLog);
-    const keeper = spawn(process.execPath, [main, path], {
-      detached: true,
-      stdio: ['ignore', log ?? 'ignore', log ?? 'ignore'],
-      cwd: path,
-      env: keeperEnvironment(),
-    });
-    if (log !== undefined) closeSync(log);
-    keeper.on('error', (error) => {
-      failure = error;
-    });
-    keeper.unref();
-    const deadline = clock.monotonic() + STARTS_WITHIN_MS;
-    // Also when nobody needs it any more: called and left it ends in order, and what a killed one left behind goes with it.
-    while (failure === undefined && clock.monotonic() < deadline) {
-      const peer = await this.connect();
-      if (peer !== undefined) return peer;
-      await wait(clock, KNOCK_MS, NEVER);
+    try {
+      return new LaunchedProcess({
+        ...{ argv: [process.execPath, main, path], cwd: path, env: keeperEnvironment(), fate: 'outlives' },
+        ...{ stderr: log, stdout: 'as stderr' },
+      });
+    } finally {
+      if (log !== undefined) closeSync(log);
     }
-    // Nobody has called it, so it keeps nothing, and nobody will.
-    keeper.kill();
+  }
+
+  private notStarted({ failure }: LaunchedProcess): OwlError {
     const why = failure === undefined ? '' : `: ${messageOf(failure)}`;
-    throw new OwlError('unavailable', `${this.title} did not start${why}; ${keeperLog} may say why`);
+    const { keeperLog } = this.options.records.directory;
+    return new OwlError('unavailable', `${this.title} did not start${why}; ${keeperLog} may say why`);
   }
 }
 

@@ -16,6 +16,7 @@ import { identifyProcess, isAlive } from '../../../src/base/process-identity.js'
 import { LOG_EXISTS } from '../../../src/processes/keeper/keeper-messages.js';
 import { endMarked, findMarked } from '../../../src/processes/process-family.js';
 import { identityOf } from '../../../src/processes/records/process-record.js';
+import { ofKind } from '../../support/events.js';
 import { processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
 import { wakingClock as clock } from '../../support/waking-clock.js';
@@ -107,7 +108,7 @@ t.test('one that is not wanted any more before it is there ends at once', async 
   const { link } = linkTo(data);
   const opening = link.open();
   await until('it is being started', () => processesOf(data).length > 0);
-  await Promise.all([opening, link.close()]);
+  await Promise.all([t.rejects(opening, ofKind('unavailable')), link.close()]);
   await until('it has ended', () => processesOf(data).length === 0, 5_000);
   t.notOk(existsSync(join(data, 'keeper.sock')), 'well before it would have given up by itself');
 });

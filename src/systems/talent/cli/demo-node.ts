@@ -15,7 +15,7 @@ import { z } from 'zod';
 import { PACKAGE_ROOT } from '../../../base/package-root.js';
 import { tryLock } from '../../../base/sqlite.js';
 import type { Terminal } from '../../../cli/terminal.js';
-import { ChildService } from '../../../processes/services/child-service.js';
+import { startOwlChild } from '../../../processes/services/owl-child.js';
 import { TalentDirectory } from '../machine/talent-directory.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 
@@ -48,7 +48,7 @@ export async function withDemoNode(
   for (const place of ['cache', 'plots']) mkdirSync(join(directory, place));
   writeFileSync(config, stringify({ ...store, ...plottingWithPlayers(maxPlots) }), { mode: 0o600 });
   const log = openSync(logPath, 'a', 0o600);
-  const node = new ChildService({
+  const node = startOwlChild({
     name: 'the node of the demo',
     args: () => ['up', '--json', '--config', config, '--data', data, '--listen', '127.0.0.1:0'],
     // What is configured here is meant for other nodes.
@@ -58,12 +58,12 @@ export async function withDemoNode(
     log: { fd: log, path: logPath },
   });
   try {
-    const serving = await node.start().catch(async (error: unknown) => {
+    const serving = await node.started.catch(async (error: unknown) => {
       // Its log may be gone in a moment.
       await err.write(readFileSync(logPath, 'utf8'));
       throw error;
     });
-    const { address } = Serving.parse(JSON.parse(serving));
+    const { address } = Serving.parse(JSON.parse(serving.firstLine));
     const talent = new PlotManagerClient({ server: address });
     try {
       await work(talent);

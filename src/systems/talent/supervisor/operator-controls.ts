@@ -9,7 +9,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { writeFileDurably } from '../../../base/durable-file.js';
 import { OwlError } from '../../../base/errors.js';
 import { findCgroupPlace } from '../../../processes/cgroup.js';
-import type { LogReceiverProcess } from '../../../processes/services/service-process.js';
+import type { LogReceiverProcess } from '../../../processes/services/log-receiver-process.js';
 import type { UsageMeter } from '../../../processes/usage.js';
 import type { TalentDirectory } from '../machine/talent-directory.js';
 import type { PlotTaskStatus } from '../wire/messages.js';

@@ -22,7 +22,7 @@ import { type LookAtDirectory, lookAtDirectory } from '../../../processes/direct
 import { KeeperLink } from '../../../processes/keeper/keeper-link.js';
 import { listenLocally } from '../../../processes/local-calls.js';
 import { removeOldLogs } from '../../../processes/records/old-logs.js';
-import { LogReceiverProcess } from '../../../processes/services/service-process.js';
+import { LogReceiverProcess } from '../../../processes/services/log-receiver-process.js';
 import { UsageMeter } from '../../../processes/usage.js';
 import { KEEPER_MAIN } from '../machine/keeper-program.js';
 import type { PlotFields, PlotKey } from '../machine/plot-record.js';
