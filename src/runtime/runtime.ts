@@ -26,7 +26,7 @@ import { ReactorRunner, type ReactorStatus } from './reactors/reactor-runner.js'
 import { OwnWrites } from './read-models/own-writes.js';
 import type { Projection } from './read-models/projection.js';
 import { type AppliedListener, Projector, type ProjectorStatus } from './read-models/projector.js';
-import { UnreadableEvents } from './read-models/unreadable-events.js';
+import { type Unreadable, UnreadableEvents } from './read-models/unreadable-events.js';
 import { InheritedEnd } from './readers/inherited-end.js';
 import { KnownHistory } from './readers/known-history.js';
 import { type Reader, readerOf } from './readers/reader.js';
@@ -201,7 +201,7 @@ export class Runtime {
   }
 
   /** Which of these events of the store nobody may go by, and why. See `UnreadableEvents.in`. */
-  unreadableIn(events: readonly RecordedEvent[]): Promise<ReadonlyMap<RecordedEvent, string>> {
+  unreadableIn(events: readonly RecordedEvent[]): Promise<ReadonlyMap<RecordedEvent, Unreadable>> {
     return this.parts.unreadable.in(events);
   }
 

@@ -48,7 +48,8 @@ export interface FollowOptions {
   readonly categories?: readonly string[];
   readonly streams?: Iterable<StreamName>;
   readonly types?: Iterable<string>;
-  readonly matches?: Matches;
+  /** Not asked of what can't be read, nor is its type: who asked for its stream is told of it. */
+  readonly matches?: (event: RecordedEvent) => boolean;
   /** Events of one batch at the most. Default 256. */
   readonly batchSize?: number;
 }
@@ -154,7 +155,7 @@ export class EventFeed {
       follower.position = checkpoint;
       follower.last = placeOf(marked) ?? follower.last;
       follower.silent += events.length;
-      const asked = marked.filter(({ event }) => matches(event));
+      const asked = marked.filter(matches);
       if (asked.length > 0 || follower.silent >= SILENT_EVENTS) yield told(follower, asked, false);
       if (signal.aborted || tail.covers(follower.position)) return;
     }
@@ -162,7 +163,9 @@ export class EventFeed {
   }
 
   private followerOf(options: FollowOptions, signal: AbortSignal): Follower {
-    const { after = START, field = 'after', categories = this.options.categories } = options;
+    const { after = START, field = 'after' } = options;
+    const streams = options.streams && [...options.streams];
+    const categories = options.categories ?? categoriesOf(streams) ?? this.options.categories;
     const unknown = categories.find((category) => !this.options.categories.includes(category));
     if (unknown !== undefined) {
       const there = this.options.categories.join(', ');
@@ -170,7 +173,7 @@ export class EventFeed {
     }
     const { position, last } = readCursor(after, field);
     const { batchSize = BATCH } = options;
-    const matches = matchesOf({ ...options, categories });
+    const matches = matchesOf({ ...options, categories, streams });
     const asked = { after, categories, matches, batchSize, signal };
     return { position, last, toldCaughtUp: false, silent: 0, ...asked };
   }
@@ -232,12 +235,24 @@ function told(follower: Follower, events: readonly FeedEvent[], caughtUp: boolea
   return { events, cursor: last === undefined ? after : cursorBehind(last), caughtUp };
 }
 
-function matchesOf({ categories = [], streams, types, matches }: FollowOptions): Matches {
-  const [ofCategories, ofTypes] = [new Set(categories), types && new Set(types)];
-  const ofStreams = streams && new Set(streams);
-  return (event) =>
-    ofCategories.has(categoryOf(event.stream)) &&
-    (ofStreams === undefined || ofStreams.has(event.stream)) &&
-    (ofTypes === undefined || ofTypes.has(event.type)) &&
-    (matches === undefined || matches(event));
+function categoriesOf(streams: readonly StreamName[] | undefined): readonly string[] | undefined {
+  return streams && [...new Set(streams.map(categoryOf))];
+}
+
+interface Asked extends Pick<FollowOptions, 'types' | 'matches'> {
+  readonly categories: readonly string[];
+  readonly streams: readonly StreamName[] | undefined;
+}
+
+function matchesOf({ categories, streams, types, matches }: Asked): Matches {
+  const [ofCategories, ofStreams, ofTypes] = [new Set(categories), setOf(streams), setOf(types)];
+  return ({ event, problem }) => {
+    const isThere = ofCategories.has(categoryOf(event.stream)) && ofStreams?.has(event.stream) !== false;
+    if (!isThere || problem?.isBehind === false) return isThere;
+    return ofTypes?.has(event.type) !== false && matches?.(event) !== false;
+  };
+}
+
+function setOf(names: Iterable<string> | undefined): ReadonlySet<string> | undefined {
+  return names && new Set(names);
 }

@@ -15,18 +15,16 @@ import {
   type RecordedEvent,
   type SubscriptionBatch,
 } from '../../runtime/event-store/event-store.js';
+import type { Unreadable } from '../../runtime/read-models/unreadable-events.js';
 import type { FeedPlace } from './feed-cursor.js';
 
 export interface FeedEvent {
   readonly event: RecordedEvent;
-  /**
-   * Why nobody may go by it: it, or one before it in its stream, can't be read. Undefined for a good one. Its data is not what
-   * it says then.
-   */
-  readonly problem: string | undefined;
+  /** Why nobody may go by it; undefined for a good one. Unless it only stands behind, not even its type and data are its own. */
+  readonly problem: Unreadable | undefined;
 }
 
-export type Matches = (event: RecordedEvent) => boolean;
+export type Matches = (one: FeedEvent) => boolean;
 
 export interface FeedTailOptions {
   readonly store: Pick<EventStore, 'subscribe'>;
@@ -96,7 +94,7 @@ export class FeedTail {
     let index = first;
     for (; index < this.events.length && events.length < limit; index++) {
       const one = this.events[index];
-      if (one !== undefined && matches(one.event)) events.push(one);
+      if (one !== undefined && matches(one)) events.push(one);
     }
     const last = index > first ? placeOf(this.events.slice(first, index)) : undefined;
     const isAll = index === this.events.length;

@@ -24,6 +24,13 @@ export interface UnreadableEventsOptions {
   problemOf(event: RecordedEvent): string | undefined;
 }
 
+/** Why nobody may go by an event. */
+export interface Unreadable {
+  readonly reason: string;
+  /** It can be read itself; one before it in its stream can't. */
+  readonly isBehind: boolean;
+}
+
 interface Problem {
   /** The first one that can't be read. */
   readonly revision: number;
@@ -42,8 +49,8 @@ export class UnreadableEvents {
    * @param events in order, and each stream without a hole
    * @throws OwlError kind `unavailable` when the read models don't get to what can't be read
    */
-  async in(events: readonly RecordedEvent[]): Promise<ReadonlyMap<RecordedEvent, string>> {
-    const problems = new Map<RecordedEvent, string>();
+  async in(events: readonly RecordedEvent[]): Promise<ReadonlyMap<RecordedEvent, Unreadable>> {
+    const problems = new Map<RecordedEvent, Unreadable>();
     const streams = new Map<StreamName, Problem | undefined>();
     for (const event of events) {
       const { stream, revision } = event;
@@ -54,8 +61,8 @@ export class UnreadableEvents {
         await this.parked(event);
         streams.set(stream, { revision, message: own });
       }
-      const problem = own ?? known?.message;
-      if (problem !== undefined) problems.set(event, problem);
+      const reason = own ?? known?.message;
+      if (reason !== undefined) problems.set(event, { reason, isBehind: own === undefined });
     }
     return problems;
   }

@@ -8,6 +8,7 @@ import { counter } from '../../runtime/support/counter.js';
 import { sqliteStore } from '../../runtime/support/restorable-stores.js';
 import { delegating } from '../../support/delegating-store.js';
 import { idsOf, ofKind, propose } from '../../support/events.js';
+import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { semaphore } from '../../support/semaphore.js';
 import { testDirectory } from '../../support/test-directory.js';
 import { Following, followedNode } from './followed-node.js';
@@ -180,3 +181,25 @@ t.test('following ends with its signal and with the feed, and leaves nothing tha
   await new Promise((resolve) => setImmediate(resolve));
   t.equal(open, 0);
 });
+
+t.test(
+  'that a stream was deleted is told in its place, and what was in it stays with who has it',
+  async (t) => {
+    const dir = testDirectory(t);
+    const server = await startNode(t);
+    const node = await followedNode(t, dir, await openStore(t, server));
+    const follower = await new Following(node.feed).live();
+    await node.add('semaphore-a', 2);
+    await node.add('semaphore-b', 1);
+    await follower.until(3);
+    server.log.delete('semaphore-a', 'any');
+    await node.add('semaphore-b', 1);
+    await follower.until(5);
+    t.match(follower.taken[3]?.event, { stream: 'semaphore-a', type: '$cut-off' });
+    t.match(follower.taken[3]?.problem, { reason: /semaphore-a is not whole: /, isBehind: false });
+    t.equal(follower.taken[4]?.problem, undefined);
+    const again = new Following(node.feed, { after: follower.cursor });
+    await node.add('semaphore-b', 1);
+    t.equal((await again.until(1))[0]?.event.revision, 2, 'who has gone on behind it is not told again');
+  },
+);

@@ -203,10 +203,10 @@ for (const [kind, storeOf] of Object.entries(STORES)) {
         ]);
         await node.add('semaphore-b', 1);
         const problems = (taken: typeof follower.taken) =>
-          taken.map(({ problem }) => problem?.includes('Strange') ?? false);
+          taken.map(({ problem }) => problem?.reason.includes('Strange') ?? false);
         t.same(problems([...(await follower.until(4))]), [false, true, true, false]);
         t.match(
-          follower.taken[1]?.problem,
+          follower.taken[1]?.problem?.reason,
           /event semaphore\/Strange at revision 1 of semaphore-a .* can't be read/,
         );
         await node.stop();
@@ -217,6 +217,19 @@ for (const [kind, storeOf] of Object.entries(STORES)) {
         const returned = new Following(again.feed, { after: cursorBehind(place) });
         t.same(problems([...(await returned.until(2))]), [true, false], 'known to who begins behind it');
         t.equal(returned.taken[0]?.event.position, behind.position);
+        t.same(
+          follower.taken.map(({ problem }) => problem?.isBehind),
+          [undefined, false, true, undefined],
+        );
+        const narrow = new Following(again.feed, { types: ['PermitReleased'], matches: () => false });
+        t.same(
+          (await narrow.until(1))[0]?.event.position,
+          place.position,
+          'told to all who asked for the stream',
+        );
+        await t.rejects(new Following(again.feed, { streams: ['other-1'] }).next(), ofKind('invalid'));
+        const elsewhere = await new Following(again.feed, { streams: ['semaphore-b'] }).live();
+        t.equal(elsewhere.taken.length, 1);
       },
     );
   });

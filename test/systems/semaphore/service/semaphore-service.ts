@@ -86,9 +86,14 @@ function followHandler({ logger }: NodeContext, feed: EventFeed) {
   return { follow: serverStream(logger, follow) };
 }
 
-function messageOf({ event, problem = '' }: FeedEvent): PermitEvent {
-  const holder = problem === '' && typeof event.data['holder'] === 'string' ? event.data['holder'] : '';
-  return { semaphore: idOf(event.stream), type: event.type, holder, problem };
+function messageOf({ event, problem }: FeedEvent): PermitEvent {
+  const { holder } = problem === undefined ? event.data : {};
+  return {
+    semaphore: idOf(event.stream),
+    type: event.type,
+    holder: typeof holder === 'string' ? holder : '',
+    problem: problem?.reason ?? '',
+  };
 }
 
 function named(name: string): string {
