@@ -80,6 +80,8 @@ interface Follower {
   position: Position;
   /** The last event that was looked at: what follows it and is of no interest is looked at again by who comes back. */
   last: EventPlace | undefined;
+  /** The store holds that, as of so many resumptions of the tail. */
+  heldAt: number;
   /** The cursor until there is such an event. */
   readonly after: Cursor;
   toldCaughtUp: boolean;
@@ -112,10 +114,11 @@ export class EventFeed {
   async *follow(options: FollowOptions, signal: AbortSignal): AsyncGenerator<FeedBatch> {
     const follower = this.followerOf(options, AbortSignal.any([signal, this.closing.signal]));
     if (follower.signal.aborted) return;
-    await this.assertHeld(follower, follower.signal);
     const shared = this.join();
     try {
       const tail = await shared.tail;
+      follower.heldAt = tail.resumptions;
+      await this.assertHeld(follower, follower.signal);
       while (!follower.signal.aborted) {
         if (tail.covers(follower.position)) yield* this.live(follower, tail);
         else yield* this.below(follower, tail);
@@ -129,6 +132,12 @@ export class EventFeed {
   private async *live(follower: Follower, tail: FeedTail): AsyncGenerator<FeedBatch> {
     const { signal, batchSize, matches } = follower;
     while (!signal.aborted && tail.covers(follower.position)) {
+      if (follower.heldAt !== tail.resumptions) {
+        // What the tail has seen itself says nothing of what came before it.
+        follower.heldAt = tail.resumptions;
+        await this.assertHeld(follower, signal);
+        continue;
+      }
       const { events, upTo, last, looked } = tail.after(follower.position, batchSize, matches);
       follower.position = upTo;
       follower.last = last ?? follower.last;
@@ -175,7 +184,7 @@ export class EventFeed {
     const { batchSize = BATCH } = options;
     const matches = matchesOf({ ...options, categories, streams });
     const asked = { after, categories, matches, batchSize, signal };
-    return { position, last, toldCaughtUp: false, silent: 0, ...asked };
+    return { position, last, heldAt: 0, toldCaughtUp: false, silent: 0, ...asked };
   }
 
   private assertHeld(place: FeedPlace, signal: AbortSignal): Promise<void> {

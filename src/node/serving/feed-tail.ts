@@ -56,6 +56,8 @@ export class FeedTail {
   private failure: { readonly error: unknown } | undefined;
   /** Everything up to here was read. */
   reached: Position;
+  /** How often the store was away meanwhile: what is read from then on may be of another one. */
+  resumptions = 0;
 
   constructor(options: FeedTailOptions) {
     this.options = options;
@@ -118,7 +120,10 @@ export class FeedTail {
   }
 
   private async take({ events, checkpoint, resumed }: SubscriptionBatch): Promise<void> {
-    if (resumed) await this.options.assertHeld({ position: this.reached, last: this.last });
+    if (resumed) {
+      await this.options.assertHeld({ position: this.reached, last: this.last });
+      this.resumptions += 1;
+    }
     if (events.length > 0) this.events.push(...(await this.options.mark(events)));
     this.last = placeOf(this.events) ?? this.last;
     this.reached = checkpoint;

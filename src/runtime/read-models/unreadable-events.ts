@@ -31,6 +31,8 @@ export interface Unreadable {
   readonly isBehind: boolean;
 }
 
+const STREAMS_KNOWN = 1_000;
+
 interface Problem {
   /** The first one that can't be read. */
   readonly revision: number;
@@ -39,6 +41,8 @@ interface Problem {
 
 export class UnreadableEvents {
   private readonly options: UnreadableEventsOptions;
+  /** Of streams that are parked for a fault of a read model: up to where they were found good, so that it isn't read again. */
+  private readonly good = new Map<StreamName, number>();
 
   constructor(options: UnreadableEventsOptions) {
     this.options = options;
@@ -74,15 +78,21 @@ export class UnreadableEvents {
     );
     // Nearly always. What is parked may be so for a fault of a read model, which says nothing against the event.
     if (parked.length === 0) return undefined;
-    const from = Math.min(...parked);
+    const from = Math.max(Math.min(...parked), (this.good.get(stream) ?? -1) + 1);
+    if (from >= revision) return undefined;
     try {
-      for await (const event of this.options.store.readStream(stream, { from }))
-        if (event.revision >= revision) break;
+      const options = { from, limit: revision - from };
+      for await (const event of this.options.store.readStream(stream, options)) this.note(event);
       return undefined;
     } catch (error) {
       if (!(error instanceof DamagedStreamError)) throw error;
       return { revision: error.revision, message: error.message };
     }
+  }
+
+  private note({ stream, revision }: RecordedEvent): void {
+    if (!this.good.has(stream) && this.good.size >= STREAMS_KNOWN) this.good.clear();
+    this.good.set(stream, revision);
   }
 
   private async parked({ stream, position }: RecordedEvent): Promise<void> {

@@ -84,6 +84,17 @@ t.test(
   },
 );
 
+t.test('what came before the tail is looked for as well', async (t) => {
+  const { feed, add, faults } = await disturbedNode(t);
+  await add('semaphore-a', 2);
+  const follower = await new Following(feed).live();
+  faults.resumed = true;
+  faults.holds = false;
+  await add('semaphore-a', 1);
+  await t.rejects(follower.until(3), { ...ofKind('refused'), message: /does not hold the event/ });
+  t.equal(follower.taken.length, 2);
+});
+
 t.test('the same for one that reads the store itself', async (t) => {
   const dir = testDirectory(t);
   const { faults, disturb } = disturbed();
