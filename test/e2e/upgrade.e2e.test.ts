@@ -17,10 +17,13 @@ import { checkpointsOf, markReadModels, readModelsOf, schemaOf, storedEvents } f
 
 // On a busy machine a dozen starts of services take their time.
 t.setTimeout(240_000);
+// Each machine is on its own, and much of it is waiting.
+t.jobs = 2;
 
 const REASON = 'no more';
 
-t.test('owl is upgraded', async (t) => {
+t.test('owl is upgraded', { buffered: true }, async (t) => {
+  t.jobs = 2;
   const root = testDirectory(t);
   let machines = 0;
   /** Their paths are equally long, so that their stories can be compared. */
@@ -37,43 +40,47 @@ t.test('owl is upgraded', async (t) => {
   t.match(undisturbed.stopped, { row: { status: 'stopped', exit_signal: 'SIGTERM', remarks: REASON } });
 
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-    await t.test(`plots of a supervisor and a talent that ended by ${signal} are taken over`, async (t) => {
-      const here = machine(t);
-      await here.start('talent', 'old');
-      await here.start('supervisor', 'old');
-      // One goes on over the upgrade, one ends while nobody is there, one is stopped after it.
-      for (const taskId of ['task-a', 'task-b', 'task-c']) await here.order(taskId);
-      for (const taskId of ['task-a', 'task-b']) await isInTheMiddle(here, taskId);
-      await here.pausedOf('task-c');
-      const [keeper] = here.programs('keeper');
-      t.equal(keeper?.version, 'old');
-      markReadModels(here.data);
-      const before = { schema: schemaOf(here.data), checkpoints: checkpointsOf(here.data) };
-      await here.stop('supervisor', signal);
-      await here.stop('talent', signal);
-      goOn(here, 'task-b');
-      await until('its keeper has told its end', () =>
-        existsSync(join(here.data, 'plots/task-b.1.end.json')),
-      );
+    t.test(
+      `plots of a supervisor and a talent that ended by ${signal} are taken over`,
+      { buffered: true },
+      async (t) => {
+        const here = machine(t);
+        await here.start('talent', 'old');
+        await here.start('supervisor', 'old');
+        // One goes on over the upgrade, one ends while nobody is there, one is stopped after it.
+        for (const taskId of ['task-a', 'task-b', 'task-c']) await here.order(taskId);
+        for (const taskId of ['task-a', 'task-b']) await isInTheMiddle(here, taskId);
+        await here.pausedOf('task-c');
+        const [keeper] = here.programs('keeper');
+        t.equal(keeper?.version, 'old');
+        markReadModels(here.data);
+        const before = { schema: schemaOf(here.data), checkpoints: checkpointsOf(here.data) };
+        await here.stop('supervisor', signal);
+        await here.stop('talent', signal);
+        goOn(here, 'task-b');
+        await until('its keeper has told its end', () =>
+          existsSync(join(here.data, 'plots/task-b.1.end.json')),
+        );
 
-      await here.start('talent', 'new');
-      isKept(t, here, before);
-      await here.start('supervisor', 'new');
-      t.strictSame(here.programs('keeper'), [keeper], 'the old keeper, and no other');
-      await until('there is a log receiver', () => here.programs('log receiver').length === 1);
-      // One of before that outlived its supervisor has no key to report with.
-      await until('it is a new one', () => here.programs('log receiver')[0]?.version === 'new');
-      // One that the new supervisor has the old keeper start.
-      await here.order('task-d');
-      await here.stopPlot('task-c', REASON);
-      for (const taskId of ['task-a', 'task-b', 'task-d']) await isOver(here, taskId);
-      t.strictSame(here.programs('keeper'), [keeper], 'still the old keeper');
-      await sameStory(t, here, { 'task-a': undisturbed.finished, 'task-b': undisturbed.finished });
-      await sameStory(t, here, { 'task-c': undisturbed.stopped, 'task-d': undisturbed.finished });
-      isKept(t, here, before);
-      t.strictSame(here.complaintsOf('talent'), []);
-      await here.end();
-    });
+        await here.start('talent', 'new');
+        isKept(t, here, before);
+        await here.start('supervisor', 'new');
+        t.strictSame(here.programs('keeper'), [keeper], 'the old keeper, and no other');
+        await until('there is a log receiver', () => here.programs('log receiver').length === 1);
+        // One of before that outlived its supervisor has no key to report with.
+        await until('it is a new one', () => here.programs('log receiver')[0]?.version === 'new');
+        // One that the new supervisor has the old keeper start.
+        await here.order('task-d');
+        await here.stopPlot('task-c', REASON);
+        for (const taskId of ['task-a', 'task-b', 'task-d']) await isOver(here, taskId);
+        t.strictSame(here.programs('keeper'), [keeper], 'still the old keeper');
+        await sameStory(t, here, { 'task-a': undisturbed.finished, 'task-b': undisturbed.finished });
+        await sameStory(t, here, { 'task-c': undisturbed.stopped, 'task-d': undisturbed.finished });
+        isKept(t, here, before);
+        t.strictSame(here.complaintsOf('talent'), []);
+        await here.end();
+      },
+    );
   }
 
   const mixed = [
@@ -81,7 +88,7 @@ t.test('owl is upgraded', async (t) => {
     { talent: 'old', supervisor: 'new' },
   ] as const;
   for (const { talent, supervisor } of mixed) {
-    await t.test(`the ${supervisor} supervisor works for the ${talent} talent`, async (t) => {
+    t.test(`the ${supervisor} supervisor works for the ${talent} talent`, { buffered: true }, async (t) => {
       const stories = await wholePlots(t, machine(t), talent, supervisor);
       t.strictSame(stories.finished, undisturbed.finished);
       t.strictSame(stories.stopped, undisturbed.stopped);
@@ -89,7 +96,7 @@ t.test('owl is upgraded', async (t) => {
   }
 });
 
-t.test('what was stored before reads the same, and goes on', async (t) => {
+t.test('what was stored before reads the same, and goes on', { buffered: true }, async (t) => {
   const root = testDirectory(t, { machine: {} });
   const here = new Machine(t, join(root, 'machine'));
   await here.start('talent', 'old');

@@ -5,6 +5,7 @@
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { runTalent } from '../../../support/running-talent.js';
 import { until } from '../../../support/until.js';
 import { Farm, pausingPlayer, playerWith } from '../support/farm.js';
 import { runTalentApart, type TalentProcess } from '../support/talent-process.js';
@@ -17,28 +18,30 @@ const LEASE = { lease_seconds: 60 };
 const base = t.testdir();
 let farms = 0;
 
-async function start(t: Test): Promise<{ farm: Farm; talent: TalentProcess }> {
+/** A place of its own, with its talent in this process. */
+function start(t: Test, run = runTalent): Promise<Farm> {
   farms += 1;
-  let talent: TalentProcess | undefined;
-  const farm = await Farm.start(t, {
-    directory: join(base, `farm-${10 + farms}`),
-    run: async (data) => {
-      talent = await runTalentApart(data);
-      return talent;
-    },
-  });
-  if (talent === undefined) throw new Error('no talent');
-  return { farm, talent };
+  return Farm.start(t, { directory: join(base, `farm-${10 + farms}`), run });
 }
 
 /** Up to the moment when a pausing player pauses and all it has printed is reported. */
-async function startPlot(t: Test): Promise<{ farm: Farm; talent: TalentProcess }> {
-  const started = await start(t);
-  const { farm } = started;
+async function startPlot(t: Test, run = runTalent): Promise<Farm> {
+  const farm = await start(t, run);
   await farm.superviseApart(pausingPlayer(farm), LEASE);
   await farm.order('plot');
   await farm.reachesPause('plot');
-  return started;
+  return farm;
+}
+
+/** The same with a talent that can be killed. */
+async function startPlotOfProcess(t: Test): Promise<{ farm: Farm; talent: TalentProcess }> {
+  let talent: TalentProcess | undefined;
+  const farm = await startPlot(t, async (data) => {
+    talent = await runTalentApart(data);
+    return talent;
+  });
+  if (talent === undefined) throw new Error('no talent');
+  return { farm, talent };
 }
 
 async function isSettled(farm: Farm): Promise<void> {
@@ -57,8 +60,8 @@ async function finishesAsUndisturbed(t: Test, farm: Farm): Promise<void> {
   t.same(farm.files().length, 1, 'the plot, and no temp file');
 }
 
-t.test('an undisturbed run, to compare with', async (t) => {
-  const { farm } = await startPlot(t);
+await t.test('an undisturbed run, to compare with', async (t) => {
+  const farm = await startPlot(t);
   farm.goOn();
   await farm.reaches('plot', 'finished');
   await isSettled(farm);
@@ -71,8 +74,11 @@ t.test('an undisturbed run, to compare with', async (t) => {
   t.ok(undisturbed.history.length > 100);
 });
 
-t.test('kill -9 of the plotter', async (t) => {
-  const { farm } = await startPlot(t);
+// Each has a farm of its own, and much of it is waiting.
+t.jobs = 2;
+
+t.test('kill -9 of the plotter', { buffered: true }, async (t) => {
+  const farm = await startPlot(t);
   const { plot_pid = 0 } = await farm.task('plot');
   await farm.kill(plot_pid);
   const task = await farm.reaches('plot', 'failed');
@@ -81,25 +87,22 @@ t.test('kill -9 of the plotter', async (t) => {
   t.same(farm.files(), [], 'its temp files are gone');
 
   const other = await start(t);
-  await other.farm.superviseApart(
-    playerWith('--seconds', '0', '--lines', '200', '--signal', 'SIGKILL'),
-    LEASE,
-  );
-  await other.farm.order('plot');
-  await other.farm.reaches('plot', 'failed');
-  await isSettled(other.farm);
-  t.same(await runOf(farm, 'plot'), await runOf(other.farm, 'plot'), 'as one that ends like this by itself');
+  await other.superviseApart(playerWith('--seconds', '0', '--lines', '200', '--signal', 'SIGKILL'), LEASE);
+  await other.order('plot');
+  await other.reaches('plot', 'failed');
+  await isSettled(other);
+  t.same(await runOf(farm, 'plot'), await runOf(other, 'plot'), 'as one that ends like this by itself');
 });
 
-t.test('kill -9 of the supervisor', async (t) => {
-  const { farm } = await startPlot(t);
+t.test('kill -9 of the supervisor', { buffered: true }, async (t) => {
+  const farm = await startPlot(t);
   await farm.kill(farm.pidOfSupervisor);
   await farm.superviseApart(pausingPlayer(farm), LEASE);
   await finishesAsUndisturbed(t, farm);
 });
 
-t.test('kill -9 of the supervisor, and the plot ends while there is none', async (t) => {
-  const { farm } = await startPlot(t);
+t.test('kill -9 of the supervisor, and the plot ends while there is none', { buffered: true }, async (t) => {
+  const farm = await startPlot(t);
   await farm.kill(farm.pidOfSupervisor);
   farm.goOn();
   await until('the end of the plot is recorded', () => farm.records().includes('plot.1.end.json'));
@@ -107,8 +110,8 @@ t.test('kill -9 of the supervisor, and the plot ends while there is none', async
   await finishesAsUndisturbed(t, farm);
 });
 
-t.test('kill -9 of the log receiver', async (t) => {
-  const { farm } = await startPlot(t);
+t.test('kill -9 of the log receiver', { buffered: true }, async (t) => {
+  const farm = await startPlot(t);
   const { log_pid = 0 } = await farm.task('plot');
   t.equal(log_pid, farm.pidOf('run-log-receiver.js'));
   await farm.kill(log_pid);
@@ -119,15 +122,15 @@ t.test('kill -9 of the log receiver', async (t) => {
   await finishesAsUndisturbed(t, farm);
 });
 
-t.test('kill -9 of talent', async (t) => {
-  const { farm, talent } = await startPlot(t);
+t.test('kill -9 of talent', { buffered: true }, async (t) => {
+  const { farm, talent } = await startPlotOfProcess(t);
   await talent.kill();
   await talent.start();
   await finishesAsUndisturbed(t, farm);
 });
 
-t.test('kill -9 of talent, and the plot ends while there is none', async (t) => {
-  const { farm, talent } = await startPlot(t);
+t.test('kill -9 of talent, and the plot ends while there is none', { buffered: true }, async (t) => {
+  const { farm, talent } = await startPlotOfProcess(t);
   await talent.kill();
   farm.goOn();
   await until('the end of the plot is recorded', () => farm.records().includes('plot.1.end.json'));
@@ -135,19 +138,23 @@ t.test('kill -9 of talent, and the plot ends while there is none', async (t) => 
   await finishesAsUndisturbed(t, farm);
 });
 
-t.test('kill -9 of the keeper: the plot goes on, and only its exit code is not known', async (t) => {
-  const { farm } = await startPlot(t);
-  await farm.kill(farm.pidOf('keeper-main.js'));
-  farm.goOn();
-  const task = await farm.reaches('plot', 'finished');
-  t.equal(task.exit_code, undefined);
-  await isSettled(farm);
-  const { history } = await runOf(farm, 'plot');
-  t.same(history.slice(0, -1), undisturbed.history.slice(0, -1));
-});
+t.test(
+  'kill -9 of the keeper: the plot goes on, and only its exit code is not known',
+  { buffered: true },
+  async (t) => {
+    const farm = await startPlot(t);
+    await farm.kill(farm.pidOf('keeper-main.js'));
+    farm.goOn();
+    const task = await farm.reaches('plot', 'finished');
+    t.equal(task.exit_code, undefined);
+    await isSettled(farm);
+    const { history } = await runOf(farm, 'plot');
+    t.same(history.slice(0, -1), undisturbed.history.slice(0, -1));
+  },
+);
 
-t.test('kill -9 of the keeper and of the plotter', async (t) => {
-  const { farm } = await startPlot(t);
+t.test('kill -9 of the keeper and of the plotter', { buffered: true }, async (t) => {
+  const farm = await startPlot(t);
   const { plot_pid = 0 } = await farm.task('plot');
   await farm.kill(farm.pidOf('keeper-main.js'));
   await farm.kill(plot_pid);
@@ -156,8 +163,8 @@ t.test('kill -9 of the keeper and of the plotter', async (t) => {
   await isSettled(farm);
 });
 
-t.test('kill -9 of everything but the plotter', async (t) => {
-  const { farm, talent } = await startPlot(t);
+t.test('kill -9 of everything but the plotter', { buffered: true }, async (t) => {
+  const { farm, talent } = await startPlotOfProcess(t);
   await farm.kill(farm.pidOf('keeper-main.js'));
   await farm.kill(farm.pidOfSupervisor);
   await farm.kill(farm.pidOf('run-log-receiver.js'));
