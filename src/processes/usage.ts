@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { wait } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
+import { systemErrorCode } from '../base/system-error.js';
 
 export interface Usage {
   /** Percent of one core since the measurement before. */
@@ -52,12 +53,23 @@ export class UsageMeter {
   /** Measures all of them once. */
   async measure(): Promise<void> {
     const pids = this.options.pids();
-    const usages = pids.length === 0 ? {} : await pidusage([...pids], { maxage: REMEMBER_MS });
+    const usages = await usagesOf(pids);
     this.measured = new Map(
       Object.entries(usages).flatMap(([pid, usage]) =>
         // One that has ended meanwhile has none.
         usage ? [[Number(pid), { cpu: usage.cpu, memory: usage.memory }]] : [],
       ),
     );
+  }
+}
+
+async function usagesOf(pids: readonly number[]): Promise<Readonly<Record<string, Usage | null>>> {
+  if (pids.length === 0) return {};
+  try {
+    return await pidusage([...pids], { maxage: REMEMBER_MS });
+  } catch (error) {
+    // The library's way to say that not one of them is there any more.
+    if (['ENOENT', 'ESRCH'].includes(systemErrorCode(error) ?? '')) return {};
+    throw error;
   }
 }
