@@ -126,11 +126,12 @@ t.test('a timer is done also when nothing follows, or when it is refused', async
   await until('one that is set again fires again', () => asked === 5);
 });
 
+/** Node's longest timeout is 24.9 days. */
 t.test('timers beyond the longest timeout of Node, and a clock that is seldom looked at', async (t) => {
   const { clock, submit, timers, history } = await timing(t);
   const running = timers();
   await running.start();
-  const position = await submit(acquire('a', clock.now() + 100 * DAY));
+  const position = await submit(acquire('a', clock.now() + 26 * DAY));
   await running.caughtUpTo(position);
   await until('it is armed', () => running.status().nextDueAt !== undefined);
   const naps: number[] = [];
@@ -142,7 +143,7 @@ t.test('timers beyond the longest timeout of Node, and a clock that is seldom lo
   clock.advance(DAY);
   t.ok(naps.length <= 24 * 60 + 1, 'no busy loop');
   t.ok(Math.max(...naps) <= 60_000);
-  clock.advance(99 * DAY - 1);
+  clock.advance(25 * DAY - 1);
   t.equal((await history()).length, 1);
   clock.advance(1);
   await until('it has fired', async () => (await history()).length === 2);

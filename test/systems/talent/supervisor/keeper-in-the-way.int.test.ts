@@ -34,7 +34,7 @@ async function startBehind(
 
 t.test('one that is told to end before its keeper has answered ends', async (t) => {
   const { owl, calls } = await startBehind(t, () => new Promise(() => undefined));
-  await until('the keeper is asked', () => calls.includes('list'));
+  await until('the keeper is asked', () => calls.length > 0);
   owl.child.kill('SIGTERM');
   const { code, stdout, stderr } = await owl.ended;
   t.equal(code, 143);
