@@ -12,7 +12,7 @@ import type { World } from './world/world.js';
 /** Ids of orders are known for a day of the wall's clock: it is never further off than this. */
 const FURTHEST_CLOCK_MS = 6 * 3_600_000;
 /** For a service to come back before the next harm. */
-const LONGEST_START_MS = 6_000;
+const LONGEST_START_MS = 15_000;
 
 export function harmsOf(world: World, supervisors: readonly AttachedSupervisor[]): Harm[] {
   return [
