@@ -15,7 +15,8 @@ import { Overlord } from './overlord.js';
 import { PollingSupervisor } from './polling-supervisor.js';
 import { RealOverlord } from './real-overlord.js';
 
-const OVERLORDS = 4;
+/** Each waits for its answers one after another. */
+const OVERLORDS = 32;
 const WORKERS = 6;
 const LARGEST_PAGE = 1_000;
 

@@ -10,8 +10,8 @@ import type { Calls } from './calls.js';
 import type { Field, KnownTask } from './field.js';
 
 /** Tasks that may wait or be at work at once. */
-const MOST_AT_WORK = 150;
-const LATE_ORDERS_KEPT = 200;
+const MOST_AT_WORK = 300;
+const LATE_ORDERS_KEPT = 50;
 
 interface Order {
   readonly name: OrderName;

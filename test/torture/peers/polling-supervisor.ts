@@ -29,7 +29,8 @@ export class PollingSupervisor {
   async run(): Promise<void> {
     const { field } = this;
     while (!field.isOver) {
-      for (const task of await this.tasksIn('received')) await field.begin(() => this.begin(task));
+      const waiting = await this.tasksIn('received');
+      await Promise.all(waiting.map((task) => field.begin(() => this.begin(task))));
       await Promise.all((await this.tasksIn('stopping')).map((task) => this.stop(task)));
       await field.rest(POLLS_EVERY_MS);
     }
