@@ -1,7 +1,7 @@
 /**
  * The leases that this node keeps, and when one of them has run out.
  *
- * Guarantees: talent's own silence is not the supervisor's. A lease runs out in time in which this node was listening,
+ * Guarantees: the node's own silence is not the peer's. A lease runs out in time in which this node was listening,
  * whatever becomes of the wall clock. After anything that held the node up for as long as it is from one heartbeat to the
  * next, every lease is a full one, since who beat in vain has to find its way back first. A lease that has run out is looked
  * at again after what had arrived meanwhile was read, and only then `ranOut` is called.
@@ -12,7 +12,7 @@ import { hearOut, type ListeningTime } from '../base/listening-time.js';
 import type { KeptLease } from './lease-events.js';
 
 export interface Lease {
-  readonly workerId: string;
+  readonly peerId: string;
   readonly sessionId: string;
   readonly leaseSeconds: number;
   /** As the wall clock shows it: milliseconds since the Unix epoch. */
@@ -35,7 +35,7 @@ export interface HeldLease extends Lease {
   cancel: () => void;
 }
 
-/** Supervisors beat so often in the length of a lease. */
+/** Peers beat so often in the length of a lease. */
 export const BEATS_IN_A_LEASE = 3;
 
 export class HeldLeases {
@@ -53,22 +53,22 @@ export class HeldLeases {
     this.ignoreHoldUps = listening.onHeldUp((heldUpMs) => this.forgive(heldUpMs));
   }
 
-  get(workerId: string): HeldLease | undefined {
-    return this.held.get(workerId);
+  get(peerId: string): HeldLease | undefined {
+    return this.held.get(peerId);
   }
 
-  has(workerId: string): boolean {
-    return this.held.has(workerId);
+  has(peerId: string): boolean {
+    return this.held.has(peerId);
   }
 
   /** A full one from now on. */
   make(
-    { workerId, sessionId, leaseSeconds }: Omit<KeptLease, 'nodeId'>,
+    { peerId, sessionId, leaseSeconds }: Omit<KeptLease, 'nodeId'>,
     revision: number,
     renewAt: number,
   ): HeldLease {
     return {
-      workerId,
+      peerId,
       sessionId,
       leaseSeconds,
       expiresAt: this.clock.now() + leaseSeconds * 1000,
@@ -81,24 +81,24 @@ export class HeldLeases {
     };
   }
 
-  /** In the place of any other of its supervisor. */
+  /** In the place of any other of its peer. */
   hold(lease: HeldLease): void {
-    this.release(lease.workerId);
-    this.held.set(lease.workerId, lease);
+    this.release(lease.peerId);
+    this.held.set(lease.peerId, lease);
     this.watch(lease);
   }
 
   /** A sign of life; undefined when that session holds no lease here. */
-  hear(workerId: string, sessionId: string): HeldLease | undefined {
-    const lease = this.held.get(workerId);
+  hear(peerId: string, sessionId: string): HeldLease | undefined {
+    const lease = this.held.get(peerId);
     if (lease?.sessionId !== sessionId) return undefined;
     this.prolong(lease);
     return lease;
   }
 
-  release(workerId: string): void {
-    this.held.get(workerId)?.cancel();
-    this.held.delete(workerId);
+  release(peerId: string): void {
+    this.held.get(peerId)?.cancel();
+    this.held.delete(peerId);
   }
 
   stop(): void {
@@ -127,13 +127,13 @@ export class HeldLeases {
   private async lookAgain(lease: HeldLease): Promise<void> {
     await hearOut();
     if (this.goesOn(lease)) return;
-    this.held.delete(lease.workerId);
+    this.held.delete(lease.peerId);
     this.ranOut(lease);
   }
 
   /** Another has its place by now, or it was heard of and is watched as before. */
   private goesOn(lease: HeldLease): boolean {
-    if (this.held.get(lease.workerId) !== lease) return true;
+    if (this.held.get(lease.peerId) !== lease) return true;
     if (this.timeLeft(lease) <= 0) return false;
     this.watch(lease);
     return true;

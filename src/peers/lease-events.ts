@@ -1,31 +1,33 @@
 /**
- * What is recorded of a supervisor's lease, decided from its state: pure, so it can be decided again after a conflict.
+ * What is recorded of a peer's lease, decided from its state: pure, so it can be decided again after a conflict.
  *
  * Guarantees: a session that doesn't hold the lease is refused with the reason; nothing is recorded that the history says already;
  * only the node that keeps a lease may call it lost.
  */
 
-import type { SupervisorEvent, SupervisorSnapshot } from '../../machines/peers/supervisor.js';
+import type { AnyStateMachine, SnapshotFrom } from 'xstate';
 import { OwlError } from '../base/errors.js';
-import type { RecordedEvent } from '../runtime/event-store/event-store.js';
+import type { DomainEvent } from '../runtime/actors/actor-type.js';
+import { idOf, type JsonObject, type RecordedEvent } from '../runtime/event-store/event-store.js';
+import type { PeerKind, PeerLease } from './peer-kind.js';
 
 /** The longest lease there is, for events that don't say how long theirs is. */
 const LONGEST_LEASE_SECONDS = 3600;
 
 export interface Attachment {
-  readonly workerId: string;
+  readonly peerId: string;
   readonly sessionId: string;
   readonly leaseSeconds: number;
   readonly host: string | undefined;
   readonly pid: number | undefined;
   readonly version: string | undefined;
-  /** Undefined: whoever reports of its tasks is believed. */
-  readonly reportKeyHash: string | undefined;
+  /** What else its system knows of it: fields of the event. */
+  readonly more: JsonObject;
 }
 
 /** A lease as the history has it. */
 export interface KeptLease {
-  readonly workerId: string;
+  readonly peerId: string;
   readonly sessionId: string;
   readonly leaseSeconds: number;
   /** The node that keeps it; null where the history doesn't say. */
@@ -38,115 +40,139 @@ export interface Here {
   readonly now: number;
 }
 
-/** The same session attaching again renews its lease; any other takes it over. */
-export function attach(known: SupervisorSnapshot, attachment: Attachment, here: Here): SupervisorEvent[] {
-  const { workerId, sessionId, leaseSeconds, host, pid, version, reportKeyHash } = attachment;
-  const { context, value } = known;
-  const isSame =
-    context.sessionId === sessionId &&
-    context.leaseSeconds === leaseSeconds &&
-    context.reportKeyHash === (reportKeyHash ?? null);
-  if (isSame && value !== 'detached') return hear(known, workerId, sessionId, here, false);
-  return [
-    {
-      type: 'SupervisorAttached',
-      data: {
-        worker_id: workerId,
-        session_id: sessionId,
-        lease_seconds: leaseSeconds,
-        attached_time: here.now,
-        node_id: here.nodeId,
-        ...(host === undefined ? {} : { host }),
-        ...(pid === undefined ? {} : { pid }),
-        ...(version === undefined ? {} : { program_version: version }),
-        ...(reportKeyHash === undefined ? {} : { report_key_hash: reportKeyHash }),
+/** What a lease does after an event. */
+export type LeaseNews = { readonly lease: KeptLease | undefined } | undefined;
+
+export class LeaseDecisions<M extends AnyStateMachine> {
+  private readonly kind: PeerKind<M>;
+
+  constructor(kind: PeerKind<M>) {
+    this.kind = kind;
+  }
+
+  /** The same session attaching again renews its lease; any other takes it over. */
+  attach(known: SnapshotFrom<M>, attachment: Attachment, here: Here): DomainEvent[] {
+    const { peerId, sessionId, leaseSeconds, host, pid, version, more } = attachment;
+    const lease = this.kind.leaseOf(known);
+    const isSame =
+      lease.sessionId === sessionId && lease.leaseSeconds === leaseSeconds && this.kind.knows(known, more);
+    if (isSame && lease.status !== 'detached') return this.hear(known, peerId, sessionId, here, false);
+    return [
+      {
+        type: this.kind.events.attached,
+        data: {
+          [this.kind.idField]: peerId,
+          session_id: sessionId,
+          lease_seconds: leaseSeconds,
+          attached_time: here.now,
+          node_id: here.nodeId,
+          ...(host === undefined ? {} : { host }),
+          ...(pid === undefined ? {} : { pid }),
+          ...(version === undefined ? {} : { program_version: version }),
+          ...more,
+        },
       },
-    },
-  ];
-}
+    ];
+  }
 
-/**
- * A sign of life of the session, heard by this node, which therefore keeps the lease.
- * @param renews record that it does although the history says so
- * @throws OwlError kind `refused` unless the session holds the lease
- */
-export function hear(
-  known: SupervisorSnapshot,
-  workerId: string,
-  sessionId: string,
-  { nodeId, now }: Here,
-  renews: boolean,
-): SupervisorEvent[] {
-  assertHolds(known, workerId, sessionId);
-  const lease = {
-    worker_id: workerId,
-    session_id: sessionId,
-    lease_seconds: known.context.leaseSeconds,
-    node_id: nodeId,
-  };
-  if (known.value === 'lost') return [{ type: 'SupervisorReturned', data: { ...lease, returned_time: now } }];
-  if (known.context.nodeId === nodeId && !renews) return [];
-  return [{ type: 'SupervisorLeaseKept', data: { ...lease, kept_time: now } }];
-}
+  /**
+   * A sign of life of the session, heard by this node, which therefore keeps the lease.
+   * @param renews record that it does although the history says so
+   * @throws OwlError kind `refused` unless the session holds the lease
+   */
+  hear(
+    known: SnapshotFrom<M>,
+    peerId: string,
+    sessionId: string,
+    { nodeId, now }: Here,
+    renews: boolean,
+  ): DomainEvent[] {
+    const held = this.assertHolds(known, peerId, sessionId);
+    const { events, idField } = this.kind;
+    const lease = {
+      [idField]: peerId,
+      session_id: sessionId,
+      lease_seconds: held.leaseSeconds,
+      node_id: nodeId,
+    };
+    if (held.status === 'lost') return [{ type: events.returned, data: { ...lease, returned_time: now } }];
+    if (held.nodeId === nodeId && !renews) return [];
+    return [{ type: events.kept, data: { ...lease, kept_time: now } }];
+  }
 
-/** From the node that kept it to this one, unless it is not as it was any more. */
-export function takeOver(known: SupervisorSnapshot, lease: KeptLease, here: Here): SupervisorEvent[] {
-  return isKept(known, lease) ? hear(known, lease.workerId, lease.sessionId, here, true) : [];
-}
+  /** From the node that kept it to this one, unless it is not as it was any more. */
+  takeOver(known: SnapshotFrom<M>, lease: KeptLease, here: Here): DomainEvent[] {
+    return this.isKept(known, lease) ? this.hear(known, lease.peerId, lease.sessionId, here, true) : [];
+  }
 
-/** @param at when its lease ran out, in Unix seconds */
-export function lose(known: SupervisorSnapshot, lease: KeptLease, at: number): SupervisorEvent[] {
-  if (!isKept(known, lease)) return [];
-  const data = { worker_id: lease.workerId, session_id: lease.sessionId, lost_time: at };
-  return [{ type: 'SupervisorLost', data }];
-}
+  /** @param at when its lease ran out, in Unix seconds */
+  lose(known: SnapshotFrom<M>, lease: KeptLease, at: number): DomainEvent[] {
+    if (!this.isKept(known, lease)) return [];
+    const { events, idField } = this.kind;
+    const data = { [idField]: lease.peerId, session_id: lease.sessionId, lost_time: at };
+    return [{ type: events.lost, data }];
+  }
 
-/** @throws OwlError kind `refused` unless the session holds the lease, or is the one that gave it back */
-export function detach(
-  known: SupervisorSnapshot,
-  workerId: string,
-  sessionId: string,
-  reason: string | undefined,
-  now: number,
-): SupervisorEvent[] {
-  if (known.value === 'detached' && known.context.sessionId === sessionId) return [];
-  assertHolds(known, workerId, sessionId);
-  const data = { worker_id: workerId, session_id: sessionId, detached_time: now };
-  return [{ type: 'SupervisorDetached', data: reason === undefined ? data : { ...data, reason } }];
-}
+  /** @throws OwlError kind `refused` unless the session holds the lease, or is the one that gave it back */
+  detach(
+    known: SnapshotFrom<M>,
+    peerId: string,
+    sessionId: string,
+    reason: string | undefined,
+    now: number,
+  ): DomainEvent[] {
+    const lease = this.kind.leaseOf(known);
+    if (lease.status === 'detached' && lease.sessionId === sessionId) return [];
+    this.assertHolds(known, peerId, sessionId);
+    const { events, idField } = this.kind;
+    const data = { [idField]: peerId, session_id: sessionId, detached_time: now };
+    return [{ type: events.detached, data: reason === undefined ? data : { ...data, reason } }];
+  }
 
-/** @throws OwlError kind `refused`, saying who holds the lease and what to do */
-export function assertHolds(known: SupervisorSnapshot, workerId: string, sessionId: string): void {
-  if (known.value !== 'detached' && known.context.sessionId === sessionId) return;
-  throw known.value === 'detached' || known.context.sessionId === null
-    ? notAttached(workerId)
-    : replacedBy(workerId, known.context.sessionId);
-}
+  /** @throws OwlError kind `refused`, saying who holds the lease and what to do */
+  assertHolds(known: SnapshotFrom<M>, peerId: string, sessionId: string): PeerLease {
+    const lease = this.kind.leaseOf(known);
+    if (lease.status !== 'detached' && lease.sessionId === sessionId) return lease;
+    throw lease.status === 'detached' || lease.sessionId === null
+      ? this.notAttached(peerId)
+      : this.replacedBy(peerId, lease.sessionId);
+  }
 
-export function notAttached(workerId: string): OwlError {
-  return new OwlError('refused', `supervisor ${workerId} is not attached; attach with supervisor_attach`);
-}
+  notAttached(peerId: string): OwlError {
+    const { noun, attachCall } = this.kind;
+    return new OwlError('refused', `${noun} ${peerId} is not attached; attach with ${attachCall}`);
+  }
 
-export function replacedBy(workerId: string, sessionId: string): OwlError {
-  return new OwlError(
-    'refused',
-    `supervisor ${workerId} is attached by another session (${sessionId}), which has replaced this one; attach with supervisor_attach`,
-  );
-}
+  replacedBy(peerId: string, sessionId: string): OwlError {
+    const { noun, attachCall } = this.kind;
+    return new OwlError(
+      'refused',
+      `${noun} ${peerId} is attached by another session (${sessionId}), which has replaced this one; attach with ${attachCall}`,
+    );
+  }
 
-function isKept({ value, context }: SupervisorSnapshot, { sessionId, nodeId }: KeptLease): boolean {
-  return value === 'attached' && context.sessionId === sessionId && context.nodeId === nodeId;
-}
+  /**
+   * The lease as an event leaves it, of which `lease` is undefined when nobody holds it then. Undefined for an event that is
+   * none of a lease: a peer may have others.
+   */
+  newsOf({ stream, type, data }: RecordedEvent): LeaseNews {
+    const { attached, kept, lost, returned, detached } = this.kind.events;
+    if (type === lost || type === detached) return { lease: undefined };
+    if (type !== attached && type !== kept && type !== returned) return undefined;
+    const { session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = data;
+    if (typeof sessionId !== 'string') return { lease: undefined };
+    return {
+      lease: {
+        peerId: idOf(stream),
+        sessionId,
+        leaseSeconds: typeof leaseSeconds === 'number' ? leaseSeconds : LONGEST_LEASE_SECONDS,
+        nodeId: typeof nodeId === 'string' ? nodeId : null,
+      },
+    };
+  }
 
-/** The lease as an event leaves it; undefined when nobody holds it then. */
-export function leaseAfter({ type, data }: RecordedEvent, workerId: string): KeptLease | undefined {
-  const { session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = data;
-  if (type === 'SupervisorLost' || type === 'SupervisorDetached' || typeof sessionId !== 'string')
-    return undefined;
-  return {
-    workerId,
-    sessionId,
-    leaseSeconds: typeof leaseSeconds === 'number' ? leaseSeconds : LONGEST_LEASE_SECONDS,
-    nodeId: typeof nodeId === 'string' ? nodeId : null,
-  };
+  private isKept(known: SnapshotFrom<M>, { sessionId, nodeId }: KeptLease): boolean {
+    const lease = this.kind.leaseOf(known);
+    return lease.status === 'attached' && lease.sessionId === sessionId && lease.nodeId === nodeId;
+  }
 }

@@ -9,24 +9,24 @@
 import type { ListeningTime } from '../base/listening-time.js';
 import type { KeptLease } from './lease-events.js';
 
-/** The keeper records that it keeps a lease after so many times its length. */
-export const RENEWED_AFTER_LEASES = 10;
-/** Silent for so many times the length of the lease, its keeper counts as gone. Well above the one before. */
-export const SILENT_FOR_LEASES = 30;
-
 interface Watched {
   readonly revision: number;
   readonly cancel: () => void;
 }
 
+export interface LeasesElsewhereOptions {
+  readonly listening: ListeningTime;
+  /** How long a keeper may be silent, in lengths of the lease. */
+  readonly goneAfter: number;
+  readonly takeOver: (lease: KeptLease, revision: number) => void;
+}
+
 export class LeasesElsewhere {
   private readonly watched = new Map<string, Watched>();
-  private readonly listening: ListeningTime;
-  private readonly takeOver: (lease: KeptLease, revision: number) => void;
+  private readonly options: LeasesElsewhereOptions;
 
-  constructor(listening: ListeningTime, takeOver: (lease: KeptLease, revision: number) => void) {
-    this.listening = listening;
-    this.takeOver = takeOver;
+  constructor(options: LeasesElsewhereOptions) {
+    this.options = options;
   }
 
   /**
@@ -34,21 +34,21 @@ export class LeasesElsewhere {
    * @param revision of the event that says so; an older one than known changes nothing
    * @param leases how long its keeper may be silent, in lengths of the lease
    */
-  watch(lease: KeptLease, revision: number, leases = SILENT_FOR_LEASES): void {
-    const { workerId, leaseSeconds } = lease;
-    const known = this.watched.get(workerId);
+  watch(lease: KeptLease, revision: number, leases = this.options.goneAfter): void {
+    const { peerId, leaseSeconds } = lease;
+    const known = this.watched.get(peerId);
     if (known !== undefined && known.revision > revision) return;
     known?.cancel();
-    const cancel = this.listening.after(leases * leaseSeconds * 1000, () => {
-      this.watched.delete(workerId);
-      this.takeOver(lease, revision);
+    const cancel = this.options.listening.after(leases * leaseSeconds * 1000, () => {
+      this.watched.delete(peerId);
+      this.options.takeOver(lease, revision);
     });
-    this.watched.set(workerId, { revision, cancel });
+    this.watched.set(peerId, { revision, cancel });
   }
 
-  forget(workerId: string): void {
-    this.watched.get(workerId)?.cancel();
-    this.watched.delete(workerId);
+  forget(peerId: string): void {
+    this.watched.get(peerId)?.cancel();
+    this.watched.delete(peerId);
   }
 
   stop(): void {

@@ -1,41 +1,35 @@
 /**
- * The leases of supervisors: who is attached, and who has gone silent.
+ * The leases of a system's peers: who is attached, and who has gone silent. A heartbeat is a call of a function here,
+ * whatever carried it.
  *
- * Guarantees: attaching, losing, returning and detaching are events of the supervisor's actor, single heartbeats are kept
+ * Guarantees: attaching, losing, returning and detaching are events of the peer's actor, single heartbeats are kept
  * in memory only; one session holds a lease, and a heartbeat of another is refused; one node keeps a lease, the one that
- * heard its supervisor last, and only that one calls it lost; a node that is gone is followed by another; a supervisor that
- * counts as lost and is heard of is recorded as returned, however the two cross. How a lease runs out is told in held-leases.ts.
+ * heard its peer last, and only that one calls it lost; a node that is gone is followed by another; a peer that
+ * counts as lost and is heard of is recorded as returned, however the two cross. What is damaged in the store is told once and
+ * left alone: its peer is refused with the reason, and nothing is tried again for ever. How a lease runs out is told in
+ * held-leases.ts.
  */
 
 import type { Logger } from 'pino';
-import type {
-  SupervisorEvent,
-  SupervisorSnapshot,
-  supervisorMachine,
-} from '../../machines/peers/supervisor.js';
+import type { AnyStateMachine, SnapshotFrom } from 'xstate';
 import type { Clock } from '../base/clock.js';
+import { DamagedStreamError } from '../base/errors.js';
 import { isRefusal } from '../base/failure-kinds.js';
 import type { ListeningTime } from '../base/listening-time.js';
 import type { ActorSystem } from '../runtime/actors/actor-system.js';
-import type { CommandResult } from '../runtime/actors/actor-type.js';
-import type { RecordedEvent } from '../runtime/event-store/event-store.js';
+import type { CommandResult, DomainEvent } from '../runtime/actors/actor-type.js';
+import { idOf, type RecordedEvent } from '../runtime/event-store/event-store.js';
 import { FollowedSessions } from './followed-sessions.js';
 import { type HeldLease, HeldLeases, type Lease } from './held-leases.js';
-import * as leaseEvents from './lease-events.js';
-import {
-  type Attachment,
-  type Here,
-  type KeptLease,
-  leaseAfter,
-  notAttached,
-  replacedBy,
-} from './lease-events.js';
-import { LeasesElsewhere, RENEWED_AFTER_LEASES } from './leases-elsewhere.js';
-import { supervisor } from './supervisor-type.js';
+import { type Attachment, type Here, type KeptLease, LeaseDecisions } from './lease-events.js';
+import { LeasesElsewhere } from './leases-elsewhere.js';
+import { type Handover, type PeerKind, SELDOM } from './peer-kind.js';
 
 /** Before a loss that could not be recorded is recorded again. */
 const RETRY_MS = 1_000;
-export interface SupervisorLeasesOptions {
+
+export interface PeerLeasesOptions<M extends AnyStateMachine> {
+  readonly kind: PeerKind<M>;
   readonly system: ActorSystem;
   readonly clock: Clock;
   readonly listening: ListeningTime;
@@ -44,25 +38,31 @@ export interface SupervisorLeasesOptions {
   readonly nodeId: string;
   /** Other nodes keep leases in the same store. */
   readonly shared: boolean;
-  /** Somebody speaks for a supervisor, whatever can be recorded of it; undefined: as a new session. */
-  readonly onHeard?: (workerId: string, sessionId: string | undefined) => void;
+  /** Somebody speaks for a peer, whatever can be recorded of it; undefined: as a new session. */
+  readonly onHeard?: (peerId: string, sessionId: string | undefined) => void;
 }
 
-export class SupervisorLeases {
+export class PeerLeases<M extends AnyStateMachine> {
+  private readonly kind: PeerKind<M>;
+  private readonly decisions: LeaseDecisions<M>;
+  private readonly handover: Handover;
   private readonly held: HeldLeases;
   private readonly elsewhere: LeasesElsewhere;
   private readonly followed: FollowedSessions;
   private readonly system: ActorSystem;
   private readonly clock: Clock;
   private readonly listening: ListeningTime;
-  private readonly onHeard: (workerId: string, sessionId: string | undefined) => void;
+  private readonly onHeard: (peerId: string, sessionId: string | undefined) => void;
   private readonly logger: Logger;
   private readonly nodeId: string;
   private readonly shared: boolean;
   private stopped = false;
 
-  constructor(options: SupervisorLeasesOptions) {
-    const { system, clock, listening, logger, nodeId, shared } = options;
+  constructor(options: PeerLeasesOptions<M>) {
+    const { kind, system, clock, listening, logger, nodeId, shared } = options;
+    this.kind = kind;
+    this.decisions = new LeaseDecisions(kind);
+    this.handover = kind.handover ?? SELDOM;
     this.system = system;
     this.clock = clock;
     this.listening = listening;
@@ -71,36 +71,43 @@ export class SupervisorLeases {
     this.logger = logger;
     this.nodeId = nodeId;
     this.shared = shared;
-    this.followed = new FollowedSessions(async (id) => (await system.read(supervisor, id)).snapshot, logger);
-    this.elsewhere = new LeasesElsewhere(listening, (lease, revision) => void this.takeOver(lease, revision));
+    this.followed = new FollowedSessions(async (peerId, sessionId) => {
+      this.decisions.assertHolds((await system.read(kind.type, peerId)).snapshot, peerId, sessionId);
+    }, logger);
+    this.elsewhere = new LeasesElsewhere({
+      listening,
+      goneAfter: this.handover.goneAfter,
+      takeOver: (lease, revision) => void this.takeOver(lease, revision),
+    });
   }
 
   /** Watches over a lease that the history says is held, or over who keeps it. @param revision of its newest event */
   resume(lease: KeptLease, revision: number): void {
-    if (this.stopped || this.held.has(lease.workerId)) return;
+    if (this.stopped || this.held.has(lease.peerId)) return;
     if (lease.nodeId === this.nodeId) this.hold(lease, revision, false);
     else if (this.shared) this.elsewhere.watch(lease, revision);
     else void this.takeOver(lease, revision);
   }
 
   /**
-   * Takes note of what the history says of supervisors. A loss may have been recorded while its supervisor was heard, here
+   * Takes note of what the history says of peers. A loss may have been recorded while its peer was heard, here
    * or on another node of the same store; another session may have attached there, or its lease may be kept there now. What
    * contradicts what is held here is looked up: by the next heartbeat, and for who follows the session at once. Late or
    * repeated events do no harm.
    */
   observe(events: readonly RecordedEvent[]): void {
     for (const event of events) {
-      const { worker_id: workerId } = event.data;
-      if (typeof workerId !== 'string') continue;
-      const lease = leaseAfter(event, workerId);
-      void this.followed.check(workerId, lease?.sessionId);
-      const held = this.held.get(workerId);
+      const news = this.decisions.newsOf(event);
+      if (news === undefined) continue;
+      const { lease } = news;
+      const peerId = idOf(event.stream);
+      void this.followed.check(peerId, lease?.sessionId);
+      const held = this.held.get(peerId);
       if (held !== undefined && held.revision >= event.revision) continue;
       if (held !== undefined) held.doubtful = true;
-      if (lease === undefined) this.elsewhere.forget(workerId);
+      if (lease === undefined) this.elsewhere.forget(peerId);
       else if (lease.nodeId !== this.nodeId && !this.stopped) {
-        this.held.release(workerId);
+        this.held.release(peerId);
         this.elsewhere.watch(lease, event.revision);
       }
     }
@@ -114,100 +121,101 @@ export class SupervisorLeases {
 
   /** Takes over from any other session. The same session attaching again renews its lease. */
   async attach(attachment: Attachment, by: string): Promise<Lease> {
-    const { workerId, sessionId } = attachment;
-    this.held.hear(workerId, sessionId);
-    this.onHeard(workerId, undefined);
-    const done = await this.system.execute(supervisor, workerId, {
+    const { peerId, sessionId } = attachment;
+    this.held.hear(peerId, sessionId);
+    this.onHeard(peerId, undefined);
+    const done = await this.system.execute(this.kind.type, peerId, {
       by,
-      decide: (known) => leaseEvents.attach(known, attachment, this.here()),
+      decide: (known) => this.decisions.attach(known, attachment, this.here()),
     });
-    this.followed.end(workerId, (session) => session !== sessionId, replacedBy(workerId, sessionId));
+    this.followed.end(
+      peerId,
+      (session) => session !== sessionId,
+      this.decisions.replacedBy(peerId, sessionId),
+    );
     return this.hold(attachment, done.revision, done.events.length > 0);
   }
 
   /** @throws OwlError kind `refused` when another session holds the lease or nobody does: attach anew */
-  async heartbeat(workerId: string, sessionId: string, by: string): Promise<Lease> {
+  async heartbeat(peerId: string, sessionId: string, by: string): Promise<Lease> {
     // A session that is heard is not silent, whatever can be recorded of it at the moment.
-    const lease = this.held.hear(workerId, sessionId);
+    const lease = this.held.hear(peerId, sessionId);
     const renews = this.shared && (lease === undefined || lease.renewAt <= this.listening.now());
-    if (lease === undefined || lease.doubtful) return await this.recordHeard(workerId, sessionId, by, renews);
+    if (lease === undefined || lease.doubtful) return await this.recordHeard(peerId, sessionId, by, renews);
     if (renews) void this.renew(lease);
     return lease;
   }
 
-  async detach(workerId: string, sessionId: string, reason: string | undefined, by: string): Promise<void> {
-    await this.system.execute(supervisor, workerId, {
+  async detach(peerId: string, sessionId: string, reason: string | undefined, by: string): Promise<void> {
+    await this.system.execute(this.kind.type, peerId, {
       by,
-      decide: (known) => leaseEvents.detach(known, workerId, sessionId, reason, this.here().now),
+      decide: (known) => this.decisions.detach(known, peerId, sessionId, reason, this.here().now),
     });
-    this.followed.end(workerId, (session) => session === sessionId, notAttached(workerId));
-    this.held.release(workerId);
+    this.followed.end(peerId, (session) => session === sessionId, this.decisions.notAttached(peerId));
+    this.held.release(peerId);
   }
 
   /**
    * Answers a signal that aborts, with an OwlError as the reason, once the session holds the lease no more.
-   * @throws OwlError kind `refused` unless this session holds the lease of this supervisor
+   * @throws OwlError kind `refused` unless this session holds the lease of this peer
    */
-  follow(workerId: string, sessionId: string): Promise<AbortSignal> {
-    return this.followed.follow(workerId, sessionId);
+  follow(peerId: string, sessionId: string): Promise<AbortSignal> {
+    return this.followed.follow(peerId, sessionId);
   }
 
-  private async recordHeard(
-    workerId: string,
-    sessionId: string,
-    by: string,
-    renews: boolean,
-  ): Promise<Lease> {
-    this.onHeard(workerId, sessionId);
-    const { snapshot, revision, events } = await this.system.execute(supervisor, workerId, {
+  private async recordHeard(peerId: string, sessionId: string, by: string, renews: boolean): Promise<Lease> {
+    this.onHeard(peerId, sessionId);
+    const { snapshot, revision, events } = await this.system.execute(this.kind.type, peerId, {
       by,
-      decide: (known) => leaseEvents.hear(known, workerId, sessionId, this.here(), renews),
+      decide: (known) => this.decisions.hear(known, peerId, sessionId, this.here(), renews),
     });
-    const { leaseSeconds } = snapshot.context;
-    return this.hold({ workerId, sessionId, leaseSeconds }, revision, events.length > 0);
+    const { leaseSeconds } = this.kind.leaseOf(snapshot);
+    return this.hold({ peerId, sessionId, leaseSeconds }, revision, events.length > 0);
   }
 
-  /** In the background: whether the store can be reached is not the supervisor's affair. */
+  /** In the background: whether the store can be reached is not the peer's affair. */
   private async renew(lease: HeldLease): Promise<void> {
-    const { workerId, sessionId, leaseSeconds } = lease;
+    const { peerId, sessionId, leaseSeconds } = lease;
     lease.renewAt = Number.POSITIVE_INFINITY;
     try {
-      await this.recordHeard(workerId, sessionId, 'lease', true);
+      await this.recordHeard(peerId, sessionId, 'lease', true);
     } catch (error) {
       lease.renewAt = this.listening.now() + leaseSeconds * 1000;
       lease.doubtful ||= isRefusal(error);
-      this.logger.warn({ err: error, workerId }, 'that a lease is kept was not recorded; trying again');
+      this.logger.warn({ err: error, peerId }, 'that a lease is kept was not recorded; trying again');
     }
   }
 
   /** @param recorded whether it is on record by now that this node keeps it */
   private hold(kept: Omit<KeptLease, 'nodeId'>, revision: number, recorded: boolean): Lease {
-    const { workerId, leaseSeconds } = kept;
+    const { peerId, leaseSeconds } = kept;
     const now = this.listening.now();
     const renewAt = recorded
-      ? now + RENEWED_AFTER_LEASES * leaseSeconds * 1000
-      : this.held.get(workerId)?.renewAt;
+      ? now + this.handover.recordedAfter * leaseSeconds * 1000
+      : this.held.get(peerId)?.renewAt;
     const lease = this.held.make(kept, revision, renewAt ?? now);
     if (this.stopped) return lease;
-    this.elsewhere.forget(workerId);
+    this.elsewhere.forget(peerId);
     this.held.hold(lease);
     return lease;
   }
 
   private async lose(lease: HeldLease): Promise<void> {
-    const { workerId, sessionId } = lease;
+    const { peerId, sessionId } = lease;
     const { nodeId } = this;
     try {
-      const { events } = await this.record(workerId, (known) =>
-        leaseEvents.lose(known, { ...lease, nodeId }, this.here().now),
+      const { events } = await this.record(peerId, (known) =>
+        this.decisions.lose(known, { ...lease, nodeId }, this.here().now),
       );
       if (events.length === 0) return;
       this.observe(events);
-      this.logger.warn({ workerId, sessionId }, 'a supervisor has gone silent; its tasks are marked');
+      this.logger.warn({ peerId, sessionId }, `a ${this.kind.noun} has gone silent`);
     } catch (error) {
       if (this.stopped) return;
-      this.logger.error({ err: error, workerId }, 'the loss of a supervisor was not recorded; trying again');
-      if (this.held.has(workerId)) return;
+      if (this.isDamaged(error, peerId)) return;
+      const what = `the loss of a ${this.kind.noun} was not recorded; trying again`;
+      this.logger.error({ err: error, peerId }, what);
+      if (this.held.has(peerId)) return;
       // Whether the loss is stored is unknown: a heartbeat looks it up.
       lease.doubtful = true;
       lease.retryAt = this.listening.now() + RETRY_MS;
@@ -215,38 +223,43 @@ export class SupervisorLeases {
     }
   }
 
-  /** The supervisor gets a full lease from then on: that its node is gone says nothing of it. */
+  /** The peer gets a full lease from then on: that its node is gone says nothing of it. */
   private async takeOver(lease: KeptLease, revision: number): Promise<void> {
-    const { workerId, nodeId } = lease;
+    const { peerId, nodeId } = lease;
     try {
       // What is read of the store here may be late: its keeper may have said something since.
-      const newest = await this.system.read(supervisor, workerId);
-      if (newest.revision > revision) return this.resumeFrom(workerId, newest);
-      const done = await this.record(workerId, (known) => leaseEvents.takeOver(known, lease, this.here()));
+      const newest = await this.system.read(this.kind.type, peerId);
+      if (newest.revision > revision) return this.resumeFrom(peerId, newest);
+      const done = await this.record(peerId, (known) => this.decisions.takeOver(known, lease, this.here()));
       if (done.events.length === 0) return;
       this.hold(lease, done.revision, true);
-      this.logger.warn({ workerId, nodeId }, 'a lease is taken over from a node that keeps it no more');
+      this.logger.warn({ peerId, nodeId }, 'a lease is taken over from a node that keeps it no more');
     } catch (error) {
-      if (this.stopped) return;
-      this.logger.error({ err: error, workerId, nodeId }, 'a lease was not taken over; trying again later');
+      if (this.stopped || this.isDamaged(error, peerId)) return;
+      this.logger.error({ err: error, peerId, nodeId }, 'a lease was not taken over; trying again later');
       this.elsewhere.watch(lease, revision, 1);
     }
   }
 
-  private resumeFrom(
-    workerId: string,
-    { snapshot, revision }: CommandResult<typeof supervisorMachine>,
-  ): void {
-    const { sessionId, leaseSeconds, nodeId } = snapshot.context;
-    if (snapshot.value !== 'attached' || sessionId === null) return;
-    this.resume({ workerId, sessionId, leaseSeconds, nodeId }, revision);
+  private resumeFrom(peerId: string, { snapshot, revision }: CommandResult<M>): void {
+    const { status, sessionId, leaseSeconds, nodeId } = this.kind.leaseOf(snapshot);
+    if (status !== 'attached' || sessionId === null) return;
+    this.resume({ peerId, sessionId, leaseSeconds, nodeId }, revision);
   }
 
   private record(
-    workerId: string,
-    decide: (known: SupervisorSnapshot) => SupervisorEvent[],
-  ): Promise<CommandResult<typeof supervisorMachine>> {
-    return this.system.execute(supervisor, workerId, { by: 'lease', decide });
+    peerId: string,
+    decide: (known: SnapshotFrom<M>) => DomainEvent[],
+  ): Promise<CommandResult<M>> {
+    return this.system.execute(this.kind.type, peerId, { by: 'lease', decide });
+  }
+
+  /** Nobody knows who holds it until somebody mends the stream, so nothing is tried again. Told here, for once. */
+  private isDamaged(error: unknown, peerId: string): boolean {
+    if (!(error instanceof DamagedStreamError)) return false;
+    const what = `the lease of a ${this.kind.noun} is watched no more: what is stored of it is damaged`;
+    this.logger.error({ err: error, peerId }, what);
+    return true;
   }
 
   private here(): Here {

@@ -67,6 +67,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   'machines/talent/task.ts': 'pino',
   'machines/talent/clock.ts': 'node:fs',
   'machines/talent/other.ts': '../../src/base/clock.js',
+  'machines/talent/foreign.ts': '../workload/job.js',
   'projections/talent/rows.ts': '../../src/runtime/runtime.js',
   'projections/talent/files.ts': 'node:fs',
 };
@@ -84,6 +85,8 @@ const WHOLE: Readonly<Record<string, string>> = {
   'src/systems/talent/cli/fine.ts': '../../../cli/fine.js',
   'machines/talent/fine.ts': 'xstate',
   'machines/talent/events.ts': '../../src/runtime/event-store/event-schema.js',
+  'machines/talent/peer.ts': '../peers/lease.js',
+  'projections/talent/peers.ts': '../peers/peers.js',
   'projections/talent/fine.ts': '../../machines/talent/fine.js',
   'projections/talent/sql.ts': '../../src/base/sql.js',
 };

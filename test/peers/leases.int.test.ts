@@ -1,5 +1,6 @@
 /** Leases at their seams: what crosses a loss, a store that fails, and who follows a session. */
 
+import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { StoreUnavailableError } from '../../src/base/errors.js';
 import { ofKind } from '../support/events.js';
@@ -10,7 +11,14 @@ import { until } from '../support/until.js';
 function leasing(t: Test, append?: (proceed: Append) => Append) {
   const { clock, node, events } = leaseNodes(t, append);
   const here = node('here');
-  return { ...here, clock, node, events: async () => (await events()).map((event) => event.split(' ')[0]) };
+  const follow = (sessionId: string) => here.leases.follow('w', sessionId);
+  return {
+    ...here,
+    follow,
+    clock,
+    node,
+    events: async () => (await events()).map((event) => event.split(' ')[0]),
+  };
 }
 
 t.test('a lease that is renewed while it runs out', async (t) => {
@@ -135,4 +143,25 @@ t.test('who follows a session is told when it holds the lease no more', async (t
   t.notOk(second.aborted);
   await leases.detach('w', 's2', undefined, 'test');
   t.match(second.reason, { kind: 'refused', message: /is not attached/ });
+});
+
+t.test('a lease whose stream is damaged is told once, and not tried again', async (t) => {
+  const { clock, log, attach, beat, follow } = leasing(t, (proceed) => async (stream, expected, proposed) => {
+    const [event] = proposed;
+    if (event?.type === 'SupervisorLost') {
+      // What no version of the machine knows, written by a hand that got there first.
+      await proceed(stream, 'any', [{ ...event, id: randomUUID(), type: 'Nonsense' }]);
+    }
+    return await proceed(stream, expected, proposed);
+  });
+  await attach('s1');
+  clock.advance(LEASE_MS);
+  await until('it is told', () => log.messages('error').length > 0);
+  t.match(log.messages('error'), [/watched no more: what is stored of it is damaged/]);
+  for (let retries = 0; retries < 5; retries++) {
+    clock.advance(LEASE_MS);
+    await t.rejects(follow('s1'), { kind: 'refused', message: /supervisor-w/ });
+  }
+  t.equal(log.messages('error').length, 1, 'for once');
+  await t.rejects(beat('s1'), { kind: 'refused', message: /supervisor-w/ }, 'and its peer hears the reason');
 });

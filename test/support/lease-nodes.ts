@@ -2,12 +2,14 @@
 
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import type { supervisorMachine } from '../../machines/talent/supervisor.js';
 import { ListeningTime } from '../../src/base/listening-time.js';
 import type { Lease } from '../../src/peers/held-leases.js';
-import { SupervisorLeases } from '../../src/peers/leases.js';
+import { PeerLeases } from '../../src/peers/leases.js';
 import { ActorSystem } from '../../src/runtime/actors/actor-system.js';
 import type { EventStore } from '../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { supervisorPeers } from '../../src/systems/talent/service/supervisor-type.js';
 import { delegating } from './delegating-store.js';
 import { collect } from './events.js';
 import { type LogLines, logLines } from './log-lines.js';
@@ -18,7 +20,7 @@ export const LEASE_MS = 30_000;
 export type Append = EventStore['append'];
 
 export interface LeaseNode {
-  readonly leases: SupervisorLeases;
+  readonly leases: PeerLeases<typeof supervisorMachine>;
   readonly log: LogLines;
   attach(sessionId: string): Promise<Lease>;
   beat(sessionId: string): Promise<Lease>;
@@ -51,7 +53,15 @@ export function leaseNodes(t: Test, append?: (proceed: Append) => Append): Lease
       const log = logLines();
       const system = new ActorSystem({ store, clock, shared });
       const listening = new ListeningTime(clock);
-      const leases = new SupervisorLeases({ system, clock, listening, logger: log.logger, nodeId, shared });
+      const leases = new PeerLeases({
+        kind: supervisorPeers,
+        system,
+        clock,
+        listening,
+        logger: log.logger,
+        nodeId,
+        shared,
+      });
       open.push(async () => {
         leases.stop();
         await system.close();
@@ -61,12 +71,12 @@ export function leaseNodes(t: Test, append?: (proceed: Append) => Append): Lease
         host: undefined,
         pid: undefined,
         version: undefined,
-        reportKeyHash: undefined,
+        more: {},
       };
       return {
         leases,
         log,
-        attach: (sessionId) => leases.attach({ workerId: 'w', sessionId, ...given }, 'test'),
+        attach: (sessionId) => leases.attach({ peerId: 'w', sessionId, ...given }, 'test'),
         beat: (sessionId) => leases.heartbeat('w', sessionId, 'test'),
         observeAll: async () => leases.observe(await stored()),
       };

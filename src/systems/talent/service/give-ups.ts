@@ -15,16 +15,17 @@
  */
 
 import type { Logger } from 'pino';
-import type { SupervisorContext } from '../../../../machines/peers/supervisor.js';
+import type { SupervisorContext, SupervisorSnapshot } from '../../../../machines/talent/supervisor.js';
 import type { Clock } from '../../../base/clock.js';
+import { DamagedStreamError } from '../../../base/errors.js';
 import { isRefusal } from '../../../base/failure-kinds.js';
 import { hearOut, type ListeningTime } from '../../../base/listening-time.js';
 import { BEATS_IN_A_LEASE } from '../../../peers/held-leases.js';
-import { SILENT_FOR_LEASES } from '../../../peers/leases-elsewhere.js';
-import { supervisor } from '../../../peers/supervisor-type.js';
+import { SELDOM } from '../../../peers/peer-kind.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { RecordedEvent } from '../../../runtime/event-store/event-store.js';
 import { failAsLost, plotTask, postponeFailure } from './plot-task-commands.js';
+import { supervisor } from './supervisor-type.js';
 
 /** Before a store that did not answer is asked again. */
 const RETRY_MS = 1_000;
@@ -126,7 +127,7 @@ export class GiveUps {
     const known = await this.untilAsked(lost);
     if (known === undefined) return;
     const isOurs = !shared || known.nodeId === nodeId;
-    const othersMs = isOurs ? 0 : SILENT_FOR_LEASES * known.leaseSeconds * 1000;
+    const othersMs = isOurs ? 0 : SELDOM.goneAfter * known.leaseSeconds * 1000;
     lost.leaseMs = Math.min(known.leaseSeconds * 1000, this.giveUpMs);
     const endsAt = lost.since + this.giveUpMs + othersMs;
     const looksAt = endsAt - lost.leaseMs;
@@ -214,10 +215,25 @@ export class GiveUps {
 
   private async ask(lost: Lost): Promise<SupervisorContext | undefined> {
     const { workerId, sessionId, over } = lost;
-    const { value, context } = (await this.options.system.read(supervisor, workerId)).snapshot;
+    const known = await this.read(workerId);
+    if (known === undefined) return undefined;
+    const { value, context } = known;
     if (over.signal.aborted) return undefined;
     if (value === 'lost' && context.sessionId === sessionId) return context;
     this.forget(workerId);
     return undefined;
+  }
+
+  /** Undefined when nobody can know before somebody mends the stream: that is told once, and not asked again. */
+  private async read(workerId: string): Promise<SupervisorSnapshot | undefined> {
+    try {
+      return (await this.options.system.read(supervisor, workerId)).snapshot;
+    } catch (error) {
+      if (!(error instanceof DamagedStreamError)) throw error;
+      this.forget(workerId);
+      const what = 'a lost supervisor is not given up: what is stored of it is damaged';
+      this.options.logger.error({ err: error, workerId }, what);
+      return undefined;
+    }
   }
 }

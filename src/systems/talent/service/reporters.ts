@@ -6,8 +6,8 @@
  * changed; a report with another key may come again, because its machine may hold the lease by then, or next.
  */
 
-import type { SupervisorSnapshot } from '../../../../machines/peers/supervisor.js';
 import type { PlotTaskSnapshot } from '../../../../machines/talent/plot-task.js';
+import type { SupervisorSnapshot } from '../../../../machines/talent/supervisor.js';
 import { OwlError } from '../../../base/errors.js';
 import { hashOfReportKey } from '../../../base/report-key.js';
 import type { RecordedEvent } from '../../../runtime/event-store/event-store.js';

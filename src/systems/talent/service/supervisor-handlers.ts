@@ -40,15 +40,16 @@ export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: n
   async function attach(request: SupervisorAttachRequest, peer: Peer): Promise<SupervisorLease> {
     const seconds = rules.optionalNumber('lease_seconds', request.lease_seconds, isLeaseSeconds);
     const workerId = workerOf(request.worker_id);
+    const reportKeyHash = rules.optional('report_key_hash', request.report_key_hash, rules.isKeyHash);
     const lease = await leases.attach(
       {
-        workerId,
+        peerId: workerId,
         sessionId: sessionOf(request.session_id),
         leaseSeconds: seconds ?? defaultLeaseSeconds,
         host: rules.optional('host', request.host, rules.isLine(255)),
         pid: rules.optionalNumber('pid', request.pid, rules.isPid),
         version: rules.optional('version', request.version, rules.isLine(64)),
-        reportKeyHash: rules.optional('report_key_hash', request.report_key_hash, rules.isKeyHash),
+        more: reportKeyHash === undefined ? {} : { report_key_hash: reportKeyHash },
       },
       who(peer),
     );
@@ -124,7 +125,7 @@ function pollingHandlers(talent: TalentContext) {
 
 function leaseMessageOf(lease: Lease): SupervisorLease {
   return {
-    worker_id: lease.workerId,
+    worker_id: lease.peerId,
     session_id: lease.sessionId,
     status: 'attached',
     lease_seconds: lease.leaseSeconds,

@@ -1,11 +1,12 @@
 /** What the handlers of talent work with. One of it in a process, made by `startTalent`. */
 
 import type { Logger } from 'pino';
+import type { supervisorMachine } from '../../../../machines/talent/supervisor.js';
 import type { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
 import type { Clock } from '../../../base/clock.js';
 import type { SqlRow } from '../../../base/sql.js';
 import type { ChangeFeed } from '../../../node/serving/change-feed.js';
-import type { SupervisorLeases } from '../../../peers/leases.js';
+import type { PeerLeases } from '../../../peers/leases.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { EventStore } from '../../../runtime/event-store/event-store.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
@@ -15,6 +16,8 @@ import type { WholeTable } from './whole-table.js';
 
 /** What queries read. */
 export type ReadModelName = 'plot_tasks' | 'supervisors';
+
+export type SupervisorLeases = PeerLeases<typeof supervisorMachine>;
 
 export interface TaskProblem {
   /** The first one that is not in the row. */

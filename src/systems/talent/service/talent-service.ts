@@ -1,18 +1,17 @@
 /** What talent is on a node: its actor types and read models, and how its handlers, leases and reactor are put together. */
 
-import {
-  selectStandingRevision,
-  selectSupervisors,
-  supervisors,
-} from '../../../../projections/peers/supervisors.js';
 import { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
 import { plotTasks } from '../../../../projections/talent/plot-tasks.js';
+import {
+  selectSupervisorStanding,
+  selectSupervisors,
+  supervisors,
+} from '../../../../projections/talent/supervisors.js';
 import { ListeningTime } from '../../../base/listening-time.js';
 import type { SqlRow } from '../../../base/sql.js';
 import { ChangeFeed } from '../../../node/serving/change-feed.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
-import { SupervisorLeases } from '../../../peers/leases.js';
-import { supervisor } from '../../../peers/supervisor-type.js';
+import { PeerLeases } from '../../../peers/leases.js';
 import { idOf, type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import type { TalentConfig } from '../config.js';
@@ -26,7 +25,8 @@ import { Reporters } from './reporters.js';
 import { ShownTasks } from './shown-tasks.js';
 import { shownRows, statusMessageOf } from './status-message.js';
 import { supervisorHandlers } from './supervisor-handlers.js';
-import type { ReadModelName, TalentContext } from './talent-context.js';
+import { supervisor, supervisorPeers } from './supervisor-type.js';
+import type { ReadModelName, SupervisorLeases, TalentContext } from './talent-context.js';
 import { TimeLeft } from './time-left.js';
 import { WholeTable } from './whole-table.js';
 
@@ -53,7 +53,8 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
   const begun = (workerId: string) =>
     tasks.select({ workerId, statuses: BEGUN }).map((row) => String(row['task_id']));
   const giveUps = new GiveUps({ ...judging, giveUpSeconds, begun });
-  const leases = new SupervisorLeases({
+  const leases = new PeerLeases({
+    kind: supervisorPeers,
     ...judging,
     onHeard: (workerId, sessionId) => giveUps.heard(workerId, sessionId),
   });
@@ -71,7 +72,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
   });
   const lost = lostSupervisors({
     tasks,
-    standingRevision: (workerId) => selectStandingRevision(runtime.db, workerId),
+    standingRevision: (workerId) => selectSupervisorStanding(runtime.db, workerId),
     giveUpSeconds,
     caughtUp: (position) => runtime.readYourWrites([plotTasks.name, supervisors.name], position),
   });
@@ -155,7 +156,12 @@ function resumeLease({ leases, logger }: TalentContext, row: SqlRow, giveUps: Gi
   try {
     if (row['status'] === 'lost') giveUps.watch(workerId, sessionId);
     if (row['status'] !== 'attached' || typeof leaseSeconds !== 'number') return;
-    const lease = { workerId, sessionId, leaseSeconds, nodeId: typeof nodeId === 'string' ? nodeId : null };
+    const lease = {
+      peerId: workerId,
+      sessionId,
+      leaseSeconds,
+      nodeId: typeof nodeId === 'string' ? nodeId : null,
+    };
     leases.resume(lease, Number(row['revision']));
   } catch (error) {
     logger.error({ err: error, workerId }, 'a lease can not be resumed');

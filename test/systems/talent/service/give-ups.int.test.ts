@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { StoreUnavailableError } from '../../../../src/base/errors.js';
 import { hearOut, ListeningTime } from '../../../../src/base/listening-time.js';
-import * as leaseEvents from '../../../../src/peers/lease-events.js';
-import { SILENT_FOR_LEASES } from '../../../../src/peers/leases-elsewhere.js';
-import { supervisor } from '../../../../src/peers/supervisor-type.js';
+import { LeaseDecisions } from '../../../../src/peers/lease-events.js';
+import { SELDOM } from '../../../../src/peers/peer-kind.js';
 import { ActorSystem } from '../../../../src/runtime/actors/actor-system.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { GiveUps } from '../../../../src/systems/talent/service/give-ups.js';
@@ -16,12 +15,16 @@ import {
   receive,
   report,
 } from '../../../../src/systems/talent/service/plot-task-commands.js';
+import { supervisor, supervisorPeers } from '../../../../src/systems/talent/service/supervisor-type.js';
 import { delegating } from '../../../support/delegating-store.js';
+import { propose } from '../../../support/events.js';
 import { logLines } from '../../../support/log-lines.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 import { ORDER } from '../../../support/plot-task-order.js';
 import { until } from '../../../support/until.js';
 
+const SILENT_FOR_LEASES = SELDOM.goneAfter;
+const leaseEvents = new LeaseDecisions(supervisorPeers);
 const LEASE = 30;
 const GIVE_UP = 600;
 
@@ -56,9 +59,9 @@ async function losing(t: Test, nodeId = 'a', taskIds: readonly string[] = ['x'])
     host: undefined,
     pid: undefined,
     version: undefined,
-    reportKeyHash: undefined,
+    more: {},
   };
-  const held = { workerId: 'w', sessionId: 's1', leaseSeconds: LEASE, nodeId: 'a' };
+  const held = { peerId: 'w', sessionId: 's1', leaseSeconds: LEASE, nodeId: 'a' };
   const here = () => ({ nodeId: 'a', now: now() });
   await system.execute(supervisor, 'w', {
     decide: (known) => leaseEvents.attach(known, { ...held, ...given }, here()),
@@ -102,7 +105,7 @@ async function losing(t: Test, nodeId = 'a', taskIds: readonly string[] = ['x'])
     });
   giveUps.watch('w', 's1');
   await hearOut();
-  return { clock, giveUps, log, store, system, here, state, pass, untilFailed };
+  return { clock, giveUps, log, real, store, system, here, state, pass, untilFailed };
 }
 
 t.test('not a second before the time, and then', async (t) => {
@@ -177,4 +180,13 @@ t.test('a task that can not be told keeps no other from it, and is told later', 
   store.broken = '';
   t.equal(await state('bad'), 'running');
   await untilFailed('bad');
+});
+
+t.test('a supervisor whose stream is damaged is told once and not given up', async (t) => {
+  const { pass, state, real, log } = await losing(t);
+  await pass(GIVE_UP / 2);
+  await real.append('supervisor-w', 'any', [propose({}, { type: 'Nonsense' })]);
+  await pass(2 * GIVE_UP);
+  t.equal(await state(), 'running');
+  t.match(log.messages('error'), [/not given up: what is stored of it is damaged/]);
 });

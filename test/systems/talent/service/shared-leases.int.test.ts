@@ -2,12 +2,14 @@
 
 import t from 'tap';
 import { StoreUnavailableError } from '../../../../src/base/errors.js';
-import { RENEWED_AFTER_LEASES, SILENT_FOR_LEASES } from '../../../../src/peers/leases-elsewhere.js';
+import { SELDOM } from '../../../../src/peers/peer-kind.js';
 import { LEASE_MS, type LeaseNode, leaseNodes } from '../../../support/lease-nodes.js';
 import { until } from '../../../support/until.js';
 
+const { recordedAfter: RENEWED_AFTER_LEASES, goneAfter: SILENT_FOR_LEASES } = SELDOM;
+
 const leaseOf = (nodeId: string | null) => ({
-  workerId: 'w',
+  peerId: 'w',
   sessionId: 's1',
   leaseSeconds: LEASE_MS / 1000,
   nodeId,

@@ -5,13 +5,13 @@ import t, { type Test } from 'tap';
 import { systemClock } from '../../../../src/base/clock.js';
 import { acknowledgedStream } from '../../../../src/node/serving/calls.js';
 import { startGrpcServer } from '../../../../src/node/serving/grpc-server.js';
-import { supervisor } from '../../../../src/peers/supervisor-type.js';
 import { ActorSystem } from '../../../../src/runtime/actors/actor-system.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { readOrder } from '../../../../src/systems/talent/service/order-message.js';
 import { plotTask, receive } from '../../../../src/systems/talent/service/plot-task-commands.js';
 import { logReceiverHandlers } from '../../../../src/systems/talent/service/report-handlers.js';
 import { Reporters } from '../../../../src/systems/talent/service/reporters.js';
+import { supervisor } from '../../../../src/systems/talent/service/supervisor-type.js';
 import { tellTalent } from '../../../../src/systems/talent/supervisor/tell-talent.js';
 import type {
   PlotTaskReport,

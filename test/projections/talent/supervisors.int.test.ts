@@ -1,12 +1,12 @@
 /** The table `supervisors`, and that it is the same however its events come. */
 
 import t from 'tap';
-import type { SupervisorEvent } from '../../../machines/peers/supervisor.js';
+import type { SupervisorEvent } from '../../../machines/talent/supervisor.js';
 import {
-  selectStandingRevision,
+  selectSupervisorStanding,
   selectSupervisors,
   supervisors,
-} from '../../../projections/peers/supervisors.js';
+} from '../../../projections/talent/supervisors.js';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import type { EventStore, RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
 import { propose } from '../../support/events.js';
@@ -84,9 +84,9 @@ t.test('rows show the lease as it is', async (t) => {
   ];
   t.match(selectSupervisors(db), expected);
   t.match(selectSupervisors(db)[2], { reason: null, detached_time: null }, 'attaching begins anew');
-  t.equal(selectStandingRevision(db, 'w1'), 2);
-  t.equal(selectStandingRevision(db, 'w3'), 2, 'that a lease is kept changes nobody’s standing');
-  t.equal(selectStandingRevision(db, 'w4'), undefined);
+  t.equal(selectSupervisorStanding(db, 'w1'), 2);
+  t.equal(selectSupervisorStanding(db, 'w3'), 2, 'that a lease is kept changes nobody’s standing');
+  t.equal(selectSupervisorStanding(db, 'w4'), undefined);
   t.match(selectSupervisors(db)[0], { lost_time: 130, returned_time: 140, attached_time: 100 });
 
   const incremental = selectSupervisors(db);
@@ -124,6 +124,6 @@ t.test('an event of something else is an error', async (t) => {
     position: '0',
   };
   t.throws(() => supervisors.writer(db, 'supervisors').apply([event]), {
-    message: /no event of a supervisor/,
+    message: /no event of supervisors/,
   });
 });
