@@ -220,7 +220,13 @@ async function wholePlots(t: Test, here: Machine, talent: Version, supervisor: V
   await isOver(here, 'task-a');
   const stories = { finished: await here.storyOf('task-a'), stopped: await here.storyOf('task-b') };
   t.strictSame(here.complaintsOf('talent'), []);
-  t.strictSame(here.complaintsOf('supervisor'), []);
+  // The old one complains of a plotter that has ended just when it was to be measured.
+  const complaints = here.complaintsOf('supervisor');
+  const isKnown = (line: string) => supervisor === 'old' && line.includes('No matching pid found');
+  t.strictSame(
+    complaints.filter((line) => !isKnown(line)),
+    [],
+  );
   await here.end();
   return stories;
 }
