@@ -140,6 +140,47 @@ t.test('what is mended has no reason any more, also for who follows since before
   t.same(returned.taken[2]?.problem, undefined);
 });
 
+t.test(
+  'what can not be read is told once the read models know of it, so that what is behind is known too',
+  async (t) => {
+    const dir = testDirectory(t);
+    const raw = await sqliteStore(dir).open();
+    let letPass: () => void = () => undefined;
+    const passing = new Promise<void>((resolve) => {
+      letPass = resolve;
+    });
+    let isReadModel = true;
+    const store = delegating(raw, {
+      subscribe: async function* (options) {
+        const isHeld = isReadModel;
+        isReadModel = false;
+        for await (const batch of raw.subscribe(options)) {
+          if (isHeld && batch.events.length > 0) await passing;
+          yield batch;
+        }
+      },
+    });
+    const node = await followedNode(t, dir, store);
+    await node.add('semaphore-a', 1);
+    await raw.append('semaphore-a', 'any', [propose({}, { type: 'Strange' })]);
+    const follower = new Following(node.feed);
+    let isTold = false;
+    const first = follower.next().then(() => {
+      isTold = true;
+    });
+    for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+    t.equal(isTold, false, 'not yet');
+    letPass();
+    await first;
+    await raw.append('semaphore-a', 'any', [propose({ holder: 'x' }, { type: 'PermitAwaited' })]);
+    await follower.until(3);
+    t.same(
+      follower.taken.map(({ problem }) => problem?.isBehind),
+      [undefined, false, true],
+    );
+  },
+);
+
 t.test('what one read model can not take is a good event all the same', async (t) => {
   const dir = testDirectory(t);
   const node = await followedNode(t, dir, await sqliteStore(dir).open());
