@@ -4,7 +4,8 @@
  *
  * Guarantees: attaching, losing, returning and detaching are events of the peer's actor, single heartbeats are kept
  * in memory only; one session holds a lease, and a heartbeat of another is refused; one node keeps a lease, the one that
- * heard its peer last, and only that one calls it lost; a node that is gone is followed by another; a peer that
+ * heard its peer last, and only that one calls it lost; a node that is gone is followed by another, after as long
+ * as its kind of peer asks for (what that costs in events: peer-kind.ts), and a store that was away is no silence of that node; a peer that
  * counts as lost and is heard of is recorded as returned, however the two cross. What is damaged in the store is told once and
  * left alone: its peer is refused with the reason, and nothing is tried again for ever. How a lease runs out is told in
  * held-leases.ts.
@@ -20,7 +21,7 @@ import type { ActorSystem } from '../runtime/actors/actor-system.js';
 import type { CommandResult, DomainEvent } from '../runtime/actors/actor-type.js';
 import { idOf, type RecordedEvent } from '../runtime/event-store/event-store.js';
 import { FollowedSessions } from './followed-sessions.js';
-import { type HeldLease, HeldLeases, type Lease } from './held-leases.js';
+import { BEATS_IN_A_LEASE, type HeldLease, HeldLeases, type Lease } from './held-leases.js';
 import { type Attachment, type Here, type KeptLease, LeaseDecisions } from './lease-events.js';
 import { LeasesElsewhere } from './leases-elsewhere.js';
 import { type Handover, type PeerKind, SELDOM } from './peer-kind.js';
@@ -56,6 +57,8 @@ export class PeerLeases<M extends AnyStateMachine> {
   private readonly logger: Logger;
   private readonly nodeId: string;
   private readonly shared: boolean;
+  /** Peers whose keeper was looked for in vain: the store did not answer. */
+  private readonly deaf = new Set<string>();
   private stopped = false;
 
   constructor(options: PeerLeasesOptions<M>) {
@@ -63,6 +66,10 @@ export class PeerLeases<M extends AnyStateMachine> {
     this.kind = kind;
     this.decisions = new LeaseDecisions(kind);
     this.handover = kind.handover ?? SELDOM;
+    if (this.handover.goneAfter <= this.handover.recordedAfter + 1)
+      throw new Error(
+        `the silence of a ${kind.noun} would be taken for that of the node that keeps its lease`,
+      );
     this.system = system;
     this.clock = clock;
     this.listening = listening;
@@ -180,7 +187,7 @@ export class PeerLeases<M extends AnyStateMachine> {
     try {
       await this.recordHeard(peerId, sessionId, 'lease', true);
     } catch (error) {
-      lease.renewAt = this.listening.now() + leaseSeconds * 1000;
+      lease.renewAt = this.listening.now() + this.retryAfter * leaseSeconds * 1000;
       lease.doubtful ||= isRefusal(error);
       this.logger.warn({ err: error, peerId }, 'that a lease is kept was not recorded; trying again');
     }
@@ -227,9 +234,14 @@ export class PeerLeases<M extends AnyStateMachine> {
   private async takeOver(lease: KeptLease, revision: number): Promise<void> {
     const { peerId, nodeId } = lease;
     try {
+      const wasDeaf = this.deaf.has(peerId);
+      this.deaf.add(peerId);
       // What is read of the store here may be late: its keeper may have said something since.
       const newest = await this.system.read(this.kind.type, peerId);
+      this.deaf.delete(peerId);
       if (newest.revision > revision) return this.resumeFrom(peerId, newest);
+      // While the store was away its keeper could not say anything either: it has its whole time again.
+      if (wasDeaf && this.shared) return this.elsewhere.watch(lease, revision);
       const done = await this.record(peerId, (known) => this.decisions.takeOver(known, lease, this.here()));
       if (done.events.length === 0) return;
       this.hold(lease, done.revision, true);
@@ -260,6 +272,11 @@ export class PeerLeases<M extends AnyStateMachine> {
     const what = `the lease of a ${this.kind.noun} is watched no more: what is stored of it is damaged`;
     this.logger.error({ err: error, peerId }, what);
     return true;
+  }
+
+  /** Before it is recorded again that a lease is kept, in lengths of the lease: others must not think this node gone meanwhile. */
+  private get retryAfter(): number {
+    return Math.min(1, this.handover.recordedAfter / BEATS_IN_A_LEASE);
   }
 
   private here(): Here {

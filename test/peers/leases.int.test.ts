@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 
 /** One node; the names of its events are those without who keeps the lease. */
 function leasing(t: Test, append?: (proceed: Append) => Append) {
-  const { clock, node, events } = leaseNodes(t, append);
+  const { clock, node, events } = leaseNodes(t, append && { append });
   const here = node('here');
   const follow = (sessionId: string) => here.leases.follow('w', sessionId);
   return {

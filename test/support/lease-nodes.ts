@@ -6,6 +6,7 @@ import type { supervisorMachine } from '../../machines/talent/supervisor.js';
 import { ListeningTime } from '../../src/base/listening-time.js';
 import type { Lease } from '../../src/peers/held-leases.js';
 import { PeerLeases } from '../../src/peers/leases.js';
+import { type Handover, SELDOM } from '../../src/peers/peer-kind.js';
 import { ActorSystem } from '../../src/runtime/actors/actor-system.js';
 import type { EventStore } from '../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
@@ -35,11 +36,26 @@ export interface LeaseNodes {
   events(): Promise<string[]>;
 }
 
-/** @param append how the store answers, if not by itself */
-export function leaseNodes(t: Test, append?: (proceed: Append) => Append): LeaseNodes {
+export interface LeaseNodesOptions {
+  /** How the store answers, if not by itself. */
+  readonly append?: (proceed: Append) => Append;
+  /** Called before each read; what it throws is what the read throws. */
+  readonly reads?: () => void;
+  readonly handover?: Handover;
+}
+
+export function leaseNodes(t: Test, options: LeaseNodesOptions = {}): LeaseNodes {
+  const { append = (proceed) => proceed, reads = () => undefined, handover = SELDOM } = options;
+  const kind = { ...supervisorPeers, handover };
   const real = openSqliteEventStore(join(t.testdir(), 'owl.db'));
   const proceed: Append = (...parameters) => real.append(...parameters);
-  const store = append === undefined ? real : delegating(real, { append: append(proceed) });
+  const store = delegating(real, {
+    append: append(proceed),
+    async *readStream(...parameters) {
+      reads();
+      yield* real.readStream(...parameters);
+    },
+  });
   const clock = new ManualClock();
   const stored = () => collect(real.readStream('supervisor-w'));
   const open: (() => Promise<void>)[] = [];
@@ -54,7 +70,7 @@ export function leaseNodes(t: Test, append?: (proceed: Append) => Append): Lease
       const system = new ActorSystem({ store, clock, shared });
       const listening = new ListeningTime(clock);
       const leases = new PeerLeases({
-        kind: supervisorPeers,
+        kind,
         system,
         clock,
         listening,

@@ -150,9 +150,11 @@ t.test('a lease taken over from a node that was cut off comes back with the next
 
 t.test('while the store is away a supervisor that is heard is not lost, nor when it is back', async (t) => {
   let away = false;
-  const { clock, node, events } = leaseNodes(t, (proceed) => async (stream, expected, proposed) => {
-    if (away) throw new StoreUnavailableError('the store is away', 'refused');
-    return await proceed(stream, expected, proposed);
+  const { clock, node, events } = leaseNodes(t, {
+    append: (proceed) => async (stream, expected, proposed) => {
+      if (away) throw new StoreUnavailableError('the store is away', 'refused');
+      return await proceed(stream, expected, proposed);
+    },
   });
   const a = node('a');
   await a.attach('s1');
@@ -173,10 +175,12 @@ t.test('while the store is away a supervisor that is heard is not lost, nor when
 
 t.test('a lease that could not be taken over is tried again', async (t) => {
   let failures = 1;
-  const { clock, node, events } = leaseNodes(t, (proceed) => async (stream, expected, proposed) => {
-    if (proposed[0]?.type === 'SupervisorLeaseKept' && failures-- > 0)
-      throw new StoreUnavailableError('the store is away', 'refused');
-    return await proceed(stream, expected, proposed);
+  const { clock, node, events } = leaseNodes(t, {
+    append: (proceed) => async (stream, expected, proposed) => {
+      if (proposed[0]?.type === 'SupervisorLeaseKept' && failures-- > 0)
+        throw new StoreUnavailableError('the store is away', 'refused');
+      return await proceed(stream, expected, proposed);
+    },
   });
   const [a, b] = [node('a'), node('b')];
   await a.attach('s1');
