@@ -10,7 +10,6 @@ import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '../../base/clock.js';
 import { messageOf } from '../../base/errors.js';
 import type { ProcessIdentity } from '../../base/process-identity.js';
-import { cgroupsOf } from '../cgroup.js';
 import type { LocalPeer } from '../local-calls.js';
 import { endGroup, endMarked, ProcessFamily, signalGroup } from '../process-family.js';
 import type { ProcessMark } from '../records/process-kind.js';
@@ -51,12 +50,12 @@ export class Child<Key> {
   private ending: Promise<void> | undefined;
 
   constructor(options: ChildOptions<Key>) {
-    const { launched, start, mark, cgroup } = options;
+    const { launched, start, cgroup } = options;
     this.options = options;
     this.process = launched.process;
     this.identity = launched.identity;
     this.deadlineMs = start.deadline_ms;
-    this.family = new ProcessFamily(this.identity, cgroup === undefined ? [] : cgroupsOf(mark, cgroup));
+    this.family = new ProcessFamily(this.identity, cgroup === undefined ? [] : [cgroup]);
   }
 
   /** Why it is being ended from here, or was; undefined when it is not. */

@@ -14,7 +14,7 @@ import { existsSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
-import { cgroupsOf, enterCgroup, removeCgroup } from '../cgroup.js';
+import { enterCgroup, removeCgroup } from '../cgroup.js';
 import { type LocalPeer, type LocalServer, listenLocally } from '../local-calls.js';
 import { recordedIdentityOf } from '../records/process-record.js';
 import type { ProcessRecords } from '../records/process-records.js';
@@ -190,12 +190,12 @@ export class Keeper<Key extends object, Own extends Key> {
     exit_signal: NodeJS.Signals | null,
   ): Promise<void> {
     const ended_time = this.options.clock.now() / 1000;
-    const { start, mark, cgroup } = child.options;
+    const { start, cgroup } = child.options;
     const log_disk_full = hasNoFreeBlock(dirname(start.log_path));
     await child.noteExit();
     const usage = this.samples.of(child);
     // Empty, unless it has left something behind.
-    if (cgroup !== undefined) cgroupsOf(mark, cgroup).forEach(removeCgroup);
+    if (cgroup !== undefined) removeCgroup(cgroup);
     const { endedBy } = child;
     this.writeEnd(child, {
       ...{ exit_code, exit_signal, ended_time },
