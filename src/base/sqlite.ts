@@ -13,7 +13,12 @@
  * (docs/decisions/0008-flushing-off-the-event-loop.md).
  */
 
-import { DatabaseSync, type DatabaseSyncInstance, type StatementSyncInstance } from '@photostructure/sqlite';
+import {
+  backup,
+  DatabaseSync,
+  type DatabaseSyncInstance,
+  type StatementSyncInstance,
+} from '@photostructure/sqlite';
 import { DatabaseFile } from './database-file.js';
 import { messageOf, StoreUnavailableError } from './errors.js';
 import type { Database, SqlRow, SqlValue, Statement } from './sql.js';
@@ -34,6 +39,12 @@ export interface SqliteDatabase extends Database {
    * @throws StoreUnavailableError also when another process has the write lock
    */
   syncAnew(): void;
+  /**
+   * Copies the whole database into the file at `path`, which is made or overwritten. What is copied is what was committed when
+   * the transaction began in which the caller reads; it has to begin one before and end it afterwards. Others may write meanwhile.
+   * @param onProgress hears of every slice; what it throws ends the copy
+   */
+  copyTo(path: string, onProgress: (pages: CopiedPages) => void): Promise<void>;
   /** From now on another process's lock makes a write fail at once, outcome `refused`: who writes tries again later. */
   waitNoMore(): void;
   /**
@@ -41,6 +52,11 @@ export interface SqliteDatabase extends Database {
    * closed. The driver gives the operating system's handles back when the statements have been garbage collected.
    */
   close(): void;
+}
+
+export interface CopiedPages {
+  readonly done: number;
+  readonly total: number;
 }
 
 export interface OpenDatabaseOptions {
@@ -52,6 +68,8 @@ export interface OpenDatabaseOptions {
 }
 
 const BUSY_TIMEOUT_MS = 5_000;
+/** Of a copy, before other work has its turn. */
+const PAGES_AT_ONCE = 256;
 /** Four times the default of 1000 pages: a page that changes in many groups is copied into the database less often. */
 const WAL_PAGES_BEFORE_CHECKPOINT = 4_000;
 const LARGEST_IDLE_WAL_BYTES = 64 * 1024 * 1024;
@@ -177,6 +195,19 @@ class Connection implements SqliteDatabase {
       this.file.flushAnew();
     } finally {
       this.driver.exec('ROLLBACK');
+    }
+  }
+
+  async copyTo(path: string, onProgress: (pages: CopiedPages) => void): Promise<void> {
+    this.file.assertWhole();
+    try {
+      await backup(this.driver, path, {
+        rate: PAGES_AT_ONCE,
+        progress: ({ totalPages, remainingPages }) =>
+          onProgress({ done: totalPages - remainingPages, total: totalPages }),
+      });
+    } catch (error) {
+      throw explainFailure(error, this.path);
     }
   }
 

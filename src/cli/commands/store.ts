@@ -1,16 +1,17 @@
-/** `owl store copy`: moves a history between the embedded store and EventStoreDB. */
+/** `owl store`: its group, and `copy`, which moves a history between the embedded store and EventStoreDB. */
 
 import type { Command } from 'commander';
 import { systemClock } from '../../base/clock.js';
 import type { CopyResult } from '../../runtime/event-store/copy-store.js';
 import type { Place } from '../copy-ends.js';
-import { CopyView } from '../copy-view.js';
 import { UsageError } from '../exit.js';
 import { formatDuration, toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples } from '../help.js';
+import { ProgressView } from '../progress-view.js';
 import { loggerOf } from '../service.js';
 import type { Cli } from '../system.js';
+import { addUpkeepCommands } from './store-upkeep.js';
 
 interface CopyFlags extends GlobalOptions {
   readonly from: string;
@@ -45,6 +46,7 @@ export function addStoreCommands(program: Command, terminal: Cli): void {
   copy.action(async (_options: unknown, self: Command) => {
     await copyHistory(terminal, self.optsWithGlobals<CopyFlags>());
   });
+  addUpkeepCommands(group, terminal);
 }
 
 async function copyHistory(terminal: Cli, options: CopyFlags): Promise<void> {
@@ -97,7 +99,7 @@ async function runCopy(terminal: Cli, options: CopyFlags, from: Place, to: Place
   const source = await openSource(from, options.credentialsFile, logger);
   try {
     const target = await openTarget(to, options.credentialsFile, logger);
-    const view = new CopyView(err);
+    const view = new ProgressView(err);
     try {
       const result = await copyStore({
         from: source.store,

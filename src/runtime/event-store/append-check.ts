@@ -22,12 +22,16 @@ const STREAM_NAME = /^[A-Za-z0-9_]+-[^\p{Cc}\p{Cs}]+$/u;
 
 /** @throws OwlError kind `invalid` */
 export function checkStreamName(stream: StreamName): void {
-  if (!STREAM_NAME.test(stream)) {
+  if (!isOwlStream(stream)) {
     throw new OwlError(
       'invalid',
       `${JSON.stringify(stream)} is no stream name: it takes letters, digits and _, a dash, and an id of printable characters`,
     );
   }
+}
+
+export function isOwlStream(stream: StreamName): boolean {
+  return STREAM_NAME.test(stream);
 }
 
 /** @throws OwlError kind `invalid` */

@@ -21,7 +21,7 @@ import { Backoff, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { OwlError, StoreUnavailableError } from '../../base/errors.js';
 import { limitConcurrency } from '../../base/limit-concurrency.js';
-import { checkStreamName } from './append-check.js';
+import { isOwlStream } from './append-check.js';
 import type { EventStore, Position, RecordedEvent, StreamName } from './event-store.js';
 import { Inventory } from './inventory.js';
 
@@ -162,15 +162,6 @@ function notGood(stream: StreamName): OwlError {
     'refused',
     `the copy is not good: stream ${stream} is not the same in both stores; don't use the target, copy to an empty store again`,
   );
-}
-
-function isOwlStream(stream: StreamName): boolean {
-  try {
-    checkStreamName(stream);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function copyMissing(source: Inventory, there: Inventory, options: CopyOptions): Promise<void> {

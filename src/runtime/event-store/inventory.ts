@@ -8,7 +8,7 @@
 
 import { hash } from 'node:crypto';
 import { OwlError } from '../../base/errors.js';
-import { isJsonObject } from './append-check.js';
+import { canonicalJson } from './canonical.js';
 import type { RecordedEvent, StreamName } from './event-store.js';
 
 export interface StreamEntry {
@@ -83,14 +83,4 @@ const NOTHING: StreamEntry = { events: 0, digest: '' };
 
 function extend(digest: string, { id, type, version, data, metadata }: RecordedEvent): string {
   return hash('sha256', `${digest}\n${canonicalJson([id, type, version, data, metadata])}`, 'base64');
-}
-
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) =>
-    isJsonObject(item) ? Object.fromEntries(Object.entries(item).sort(byName)) : item,
-  );
-}
-
-function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1;
 }

@@ -7,8 +7,8 @@ import t from 'tap';
 import type { EventStore } from '../../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { collect, propose } from '../../../support/events.js';
+import { bytesOfRows, flip } from '../../../support/flipped-bits.js';
 import { randomFrom } from '../../../support/random.js';
-import { bytesOfRows, flip } from './flipped-bits.js';
 
 const STREAMS = ['task-a', 'task-b', 'task-c'];
 const FLIPS = 400;

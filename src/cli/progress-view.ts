@@ -1,6 +1,5 @@
-/** How far a copy is, on stderr: one line that is drawn anew on a terminal, elsewhere a line for each step and now and then. */
+/** How far work on a store is, on stderr: one line that is drawn anew on a terminal, elsewhere a line for each step and now and then. */
 
-import type { CopyProgress } from '../runtime/event-store/copy-store.js';
 import { formatPercent } from './format.js';
 import { LiveArea } from './live-area.js';
 import type { Output } from './terminal.js';
@@ -9,12 +8,23 @@ import { cut } from './text-width.js';
 const LINE_EVERY_MS = 10_000;
 const BAR_WIDTH = 30;
 
-export class CopyView {
+export interface Progress {
+  /** What is being done, `reading the source`. */
+  readonly step: string;
+  /** Done in this step. */
+  readonly events: number;
+  /** Undefined where nobody knows yet. */
+  readonly total: number | undefined;
+  /** What is counted; default `events`. */
+  readonly unit?: string;
+}
+
+export class ProgressView {
   private readonly out: Output;
   private readonly area: LiveArea | undefined;
   /** Keeps the process while stores are waited for, too. */
   private readonly ticker: NodeJS.Timeout;
-  private latest: CopyProgress | undefined;
+  private latest: Progress | undefined;
 
   constructor(out: Output) {
     this.out = out;
@@ -22,7 +32,7 @@ export class CopyView {
     this.ticker = setInterval(() => void this.writeLine(), LINE_EVERY_MS);
   }
 
-  take(progress: CopyProgress): void {
+  take(progress: Progress): void {
     const isNewStep = progress.step !== this.latest?.step;
     this.latest = progress;
     if (this.area !== undefined) this.area.touch();
@@ -43,13 +53,13 @@ export class CopyView {
     if (latest === undefined) return '';
     const { events, total } = latest;
     if (total === undefined) return `${cut(sentence(latest), this.out.width - 1)}\n`;
-    const done = Math.floor((events / total) * BAR_WIDTH);
+    const done = total === 0 ? BAR_WIDTH : Math.floor((events / total) * BAR_WIDTH);
     const bar = '█'.repeat(done) + '░'.repeat(BAR_WIDTH - done);
     return `${cut(`${bar}  ${sentence(latest)}`, this.out.width - 1)}\n`;
   }
 }
 
-function sentence({ step, events, total }: CopyProgress): string {
-  if (total === undefined) return events === 0 ? step : `${step}: ${events} events`;
-  return `${step}: ${formatPercent((events / total) * 100)}, ${events} of ${total} events`;
+function sentence({ step, events, total, unit = 'events' }: Progress): string {
+  if (total === undefined) return events === 0 ? step : `${step}: ${events} ${unit}`;
+  return `${step}: ${formatPercent(total === 0 ? 100 : (events / total) * 100)}, ${events} of ${total} ${unit}`;
 }

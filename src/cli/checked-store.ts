@@ -1,0 +1,65 @@
+/** The store that `owl store check` reads, whichever kind it is. */
+
+import type { Logger } from 'pino';
+import { systemClock } from '../base/clock.js';
+import type { CheckedStore } from '../runtime/event-store/check-store.js';
+import { openEventStoreDb } from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
+import { SqliteCheck } from '../runtime/event-store/sqlite/sqlite-check.js';
+import type { Place } from './copy-ends.js';
+import { openDatabaseIn } from './store-place.js';
+
+export interface OpenChecked extends CheckedStore {
+  /** Events that were read and have no checksum, as far as the store can tell. */
+  readonly unchecked: number;
+  close(): Promise<void>;
+}
+
+/** @throws OwlError kind `refused` when nothing is there */
+export function openChecked(
+  place: Place,
+  credentialsFile: string | undefined,
+  logger: Logger,
+): Promise<OpenChecked> {
+  return place.kind === 'directory'
+    ? Promise.resolve(openFile(place.path))
+    : openServer(place.connectionString, credentialsFile, logger);
+}
+
+function openFile(path: string): OpenChecked {
+  const db = openDatabaseIn(path);
+  try {
+    const check = new SqliteCheck(db);
+    return {
+      readAll: () => check.readAll(),
+      readStream: (stream, limit) => check.readStream(stream, limit),
+      others: () => check.others(),
+      get unchecked() {
+        return check.unchecked;
+      },
+      close: async () => db.close(),
+    };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+async function openServer(
+  connectionString: string,
+  credentialsFile: string | undefined,
+  logger: Logger,
+): Promise<OpenChecked> {
+  const store = await openEventStoreDb({
+    connectionString,
+    logger,
+    clock: systemClock,
+    ...(credentialsFile !== undefined && { credentialsFile }),
+  });
+  return {
+    readAll: () => store.readAll(),
+    readStream: (stream, limit) => store.readStream(stream, { limit }),
+    async *others() {},
+    unchecked: 0,
+    close: () => store.close(),
+  };
+}
