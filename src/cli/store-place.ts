@@ -29,7 +29,7 @@ export function openDatabaseIn(directory: string): SqliteDatabase {
   if (!existsSync(path)) {
     throw new OwlError(
       'refused',
-      `${directory} is no data directory with a history; name one where a talent ran`,
+      `${directory} is no data directory with a history; name one where a node ran`,
     );
   }
   return openDatabase(path);

@@ -29,7 +29,7 @@ export function addUpkeepCommands(group: Command, cli: Cli): void {
     .summary('read everything in a store and say what is wrong')
     .description(
       'Reads every event of a store, by position and by stream, compares each with its checksum, and names what is wrong by ' +
-        'stream and revision. STORE is a data directory or esdb://HOST:PORT; its talent may run. Nothing is changed. Ends ' +
+        'stream and revision. STORE is a data directory or esdb://HOST:PORT; its node may run. Nothing is changed. Ends ' +
         'with exit code 1 when something is wrong.',
     )
     .option(...FROM)
@@ -44,9 +44,9 @@ export function addUpkeepCommands(group: Command, cli: Cli): void {
 
   const backup = group
     .command('backup')
-    .summary('copy the database of a data directory while its talent runs')
+    .summary('copy the database of a data directory while its node runs')
     .description(
-      'Copies the database of a data directory, as it is at one moment, into a new file; its talent may run. ' +
+      'Copies the database of a data directory, as it is at one moment, into a new file; its node may run. ' +
         'EventStoreDB has tools of its own for it.',
     )
     .argument('<FILE>', 'the copy; a file that is there already is left alone')
@@ -63,7 +63,7 @@ export function addUpkeepCommands(group: Command, cli: Cli): void {
     .summary("rewrite events of older versions in today's format")
     .description(
       "Rewrites what older versions of owl have stored in a data directory in today's format, which is small and has " +
-        'checksums. Its talent may run. Interrupted, or killed, it goes on when the same command is given again.',
+        'checksums. Its node may run. Interrupted, or killed, it goes on when the same command is given again.',
     )
     .option(...FROM);
   addExamples(compact, [['owl store compact --from /var/lib/owl', 'once, after an upgrade']]);

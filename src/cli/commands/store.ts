@@ -23,7 +23,7 @@ export function addStoreCommands(program: Command, terminal: Cli): void {
   const group = program
     .command('store')
     .summary('move a history from one store to another')
-    .description('Moves the history of a node from one store to another.');
+    .description('What is done with the history of a node: copies, checks, backups.');
 
   const copy = group
     .command('copy')
