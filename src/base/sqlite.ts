@@ -105,7 +105,7 @@ export function openDatabase(path: string, options: OpenDatabaseOptions = {}): S
  * when this process dies, however it dies. Waits for nobody: undefined while someone else, or this process, holds it.
  * Nothing but this function may open the file: closing it elsewhere in the process would drop the lock on POSIX systems.
  */
-export function tryLock(path: string): (() => void) | undefined {
+export function lockFile(path: string): (() => void) | undefined {
   const driver = openDriver(path, 0);
   try {
     driver.exec('BEGIN EXCLUSIVE');

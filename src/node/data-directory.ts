@@ -1,9 +1,9 @@
 /**
  * The directory that holds a node: its database, its id and its lock.
  *
- * Guarantees: one process at a time has it. The lock is the operating system's, so it is free the moment its holder is
- * dead, however it died, and a second process is refused at once with the first one's pid. A lock whose file was deleted or
- * replaced keeps nobody out: its holder finds that out when it looks (`assertInPlace`). A node's id is made at its first
+ * Guarantees: one process at a time has it, and a second one is refused at once with the first one's pid (base/lock.ts). A node
+ * does not take a lock anew whose file was deleted or replaced: another may have written its database meanwhile, so it ends
+ * (ground-watch.ts). A node's id is made at its first
  * start and never changes by itself; it is kept after the node's database, so that an id without a database tells of a
  * history that is missing, and never of a first start that was cut off. A directory that was made survives power loss.
  */
@@ -13,10 +13,9 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import { syncDirectory, writeFileDurably } from '../base/durable-file.js';
-import { messageOf, OwlError } from '../base/errors.js';
-import { FilePlace } from '../base/file-place.js';
+import { OwlError } from '../base/errors.js';
+import { FileLock, inUse, unusable } from '../base/lock.js';
 import { identifyProcess, isAlive } from '../base/process-identity.js';
-import { tryLock } from '../base/sqlite.js';
 import { systemErrorCode } from '../base/system-error.js';
 import { isUuid } from '../runtime/event-store/ids.js';
 
@@ -53,9 +52,8 @@ export function openDataDirectory(path: string, clock: Clock): DataDirectory {
   const directory = resolve(path);
   makeDirectory(directory);
   syncParent(directory);
-  const unlock = lock(directory);
+  const held = lock(directory);
   try {
-    const place = new FilePlace(join(directory, LOCK));
     const holder = join(directory, HOLDER);
     const readModelsPath = join(directory, READ_MODELS);
     const workerIdFile = join(directory, WORKER_ID);
@@ -72,20 +70,18 @@ export function openDataDirectory(path: string, clock: Clock): DataDirectory {
       keepWorkerId() {
         if (readWorkerId(workerIdFile) === undefined) writeFileDurably(workerIdFile, `${workerId}\n`);
       },
-      async assertInPlace() {
-        if (!(await place.isKept())) throw lockLost(place.path);
-      },
+      assertInPlace: () => held.assertInPlace(),
       release() {
         if (released) return;
         released = true;
         // Else it names whoever has the directory now.
-        if (place.isKeptNow()) rmSync(holder, { force: true });
-        unlock();
+        if (held.isInPlaceNow()) rmSync(holder, { force: true });
+        held.release();
       },
     };
   } catch (error) {
-    unlock();
-    throw error instanceof OwlError ? error : unusable(directory, error);
+    held.release();
+    throw error instanceof OwlError ? error : unusableNode(directory, error);
   }
 }
 
@@ -101,7 +97,7 @@ function makeDirectory(directory: string): void {
         { cause: error },
       );
     }
-    if (code !== 'EEXIST') throw unusable(directory, error);
+    if (code !== 'EEXIST') throw unusableNode(directory, error);
     if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
       throw new OwlError('invalid', `data directory ${directory} is no directory; choose another path`);
     }
@@ -113,49 +109,24 @@ function syncParent(directory: string): void {
   try {
     syncDirectory(dirname(directory));
   } catch (error) {
-    if (systemErrorCode(error) !== 'EACCES') throw unusable(directory, error);
+    if (systemErrorCode(error) !== 'EACCES') throw unusableNode(directory, error);
   }
 }
 
-function lock(directory: string): () => void {
-  const file = join(directory, LOCK);
-  let unlock: (() => void) | undefined;
-  let another: (() => void) | undefined;
+function lock(directory: string): FileLock {
+  let taken: FileLock | undefined;
   try {
-    unlock = tryLock(file);
-    // Not even this process gets it twice, unless the file is another one by now.
-    another = unlock && tryLock(file);
+    taken = FileLock.take(join(directory, LOCK));
   } catch (error) {
-    unlock?.();
-    throw unusable(directory, error);
+    throw unusableNode(directory, error);
   }
-  if (another !== undefined) {
-    another();
-    unlock?.();
-    throw lockLost(file);
-  }
-  if (unlock === undefined) {
-    throw new OwlError(
-      'refused',
-      `data directory ${directory} is in use by ${readHolder(join(directory, HOLDER))}; stop that one or choose another directory`,
-    );
-  }
-  return unlock;
+  if (taken !== undefined) return taken;
+  const by = `is in use by ${readHolder(join(directory, HOLDER))}`;
+  throw inUse(directory, by, 'stop that one or choose another directory');
 }
 
-function lockLost(file: string): OwlError {
-  return new OwlError(
-    'refused',
-    `${file} was deleted or replaced, so that another process may have taken its directory; nobody but owl may touch that file: start again once nothing else runs there`,
-  );
-}
-
-function unusable(directory: string, error: unknown): OwlError {
-  return new OwlError(
-    'invalid',
-    `data directory ${directory} can't be used: ${messageOf(error)}; it must be readable and writable for this user`,
-    { cause: error },
-  );
+function unusableNode(directory: string, error: unknown): OwlError {
+  return unusable(directory, error, 'it must be readable and writable for this user');
 }
 
 function writeHolder(file: string, clock: Clock): void {

@@ -3,12 +3,13 @@
  * programs may call, and nobody else.
  *
  * Guarantees: every call ends, by its answer, an error or the end of the connection; a peer that sends nonsense or lines
- * without end is cut off and harms nobody else.
+ * without end is cut off and harms nobody else; whoever has taken over the path of a server keeps it when that one closes.
  */
 
 import { rmSync } from 'node:fs';
 import { connect as connectSocket, createServer, type Server, type Socket } from 'node:net';
 import { messageOf, OwlError } from '../base/errors.js';
+import { FilePlace } from '../base/file-place.js';
 import { openSocketPath } from './socket-path.js';
 
 const LONGEST_LINE = 4 * 1024 * 1024;
@@ -82,9 +83,12 @@ export async function listenLocally(
     accept(peerOver(socket, { answer }));
   });
   await listen(server, at.path);
+  const place = new FilePlace(path);
   return {
     close: async () => {
       for (const socket of sockets) socket.destroy();
+      // Closing removes what stands at the path, also another's.
+      if (!place.isKeptNow()) return void server.unref();
       await new Promise<void>((resolve) => server.close(() => resolve()));
       at.release();
     },

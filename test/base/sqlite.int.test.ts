@@ -4,7 +4,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { numberIn, textIn } from '../../src/base/sql.js';
-import { openDatabase, type SqliteDatabase, tryLock } from '../../src/base/sqlite.js';
+import { lockFile, openDatabase, type SqliteDatabase } from '../../src/base/sqlite.js';
 
 function open(t: Test): SqliteDatabase {
   const db = openDatabase(join(t.testdir(), 'owl.db'));
@@ -158,14 +158,14 @@ t.test('a damaged file says that it is', async (t) => {
 
 t.test('a lock is held by one at a time', async (t) => {
   const path = join(t.testdir(), 'owl.lock');
-  const unlock = tryLock(path);
+  const unlock = lockFile(path);
   t.type(unlock, 'function');
-  t.equal(tryLock(path), undefined, 'not even this process takes it twice');
+  t.equal(lockFile(path), undefined, 'not even this process takes it twice');
   unlock?.();
   unlock?.();
-  const again = tryLock(path);
+  const again = lockFile(path);
   t.type(again, 'function');
   again?.();
   mkdirSync(join(path, '..', 'directory'));
-  t.throws(() => tryLock(join(path, '..', 'directory')), { name: 'StoreUnavailableError' });
+  t.throws(() => lockFile(join(path, '..', 'directory')), { name: 'StoreUnavailableError' });
 });

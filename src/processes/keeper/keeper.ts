@@ -58,6 +58,8 @@ export class Keeper<Key extends object, Own extends Key> {
   private server: LocalServer | undefined;
   private isIdle = false;
   private isWatching = false;
+  /** Another keeper has the directory. */
+  private isReplaced = false;
   private cancelFirstCall: () => void = () => undefined;
 
   constructor(options: KeeperOptions<Key, Own>) {
@@ -77,9 +79,20 @@ export class Keeper<Key extends object, Own extends Key> {
 
   /** Goes on while it has a process or an owner. */
   endWhenIdle(): void {
-    if (this.isIdle || this.children.size > 0 || this.owners.size > 0) return;
+    if (this.isIdle || this.children.size > 0 || (this.owners.size > 0 && !this.isReplaced)) return;
     this.isIdle = true;
     this.options.onIdle();
+  }
+
+  /**
+   * While another keeper has the directory nothing more is started, and what runs here is kept to its end; then owners are
+   * left, who find the other one.
+   */
+  makeWay(isReplaced: boolean): void {
+    this.isReplaced = isReplaced;
+    if (!isReplaced) return;
+    complain('the lock was deleted and another keeper has this directory: nothing more is started here');
+    this.endWhenIdle();
   }
 
   async close(): Promise<void> {
@@ -143,6 +156,8 @@ export class Keeper<Key extends object, Own extends Key> {
 
   private refuseMore(name: string): void {
     const { noun } = this.options.records.kind;
+    if (this.isReplaced)
+      throw new OwlError('unavailable', 'another keeper has this directory; nothing more is started here');
     if (this.children.has(name)) throw new OwlError('refused', `${noun} ${name} is kept already`);
     const unwritten = [...this.children.values()].filter(({ end }) => end !== undefined).length;
     if (unwritten < MOST_UNWRITTEN) return;

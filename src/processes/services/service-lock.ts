@@ -8,10 +8,9 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { messageOf, OwlError } from '../../base/errors.js';
+import { FileLock, inUse, unusable } from '../../base/lock.js';
 import { identifyProcess } from '../../base/process-identity.js';
 import { findReportKey, hashOfReportKey } from '../../base/report-key.js';
-import { tryLock } from '../../base/sqlite.js';
 import {
   type LogReceiverIdentity,
   readLogReceiver,
@@ -26,7 +25,11 @@ export type ReceiverLockOptions = Pick<LogReceiverIdentity, 'version' | 'server'
 };
 
 export interface ReceiverLock {
+  readonly lock: FileLock;
+  /** Takes the name away, unless it is another's by now, and gives the lock back. */
   readonly release: () => void;
+  /** Says who this is, again: what a lock that was taken anew needs. */
+  readonly nameAnew: () => void;
   /** What it reports with. */
   readonly reportKey: string | undefined;
 }
@@ -36,51 +39,42 @@ export interface ReceiverLock {
  * @throws OwlError kind `refused` when there is one already (names its pid), `invalid` when the directory can't be used
  */
 export function takeReceiverLock({ data, version, server, logger }: ReceiverLockOptions): ReceiverLock {
-  const unlock = lock(data);
-  let reportKey: string | undefined;
+  const lock = takeLock(data);
   try {
     const identity = identifyProcess(process.pid);
     if (identity === undefined) throw new Error('there is no /proc here: log receivers run on Linux only');
-    reportKey = findReportKey(data, logger);
-    writeLogReceiver(data, {
-      ...identity,
-      version,
-      server,
-      ...(reportKey === undefined ? {} : { reportKeyHash: hashOfReportKey(reportKey) }),
-    });
+    const reportKey = findReportKey(data, logger);
+    const hash = reportKey === undefined ? {} : { reportKeyHash: hashOfReportKey(reportKey) };
+    const nameAnew = (): void => writeLogReceiver(data, { ...identity, version, server, ...hash });
+    nameAnew();
+    const release = (): void => {
+      try {
+        if (lock.isInPlaceNow()) removeLogReceiver(data);
+      } finally {
+        lock.release();
+      }
+    };
+    return { lock, release, nameAnew, reportKey };
   } catch (error) {
-    unlock();
+    lock.release();
     throw unusable(data, error);
   }
-  const release = (): void => {
-    try {
-      removeLogReceiver(data);
-    } finally {
-      unlock();
-    }
-  };
-  return { release, reportKey };
 }
 
-function lock(data: string): () => void {
-  let unlock: (() => void) | undefined;
+function takeLock(data: string): FileLock {
+  let lock: FileLock | undefined;
   try {
     if (!existsSync(data)) mkdirSync(data, { mode: 0o700 });
-    unlock = tryLock(join(data, 'log-receiver.lock'));
+    lock = FileLock.take(join(data, 'log-receiver.lock'));
   } catch (error) {
     throw unusable(data, error);
   }
-  if (unlock !== undefined) return unlock;
+  if (lock !== undefined) return lock;
   const holder = readLogReceiver(data);
   const who = holder === undefined ? '' : `, process ${holder.pid}`;
-  throw new OwlError(
-    'refused',
-    `data directory ${data} has a log receiver already${who}, and needs no other; supervisors keep one running by themselves, so to run this one stop that one and its supervisor first`,
+  throw inUse(
+    data,
+    `has a log receiver already${who}, and needs no other`,
+    'supervisors keep one running by themselves, so to run this one stop that one and its supervisor first',
   );
-}
-
-function unusable(data: string, error: unknown): OwlError {
-  return new OwlError('invalid', `data directory ${data} can't be used: ${messageOf(error)}`, {
-    cause: error,
-  });
 }

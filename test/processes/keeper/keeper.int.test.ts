@@ -12,11 +12,13 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { FileLock } from '../../../src/base/lock.js';
 import { identifyProcess, isAlive } from '../../../src/base/process-identity.js';
 import { LOG_EXISTS } from '../../../src/processes/keeper/keeper-messages.js';
 import { endMarked, findMarked } from '../../../src/processes/process-family.js';
 import { identityOf } from '../../../src/processes/records/process-record.js';
 import { ofKind } from '../../support/events.js';
+import { isLocked } from '../../support/is-locked.js';
 import { processesOf } from '../../support/processes.js';
 import { until } from '../../support/until.js';
 import { wakingClock as clock } from '../../support/waking-clock.js';
@@ -111,6 +113,35 @@ t.test('one that is not wanted any more before it is there ends at once', async 
   await Promise.all([t.rejects(opening, ofKind('unavailable')), link.close()]);
   await until('it has ended', () => processesOf(data).length === 0, 5_000);
   t.notOk(existsSync(join(data, 'keeper.sock')), 'well before it would have given up by itself');
+});
+
+t.test('a lock that was deleted is taken anew', async (t) => {
+  const { data } = await open(t);
+  const { keeperLock } = jobsIn(data).directory;
+  rmSync(keeperLock);
+  await until('it is locked again', () => isLocked(keeperLock));
+  t.equal(FileLock.take(keeperLock), undefined);
+});
+
+t.test('where another has the lock, what runs is kept to its end and nothing more is started', async (t) => {
+  const kept = await open(t);
+  const { data, link } = kept;
+  const jobs = jobsIn(data);
+  const record = await link.start(jobStart(jobs, 'one', STAYS));
+  rmSync(jobs.directory.keeperLock);
+  const other = FileLock.take(jobs.directory.keeperLock);
+  t.ok(other, 'here and now, before the keeper has looked');
+  const start = jobStart(jobs, 'two', STAYS);
+  await until('the first one makes way', async () => {
+    const refusal = await link.start({ ...start, argv: ['/nowhere'] }).catch(String);
+    return /another keeper has this directory/.test(String(refusal));
+  });
+  t.ok(link.keeps(record));
+  process.kill(record.process.pid, 'SIGKILL');
+  t.match(await endOf(data, 'one'), { exit_signal: 'SIGKILL' });
+  await until('its owner is left', () => kept.lost === 1);
+  other?.release();
+  await until('there is another keeper', () => link.connected);
 });
 
 t.test('it stays for its processes when the owner goes, and knows them when one comes', async (t) => {

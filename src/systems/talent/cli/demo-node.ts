@@ -12,8 +12,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
 import { z } from 'zod';
+import { FileLock } from '../../../base/lock.js';
 import { PACKAGE_ROOT } from '../../../base/package-root.js';
-import { tryLock } from '../../../base/sqlite.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import { startOwlChild } from '../../../processes/services/owl-child.js';
 import { TalentDirectory } from '../machine/talent-directory.js';
@@ -99,8 +99,8 @@ function plottingWithPlayers(maxPlots: number): object {
 async function untilFree(lock: string): Promise<void> {
   const deadline = performance.now() + ENDS_WITHIN_MS;
   for (;;) {
-    const unlock = tryLock(lock);
-    if (unlock !== undefined) return unlock();
+    const free = FileLock.take(lock);
+    if (free !== undefined) return free.release();
     if (performance.now() > deadline) return;
     await pause(LOOK_EVERY_MS);
   }

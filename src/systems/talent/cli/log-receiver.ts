@@ -52,7 +52,10 @@ async function runLogReceiver(terminal: Cli, options: LogReceiverOptions): Promi
   try {
     const told = `owl log-receiver follows the plots in ${config.data} and reports to ${server}`;
     await terminal.out.line(options.json ? toJson({ data: config.data, server, pid: process.pid }) : told);
-    await untilInterrupted(terminal);
+    await untilInterrupted(
+      terminal,
+      receiver.lost.then((error) => Promise.reject(error)),
+    );
   } finally {
     await receiver.stop();
   }

@@ -70,7 +70,10 @@ async function runSupervisor(terminal: Cli, options: GlobalOptions, loaded: Load
     await terminal.out.line(
       options.json ? toJson({ data: config.data, server, plotter, pid: process.pid }) : told,
     );
-    await untilInterrupted(terminal);
+    await untilInterrupted(
+      terminal,
+      supervisor.lost.then((error) => Promise.reject(error)),
+    );
   } finally {
     await supervisor.stop();
   }

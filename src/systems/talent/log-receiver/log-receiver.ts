@@ -1,7 +1,7 @@
 /**
  * The log receiver: follows the logs of all plots of one machine and reports them to talent.
  *
- * Guarantees: a data directory has one log receiver; a plot is followed from the moment its start is announced until it is
+ * Guarantees: a data directory has one log receiver, also when its lock's file is deleted (base/lock.ts); a plot is followed from the moment its start is announced until it is
  * settled, and its end is noticed within a fraction of a second, or two seconds when its keeper can't write it; it may be
  * killed at any moment, and the next one goes on where talent was told last; whatever is wrong with one record, log or
  * report, the other plots are reported. It only reads: records, logs and plots are other programs'.
@@ -11,6 +11,8 @@ import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { wait } from '../../../base/backoff.js';
 import { type Clock, systemClock } from '../../../base/clock.js';
+import type { OwlError } from '../../../base/errors.js';
+import { guardLock } from '../../../base/lock.js';
 import { Releasers } from '../../../base/releasers.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import type { KeptProcess } from '../../../processes/keeper/keeper-messages.js';
@@ -48,6 +50,8 @@ export interface LogReceiverOptions {
 export type UnwrittenEnds = (plots: PlotRecords) => Promise<readonly KeptProcess<PlotKey>[]>;
 
 export interface LogReceiver {
+  /** Resolves with the reason when another has the directory; it may never. Then it has to be stopped. */
+  readonly lost: Promise<OwlError>;
   /** Ends in order. What was not acknowledged by then is reported by the next one. */
   stop(): Promise<void>;
 }
@@ -63,9 +67,15 @@ export function startLogReceiver({
   parserFor = createParser,
 }: LogReceiverOptions): LogReceiver {
   const releasers = new Releasers(logger);
-  const { release, reportKey } = takeReceiverLock({ data: machine.path, server, version, logger });
+  const { lock, release, nameAnew, reportKey } = takeReceiverLock({
+    ...{ data: machine.path, server, version, logger },
+  });
   releasers.add('lock', release);
   const stopping = new AbortController();
+  const lost = new Promise<OwlError>((resolve) => {
+    const { signal } = stopping;
+    void guardLock(lock, { clock, logger, signal, onTaken: resolve, onTakenAnew: nameAnew });
+  });
   const talent = new PlotManagerClient({ server, signal: stopping.signal, clock, logger });
   releasers.add('connection', () => talent.close());
   const reports = talent.reports(reportKey);
@@ -84,6 +94,7 @@ export function startLogReceiver({
   const running = plots.run();
   logger.info({ data: machine.path, server }, 'the log receiver follows');
   return {
+    lost,
     stop: async () => {
       stopping.abort();
       reports.close();

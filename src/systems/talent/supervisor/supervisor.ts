@@ -1,7 +1,8 @@
 /**
  * The supervisor of one machine, put together: takes tasks from talent, has plotters started, watches and stops them.
  *
- * Guarantees: a data directory has one supervisor; when `startSupervisor` resolves, every plot of this machine is watched
+ * Guarantees: a data directory has one supervisor, also when its lock's file is deleted: it takes that anew, or ends where
+ * another was faster; when `startSupervisor` resolves, every plot of this machine is watched
  * and orders are taken as soon as talent can be reached; `stop` detaches and leaves the plots running, for the next
  * supervisor to take over. One that is told to end while it starts, or can't start, leaves nothing of itself: a keeper that
  * does not answer holds nobody up.
@@ -9,15 +10,14 @@
 
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { untilAborted } from '../../../base/backoff.js';
 import { type Clock, systemClock } from '../../../base/clock.js';
-import { messageOf, OwlError } from '../../../base/errors.js';
+import { OwlError } from '../../../base/errors.js';
+import { guardLock } from '../../../base/lock.js';
 import { Releasers } from '../../../base/releasers.js';
 import { findReportKey, hashOfReportKey } from '../../../base/report-key.js';
-import { tryLock } from '../../../base/sqlite.js';
 import { type LookAtDirectory, lookAtDirectory } from '../../../processes/directories.js';
 import { KeeperLink } from '../../../processes/keeper/keeper-link.js';
 import { listenLocally } from '../../../processes/local-calls.js';
@@ -30,7 +30,7 @@ import { TalentDirectory } from '../machine/talent-directory.js';
 import type { PlotTaskStatus, SupervisorWorkKind } from '../wire/messages.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { ReportStream } from '../wire/report-stream.js';
-import { askSupervisor, controlHandler, type SupervisorState } from './control.js';
+import { controlHandler, type SupervisorState } from './control.js';
 import { isDraining, OperatorControls } from './operator-controls.js';
 import { Plots } from './plots/plots.js';
 import { endUnrecorded } from './plots/unrecorded-plot.js';
@@ -38,6 +38,7 @@ import { plotKeyOf } from './plotters/plot-order.js';
 import { choosePlotter, type PlotterDeclaration } from './plotters/plotters.js';
 import { limitsFrom } from './starting/admission.js';
 import { Starter } from './starting/starter.js';
+import { takeSupervisorLock } from './supervisor-lock.js';
 import { logPidReport, stoppedReport } from './supervisor-reports.js';
 import { TalentLink } from './talent-link.js';
 import { tellTalent } from './tell-talent.js';
@@ -81,6 +82,8 @@ export interface StartSupervisorOptions {
 }
 
 export interface Supervisor {
+  /** Resolves with the reason when another has the directory; it may never. Then it has to be stopped. */
+  readonly lost: Promise<OwlError>;
   status(): SupervisorState;
   /** Detaches from talent and ends the log receiver. Plots go on. */
   stop(): Promise<void>;
@@ -96,37 +99,25 @@ export async function startSupervisor(options: StartSupervisorOptions): Promise<
   const releasers = new Releasers(logger);
   try {
     const machine = new TalentDirectory(config.data);
-    releasers.add('lock', await lockDirectory(machine));
+    const lock = await takeSupervisorLock(machine);
+    releasers.add('lock', () => lock.release());
     const supervisor = new RunningSupervisor(options, machine, clock, plotter);
+    const guarding = new AbortController();
+    const lost = new Promise<OwlError>((resolve) => {
+      const { signal } = guarding;
+      void guardLock(lock, { clock, logger, signal, onTaken: resolve });
+    });
+    releasers.add('guard', () => guarding.abort());
     await supervisor.start(releasers, options.interrupted ?? new AbortController().signal);
-    return { status: () => supervisor.controls.status(), stop: () => releasers.releaseAll() };
+    return {
+      lost,
+      status: () => supervisor.controls.status(),
+      stop: () => releasers.releaseAll(),
+    };
   } catch (error) {
     await releasers.releaseAll();
     throw error;
   }
-}
-
-/** Makes the directory where it is missing. How to unlock it. */
-async function lockDirectory(machine: TalentDirectory): Promise<() => void> {
-  const data = machine.path;
-  let unlock: (() => void) | undefined;
-  try {
-    for (const folder of [machine.records, machine.logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
-    unlock = tryLock(machine.supervisorLock);
-  } catch (error) {
-    throw new OwlError('invalid', `data directory ${data} can't be used: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
-  if (unlock !== undefined) return unlock;
-  const pid = await askSupervisor(machine, { method: 'status' }).then(
-    (state) => `, process ${state.pid}`,
-    () => '',
-  );
-  throw new OwlError(
-    'refused',
-    `data directory ${data} has a supervisor already${pid}; stop that one or choose another directory`,
-  );
 }
 
 /** The parts, and what goes between them. */
