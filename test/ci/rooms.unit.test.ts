@@ -63,6 +63,7 @@ const BROKEN: Readonly<Record<string, string>> = {
   'src/systems/talent/supervisor/supervisor.ts': '../../../runtime/runtime.js',
   'src/systems/talent/log-receiver/receiver.ts': '../service/talent.js',
   'src/systems/talent/player/player.ts': '../../../node/node.js',
+  'src/systems/talent/machine/plot-record.ts': '../supervisor/supervisor.js',
   'src/systems/talent/wire/client.ts': '../../../runtime/runtime.js',
   'machines/talent/task.ts': 'pino',
   'machines/talent/clock.ts': 'node:fs',
