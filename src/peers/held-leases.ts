@@ -9,6 +9,7 @@
 
 import type { Clock } from '../base/clock.js';
 import { hearOut, type ListeningTime } from '../base/listening-time.js';
+import { BEATS_IN_A_LEASE } from './holder/lease-terms.js';
 import type { KeptLease } from './lease-events.js';
 
 export interface Lease {
@@ -34,9 +35,6 @@ export interface HeldLease extends Lease {
   doubtful: boolean;
   cancel: () => void;
 }
-
-/** Peers beat so often in the length of a lease. */
-export const BEATS_IN_A_LEASE = 3;
 
 export class HeldLeases {
   private readonly held = new Map<string, HeldLease>();

@@ -20,7 +20,7 @@ import type { Clock } from '../../../base/clock.js';
 import { DamagedStreamError } from '../../../base/errors.js';
 import { isRefusal } from '../../../base/failure-kinds.js';
 import { hearOut, type ListeningTime } from '../../../base/listening-time.js';
-import { BEATS_IN_A_LEASE } from '../../../peers/held-leases.js';
+import { BEATS_IN_A_LEASE } from '../../../peers/holder/lease-terms.js';
 import { SELDOM } from '../../../peers/peer-kind.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { RecordedEvent } from '../../../runtime/event-store/event-store.js';

@@ -7,13 +7,13 @@
  */
 
 import type { Logger } from 'pino';
-import { Backoff, wait } from '../../../base/backoff.js';
+import { wait } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
-import { messageOf, OwlError } from '../../../base/errors.js';
+import { messageOf } from '../../../base/errors.js';
+import { type LeaseCalls, LeaseHolder } from '../../../peers/holder/lease-holder.js';
+import { GO_ON, type LeaseTerms } from '../../../peers/holder/lease-terms.js';
 import type { PlotTaskStatus, SupervisorLease, SupervisorWorkKind } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
-
-const DETACH_WITHIN_MS = 2_000;
 
 export interface TalentLinkOptions {
   readonly client: PlotManagerClient;
@@ -34,41 +34,44 @@ export interface TalentLinkOptions {
   readonly onAway: () => void;
 }
 
+/** A lease as talent grants it, held on the terms of all supervisors: a plot is never ended for silence. */
+interface Granted extends LeaseTerms {
+  readonly lease: SupervisorLease;
+}
+
 export class TalentLink {
   private readonly options: TalentLinkOptions;
-  private readonly backoff = new Backoff({ firstMs: 100, longestMs: 5_000 });
-  private readonly stopping = new AbortController();
-  private running: Promise<void> | undefined;
-  private lease: SupervisorLease | undefined;
+  private readonly holder: LeaseHolder<Granted>;
   private reason: string | undefined;
   private knownWorkerId: string | undefined;
 
   constructor(options: TalentLinkOptions) {
     this.options = options;
     this.knownWorkerId = options.workerId;
+    this.holder = new LeaseHolder<Granted>({
+      calls: this.calls(),
+      clock: options.clock,
+      servedReason: 'talent ended the stream of work',
+      hooks: {
+        attached: ({ lease }) => this.noteAttached(lease),
+        serve: ({ lease }, signal) => this.takeWork(lease, signal),
+        away: (reason, wasAttached) => this.noteAway(reason, wasAttached),
+        refused: (_error, signal) => this.waitWhileReplaced(signal),
+      },
+    });
   }
 
   start(): void {
-    this.running ??= this.run();
+    this.holder.start();
   }
 
   /** Gives the lease back where talent can be reached. */
   async stop(reason: string): Promise<void> {
-    const { client, sessionId, clock } = this.options;
-    const { lease } = this;
-    this.stopping.abort();
-    await this.running;
-    if (lease?.worker_id === undefined) return;
-    const detaching = client
-      .detach({ worker_id: lease.worker_id, session_id: sessionId, reason })
-      .catch((error: unknown) => this.options.logger.info({ reason: messageOf(error) }, 'not detached'));
-    const late = new AbortController();
-    await Promise.race([detaching, wait(clock, DETACH_WITHIN_MS, late.signal)]);
-    late.abort();
+    await this.holder.stop(reason);
   }
 
   get attached(): boolean {
-    return this.lease !== undefined;
+    return this.holder.grant !== undefined;
   }
 
   /** Whose work this is; undefined before talent was reached for the first time, unless configured. */
@@ -81,69 +84,50 @@ export class TalentLink {
     return this.reason;
   }
 
-  private async run(): Promise<void> {
-    const { clock, logger, onAway } = this.options;
-    const { signal } = this.stopping;
-    while (!signal.aborted) {
-      let error: unknown;
-      try {
-        await this.attach();
-        await this.serve();
-      } catch (caught) {
-        error = caught;
-      }
-      if (signal.aborted) return;
-      const wasAttached = this.lease !== undefined;
-      this.lease = undefined;
-      const reason = error === undefined ? 'talent ended the stream of work' : messageOf(error);
-      if (wasAttached || reason !== this.reason) logger.warn({ reason }, 'talent is away; plots go on');
-      this.reason = reason;
-      if (wasAttached) onAway();
-      await wait(clock, this.backoff.next(), signal);
-      if (error instanceof OwlError && error.kind === 'refused') await this.waitWhileReplaced();
-    }
-  }
-
-  private async attach(): Promise<void> {
+  private calls(): LeaseCalls<Granted> {
     const { client, workerId, sessionId, host, version, leaseSeconds, reportKeyHash, logger } = this.options;
-    this.lease = await client.attach({
-      ...(workerId === undefined ? {} : { worker_id: workerId }),
-      session_id: sessionId,
-      host,
-      pid: process.pid,
-      version,
-      ...(leaseSeconds === undefined ? {} : { lease_seconds: leaseSeconds }),
-      ...(reportKeyHash === undefined ? {} : { report_key_hash: reportKeyHash }),
-    });
-    this.knownWorkerId = this.lease.worker_id;
+    return {
+      attach: async () =>
+        granted(
+          await client.attach({
+            ...(workerId === undefined ? {} : { worker_id: workerId }),
+            session_id: sessionId,
+            host,
+            pid: process.pid,
+            version,
+            ...(leaseSeconds === undefined ? {} : { lease_seconds: leaseSeconds }),
+            ...(reportKeyHash === undefined ? {} : { report_key_hash: reportKeyHash }),
+          }),
+        ),
+      beat: async ({ lease: { worker_id = '' } }) =>
+        granted(await client.heartbeat({ worker_id, session_id: sessionId })),
+      leave: async ({ lease: { worker_id } }, reason) => {
+        if (worker_id === undefined) return;
+        await client
+          .detach({ worker_id, session_id: sessionId, reason })
+          .catch((error: unknown) => logger.info({ reason: messageOf(error) }, 'not detached'));
+      },
+    };
+  }
+
+  private noteAttached({ worker_id, lease_seconds }: SupervisorLease): void {
+    this.knownWorkerId = worker_id;
     this.reason = undefined;
-    logger.info({ worker: this.lease.worker_id, lease: this.lease.lease_seconds }, 'attached to talent');
+    this.options.logger.info({ worker: worker_id, lease: lease_seconds }, 'attached to talent');
   }
 
-  /** Until the lease or the stream is lost, whichever comes first. */
-  private async serve(): Promise<void> {
-    const over = new AbortController();
-    const end = (): void => over.abort();
-    // Also when it is stopped already: the stop may have come while it was attaching.
-    const signal = AbortSignal.any([this.stopping.signal, over.signal]);
-    await Promise.all([this.holdLease(signal).finally(end), this.takeWork(signal).finally(end)]);
+  private noteAway(reason: string, wasAttached: boolean): void {
+    const { logger, onAway } = this.options;
+    if (wasAttached || reason !== this.reason) logger.warn({ reason }, 'talent is away; plots go on');
+    this.reason = reason;
+    if (wasAttached) onAway();
   }
 
-  private async holdLease(signal: AbortSignal): Promise<void> {
-    const { client, clock, sessionId } = this.options;
-    while (!signal.aborted) {
-      const { worker_id = '', lease_seconds = 30 } = this.lease ?? {};
-      await wait(clock, (lease_seconds * 1000) / 3, signal);
-      if (!signal.aborted) this.lease = await client.heartbeat({ worker_id, session_id: sessionId });
-    }
-  }
-
-  private async takeWork(signal: AbortSignal): Promise<void> {
+  private async takeWork({ worker_id = '' }: SupervisorLease, signal: AbortSignal): Promise<void> {
     const { client, sessionId, onWork, logger } = this.options;
-    const { worker_id = '' } = this.lease ?? {};
     const work = client.work({ worker_id, session_id: sessionId }, signal);
     for await (const { kind, task = {} } of work) {
-      this.backoff.reset();
+      this.holder.isWell();
       if (kind === undefined || kind === 'UNKNOWN') continue;
       try {
         onWork(kind, task);
@@ -157,11 +141,11 @@ export class TalentLink {
   }
 
   /** As long as another session is attached for this worker, attaching would only take turns with it. */
-  private async waitWhileReplaced(): Promise<void> {
+  private async waitWhileReplaced(signal: AbortSignal): Promise<void> {
     const { client, sessionId, clock, logger, leaseSeconds = 30 } = this.options;
     const { workerId } = this;
     let told = false;
-    while (!this.stopping.signal.aborted) {
+    while (!signal.aborted) {
       const { supervisors = [] } = await client.supervisors().catch(() => ({ supervisors: [] }));
       const other = supervisors.find(
         ({ worker_id, status, session_id }) =>
@@ -175,7 +159,11 @@ export class TalentLink {
         );
       }
       told = true;
-      await wait(clock, leaseSeconds * 1000, this.stopping.signal);
+      await wait(clock, leaseSeconds * 1000, signal);
     }
   }
+}
+
+function granted(lease: SupervisorLease): Granted {
+  return { lease, leaseSeconds: lease.lease_seconds ?? 30, policy: GO_ON };
 }
