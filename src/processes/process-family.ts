@@ -30,6 +30,8 @@ export interface EndGroupOptions {
   readonly leader: ProcessIdentity;
   /** Looked at before the leader goes. */
   readonly family: ProcessFamily;
+  /** Of all processes as they are now. Default: it is read. */
+  readonly table?: ProcessTable;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
   readonly clock: Clock;
@@ -42,7 +44,7 @@ export interface EndGroupOptions {
 
 /** SIGTERM, after the grace SIGKILL, and that again until the signal aborts. Never rejects. */
 export async function endGroup(options: EndGroupOptions): Promise<void> {
-  const { leader, family, graceMs, clock, onKill, signal, onRefused } = options;
+  const { leader, family, table, graceMs, clock, onKill, signal, onRefused } = options;
   const attempt = (act: () => void): void => {
     try {
       act();
@@ -50,7 +52,7 @@ export async function endGroup(options: EndGroupOptions): Promise<void> {
       onRefused(leader.pid, error);
     }
   };
-  attempt(() => family.look());
+  attempt(() => family.look(table));
   attempt(() => {
     signalGroup(leader, 'SIGTERM');
     // One that is suspended has to wake up to hear it.

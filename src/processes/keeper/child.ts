@@ -12,6 +12,7 @@ import { messageOf } from '../../base/errors.js';
 import type { ProcessIdentity } from '../../base/process-identity.js';
 import type { LocalPeer } from '../local-calls.js';
 import { endGroup, endMarked, ProcessFamily, signalGroup } from '../process-family.js';
+import type { ProcessTable } from '../process-table.js';
 import type { ProcessMark } from '../records/process-kind.js';
 import type { EndCause, ProcessEnd } from '../records/process-record.js';
 import { complain } from './complain.js';
@@ -67,14 +68,15 @@ export class Child<Key> {
     return !this.gone.signal.aborted;
   }
 
-  /** Again changes nothing. */
-  endBecause(cause: EndCause): void {
+  /** Again changes nothing. @param table of all processes as they are now; default: read anew */
+  endBecause(cause: EndCause, table?: ProcessTable): void {
     if (!this.isRunning || this.cause !== undefined) return;
     const { clock, start } = this.options;
     this.cause = cause;
     this.ending = endGroup({
       ...{ leader: this.identity, family: this.family, clock, signal: this.gone.signal },
       graceMs: start.grace_ms ?? DEFAULT_GRACE_MS,
+      ...(table === undefined ? {} : { table }),
       onKill: () => undefined,
       onRefused: (pid, error) => this.complainOf(pid, error),
     });

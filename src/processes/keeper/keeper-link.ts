@@ -110,13 +110,14 @@ export class KeeperLink<Key extends object, Own extends Key> {
       throw new OwlError('unavailable', `${this.title} is gone; a new one is being started`);
     this.refuseUnknown(featuresOf(start));
     const name = this.nameOf(start);
+    const wasKept = this.kept.has(name);
     // Before the answer comes the process may have ended, and its end been told.
     this.kept.add(name);
     try {
       const reason = impossibleIn(await this.peer.call('start', start));
       if (reason !== undefined) throw new OwlError('invalid', reason);
     } catch (error) {
-      this.kept.delete(name);
+      if (!wasKept) this.kept.delete(name);
       throw error;
     }
     const record = this.options.records.read(start);

@@ -52,6 +52,7 @@ export class Keeper<Key extends object, Own extends Key> {
   private readonly options: KeeperOptions<Key, Own>;
   /** By name. */
   private readonly children = new Map<string, Child<Key>>();
+  private readonly starting = new Set<string>();
   private readonly owners = new Set<LocalPeer>();
   private readonly limits: Limits<Key>;
   private readonly samples = new UsageSamples();
@@ -141,6 +142,7 @@ export class Keeper<Key extends object, Own extends Key> {
     this.refuseMore(name);
     this.limits.refuseLate(name, start);
     const mark = records.markOf(key);
+    this.starting.add(name);
     try {
       const launched = await launch(start, mark, records.directory.path);
       const cgroup = this.record(start, launched);
@@ -151,6 +153,8 @@ export class Keeper<Key extends object, Own extends Key> {
     } catch (error) {
       if (error instanceof OwlError && error.kind === 'invalid') return { impossible: error.message };
       throw error;
+    } finally {
+      this.starting.delete(name);
     }
   }
 
@@ -158,7 +162,8 @@ export class Keeper<Key extends object, Own extends Key> {
     const { noun } = this.options.records.kind;
     if (this.isReplaced)
       throw new OwlError('unavailable', 'another keeper has this directory; nothing more is started here');
-    if (this.children.has(name)) throw new OwlError('refused', `${noun} ${name} is kept already`);
+    if (this.children.has(name) || this.starting.has(name))
+      throw new OwlError('refused', `${noun} ${name} is kept already`);
     const unwritten = [...this.children.values()].filter(({ end }) => end !== undefined).length;
     if (unwritten < MOST_UNWRITTEN) return;
     throw new OwlError(
@@ -168,11 +173,13 @@ export class Keeper<Key extends object, Own extends Key> {
   }
 
   /** @returns the cgroup of its own, where there can be one */
-  private record(start: ProcessStart<Own>, { identity }: Launched): string | undefined {
+  private record(start: ProcessStart<Own>, launched: Launched): string | undefined {
     const { records, clock } = this.options;
+    const { identity } = launched;
+    const cgroup = enterCgroup(records.markOf(start), identity.pid);
     try {
-      const cgroup = enterCgroup(records.markOf(start), identity.pid);
-      const { environment, ...told } = start;
+      // A deadline moves, and the values of an environment are nobody else's.
+      const { environment, deadline_ms: _, ...told } = start;
       const record: object = {
         ...told,
         ...(environment === undefined ? {} : { variables: Object.keys(environment) }),
@@ -185,6 +192,7 @@ export class Keeper<Key extends object, Own extends Key> {
       return cgroup;
     } catch (error) {
       // Nobody would ever know of it.
+      if (cgroup !== undefined) launched.process.once('exit', () => removeCgroup(cgroup));
       undoLaunch(start, identity);
       throw error;
     }
@@ -262,16 +270,25 @@ export class Keeper<Key extends object, Own extends Key> {
     this.isWatching = true;
     let looks = 0;
     const look = (): void => {
-      this.limits.lookAtDeadlines();
+      apart(() => this.limits.lookAtDeadlines());
       looks += 1;
       if ((looks * LOOK_EVERY_MS) % SAMPLE_EVERY_MS === 0) {
-        this.limits.lookAtLogs();
-        this.samples.take(this.children.values());
+        apart(() => this.limits.lookAtLogs());
+        apart(() => this.samples.take(this.children.values()));
       }
       this.isWatching = [...this.children.values()].some(isWatched);
       if (this.isWatching) this.options.clock.after(LOOK_EVERY_MS, look);
     };
     this.options.clock.after(LOOK_EVERY_MS, look);
+  }
+}
+
+/** What goes wrong with one look keeps no other from being taken. */
+function apart(look: () => void): void {
+  try {
+    look();
+  } catch (error) {
+    complain(`processes can't be looked at: ${messageOf(error)}`);
   }
 }
 

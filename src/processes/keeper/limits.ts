@@ -11,6 +11,7 @@ import { statSync } from 'node:fs';
 import type { Clock } from '../../base/clock.js';
 import { OwlError } from '../../base/errors.js';
 import type { LocalPeer } from '../local-calls.js';
+import { type ProcessTable, readProcesses } from '../process-table.js';
 import type { Child } from './child.js';
 import type { StartFields } from './process-start.js';
 
@@ -31,10 +32,14 @@ export class Limits<Key> {
   /** Ends every process whose deadline has passed. To be called before anything else is done. */
   lookAtDeadlines(): void {
     let now: number | undefined;
+    let table: ProcessTable | undefined;
     for (const child of this.children()) {
-      if (child.deadlineMs === undefined || !child.isRunning) continue;
+      if (child.deadlineMs === undefined || child.endedBy !== undefined || !child.isRunning) continue;
       now ??= this.clock.sinceBoot();
-      if (child.deadlineMs <= now) child.endBecause('deadline');
+      if (child.deadlineMs > now) continue;
+      // Read once: those of one owner end together.
+      table ??= readProcesses();
+      child.endBecause('deadline', table);
     }
   }
 
@@ -83,10 +88,15 @@ export class Limits<Key> {
   }
 }
 
-/** A log that is gone takes no room. */
+/** One that can't be looked at counts as nothing, as one that is gone does. */
 function bytesOf({ options: { start } }: Child<unknown>): number {
-  return [start.log_path, start.error_log_path].reduce((sum, path) => {
-    const entry = path === undefined ? undefined : statSync(path, { throwIfNoEntry: false });
-    return sum + (entry?.size ?? 0);
-  }, 0);
+  return sizeOf(start.log_path) + (start.error_log_path === undefined ? 0 : sizeOf(start.error_log_path));
+}
+
+function sizeOf(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch {
+    return 0;
+  }
 }

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { rmSync, statSync, symlinkSync } from 'node:fs';
 import t from 'tap';
 import { identifyChild, isAlive } from '../../../src/base/process-identity.js';
 import { findCgroupPlace } from '../../../src/processes/cgroup.js';
@@ -72,6 +72,18 @@ t.test('and one that prints on all the same is killed at twice as much, whatever
   const deaf = `process.on('SIGTERM', () => {}); setInterval(() => ${PRINT}, 20)`;
   await link.start({ ...jobStart(jobs, 'one', deaf), log_limit_bytes: 500_000, grace_ms: 3_600_000 });
   t.match(await endOf(data, 'one'), { exit_signal: 'SIGKILL', ended_by: 'log_limit' });
+});
+
+t.test('a log that can not be looked at keeps no other from its limit', async (t) => {
+  const { data, jobs, link } = await open(t);
+  const odd = { ...jobStart(jobs, 'odd', STAYS), log_limit_bytes: 1 };
+  const { process: leader } = await link.start(odd);
+  rmSync(odd.log_path);
+  symlinkSync(odd.log_path, odd.log_path);
+  await link.start({ ...jobStart(jobs, 'one', `${PRINT}; ${STAYS}`), log_limit_bytes: 500_000 });
+  t.match(await endOf(data, 'one'), { ended_by: 'log_limit' });
+  process.kill(leader.pid, 'SIGTERM');
+  t.match(await endOf(data, 'odd'), { exit_signal: 'SIGTERM', ended_by: undefined });
 });
 
 /** Uses the processor for 0.6 s, in itself and in a child. */

@@ -77,6 +77,16 @@ t.test('one key has one process, also when its log was taken away', async (t) =>
   rmSync(start.log_path);
   await t.rejects(link.start(start), { kind: 'refused', message: 'job one.1 is kept already' });
   t.same(jobs.read(start), record);
+  t.ok(link.keeps(start), 'which is known still');
+  const other = { ...jobStart(jobs, 'two', STAYS), log_path: join(jobs.directory.logs, 'elsewhere') };
+  const both = await Promise.allSettled([link.start(jobStart(jobs, 'two', '')), link.start(other)]);
+  t.strictSame(
+    both.map(({ status }) => status),
+    ['fulfilled', 'rejected'],
+    'also at the same moment',
+  );
+  t.notOk(existsSync(other.log_path));
+  await endOf(data, 'two');
   process.kill(record.process.pid, 'SIGKILL');
   t.match(await endOf(data, 'one'), { exit_signal: 'SIGKILL' });
 });
