@@ -10,6 +10,7 @@
  * or cut off by hand while it was under way is `failed`, and its remarks say why.
  */
 
+import { FINAL_STATES } from '../../machines/talent/final-states.js';
 import type { PlotTaskEvent } from '../../machines/talent/plot-task-events.js';
 import type { Database, SqlValue, Statement } from '../../src/base/sql.js';
 import { ORDER_ACCEPTED, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
@@ -177,7 +178,7 @@ class PlotTaskWriter implements ProjectionWriter {
   cutOff(event: RecordedEvent): void {
     const { metadata, damage } = event;
     this.statement('cut off', () => {
-      const ended = `'stopped', 'finished', 'failed'`;
+      const ended = FINAL_STATES.map((state) => `'${state}'`).join(', ');
       return `UPDATE ${this.table} SET status = 'failed', remarks = ?, update_time = ?
         WHERE task_id = ? AND status NOT IN (${ended})`;
     }).run(damage ?? null, metadata.time / 1000, taskIdOf(event));

@@ -2,9 +2,9 @@
 
 import pidusage from 'pidusage';
 import type { Logger } from 'pino';
-import { wait } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
+import { every } from '../base/repeat.js';
 import { systemErrorCode } from '../base/system-error.js';
 
 export interface Usage {
@@ -42,12 +42,11 @@ export class UsageMeter {
   /** Until the signal aborts. */
   async run(): Promise<void> {
     const { clock, signal, logger } = this.options;
-    while (!signal.aborted) {
-      await this.measure().catch((error: unknown) =>
+    await every({ clock, pauseMs: MEASURE_EVERY_MS, signal }, () =>
+      this.measure().catch((error: unknown) =>
         logger.warn({ reason: messageOf(error) }, 'the use of CPU and memory could not be measured'),
-      );
-      await wait(clock, MEASURE_EVERY_MS, signal);
-    }
+      ),
+    );
   }
 
   /** Measures all of them once. */

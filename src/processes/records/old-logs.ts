@@ -8,9 +8,9 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
+import { every } from '../../base/repeat.js';
 import type { ProcessRecords } from './process-records.js';
 
 const DAY_MS = 86_400_000;
@@ -32,15 +32,14 @@ export async function removeOldLogs<Key extends object, Own extends Key>(
   const { keepDays, clock, logger, signal } = options;
   const { noun } = options.records.kind;
   if (keepDays === 0) return;
-  while (!signal.aborted) {
+  await every({ clock, pauseMs: DAY_MS, signal }, async () => {
     try {
       const removed = await removeOnce(options);
       if (removed > 0) logger.info({ removed, keepDays }, `old ${noun} logs removed`);
     } catch (error) {
       logger.warn({ reason: messageOf(error) }, `old ${noun} logs can not be removed; trying again tomorrow`);
     }
-    await wait(clock, DAY_MS, signal);
-  }
+  });
 }
 
 /** @returns how many */

@@ -25,12 +25,12 @@ import type { Terminal } from '../../../cli/terminal.js';
 import { EMBEDDED } from '../../../node/config/node-section.js';
 import type { PlotTaskEventMessage, PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
+import { isFinal } from '../wire/plot-states.js';
 import { type DemoNodeOptions, withDemoNode } from './demo-node.js';
 import { historyColumns } from './history-view.js';
 import { ProgressView } from './progress-view.js';
 
 const TASKS = 3;
-const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 const ENDS_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 50;
 
@@ -191,7 +191,7 @@ async function follow(
       if (task === undefined) continue;
       if (json) await out.line(toJson(task));
       else await view.take(task);
-      if (OVER.has(task.status ?? '')) over.set(task.task_id ?? '', task);
+      if (isFinal(task.status ?? '')) over.set(task.task_id ?? '', task);
       if (over.size === taskIds.length) break;
     }
   } finally {
@@ -236,7 +236,7 @@ async function endTasks(talent: PlotManagerClient, taskIds: readonly string[]): 
 async function isOver(talent: PlotManagerClient, taskId: string): Promise<boolean> {
   try {
     const { existed = false, status = '' } = await talent.status({ task_id: taskId });
-    if (!existed || OVER.has(status)) return true;
+    if (!existed || isFinal(status)) return true;
     await talent.stop({ task_id: taskId, reason: 'the demo was ended' });
   } catch (error) {
     if (!isTransient(error)) throw error;

@@ -9,11 +9,11 @@
 
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { wait } from '../../../base/backoff.js';
 import { type Clock, systemClock } from '../../../base/clock.js';
 import type { OwlError } from '../../../base/errors.js';
 import { guardLock } from '../../../base/lock.js';
 import { Releasers } from '../../../base/releasers.js';
+import { every } from '../../../base/repeat.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import type { KeptProcess } from '../../../processes/keeper/keeper-messages.js';
 import type { RecordedProcess } from '../../../processes/records/process-records.js';
@@ -133,15 +133,14 @@ class FollowedPlots {
 
   async run(): Promise<void> {
     const { clock, logger, signal } = this.options;
-    while (!signal.aborted) {
+    await every({ clock, pauseMs: LOOK_EVERY_MS, signal }, async () => {
       try {
         this.look();
         await this.askKeeper();
       } catch (error) {
         logger.error({ err: error }, 'the records of plots can not be read; trying again');
       }
-      await wait(clock, LOOK_EVERY_MS, signal);
-    }
+    });
     await Promise.all(this.running);
   }
 

@@ -23,6 +23,7 @@ import type { PlotEnd, PlotRecord } from '../machine/plot-record.js';
 import type { TalentDirectory } from '../machine/talent-directory.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
+import { isFinal } from '../wire/plot-states.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { sendReport } from '../wire/send-report.js';
 import { type Facts, NOTHING } from './facts.js';
@@ -38,7 +39,6 @@ const PAUSE_MS = 200;
 /** Everything is told, but the record is still there: does talent still know it all? */
 const ASK_AGAIN_MS = 60_000;
 const LAST_LINES = 3;
-const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 
 export interface PlotReporterOptions {
   readonly machine: TalentDirectory;
@@ -199,7 +199,7 @@ export class PlotReporter {
     const { record } = this.options;
     if (!existed || attempt < record.attempt)
       throw new OwlError('unavailable', 'talent knows nothing of this plot; is it the right one?');
-    return attempt > record.attempt || OVER.has(status);
+    return attempt > record.attempt || isFinal(status);
   }
 
   /** False when talent wants to hear no more. */

@@ -5,15 +5,14 @@
  * so whoever reads the same log again makes the same messages with the same command ids.
  */
 
-import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { PlotEnd, PlotKey } from '../machine/plot-record.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
+import { reportHeader } from '../wire/report-id.js';
 import type { Facts } from './facts.js';
 import { inPlace, type PlotFileLook } from './plot-file.js';
 
 /** Set before what is hashed. Changing it changes every id. */
-const COMMAND_NAMESPACE = 'owl/log-report/1';
 /** Proto3 sends no empty text, so the end of a waiting needs words of its own. */
 const GOES_ON = 'goes on after waiting';
 /** Of a program's own making: its last lines may say why. Other signals come from outside. */
@@ -116,15 +115,9 @@ function join(how: string, why: string): string {
   return why === '' ? how : `${how}: ${why}`;
 }
 
-function header({ task_id, attempt, offset }: Told, kind: 'line' | 'end'): PlotTaskStatus {
-  const name = `${COMMAND_NAMESPACE}/${task_id}/${attempt}/${offset}/${kind}`;
-  return {
-    task_id,
-    for_attempt: attempt,
-    command_id: createHash('sha256').update(name).digest('hex'),
-    log_offset: offset,
-    log_pid: process.pid,
-  };
+function header(told: Told, kind: 'line' | 'end'): PlotTaskStatus {
+  const { offset } = told;
+  return { ...reportHeader('log', told, [offset, kind]), log_offset: offset, log_pid: process.pid };
 }
 
 type Message = { [field: string]: Message | string | number };

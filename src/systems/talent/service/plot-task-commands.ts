@@ -5,6 +5,7 @@
  * differs becomes an event, so the same report twice stores nothing; a refusal says which task is in which state.
  */
 
+import { isFinal } from '../../../../machines/talent/final-states.js';
 import {
   type PlotTaskSnapshot,
   type PlotTaskState,
@@ -170,12 +171,6 @@ function lost(task: PlotTaskSnapshot, since: string, lostTime: number, failAt: n
     : `fails as lost at ${isoTime(failAt)} unless it returns`;
   const data = { remarks: `${since}; ${then}`, lost_time: lostTime, fail_at: failAt };
   return { type: 'PlotTaskSupervisorLost', data };
-}
-
-const FINAL: ReadonlySet<PlotTaskState> = new Set<PlotTaskState>(['stopped', 'failed', 'finished']);
-
-function isFinal(state: PlotTaskState): boolean {
-  return FINAL.has(state);
 }
 
 function isLiving(state: PlotTaskState): boolean {

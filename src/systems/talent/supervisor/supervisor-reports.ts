@@ -3,13 +3,11 @@
  * so that one that is sent again changes nothing.
  */
 
-import { createHash } from 'node:crypto';
 import type { PlotEnd, PlotKey, PlotRecord } from '../machine/plot-record.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
+import { reportHeader } from '../wire/report-id.js';
 
 /** Set before what is hashed. Changing it changes every id. */
-const COMMAND_NAMESPACE = 'owl/supervisor-report/1';
-
 /** The supervisor has taken notice; `reason` says why the task waits. @param nonce one per report */
 export function pendingReport(key: PlotKey, reason: string, nonce: string, nowMs: number): PlotTaskStatus {
   return {
@@ -72,9 +70,8 @@ export function finishedReport(key: PlotKey, end: PlotEnd, remarks: string): Plo
   };
 }
 
-function header({ task_id, attempt }: PlotKey, kind: string, nonce = ''): PlotTaskStatus {
-  const name = `${COMMAND_NAMESPACE}/${task_id}/${attempt}/${kind}/${nonce}`;
-  return { task_id, for_attempt: attempt, command_id: createHash('sha256').update(name).digest('hex') };
+function header(key: PlotKey, kind: string, nonce = ''): PlotTaskStatus {
+  return reportHeader('supervisor', key, [kind, nonce]);
 }
 
 function logPidField(logPid: number | undefined): PlotTaskStatus {

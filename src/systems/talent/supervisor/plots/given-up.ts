@@ -8,8 +8,8 @@
 import type { PlotKey } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import type { PlotManagerClient } from '../../wire/plot-manager-client.js';
+import { isFinal } from '../../wire/plot-states.js';
 
-const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 /** What talent writes into its history begins so where the cause was a report. */
 const REPORTER = 'reporter ';
 
@@ -25,7 +25,7 @@ export async function standingOf(
   const { task_id = '', status = '', remarks = '', revision = 0 } = task;
   // Only an overlord has it made again.
   if ((task.attempt ?? 0) > attempt) return { endBecause: `talent is at attempt ${task.attempt}` };
-  if (!OVER.has(status)) return 'wanted';
+  if (!isFinal(status)) return 'wanted';
   for await (const { by = '' } of client.history({ task_id, from_revision: revision }))
     return by.startsWith(REPORTER) ? 'over' : { endBecause: `the task is ${status}: ${remarks}` };
   return 'over';

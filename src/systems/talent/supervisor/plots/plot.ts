@@ -20,6 +20,7 @@ import { findEnd } from '../../../../processes/records/process-end.js';
 import { identityOf } from '../../../../processes/records/process-record.js';
 import type { PlotEnd, PlotFields, PlotKey, PlotRecord } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
+import { isFinal } from '../../wire/plot-states.js';
 import { sendReport } from '../../wire/send-report.js';
 import { remarkReport, startedReport, stoppedReport } from '../supervisor-reports.js';
 import { tellTalent } from '../tell-talent.js';
@@ -28,7 +29,6 @@ import { standingOf } from './given-up.js';
 import { OwnTempFiles } from './own-temp-files.js';
 import type { PlotEnvironment } from './plot-environment.js';
 
-const OVER: ReadonlySet<string> = new Set(['finished', 'stopped', 'failed']);
 /** How long the log receiver gets to read a stopped plot's log to its end, while talent can be asked. */
 const READ_WITHIN_MS = 5_000;
 
@@ -245,7 +245,7 @@ export class Plot {
   /** The final state of this attempt; empty when talent is past it. */
   private outcomeIn({ attempt, status = '' }: PlotTaskStatus): string | undefined {
     if (attempt !== this.record.attempt) return '';
-    return OVER.has(status) ? status : undefined;
+    return isFinal(status) ? status : undefined;
   }
 
   /** A talent that never heard of the attempt may be the wrong one: then the right one will ask for it. */

@@ -13,7 +13,7 @@ import { messageOf } from '../../../../base/errors.js';
 import { ToldFailures } from '../../../../base/told-failures.js';
 import { readProcesses } from '../../../../processes/process-table.js';
 import { UnreachableError } from '../../../../wire/call-error.js';
-import type { PlotKey, PlotRecord } from '../../machine/plot-record.js';
+import { PLOTS, type PlotKey, type PlotRecord } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { standingOf } from './given-up.js';
 import { Plot } from './plot.js';
@@ -65,7 +65,7 @@ export class Plots {
 
   /** Begins to watch a plot. */
   add(record: PlotRecord): void {
-    const name = nameOf(record);
+    const name = PLOTS.nameOf(record);
     if (this.plots.has(name)) return;
     const plot = new Plot(record, this.options);
     this.plots.set(name, plot);
@@ -75,7 +75,7 @@ export class Plots {
   }
 
   get(key: PlotKey): Plot | undefined {
-    return this.plots.get(nameOf(key));
+    return this.plots.get(PLOTS.nameOf(key));
   }
 
   /** Any attempt of that task that has not ended. */
@@ -184,7 +184,7 @@ export class Plots {
 
   /** What goes wrong with one plot is told once and goes on with the next. */
   private apart({ task_id, attempt }: PlotKey, look: () => void): void {
-    const name = nameOf({ task_id, attempt });
+    const name = PLOTS.nameOf({ task_id, attempt });
     try {
       look();
       this.failures.forget(name);
@@ -209,8 +209,4 @@ export class Plots {
       }
     }
   }
-}
-
-function nameOf({ task_id, attempt }: PlotKey): string {
-  return `${task_id}.${attempt}`;
 }
