@@ -6,6 +6,7 @@ import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import type { Dice } from './dice.js';
 import type { Harm } from './nemesis.js';
 import type { AttachedSupervisor } from './peers/attached-supervisor.js';
+import type { PoisonedTask } from './peers/poisoned-task.js';
 import type { OwlService } from './world/owl-service.js';
 import type { World } from './world/world.js';
 
@@ -14,7 +15,11 @@ const FURTHEST_CLOCK_MS = 6 * 3_600_000;
 /** For a service to come back before the next harm. */
 const LONGEST_START_MS = 15_000;
 
-export function harmsOf(world: World, supervisors: readonly AttachedSupervisor[]): Harm[] {
+export function harmsOf(
+  world: World,
+  supervisors: readonly AttachedSupervisor[],
+  poisoned: PoisonedTask,
+): Harm[] {
   return [
     ...processHarms(world),
     ...groundHarms(world.node),
@@ -28,6 +33,7 @@ export function harmsOf(world: World, supervisors: readonly AttachedSupervisor[]
         return true;
       },
     },
+    { name: 'poison a task', strike: () => poisoned.poison() },
     ...(world.store.server === undefined ? [lockedDatabase(world)] : storeHarms(world.store.server)),
   ];
 }

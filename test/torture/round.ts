@@ -16,11 +16,11 @@ import { harmsOf } from './harms.js';
 import { type Counts, Journal } from './journal.js';
 import { Nemesis } from './nemesis.js';
 import { Fleet } from './peers/fleet.js';
+import { PoisonedTask } from './peers/poisoned-task.js';
 import type { StoreName } from './world/store.js';
 import { NotCarriedOutError, World } from './world/world.js';
 
 const SETTLES_WITHIN_MS = 60_000;
-/** Sent again and again until it is acknowledged, before the last stop; then its history is made unreadable. */
 const PROGRESS_EVERY_MS = 250;
 
 export interface RoundOptions {
@@ -55,12 +55,13 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   try {
     const dice = new Dice(seed);
     const fleet = new Fleet({ world, journal, violations, dice: dice.apart() });
-    const nemesis = new Nemesis(harmsOf(world, fleet.attached), dice.apart(), (harm) =>
+    const poisoned = new PoisonedTask(world, fleet.field);
+    const nemesis = new Nemesis(harmsOf(world, fleet.attached, poisoned), dice.apart(), (harm) =>
       journal.note({ harm }),
     );
     fleet.start();
     await harm(options, nemesis, journal);
-    await settle(world, fleet);
+    await settle(world, fleet, poisoned);
     await world.stop();
     const read = await check(world, journal, violations);
     const { node } = world;
@@ -84,7 +85,7 @@ async function harm(options: RoundOptions, nemesis: Nemesis, journal: Journal): 
 }
 
 /** Everybody gets the answers that are still missing, and the read models catch up. */
-async function settle(world: World, fleet: Fleet): Promise<void> {
+async function settle(world: World, fleet: Fleet, poisoned: PoisonedTask): Promise<void> {
   const late = pause(SETTLES_WITHIN_MS, 'late', { ref: false });
   const done = fleet.settle().then(() => untilCaughtUp(fleet));
   if ((await Promise.race([done, late])) === 'late') {
@@ -93,6 +94,7 @@ async function settle(world: World, fleet: Fleet): Promise<void> {
       `after ${SETTLES_WITHIN_MS / 1000} s with nothing harmed there still were no answers: ${fleet.waitingFor()}; node started ${world.node.starts} times`,
     );
   }
+  await poisoned.isRefused();
   await fleet.lookAtAll();
   fleet.end();
   await fleet.ended;

@@ -43,6 +43,7 @@ export class OwlService {
   private child: ChildProcess | undefined;
   private asked = false;
   private stopping = false;
+  private between: (() => Promise<void>) | undefined;
   private running: Promise<void> | undefined;
 
   constructor(options: OwlServiceOptions) {
@@ -69,6 +70,11 @@ export class OwlService {
   signal(signal: NodeJS.Signals): boolean {
     if (signal === 'SIGKILL' || signal === 'SIGTERM') this.asked = true;
     return this.child?.kill(signal) ?? false;
+  }
+
+  /** Done once, when it has ended and before it is started again. */
+  beforeNextStart(act: () => Promise<void>): void {
+    this.between = act;
   }
 
   /** It may end by itself from now on: its ground is bad. */
@@ -125,6 +131,9 @@ export class OwlService {
       const ended = await this.run();
       if (this.stopping) return;
       this.options.onEnd({ ...ended, asked: this.asked });
+      const act = this.between;
+      this.between = undefined;
+      await act?.();
       await pause(PAUSE_BEFORE_RESTART_MS);
     }
   }

@@ -19,8 +19,8 @@ export interface Store {
   readonly readModels: string;
   /** The node must have ended. */
   events(): AsyncIterable<Found> | Iterable<Found>;
-  /** Makes a stream one that nobody can read on. The node must have ended. */
-  poison(stream: string): Promise<void>;
+  /** Makes a stream one that nobody can read on. The node must have ended. @param end its last revision @returns since which one */
+  poison(stream: string, end: number): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -33,7 +33,10 @@ export async function openStore(name: StoreName, place: Place): Promise<Store> {
       server: undefined,
       readModels: file,
       events: () => eventsIn(file),
-      poison: async (stream) => poison(file, stream),
+      poison: async (stream, end) => {
+        poison(file, stream);
+        return end;
+      },
       close: async () => undefined,
     };
   const server = await new EventStoreDbNode().start();
@@ -44,7 +47,10 @@ export async function openStore(name: StoreName, place: Place): Promise<Store> {
     server,
     readModels: join(place.node, 'read-models.db'),
     events: () => eventsAt(server.connectionString),
-    poison: (stream) => poisonAt(server.connectionString, stream),
+    poison: async (stream, end) => {
+      await poisonAt(server.connectionString, stream);
+      return end + 1;
+    },
     close: () => server.stop(),
   };
 }
