@@ -4,7 +4,8 @@
  * Guarantees: the node's own silence is not the peer's. A lease runs out in time in which this node was listening,
  * whatever becomes of the wall clock. After anything that held the node up for as long as it is from one heartbeat to the
  * next, every lease is a full one, since who beat in vain has to find its way back first. A lease that has run out is looked
- * at again after what had arrived meanwhile was read, and only then `ranOut` is called.
+ * at again after what had arrived meanwhile was read, and only then `ranOut` is called. A lease that another node may keep by
+ * now, since the store has taken no word of this one for so long, is doubtful; sleep of the machine counts for that.
  */
 
 import type { Clock } from '../base/clock.js';
@@ -27,6 +28,8 @@ export interface HeldLease extends Lease {
   heardAt: number;
   /** Of the newest event it rests on. */
   readonly revision: number;
+  /** When the last word that this node keeps it was sent to the store, which took it. Milliseconds since boot. */
+  readonly keptAt: number;
   /** When it is to be recorded again that it is kept, for other nodes to know. */
   renewAt: number;
   /** Its loss could not be recorded and is tried again then, unless it is heard of. */
@@ -40,13 +43,16 @@ export class HeldLeases {
   private readonly held = new Map<string, HeldLease>();
   private readonly clock: Clock;
   private readonly listening: ListeningTime;
+  /** In lengths of the lease; Infinity: whoever keeps it, a heartbeat that is heard does no harm. */
+  private readonly goneAfter: number;
   private readonly ranOut: (lease: HeldLease) => void;
   private readonly ignoreHoldUps: () => void;
 
   /** @param ranOut the lease is not held any more by then */
-  constructor(clock: Clock, listening: ListeningTime, ranOut: (lease: HeldLease) => void) {
+  constructor(clock: Clock, listening: ListeningTime, goneAfter: number, ranOut: (lease: HeldLease) => void) {
     this.clock = clock;
     this.listening = listening;
+    this.goneAfter = goneAfter;
     this.ranOut = ranOut;
     this.ignoreHoldUps = listening.onHeldUp((heldUpMs) => this.forgive(heldUpMs));
   }
@@ -62,8 +68,7 @@ export class HeldLeases {
   /** A full one from now on. */
   make(
     { peerId, sessionId, leaseSeconds }: Omit<KeptLease, 'nodeId'>,
-    revision: number,
-    renewAt: number,
+    { revision, renewAt, keptAt }: Pick<HeldLease, 'revision' | 'renewAt' | 'keptAt'>,
   ): HeldLease {
     return {
       peerId,
@@ -72,6 +77,7 @@ export class HeldLeases {
       expiresAt: this.clock.now() + leaseSeconds * 1000,
       heardAt: this.listening.now(),
       revision,
+      keptAt,
       renewAt,
       retryAt: 0,
       doubtful: false,
@@ -91,6 +97,8 @@ export class HeldLeases {
     const lease = this.held.get(peerId);
     if (lease?.sessionId !== sessionId) return undefined;
     this.prolong(lease);
+    const keptForMs = this.clock.sinceBoot() - lease.keptAt;
+    if (keptForMs >= this.goneAfter * lease.leaseSeconds * 1000) lease.doubtful = true;
     return lease;
   }
 

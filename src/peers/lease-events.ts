@@ -50,13 +50,16 @@ export class LeaseDecisions<M extends AnyStateMachine> {
     this.kind = kind;
   }
 
-  /** The same session attaching again renews its lease; any other takes it over. */
-  attach(known: SnapshotFrom<M>, attachment: Attachment, here: Here): DomainEvent[] {
+  /**
+   * The same session attaching again renews its lease; any other takes it over.
+   * @param renews record that this node keeps it although the history says so
+   */
+  attach(known: SnapshotFrom<M>, attachment: Attachment, here: Here, renews: boolean): DomainEvent[] {
     const { peerId, sessionId, leaseSeconds, host, pid, version, more } = attachment;
     const lease = this.kind.leaseOf(known);
     const isSame =
       lease.sessionId === sessionId && lease.leaseSeconds === leaseSeconds && this.kind.knows(known, more);
-    if (isSame && lease.status !== 'detached') return this.hear(known, peerId, sessionId, here, false);
+    if (isSame && lease.status !== 'detached') return this.hear(known, peerId, sessionId, here, renews);
     return [
       {
         type: this.kind.events.attached,

@@ -9,6 +9,9 @@
  * counts as lost and is heard of is recorded as returned, however the two cross. What is damaged in the store is told once and
  * left alone: its peer is refused with the reason, and nothing is tried again for ever. How a lease runs out is told in
  * held-leases.ts.
+ *
+ * Where holders rest on what is confirmed to them, a node of several confirms a heartbeat from memory only while no other could have
+ * taken the lease over; then the store has to take its word first, and while that is away nothing is confirmed.
  */
 
 import type { Logger } from 'pino';
@@ -58,6 +61,8 @@ export class PeerLeases<M extends AnyStateMachine> {
   private readonly logger: Logger;
   private readonly nodeId: string;
   private readonly shared: boolean;
+  /** What is confirmed has to hold, and another node may see it otherwise. */
+  private readonly promises: boolean;
   /** Peers whose keeper was looked for in vain: the store did not answer. */
   private readonly deaf = new Set<string>();
   private stopped = false;
@@ -75,10 +80,12 @@ export class PeerLeases<M extends AnyStateMachine> {
     this.clock = clock;
     this.listening = listening;
     this.onHeard = options.onHeard ?? (() => undefined);
-    this.held = new HeldLeases(clock, listening, (lease) => void this.lose(lease));
     this.logger = logger;
     this.nodeId = nodeId;
     this.shared = shared;
+    this.promises = shared && (kind.promises ?? false);
+    const goneAfter = this.promises ? this.handover.goneAfter : Number.POSITIVE_INFINITY;
+    this.held = new HeldLeases(clock, listening, goneAfter, (lease) => void this.lose(lease));
     this.followed = new FollowedSessions(async (peerId, sessionId) => {
       this.decisions.assertHolds((await system.read(kind.type, peerId)).snapshot, peerId, sessionId);
     }, logger);
@@ -92,7 +99,7 @@ export class PeerLeases<M extends AnyStateMachine> {
   /** Watches over a lease that the history says is held, or over who keeps it. @param revision of its newest event */
   resume(lease: KeptLease, revision: number): void {
     if (this.stopped || this.held.has(lease.peerId)) return;
-    if (lease.nodeId === this.nodeId) this.hold(lease, revision, false);
+    if (lease.nodeId === this.nodeId) this.hold(lease, revision, undefined);
     else if (this.shared) this.elsewhere.watch(lease, revision);
     else void this.takeOver(lease, revision);
   }
@@ -132,23 +139,25 @@ export class PeerLeases<M extends AnyStateMachine> {
     const { peerId, sessionId } = attachment;
     this.held.hear(peerId, sessionId);
     this.onHeard(peerId, undefined);
+    const sentAt = this.clock.sinceBoot();
     const done = await this.system.execute(this.kind.type, peerId, {
       by,
-      decide: (known) => this.decisions.attach(known, attachment, this.here()),
+      decide: (known) => this.decisions.attach(known, attachment, this.here(), this.promises),
     });
     this.followed.end(
       peerId,
       (session) => session !== sessionId,
       this.decisions.replacedBy(peerId, sessionId),
     );
-    return this.hold(attachment, done.revision, done.events.length > 0);
+    return this.hold(attachment, done.revision, done.events.length > 0 ? sentAt : undefined);
   }
 
   /** @throws OwlError kind `refused` when another session holds the lease or nobody does: attach anew */
   async heartbeat(peerId: string, sessionId: string, by: string): Promise<Lease> {
     // A session that is heard is not silent, whatever can be recorded of it at the moment.
     const lease = this.held.hear(peerId, sessionId);
-    const renews = this.shared && (lease === undefined || lease.renewAt <= this.listening.now());
+    const isDue = lease === undefined || lease.renewAt <= this.listening.now();
+    const renews = this.shared && (isDue || (this.promises && lease.doubtful));
     if (lease === undefined || lease.doubtful) return await this.recordHeard(peerId, sessionId, by, renews);
     if (renews) void this.renew(lease);
     return lease;
@@ -173,12 +182,13 @@ export class PeerLeases<M extends AnyStateMachine> {
 
   private async recordHeard(peerId: string, sessionId: string, by: string, renews: boolean): Promise<Lease> {
     this.onHeard(peerId, sessionId);
+    const sentAt = this.clock.sinceBoot();
     const { snapshot, revision, events } = await this.system.execute(this.kind.type, peerId, {
       by,
       decide: (known) => this.decisions.hear(known, peerId, sessionId, this.here(), renews),
     });
     const { leaseSeconds } = this.kind.leaseOf(snapshot);
-    return this.hold({ peerId, sessionId, leaseSeconds }, revision, events.length > 0);
+    return this.hold({ peerId, sessionId, leaseSeconds }, revision, events.length > 0 ? sentAt : undefined);
   }
 
   /** In the background: whether the store can be reached is not the peer's affair. */
@@ -194,14 +204,19 @@ export class PeerLeases<M extends AnyStateMachine> {
     }
   }
 
-  /** @param recorded whether it is on record by now that this node keeps it */
-  private hold(kept: Omit<KeptLease, 'nodeId'>, revision: number, recorded: boolean): Lease {
+  /** @param recordedAt when word was sent that this node keeps it, which is on record by now; undefined: none was */
+  private hold(kept: Omit<KeptLease, 'nodeId'>, revision: number, recordedAt: number | undefined): Lease {
     const { peerId, leaseSeconds } = kept;
     const now = this.listening.now();
-    const renewAt = recorded
-      ? now + this.handover.recordedAfter * leaseSeconds * 1000
-      : this.held.get(peerId)?.renewAt;
-    const lease = this.held.make(kept, revision, renewAt ?? now);
+    const before = this.held.get(peerId) ?? { renewAt: now, keptAt: Number.NEGATIVE_INFINITY };
+    const renewAt = now + this.handover.recordedAfter * leaseSeconds * 1000;
+    const { keptAt } = before;
+    const lease = this.held.make(
+      kept,
+      recordedAt === undefined
+        ? { revision, renewAt: before.renewAt, keptAt }
+        : { revision, renewAt, keptAt: recordedAt },
+    );
     if (this.stopped) return lease;
     this.elsewhere.forget(peerId);
     this.held.hold(lease);
@@ -243,9 +258,10 @@ export class PeerLeases<M extends AnyStateMachine> {
       if (newest.revision > revision) return this.resumeFrom(peerId, newest);
       // While the store was away its keeper could not say anything either: it has its whole time again.
       if (wasDeaf && this.shared) return this.elsewhere.watch(lease, revision);
+      const sentAt = this.clock.sinceBoot();
       const done = await this.record(peerId, (known) => this.decisions.takeOver(known, lease, this.here()));
       if (done.events.length === 0) return;
-      this.hold(lease, done.revision, true);
+      this.hold(lease, done.revision, sentAt);
       this.logger.warn({ peerId, nodeId }, 'a lease is taken over from a node that keeps it no more');
     } catch (error) {
       if (this.stopped || this.isDamaged(error, peerId)) return;

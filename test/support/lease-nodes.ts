@@ -42,11 +42,18 @@ export interface LeaseNodesOptions {
   /** Called before each read; what it throws is what the read throws. */
   readonly reads?: () => void;
   readonly handover?: Handover;
+  /** Their holders rest on what is confirmed. Default: no. */
+  readonly promises?: boolean;
 }
 
 export function leaseNodes(t: Test, options: LeaseNodesOptions = {}): LeaseNodes {
-  const { append = (proceed) => proceed, reads = () => undefined, handover = SELDOM } = options;
-  const kind = { ...supervisorPeers, handover };
+  const {
+    append = (proceed) => proceed,
+    reads = () => undefined,
+    handover = SELDOM,
+    promises = false,
+  } = options;
+  const kind = { ...supervisorPeers, handover, promises };
   const real = openSqliteEventStore(join(t.testdir(), 'owl.db'));
   const proceed: Append = (...parameters) => real.append(...parameters);
   const store = delegating(real, {

@@ -64,7 +64,7 @@ async function losing(t: Test, nodeId = 'a', taskIds: readonly string[] = ['x'])
   const held = { peerId: 'w', sessionId: 's1', leaseSeconds: LEASE, nodeId: 'a' };
   const here = () => ({ nodeId: 'a', now: now() });
   await system.execute(supervisor, 'w', {
-    decide: (known) => leaseEvents.attach(known, { ...held, ...given }, here()),
+    decide: (known) => leaseEvents.attach(known, { ...held, ...given }, here(), false),
   });
   await system.execute(supervisor, 'w', { decide: (known) => leaseEvents.lose(known, held, now()) });
   for (const id of taskIds) {
