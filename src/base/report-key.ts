@@ -7,7 +7,6 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import { linkSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { writeFileDurably } from './durable-file.js';
 import { systemErrorCode } from './system-error.js';
@@ -16,9 +15,9 @@ const KEY_BYTES = 32;
 const KEY = /^[\x21-\x7e]{16,256}$/;
 
 /** Makes it where there is none. Undefined when that can't be done: then the node is told no hash, and believes whoever reports. */
-export function findReportKey(data: string, logger: Logger): string | undefined {
+export function findReportKey(path: string, logger: Logger): string | undefined {
   try {
-    return keepReportKey(data);
+    return keepReportKey(path);
   } catch (error) {
     logger.error({ err: error }, 'this machine has no key to report with: its node believes whoever reports');
     return undefined;
@@ -26,8 +25,7 @@ export function findReportKey(data: string, logger: Logger): string | undefined 
 }
 
 /** Makes it where there is none. Throws what the file system throws. @throws Error when what is there is no key */
-export function keepReportKey(data: string): string {
-  const path = fileIn(data);
+export function keepReportKey(path: string): string {
   const key = read(path);
   if (key !== undefined) return key;
   const draft = `${path}.new.${process.pid}`;
@@ -46,18 +44,13 @@ export function keepReportKey(data: string): string {
 }
 
 /** Writes it again where somebody has removed it. Throws what the file system throws. */
-export function restoreReportKey(data: string, key: string): void {
-  const path = fileIn(data);
+export function restoreReportKey(path: string, key: string): void {
   if (readText(path) !== key) writeFileDurably(path, `${key}\n`);
 }
 
 /** What a node is given of it by whoever attaches. */
 export function hashOfReportKey(key: string): string {
   return createHash('sha256').update(key).digest('hex');
-}
-
-function fileIn(data: string): string {
-  return join(data, 'report.key');
 }
 
 function read(path: string): string | undefined {

@@ -9,8 +9,6 @@ export const INHERITED: readonly string[] = ['PATH', 'HOME', 'LANG', 'TZ'];
 
 /** What Node may need to start, besides. None of it is passed on to what a keeper starts. */
 const FOR_NODE: readonly string[] = ['LD_LIBRARY_PATH', 'NODE_OPTIONS', 'TMPDIR'];
-/** A log receiver has nothing to do with the store. */
-const STORE_VARIABLES: ReadonlySet<string> = new Set(['OWL_STORE', 'OWL_STORE_CREDENTIALS_FILE']);
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -23,10 +21,10 @@ export function keeperEnvironment(from = process.env): Environment {
   return pick([...INHERITED, ...FOR_NODE], from);
 }
 
-/** It reads owl's configuration itself, from its environment too. */
-export function logReceiverEnvironment(from = process.env): Environment {
+/** Of a program of owl that needs the rest: its configuration may be there. */
+export function environmentWithout(names: ReadonlySet<string>, from = process.env): Environment {
   return pick(
-    Object.keys(from).filter((name) => !STORE_VARIABLES.has(name)),
+    Object.keys(from).filter((name) => !names.has(name)),
     from,
   );
 }

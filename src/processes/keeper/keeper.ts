@@ -7,10 +7,10 @@
  * told to owners and to whoever asks, and tried again every second; nothing that is wrong with a disk, a log or a peer
  * ends the keeper. What it keeps is bounded: it starts nothing more while it has too many ends to write. It ends by itself
  * when it has no process, no end to write and no owner, or when its directory is gone and nobody can reach it. What a
- * process gets to see is in launch.ts, what ends it from here in limits.ts.
+ * process gets to see is in launch.ts, what ends it from here in limits.ts, how its end is written in end-writer.ts.
  */
 
-import { existsSync, statfsSync, statSync } from 'node:fs';
+import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
@@ -20,6 +20,7 @@ import { recordedIdentityOf } from '../records/process-record.js';
 import type { ProcessRecords } from '../records/process-records.js';
 import { Child } from './child.js';
 import { complain } from './complain.js';
+import { EndWriter } from './end-writer.js';
 import {
   type HelloAnswer,
   isRenewal,
@@ -36,9 +37,6 @@ type Answer = StartAnswer | HelloAnswer | readonly object[];
 
 /** How long a new keeper waits for the owner that has just made it. */
 const FIRST_CALL_MS = 10_000;
-const WRITE_AGAIN_MS = 1_000;
-/** A directory that is gone may be put back: so often an end is tried again when nobody is there to be told of it. */
-const TRIES_WITHOUT_DIRECTORY = 60;
 const MOST_UNWRITTEN = 1_000;
 
 export interface KeeperOptions<Key extends object, Own extends Key> {
@@ -55,6 +53,7 @@ export class Keeper<Key extends object, Own extends Key> {
   private readonly starting = new Set<string>();
   private readonly owners = new Set<LocalPeer>();
   private readonly limits: Limits<Key>;
+  private readonly ends: EndWriter<Key, Own>;
   private readonly samples = new UsageSamples();
   private server: LocalServer | undefined;
   private isIdle = false;
@@ -66,6 +65,12 @@ export class Keeper<Key extends object, Own extends Key> {
   constructor(options: KeeperOptions<Key, Own>) {
     this.options = options;
     this.limits = new Limits(options.clock, () => this.children.values());
+    this.ends = new EndWriter({
+      ...{ records: options.records, clock: options.clock },
+      hasListeners: () => this.owners.size > 0,
+      onUnwritten: (key, end) => this.tell('unwritten', unwrittenMessage(options.records.kind, key, end)),
+      onDone: (child) => this.forget(child),
+    });
   }
 
   /** The caller holds the keeper's lock, so that nobody else listens there. */
@@ -220,7 +225,7 @@ export class Keeper<Key extends object, Own extends Key> {
     // Empty, unless it has left something behind.
     if (cgroup !== undefined) removeCgroup(cgroup);
     const { endedBy } = child;
-    this.writeEnd(child, {
+    this.ends.write(child, {
       ...{ exit_code, exit_signal, ended_time },
       ...(log_disk_full ? { log_disk_full } : {}),
       ...(endedBy === undefined ? {} : { ended_by: endedBy }),
@@ -228,40 +233,14 @@ export class Keeper<Key extends object, Own extends Key> {
     });
   }
 
-  /** Now or later. Nothing that is wrong with the disk may cost an exit code. */
-  private writeEnd(child: Child<Key>, end: NonNullable<Child<Key>['end']>, tries = 1): void {
-    const { records, clock } = this.options;
-    const { key, name } = child.options;
-    try {
-      if (tries === 1 || !this.isSettled(key)) records.writeEnd(key, end);
-    } catch (error) {
-      const unwritten = messageOf(error);
-      const kept = { ...end, unwritten: end.unwritten ?? unwritten };
-      if (tries === 1) this.keepUnwritten(child, kept);
-      const isReachable = existsSync(records.directory.path) || this.owners.size > 0;
-      if (isReachable || tries < TRIES_WITHOUT_DIRECTORY) {
-        clock.after(WRITE_AGAIN_MS, () => this.writeEnd(child, kept, tries + 1));
-        return;
-      }
-    }
+  private forget({ options: { key, name } }: Child<Key>): void {
     this.children.delete(name);
-    for (const owner of this.owners) owner.tell('ended', key);
+    this.tell('ended', key);
     this.endWhenIdle();
   }
 
-  private keepUnwritten(child: Child<Key>, end: NonNullable<Child<Key>['end']>): void {
-    const { key, name } = child.options;
-    complain(`the end of ${name} can't be written: ${end.unwritten}`);
-    child.end = end;
-    const told = unwrittenMessage(this.options.records.kind, key, end);
-    for (const owner of this.owners) owner.tell('unwritten', told);
-  }
-
-  /** Its end was told without being written, and its owner has removed the record. */
-  private isSettled(key: Key): boolean {
-    const { records } = this.options;
-    const folder = records.directory.records;
-    return existsSync(folder) && statSync(folder).isDirectory() && !existsSync(records.pathOf(key));
+  private tell(event: string, what: object): void {
+    for (const owner of this.owners) owner.tell(event, what);
   }
 
   /** Looks now and then, while there is something to look at. */

@@ -2,7 +2,8 @@
  * What a process of the keeper took of the machine: processor time and most memory, of it and all that it has started.
  *
  * Guarantees: the end says where each figure is from. `cgroup` is the kernel's own account of the cgroup that only its
- * processes were in, exact but for the moment before it was moved there. `sample` is what was seen in /proc at most a second
+ * processes were in, exact but for what it used, and whom it started, before it was moved there; of the two processor times
+ * the greater counts, for neither knows too much. Memory of a cgroup includes the files that it has cached. `sample` is what was seen in /proc at most a second
  * before the end: what was used after that, or by processes whose parents never waited for them, is not in it, and memory
  * that processes share is counted for each. One that ended before the first sample has no figure that needs one.
  */
@@ -57,7 +58,9 @@ export class UsageSamples {
             ...{ cpu_seconds: sample.cpuSeconds, cpu_from: 'sample' },
             ...{ memory_bytes: sample.memoryBytes, memory_from: 'sample' },
           }),
-      ...(cpu === undefined ? {} : { cpu_seconds: cpu, cpu_from: 'cgroup' }),
+      ...(cpu === undefined || cpu < (sample?.cpuSeconds ?? 0)
+        ? {}
+        : { cpu_seconds: cpu, cpu_from: 'cgroup' }),
       ...(memory === undefined ? {} : { memory_bytes: memory, memory_from: 'cgroup' }),
     };
     return Object.keys(usage).length === 0 ? undefined : usage;

@@ -17,13 +17,13 @@ import { every } from '../../../base/repeat.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import type { KeptProcess } from '../../../processes/keeper/keeper-messages.js';
 import type { RecordedProcess } from '../../../processes/records/process-records.js';
-import { takeReceiverLock } from '../../../processes/services/service-lock.js';
 import type { PlotFields, PlotKey, PlotRecord, PlotRecords } from '../machine/plot-record.js';
 import type { TalentDirectory } from '../machine/talent-directory.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { createParser } from './parsers/index.js';
 import { PlotReporter } from './plot-reporter.js';
+import { takeReceiverLock } from './receiver-lock.js';
 
 const LOOK_EVERY_MS = 200;
 const ASK_KEEPER_EVERY_MS = 1_000;
@@ -68,7 +68,7 @@ export function startLogReceiver({
 }: LogReceiverOptions): LogReceiver {
   const releasers = new Releasers(logger);
   const { lock, release, nameAnew, reportKey } = takeReceiverLock({
-    ...{ data: machine.path, server, version, logger },
+    ...{ machine, server, version, logger },
   });
   releasers.add('lock', release);
   const stopping = new AbortController();

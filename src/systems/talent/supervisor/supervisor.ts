@@ -22,7 +22,6 @@ import { type LookAtDirectory, lookAtDirectory } from '../../../processes/direct
 import { KeeperLink } from '../../../processes/keeper/keeper-link.js';
 import { listenLocally } from '../../../processes/local-calls.js';
 import { removeOldLogs } from '../../../processes/records/old-logs.js';
-import { LogReceiverProcess } from '../../../processes/services/log-receiver-process.js';
 import { UsageMeter } from '../../../processes/usage.js';
 import { KEEPER_MAIN } from '../machine/keeper-program.js';
 import type { PlotFields, PlotKey } from '../machine/plot-record.js';
@@ -31,6 +30,7 @@ import type { PlotTaskStatus, SupervisorWorkKind } from '../wire/messages.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { controlHandler, type SupervisorState } from './control.js';
+import { LogReceiverProcess } from './log-receiver-process.js';
 import { isDraining, OperatorControls } from './operator-controls.js';
 import { Plots } from './plots/plots.js';
 import { endUnrecorded } from './plots/unrecorded-plot.js';
@@ -154,7 +154,7 @@ class RunningSupervisor {
     this.clock = clock;
     this.logger = logger;
     this.client = new PlotManagerClient({ server: config.server, clock, logger });
-    const reportKey = findReportKey(machine.path, logger);
+    const reportKey = findReportKey(machine.reportKey, logger);
     this.reports = this.client.reports(reportKey);
     const common = { machine, clock, logger, signal, client: this.client, reports: this.reports };
     this.keeper = new KeeperLink({
@@ -165,7 +165,6 @@ class RunningSupervisor {
     });
     this.logReceiver = new LogReceiverProcess({
       ...common,
-      data: machine.path,
       server: config.server,
       argv: options.logReceiver,
       reportKey,

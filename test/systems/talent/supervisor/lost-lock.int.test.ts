@@ -4,8 +4,11 @@ import { rmSync } from 'node:fs';
 import { pino } from 'pino';
 import t from 'tap';
 import { FileLock } from '../../../../src/base/lock.js';
-import { readLogReceiver, removeLogReceiver } from '../../../../src/processes/services/service-identity.js';
 import { startLogReceiver } from '../../../../src/systems/talent/log-receiver/log-receiver.js';
+import {
+  readLogReceiver,
+  removeLogReceiver,
+} from '../../../../src/systems/talent/machine/log-receiver-identity.js';
 import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
 import { ofKind } from '../../../support/events.js';
 import { isLocked } from '../../../support/is-locked.js';
@@ -42,9 +45,9 @@ t.test(
     const machine = new TalentDirectory(data);
     const logger = pino({ level: 'silent' });
     const receiver = startLogReceiver({ machine, server: '127.0.0.1:9', version: '1', logger, clock });
-    removeLogReceiver(data);
+    removeLogReceiver(new TalentDirectory(data));
     rmSync(machine.logReceiverLock);
-    await until('it is named again', () => readLogReceiver(data)?.pid === process.pid);
+    await until('it is named again', () => readLogReceiver(new TalentDirectory(data))?.pid === process.pid);
     t.throws(() => startLogReceiver({ machine, server: '127.0.0.1:9', version: '1', logger, clock }), {
       message: `has a log receiver already, process ${process.pid}, and needs no other; supervisors keep one`,
     });
@@ -53,8 +56,8 @@ t.test(
     const other = startLogReceiver({ machine, server: '127.0.0.1:10', version: '1', logger, clock });
     t.match(await receiver.lost, ofKind('refused'));
     await receiver.stop();
-    t.match(readLogReceiver(data), { server: '127.0.0.1:10' });
+    t.match(readLogReceiver(new TalentDirectory(data)), { server: '127.0.0.1:10' });
     await other.stop();
-    t.equal(readLogReceiver(data), undefined);
+    t.equal(readLogReceiver(new TalentDirectory(data)), undefined);
   },
 );

@@ -8,17 +8,20 @@
  */
 
 import type { Logger } from 'pino';
-import { wait } from '../../base/backoff.js';
-import type { Clock } from '../../base/clock.js';
-import { messageOf, OwlError } from '../../base/errors.js';
-import { isAlive } from '../../base/process-identity.js';
-import { hashOfReportKey, restoreReportKey } from '../../base/report-key.js';
-import { systemErrorCode } from '../../base/system-error.js';
-import { logReceiverEnvironment } from '../environment.js';
-import { LaunchedProcess } from './launched-process.js';
-import { type LogReceiverIdentity, readLogReceiver } from './service-identity.js';
-import { type Service, startService } from './start-service.js';
+import { wait } from '../../../base/backoff.js';
+import type { Clock } from '../../../base/clock.js';
+import { messageOf, OwlError } from '../../../base/errors.js';
+import { isAlive } from '../../../base/process-identity.js';
+import { hashOfReportKey, restoreReportKey } from '../../../base/report-key.js';
+import { systemErrorCode } from '../../../base/system-error.js';
+import { environmentWithout } from '../../../processes/environment.js';
+import { LaunchedProcess } from '../../../processes/services/launched-process.js';
+import { type Service, startService } from '../../../processes/services/start-service.js';
+import { type LogReceiverIdentity, readLogReceiver } from '../machine/log-receiver-identity.js';
+import type { TalentDirectory } from '../machine/talent-directory.js';
 
+/** It reads owl's configuration itself, from its environment too, but has nothing to do with the store. */
+const STORE_VARIABLES: ReadonlySet<string> = new Set(['OWL_STORE', 'OWL_STORE_CREDENTIALS_FILE']);
 const LOOK_EVERY_MS = 200;
 /** How often one that was asked to end is looked at. */
 const LOOK_WHETHER_ENDED_MS = 20;
@@ -27,8 +30,7 @@ const ENDS_WITHIN_MS = 5_000;
 const NEVER = new AbortController().signal;
 
 export interface LogReceiverProcessOptions {
-  /** The supervisor's data directory. Absolute. */
-  readonly data: string;
+  readonly machine: TalentDirectory;
   /** HOST:PORT of the talent that it has to report to. */
   readonly server: string;
   /** That it has to be of. */
@@ -57,11 +59,11 @@ export class LogReceiverProcess {
 
   /** Resolves once there is one, or the first try to start one has failed: more follow. */
   async start(): Promise<void> {
-    const { data, clock, logger, onStarted } = this.options;
+    const { machine, clock, logger, onStarted } = this.options;
     this.service = startService<LogReceiverIdentity>({
       name: 'log receiver',
       clock,
-      knock: () => readLogReceiver(data),
+      knock: () => readLogReceiver(machine),
       isFit: (there) => this.isFit(there),
       launch: () => this.launch(),
       gone: (receiver, signal) => untilGone(receiver, clock, signal),
@@ -87,15 +89,15 @@ export class LogReceiverProcess {
   /** Ends it, whoever started it. */
   async stop(): Promise<void> {
     await this.service?.stop();
-    const another = readLogReceiver(this.options.data);
+    const another = readLogReceiver(this.options.machine);
     if (another !== undefined) await this.end(another);
   }
 
   private launch(): LaunchedProcess {
-    const { data, argv, logger, reportKey } = this.options;
-    if (reportKey !== undefined) restoreReportKey(data, reportKey);
+    const { machine, argv, logger, reportKey } = this.options;
+    if (reportKey !== undefined) restoreReportKey(machine.reportKey, reportKey);
     const receiver = new LaunchedProcess({
-      ...{ argv, cwd: data, env: logReceiverEnvironment(), fate: 'outlives' },
+      ...{ argv, cwd: machine.path, env: environmentWithout(STORE_VARIABLES), fate: 'outlives' },
       // Its log goes where the supervisor's goes.
       ...{ stderr: 2, stdout: 'nowhere' },
     });

@@ -6,9 +6,9 @@
  */
 
 import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
-import { writeFileDurably } from '../../base/durable-file.js';
-import { isAlive, type ProcessIdentity } from '../../base/process-identity.js';
+import { writeFileDurably } from '../../../base/durable-file.js';
+import { isAlive, type ProcessIdentity } from '../../../base/process-identity.js';
+import type { TalentDirectory } from './talent-directory.js';
 
 export interface LogReceiverIdentity extends ProcessIdentity {
   /** Of owl. */
@@ -19,10 +19,10 @@ export interface LogReceiverIdentity extends ProcessIdentity {
   readonly reportKeyHash?: string | undefined;
 }
 
-/** Undefined when there is none, or nobody knows who it is. @param data absolute */
-export function readLogReceiver(data: string): LogReceiverIdentity | undefined {
+/** Undefined when there is none, or nobody knows who it is. */
+export function readLogReceiver({ logReceiverIdentity }: TalentDirectory): LogReceiverIdentity | undefined {
   try {
-    const named: unknown = JSON.parse(readFileSync(fileIn(data), 'utf8'));
+    const named: unknown = JSON.parse(readFileSync(logReceiverIdentity, 'utf8'));
     return isIdentity(named) && isAlive(named) ? named : undefined;
   } catch {
     // Not there, or not to be read: then it names nobody.
@@ -31,17 +31,13 @@ export function readLogReceiver(data: string): LogReceiverIdentity | undefined {
 }
 
 /** For the one that has the lock. Throws what the file system throws. */
-export function writeLogReceiver(data: string, identity: LogReceiverIdentity): void {
-  writeFileDurably(fileIn(data), `${JSON.stringify(identity)}\n`);
+export function writeLogReceiver(machine: TalentDirectory, identity: LogReceiverIdentity): void {
+  writeFileDurably(machine.logReceiverIdentity, `${JSON.stringify(identity)}\n`);
 }
 
 /** For the one that wrote it, while it has the lock. */
-export function removeLogReceiver(data: string): void {
-  rmSync(fileIn(data), { force: true });
-}
-
-function fileIn(data: string): string {
-  return join(data, 'log-receiver.json');
+export function removeLogReceiver({ logReceiverIdentity }: TalentDirectory): void {
+  rmSync(logReceiverIdentity, { force: true });
 }
 
 function isIdentity(value: unknown): value is LogReceiverIdentity {

@@ -7,21 +7,22 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { identifyProcess } from '../../../src/base/process-identity.js';
-import { LogReceiverProcess } from '../../../src/processes/services/log-receiver-process.js';
-import { readLogReceiver } from '../../../src/processes/services/service-identity.js';
-import { processesOf } from '../../support/processes.js';
-import { until } from '../../support/until.js';
-import { wakingClock as clock } from '../../support/waking-clock.js';
+import { identifyProcess } from '../../../../src/base/process-identity.js';
+import { readLogReceiver } from '../../../../src/systems/talent/machine/log-receiver-identity.js';
+import { TalentDirectory } from '../../../../src/systems/talent/machine/talent-directory.js';
+import { LogReceiverProcess } from '../../../../src/systems/talent/supervisor/log-receiver-process.js';
+import { processesOf } from '../../../support/processes.js';
+import { until } from '../../../support/until.js';
+import { wakingClock as clock } from '../../../support/waking-clock.js';
 
-const RUN_LOG_RECEIVER = fileURLToPath(new URL('../../support/run-log-receiver.js', import.meta.url));
+const RUN_LOG_RECEIVER = fileURLToPath(new URL('../../../support/run-log-receiver.js', import.meta.url));
 /** Nobody listens there. */
 const SERVER = '127.0.0.1:9';
 /** Of the log receivers that are right for the supervisors here. */
 const VERSION = '1';
 
 function moduleOf(name: string): string {
-  return new URL(`../../../src/${name}`, import.meta.url).href;
+  return new URL(`../../../../src/${name}`, import.meta.url).href;
 }
 
 interface Given {
@@ -38,7 +39,14 @@ function argvIn(data: string, { version = VERSION, server = SERVER }: Given = {}
 function receiverIn(t: Test, data: string, { argv = argvIn(data) }: Given = {}) {
   const pids: number[] = [];
   const receiver = new LogReceiverProcess({
-    ...{ data, argv, version: VERSION, server: SERVER, reportKey: undefined, clock },
+    ...{
+      machine: new TalentDirectory(data),
+      argv,
+      version: VERSION,
+      server: SERVER,
+      reportKey: undefined,
+      clock,
+    },
     logger: pino({ level: 'silent' }),
     onStarted: (pid) => pids.push(pid),
   });
@@ -59,7 +67,7 @@ async function startApart(t: Test, data: string, given?: Given): Promise<ChildPr
   const [program = '', ...args] = argvIn(data, given);
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
-  await until('it has the lock', () => readLogReceiver(data)?.pid === child.pid);
+  await until('it has the lock', () => readLogReceiver(new TalentDirectory(data))?.pid === child.pid);
   return child;
 }
 
@@ -68,7 +76,11 @@ t.test('one runs, and ends with its supervisor', async (t) => {
   const { receiver, pids, stop } = receiverIn(t, data);
   await receiver.start();
   t.same(pids, [receiver.pid]);
-  t.match(readLogReceiver(data), { pid: receiver.pid, version: VERSION, server: SERVER });
+  t.match(readLogReceiver(new TalentDirectory(data)), {
+    pid: receiver.pid,
+    version: VERSION,
+    server: SERVER,
+  });
   await stop();
 });
 
@@ -107,11 +119,12 @@ t.test('one that does not hear SIGTERM is killed', async (t) => {
   const data = t.testdir();
   const script = `
     import { identifyProcess } from ${JSON.stringify(moduleOf('base/process-identity.js'))};
-    import { writeLogReceiver } from ${JSON.stringify(moduleOf('processes/services/service-identity.js'))};
+    import { writeLogReceiver } from ${JSON.stringify(moduleOf('systems/talent/machine/log-receiver-identity.js'))};
+    import { TalentDirectory } from ${JSON.stringify(moduleOf('systems/talent/machine/talent-directory.js'))};
     process.on('SIGTERM', () => {});
     setInterval(() => {}, 1000);
     const who = { version: ${JSON.stringify(VERSION)}, server: ${JSON.stringify(SERVER)} };
-    writeLogReceiver(${JSON.stringify(data)}, { ...identifyProcess(process.pid), ...who });`;
+    writeLogReceiver(new TalentDirectory(${JSON.stringify(data)}), { ...identifyProcess(process.pid), ...who });`;
   const { receiver, pids } = receiverIn(t, data, {
     argv: [process.execPath, '--input-type=module', '-e', script],
   });
@@ -119,7 +132,7 @@ t.test('one that does not hear SIGTERM is killed', async (t) => {
   t.equal(pids.length, 1);
   await receiver.stop();
   t.ok(isGone(pids[0]));
-  t.equal(readLogReceiver(data), undefined, 'a dead one is nobody');
+  t.equal(readLogReceiver(new TalentDirectory(data)), undefined, 'a dead one is nobody');
 });
 
 t.test('one that is there is taken over, watched, missed and ended, whoever started it', async (t) => {
@@ -154,7 +167,7 @@ t.test('one that was faster is as good as the one that was started', async (t) =
     look();`;
   const { receiver, pids, stop } = receiverIn(t, data, { argv: [process.execPath, '-e', script] });
   await receiver.start();
-  t.match(readLogReceiver(data), { pid: pids[0] });
+  t.match(readLogReceiver(new TalentDirectory(data)), { pid: pids[0] });
   t.equal(pids.length, 1);
   await stop();
 });
@@ -167,7 +180,7 @@ t.test('one of another version, or for another talent, is replaced', async (t) =
     await receiver.start();
     t.ok(isGone(other.pid));
     t.equal(pids.length, 1);
-    t.match(readLogReceiver(data), { pid: pids[0], version: VERSION, server: SERVER });
+    t.match(readLogReceiver(new TalentDirectory(data)), { pid: pids[0], version: VERSION, server: SERVER });
     await stop();
   }
 });

@@ -6,21 +6,21 @@
  */
 
 import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { FileLock, inUse, unusable } from '../../base/lock.js';
-import { identifyProcess } from '../../base/process-identity.js';
-import { findReportKey, hashOfReportKey } from '../../base/report-key.js';
+import { FileLock, inUse, unusable } from '../../../base/lock.js';
+import { identifyProcess } from '../../../base/process-identity.js';
+import { findReportKey, hashOfReportKey } from '../../../base/report-key.js';
 import {
   type LogReceiverIdentity,
   readLogReceiver,
   removeLogReceiver,
   writeLogReceiver,
-} from './service-identity.js';
+} from '../machine/log-receiver-identity.js';
+import type { TalentDirectory } from '../machine/talent-directory.js';
 
 export type ReceiverLockOptions = Pick<LogReceiverIdentity, 'version' | 'server'> & {
-  /** Made when it is missing, if its parent is there. Absolute. */
-  readonly data: string;
+  /** Made when it is missing, if its parent is there. */
+  readonly machine: TalentDirectory;
   readonly logger: Logger;
 };
 
@@ -38,18 +38,18 @@ export interface ReceiverLock {
  * Makes this process the log receiver.
  * @throws OwlError kind `refused` when there is one already (names its pid), `invalid` when the directory can't be used
  */
-export function takeReceiverLock({ data, version, server, logger }: ReceiverLockOptions): ReceiverLock {
-  const lock = takeLock(data);
+export function takeReceiverLock({ machine, version, server, logger }: ReceiverLockOptions): ReceiverLock {
+  const lock = takeLock(machine);
   try {
     const identity = identifyProcess(process.pid);
     if (identity === undefined) throw new Error('there is no /proc here: log receivers run on Linux only');
-    const reportKey = findReportKey(data, logger);
+    const reportKey = findReportKey(machine.reportKey, logger);
     const hash = reportKey === undefined ? {} : { reportKeyHash: hashOfReportKey(reportKey) };
-    const nameAnew = (): void => writeLogReceiver(data, { ...identity, version, server, ...hash });
+    const nameAnew = (): void => writeLogReceiver(machine, { ...identity, version, server, ...hash });
     nameAnew();
     const release = (): void => {
       try {
-        if (lock.isInPlaceNow()) removeLogReceiver(data);
+        if (lock.isInPlaceNow()) removeLogReceiver(machine);
       } finally {
         lock.release();
       }
@@ -57,23 +57,24 @@ export function takeReceiverLock({ data, version, server, logger }: ReceiverLock
     return { lock, release, nameAnew, reportKey };
   } catch (error) {
     lock.release();
-    throw unusable(data, error);
+    throw unusable(machine.path, error);
   }
 }
 
-function takeLock(data: string): FileLock {
+function takeLock(machine: TalentDirectory): FileLock {
+  const { path } = machine;
   let lock: FileLock | undefined;
   try {
-    if (!existsSync(data)) mkdirSync(data, { mode: 0o700 });
-    lock = FileLock.take(join(data, 'log-receiver.lock'));
+    if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
+    lock = FileLock.take(machine.logReceiverLock);
   } catch (error) {
-    throw unusable(data, error);
+    throw unusable(path, error);
   }
   if (lock !== undefined) return lock;
-  const holder = readLogReceiver(data);
+  const holder = readLogReceiver(machine);
   const who = holder === undefined ? '' : `, process ${holder.pid}`;
   throw inUse(
-    data,
+    path,
     `has a log receiver already${who}, and needs no other`,
     'supervisors keep one running by themselves, so to run this one stop that one and its supervisor first',
   );
