@@ -26,7 +26,7 @@ const SERVICE = 'gRPC service';
 const OWN: Claims = {
   owner: 'owl',
   names: {
-    [SERVICE]: ['owl.Node', 'grpc.health.v1.Health'],
+    [SERVICE]: ['owl.Node', 'owl.Peers', 'grpc.health.v1.Health'],
     [KEY]: Object.keys(nodeSection([]).shape),
   },
   keys: [

@@ -27,6 +27,7 @@ import { GroundWatch } from './ground-watch.js';
 import { Health, STORE, watchQueries } from './health.js';
 import { nodeHandlers } from './node-service.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
+import { peersHandlers } from './peers-service.js';
 import {
   type GrpcService,
   healthProtoPath,
@@ -77,6 +78,7 @@ interface Ground extends NodeContext {
 }
 
 const NODE_SERVICE = 'owl.Node';
+const PEERS_SERVICE = 'owl.Peers';
 /** Calls under way get so long to end when the node stops. */
 const DRAIN_MS = 5_000;
 
@@ -166,7 +168,7 @@ async function openSystems(
   releasers.add('what waits for the read models', () => resuming);
   releasers.add('what goes on in systems', () => each((opened) => opened.ended?.()));
   releasers.add('runtime', () => runtime.close());
-  releasers.add('systems', () => each((opened) => opened.stop?.()));
+  releasers.add('systems', () => each(stopOf));
   await runtime.start(async () => {
     for (const { system, side } of loaded) {
       const opened = await side.open(ground, config.of(system.config));
@@ -176,6 +178,11 @@ async function openSystems(
   });
   resuming = whenCaughtUp(ground, systems);
   return systems;
+}
+
+async function stopOf(opened: OpenedService): Promise<void> {
+  for (const peers of opened.peers ?? []) peers.stop();
+  await opened.stop?.();
 }
 
 /** Two of one name would move each other's checkpoint. */
@@ -201,6 +208,7 @@ async function whenCaughtUp(
   }
   for (const { system, opened } of systems) {
     try {
+      for (const peers of opened.peers ?? []) peers.resume();
       await opened.caughtUp?.();
     } catch (error) {
       const { name } = system;
@@ -235,18 +243,18 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
   const node = {
     name: NODE_SERVICE,
     definition: serviceOf(nodeProto, NODE_SERVICE),
-    handlers: nodeHandlers({
-      runtime,
-      workerId,
-      systems: names,
-      health,
-      logger,
-    }),
+    handlers: nodeHandlers({ runtime, workerId, systems: names, health, logger }),
+  };
+  const served = systems.flatMap(({ opened }) => opened.peers ?? []);
+  const peers = {
+    name: PEERS_SERVICE,
+    definition: serviceOf(nodeProto, PEERS_SERVICE),
+    handlers: peersHandlers(served, logger),
   };
   const protos = systems.map(({ side }) => side.proto);
   const server = await startGrpcServer({
     listen: config.config.listen,
-    services: [...systems.flatMap(servicesOf), node],
+    services: [...systems.flatMap(servicesOf), node, peers],
     alsoHealthOf: names,
     // One for all: a second reflection service would hide the first.
     packages: [Object.assign({}, ...protos, nodeProto, loadSync(healthProtoPath))],

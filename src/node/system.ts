@@ -10,6 +10,7 @@ import type { PackageDefinition } from '@grpc/proto-loader';
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
 import type { Database } from '../base/sql.js';
+import type { ServedPeers } from '../peers/served-peers.js';
 import type { ActorType } from '../runtime/actors/actor-type.js';
 import type { Reactor } from '../runtime/reactors/reactor.js';
 import type { Projection } from '../runtime/read-models/projection.js';
@@ -68,6 +69,8 @@ export interface OpenedService {
    * the log and by health, as this system's.
    */
   caughtUp?(): void | Promise<void>;
+  /** Peers that attach, beat and leave by owl.Peers, one for each category. The node resumes their leases and ends them. */
+  readonly peers?: readonly ServedPeers[];
   /** By the full name of the service. */
   readonly handlers: Readonly<Record<string, UntypedServiceImplementation>>;
   /** The node takes no new calls: streams that have no end of their own end now. */
