@@ -7,7 +7,7 @@
  * heard its peer last, and only that one calls it lost; a node that is gone is followed by another, after as long
  * as its kind of peer asks for (what that costs in events: peer-kind.ts), and a store that was away is no silence of that node; a peer that
  * counts as lost and is heard of is recorded as returned, however the two cross. What is damaged in the store is told once and
- * left alone: its peer is refused with the reason, and nothing is tried again for ever. How a lease runs out is told in
+ * left alone until it is mended: its peer is refused with the reason, and nothing is tried again for ever. How a lease runs out is told in
  * held-leases.ts.
  *
  * Where holders rest on what is confirmed to them, a node of several confirms a heartbeat from memory only while no other could have
@@ -65,6 +65,8 @@ export class PeerLeases<M extends AnyStateMachine> {
   private readonly promises: boolean;
   /** Peers whose keeper was looked for in vain: the store did not answer. */
   private readonly deaf = new Set<string>();
+  /** Peers of which something stored is damaged. */
+  private readonly damaged = new Set<string>();
   private stopped = false;
 
   constructor(options: PeerLeasesOptions<M>) {
@@ -117,6 +119,8 @@ export class PeerLeases<M extends AnyStateMachine> {
       const { lease } = news;
       const peerId = idOf(event.stream);
       void this.followed.check(peerId, lease?.sessionId);
+      // Its events can be read again.
+      if (this.damaged.delete(peerId)) void this.lookUp(peerId);
       const held = this.held.get(peerId);
       if (held !== undefined && held.revision >= event.revision) continue;
       if (held !== undefined) held.doubtful = true;
@@ -288,7 +292,17 @@ export class PeerLeases<M extends AnyStateMachine> {
     if (!(error instanceof DamagedStreamError)) return false;
     const what = `the lease of a ${this.kind.noun} is watched no more: what is stored of it is damaged`;
     this.logger.error({ err: error, peerId }, what);
+    this.damaged.add(peerId);
     return true;
+  }
+
+  private async lookUp(peerId: string): Promise<void> {
+    try {
+      this.resumeFrom(peerId, await this.system.read(this.kind.type, peerId));
+    } catch (error) {
+      if (this.stopped || this.isDamaged(error, peerId)) return;
+      this.logger.error({ err: error, peerId }, 'a lease is watched again with the next heartbeat only');
+    }
   }
 
   /** Before it is recorded again that a lease is kept, in lengths of the lease: others must not think this node gone meanwhile. */

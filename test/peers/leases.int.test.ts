@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import t, { type Test } from 'tap';
-import { StoreUnavailableError } from '../../src/base/errors.js';
+import { DamagedStreamError, StoreUnavailableError } from '../../src/base/errors.js';
 import { ofKind } from '../support/events.js';
 import { type Append, LEASE_MS, leaseNodes } from '../support/lease-nodes.js';
 import { until } from '../support/until.js';
@@ -164,4 +164,25 @@ t.test('a lease whose stream is damaged is told once, and not tried again', asyn
   }
   t.equal(log.messages('error').length, 1, 'for once');
   await t.rejects(beat('s1'), { kind: 'refused', message: /supervisor-w/ }, 'and its peer hears the reason');
+});
+
+t.test('a lease whose stream was mended is watched again', async (t) => {
+  let damaged = true;
+  const { clock, node, events } = leaseNodes(t, {
+    append: (proceed) => async (stream, expected, proposed) => {
+      if (damaged && proposed[0]?.type === 'SupervisorLost')
+        throw new DamagedStreamError(stream, 0, `revision 0 of ${stream} can't be read`);
+      return await proceed(stream, expected, proposed);
+    },
+  });
+  const { attach, observeAll, log } = node('here');
+  await attach('s1');
+  clock.advance(LEASE_MS);
+  await until('it is told', () => log.messages('error').length > 0);
+  damaged = false;
+  await observeAll();
+  await until('its silence is noticed', async () => {
+    clock.advance(LEASE_MS);
+    return (await events()).at(-1) === 'Lost';
+  });
 });
