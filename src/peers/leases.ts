@@ -25,7 +25,7 @@ import type { CommandResult, DomainEvent } from '../runtime/actors/actor-type.js
 import { idOf, type RecordedEvent } from '../runtime/event-store/event-store.js';
 import { FollowedSessions } from './followed-sessions.js';
 import { type HeldLease, HeldLeases, type Lease } from './held-leases.js';
-import { BEATS_IN_A_LEASE } from './holder/lease-terms.js';
+import { BEATS_IN_A_LEASE, type LeasePolicy } from './holder/lease-terms.js';
 import { type Attachment, type Here, type KeptLease, LeaseDecisions } from './lease-events.js';
 import { LeasesElsewhere } from './leases-elsewhere.js';
 import { type Handover, type PeerKind, SELDOM } from './peer-kind.js';
@@ -35,6 +35,8 @@ const RETRY_MS = 1_000;
 
 export interface PeerLeasesOptions<M extends AnyStateMachine> {
   readonly kind: PeerKind<M>;
+  /** Under all but *go on* a confirmation is a promise that nobody calls the peer lost for a time. */
+  readonly policy: LeasePolicy;
   readonly system: ActorSystem;
   readonly clock: Clock;
   readonly listening: ListeningTime;
@@ -70,7 +72,7 @@ export class PeerLeases<M extends AnyStateMachine> {
   private stopped = false;
 
   constructor(options: PeerLeasesOptions<M>) {
-    const { kind, system, clock, listening, logger, nodeId, shared } = options;
+    const { kind, policy, system, clock, listening, logger, nodeId, shared } = options;
     this.kind = kind;
     this.decisions = new LeaseDecisions(kind);
     this.handover = kind.handover ?? SELDOM;
@@ -85,7 +87,7 @@ export class PeerLeases<M extends AnyStateMachine> {
     this.logger = logger;
     this.nodeId = nodeId;
     this.shared = shared;
-    this.promises = shared && (kind.promises ?? false);
+    this.promises = shared && policy.kind !== 'go on';
     const goneAfter = this.promises ? this.handover.goneAfter : Number.POSITIVE_INFINITY;
     this.held = new HeldLeases(clock, listening, goneAfter, (lease) => void this.lose(lease));
     this.followed = new FollowedSessions(async (peerId, sessionId) => {

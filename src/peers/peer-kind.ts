@@ -24,11 +24,6 @@ export interface PeerKind<M extends AnyStateMachine = AnyStateMachine> {
   knows(snapshot: SnapshotFrom<M>, more: JsonObject): boolean;
   /** Undefined: not often, and late. */
   readonly handover?: Handover;
-  /**
-   * Whether holders rest on what is confirmed to them, as those do that end or pause for silence: each confirmation promises that
-   * nobody calls them lost for a time. Default: no, they go on whatever happens.
-   */
-  readonly promises?: boolean;
 }
 
 export interface PeerLease extends LeaseContext {

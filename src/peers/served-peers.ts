@@ -100,6 +100,7 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
     this.refused = new ToldFailures(logger);
     this.leases = new PeerLeases({
       ...{ kind, clock, logger, shared, nodeId: workerId, system: runtime.system },
+      policy: options.terms.policy,
       listening: new ListeningTime(clock),
     });
     // What can't be read says nothing of a lease.

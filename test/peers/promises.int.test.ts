@@ -3,13 +3,16 @@
 import t from 'tap';
 import { StoreUnavailableError } from '../../src/base/errors.js';
 import { hearOut } from '../../src/base/listening-time.js';
+import { actsForMs, GO_ON, type LeasePolicy } from '../../src/peers/holder/lease-terms.js';
 import { WITHIN_TWO_LEASES } from '../../src/peers/peer-kind.js';
 import { LEASE_MS, leaseNodes } from '../support/lease-nodes.js';
 
-const KIND = { handover: WITHIN_TWO_LEASES, promises: true };
+const PAUSE: LeasePolicy = { kind: 'pause', share: 0.9 };
+const END: LeasePolicy = { kind: 'end', giveUpSeconds: 600, marginSeconds: 60 };
+const KIND = { handover: WITHIN_TWO_LEASES, policy: PAUSE };
 const STEP_MS = LEASE_MS / 30;
-/** Who pauses acts for less than the length of its lease after a heartbeat that was confirmed. */
-const ACTS_FOR_MS = 0.9 * LEASE_MS;
+/** After a heartbeat that was confirmed. */
+const ACTS_FOR_MS = actsForMs({ leaseSeconds: LEASE_MS / 1000, policy: PAUSE });
 
 t.test(
   'a node that alone is cut off from the store promises nothing that another does not know',
@@ -72,14 +75,14 @@ t.test('attaching once more is a promise too', async (t) => {
 });
 
 t.test('one node alone asks nobody, and neither does one whose holders go on', async (t) => {
-  for (const { promises, shared } of [
-    { promises: true, shared: false },
-    { promises: false, shared: true },
+  for (const { policy, shared } of [
+    { policy: END, shared: false },
+    { policy: GO_ON, shared: true },
   ]) {
     let appends = 0;
     const { clock, node } = leaseNodes(t, {
       ...KIND,
-      promises,
+      policy,
       append: (proceed) => async (stream, expected, proposed) => {
         appends += 1;
         if (appends > 1) throw new StoreUnavailableError('the store is away', 'refused');

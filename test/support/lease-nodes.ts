@@ -5,6 +5,7 @@ import type { Test } from 'tap';
 import type { supervisorMachine } from '../../machines/talent/supervisor.js';
 import { ListeningTime } from '../../src/base/listening-time.js';
 import type { Lease } from '../../src/peers/held-leases.js';
+import { GO_ON, type LeasePolicy } from '../../src/peers/holder/lease-terms.js';
 import { PeerLeases } from '../../src/peers/leases.js';
 import { type Handover, SELDOM } from '../../src/peers/peer-kind.js';
 import { ActorSystem } from '../../src/runtime/actors/actor-system.js';
@@ -42,8 +43,8 @@ export interface LeaseNodesOptions {
   /** Called before each read; what it throws is what the read throws. */
   readonly reads?: () => void;
   readonly handover?: Handover;
-  /** Their holders rest on what is confirmed. Default: no. */
-  readonly promises?: boolean;
+  /** Default: they go on. */
+  readonly policy?: LeasePolicy;
 }
 
 export function leaseNodes(t: Test, options: LeaseNodesOptions = {}): LeaseNodes {
@@ -51,9 +52,9 @@ export function leaseNodes(t: Test, options: LeaseNodesOptions = {}): LeaseNodes
     append = (proceed) => proceed,
     reads = () => undefined,
     handover = SELDOM,
-    promises = false,
+    policy = GO_ON,
   } = options;
-  const kind = { ...supervisorPeers, handover, promises };
+  const kind = { ...supervisorPeers, handover };
   const real = openSqliteEventStore(join(t.testdir(), 'owl.db'));
   const proceed: Append = (...parameters) => real.append(...parameters);
   const store = delegating(real, {
@@ -78,6 +79,7 @@ export function leaseNodes(t: Test, options: LeaseNodesOptions = {}): LeaseNodes
       const listening = new ListeningTime(clock);
       const leases = new PeerLeases({
         kind,
+        policy,
         system,
         clock,
         listening,

@@ -11,6 +11,7 @@ import { ListeningTime } from '../../../base/listening-time.js';
 import type { SqlRow } from '../../../base/sql.js';
 import { ChangeFeed } from '../../../node/serving/change-feed.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
+import { GO_ON } from '../../../peers/holder/lease-terms.js';
 import { PeerLeases } from '../../../peers/leases.js';
 import { idOf, type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
@@ -55,6 +56,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
   const giveUps = new GiveUps({ ...judging, giveUpSeconds, begun });
   const leases = new PeerLeases({
     kind: supervisorPeers,
+    policy: GO_ON,
     ...judging,
     onHeard: (workerId, sessionId) => giveUps.heard(workerId, sessionId),
   });
