@@ -6,17 +6,21 @@
 import type { SqlRow } from '../../../base/sql.js';
 import { isJsonObject, isMetadata, metadataProblem } from '../append-check.js';
 import type { RecordedEvent } from '../event-store.js';
+import { formatPosition } from './positions.js';
 import { base64Of, NO_ID, parsed, placeOf, textOr, unknownMetadata } from './row-values.js';
 
 export function decodeOlder(row: SqlRow): RecordedEvent {
   const [data, metadata] = [parsed(row['data']), parsed(row['metadata'])];
-  const { id, place } = placeOf(row);
+  const { id, position, revision } = placeOf(row);
+  const older = parsed(row['older']);
+  const [type, version]: unknown[] = Array.isArray(older) ? older : [];
   const event = {
-    ...place,
+    position: formatPosition(position),
     stream: textOr('unreadable', row['stream']),
+    revision,
     id: id ?? NO_ID,
-    type: textOr('', row['type']) || 'unreadable',
-    version: typeof row['version'] === 'number' ? row['version'] : 1,
+    type: typeof type === 'string' && type !== '' ? type : 'unreadable',
+    version: typeof version === 'number' ? version : 1,
   };
   if (id !== undefined && isJsonObject(data) && isMetadata(metadata)) return { ...event, data, metadata };
   return {

@@ -16,20 +16,25 @@
 
 import { numberIn, type SqlRow, type SqlValue } from '../../../base/sql.js';
 import type { SqliteDatabase } from '../../../base/sqlite.js';
-import { type EncodedEvent, isJsonObject, isMetadata, metadataProblem } from '../append-check.js';
+import { type EncodedEvent, isJsonObject } from '../append-check.js';
 import { canonicalJson, checksumOf, contentOf } from '../canonical.js';
 import type { EventMetadata, Json, JsonObject, RecordedEvent, StreamName } from '../event-store.js';
 import { decodeOlder } from './older-rows.js';
-import { RowMetadata } from './row-metadata.js';
+import { formatPosition } from './positions.js';
+import { type DecodedMetadata, RowMetadata } from './row-metadata.js';
 import { type Shape, Shapes } from './row-shapes.js';
 import { base64Of, bytesOf, NO_ID, parsed, placeOf, textOr, unknownMetadata } from './row-values.js';
 
 /** Integers that a damaged row may hold and JavaScript can't. A good one is below. */
 const whole = (column: string) => `${column} % 9007199254740992 AS ${column.slice(2)}`;
 
-/** What `decode` wants of events `e` joined with their streams `s`. */
-export const EVENT_COLUMNS = `e.position, s.name AS stream, e.id, e.type, e.data, e.metadata, e.cause,
-  ${['e.revision', 'e.version', 'e.shape', 'e.time', 'e.source', 'e.checksum'].map(whole).join(', ')}`;
+/**
+ * What `decode` wants of events `e` joined with their streams `s`. Each column costs time that matters, and a blob most: ids come as
+ * hex, and what only rows of before have comes as one.
+ */
+export const EVENT_COLUMNS = `e.position, s.name AS stream, ${whole('e.revision')}, lower(hex(e.id)) AS id,
+  iif(e.shape IS NULL, json_array(e.type, e.version), NULL) AS older, e.data, e.metadata,
+  ${whole('e.shape')}, ${whole('e.time')}, lower(hex(e.cause)) AS cause, ${whole('e.source')}, ${whole('e.checksum')}`;
 
 /** The columns that `encode` gives values for, in their order. */
 export const ROW_COLUMNS = 'id, type, version, data, metadata, shape, time, cause, source, checksum';
@@ -66,11 +71,11 @@ export class RowFormat {
   encode(stream: StreamName, encoded: EncodedEvent, place: RowPlace): SqlValue[] {
     const { event } = encoded;
     const { no, shape, values } = this.shapes.shape(event);
-    const { time, cause, source, metadata } = this.metadata.encode(event.metadata);
+    const { time, cause, source, metadata, canonical } = this.metadata.encode(event.metadata);
     const content = contentOf(
       { stream, id: event.id, type: event.type, version: event.version },
       shape === undefined ? canonicalText(encoded.data) : shape.canonicalData(values),
-      metadata === '' ? canonicalJson(event.metadata) : canonicalText(encoded.metadata),
+      canonical ?? canonicalText(encoded.metadata),
     );
     return [
       bytesOf(event.id),
@@ -82,33 +87,39 @@ export class RowFormat {
       time,
       cause,
       source,
-      atPlace(checksumOf(content), place),
+      atPlace(checksumOf(content), place.position, place.revision),
     ];
   }
 
   decode(row: SqlRow): RecordedEvent {
     if (row['shape'] === null && row['checksum'] === null) return decodeOlder(row);
-    const { id, number, place } = placeOf(row);
+    const { id, position, revision } = placeOf(row);
     const shape = typeof row['shape'] === 'number' ? this.shapes.get(row['shape']) : undefined;
     const data = shape && decodeData(shape, row['data']);
     const metadata = this.metadata.decode(row);
+    const stream = textOr('unreadable', row['stream']);
+    if (id !== undefined && shape !== undefined && data !== undefined && metadata?.good !== undefined) {
+      const { type, version } = shape;
+      const content = contentOf({ stream, id, type, version }, data.canonical, metadata.canonical);
+      if (row['checksum'] === atPlace(checksumOf(content), position, revision)) {
+        return {
+          position: formatPosition(position),
+          stream,
+          revision,
+          id,
+          type,
+          version,
+          data: data.value,
+          metadata: metadata.good,
+        };
+      }
+    }
     const event = {
-      ...place,
-      stream: textOr('unreadable', row['stream']),
-      id: id ?? NO_ID,
-      type: shape?.type ?? 'unreadable',
-      version: shape?.version ?? 1,
+      ...{ position: formatPosition(position), stream, revision, id: id ?? NO_ID },
+      ...{ type: shape?.type ?? 'unreadable', version: shape?.version ?? 1 },
     };
-    if (id === undefined) return damaged(event, row, data?.value, metadata, 'its id is none');
-    if (shape === undefined) return damaged(event, row, undefined, metadata, 'its shape is not in the file');
-    if (data === undefined)
-      return damaged(event, row, undefined, metadata, 'its data does not fit its shape');
-    if (!isMetadata(metadata))
-      return damaged(event, row, data.value, metadata, metadataProblem(metadata) ?? 'its metadata is none');
-    const checksum = checksumOf(contentOf(event, data.canonical, canonicalJson(metadata)));
-    if (row['checksum'] !== atPlace(checksum, { ...place, position: number }))
-      return damaged(event, row, data.value, metadata, 'its checksum is not that of what is stored');
-    return { ...event, data: data.value, metadata };
+    const damage = this.damageIn(id, shape, data, metadata);
+    return damaged(event, row, data?.value, metadata?.good, damage);
   }
 
   /** Decodes rows until the limit or the batch size is reached; `cut` says that it stopped with more to come, perhaps. */
@@ -126,6 +137,19 @@ export class RowFormat {
     return { events, cut: false, lastPosition };
   }
 
+  private damageIn(
+    id: string | undefined,
+    shape: Shape | undefined,
+    data: DecodedData | undefined,
+    metadata: DecodedMetadata | undefined,
+  ): string {
+    if (id === undefined) return 'its id is none';
+    if (shape === undefined) return 'its shape is not in the file';
+    if (data === undefined) return 'its data does not fit its shape';
+    if (metadata === undefined) return 'its metadata is no JSON object';
+    return metadata.problem ?? 'its checksum is not that of what is stored';
+  }
+
   /** The transaction is stored. */
   committed(): void {
     this.shapes.committed();
@@ -140,7 +164,7 @@ export class RowFormat {
 }
 
 /** A row that moved is another one. Both factors are odd, so that a change of either place changes the sum. */
-function atPlace(checksum: number, { position, revision }: RowPlace): number {
+function atPlace(checksum: number, position: number, revision: number): number {
   const [low, high] = [position >>> 0, Math.floor(position / 2 ** 32)];
   return (
     checksum ^ (Math.imul(low, 0x9e3779b1) + Math.imul(revision, 0x85ebca6b) + Math.imul(high, 0xc2b2ae35))
@@ -172,10 +196,9 @@ function damaged(
   event: Omit<RecordedEvent, 'data' | 'metadata'>,
   row: SqlRow,
   data: JsonObject | undefined,
-  metadata: JsonObject | undefined,
+  known: EventMetadata | undefined,
   damage: string,
 ): RecordedEvent {
-  const known: EventMetadata | undefined = isMetadata(metadata) ? metadata : undefined;
   return {
     ...event,
     data: {

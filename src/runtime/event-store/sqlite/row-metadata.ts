@@ -5,14 +5,16 @@
 
 import type { SqlRow } from '../../../base/sql.js';
 import type { SqliteDatabase } from '../../../base/sqlite.js';
-import { isJsonObject } from '../append-check.js';
+import { isJsonObject, isMetadata, metadataProblem } from '../append-check.js';
+import { canonicalJson } from '../canonical.js';
 import type { EventMetadata, JsonObject } from '../event-store.js';
 import { isUuid } from '../ids.js';
 import { Dictionary } from './dictionary.js';
-import { bytesOf, parsed, UUID_BYTES, uuidIn } from './row-values.js';
+import { bytesOf, parsed, UUID_BYTES, uuidOf } from './row-values.js';
 
 /** Who told an event is one of so many texts; a text that is one more stands in its rows. */
 const MOST_SOURCES = 4_096;
+const UUID_DIGITS = 2 * UUID_BYTES;
 /** What a table of texts gives back as it was. */
 const PLAIN_TEXT = /^[\x20-\x7e]{1,200}$/;
 
@@ -22,6 +24,17 @@ export interface MetadataColumns {
   readonly source: number | null;
   /** JSON of what is in no other column; empty for nothing. */
   readonly metadata: string;
+  /** Its canonical JSON, where all of it is in the other columns. */
+  readonly canonical: string | undefined;
+}
+
+export interface DecodedMetadata {
+  /** Undefined where it is none. */
+  readonly good: EventMetadata | undefined;
+  /** Canonical JSON. */
+  readonly canonical: string;
+  /** Why it is none. */
+  readonly problem: string | undefined;
 }
 
 export class RowMetadata {
@@ -36,32 +49,45 @@ export class RowMetadata {
     const { time, $causationId, $correlationId, commandId, by, ...others } = given;
     const cause = causeOf($causationId, $correlationId, commandId);
     const source = by === undefined ? undefined : this.sourceOf(by);
+    const known =
+      Number.isSafeInteger(time) && cause !== undefined && (source !== undefined || by === undefined);
+    if (known && hasNothing(others)) {
+      const canonical = canonicalOf(given);
+      return { time, cause, source: source ?? null, metadata: '', canonical };
+    }
     const rest: JsonObject = { ...others };
     if (!Number.isSafeInteger(time)) rest['time'] = time;
     if (cause === undefined) Object.assign(rest, { $causationId, $correlationId, commandId });
     if (source === undefined && by !== undefined) rest['by'] = by;
-    // Most events have nothing else, and then there is no need to ask JSON.
-    const isEmpty = Object.values(rest).every((value) => value === undefined);
     return {
       time: Number.isSafeInteger(time) ? time : null,
       cause: cause ?? null,
       source: source ?? null,
-      metadata: isEmpty ? '' : JSON.stringify(rest),
+      metadata: JSON.stringify(rest),
+      canonical: undefined,
     };
   }
 
-  /** What there is to be read; the caller says whether it is good. */
-  decode({ time, cause, source, metadata }: SqlRow): JsonObject | undefined {
-    const found: unknown = metadata === '' ? {} : parsed(metadata);
-    if (!isJsonObject(found)) return undefined;
-    if (typeof time === 'number') found['time'] = time;
-    if (cause instanceof Uint8Array && !readCause(cause, found)) return undefined;
-    if (typeof source === 'number') {
-      const by = this.sources.textOf(source);
-      if (by === undefined) return undefined;
-      found['by'] = by;
+  /** Undefined where there is no JSON, or what columns hold is not what they take. */
+  decode(row: SqlRow): DecodedMetadata | undefined {
+    const { time, source } = row;
+    const cause = causeIn(row['cause']);
+    const by = typeof source === 'number' ? this.sources.textOf(source) : undefined;
+    if (cause === 'damaged' || (by === undefined && typeof source === 'number')) return undefined;
+    if (row['metadata'] === '' && typeof time === 'number' && cause !== undefined) {
+      const good: EventMetadata = { time, ...cause, ...(by !== undefined && { by }) };
+      return { good, canonical: canonicalOf(good), problem: undefined };
     }
-    return found;
+    const found: unknown = row['metadata'] === '' ? {} : parsed(row['metadata']);
+    if (!isJsonObject(found)) return undefined;
+    const all = {
+      ...found,
+      ...(typeof time === 'number' && { time }),
+      ...cause,
+      ...(by !== undefined && { by }),
+    };
+    const problem = metadataProblem(all);
+    return { good: isMetadata(all) ? all : undefined, canonical: canonicalJson(all), problem };
   }
 
   committed(): void {
@@ -95,13 +121,37 @@ function causeOf(
 
 const NAMED = Buffer.of(1);
 
-/** False where it holds something else. */
-function readCause(cause: Uint8Array, into: JsonObject): boolean {
-  const [ids, named] = [Math.floor(cause.length / UUID_BYTES), cause.length % UUID_BYTES];
-  if ((ids !== 1 && ids !== 2) || named > 1 || (named === 1 && cause.at(-1) !== 1)) return false;
-  const causation = uuidIn(cause);
-  into['$causationId'] = causation;
-  into['$correlationId'] = ids === 1 ? causation : uuidIn(cause, UUID_BYTES);
-  if (named === 1) into['commandId'] = causation;
+interface Cause {
+  readonly $causationId: string;
+  readonly $correlationId: string;
+  readonly commandId?: string;
+}
+
+/** @param hex of the blob; empty for none */
+function causeIn(hex: SqlRow[string] | undefined): Cause | 'damaged' | undefined {
+  if (hex === '') return undefined;
+  if (typeof hex !== 'string') return 'damaged';
+  const [ids, rest] = [
+    Math.floor(hex.length / UUID_DIGITS),
+    hex.slice(hex.length - (hex.length % UUID_DIGITS)),
+  ];
+  if ((ids !== 1 && ids !== 2) || (rest !== '' && rest !== '01')) return 'damaged';
+  const $causationId = uuidOf(hex.slice(0, UUID_DIGITS));
+  const $correlationId = ids === 1 ? $causationId : uuidOf(hex.slice(UUID_DIGITS, 2 * UUID_DIGITS));
+  return rest === ''
+    ? { $causationId, $correlationId }
+    : { $causationId, $correlationId, commandId: $causationId };
+}
+
+function hasNothing(fields: object): boolean {
+  for (const name in fields) if (Object.hasOwn(fields, name)) return false;
   return true;
+}
+
+/** Canonical JSON of metadata that has none but its own fields, and UUIDs as ids; this comes on every hot path. */
+function canonicalOf({ $causationId, $correlationId, by, commandId, time }: EventMetadata): string {
+  let text = `{"$causationId":"${$causationId}","$correlationId":"${$correlationId}"`;
+  if (by !== undefined) text += `,"by":${JSON.stringify(by)}`;
+  if (commandId !== undefined) text += `,"commandId":"${commandId}"`;
+  return `${text},"time":${time}}`;
 }

@@ -2,7 +2,6 @@
 
 import type { SqlRow, SqlValue } from '../../../base/sql.js';
 import type { EventMetadata } from '../event-store.js';
-import { formatPosition } from './positions.js';
 
 export const UUID_BYTES = 16;
 /** In the place of an id that can't be read. */
@@ -10,11 +9,10 @@ export const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Undefined in the place of an id that can't be read. */
 export function placeOf({ id, position, revision }: SqlRow) {
-  const number = numberOr(0, position);
   return {
-    id: id instanceof Uint8Array && id.length === UUID_BYTES ? uuidIn(id) : undefined,
-    number,
-    place: { position: formatPosition(number), revision: numberOr(0, revision) },
+    id: typeof id === 'string' && id.length === 2 * UUID_BYTES ? uuidOf(id) : undefined,
+    position: numberOr(0, position),
+    revision: numberOr(0, revision),
   };
 }
 
@@ -45,9 +43,8 @@ export function bytesOf(uuid: string): Uint8Array {
   return Buffer.from(uuid.replaceAll('-', ''), 'hex');
 }
 
-/** @param at of the first of the 16 bytes */
-export function uuidIn(bytes: Uint8Array, at = 0): string {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset + at, UUID_BYTES).toString('hex');
+/** @param hex 32 digits */
+export function uuidOf(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
