@@ -26,7 +26,7 @@ export interface KnownTask {
 }
 
 /** Between two tries. */
-const PAUSE_MS = 50;
+const PAUSE_MS = 200;
 
 export class Field {
   readonly address: string;

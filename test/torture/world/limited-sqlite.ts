@@ -2,6 +2,9 @@
 
 import * as driver from '@photostructure/sqlite';
 
+// Whatever else it has; the class below stands in the place of the driver's.
+export * from '@photostructure/sqlite';
+
 const LARGEST_PAGE_COUNT = 1_073_741_823;
 const databases = new Set<WeakRef<DatabaseSync>>();
 

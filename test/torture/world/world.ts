@@ -55,7 +55,12 @@ export class World {
     const place = makePlace(directory);
     const world = new World(place, await openStore(storeName, place), await Gate.listen(), violations);
     world.node.start();
-    await world.until('the node serves', () => world.node.starts > 0, STARTS_WITHIN_MS);
+    try {
+      await world.until('the node serves', () => world.node.starts > 0, STARTS_WITHIN_MS);
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
     world.supervisor.start();
     return world;
   }
