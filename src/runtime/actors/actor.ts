@@ -272,6 +272,7 @@ export class Actor {
 
   private answer(live: Live, decisions: readonly Decision[], stored: readonly RecordedEvent[]): void {
     const { snapshot } = live.machine;
+    const before = live.revision - stored.length;
     let from = 0;
     for (const { waiting, events: proposed, refusal } of decisions) {
       if (refusal !== undefined) {
@@ -284,7 +285,8 @@ export class Actor {
       const first = events.length > 0 || id === undefined ? undefined : this.carriedOut.get(id);
       const last = first ?? events.at(-1);
       waiting.resolve({
-        revision: last?.revision ?? live.revision,
+        // Where it was decided: others of its batch may have moved on since.
+        revision: last?.revision ?? before + from,
         position: last?.position,
         events,
         duplicate: first !== undefined,
