@@ -30,8 +30,6 @@ const waiting = new Map<number, () => void>();
 const link = new KeeperLink<Job, Job>({
   ...{ records: jobs, clock: systemClock, logger: pino({ level: 'error' }) },
   main: fileURLToPath(new URL('keeper-main.js', import.meta.url)),
-  onEnded: ({ job }) => waiting.get(job)?.(),
-  ...{ onUnwritten: () => undefined, onLost: () => undefined },
 });
 // The timers of the system's clock keep no process alive.
 const awake = setInterval(() => undefined, 60_000);
@@ -68,7 +66,7 @@ async function measure(life: () => Promise<void>, count: number): Promise<number
 }
 
 try {
-  await link.open();
+  await link.open({ onEnded: ({ job }) => waiting.get(job)?.() });
   console.log(
     `${rounds} rounds of ${processes} times ${PROGRAM}, ${AT_ONCE} at once, in turns; medians, and from lowest to highest\n`,
   );

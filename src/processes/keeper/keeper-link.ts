@@ -30,12 +30,16 @@ export interface KeeperLinkOptions<Key extends object, Own extends Key> {
   readonly main: string;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** What its owner hears. */
+export interface KeeperNews<Key> {
   /** The end of this process is recorded. */
-  readonly onEnded: (key: Key) => void;
+  readonly onEnded?: (key: Key) => void;
   /** This process has ended, and its end can't be written now; see `unwrittenEnd`. */
-  readonly onUnwritten: (key: Key) => void;
+  readonly onUnwritten?: (key: Key) => void;
   /** The keeper is gone: nobody sees the ends of the processes it kept. */
-  readonly onLost: () => void;
+  readonly onLost?: () => void;
 }
 
 export class KeeperLink<Key extends object, Own extends Key> {
@@ -45,14 +49,16 @@ export class KeeperLink<Key extends object, Own extends Key> {
   /** As many as a keeper keeps at most. */
   private readonly unwritten = new Map<string, ProcessEnd>();
   private service: Service<LocalPeer> | undefined;
+  private news: KeeperNews<Key> = {};
 
   constructor(options: KeeperLinkOptions<Key, Own>) {
     this.options = options;
   }
 
   /** Resolves once there is a keeper. @throws OwlError kind `unavailable` when none can be started */
-  async open(): Promise<void> {
-    const { clock, logger, onLost } = this.options;
+  async open(news: KeeperNews<Key> = {}): Promise<void> {
+    const { clock, logger } = this.options;
+    this.news = news;
     this.service = startService<LocalPeer>({
       name: this.title,
       clock,
@@ -72,7 +78,7 @@ export class KeeperLink<Key extends object, Own extends Key> {
       onGone: () => {
         this.kept.clear();
         logger.error(`${this.title} is gone; the exit codes of those that run will not be known`);
-        onLost();
+        news.onLost?.();
       },
       onFailed: (error) => logger.error({ err: error }, `${this.title} can not be reached; trying again`),
     });
@@ -163,7 +169,7 @@ export class KeeperLink<Key extends object, Own extends Key> {
       `the keeper can not write how a ${records.kind.noun} has ended, and keeps it until it can; is the disk full?`,
     );
     this.unwritten.set(this.nameOf(key), end);
-    this.options.onUnwritten(key);
+    this.news.onUnwritten?.(key);
   }
 
   /** Undefined when there is none, or one that is just ending. */
@@ -205,11 +211,11 @@ export class KeeperLink<Key extends object, Own extends Key> {
   }
 
   private noteEnded(told: unknown): void {
-    const { records, onEnded } = this.options;
+    const { records } = this.options;
     const key = typeof told === 'object' && told !== null ? records.kind.keyIn(told) : undefined;
     if (key === undefined) return;
     this.kept.delete(this.nameOf(key));
-    onEnded(key);
+    this.news.onEnded?.(key);
     this.unwritten.delete(this.nameOf(key));
   }
 

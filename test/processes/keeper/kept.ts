@@ -43,19 +43,25 @@ export function linkTo(data: string): Kept {
     lost: 0,
     link: new KeeperLink({
       ...{ records: jobs, main: JOB_KEEPER_MAIN, clock, logger: pino({ level: 'silent' }) },
-      onEnded: (key) => ended.push(key),
-      onUnwritten: (key) => unwritten.push(key),
-      onLost: () => {
-        kept.lost += 1;
-      },
     }),
   };
   return kept;
 }
 
+/** What it is told is kept beside it. */
+export function openLink(kept: Kept): Promise<void> {
+  return kept.link.open({
+    onEnded: (key) => kept.ended.push(key),
+    onUnwritten: (key) => kept.unwritten.push(key),
+    onLost: () => {
+      kept.lost += 1;
+    },
+  });
+}
+
 export async function open(t: Test, data: string = t.testdir()): Promise<Kept> {
   const kept = linkTo(data);
-  await kept.link.open();
+  await openLink(kept);
   t.teardown(async () => {
     await kept.link.close();
     await untilNoKeeper(data);

@@ -115,10 +115,12 @@ t.test('many short ones at once have a record and an end each, though no file ca
   const link = new KeeperLink({
     ...{ records: jobs, clock, logger: pino({ level: 'silent' }) },
     main: fileURLToPath(new URL('../quick-job-keeper-main.js', import.meta.url)),
-    onEnded: (key) => ended.push(key),
-    ...{ onUnwritten: () => t.fail('an end was not written'), onLost: () => t.fail('the keeper is gone') },
   });
-  await link.open();
+  await link.open({
+    onEnded: (key) => ended.push(key),
+    onUnwritten: () => t.fail('an end was not written'),
+    onLost: () => t.fail('the keeper is gone'),
+  });
   const names = Array.from({ length: 60 }, (_, n) => `job-${n}`);
   await Promise.all(
     names.map((job) => link.start({ ...jobStart(jobs, job, ''), argv: ['/bin/sh', '-c', 'exit 3'] })),

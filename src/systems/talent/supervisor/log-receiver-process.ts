@@ -41,8 +41,6 @@ export interface LogReceiverProcessOptions {
   readonly argv: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Another process is the log receiver from now on. */
-  readonly onStarted: (pid: number) => void;
 }
 
 export class LogReceiverProcess {
@@ -57,9 +55,12 @@ export class LogReceiverProcess {
     return this.service?.found?.pid;
   }
 
-  /** Resolves once there is one, or the first try to start one has failed: more follow. */
-  async start(): Promise<void> {
-    const { machine, clock, logger, onStarted } = this.options;
+  /**
+   * Resolves once there is one, or the first try to start one has failed: more follow.
+   * @param onStarted another process is the log receiver from now on
+   */
+  async start(onStarted: (pid: number) => void): Promise<void> {
+    const { machine, clock, logger } = this.options;
     this.service = startService<LogReceiverIdentity>({
       name: 'log receiver',
       clock,

@@ -101,7 +101,7 @@ export async function startSupervisor(options: StartSupervisorOptions): Promise<
     const machine = new TalentDirectory(config.data);
     const lock = await takeSupervisorLock(machine);
     releasers.add('lock', () => lock.release());
-    const supervisor = new RunningSupervisor(options, machine, clock, plotter);
+    const supervisor = new RunningSupervisor(partsOf(options, machine, clock, plotter));
     const guarding = new AbortController();
     const lost = new Promise<OwlError>((resolve) => {
       const { signal } = guarding;
@@ -120,92 +120,84 @@ export async function startSupervisor(options: StartSupervisorOptions): Promise<
   }
 }
 
-/** The parts, and what goes between them. */
+/** What a supervisor is made of. */
+interface SupervisorParts {
+  readonly config: SupervisorConfig;
+  readonly machine: TalentDirectory;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly sessionId: string;
+  readonly ending: AbortController;
+  readonly client: PlotManagerClient;
+  readonly reports: ReportStream;
+  readonly keeper: KeeperLink<PlotKey, PlotFields>;
+  readonly logReceiver: LogReceiverProcess;
+  readonly talent: TalentLink;
+  readonly plots: Plots;
+  readonly starter: Starter;
+  readonly usage: UsageMeter;
+  /** Name of the plotter. */
+  readonly plotter: string;
+}
+
+/** Each knows those above it, and none begins by itself. */
+function partsOf(
+  options: StartSupervisorOptions,
+  machine: TalentDirectory,
+  clock: Clock,
+  plotter: PlotterDeclaration,
+): SupervisorParts {
+  const { config, logger, version, path } = options;
+  const sessionId = randomUUID();
+  const ending = new AbortController();
+  const { signal } = ending;
+  // Every plot waits for it.
+  setMaxListeners(0, signal);
+  const client = new PlotManagerClient({ server: config.server, clock, logger });
+  const reportKey = findReportKey(machine.reportKey, logger);
+  const reports = client.reports(reportKey);
+  const common = { machine, clock, logger, signal, client, reports };
+  const keeper = new KeeperLink({ ...common, records: machine.plots, main: KEEPER_MAIN });
+  const logReceiver = new LogReceiverProcess({
+    ...{ ...common, server: config.server, argv: options.logReceiver, reportKey, version },
+  });
+  const talent = new TalentLink({
+    ...{ ...common, workerId: config.worker_id, sessionId, host: hostname(), version },
+    reportKeyHash: reportKey === undefined ? undefined : hashOfReportKey(reportKey),
+    leaseSeconds: config.lease_seconds,
+  });
+  const workerId = () => talent.workerId;
+  const plots = new Plots({
+    ...{ ...common, workerId, stopGraceMs: config.grace_seconds * 1000 },
+    logPid: () => logReceiver.pid,
+    isKept: (key) => keeper.keeps(key),
+    unwrittenEnd: (key) => keeper.unwrittenEnd(key),
+  });
+  const starter = new Starter({
+    ...{ ...common, workerId, plots, keeper, sessionId },
+    ...{ plotter, plotters: config.plotters, path, limits: limitsFrom(config) },
+    lookAtDirectory: options.lookAtDirectory ?? lookAtDirectory,
+    isDraining: () => isDraining(machine),
+  });
+  const pids = () => plots.running().map(({ record }) => record.process.pid);
+  const usage = new UsageMeter({ ...common, pids });
+  return {
+    ...{ config, machine, clock, logger, sessionId, ending, client, reports, plotter: plotter.name },
+    ...{ keeper, logReceiver, talent, plots, starter, usage },
+  };
+}
+
+/** What goes between the parts. */
 class RunningSupervisor {
   readonly controls: OperatorControls;
-  private readonly config: SupervisorConfig;
-  private readonly machine: TalentDirectory;
-  private readonly clock: Clock;
-  private readonly logger: Logger;
-  private readonly sessionId = randomUUID();
-  private readonly ending = new AbortController();
-  private readonly client: PlotManagerClient;
-  private readonly reports: ReportStream;
-  private readonly keeper: KeeperLink<PlotKey, PlotFields>;
-  private readonly logReceiver: LogReceiverProcess;
-  private readonly plots: Plots;
-  private readonly starter: Starter;
-  private readonly talent: TalentLink;
-  private readonly usage: UsageMeter;
+  private readonly parts: SupervisorParts;
   private told = 0;
 
-  constructor(
-    options: StartSupervisorOptions,
-    machine: TalentDirectory,
-    clock: Clock,
-    plotter: PlotterDeclaration,
-  ) {
-    const { config, logger, version, path } = options;
-    const { signal } = this.ending;
-    // Every plot waits for it.
-    setMaxListeners(0, signal);
-    this.config = config;
-    this.machine = machine;
-    this.clock = clock;
-    this.logger = logger;
-    this.client = new PlotManagerClient({ server: config.server, clock, logger });
-    const reportKey = findReportKey(machine.reportKey, logger);
-    this.reports = this.client.reports(reportKey);
-    const common = { machine, clock, logger, signal, client: this.client, reports: this.reports };
-    this.keeper = new KeeperLink({
-      ...{ ...common, records: machine.plots, main: KEEPER_MAIN },
-      onEnded: (key) => this.plots.noteEnded(key),
-      onUnwritten: (key) => this.plots.noteEnded(key),
-      onLost: () => this.plots.look(),
-    });
-    this.logReceiver = new LogReceiverProcess({
-      ...common,
-      server: config.server,
-      argv: options.logReceiver,
-      reportKey,
-      version,
-      onStarted: () => this.tellLogPid(),
-    });
-    this.plots = new Plots({
-      ...common,
-      stopGraceMs: config.grace_seconds * 1000,
-      logPid: () => this.logReceiver.pid,
-      isKept: (key) => this.keeper.keeps(key),
-      unwrittenEnd: (key) => this.keeper.unwrittenEnd(key),
-      workerId: () => this.talent.workerId,
-      onChange: () => this.starter.wake(),
-    });
-    this.starter = new Starter({
-      ...common,
-      ...{ plotter, plotters: config.plotters, path, limits: limitsFrom(config) },
-      lookAtDirectory: options.lookAtDirectory ?? lookAtDirectory,
-      plots: this.plots,
-      keeper: this.keeper,
-      sessionId: this.sessionId,
-      isDraining: () => isDraining(machine),
-      workerId: () => this.talent.workerId,
-    });
-    this.talent = new TalentLink({
-      ...common,
-      workerId: config.worker_id,
-      sessionId: this.sessionId,
-      host: hostname(),
-      version,
-      reportKeyHash: reportKey === undefined ? undefined : hashOfReportKey(reportKey),
-      leaseSeconds: config.lease_seconds,
-      onWork: (kind, task) => this.takeWork(kind, task),
-      onAway: () => this.starter.pause(),
-    });
-    this.usage = new UsageMeter({ ...common, pids: () => this.runningPids() });
-    const { plots, starter, talent, logReceiver, usage } = this;
+  constructor(parts: SupervisorParts) {
+    const { machine, config, plotter, plots, starter, talent, logReceiver, usage } = parts;
+    this.parts = parts;
     this.controls = new OperatorControls({
-      ...{ machine, server: config.server, plotter: plotter.name },
-      ...{ plots, starter, talent, logReceiver, usage },
+      ...{ machine, server: config.server, plotter, plots, starter, talent, logReceiver, usage },
       tell: (report) => this.tell(report),
       nonce: () => this.nonce(),
     });
@@ -216,56 +208,67 @@ class RunningSupervisor {
       throw new OwlError('unavailable', 'the supervisor was told to end before it had started');
     });
     toldToEnd.catch(() => undefined);
-    releasers.add('connection', () => this.client.close());
+    const { client, keeper, logReceiver, plots, starter, talent, machine, config, logger } = this.parts;
+    releasers.add('connection', () => client.close());
     // Before all that waits, because an open socket keeps the process alive while nothing else does.
-    const control = await listenLocally(this.machine.controlSocket, controlHandler(this.controls));
+    const control = await listenLocally(machine.controlSocket, controlHandler(this.controls));
     releasers.add('control', () => control.close());
-    releasers.add('keeper', () => this.keeper.close());
-    await Promise.race([this.keeper.open(), toldToEnd]);
-    releasers.add('log receiver', () => this.logReceiver.stop());
-    await Promise.race([this.logReceiver.start(), toldToEnd]);
-    this.plots.adopt();
+    releasers.add('keeper', () => keeper.close());
+    const look = (key: PlotKey) => plots.noteEnded(key);
+    const opening = keeper.open({ onEnded: look, onUnwritten: look, onLost: () => plots.look() });
+    await Promise.race([opening, toldToEnd]);
+    releasers.add('log receiver', () => logReceiver.stop());
+    await Promise.race([logReceiver.start(() => this.tellLogPid()), toldToEnd]);
+    plots.adopt(() => starter.wake());
     this.tellLogPid();
-    const { machine, clock, logger } = this;
-    const { signal } = this.ending;
-    const tidying = removeOldLogs({
-      ...{ records: machine.plots, keepDays: this.config.keep_logs_days },
-      ...{ clock, logger, signal },
+    releasers.add('watching', this.watch());
+    releasers.add('talent', () => talent.stop('the supervisor was stopped'));
+    talent.start({
+      onWork: (kind, task) => this.takeWork(kind, task),
+      onAway: () => starter.pause(),
     });
-    const measuring = this.usage.run();
-    releasers.add('watching', async () => {
-      this.ending.abort();
-      this.reports.close();
-      await Promise.all([this.starter.ended(), this.plots.ended(), measuring, tidying]);
-    });
-    releasers.add('talent', () => this.talent.stop('the supervisor was stopped'));
-    this.talent.start();
-    const { server, plotter } = this.config;
+    const { server, plotter } = config;
     logger.info({ data: machine.path, server, plotter }, 'the supervisor supervises');
   }
 
+  /** @returns ends it, and waits for what goes on */
+  private watch(): () => Promise<void> {
+    const { machine, config, clock, logger, ending, usage, reports, starter, plots } = this.parts;
+    const tidying = removeOldLogs({
+      ...{ records: machine.plots, keepDays: config.keep_logs_days },
+      ...{ clock, logger, signal: ending.signal },
+    });
+    const measuring = usage.run();
+    return async () => {
+      ending.abort();
+      reports.close();
+      await Promise.all([starter.ended(), plots.ended(), measuring, tidying]);
+    };
+  }
+
   private takeWork(kind: SupervisorWorkKind, task: PlotTaskStatus): void {
+    const { starter, plots } = this.parts;
     const key = plotKeyOf(task);
     if (kind === 'READY') {
-      this.starter.complete();
+      starter.complete();
       // While talent was away it may have given plots up.
-      void this.plots.compareWithTalent();
+      void plots.compareWithTalent();
     } else if (key === undefined) return;
-    else if (kind === 'START') this.starter.announce(key, task);
-    else if (kind === 'WITHDRAWN') this.starter.withdraw(key);
+    else if (kind === 'START') starter.announce(key, task);
+    else if (kind === 'WITHDRAWN') starter.withdraw(key);
     else this.stopPlot(key, task);
   }
 
   private stopPlot(key: PlotKey, task: PlotTaskStatus): void {
-    const plot = this.plots.get(key);
+    const plot = this.parts.plots.get(key);
     if (plot !== undefined) plot.stop();
     else void this.stopUnrecorded(key, task);
   }
 
   private async stopUnrecorded(key: PlotKey, task: PlotTaskStatus): Promise<void> {
-    const { machine, clock, logger } = this;
-    const { plotter, plotters } = this.config;
-    const { signal } = this.ending;
+    const { machine, clock, logger, config, ending } = this.parts;
+    const { plotter, plotters } = config;
+    const { signal } = ending;
     try {
       const remarks = await endUnrecorded(key, task, { machine, clock, signal, plotter, plotters });
       if (!signal.aborted) this.tell(stoppedReport(key, undefined, remarks));
@@ -276,23 +279,20 @@ class RunningSupervisor {
 
   /** The log receiver's reports say it too, but a plot may print nothing for hours. */
   private tellLogPid(): void {
-    const { pid } = this.logReceiver;
+    const { logReceiver, plots } = this.parts;
+    const { pid } = logReceiver;
     if (pid === undefined) return;
-    for (const { record } of this.plots.running())
+    for (const { record } of plots.running())
       if (record.announced) this.tell(logPidReport(record, pid, this.nonce()));
   }
 
   private tell(report: PlotTaskStatus): void {
-    const { reports, clock, logger } = this;
-    tellTalent({ reports, clock, logger, signal: this.ending.signal }, report);
+    const { reports, clock, logger, ending } = this.parts;
+    tellTalent({ reports, clock, logger, signal: ending.signal }, report);
   }
 
   private nonce(): string {
     this.told += 1;
-    return `${this.sessionId}/${this.told}`;
-  }
-
-  private runningPids(): number[] {
-    return this.plots.running().map(({ record }) => record.process.pid);
+    return `${this.parts.sessionId}/${this.told}`;
   }
 }

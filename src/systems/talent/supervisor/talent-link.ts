@@ -28,11 +28,17 @@ export interface TalentLinkOptions {
   readonly leaseSeconds: number | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Called for each announcement, in order. */
-  readonly onWork: (kind: SupervisorWorkKind, task: PlotTaskStatus) => void;
-  /** The connection broke: what was announced may be out of date. */
-  readonly onAway: () => void;
 }
+
+/** What its supervisor hears. */
+export interface TalentNews {
+  /** Called for each announcement, in order. */
+  onWork(kind: SupervisorWorkKind, task: PlotTaskStatus): void;
+  /** The connection broke: what was announced may be out of date. */
+  onAway(): void;
+}
+
+const UNHEARD: TalentNews = { onWork: () => undefined, onAway: () => undefined };
 
 /** A lease as talent grants it, held on the terms of all supervisors: a plot is never ended for silence. */
 interface Granted extends LeaseTerms {
@@ -42,6 +48,7 @@ interface Granted extends LeaseTerms {
 export class TalentLink {
   private readonly options: TalentLinkOptions;
   private readonly holder: LeaseHolder<Granted>;
+  private news = UNHEARD;
   private reason: string | undefined;
   private knownWorkerId: string | undefined;
 
@@ -61,7 +68,8 @@ export class TalentLink {
     });
   }
 
-  start(): void {
+  start(news: TalentNews): void {
+    this.news = news;
     this.holder.start();
   }
 
@@ -117,20 +125,20 @@ export class TalentLink {
   }
 
   private noteAway(reason: string, wasAttached: boolean): void {
-    const { logger, onAway } = this.options;
+    const { logger } = this.options;
     if (wasAttached || reason !== this.reason) logger.warn({ reason }, 'talent is away; plots go on');
     this.reason = reason;
-    if (wasAttached) onAway();
+    if (wasAttached) this.news.onAway();
   }
 
   private async takeWork({ worker_id = '' }: SupervisorLease, signal: AbortSignal): Promise<void> {
-    const { client, sessionId, onWork, logger } = this.options;
+    const { client, sessionId, logger } = this.options;
     const work = client.work({ worker_id, session_id: sessionId }, signal);
     for await (const { kind, task = {} } of work) {
       this.holder.isWell();
       if (kind === undefined || kind === 'UNKNOWN') continue;
       try {
-        onWork(kind, task);
+        this.news.onWork(kind, task);
       } catch (error) {
         logger.error(
           { err: error, kind, taskId: task.task_id },

@@ -205,14 +205,15 @@ t.test('a supervisor goes on with another talent when its own is gone', async (t
     leaseSeconds: undefined,
     clock: systemClock,
     logger: one.log.logger,
-    onWork: (_kind, { task_id = '' }) => void work.push(task_id),
-    onAway: () => undefined,
   });
   t.teardown(async () => {
     await link.stop('the test is over');
     client.close();
   });
-  link.start();
+  link.start({
+    onWork: (_kind, { task_id = '' }) => void work.push(task_id),
+    onAway: () => undefined,
+  });
   await one.client.create(orderFor('a', { worker_id: 'w' }));
   await until('it has work', () => work.includes('a'));
   await one.stop();

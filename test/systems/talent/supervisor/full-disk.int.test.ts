@@ -26,9 +26,13 @@ class Told {
   constructor(data: string) {
     this.link = new KeeperLink({
       ...{ records: plotsIn(data), main: KEEPER_MAIN, clock, logger: pino({ level: 'silent' }) },
+    });
+  }
+
+  open(): Promise<void> {
+    return this.link.open({
       onEnded: (key) => this.ended.push(key),
       onUnwritten: (key) => this.unwritten.push(key),
-      onLost: () => undefined,
     });
   }
 }
@@ -56,7 +60,7 @@ function plot(data: string, key: PlotKey, code: number): PlotStart {
 async function fillsUnder(t: Test, data: string, disk: SmallDisk): Promise<void> {
   for (const name of ['plots', 'logs']) mkdirSync(join(data, name), { recursive: true });
   const first = new Told(data);
-  await first.link.open();
+  await first.open();
   const records = await Promise.all(
     [plot(data, ONE, 3), plot(data, TWO, 4)].map((start) => first.link.start(start)),
   );
@@ -74,7 +78,7 @@ async function fillsUnder(t: Test, data: string, disk: SmallDisk): Promise<void>
 
   await first.link.close();
   const second = new Told(data);
-  await second.link.open();
+  await second.open();
   t.match(second.link.unwrittenEnd(ONE), { exit_code: 3 }, 'the next supervisor too');
   t.ok(second.link.keeps(ONE) && second.link.keeps(TWO), 'it is the same keeper');
   process.kill(two.pid, 'SIGUSR2');
@@ -106,7 +110,7 @@ t.test('so it does on a double of a full disk, with an error stream that takes n
 t.test('a directory of records that vanished costs no exit code', async (t) => {
   const data = testDirectory(t, { plots: {}, logs: {} });
   const told = new Told(data);
-  await told.link.open();
+  await told.open();
   const record = await told.link.start(plot(data, ONE, 5));
   await until('it runs', () => readFileSync(record.log_path, 'utf8') === 'up\n');
   renameSync(plotsIn(data).directory.records, join(data, 'elsewhere'));

@@ -48,14 +48,14 @@ function receiverIn(t: Test, data: string, { argv = argvIn(data) }: Given = {}) 
       clock,
     },
     logger: pino({ level: 'silent' }),
-    onStarted: (pid) => pids.push(pid),
   });
   const stop = async (): Promise<void> => {
     await receiver.stop();
     t.same(processesOf(data), [], 'no process is left');
     t.notOk(existsSync(join(data, 'log-receiver.json')), 'nobody is named');
   };
-  return { receiver, pids, stop };
+  const start = () => receiver.start((pid) => pids.push(pid));
+  return { receiver, pids, start, stop };
 }
 
 function isGone(pid: number | undefined): boolean {
@@ -73,8 +73,8 @@ async function startApart(t: Test, data: string, given?: Given): Promise<ChildPr
 
 t.test('one runs, and ends with its supervisor', async (t) => {
   const data = t.testdir();
-  const { receiver, pids, stop } = receiverIn(t, data);
-  await receiver.start();
+  const { receiver, pids, start, stop } = receiverIn(t, data);
+  await start();
   t.same(pids, [receiver.pid]);
   t.match(readLogReceiver(new TalentDirectory(data)), {
     pid: receiver.pid,
@@ -85,8 +85,8 @@ t.test('one runs, and ends with its supervisor', async (t) => {
 });
 
 t.test('gone, it is started again', async (t) => {
-  const { receiver, pids, stop } = receiverIn(t, t.testdir());
-  await receiver.start();
+  const { receiver, pids, start, stop } = receiverIn(t, t.testdir());
+  await start();
   process.kill(pids[0] ?? 0, 'SIGKILL');
   await until('there is another', () => pids.length === 2);
   t.equal(receiver.pid, pids[1]);
@@ -96,8 +96,8 @@ t.test('gone, it is started again', async (t) => {
 });
 
 t.test('one that can not be started is tried again, and stopping does not wait for it', async (t) => {
-  const { receiver, pids, stop } = receiverIn(t, t.testdir(), { argv: ['/nowhere/receiver'] });
-  await receiver.start();
+  const { receiver, pids, start, stop } = receiverIn(t, t.testdir(), { argv: ['/nowhere/receiver'] });
+  await start();
   t.equal(receiver.pid, undefined);
   await stop();
   t.same(pids, []);
@@ -105,10 +105,10 @@ t.test('one that can not be started is tried again, and stopping does not wait f
 
 t.test('one that is only just starting ends too', async (t) => {
   const data = t.testdir();
-  const { receiver, pids, stop } = receiverIn(t, data, {
+  const { pids, start, stop } = receiverIn(t, data, {
     argv: [process.execPath, '-e', 'setInterval(() => {}, 1000)', data],
   });
-  const started = receiver.start();
+  const started = start();
   await until('it runs', () => processesOf(data).length === 1);
   await stop();
   await started;
@@ -125,10 +125,10 @@ t.test('one that does not hear SIGTERM is killed', async (t) => {
     setInterval(() => {}, 1000);
     const who = { version: ${JSON.stringify(VERSION)}, server: ${JSON.stringify(SERVER)} };
     writeLogReceiver(new TalentDirectory(${JSON.stringify(data)}), { ...identifyProcess(process.pid), ...who });`;
-  const { receiver, pids } = receiverIn(t, data, {
+  const { receiver, pids, start } = receiverIn(t, data, {
     argv: [process.execPath, '--input-type=module', '-e', script],
   });
-  await receiver.start();
+  await start();
   t.equal(pids.length, 1);
   await receiver.stop();
   t.ok(isGone(pids[0]));
@@ -138,8 +138,8 @@ t.test('one that does not hear SIGTERM is killed', async (t) => {
 t.test('one that is there is taken over, watched, missed and ended, whoever started it', async (t) => {
   const data = t.testdir();
   const first = await startApart(t, data);
-  const { receiver, pids, stop } = receiverIn(t, data);
-  await receiver.start();
+  const { pids, start, stop } = receiverIn(t, data);
+  await start();
   t.same(pids, [first.pid]);
   first.kill('SIGTERM');
   await until('there is another', () => pids.length === 2);
@@ -149,7 +149,7 @@ t.test('one that is there is taken over, watched, missed and ended, whoever star
 
   const second = await startApart(t, data);
   const next = receiverIn(t, data);
-  await next.receiver.start();
+  await next.start();
   const ended = once(second, 'exit');
   await next.receiver.stop();
   t.same(await ended, [0, null], 'in order');
@@ -165,8 +165,8 @@ t.test('one that was faster is as good as the one that was started', async (t) =
     spawn(program, args, { detached: true, stdio: 'ignore' }).unref();
     const look = () => require('node:fs').existsSync('log-receiver.json') ? process.exit(1) : setTimeout(look, 5);
     look();`;
-  const { receiver, pids, stop } = receiverIn(t, data, { argv: [process.execPath, '-e', script] });
-  await receiver.start();
+  const { pids, start, stop } = receiverIn(t, data, { argv: [process.execPath, '-e', script] });
+  await start();
   t.match(readLogReceiver(new TalentDirectory(data)), { pid: pids[0] });
   t.equal(pids.length, 1);
   await stop();
@@ -176,8 +176,8 @@ t.test('one of another version, or for another talent, is replaced', async (t) =
   for (const given of [{ version: '2' }, { server: '127.0.0.1:10' }]) {
     const data = t.testdir();
     const other = await startApart(t, data, given);
-    const { receiver, pids, stop } = receiverIn(t, data);
-    await receiver.start();
+    const { pids, start, stop } = receiverIn(t, data);
+    await start();
     t.ok(isGone(other.pid));
     t.equal(pids.length, 1);
     t.match(readLogReceiver(new TalentDirectory(data)), { pid: pids[0], version: VERSION, server: SERVER });
@@ -190,8 +190,8 @@ t.test('while none can say who it is there is none, and nobody is harmed', async
   // A directory in the way stands for a disk that takes no more files.
   const inTheWay = join(data, 'log-receiver.json');
   mkdirSync(join(inTheWay, 'full'), { recursive: true });
-  const { receiver, pids, stop } = receiverIn(t, data);
-  await receiver.start();
+  const { receiver, pids, start, stop } = receiverIn(t, data);
+  await start();
   t.equal(receiver.pid, undefined);
   t.same(processesOf(data), [], 'and none holds the lock without a name');
   rmSync(inTheWay, { recursive: true });

@@ -21,10 +21,8 @@ t.test('an old keeper starts what it can, and refuses by name what it does not k
   const ended: PlotKey[] = [];
   const link = new KeeperLink({
     ...{ records: plots, main: OLD_MAIN, clock, logger: pino({ level: 'silent' }) },
-    onEnded: (key) => ended.push(key),
-    ...{ onUnwritten: () => undefined, onLost: () => undefined },
   });
-  await link.open();
+  await link.open({ onEnded: (key) => ended.push(key) });
   const start: PlotStart = {
     ...{ task_id: 'one', attempt: 1, worker_id: 'worker', format: 'chiapos', plotter: 'script', ksize: 18 },
     ...{ announced: false, stopping: false, suspended: false, temp: [], plot_id: null },
@@ -56,7 +54,6 @@ t.test('what the new keeper answers is what an old supervisor reads', async (t) 
   const plots = plotsIn(data);
   const link = new KeeperLink({
     ...{ records: plots, main: KEEPER_MAIN, clock, logger: pino({ level: 'silent' }) },
-    ...{ onEnded: () => undefined, onUnwritten: () => undefined, onLost: () => undefined },
   });
   await link.open();
   const told: unknown[] = [];

@@ -65,7 +65,6 @@ function watch(t: Test, data: string, server: string): Watched {
     logPid: () => undefined,
     isKept: () => false,
     unwrittenEnd: () => undefined,
-    onChange: () => undefined,
   });
   t.teardown(async () => {
     ending.abort();

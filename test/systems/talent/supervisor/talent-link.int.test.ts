@@ -16,6 +16,8 @@ t.test('work that is followed by a failure is told, and what comes behind it is 
   const link = new TalentLink({
     ...{ client, workerId: 'w', sessionId: 's', host: 'here', version: 'test', leaseSeconds: 30 },
     ...{ clock: systemClock, logger: log.logger, reportKeyHash: undefined },
+  });
+  link.start({
     onWork: (kind, { task_id }) => {
       if (task_id === 'bad') throw new TypeError('nobody foresaw this task');
       followed.push(task_id ?? kind);
@@ -24,7 +26,6 @@ t.test('work that is followed by a failure is told, and what comes behind it is 
       away += 1;
     },
   });
-  link.start();
   t.teardown(() => link.stop('the test is over'));
   await until('all is announced', () => followed.includes('READY'));
   await client.create(orderFor('d', { worker_id: 'w' }));

@@ -28,8 +28,6 @@ export interface PlotsOptions extends PlotEnvironment {
   readonly logger: Logger;
   /** Undefined before talent was reached for the first time. */
   readonly workerId: () => string | undefined;
-  /** One has ended or is settled: there may be room for another. */
-  readonly onChange: () => void;
 }
 
 export class Plots {
@@ -38,14 +36,19 @@ export class Plots {
   private readonly plots = new Map<string, Plot>();
   private readonly lives = new Set<Promise<void>>();
   private looking: readonly Promise<void>[] = [];
+  private onChange: () => void = () => undefined;
 
   constructor(options: PlotsOptions) {
     this.options = options;
     this.failures = new ToldFailures(options.logger);
   }
 
-  /** Takes over what is recorded. To be called once the keeper is known. */
-  adopt(): void {
+  /**
+   * Takes over what is recorded. To be called once the keeper is known.
+   * @param onChange one has ended or is settled: there may be room for another
+   */
+  adopt(onChange: () => void = () => undefined): void {
+    this.onChange = onChange;
     const { machine, logger, isKept } = this.options;
     const leftovers = machine.plots.removeLeftovers(isKept);
     if (leftovers.length > 0) logger.info({ leftovers }, 'files of plots that are long settled were removed');
@@ -95,14 +98,14 @@ export class Plots {
   noteEnded(key: PlotKey): void {
     const plot = this.get(key);
     this.apart(key, () => plot?.look());
-    if (plot?.end !== undefined) this.options.onChange();
+    if (plot?.end !== undefined) this.onChange();
   }
 
   look(): void {
     for (const plot of this.all()) {
       const hadEnded = plot.end !== undefined;
       this.apart(plot.record, () => plot.look());
-      if (plot.end !== undefined && !hadEnded) this.options.onChange();
+      if (plot.end !== undefined && !hadEnded) this.onChange();
     }
   }
 
@@ -159,7 +162,7 @@ export class Plots {
   }
 
   private async live(name: string, plot: Plot): Promise<void> {
-    const { logger, clock, onChange, signal } = this.options;
+    const { logger, clock, signal } = this.options;
     const backoff = new Backoff({ firstMs: 1_000, longestMs: 60_000 });
     let isSettled = false;
     while (!isSettled) {
@@ -174,7 +177,7 @@ export class Plots {
     }
     if (signal.aborted) return;
     this.plots.delete(name);
-    onChange();
+    this.onChange();
   }
 
   private lookAtFamilies(): void {
