@@ -98,9 +98,10 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
     this.terms = terms;
     this.table = table;
     this.refused = new ToldFailures(logger);
+    // Who ends or pauses for silence rests on what is confirmed.
     this.leases = new PeerLeases({
       ...{ kind, clock, logger, shared, nodeId: workerId, system: runtime.system },
-      policy: options.terms.policy,
+      policy: terms.policy,
       listening: new ListeningTime(clock),
     });
     // What can't be read says nothing of a lease.

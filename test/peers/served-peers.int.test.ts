@@ -258,3 +258,28 @@ t.test(
     await t.rejects(b.client.beat(session), ofKind('refused'));
   },
 );
+
+t.test(
+  'a node that can not reach a shared store soon confirms nothing more to who rests on it',
+  { buffered: true },
+  async (t) => {
+    const store = await startStore(t);
+    const { client } = await serving(t, {
+      store: `${store.connectionString}&defaultDeadline=500`,
+      data: join(t.testdir(), 'a'),
+    });
+    await client.attach(attaching());
+    await store.stop();
+    const session = { category: 'wk_worker', peer_id: 'p', session_id: 's1' };
+    t.match(await client.beat(session), { session_id: 's1' }, "a short outage is not the peer's affair");
+    await until('it is refused', async () => {
+      try {
+        await client.beat(session);
+        return false;
+      } catch (error) {
+        t.match(error, { kind: 'unavailable' });
+        return true;
+      }
+    });
+  },
+);

@@ -9,8 +9,7 @@
 
 import { Backoff, untilAborted, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
-import { messageOf, type OwlError } from '../../base/errors.js';
-import { isRefusal } from '../../base/failure-kinds.js';
+import { messageOf, OwlError } from '../../base/errors.js';
 import { BEATS_IN_A_LEASE, type LeaseTerms } from './lease-terms.js';
 import { OwnLease, type OwnLeaseHooks } from './own-lease.js';
 
@@ -121,7 +120,8 @@ export class LeaseHolder<Grant extends LeaseTerms> {
       if (signal.aborted) return;
       const wasAttached = this.current !== undefined;
       this.current = undefined;
-      const isFinal = isRefusal(error);
+      // Any other answer, of a node that knows no such peers for instance, says nothing of who holds the lease.
+      const isFinal = error instanceof OwlError && error.kind === 'refused';
       if (isFinal && this.known !== undefined && this.known.policy.kind !== 'go on')
         return this.fence(messageOf(error));
       this.hooks.away?.(error === undefined ? this.servedReason : messageOf(error), wasAttached);

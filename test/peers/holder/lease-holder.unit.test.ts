@@ -180,3 +180,17 @@ t.test('who was never attached tries again, whatever the reason', async (t) => {
   await pass(6_000);
   t.ok(holder.mayAct());
 });
+
+t.test('a node that knows no such peers is a break, and says nothing of who holds the lease', async (t) => {
+  const { holder, pass, answers, told } = holding(END);
+  await pass(BEAT_MS);
+  answers(async () => {
+    throw new OwlError('not_found', 'no system of this node has such peers');
+  });
+  await pass(2 * BEAT_MS);
+  t.match(told()[0], /^away: no system/);
+  t.ok(holder.mayAct());
+  answers(async () => undefined);
+  await pass(3 * LEASE_MS);
+  t.ok(holder.mayAct());
+});
