@@ -5,7 +5,7 @@
 
 import { readdirSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { statusMessageOf } from '../../src/systems/talent/service/status-message.js';
+import { statusMessageOf } from '../../src/systems/talent/service/shown/status-message.js';
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import { startNode } from '../support/eventstoredb-stores.js';
 import { healthOf } from '../support/health.js';

@@ -11,7 +11,7 @@ import { type Handover, SELDOM } from '../../src/peers/peer-kind.js';
 import { ActorSystem } from '../../src/runtime/actors/actor-system.js';
 import type { EventStore } from '../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { supervisorPeers } from '../../src/systems/talent/service/supervisor-type.js';
+import { supervisorPeers } from '../../src/systems/talent/service/supervisors/supervisor-type.js';
 import { delegating } from './delegating-store.js';
 import { collect } from './events.js';
 import { type LogLines, logLines } from './log-lines.js';

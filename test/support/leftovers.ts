@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { PlotRecord } from '../../src/systems/talent/machine/plot-record.js';
-import { plotsIn } from '../support/plots-in.js';
+import { plotsIn } from './plots-in.js';
 import { type FoundProcess, processesOf } from './processes.js';
 import { until } from './until.js';
 

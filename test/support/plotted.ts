@@ -12,7 +12,7 @@ import { openDatabase } from '../../src/base/sqlite.js';
 import type { PlotEnd, PlotRecord } from '../../src/systems/talent/machine/plot-record.js';
 import type { PlotTaskStatus } from '../../src/systems/talent/wire/messages.js';
 import type { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
-import { plotsIn } from '../support/plots-in.js';
+import { plotsIn } from './plots-in.js';
 import { until } from './until.js';
 
 export const ENDED_AT = 1_790_000_000;

@@ -20,7 +20,7 @@ import {
   retry,
   stop,
 } from '../../../src/systems/talent/service/plot-task-commands.js';
-import { readReported } from '../../../src/systems/talent/service/reported-fields.js';
+import { readReported } from '../../../src/systems/talent/service/reports/reported-fields.js';
 import type { PlotTaskStatus } from '../../../src/systems/talent/wire/messages.js';
 import { propose } from '../../support/events.js';
 import { jsonOf } from '../../support/plot-task-lives.js';

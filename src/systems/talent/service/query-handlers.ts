@@ -22,8 +22,8 @@ import type {
 } from '../wire/messages.js';
 import { plotTask } from './plot-task-commands.js';
 import { readStatus, readStatuses } from './plot-task-status.js';
+import { watchTasks } from './shown/task-watch.js';
 import { nowSeconds, type TalentContext } from './talent-context.js';
-import { watchTasks } from './task-watch.js';
 
 const MOST_TASKS_WATCHED_BY_ID = 1000;
 /** Numbers of fields in proto/talent.proto. */

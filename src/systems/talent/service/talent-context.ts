@@ -10,9 +10,9 @@ import type { PeerLeases } from '../../../peers/leases.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { EventStore } from '../../../runtime/event-store/event-store.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
-import type { Reporters } from './reporters.js';
-import type { ShownTasks } from './shown-tasks.js';
-import type { WholeTable } from './whole-table.js';
+import type { Reporters } from './reports/reporters.js';
+import type { ShownTasks } from './shown/shown-tasks.js';
+import type { WholeTable } from './shown/whole-table.js';
 
 /** What queries read. */
 export type ReadModelName = 'plot_tasks' | 'supervisors';

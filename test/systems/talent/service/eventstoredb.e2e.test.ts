@@ -24,7 +24,7 @@ import {
   type TalentNodeOptions,
 } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
-import { awakeTime } from './awake-time.js';
+import { awakeTime } from './supervisors/awake-time.js';
 
 /** Shorter than usual, so that calls during an outage are over soon, and long enough for a busy machine. */
 const DEADLINE_MS = 2_000;

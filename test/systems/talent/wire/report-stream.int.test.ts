@@ -9,9 +9,9 @@ import { ActorSystem } from '../../../../src/runtime/actors/actor-system.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { readOrder } from '../../../../src/systems/talent/service/order-message.js';
 import { plotTask, receive } from '../../../../src/systems/talent/service/plot-task-commands.js';
-import { logReceiverHandlers } from '../../../../src/systems/talent/service/report-handlers.js';
-import { Reporters } from '../../../../src/systems/talent/service/reporters.js';
-import { supervisor } from '../../../../src/systems/talent/service/supervisor-type.js';
+import { logReceiverHandlers } from '../../../../src/systems/talent/service/reports/report-handlers.js';
+import { Reporters } from '../../../../src/systems/talent/service/reports/reporters.js';
+import { supervisor } from '../../../../src/systems/talent/service/supervisors/supervisor-type.js';
 import { tellTalent } from '../../../../src/systems/talent/supervisor/tell-talent.js';
 import type {
   PlotTaskReport,

@@ -1,0 +1,102 @@
+/**
+ * Tasks as peers are shown them, for answers and streams that show many.
+ *
+ * Guarantees: a row that has changed is read once for all who watch it, and encoded once; one that nothing changes is encoded
+ * once per revision, as long as there is room to keep it; what changes by itself (the time that a running plot still takes, a
+ * problem with its history) is not kept.
+ */
+
+import type { SqlRow } from '../../../../base/sql.js';
+import type { RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import { idOf } from '../../../../runtime/event-store/event-store.js';
+import type { PlotTaskStatus } from '../../wire/messages.js';
+
+export interface ShownTasksOptions {
+  readonly read: (taskId: string) => SqlRow | undefined;
+  readonly show: (row: SqlRow) => PlotTaskStatus;
+  /** What is shown of it follows from the row alone. */
+  readonly isStill: (row: SqlRow) => boolean;
+  readonly encode: (message: PlotTaskStatus) => Buffer;
+  /** Encoded rows that are kept. Default 64 MiB. */
+  readonly keptBytes?: number;
+}
+
+interface Kept {
+  readonly revision: number;
+  readonly bytes: Buffer;
+}
+
+const KEPT_BYTES = 64 * 1024 * 1024;
+/** Rows that have changed lately. */
+const MOST_ROWS = 1_000;
+
+export class ShownTasks {
+  private readonly options: ShownTasksOptions;
+  private readonly rows = new Map<string, SqlRow | undefined>();
+  private readonly encoded = new WeakMap<SqlRow, Buffer>();
+  /** By task. Those that were encoded last stay. */
+  private readonly kept = new Map<string, Kept>();
+  private keptBytes = 0;
+
+  constructor(options: ShownTasksOptions) {
+    this.options = options;
+  }
+
+  /** To be called with the events that were just applied, before anybody is told of them. */
+  changed(events: readonly RecordedEvent[]): void {
+    if (this.rows.size > MOST_ROWS) this.rows.clear();
+    for (const { stream } of events) this.rows.delete(idOf(stream));
+  }
+
+  /** The row as it is now. */
+  get(taskId: string): SqlRow | undefined {
+    const known = this.rows.get(taskId);
+    if (known !== undefined) return known;
+    const row = this.options.read(taskId);
+    if (row !== undefined) this.rows.set(taskId, row);
+    return row;
+  }
+
+  /**
+   * The PlotTaskStatus of a task of which the beginning of its row is known; undefined when there is none any more.
+   * @param head with `task_id` and `revision`
+   */
+  encodedFrom(head: SqlRow): Buffer | undefined {
+    const known = this.keptOf(head);
+    if (known !== undefined) return known;
+    const row = this.options.read(String(head['task_id']));
+    return row && this.encodedOf(row);
+  }
+
+  /** @param row whole */
+  encodedOf(row: SqlRow): Buffer {
+    const known = this.encoded.get(row) ?? this.keptOf(row);
+    if (known !== undefined) return known;
+    const bytes = this.options.encode(this.options.show(row));
+    this.encoded.set(row, bytes);
+    if (this.options.isStill(row))
+      this.keep(String(row['task_id']), { revision: Number(row['revision']), bytes });
+    return bytes;
+  }
+
+  private keptOf({ task_id: taskId, revision }: SqlRow): Buffer | undefined {
+    const kept = this.kept.get(String(taskId));
+    return kept !== undefined && kept.revision === revision ? kept.bytes : undefined;
+  }
+
+  private keep(taskId: string, kept: Kept): void {
+    this.drop(taskId);
+    this.kept.set(taskId, kept);
+    this.keptBytes += kept.bytes.length;
+    const most = this.options.keptBytes ?? KEPT_BYTES;
+    for (const oldest of this.kept.keys()) {
+      if (this.keptBytes <= most) return;
+      this.drop(oldest);
+    }
+  }
+
+  private drop(taskId: string): void {
+    this.keptBytes -= this.kept.get(taskId)?.bytes.length ?? 0;
+    this.kept.delete(taskId);
+  }
+}

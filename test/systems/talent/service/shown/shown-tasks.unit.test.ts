@@ -1,0 +1,75 @@
+/** How often rows are read and encoded where many are shown. */
+
+import t from 'tap';
+import type { SqlRow } from '../../../../../src/base/sql.js';
+import { ShownTasks } from '../../../../../src/systems/talent/service/shown/shown-tasks.js';
+import { propose } from '../../../../support/events.js';
+
+function showing(keptBytes?: number) {
+  const rows = new Map<string, SqlRow>();
+  const counts = { reads: 0, encodes: 0 };
+  const shown = new ShownTasks({
+    read: (taskId) => {
+      counts.reads += 1;
+      const row = rows.get(taskId);
+      return row && { ...row };
+    },
+    show: (row) => ({ task_id: String(row['task_id']), status: String(row['status']) }),
+    isStill: (row) => row['status'] !== 'running',
+    encode: (message) => {
+      counts.encodes += 1;
+      return Buffer.from(JSON.stringify(message));
+    },
+    ...(keptBytes === undefined ? {} : { keptBytes }),
+  });
+  const set = (task_id: string, status: string, revision: number) => {
+    rows.set(task_id, { task_id, status, revision });
+    shown.changed([{ ...propose(), stream: `plot_task-${task_id}`, revision, position: '0' }]);
+  };
+  const row = (taskId: string): SqlRow => shown.get(taskId) ?? {};
+  return { shown, counts, set, row };
+}
+
+t.test('a changed row is read once and encoded once, however many are shown it', async (t) => {
+  const { shown, counts, set, row } = showing();
+  for (const [n, status] of ['received', 'running', 'running'].entries()) {
+    set('a', status, n);
+    for (let watcher = 0; watcher < 100; watcher++) shown.encodedOf(row('a'));
+    t.same(counts, { reads: n + 1, encodes: n + 1 });
+  }
+  t.equal(shown.get('b'), undefined);
+});
+
+t.test(
+  'what nothing changes is read and encoded once per revision; what changes by itself each time',
+  async (t) => {
+    const { shown, counts, set } = showing();
+    const again = (revision: number) => shown.encodedFrom({ task_id: 'a', revision })?.toString();
+    set('a', 'received', 0);
+    t.match(again(0), 'received');
+    t.match(again(0), 'received');
+    t.same(counts, { reads: 1, encodes: 1 });
+    set('a', 'pending', 1);
+    t.match(again(1), 'pending');
+    t.match(again(1), 'pending');
+    t.same(counts, { reads: 2, encodes: 2 });
+    set('a', 'running', 2);
+    again(2);
+    again(2);
+    t.same(counts, { reads: 4, encodes: 4 });
+    t.equal(shown.encodedFrom({ task_id: 'b', revision: 0 }), undefined);
+  },
+);
+
+t.test('what is kept is bounded', async (t) => {
+  const { shown, counts, set } = showing(300);
+  for (let n = 0; n < 100; n++) {
+    set(`${n}`, 'received', 0);
+    shown.encodedFrom({ task_id: `${n}`, revision: 0 });
+  }
+  t.equal(counts.reads, 100);
+  for (let n = 99; n > 94; n--) shown.encodedFrom({ task_id: `${n}`, revision: 0 });
+  t.equal(counts.reads, 100, 'the last ones are kept');
+  shown.encodedFrom({ task_id: '0', revision: 0 });
+  t.equal(counts.reads, 101, 'and not the first');
+});

@@ -1,0 +1,74 @@
+/** How much disk a plot takes, against what Chia's documentation and a real log say. */
+
+import t from 'tap';
+import { finalBytes } from '../../../../../src/systems/talent/log-receiver/plot-file.js';
+import { spaceNeeds, tempBytes } from '../../../../../src/systems/talent/supervisor/starting/space-needs.js';
+
+const GIB = 2 ** 30;
+const BOTH = ['cache', 'dest'] as const;
+
+t.test('finished plots are as large as they are documented', async (t) => {
+  for (const [ksize, gib] of [
+    [32, 101.4],
+    [33, 208.8],
+    [34, 429.9],
+    [35, 884.1],
+  ] as const)
+    t.ok(Math.abs(finalBytes(ksize) / GIB / gib - 1) < 0.005, `k${ksize}: ${finalBytes(ksize) / GIB}`);
+  t.equal((finalBytes(18) / GIB).toFixed(3), '0.004', 'as the log of a k18 says');
+});
+
+t.test('temp space is as documented, and never less than a share of the plot elsewhere', async (t) => {
+  t.equal(tempBytes(32), 239 * GIB);
+  t.equal(tempBytes(35), 2175 * GIB);
+  t.ok(tempBytes(18) / GIB > 0.01 + 0.0035, 'a k18 took 0.010 GiB beside its file');
+  for (let ksize = 19; ksize <= 40; ksize += 1) t.ok(tempBytes(ksize) > tempBytes(ksize - 1), `k${ksize}`);
+});
+
+t.test('three file systems: each its part', async (t) => {
+  const needs = spaceNeeds(32, BOTH, { cache1: 1, cache2: 2, dest: 3 });
+  t.same(
+    needs.map(({ place, fileSystem, bytes }) => [place, fileSystem, Math.round(bytes / GIB)]),
+    [
+      ['cache1', 1, 239],
+      ['cache2', 2, 110],
+      ['dest', 3, 101],
+    ],
+  );
+});
+
+t.test('one file system for several: the largest part, once', async (t) => {
+  const places = (fileSystems: Parameters<typeof spaceNeeds>[2]) =>
+    spaceNeeds(32, BOTH, fileSystems).map(({ place }) => place);
+  t.same(places({ cache1: 1, cache2: 1, dest: 1 }), ['cache1']);
+  t.same(places({ cache1: 1, cache2: 1, dest: 2 }), ['cache1', 'dest']);
+  t.same(places({ cache1: 1, cache2: 2, dest: 2 }), ['cache1', 'cache2']);
+  t.same(places({ cache1: 1, cache2: 2, dest: 1 }), ['cache1', 'cache2']);
+});
+
+t.test(
+  'a plotter that works in memory needs its destination only, one that writes nothing nothing',
+  async (t) => {
+    const fileSystems = { cache1: 1, cache2: 1, dest: 1 };
+    t.match(spaceNeeds(32, ['dest'], fileSystems), [{ place: 'dest', bytes: finalBytes(32) }]);
+    t.same(spaceNeeds(32, [], fileSystems), []);
+  },
+);
+
+t.test('the plot itself stays on the file system of its destination', async (t) => {
+  const stays = (fileSystems: Parameters<typeof spaceNeeds>[2]) =>
+    spaceNeeds(32, BOTH, fileSystems).map((need) => [need.place, need.stays]);
+  t.same(stays({ cache1: 1, cache2: 1, dest: 2 }), [
+    ['cache1', 0],
+    ['dest', finalBytes(32)],
+  ]);
+  t.same(stays({ cache1: 1, cache2: 1, dest: 1 }), [['cache1', finalBytes(32)]]);
+  t.same(
+    spaceNeeds(32, ['cache'], { cache1: 1, cache2: 1, dest: 1 }).map((need) => need.stays),
+    [0],
+  );
+});
+
+t.test('of a file system that is not known nothing is said', async (t) => {
+  t.match(spaceNeeds(32, BOTH, { cache1: undefined, cache2: undefined, dest: 2 }), [{ place: 'dest' }]);
+});
