@@ -16,6 +16,7 @@ import { PeerLeases } from '../../../peers/leases.js';
 import { idOf, type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import type { TalentConfig } from '../config.js';
+
 import { overlordHandlers } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
 import { queryHandlers } from './query-handlers.js';
@@ -25,7 +26,7 @@ import { ShownTasks } from './shown/shown-tasks.js';
 import { shownRows, statusMessageOf } from './shown/status-message.js';
 import { TimeLeft } from './shown/time-left.js';
 import { WholeTable } from './shown/whole-table.js';
-import { GiveUps } from './supervisors/give-ups.js';
+import { type SupervisorGiveUps, supervisorGiveUps } from './supervisors/give-ups.js';
 import { BEGUN, lostSupervisors } from './supervisors/lost-supervisors.js';
 import { supervisorHandlers } from './supervisors/supervisor-handlers.js';
 import { supervisor, supervisorPeers } from './supervisors/supervisor-type.js';
@@ -53,7 +54,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
   };
   const begun = (workerId: string) =>
     tasks.select({ workerId, statuses: BEGUN }).map((row) => String(row['task_id']));
-  const giveUps = new GiveUps({ ...judging, giveUpSeconds, begun });
+  const giveUps = supervisorGiveUps({ ...judging, giveUpSeconds, begun });
   const leases = new PeerLeases({
     kind: supervisorPeers,
     policy: GO_ON,
@@ -139,7 +140,7 @@ function workerOf(row: SqlRow | undefined): string | undefined {
 }
 
 /** Watches over the leases that are held, and over who is lost. Never throws. */
-function resumeLeases(talent: TalentContext, giveUps: GiveUps): void {
+function resumeLeases(talent: TalentContext, giveUps: SupervisorGiveUps): void {
   const { logger } = talent;
   try {
     for (const row of talent.supervisors()) resumeLease(talent, row, giveUps);
@@ -152,7 +153,7 @@ function resumeLeases(talent: TalentContext, giveUps: GiveUps): void {
 }
 
 /** One that can't be resumed keeps no other from it. */
-function resumeLease({ leases, logger }: TalentContext, row: SqlRow, giveUps: GiveUps): void {
+function resumeLease({ leases, logger }: TalentContext, row: SqlRow, giveUps: SupervisorGiveUps): void {
   const { worker_id: workerId, session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = row;
   if (typeof workerId !== 'string' || typeof sessionId !== 'string') return;
   try {

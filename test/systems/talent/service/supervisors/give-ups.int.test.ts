@@ -2,19 +2,21 @@
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+
 import { StoreUnavailableError } from '../../../../../src/base/errors.js';
 import { hearOut, ListeningTime } from '../../../../../src/base/listening-time.js';
 import { LeaseDecisions } from '../../../../../src/peers/lease-events.js';
 import { SELDOM } from '../../../../../src/peers/peer-kind.js';
 import { ActorSystem } from '../../../../../src/runtime/actors/actor-system.js';
 import { openSqliteEventStore } from '../../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+
 import {
   markLost,
   plotTask,
   receive,
   report,
 } from '../../../../../src/systems/talent/service/plot-task-commands.js';
-import { GiveUps } from '../../../../../src/systems/talent/service/supervisors/give-ups.js';
+import { supervisorGiveUps } from '../../../../../src/systems/talent/service/supervisors/give-ups.js';
 import {
   supervisor,
   supervisorPeers,
@@ -77,7 +79,7 @@ async function losing(t: Test, nodeId = 'a', taskIds: readonly string[] = ['x'])
     await system.execute(plotTask, id, { decide: (task) => markLost(task, 'w', now(), now() + GIVE_UP) });
   }
   const log = logLines();
-  const giveUps = new GiveUps({
+  const giveUps = supervisorGiveUps({
     system,
     clock,
     listening: new ListeningTime(clock),
