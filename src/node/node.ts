@@ -27,7 +27,7 @@ import { GroundWatch } from './ground-watch.js';
 import { Health, STORE, watchQueries } from './health.js';
 import { nodeHandlers } from './node-service.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
-import { peersHandlers } from './peers-service.js';
+import { ended, peersHandlers, stop } from './peers-service.js';
 import {
   type GrpcService,
   healthProtoPath,
@@ -166,9 +166,9 @@ async function openSystems(
   let resuming = Promise.resolve();
   // It may wait for the store, until the runtime is closed.
   releasers.add('what waits for the read models', () => resuming);
-  releasers.add('what goes on in systems', () => each((opened) => opened.ended?.()));
+  releasers.add('what goes on in systems', () => each(ended));
   releasers.add('runtime', () => runtime.close());
-  releasers.add('systems', () => each(stopOf));
+  releasers.add('systems', () => each(stop));
   await runtime.start(async () => {
     for (const { system, side } of loaded) {
       const opened = await side.open(ground, config.of(system.config));
@@ -178,11 +178,6 @@ async function openSystems(
   });
   resuming = whenCaughtUp(ground, systems);
   return systems;
-}
-
-async function stopOf(opened: OpenedService): Promise<void> {
-  for (const peers of opened.peers ?? []) peers.stop();
-  await opened.stop?.();
 }
 
 /** Two of one name would move each other's checkpoint. */

@@ -20,6 +20,7 @@ import type {
   PeerStatus,
 } from '../wire/peer-messages.js';
 import { type Peer, unary } from './serving/calls.js';
+import type { OpenedService } from './system.js';
 
 const LONGEST_BODY = 16_384;
 const isProtocol = rules.isWhole(1, 2 ** 31 - 1);
@@ -82,6 +83,17 @@ export function peersHandlers(served: readonly ServedPeers[], logger: Logger) {
     leave: unary(logger, leave),
     list: unary(logger, list),
   };
+}
+
+/** Stops a system: its peers first, which it may be asked about until then. */
+export async function stop(opened: OpenedService): Promise<void> {
+  for (const peers of opened.peers ?? []) peers.stop();
+  await opened.stop?.();
+}
+
+export async function ended(opened: OpenedService): Promise<void> {
+  for (const peers of opened.peers ?? []) await peers.ended();
+  await opened.ended?.();
 }
 
 function sessionIn({ peer_id, session_id }: PeerBeatRequest) {

@@ -17,6 +17,7 @@ import type { Database, SqlRow } from '../base/sql.js';
 import { ToldFailures } from '../base/told-failures.js';
 import type { JsonObject, RecordedEvent } from '../runtime/event-store/event-store.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { GiveUps, type GiveUpsOptions } from './give-ups.js';
 import type { Lease } from './held-leases.js';
 import type { LeaseTerms } from './holder/lease-terms.js';
 import type { KeptLease } from './lease-events.js';
@@ -41,6 +42,11 @@ export interface PeersOptions<M extends AnyStateMachine> {
    * @throws InvalidFieldError that names a field below `body`
    */
   read?(body: JsonObject): JsonObject;
+  /**
+   * Policy `end`: what follows when a peer has stayed lost for as long as its terms say (give-ups.ts). By then it has ended by
+   * itself. True when nothing of it has to be tried again; done once more it has to change nothing.
+   */
+  giveUp?(peerId: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** What it needs of its node. */
@@ -77,6 +83,8 @@ export interface ServedPeers {
   /** Once the read models hold what was stored before. Never throws. */
   resume(): void;
   stop(): void;
+  /** Once stopped: what was under way may wait for the store. */
+  ended(): Promise<void>;
 }
 
 export class Peers<M extends AnyStateMachine> implements ServedPeers {
@@ -87,6 +95,7 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
   private readonly options: PeersOptions<M>;
   private readonly node: PeersNode;
   private readonly refused: ToldFailures;
+  private readonly giveUps: GiveUps<M> | undefined;
 
   /** @throws Error when the terms contradict themselves */
   constructor(node: PeersNode, options: PeersOptions<M>) {
@@ -98,16 +107,24 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
     this.terms = terms;
     this.table = table;
     this.refused = new ToldFailures(logger);
-    // Who ends or pauses for silence rests on what is confirmed.
-    this.leases = new PeerLeases({
+    const judging = {
       ...{ kind, clock, logger, shared, nodeId: workerId, system: runtime.system },
-      policy: terms.policy,
       listening: new ListeningTime(clock),
+    };
+    this.giveUps = giveUpsFor(judging, options);
+    this.leases = new PeerLeases({
+      ...judging,
+      policy: terms.policy,
+      onHeard: (peerId, sessionId) => this.giveUps?.heard(peerId, sessionId),
     });
     // What can't be read says nothing of a lease.
     const isReadable = ({ stream }: RecordedEvent) =>
       runtime.projector(table.name).firstParked(stream) === undefined;
-    runtime.onApplied(table.name, (events) => this.leases.observe(events.filter(isReadable)));
+    runtime.onApplied(table.name, (events) => {
+      const readable = events.filter(isReadable);
+      this.leases.observe(readable);
+      this.giveUps?.observe(readable);
+    });
   }
 
   get category(): string {
@@ -142,7 +159,9 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
     try {
       for (const row of selectPeers(runtime.db, this.table)) {
         const lease = leaseIn(row, this.table.idField);
-        if (lease !== undefined) this.leases.resume(lease, Number(row['revision']));
+        if (lease === undefined) continue;
+        if (row['status'] === 'lost') this.giveUps?.watch(lease.peerId, lease.sessionId);
+        else this.leases.resume(lease, Number(row['revision']));
       }
     } catch (error) {
       const what = 'leases can not be resumed; their peers are heard of again by heartbeats';
@@ -151,7 +170,12 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
   }
 
   stop(): void {
+    this.giveUps?.stop();
     this.leases.stop();
+  }
+
+  async ended(): Promise<void> {
+    await this.giveUps?.ended();
   }
 
   /** The newest that both ends speak. */
@@ -172,13 +196,21 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
   }
 }
 
-/** The lease that a row says is held; undefined when none is. */
+/** The lease that a row says is held or lost; undefined when it was given back. */
 function leaseIn(row: SqlRow, idField: string): KeptLease | undefined {
   const { session_id: sessionId, lease_seconds: leaseSeconds, node_id: nodeId } = row;
   const peerId = row[idField];
-  if (row['status'] !== 'attached' || typeof peerId !== 'string') return undefined;
+  if (row['status'] === 'detached' || typeof peerId !== 'string') return undefined;
   if (typeof sessionId !== 'string' || typeof leaseSeconds !== 'number') return undefined;
   return { peerId, sessionId, leaseSeconds, nodeId: typeof nodeId === 'string' ? nodeId : null };
+}
+
+function giveUpsFor<M extends AnyStateMachine>(
+  judging: Omit<GiveUpsOptions<M>, 'giveUpSeconds' | 'giveUp' | 'announce'>,
+  { terms: { policy }, giveUp }: PeersOptions<M>,
+): GiveUps<M> | undefined {
+  if (policy.kind !== 'end' || giveUp === undefined) return undefined;
+  return new GiveUps({ ...judging, giveUpSeconds: policy.giveUpSeconds, giveUp });
 }
 
 function assertTerms(noun: string, { leaseSeconds, policy }: LeaseTerms): void {

@@ -1,6 +1,6 @@
 /** A worker with slots: a lease (machines/peers/lease.ts) as one region of its machine, and beside it whether it is given work. */
 
-import { assign, setup } from 'xstate';
+import { assign, type SnapshotFrom, setup } from 'xstate';
 import {
   ATTACHED_FIELDS,
   DETACHED_FIELDS,
@@ -56,6 +56,11 @@ const workerMachine = setup({
     duty: { initial: 'in', states: { in: { on: { WorkerDraining: 'draining' } }, draining: {} } },
   },
 });
+
+/** It is given no work any more. */
+export function drain({ value }: SnapshotFrom<typeof workerMachine>) {
+  return value.duty === 'draining' ? [] : [{ type: 'WorkerDraining', data: { reason: 'it was given up' } }];
+}
 
 export const workers: PeerKind<typeof workerMachine> = {
   type: { category: 'wk_worker', version: 1, machine: workerMachine, events: WORKER_EVENTS },

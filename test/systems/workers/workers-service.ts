@@ -7,7 +7,7 @@ import { Peers } from '../../../src/peers/served-peers.js';
 import type { JsonObject } from '../../../src/runtime/event-store/event-store.js';
 import type { WorkersConfig } from './config.js';
 import { SHARDS_TABLE, shards, shardsTable } from './shard.js';
-import { WORKERS_TABLE, workers, workersTable } from './worker.js';
+import { drain, WORKERS_TABLE, workers, workersTable } from './worker.js';
 
 export const workersService: ServiceSide<WorkersConfig> = {
   actorTypes: [workers.type, shards.type],
@@ -29,6 +29,11 @@ function open(node: NodeContext, { workers: times }: WorkersConfig): OpenedServi
         terms: { leaseSeconds, policy: ends },
         protocols: { min: 1, max: 2 },
         read: slotsIn,
+        giveUp: async (peerId) => {
+          await node.runtime.system.execute(workers.type, peerId, { by: 'lease', decide: drain });
+          node.logger.warn({ peerId }, 'a worker is given up');
+          return true;
+        },
       }),
       new Peers(node, {
         kind: shards,
