@@ -1,7 +1,7 @@
 /**
  * The part of a peer's machine that is its lease, as far as it is history: attached, lost, returned, detached, and which node
  * keeps it. Single heartbeats are not events. A system composes it into a machine of its own, with events named its way:
- * as the whole of it, as `supervisor` does, or as one region of a parallel one.
+ * as the whole of it or as one region of a parallel one.
  *
  * What it guarantees:
  * - one session holds the lease at a time: a peer that starts anew attaches with a new session and replaces the old one,

@@ -11,9 +11,9 @@ export interface PeerKind<M extends AnyStateMachine = AnyStateMachine> {
   readonly events: LeaseEventNames;
   /** The field of its events that holds the id of the peer. */
   readonly idField: string;
-  /** What people call such a peer: `supervisor`. */
+  /** What people call such a peer: `worker`. */
   readonly noun: string;
-  /** The call that attaches it, for refusals that say what to do: `supervisor_attach`. */
+  /** The call that attaches it, for refusals that say what to do. */
   readonly attachCall: string;
   /** The lease as the machine has it. */
   leaseOf(snapshot: SnapshotFrom<M>): PeerLease;

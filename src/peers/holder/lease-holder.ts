@@ -29,7 +29,7 @@ export interface LeaseHolderHooks<Grant extends LeaseTerms> extends OwnLeaseHook
   attached?(grant: Grant): void;
   /** What goes on as long as the other end is there, a stream of work for instance. Its end is a break. */
   serve?(grant: Grant, signal: AbortSignal): Promise<void>;
-  /** A break, or no way to attach; `wasAttached` tells which. Plots, jobs or nodes do as the policy says. */
+  /** A break, or no way to attach; `wasAttached` tells which. */
   away?(reason: string, wasAttached: boolean): void;
   /** Policy `go on`: refused. Resolves when attaching is to be tried again. */
   refused?(error: OwlError, signal: AbortSignal): Promise<void>;
