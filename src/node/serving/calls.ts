@@ -90,6 +90,8 @@ export interface AcknowledgedStreamOptions<Request, Answer, Response> {
   readonly answerFailure: (request: Request, error: unknown) => Answer;
   /** One message from the answers that are ready in the same turn. */
   readonly pack: (answers: Answer[]) => Response;
+  /** The node stops: nothing more is taken, what was taken is answered, and the stream ends. */
+  readonly closing?: AbortSignal;
 }
 
 /**
@@ -98,7 +100,7 @@ export interface AcknowledgedStreamOptions<Request, Answer, Response> {
  */
 export function acknowledgedStream<Request, Answer, Response>(
   logger: Logger,
-  { inFlight, handle, answerFailure, pack }: AcknowledgedStreamOptions<Request, Answer, Response>,
+  { inFlight, handle, answerFailure, pack, closing }: AcknowledgedStreamOptions<Request, Answer, Response>,
 ): handleBidiStreamingCall<Request, Response> {
   return (call) => {
     const peer = peerOf(call.getPeer());
@@ -108,7 +110,7 @@ export function acknowledgedStream<Request, Answer, Response>(
     let ready: Answer[] = [];
 
     const goOn = () => {
-      if (call.isPaused() && underWay < inFlight && !unread) call.resume();
+      if (call.isPaused() && underWay < inFlight && !unread && closing?.aborted !== true) call.resume();
     };
     const flush = () => {
       const answers = ready;
@@ -144,10 +146,18 @@ export function acknowledgedStream<Request, Answer, Response>(
         }
       });
     });
-    call.on('end', () => {
+    const end = () => {
       ended = true;
       if (underWay === 0 && ready.length === 0) call.end();
-    });
+    };
+    const close = () => {
+      call.pause();
+      end();
+    };
+    call.on('end', end);
+    closing?.addEventListener('abort', close, { once: true });
+    call.once('cancelled', () => closing?.removeEventListener('abort', close));
+    if (closing?.aborted === true) close();
   };
 }
 

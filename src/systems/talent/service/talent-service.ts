@@ -1,5 +1,6 @@
 /** What talent is on a node: its actor types and read models, and how its handlers, leases and reactor are put together. */
 
+import { setMaxListeners } from 'node:events';
 import { PlotTaskQueries } from '../../../../projections/talent/plot-task-queries.js';
 import { plotTasks } from '../../../../projections/talent/plot-tasks.js';
 import {
@@ -62,6 +63,9 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
     onHeard: (workerId, sessionId) => giveUps.heard(workerId, sessionId),
   });
   const talent = createContext(node, tasks, leases);
+  const closing = new AbortController();
+  // Every stream of reports waits for it.
+  setMaxListeners(0, closing.signal);
   runtime.onApplied(plotTasks.name, (events) => {
     talent.shown.changed(events);
     talent.feed.publish(events);
@@ -87,10 +91,13 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
         ...overlordHandlers(talent),
         ...queryHandlers(talent),
         ...supervisorHandlers(talent, times.default_seconds),
-        ...logReceiverHandlers(talent),
+        ...logReceiverHandlers(talent, closing.signal),
       },
     },
-    endStreams: () => talent.feed.close(),
+    endStreams: () => {
+      talent.feed.close();
+      closing.abort();
+    },
     stop: () => {
       giveUps.stop();
       leases.stop();

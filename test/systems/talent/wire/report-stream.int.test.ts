@@ -91,7 +91,10 @@ t.test('a report that fails inside the service is answered, told once, and distu
   const log = logLines();
   const reporters = new Reporters(async (id) => (await system.read(supervisor, id)).snapshot);
   const context = { logger: log.logger, system, clock: systemClock, reporters };
-  const { reports, log: clientLog } = await serve(t, logReceiverHandlers(context));
+  const { reports, log: clientLog } = await serve(
+    t,
+    logReceiverHandlers(context, new AbortController().signal),
+  );
   for (const id of TASKS) await receiveTask(system, id);
 
   const bad = reports.send({ task_id: 'bad', status: 'running' });

@@ -26,8 +26,10 @@ import { readChanges, readHeader } from './status-report.js';
 /** Reports of one stream that may wait to become durable; then the peer waits. */
 const REPORTS_IN_FLIGHT = 1024;
 
+/** @param closing ends the streams of reports, once what has come is answered */
 export function logReceiverHandlers(
   talent: Pick<TalentContext, 'logger' | 'system' | 'clock' | 'reporters'>,
+  closing: AbortSignal,
 ) {
   const { logger, system, clock } = talent;
   const failures = new ToldFailures(logger);
@@ -83,6 +85,7 @@ export function logReceiverHandlers(
       handle: acknowledge,
       answerFailure: acknowledgeFailure,
       pack: (acks) => ({ acks }),
+      closing,
     }),
   };
 }
