@@ -34,7 +34,7 @@ t.test('three tasks are finished, one is told of, nothing is left', { buffered: 
 t.test('a demo that is interrupted ends what it began', { buffered: true }, async (t) => {
   const cwd = t.testdir({ tmp: {} });
   const demo = startOwl(t, ['demo'], { cwd, env: { TMPDIR: join(cwd, 'tmp') } });
-  await until('a plot runs', () => /demo-1 {2}running/.test(demo.stdout()));
+  await until('a plot runs', () => /demo-1 {2}running/.test(demo.stdout()), 60_000);
   demo.child.kill('SIGINT');
   const { code, stderr } = await demo.ended;
   t.equal(code, 130);
@@ -55,7 +55,7 @@ t.test(
     t.match(impossible, { code: 1, stderr: /mine\/file can't be used/ });
 
     const demo = startOwl(t, ['demo', '--data', 'kept', '--json'], { cwd });
-    await until('a plot runs', () => demo.stdout().includes('"status":"running"'));
+    await until('a plot runs', () => demo.stdout().includes('"status":"running"'), 60_000);
     demo.child.kill('SIGTERM');
     t.equal((await demo.ended).code, 143);
     t.ok(existsSync(join(cwd, 'kept/node/owl.db')));
