@@ -66,6 +66,9 @@ const asks = {
 };
 const UNKNOWN = { kind: 'not_found', message: 'task a does not exist; create it first' } as const;
 
+/** Who reports it has not begun: once the task has, that is old news. */
+const isWaiting = (state: string) => state === 'received' || state === 'pending';
+
 t.test('what becomes of a reported status, in every state', async (t) => {
   const [P, S, R, F] = ['PlotTaskPending', 'PlotTaskStarted', 'PlotTaskRunning', 'PlotTaskFinished'];
   const [STOP, FAIL] = ['PlotTaskStopped', 'PlotTaskFailed'];
@@ -101,6 +104,10 @@ t.test('what becomes of a reported status, in every state', async (t) => {
       t.strictSame(types, wanted[state]?.[status] ?? [], `${state}, reported ${status}`);
       if (final) continue;
       const news = given(HISTORY[state]).when(asks.report(reporting(status, { changes: { memo: 'm' } })));
+      if (isWaiting(status) && !isWaiting(state)) {
+        news.then(t, []);
+        continue;
+      }
       t.match(news.events().at(-1)?.data, { memo: 'm' }, 'what changed stands in the last event');
     }
   }
