@@ -16,7 +16,11 @@ import { Farm, pausingPlayer, playerWith } from '../../support/farm.js';
 t.test('as many as max_plots, then the next', async (t) => {
   const farm = await Farm.start(t);
   const supervisor = await farm.supervise(pausingPlayer(farm), { max_plots: 2 });
-  for (const id of ['a', 'b', 'c']) await farm.order(id);
+  for (const id of ['a', 'b']) {
+    await farm.order(id);
+    await farm.reachesPause(id);
+  }
+  await farm.order('c');
   t.match(
     (await farm.reaches('c', 'pending')).remarks,
     '2 plots run on this machine, as many as max_plots allows',
