@@ -13,7 +13,7 @@ const LONGEST_MS = 50;
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  longestMs = 20_000,
+  longestMs = 60_000,
 ): Promise<void> {
   const deadline = performance.now() + longestMs;
   for (;;) {
