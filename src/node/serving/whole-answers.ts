@@ -6,6 +6,7 @@
  * or too much that is not read yet, the next one is refused as retryable.
  */
 
+import { orAborted } from '../../base/backoff.js';
 import { OwlError } from '../../base/errors.js';
 
 export interface WholeAnswersLimits {
@@ -54,19 +55,24 @@ export class WholeAnswers {
     const making = this.next.get(question) ?? this.begin(question, make);
     making.askers += 1;
     this.waiting += 1;
-    const left = new AbortController();
     try {
-      const answer = await Promise.race([making.made, aborted(AbortSignal.any([over, left.signal]))]);
-      return this.send(answer, over);
+      return this.send(await orAborted(making.made, over), over);
     } finally {
-      left.abort();
       this.waiting -= 1;
       making.askers -= 1;
-      if (making.askers === 0) making.gone.abort(new OwlError('unavailable', 'nobody waits for it'));
+      if (making.askers === 0) this.giveUp(question, making);
     }
   }
 
+  /** Whoever asks the same from now on is not to wait for it. */
+  private giveUp(question: string, making: Making): void {
+    if (this.next.get(question) === making) this.next.delete(question);
+    making.gone.abort(new OwlError('unavailable', 'nobody waits for it'));
+  }
+
   private send(answer: Buffer, over: AbortSignal): Buffer {
+    // It may have gone in the very turn in which its answer was made.
+    over.throwIfAborted();
     const { length } = answer;
     if (this.onTheirWay > 0 && this.onTheirWay + length > this.limits.bytes) throw this.full();
     this.onTheirWay += length;
@@ -83,8 +89,8 @@ export class WholeAnswers {
   private begin(question: string, make: (gone: AbortSignal) => Promise<Buffer>): Making {
     const gone = new AbortController();
     const made = this.last.then(() => {
-      this.next.delete(question);
       gone.signal.throwIfAborted();
+      this.next.delete(question);
       return make(gone.signal);
     });
     this.last = made.catch(() => undefined);
@@ -99,12 +105,4 @@ export class WholeAnswers {
       `too many answers about everything are being made or read; ask again later, or ${this.advice}`,
     );
   }
-}
-
-/** Rejects with the signal's reason. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    else signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
 }

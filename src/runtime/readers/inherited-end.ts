@@ -6,7 +6,7 @@
  */
 
 import type { Logger } from 'pino';
-import { Backoff, type BackoffOptions } from '../../base/backoff.js';
+import { Backoff, type BackoffOptions, orAborted } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { isTransient } from '../../base/failure-kinds.js';
 import { retry } from '../../base/repeat.js';
@@ -56,7 +56,7 @@ export class InheritedEnd {
 
   /** Waits for a store that turned out to be another, but not for one that is away. @throws the signal's reason */
   async known(signal: AbortSignal): Promise<Position | undefined> {
-    if (this.isAnew) await resolvedOrAborted(this.learning, signal);
+    if (this.isAnew) await orAborted(this.learning, signal);
     return this.end;
   }
 
@@ -73,19 +73,5 @@ export class InheritedEnd {
       this.end = await store.head();
       this.isAnew = false;
     });
-  }
-}
-
-async function resolvedOrAborted(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  let giveUp = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    giveUp = () => reject(signal.reason);
-    signal.addEventListener('abort', giveUp, { once: true });
-  });
-  try {
-    await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', giveUp);
   }
 }

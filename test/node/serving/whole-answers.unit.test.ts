@@ -87,3 +87,35 @@ t.test('too many who wait, and too much that is unread, is refused until it is o
   finish[1]?.(1);
   t.equal((await next).length, 1);
 });
+
+t.test('who asks after all others have gone does not wait for what they gave up', async (t) => {
+  const answers = new WholeAnswers('ask for less');
+  const { make, finish } = making();
+  const first = answers.ask('all', open().signal, make);
+  const leaving = open();
+  const given = answers.ask('waiting', leaving.signal, make).catch((error) => error);
+  leaving.abort(new Error('gone'));
+  await given;
+  const next = answers.ask('waiting', open().signal, make);
+  await nextTurn();
+  finish[0]?.(1);
+  await first;
+  await nextTurn();
+  finish[1]?.(2);
+  t.equal((await next).length, 2);
+});
+
+t.test('who goes in the turn in which its answer is made leaves nothing that counts as unread', async (t) => {
+  const answers = new WholeAnswers('ask for less', { bytes: 10 });
+  const { make, finish } = making();
+  const leaving = open();
+  const given = answers.ask('all', leaving.signal, make).catch((error) => error);
+  await nextTurn();
+  finish[0]?.(100);
+  leaving.abort(new Error('gone'));
+  await given;
+  const next = answers.ask('all', open().signal, make);
+  await nextTurn();
+  finish[1]?.(1);
+  t.equal((await next).length, 1, 'nothing is on its way');
+});
