@@ -35,10 +35,6 @@ export class Connections {
     this.options = options;
   }
 
-  get count(): number {
-    return this.sockets.size;
-  }
-
   /**
    * @param listen HOST:PORT; a name is listened on at all its addresses
    * @returns the port: the one that was free where none was given
