@@ -11,7 +11,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { PlotManagerClient } from '../src/systems/talent/wire/plot-manager-client.js';
 import { loadProto, methodOf, serviceOf } from '../src/wire/proto.js';
 import { line, median, whole } from './figures.js';
@@ -22,6 +22,8 @@ const IN_FLIGHT = 256;
 const WORKER = 'worker-with-all';
 const MIB = 1024 * 1024;
 const STREAMS_OF_A_CLIENT = 500;
+/** Callers of a load who were told to ask later. */
+let refused = 0;
 const service = serviceOf(loadProto('talent'), 'talent.PlotManager');
 const statusAll = methodOf(service, 'plot_task_status_all');
 const work = methodOf(service, 'supervisor_work');
@@ -85,6 +87,7 @@ async function longestWait(meanwhile: Promise<unknown>): Promise<number> {
 }
 
 async function under(what: string, load: () => Promise<unknown>): Promise<void> {
+  refused = 0;
   const before = (await part.figures()).residentBytes;
   const began = performance.now();
   const longest = await longestWait(load());
@@ -93,7 +96,7 @@ async function under(what: string, load: () => Promise<unknown>): Promise<void> 
   line(
     `longest of other calls, ${what}`,
     ms(longest),
-    `it took ${ms(took)}; RSS ${grown.toFixed(0)} MiB more`,
+    `it took ${ms(took)}; RSS ${grown.toFixed(0)} MiB more${refused === 0 ? '' : `; ${refused} refused`}`,
   );
 }
 
@@ -117,9 +120,14 @@ async function rawAll(
   follow: (call: { cancel(): void }, answered: Promise<void>) => Promise<void>,
 ): Promise<void> {
   const raw = ownConnection();
-  let settle: (error: Error | null) => void = () => undefined;
+  let settle: (error: ServiceError | null) => void = () => undefined;
   const answered = new Promise<void>((resolve, reject) => {
-    settle = (error) => (error === null ? resolve() : reject(error));
+    settle = (error) => {
+      // Beyond a few at once it is to be refused.
+      if (error?.code === status.RESOURCE_EXHAUSTED) refused += 1;
+      if (error === null || error.code === status.RESOURCE_EXHAUSTED) resolve();
+      else reject(error);
+    };
   });
   const call = raw.makeUnaryRequest(
     statusAll.path,
