@@ -23,12 +23,15 @@ const PLACES: readonly (readonly [place: string, url: RegExp])[] = [
   ['protobuf', /protobufjs|@protobufjs|proto-loader/],
   ["EventStoreDB's messages (google-protobuf)", /google-protobuf|@eventstore/],
   ['XState', /xstate/],
-  ['SQLite (statements, commits)', /photostructure|src\/runtime\/sqlite\.js/],
+  ['SQLite (statements, commits)', /photostructure|src\/base\/sqlite\.js/],
   ['machines/', /\/machines\//],
   ['projections/', /\/projections\//],
   ['EventStoreDB: adapter', /\/event-store\/eventstoredb\//],
+  ['SQLite: adapter', /\/event-store\/sqlite\//],
   ['src/runtime/', /\/src\/runtime\//],
-  ['src/talent/', /\/src\/talent\//],
+  ['src/systems/', /\/src\/systems\//],
+  ['src/node/', /\/src\/node\//],
+  ['src/base/', /\/src\/base\//],
   ['Node: HTTP/2, streams, crypto', /^node:/],
 ];
 
