@@ -5,14 +5,16 @@
  */
 
 import { messageOf, OwlError } from '../../base/errors.js';
-import type {
-  EventMetadata,
-  ExpectedRevision,
-  JsonObject,
-  ProposedEvent,
-  StreamName,
+import {
+  type EventMetadata,
+  type ExpectedRevision,
+  isJsonObject,
+  type ProposedEvent,
+  type StreamName,
 } from './event-store.js';
 import { isUuid } from './ids.js';
+
+export { isJsonObject };
 
 /** Length of an event's JSON in UTF-16 units. EventStoreDB takes 16 MiB for an append, and histories move both ways. */
 export const LARGEST_EVENT = 16 * 1024 * 1024;
@@ -92,10 +94,6 @@ export function metadataProblem(value: unknown): string | undefined {
 
 export function isMetadata(value: unknown): value is EventMetadata {
   return metadataProblem(value) === undefined;
-}
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function checkEvent(stream: StreamName, { id, type, version }: ProposedEvent): void {

@@ -8,8 +8,7 @@
  */
 
 import { hash } from 'node:crypto';
-import { isJsonObject } from './append-check.js';
-import type { StreamName } from './event-store.js';
+import { isJsonObject, type StreamName } from './event-store.js';
 
 /** What an event is, apart from data and metadata. */
 export interface ContentHead {

@@ -12,8 +12,13 @@
  *   as its data. Whether an event is there (`holds`) and where the store ends is told without looking into any.
  */
 
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+/** Lists and objects in event data are nobody's to change: the store, its subscribers and the machine share them. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
 
 /**
  * Where an event stands in the whole store. Opaque, except that positions of one store sort as strings do:

@@ -3,7 +3,8 @@
  * the shape of the current version, whoever reads it.
  *
  * Guarantees:
- * - an append whose events do not fit is refused as a whole, before the store sees it, naming event type and field;
+ * - an append whose events do not fit is refused as a whole, before the store sees it, naming event type, field and rule;
+ * - no event is larger than LARGEST_EVENT_BYTES, which every store takes. Larger ones of before are read, copied and kept;
  * - every read path brings older versions up to the current one, step by step. Events that are current pass as they are;
  * - what one reader can't read, none reads. That is decided here and nowhere else: an event that is damaged, of an unknown
  *   type, of a newer version or with data that does not fit, and a stream that lacks a part of its events;
@@ -16,6 +17,7 @@
 import { DamagedStreamError, messageOf, OwlError } from '../../base/errors.js';
 import { type CheckData, compileCheck } from './data-check.js';
 import type { EventSchemas } from './event-schema.js';
+import { sizeProblem } from './event-size.js';
 import {
   CUT_OFF,
   categoryOf,
@@ -64,13 +66,14 @@ export class SchemaRegistry {
     if (schemas === undefined) {
       throw new OwlError('invalid', `no actor type has the category ${category} of stream ${stream}`);
     }
-    for (const { type, version, data } of events) {
+    for (const event of events) {
+      const { type, version, data } = event;
       const schema = schemas.get(type);
       const problem =
         schema === undefined
           ? 'is not among the events of its actor type; declare it there'
           : schema.version === version
-            ? schema.check(data)
+            ? (schema.check(data) ?? sizeProblem(event))
             : `has version ${version}, but the current one is ${schema.version}`;
       if (problem !== undefined) throw new OwlError('invalid', `event ${category}/${type} ${problem}`);
     }
@@ -85,7 +88,7 @@ export class SchemaRegistry {
       const schema = this.categories.get(categoryOf(event.stream))?.get(event.type);
       if (event.damage !== undefined) throw new Error(event.damage);
       if (schema?.version !== event.version) return { ...event, ...bringUp(schema, event) };
-      const problem = schema.check(event.data);
+      const problem = schema.check(event.data, 'read');
       if (problem !== undefined) throw new Error(`it ${problem}`);
     } catch (error) {
       this.problems.set(event, problemAt(event, messageOf(error)));
@@ -211,7 +214,7 @@ function bringUp(
     if (upcast === undefined) throw new Error(`there is no upcast from version ${version}`);
     data = upcast(data);
   }
-  const problem = schema.check(data);
+  const problem = schema.check(data, 'read');
   if (problem !== undefined) throw new Error(`upcast from version ${event.version}, it ${problem}`);
   return { version: schema.version, data };
 }
@@ -229,7 +232,11 @@ function compileSchemas(category: string, schemas: EventSchemas): ReadonlyMap<st
         );
       }
     }
-    compiled.set(type, { version, check: compileCheck(fields), upcasts });
+    try {
+      compiled.set(type, { version, check: compileCheck(fields), upcasts });
+    } catch (error) {
+      throw new OwlError('invalid', `event ${category}/${type} ${messageOf(error)}`, { cause: error });
+    }
   }
   return compiled;
 }
