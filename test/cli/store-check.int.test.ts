@@ -77,6 +77,11 @@ await t.test('each fault is named by stream and revision', async (t) => {
       /its checksum is not .*\n.*\n {2}its id \S+ is that of revision 0, too/,
       { problem_count: 2 },
     ],
+    [
+      `UPDATE events SET data = json_set(data, '$.deep.b[1].a', json('false')) WHERE position = 6`,
+      /history-\d, revision 1, position 0{15}6\n {2}its checksum is not that of what is stored\n/,
+      { problem_count: 1 },
+    ],
     ['UPDATE event_shapes SET text = 7 WHERE no = 1', /its checksum is not|its shape is not in the file/, {}],
     ['UPDATE events SET position = 99 WHERE position = 6', /position 0{14}99\n {2}its checksum is not/, {}],
   ];

@@ -6,6 +6,7 @@
 
 import type { Test } from 'tap';
 import { appendContract } from './event-store-appends.js';
+import { dataContract } from './event-store-data.js';
 import { idempotencyContract } from './event-store-idempotency.js';
 import { readContract } from './event-store-reads.js';
 import { subscriptionContract } from './event-store-subscriptions.js';
@@ -14,6 +15,7 @@ import type { OpenStore } from './opened-store.js';
 export function eventStoreContract(t: Test, name: string, open: OpenStore): Promise<unknown> {
   return t.test(`${name} keeps the contract of event stores`, async (t) => {
     await t.test('append', (t) => appendContract(t, open));
+    await t.test('data', (t) => dataContract(t, open));
     await t.test('append again', (t) => idempotencyContract(t, open));
     await t.test('read', (t) => readContract(t, open));
     await t.test('subscribe', (t) => subscriptionContract(t, open));

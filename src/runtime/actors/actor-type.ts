@@ -40,7 +40,10 @@ export type TimerChange =
   | { readonly set: string /** Milliseconds since the Unix epoch. */; readonly dueAt: number }
   | { readonly cancel: string };
 
-/** Two orders are the same if both are. Built the same way each time: fields in another order are another content. */
+/**
+ * Two orders are the same if both are. Built the same way each time: fields in another order are another content, keys of maps
+ * and records in them are not.
+ */
 export interface Asked {
   /** `stop` for instance: messages name it. */
   readonly name: string;

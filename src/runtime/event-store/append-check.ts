@@ -1,6 +1,6 @@
 /**
  * What every adapter refuses before it writes, and how events become JSON. Guarantees that whatever passes can be stored:
- * names are printable, ids are UUIDs, data is a JSON object of a bearable size. Whether the fields are the right ones is
+ * names are printable, ids are UUIDs, data is a JSON object of a bearable size and depth. Whether the fields are the right ones is
  * the schema check's business (schema-checked-store.ts).
  */
 
@@ -13,6 +13,7 @@ import {
   type StreamName,
 } from './event-store.js';
 import { isUuid } from './ids.js';
+import { isTooDeep, MOST_LEVELS } from './json-levels.js';
 
 export { isJsonObject };
 
@@ -64,7 +65,7 @@ export interface EncodedEvent {
 }
 
 /**
- * @throws OwlError kind `invalid` when there is no JSON for it or when it is larger than LARGEST_EVENT
+ * @throws OwlError kind `invalid` when there is no JSON for it, or when it is larger than LARGEST_EVENT or deeper than MOST_LEVELS
  */
 export function encodeEvent(stream: StreamName, event: ProposedEvent): EncodedEvent {
   const data = encodeObject(stream, event, 'data');
@@ -116,6 +117,12 @@ function encodeObject(stream: StreamName, event: ProposedEvent, part: 'data' | '
   const value: unknown = event[part];
   if (!isJsonObject(value)) {
     throw new OwlError('invalid', `${part} of event ${event.type} for ${stream} must be an object`);
+  }
+  if (isTooDeep(value)) {
+    throw new OwlError(
+      'invalid',
+      `${part} of event ${event.type} for ${stream} is deeper than ${MOST_LEVELS} levels; make it flatter`,
+    );
   }
   try {
     return JSON.stringify(value);

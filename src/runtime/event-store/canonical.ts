@@ -18,7 +18,10 @@ export interface ContentHead {
   readonly version: number;
 }
 
-/** Takes what JSON.parse gives, and objects with fields that are undefined, which JSON leaves out. */
+/**
+ * Takes what JSON.parse gives, and objects with fields that are undefined, which JSON leaves out. What is read or appended is
+ * never too deep for it (json-levels.ts).
+ */
 export function canonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return scalarJson(value);
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;

@@ -3,7 +3,7 @@
  * where events are new. Histories of before may hold larger ones, up to LARGEST_EVENT (append-check.ts).
  */
 
-import type { ProposedEvent } from './event-store.js';
+import { isJsonObject, type ProposedEvent } from './event-store.js';
 
 /** Of data and metadata as JSON in UTF-8, and what a store writes beside them. */
 export const LARGEST_EVENT_BYTES = 1024 * 1024;
@@ -24,13 +24,10 @@ export function sizeProblem({ type, data, metadata }: ProposedEvent): string | u
 /** At least the bytes of its JSON: a UTF-16 unit takes at most 6, and so many are enough for any number. */
 function mostBytes(value: unknown): number {
   if (typeof value === 'string') return 6 * value.length + 2;
-  if (typeof value !== 'object' || value === null) return 25;
+  if (Array.isArray(value)) return value.reduce((bytes: number, item) => bytes + 1 + mostBytes(item), 2);
+  if (!isJsonObject(value)) return 25;
   let bytes = 2;
-  if (Array.isArray(value)) {
-    for (const item of value) bytes += 1 + mostBytes(item);
-  } else {
-    for (const [name, item] of Object.entries(value)) bytes += 6 * name.length + 4 + mostBytes(item);
-  }
+  for (const name in value) bytes += 6 * name.length + 4 + mostBytes(value[name]);
   return bytes;
 }
 

@@ -6,7 +6,10 @@
  */
 
 import { hash } from 'node:crypto';
+import { OwlError } from '../../base/errors.js';
+import { canonicalJson } from './canonical.js';
 import type { JsonObject, StreamName } from './event-store.js';
+import { isTooDeep, MOST_LEVELS } from './json-levels.js';
 
 /** Set before everything that is hashed, one per kind of id. Changing one changes every id it ever made. */
 const EVENT_NAMESPACE = 'owl/event-id/2';
@@ -25,13 +28,13 @@ export function eventIdOf(commandId: string, stream: StreamName, revision: numbe
 
 /** What an order asked for, in short: its name, and a digest that differs where anything else of it does. */
 export function askedOf(name: string, content: JsonObject): string {
-  return `${name}/${hash('sha1', JSON.stringify(content), 'hex').slice(0, 20)}`;
+  return `${name}/${hash('sha1', jsonInOrder(content), 'hex').slice(0, 20)}`;
 }
 
 /**
  * The id of a command that came without one. It is the same command only if it decides the same events at the same
- * revision. The content is its JSON as it stands: data with the same fields in another order is another content. That
- * is exact enough, because a command that is decided again builds its data the same way.
+ * revision. Data with the same fields in another order is another content, which is exact enough, because a command that is
+ * decided again builds its data the same way. In maps and records the order does not count.
  * @param revision of the stream's last event when it was decided; -1 for none
  */
 export function contentCommandId(
@@ -39,8 +42,28 @@ export function contentCommandId(
   revision: number,
   events: readonly { readonly type: string; readonly data: JsonObject }[],
 ): string {
-  const content = events.map(({ type, data }) => [type, data]);
-  return uuidOf(`${CONTENT_COMMAND_NAMESPACE}/${JSON.stringify([stream, revision, content])}`);
+  const content = events.map(({ type, data }) => `[${JSON.stringify(type)},${jsonInOrder(data)}]`);
+  return uuidOf(
+    `${CONTENT_COMMAND_NAMESPACE}/[${JSON.stringify(stream)},${revision},[${content.join(',')}]]`,
+  );
+}
+
+/**
+ * JSON with the fields in their order. What is in them comes in its canonical form, whatever order its keys have.
+ * @throws OwlError kind `invalid` where it is too deep
+ */
+function jsonInOrder(content: JsonObject): string {
+  if (isTooDeep(content))
+    throw new OwlError(
+      'invalid',
+      `the content of a command is deeper than ${MOST_LEVELS} levels; make it flatter`,
+    );
+  const items = Object.entries(content);
+  if (items.every(([, item]) => typeof item !== 'object' || item === null)) return JSON.stringify(content);
+  const fields = items.flatMap(([name, item]) =>
+    item === undefined ? [] : [`${JSON.stringify(name)}:${canonicalJson(item)}`],
+  );
+  return `{${fields.join(',')}}`;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Json, JsonObject } from '../../../src/runtime/event-store/event-store.js';
 import { askedOf, contentCommandId, eventIdOf, isUuid } from '../../../src/runtime/event-store/ids.js';
 
 t.test('an event id follows from command, stream, revision and index, and from nothing else', async (t) => {
@@ -41,6 +42,37 @@ t.test('a command without an id is known by stream, revision and content', async
     contentCommandId('s-1', 3, []),
   ];
   t.equal(new Set([id, ...others]).size, 8);
+});
+
+t.test('keys of maps and records have no order, fields have', async (t) => {
+  const one = { n: 1, map: { a: 1, b: { c: [{ x: 1, y: 2 }] } } };
+  const same = { n: 1, map: { b: { c: [{ y: 2, x: 1 }] }, a: 1 } };
+  const id = (data: JsonObject) => contentCommandId('s-1', 3, [{ type: 'Counted', data }]);
+  t.equal(id(one), id(same));
+  t.equal(askedOf('count', one), askedOf('count', same));
+  const others = [
+    { n: 1, map: { a: 1, b: { c: [{ x: 2, y: 1 }] } } },
+    { map: one.map, n: 1 },
+    { ...one, list: [1, 2] },
+    { ...one, list: [2, 1] },
+  ];
+  t.equal(new Set([one, ...others].map(id)).size, 5);
+  t.equal(new Set([one, ...others].map((data) => askedOf('count', data))).size, 5);
+  let deep: Json = 1;
+  for (let i = 0; i < 100_000; i++) deep = [deep];
+  t.throws(() => id({ deep }), { kind: 'invalid', message: /deeper than 64 levels/ });
+});
+
+t.test('ids and digests of flat content are those of every release', async (t) => {
+  const data: JsonObject = { z: 1.5, a: 'ключ \ud800', m: -0, yes: true, nothing: null, '10': 1e21 };
+  const gone = Object.assign<JsonObject, object>({ ...data }, { gone: undefined });
+  for (const content of [data, gone]) {
+    t.equal(
+      contentCommandId('s-1', 3, [{ type: 'Counted', data: content }]),
+      '90dfbaf1-d029-5fe6-9757-60cbd15d1e51',
+    );
+    t.equal(askedOf('count', content), 'count/0bb22fc703b83183dce9');
+  }
 });
 
 t.test('what is no UUID in lower case is not one', async (t) => {

@@ -2,6 +2,7 @@
 
 import type { SqlRow, SqlValue } from '../../../base/sql.js';
 import type { EventMetadata } from '../event-store.js';
+import { parseJson } from '../json-levels.js';
 
 export const UUID_BYTES = 16;
 /** In the place of an id that can't be read. */
@@ -16,14 +17,9 @@ export function placeOf({ id, position, revision }: SqlRow) {
   };
 }
 
-/** What its JSON gives; undefined where it is none. */
+/** What its JSON gives; undefined where it is none, or none that an event can have. */
 export function parsed(text: SqlValue | undefined): unknown {
-  if (typeof text !== 'string') return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return typeof text === 'string' ? parseJson(text) : undefined;
 }
 
 export function textOr(otherwise: string, value: SqlValue | undefined): string {

@@ -8,11 +8,11 @@ import { collect, follow, freshStream, idsOf, proposeMany } from '../../../suppo
 import { makeOlder } from '../../../support/older-store.js';
 
 /** A store with three events in one stream and one in another, and the second event's row changed; perhaps a file of before. */
-async function withDamage(t: Test, change: string, isOlder: boolean) {
+async function withDamage(t: Test, change: string, isOlder: boolean, proposed = proposeMany(3)) {
   const path = join(t.testdir(), 'owl.db');
   const stream = freshStream();
   const before = openSqliteEventStore(path);
-  const { events } = await before.append(stream, 'noStream', proposeMany(3));
+  const { events } = await before.append(stream, 'noStream', proposed);
   await before.append(freshStream(), 'noStream', proposeMany(1));
   await before.close();
   if (isOlder) await makeOlder(path);
@@ -74,6 +74,38 @@ await t.test('whatever a row holds, every reader gets it and what is around it',
       }
     });
   }
+});
+
+await t.test('nested data that was changed, anywhere in it', async (t) => {
+  const data = { map: { z: 1, a: [{ x: '1' }] }, n: 1 };
+  const nested = () => proposeMany(3).map((event) => ({ ...event, data }));
+  const deep = `{"map":${'['.repeat(100_000)}${']'.repeat(100_000)}}`;
+  const changes: readonly [change: string, damage: RegExp | undefined][] = [
+    ["data = json_set(data, '$.map.a[0].x', '2')", /checksum is not that of what is stored/],
+    ["data = json_set(data, '$.map.a[1]', 1)", /checksum is not/],
+    ["data = json_set(data, '$.map.a[0].x', 1)", /checksum is not/],
+    ["data = json_remove(data, '$.map.z')", /checksum is not/],
+    ['data = replace(data, \'"map"\', \'"__proto__"\')', /checksum is not/],
+    [`data = '${deep}'`, /data does not fit its shape/],
+    // What is read is what was written: the same keys in another order, white space, a key twice of which the last one counts.
+    [`data = '{"n": 1, "map": {"a":[{"x":"1"}],"z":1}}'`, undefined],
+    [`data = replace(data, '"z":1', '"z":7,"z":1')`, undefined],
+    [`data = replace(data, '"z":1', '"z":1,"z":7')`, /checksum is not/],
+  ];
+  for (const [change, damage] of changes) {
+    const { store, stream, events } = await withDamage(t, change, false, nested());
+    const given = await collect(store.readStream(stream));
+    t.strictSame(idsOf(given), idsOf(events));
+    t.strictSame([given[0], given[2]], [events[0], events[2]], 'its neighbours are whole');
+    if (damage === undefined) t.strictSame(given[1], events[1], change);
+    else t.match(given[1]?.damage, damage, change.slice(0, 80));
+  }
+  const { store, stream } = await withDamage(t, `data = '${deep}'`, true, nested());
+  t.match(
+    (await collect(store.readStream(stream)))[1]?.damage,
+    /data is no JSON object/,
+    'in a file of before',
+  );
 });
 
 await t.test('as the newest event it is found by its place, and the store goes on behind it', async (t) => {

@@ -57,6 +57,40 @@ await t.test('data and metadata of every kind come back, in the order of their f
   await store.close();
 });
 
+await t.test('rows of flat and nested events are byte for byte those of every release', async (t) => {
+  const path = join(t.testdir(), 'owl.db');
+  const store = openSqliteEventStore(path);
+  const id = (n: number) => `00000000-0000-5000-8000-00000000000${n}`;
+  const metadata = {
+    ...{ time: 1_795_000_000_123, $correlationId: id(9), $causationId: id(9), commandId: id(9) },
+    by: 'overlord 10.0.0.1',
+  };
+  const kept: readonly [data: JsonObject, row: string, shape: number, checksum: number][] = [
+    [{ z: 1.5, a: 'x', yes: true, nothing: null }, '[1.5,"x",true,null]', 1, -633460865],
+    [{}, '[]', 2, -1519007361],
+    [{ n: 1e21, m: -0, t: '\ud800 ключ' }, '[1e+21,0,"\\ud800 ключ"]', 3, 1840220197],
+    [
+      { outputs: [{ size: '7', name: 'b' }, { name: 'a' }], labels: { z: 1, a: 2 } },
+      '{"outputs":[{"size":"7","name":"b"},{"name":"a"}],"labels":{"z":1,"a":2}}',
+      ...([2, 544242771] as const),
+    ],
+    [JSON.parse('{"map":{"__proto__":1}}'), '{"map":{"__proto__":1}}', 2, -1312933391],
+  ];
+  const events = kept.map(([data], i) => propose(data, { id: id(i), type: 'Kept', version: 2, metadata }));
+  await store.append('golden-1', 'noStream', events);
+  await store.close();
+  t.strictSame(
+    ask(
+      path,
+      'SELECT data, metadata, shape, time, lower(hex(cause)) AS cause, source, checksum FROM events',
+    ).map((row) => ({ ...row })),
+    kept.map(([, data, shape, checksum]) => ({
+      ...{ data, metadata: '', shape, time: 1_795_000_000_123 },
+      ...{ cause: '0000000000005000800000000000000901', source: 1, checksum },
+    })),
+  );
+});
+
 await t.test(
   'what events have in common is kept once, over restarts, rolled back appends and other processes',
   async (t) => {

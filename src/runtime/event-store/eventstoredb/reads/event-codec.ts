@@ -20,6 +20,7 @@ import {
   type RecordedEvent,
   type StreamName,
 } from '../../event-store.js';
+import { parseJson } from '../../json-levels.js';
 import type { WireEvent } from '../appends/append-messages.js';
 import { CallError } from '../connection/call-error.js';
 import type { RecordMessage } from '../connection/protocol.js';
@@ -194,14 +195,8 @@ function textOr(otherwise: string, value: Json | undefined): string {
 }
 
 export function objectIn(bytes: Uint8Array): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(
-      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'),
-    );
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
+  return isJsonObject(value) ? value : undefined;
 }
 
 function streamOf(record: RecordMessage): StreamName {
