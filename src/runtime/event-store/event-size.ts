@@ -4,6 +4,7 @@
  */
 
 import { isJsonObject, type ProposedEvent } from './event-store.js';
+import { isTooDeep, MOST_LEVELS } from './json-levels.js';
 
 /** Of data and metadata as JSON in UTF-8, and what a store writes beside them. */
 export const LARGEST_EVENT_BYTES = 1024 * 1024;
@@ -15,6 +16,8 @@ export function sizeProblem({ type, data, metadata }: ProposedEvent): string | u
   const beside = BESIDE_BYTES + 2 * type.length;
   // Nearly always that settles it, without making JSON once more.
   if (beside + mostBytes(data) + mostBytes(metadata) <= LARGEST_EVENT_BYTES) return undefined;
+  // What is too deep the store refuses, and says so.
+  if (isTooDeep(data) || isTooDeep(metadata)) return undefined;
   const bytes = beside + bytesOf(data) + bytesOf(metadata);
   if (bytes <= LARGEST_EVENT_BYTES) return undefined;
   const [part, partBytes] = largestPart(data, metadata);
@@ -22,12 +25,14 @@ export function sizeProblem({ type, data, metadata }: ProposedEvent): string | u
 }
 
 /** At least the bytes of its JSON: a UTF-16 unit takes at most 6, and so many are enough for any number. */
-function mostBytes(value: unknown): number {
+function mostBytes(value: unknown, levels = MOST_LEVELS): number {
   if (typeof value === 'string') return 6 * value.length + 2;
-  if (Array.isArray(value)) return value.reduce((bytes: number, item) => bytes + 1 + mostBytes(item), 2);
+  if (levels === 0) return Number.POSITIVE_INFINITY;
+  if (Array.isArray(value))
+    return value.reduce((bytes: number, item) => bytes + 1 + mostBytes(item, levels - 1), 2);
   if (!isJsonObject(value)) return 25;
   let bytes = 2;
-  for (const name in value) bytes += 6 * name.length + 4 + mostBytes(value[name]);
+  for (const name in value) bytes += 6 * name.length + 4 + mostBytes(value[name], levels - 1);
   return bytes;
 }
 

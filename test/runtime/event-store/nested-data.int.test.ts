@@ -197,6 +197,26 @@ for (const [name, open] of STORES) {
   });
 }
 
+await t.test('metadata counts as well, and is no deeper than data', async (t) => {
+  const raw = openSqliteEventStore(join(t.testdir(), 'owl.db'));
+  t.teardown(() => raw.close());
+  const store = withEvents(raw, 'wide');
+  const having = (more: object) => {
+    const event = ended({ outputs: [] });
+    return { ...event, metadata: { ...event.metadata, ...more } };
+  };
+  await t.rejects(store.append('wide-1', 'any', [having({ by: 'x'.repeat(LARGEST_EVENT_BYTES) })]), {
+    ...ofKind('invalid'),
+    message: /wide\/JobEnded takes 10\d{5} bytes as JSON, of which 10\d{5} are in its metadata/,
+  });
+  let deep: unknown = [];
+  for (let i = 0; i < 100_000; i++) deep = [deep];
+  await t.rejects(store.append('wide-1', 'any', [having({ more: deep })]), {
+    ...ofKind('invalid'),
+    message: /metadata of event JobEnded for wide-1 is deeper than 64 levels/,
+  });
+});
+
 await t.test('events larger than today are read and copied, for histories move both ways', async (t) => {
   const raw = openSqliteEventStore(join(t.testdir(), 'owl.db'));
   t.teardown(() => raw.close());
