@@ -37,6 +37,31 @@ export async function appendContract(t: Test, open: OpenStore): Promise<void> {
     t.equal(second.position, positions.at(-1));
   });
 
+  await t.test('many events of which the last position is enough: none is behind it', async (t) => {
+    const { store } = await open(t);
+    const stream = freshStream();
+    await store.append(stream, 'noStream', proposeMany(1));
+    const proposed = proposeMany(3, 1);
+    const result = await store.append(stream, 0, proposed, { lastPositionOnly: true });
+    const stored = await collect(store.readStream(stream, { from: 1 }));
+    t.equal(result.revision, 3);
+    t.equal(result.duplicate, false);
+    t.equal(result.position, stored.at(-1)?.position);
+    t.strictSame(
+      result.events.map((event, i) => ({ ...event, position: stored[i]?.position })),
+      stored,
+    );
+    t.ok(
+      result.events.every(({ position }) => position <= result.position),
+      'whoever has seen the last one has seen all',
+    );
+    t.strictSame(
+      await store.append(stream, 0, proposed),
+      { ...result, events: stored, duplicate: true },
+      'a repetition is told where each stands',
+    );
+  });
+
   await t.test('positions grow over all streams', async (t) => {
     const { store } = await open(t);
     let before = '';

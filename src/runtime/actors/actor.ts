@@ -262,7 +262,8 @@ export class Actor {
 
   private async append(live: Live, events: readonly ProposedEvent[]): Promise<readonly RecordedEvent[]> {
     const expected = live.revision < 0 ? 'noStream' : live.revision;
-    const appended = await this.env.store.append(this.stream, expected, events);
+    // A query that awaits what a command has done may await what was stored with it.
+    const appended = await this.env.store.append(this.stream, expected, events, { lastPositionOnly: true });
     live.revision = appended.revision;
     live.eventId = appended.events.at(-1)?.id ?? live.eventId;
     for (const event of appended.events) this.carriedOut.remember(event, this.env.clock.now());

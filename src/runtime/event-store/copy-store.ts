@@ -212,7 +212,7 @@ async function append(events: readonly RecordedEvent[], options: CopyOptions): P
   for (;;) {
     signal.throwIfAborted();
     try {
-      await to.append(first.stream, expected, events);
+      await to.append(first.stream, expected, events, { lastPositionOnly: true });
       return;
     } catch (error) {
       if (!(error instanceof StoreUnavailableError) || clock.monotonic() >= giveUpAt) throw error;

@@ -100,6 +100,14 @@ export interface AppendResult {
   readonly duplicate: boolean;
 }
 
+export interface AppendOptions {
+  /**
+   * Of several events nobody needs the positions but the last one's: a store that is told of that one alone gives it for all of
+   * them, instead of reading back what it has just sent. Default false.
+   */
+  readonly lastPositionOnly?: boolean;
+}
+
 export interface ReadStreamOptions {
   /** Default `forwards`. */
   readonly direction?: 'forwards' | 'backwards';
@@ -146,6 +154,7 @@ export interface EventStore {
     stream: StreamName,
     expected: ExpectedRevision,
     events: readonly ProposedEvent[],
+    options?: AppendOptions,
   ): Promise<AppendResult>;
   /**
    * Gives nothing for a stream that never held anything.

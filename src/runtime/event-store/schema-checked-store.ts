@@ -125,9 +125,9 @@ export class SchemaRegistry {
 /** A store whose appends are checked and whose events are current, in front of any adapter. */
 export function withSchemas(store: EventStore, registry: SchemaRegistry): EventStore {
   return {
-    async append(stream, expected, events) {
+    async append(stream, expected, events, options) {
       registry.check(stream, events);
-      const result = await store.append(stream, expected, events);
+      const result = await store.append(stream, expected, events, options);
       // Only what had been stored before can be of an older version.
       if (!result.duplicate) return result;
       return { ...result, events: result.events.map((event) => registry.upcastOrThrow(event)) };

@@ -15,6 +15,7 @@ import { Backoff } from '../../../base/backoff.js';
 import { type Clock, systemClock } from '../../../base/clock.js';
 import { DamagedStreamError, messageOf } from '../../../base/errors.js';
 import {
+  type AppendOptions,
   type AppendResult,
   CUT_OFF,
   type EventPlace,
@@ -108,9 +109,10 @@ export class EventStoreDbStore implements EventStore {
     stream: StreamName,
     expected: ExpectedRevision,
     events: readonly ProposedEvent[],
+    options?: AppendOptions,
   ): Promise<AppendResult> {
     this.checkOpen();
-    const append = this.appender.append(stream, expected, events);
+    const append = this.appender.append(stream, expected, events, options);
     this.appends.add(append);
     try {
       return await append;

@@ -17,6 +17,7 @@ import { DamagedStreamError, StoreUnavailableError } from '../../../base/errors.
 import { type OpenDatabaseOptions, openDatabase, type SqliteDatabase } from '../../../base/sqlite.js';
 import { checkAppend, encodeEvent } from '../append-check.js';
 import {
+  type AppendOptions,
   type AppendResult,
   type EventPlace,
   type EventStore,
@@ -125,6 +126,7 @@ export class SqliteEventStore implements EventStore {
     stream: StreamName,
     expected: ExpectedRevision,
     events: readonly ProposedEvent[],
+    _options?: AppendOptions,
   ): Promise<AppendResult> {
     this.checkOpen();
     checkAppend(stream, expected, events);

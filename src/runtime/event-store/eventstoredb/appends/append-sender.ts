@@ -9,6 +9,7 @@
 import { Backoff } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
 import { OwlError, StoreUnavailableError } from '../../../../base/errors.js';
+import type { TimeLimits } from '../../../../base/time-limits.js';
 import { CallError, explain } from '../connection/call-error.js';
 import type { Connection } from '../connection/connection.js';
 import type { Link } from '../connection/link.js';
@@ -25,19 +26,21 @@ export interface Sent {
 export class AppendSender {
   private readonly connection: Connection;
   private readonly clock: Clock;
+  private readonly limits: TimeLimits;
 
-  constructor(connection: Connection, clock: Clock) {
+  constructor(connection: Connection, clock: Clock, limits: TimeLimits) {
     this.connection = connection;
     this.clock = clock;
+    this.limits = limits;
   }
 
   /**
-   * @param signal ends it when nobody needs the answer any more
+   * @param late says when nobody needs the answer any more
    * @throws OwlError as `EventStore.append` says
    */
-  async send(append: EncodedAppend, signal: AbortSignal): Promise<Sent> {
+  async send(append: EncodedAppend, late: { readonly isEnded: boolean }): Promise<Sent> {
     const deadline = this.connection.deadline();
-    const backoff = new Backoff();
+    let backoff: Backoff | undefined;
     let again = false;
     for (;;) {
       const link = await this.linkFor(append, deadline, again);
@@ -47,9 +50,10 @@ export class AppendSender {
       } catch (error) {
         if (!(error instanceof CallError)) throw error;
         again ||= error.outcome === 'unknown';
+        backoff ??= new Backoff();
         const pause = backoff.next();
-        const late = this.clock.now() + pause >= deadline;
-        if (!maySendAgain(append, error) || late || signal.aborted) throw failureOf(append, error, again);
+        const isOver = this.clock.now() + pause >= deadline || late.isEnded;
+        if (!maySendAgain(append, error) || isOver) throw failureOf(append, error, again);
         await this.connection.pause(pause);
       }
     }
@@ -69,17 +73,9 @@ export class AppendSender {
     }
   }
 
-  private async sendOnce(link: Link, append: EncodedAppend, deadline: number): Promise<WriteAnswer> {
+  private sendOnce(link: Link, append: EncodedAppend, deadline: number): Promise<WriteAnswer> {
     if (link.batches === undefined || !fits(append)) return appendSingly(link, append, deadline);
-    const overdue = new AbortController();
-    const cancelTimer = this.clock.after(deadline - this.clock.now(), () =>
-      overdue.abort(new CallError('deadline', 'no answer in time')),
-    );
-    try {
-      return await link.batches.append(append, overdue.signal);
-    } finally {
-      cancelTimer();
-    }
+    return link.batches.append(append, this.limits, deadline - this.clock.now());
   }
 }
 

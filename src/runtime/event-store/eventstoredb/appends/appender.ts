@@ -13,17 +13,19 @@
  * The server's answer does not tell a repeated append from a new one, and gives the last event's position only. So an
  * append is marked (`$append` in the events' metadata), and read back where it matters: when it may be a repetition (its
  * position is no newer than what was seen before it was sent; it begins a stream, where two nodes may carry out the same
- * command; an attempt at it, or an append of the same events, had an unknown outcome) and when it has several events. What
- * remains: one event at a numbered revision, appended by two nodes at nearly the same time, may be told as new to both.
- * Reading everything back would halve the throughput.
+ * command; an attempt at it, or an append of the same events, had an unknown outcome or was under way beside it) and when
+ * somebody wants the positions of several events. What remains: events at a numbered revision, appended by two nodes at nearly
+ * the same time, may be told as new to both. Reading everything back would halve the throughput.
  */
 
 import { randomUUID } from 'node:crypto';
-import { Backoff, wait } from '../../../../base/backoff.js';
+import { Backoff } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
 import { OwlError, RevisionConflictError, StoreUnavailableError } from '../../../../base/errors.js';
+import { TimeLimits } from '../../../../base/time-limits.js';
 import { checkAppend } from '../../append-check.js';
 import type {
+  AppendOptions,
   AppendResult,
   ExpectedRevision,
   Position,
@@ -37,13 +39,12 @@ import type { Reader } from '../reads/reader.js';
 import type { Watermark } from '../reads/watermark.js';
 import type { EncodedAppend } from './append-messages.js';
 import { AppendSender } from './append-sender.js';
+import { LateAnswer } from './late-answers.js';
 
 /** For `any` and `streamExists`, a repeated append is recognised among so many of the stream's newest events. */
 const RECOGNISED = 512;
 /** Appends of unknown outcome that are remembered, to recognise them when they come again. */
 const REMEMBERED = 10_000;
-/** So long, or half as long, an append goes without an answer before it is looked for; most have one within milliseconds. */
-const LOOK = { firstMs: 400, longestMs: 2_000 };
 /** Pauses between looks whether readers have come up with the writer, behind which they are by milliseconds usually. */
 const CATCH_UP = { firstMs: 10, longestMs: 200 };
 
@@ -54,6 +55,9 @@ interface Append {
   /** What `$append` says in its events. */
   readonly mark: string;
   readonly encoded: EncodedAppend;
+  readonly lastPositionOnly: boolean;
+  /** Another append of some of its events is under way, or was when it began. */
+  hasTwin: boolean;
 }
 
 export class Appender {
@@ -62,14 +66,18 @@ export class Appender {
   private readonly reader: Reader;
   private readonly watermark: Watermark;
   private readonly clock: Clock;
+  private readonly limits: TimeLimits;
   private readonly unknown = new Set<string>();
+  /** By event id: the newest append of it that is under way. */
+  private readonly underWay = new Map<string, Append>();
   /** Marks this appender's appends; a number follows. */
   private readonly mark = randomUUID().slice(0, 8);
   private appends = 0;
 
   constructor(connection: Connection, reader: Reader, watermark: Watermark, clock: Clock) {
     this.connection = connection;
-    this.sender = new AppendSender(connection, clock);
+    this.limits = new TimeLimits(clock);
+    this.sender = new AppendSender(connection, clock, this.limits);
     this.reader = reader;
     this.watermark = watermark;
     this.clock = clock;
@@ -79,40 +87,71 @@ export class Appender {
     stream: StreamName,
     expected: ExpectedRevision,
     events: readonly ProposedEvent[],
+    { lastPositionOnly = false }: AppendOptions = {},
   ): Promise<AppendResult> {
     checkAppend(stream, expected, events);
     checkTypes(stream, events);
     this.appends += 1;
     const mark = `${this.mark}-${this.appends}`;
     const encoded = { stream, expected, events: events.map((event) => encode(stream, event, mark)) };
-    const append = { stream, expected, events, mark, encoded };
-    if (expected === 'any' || expected === 'streamExists') {
-      const there = await this.recognise(append);
-      if (there !== undefined) return resultOf(there, true);
+    const append = { stream, expected, events, mark, encoded, lastPositionOnly, hasTwin: false };
+    this.begin(append);
+    try {
+      if (expected === 'any' || expected === 'streamExists') {
+        const there = await this.recognise(append);
+        if (there !== undefined) return resultOf(there, true);
+      }
+      const result = await this.sendOrFind(append);
+      if (this.unknown.size > 0) for (const { id } of events) this.unknown.delete(id);
+      this.watermark.raise(result.position);
+      return result;
+    } finally {
+      this.end(append);
     }
-    const result = await this.sendOrFind(append);
-    for (const { id } of events) this.unknown.delete(id);
-    this.watermark.raise(result.position);
-    return result;
+  }
+
+  private begin(append: Append): void {
+    for (const { id } of append.events) {
+      const twin = this.underWay.get(id);
+      if (twin !== undefined) {
+        twin.hasTwin = true;
+        append.hasTwin = true;
+      }
+      this.underWay.set(id, append);
+    }
+  }
+
+  private end(append: Append): void {
+    for (const { id } of append.events) if (this.underWay.get(id) === append) this.underWay.delete(id);
   }
 
   /** As the server answers it, or as it is found in the stream if that comes first. */
-  private async sendOrFind(append: Append): Promise<AppendResult> {
-    const settled = new AbortController();
-    const sent = this.send(append, settled.signal);
-    const found = this.lookFor(append, settled.signal);
-    try {
-      return await Promise.race([sent, found.then((result) => result ?? sent)]);
-    } finally {
-      settled.abort();
-    }
+  private sendOrFind(append: Append): Promise<AppendResult> {
+    return new Promise((resolve, reject) => {
+      const late = new LateAnswer(
+        this.limits,
+        () => this.find(append),
+        (there) => resolve(resultOf(there, isRepeated(append, there))),
+      );
+      this.send(append, late).then(
+        (result) => {
+          late.end();
+          resolve(result);
+        },
+        (error) => {
+          late.end();
+          reject(error);
+        },
+      );
+    });
   }
 
-  private async send(append: Append, signal: AbortSignal): Promise<AppendResult> {
-    const { stream, expected, events, encoded } = append;
+  private async send(append: Append, late: { readonly isEnded: boolean }): Promise<AppendResult> {
+    const { stream, expected, encoded } = append;
     const seen = this.watermark.position;
-    const { answer, again } = await this.sender.send(encoded, signal).catch((error) => {
-      if (error instanceof StoreUnavailableError && error.outcome === 'unknown') this.rememberUnknown(events);
+    const { answer, again } = await this.sender.send(encoded, late).catch((error) => {
+      if (error instanceof StoreUnavailableError && error.outcome === 'unknown')
+        this.rememberUnknown(append.events);
       throw error;
     });
     if (!answer.stored) {
@@ -122,18 +161,6 @@ export class Appender {
     return again || this.mayRepeat(append, answer.position, seen)
       ? this.readBack(append, answer.revision)
       : newResult(append, answer.revision, answer.position);
-  }
-
-  private async lookFor(append: Append, signal: AbortSignal): Promise<AppendResult | undefined> {
-    const backoff = new Backoff(LOOK);
-    while (!signal.aborted) {
-      await wait(this.clock, backoff.next(), signal);
-      if (signal.aborted) break;
-      // Whatever keeps it from being found, the answer is still to come.
-      const there = await this.find(append).catch(() => undefined);
-      if (there !== undefined) return resultOf(there, isRepeated(append, there));
-    }
-    return undefined;
   }
 
   private async find(append: Append): Promise<readonly StoredEvent[] | undefined> {
@@ -172,13 +199,15 @@ export class Appender {
     }
   }
 
-  private mayRepeat({ expected, events }: Append, position: Position | undefined, seen: Position): boolean {
+  private mayRepeat(append: Append, position: Position | undefined, seen: Position): boolean {
+    const { expected, events, hasTwin, lastPositionOnly } = append;
     return (
       position === undefined ||
       position <= seen ||
-      events.length > 1 ||
+      hasTwin ||
+      (events.length > 1 && !lastPositionOnly) ||
       expected === 'noStream' ||
-      events.some(({ id }) => this.unknown.has(id))
+      (this.unknown.size > 0 && events.some(({ id }) => this.unknown.has(id)))
     );
   }
 
@@ -240,16 +269,20 @@ function isRepeated({ mark }: Append, stored: readonly StoredEvent[]): boolean {
   return stored.some(({ append }) => append !== mark);
 }
 
+/** Without reading: every event gets the position of the last one. */
 function newResult(
   { stream, events }: Append,
   revision: number,
   position: Position | undefined,
 ): AppendResult {
-  const [event] = events;
-  if (event === undefined || position === undefined) {
-    throw new TypeError('an append of several events, or without a position, must be read back');
-  }
-  return resultOf([{ event: { ...event, stream, revision, position }, append: undefined }], false);
+  if (position === undefined) throw new TypeError('an append without a position must be read back');
+  const first = revision - events.length + 1;
+  return {
+    revision,
+    position,
+    events: events.map((event, index) => ({ ...event, stream, revision: first + index, position })),
+    duplicate: false,
+  };
 }
 
 function resultOf(stored: readonly StoredEvent[], duplicate: boolean): AppendResult {

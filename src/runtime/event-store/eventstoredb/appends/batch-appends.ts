@@ -11,6 +11,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
+import type { TimeLimit, TimeLimits } from '../../../../base/time-limits.js';
 import { batchErrorOf, CallError, callErrorOf } from '../connection/call-error.js';
 import { shared, streams } from '../connection/protocol.js';
 import { positionOf } from '../reads/positions.js';
@@ -22,6 +23,8 @@ const LARGEST_REQUEST = 1024 * 1024;
 interface Pending {
   readonly resolve: (answer: WriteAnswer) => void;
   readonly reject: (error: CallError) => void;
+  readonly limits: TimeLimits;
+  readonly limit: TimeLimit;
 }
 
 type BatchStream = ClientDuplexStream<streams.BatchAppendReq, streams.BatchAppendResp>;
@@ -41,28 +44,21 @@ export class BatchAppends {
   }
 
   /**
-   * @param signal gives up waiting for the answer; the append may be stored nevertheless
+   * @param limitMs how long to wait for the answer
    * @throws CallError
    */
-  append(append: EncodedAppend, signal: AbortSignal): Promise<WriteAnswer> {
+  append(append: EncodedAppend, limits: TimeLimits, limitMs: number): Promise<WriteAnswer> {
     return new Promise((resolve, reject) => {
       const id = randomUUID();
-      const giveUp = () => settle(() => reject(callErrorOf(signal.reason)));
-      const settle = (settlement: () => void) => {
-        this.pending.delete(id);
-        signal.removeEventListener('abort', giveUp);
-        settlement();
-      };
-      this.pending.set(id, {
-        resolve: (answer) => settle(() => resolve(answer)),
-        reject: (error) => settle(() => reject(error)),
-      });
-      signal.addEventListener('abort', giveUp, { once: true });
+      const limit = limits.set(limitMs, () =>
+        this.take(id)?.reject(new CallError('deadline', 'no answer in time')),
+      );
+      this.pending.set(id, { resolve, reject, limits, limit });
       try {
         this.stream ??= this.start();
         for (const request of requestsOf(id, append)) this.stream.write(request);
       } catch (error) {
-        settle(() => reject(callErrorOf(error)));
+        this.take(id)?.reject(callErrorOf(error));
       }
     });
   }
@@ -87,7 +83,7 @@ export class BatchAppends {
   }
 
   private settle(answer: streams.BatchAppendResp): void {
-    const pending = this.pending.get(answer.getCorrelationId()?.getString() ?? '');
+    const pending = this.take(answer.getCorrelationId()?.getString() ?? '');
     if (pending === undefined) return;
     try {
       pending.resolve(answerOf(answer));
@@ -96,9 +92,18 @@ export class BatchAppends {
     }
   }
 
+  /** Whoever takes it settles it. */
+  private take(id: string): Pending | undefined {
+    const pending = this.pending.get(id);
+    if (pending === undefined) return undefined;
+    this.pending.delete(id);
+    pending.limits.end(pending.limit);
+    return pending;
+  }
+
   private fail(error: CallError): void {
     const failure = error.forOthers();
-    for (const pending of [...this.pending.values()]) pending.reject(failure);
+    for (const id of [...this.pending.keys()]) this.take(id)?.reject(failure);
   }
 }
 
