@@ -41,6 +41,7 @@ import { Feed, type FeedContext, type FeedOptions } from './reads/feed.js';
 import { parsePosition, shareOf } from './reads/positions.js';
 import { filterOf } from './reads/read-requests.js';
 import { type CutOff, Reader } from './reads/reader.js';
+import { SentEvents } from './reads/sent-events.js';
 import { Watermark } from './reads/watermark.js';
 
 export interface EventStoreDbOptions {
@@ -93,6 +94,7 @@ export class EventStoreDbStore implements EventStore {
   private readonly reader: Reader;
   private readonly appender: Appender;
   private readonly watermark = new Watermark();
+  private readonly sent = new SentEvents();
   private readonly appends = new Set<Promise<unknown>>();
   private closing: Promise<void> | undefined;
 
@@ -101,8 +103,9 @@ export class EventStoreDbStore implements EventStore {
     this.connection = connection;
     this.logger = logger;
     this.clock = clock;
-    this.reader = new Reader(connection, this.watermark);
-    this.appender = new Appender(connection, this.reader, this.watermark, clock);
+    this.reader = new Reader(connection, this.watermark, this.sent);
+    const { reader, watermark, sent } = this;
+    this.appender = new Appender({ connection, reader, watermark, sent, clock });
   }
 
   async append(
@@ -226,9 +229,9 @@ export class EventStoreDbStore implements EventStore {
    * @throws CallError; OwlError kind `invalid` when the store can't go on from the position
    */
   private async *follow(options: FeedOptions, signal: AbortSignal): AsyncGenerator<SubscriptionBatch> {
-    const { connection, reader, watermark, clock } = this;
+    const { connection, reader, watermark, sent, clock } = this;
     const link = await connection.link(connection.deadline(), signal);
-    const context: FeedContext = { connection, reader, watermark, clock };
+    const context: FeedContext = { connection, reader, watermark, sent, clock };
     const feed = await Feed.open(context, link, options);
     const end = () => feed.close();
     signal.addEventListener('abort', end, { once: true });

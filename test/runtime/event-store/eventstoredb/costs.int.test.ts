@@ -1,7 +1,15 @@
 /** What an append to EventStoreDB costs while everything goes well, counted: nothing beside itself. */
 
 import t from 'tap';
-import { collect, freshStream, proposeMany } from '../../../support/events.js';
+import {
+  collect,
+  follow,
+  freshCategory,
+  freshStream,
+  propose,
+  proposeMany,
+  valuesOf,
+} from '../../../support/events.js';
 import { openStore, startNode } from '../../../support/eventstoredb-stores.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 
@@ -40,4 +48,70 @@ t.test('1,000 appends at a revision: nothing is read, and hardly a timer is arme
   t.equal(node.calls - before.calls, STREAMS * APPENDS, 'each append is one call, and nothing is read');
   t.ok(clock.armed - before.armed <= STREAMS, `${clock.armed - before.armed} timers`);
   t.equal((await collect(store.readStream(streams[0] ?? ''))).length, 1 + 39);
+});
+
+t.test('what a store has sent is not decoded when it comes back, for none of its readers', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node);
+  const category = freshCategory();
+  const [stream, other] = [freshStream(category), freshStream(category)];
+  const first = proposeMany(1);
+  await store.append(stream, 'noStream', first);
+  await store.append(stream, 0, proposeMany(3, 1), { lastPositionOnly: true });
+  await (await openStore(t, node)).append(other, 'noStream', [propose({ n: 4 })]);
+
+  const parsed: string[] = [];
+  const { parse } = JSON;
+  t.teardown(() => {
+    JSON.parse = parse;
+  });
+  JSON.parse = (text, reviver) => {
+    parsed.push(text);
+    return parse(text, reviver);
+  };
+  const follow4 = () => follow(store.subscribe({ categories: [category] }), 5);
+  const [one, another] = await Promise.all([follow4(), follow4()]);
+  const read = await collect(store.readStream(stream));
+  JSON.parse = parse;
+  t.strictSame(valuesOf(one.events), [0, 1, 2, 3, 4]);
+  t.equal(
+    parsed.filter((text) => text.includes('"n":4')).length,
+    2,
+    'that of another one is, for each reader',
+  );
+  t.equal(parsed.filter((text) => /"n":[0-3]/.test(text)).length, 0);
+  for (const [i, event] of read.entries()) {
+    t.equal(one.events[i], event, 'they share one object');
+    t.equal(another.events[i], event);
+  }
+  t.strictSame(
+    read,
+    await collect((await openStore(t, node)).readStream(stream)),
+    'which is as it is stored',
+  );
+  t.not(read[0]?.data, first[0]?.data, 'and not that of the writer, who may do with it what he likes');
+});
+
+t.test('an event that is not as it was sent is decoded', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node);
+  const stream = freshStream();
+  await store.append(stream, 'noStream', proposeMany(2));
+  const [asSent] = await collect(store.readStream(stream));
+  // As a backup may hold it, in which another node has stored something else under the same id, or as it was damaged.
+  const [zero] = node.log.readStream(stream);
+  if (zero === undefined || typeof zero === 'string') throw new Error('two are stored');
+  for (const [what, change] of [
+    ['data', { data: Buffer.from('{"n":7}') }],
+    ['metadata', { metadata: Buffer.from('{"time":7,"$correlationId":"a","$causationId":"b"}') }],
+    ['type', { type: 'Renamed' }],
+  ] as const) {
+    const before = { ...zero };
+    Object.assign(zero, change);
+    const [event] = await collect(store.readStream(stream));
+    const [fresh] = await collect((await openStore(t, node)).readStream(stream));
+    t.not(JSON.stringify(fresh), JSON.stringify(asSent));
+    t.strictSame(event, fresh, `another ${what} is told as it is stored`);
+    Object.assign(zero, before);
+  }
 });

@@ -14,7 +14,7 @@ import { CallError, explain } from '../connection/call-error.js';
 import type { Connection } from '../connection/connection.js';
 import type { Link } from '../connection/link.js';
 import type { EncodedAppend, WriteAnswer } from './append-messages.js';
-import { fits } from './batch-appends.js';
+import { fits } from './batch-messages.js';
 import { appendSingly } from './single-append.js';
 
 export interface Sent {

@@ -36,6 +36,7 @@ import type {
 import type { Connection } from '../connection/connection.js';
 import { encode, type StoredEvent } from '../reads/event-codec.js';
 import type { Reader } from '../reads/reader.js';
+import type { SentEvents } from '../reads/sent-events.js';
 import type { Watermark } from '../reads/watermark.js';
 import type { EncodedAppend } from './append-messages.js';
 import { AppendSender } from './append-sender.js';
@@ -60,8 +61,18 @@ interface Append {
   hasTwin: boolean;
 }
 
+export interface AppenderParts {
+  readonly connection: Connection;
+  readonly reader: Reader;
+  readonly watermark: Watermark;
+  /** Takes note of every event that is sent. */
+  readonly sent: SentEvents;
+  readonly clock: Clock;
+}
+
 export class Appender {
   private readonly connection: Connection;
+  private readonly sent: SentEvents;
   private readonly sender: AppendSender;
   private readonly reader: Reader;
   private readonly watermark: Watermark;
@@ -74,8 +85,9 @@ export class Appender {
   private readonly mark = randomUUID().slice(0, 8);
   private appends = 0;
 
-  constructor(connection: Connection, reader: Reader, watermark: Watermark, clock: Clock) {
+  constructor({ connection, reader, watermark, sent, clock }: AppenderParts) {
     this.connection = connection;
+    this.sent = sent;
     this.limits = new TimeLimits(clock);
     this.sender = new AppendSender(connection, clock, this.limits);
     this.reader = reader;
@@ -93,7 +105,8 @@ export class Appender {
     checkTypes(stream, events);
     this.appends += 1;
     const mark = `${this.mark}-${this.appends}`;
-    const encoded = { stream, expected, events: events.map((event) => encode(stream, event, mark)) };
+    const sent = events.map((event) => encode(stream, event, mark));
+    const encoded = { stream, expected, events: sent.map(({ wire }) => wire) };
     const append = { stream, expected, events, mark, encoded, lastPositionOnly, hasTwin: false };
     this.begin(append);
     try {
@@ -101,6 +114,7 @@ export class Appender {
         const there = await this.recognise(append);
         if (there !== undefined) return resultOf(there, true);
       }
+      for (const event of sent) this.sent.remember(event);
       const result = await this.sendOrFind(append);
       if (this.unknown.size > 0) for (const { id } of events) this.unknown.delete(id);
       this.watermark.raise(result.position);

@@ -12,13 +12,9 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import type { TimeLimit, TimeLimits } from '../../../../base/time-limits.js';
-import { batchErrorOf, CallError, callErrorOf } from '../connection/call-error.js';
-import { shared, streams } from '../connection/protocol.js';
-import { positionOf } from '../reads/positions.js';
-import { type EncodedAppend, expectBatch, type WriteAnswer } from './append-messages.js';
-
-/** An append of more goes in several messages. A single event may still be larger; then see `fits`. */
-const LARGEST_REQUEST = 1024 * 1024;
+import { CallError, callErrorOf } from '../connection/call-error.js';
+import type { EncodedAppend, WriteAnswer } from './append-messages.js';
+import { type BatchAnswer, batchRequests } from './batch-messages.js';
 
 interface Pending {
   readonly resolve: (answer: WriteAnswer) => void;
@@ -27,17 +23,16 @@ interface Pending {
   readonly limit: TimeLimit;
 }
 
-type BatchStream = ClientDuplexStream<streams.BatchAppendReq, streams.BatchAppendResp>;
-
-/** Whether every server takes its messages. One that doesn't would end the stream, and with it the appends of others. */
-export function fits({ events }: EncodedAppend): boolean {
-  return events.every(({ size }) => size <= LARGEST_REQUEST);
-}
+/** Of messages as they go over the wire, and of answers that were read. */
+export type BatchStream = ClientDuplexStream<Buffer, BatchAnswer>;
 
 export class BatchAppends {
   private readonly open: () => BatchStream;
   private readonly pending = new Map<string, Pending>();
   private stream: BatchStream | undefined;
+  /** Correlates appends with their answers: a UUID, of which the end is a count. */
+  private readonly idPrefix = randomUUID().slice(0, -12);
+  private appends = 0;
 
   constructor(open: () => BatchStream) {
     this.open = open;
@@ -49,14 +44,15 @@ export class BatchAppends {
    */
   append(append: EncodedAppend, limits: TimeLimits, limitMs: number): Promise<WriteAnswer> {
     return new Promise((resolve, reject) => {
-      const id = randomUUID();
+      this.appends += 1;
+      const id = this.idPrefix + this.appends.toString(16).padStart(12, '0');
       const limit = limits.set(limitMs, () =>
         this.take(id)?.reject(new CallError('deadline', 'no answer in time')),
       );
       this.pending.set(id, { resolve, reject, limits, limit });
       try {
         this.stream ??= this.start();
-        for (const request of requestsOf(id, append)) this.stream.write(request);
+        for (const request of batchRequests(id, append)) this.stream.write(request);
       } catch (error) {
         this.take(id)?.reject(callErrorOf(error));
       }
@@ -76,20 +72,16 @@ export class BatchAppends {
       this.stream = undefined;
       this.fail(error);
     };
-    stream.on('data', (answer: streams.BatchAppendResp) => this.settle(answer));
+    stream.on('data', (answer: BatchAnswer) => this.settle(answer));
     stream.on('error', (error) => end(callErrorOf(error)));
     stream.on('end', () => end(new CallError('lost', 'the server ended the stream of appends')));
     return stream;
   }
 
-  private settle(answer: streams.BatchAppendResp): void {
-    const pending = this.take(answer.getCorrelationId()?.getString() ?? '');
-    if (pending === undefined) return;
-    try {
-      pending.resolve(answerOf(answer));
-    } catch (error) {
-      pending.reject(callErrorOf(error));
-    }
+  private settle({ id, answer }: BatchAnswer): void {
+    const pending = this.take(id);
+    if (answer instanceof CallError) pending?.reject(answer);
+    else pending?.resolve(answer);
   }
 
   /** Whoever takes it settles it. */
@@ -105,49 +97,4 @@ export class BatchAppends {
     const failure = error.forOthers();
     for (const id of [...this.pending.keys()]) this.take(id)?.reject(failure);
   }
-}
-
-function answerOf(answer: streams.BatchAppendResp): WriteAnswer {
-  const error = answer.getError();
-  if (error !== undefined) {
-    const details = error.getDetails();
-    if (details?.getTypeName() !== 'event_store.client.WrongExpectedVersion') throw batchErrorOf(error);
-    const conflict = shared.WrongExpectedVersion.deserializeBinary(details.getValue_asU8());
-    return {
-      stored: false,
-      actual: conflict.hasCurrentStreamRevision() ? Number(conflict.getCurrentStreamRevision()) : null,
-    };
-  }
-  const success = answer.getSuccess();
-  return {
-    stored: true,
-    revision: Number(success?.getCurrentRevision()),
-    position: positionOf(success?.getPosition()),
-  };
-}
-
-function* requestsOf(id: string, append: EncodedAppend): Generator<streams.BatchAppendReq> {
-  const correlationId = new shared.UUID().setString(id);
-  const options = expectBatch(new streams.BatchAppendReq.Options(), append.expected);
-  options.setStreamIdentifier(
-    new shared.StreamIdentifier().setStreamName(Buffer.from(append.stream, 'utf8')),
-  );
-  let request = new streams.BatchAppendReq().setCorrelationId(correlationId).setOptions(options);
-  let size = 0;
-  for (const event of append.events) {
-    if (size > 0 && size + event.size > LARGEST_REQUEST) {
-      yield request.setIsFinal(false);
-      request = new streams.BatchAppendReq().setCorrelationId(correlationId);
-      size = 0;
-    }
-    const message = new streams.BatchAppendReq.ProposedMessage();
-    message
-      .setId(new shared.UUID().setString(event.id))
-      .setData(event.data)
-      .setCustomMetadata(event.metadata);
-    message.getMetadataMap().set('type', event.type).set('content-type', 'application/json');
-    request.addProposedMessages(message);
-    size += event.size;
-  }
-  yield request.setIsFinal(true);
 }

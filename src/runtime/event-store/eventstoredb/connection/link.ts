@@ -4,13 +4,22 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import { type ClientOptions, connectivityState, Metadata } from '@grpc/grpc-js';
-import { BatchAppends } from '../appends/batch-appends.js';
+import { type ClientOptions, type ClientReadableStream, connectivityState, Metadata } from '@grpc/grpc-js';
+import { BatchAppends, type BatchStream } from '../appends/batch-appends.js';
+import { batchAnswerOf } from '../appends/batch-messages.js';
 import { readStreamRequest } from '../reads/read-requests.js';
 import { CallError } from './call-error.js';
 import { ask, consume } from './calls.js';
 import { type ConnectionSettings, type Endpoint, formatEndpoint } from './connection-string.js';
-import { ServerFeaturesClient, StreamsClient, type serverFeatures, shared } from './protocol.js';
+import {
+  ServerFeaturesClient,
+  StreamsClient,
+  StreamsService,
+  type serverFeatures,
+  shared,
+  type streams,
+} from './protocol.js';
+import { type ReadMessage, readMessageOf } from './record-message.js';
 import type { Security } from './security.js';
 
 /** What a server may store and therefore send. */
@@ -43,9 +52,7 @@ export class Link {
     this.headers = headers;
     this.closed = this.controller.signal;
     setMaxListeners(0, this.closed);
-    this.batches = options.batchAppend
-      ? new BatchAppends(() => streams.batchAppend(this.metadata()))
-      : undefined;
+    this.batches = options.batchAppend ? new BatchAppends(() => this.openBatches()) : undefined;
   }
 
   /** True while calls reach the node without connecting anew. */
@@ -66,6 +73,20 @@ export class Link {
     return this.headers.clone();
   }
 
+  /** @param deadline milliseconds since the Unix epoch; none for a subscription */
+  read(request: streams.ReadReq, deadline?: number): ClientReadableStream<ReadMessage> {
+    const options = deadline === undefined ? {} : { deadline };
+    const { path, requestSerialize } = StreamsService.read;
+    return this.streams.makeServerStreamRequest(
+      path,
+      requestSerialize,
+      readMessageOf,
+      request,
+      this.metadata(),
+      options,
+    );
+  }
+
   /** As whom it calls: the value of the authorization header. */
   get authorization(): string | undefined {
     return this.headers.get('authorization')[0]?.toString();
@@ -78,6 +99,11 @@ export class Link {
    */
   probe(deadline: number): Promise<void> {
     return probe(this.streams, this.headers, deadline, this.closed);
+  }
+
+  private openBatches(): BatchStream {
+    const { path } = StreamsService.batchAppend;
+    return this.streams.makeBidiStreamRequest(path, (bytes: Buffer) => bytes, batchAnswerOf, this.metadata());
   }
 
   /** @param cause what its calls fail with that are still under way */

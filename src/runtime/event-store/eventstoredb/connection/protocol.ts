@@ -31,5 +31,3 @@ export {
   StreamsService,
 } from '@eventstore/db-client/generated/streams_grpc_pb.js';
 export { gossip, serverFeatures, shared, status, streams };
-
-export type RecordMessage = streams.ReadResp.ReadEvent.RecordedEvent;

@@ -9,7 +9,7 @@
  * of the server itself ($…) are no events; those that delete a stream of owl's or cut it off come as `CUT_OFF` to who asks.
  */
 
-import { encodeEvent, isJsonObject, metadataProblem } from '../../append-check.js';
+import { encodeEvent, isJsonObject, isMetadata, metadataProblem } from '../../append-check.js';
 import { type ContentHead, canonicalJson, checksumOf, contentOf } from '../../canonical.js';
 import {
   CUT_OFF,
@@ -21,10 +21,9 @@ import {
   type StreamName,
 } from '../../event-store.js';
 import { parseJson } from '../../json-levels.js';
-import type { WireEvent } from '../appends/append-messages.js';
+import type { SentEvent } from '../appends/append-messages.js';
 import { CallError } from '../connection/call-error.js';
-import type { RecordMessage } from '../connection/protocol.js';
-import { positionOf } from './positions.js';
+import type { RecordMessage } from '../connection/record-message.js';
 
 export interface StoredEvent {
   readonly event: RecordedEvent;
@@ -39,47 +38,50 @@ const TICKS_PER_MILLISECOND = 10_000n;
  * @param append marks which append writes it
  * @throws OwlError kind `invalid` when there is no JSON for it
  */
-export function encode(stream: StreamName, event: ProposedEvent, append: string): WireEvent {
-  // Metadata that was read by a node of before holds fields of the record.
-  const { $version: _version, $append: _append, $checksum: _checksum, ...own } = fieldsOf(event.metadata);
+export function encode(stream: StreamName, event: ProposedEvent, append: string): SentEvent {
+  const { id, type, version } = event;
   const json = encodeEvent(stream, event);
-  const content = contentOf(
-    { ...event, stream },
-    canonicalJson(JSON.parse(json.data)),
-    canonicalJson(JSON.parse(JSON.stringify(own))),
-  );
-  const metadata = { ...own, $version: event.version, $append: append, $checksum: checksumOf(content) };
-  const data = Buffer.from(json.data, 'utf8');
-  const metadataBytes = Buffer.from(JSON.stringify(metadata), 'utf8');
-  return {
-    id: event.id,
-    type: event.type,
-    data,
-    metadata: metadataBytes,
-    size: data.length + metadataBytes.length + event.type.length + 200,
+  const data = parsed(json.data);
+  // Metadata that was read by a node of before holds fields of the record.
+  const { $version: _version, $append: _append, $checksum: _checksum, ...metadata } = parsed(json.metadata);
+  const content = contentOf({ id, type, version, stream }, canonicalJson(data), canonicalJson(metadata));
+  const written = { ...metadata, $version: version, $append: append, $checksum: checksumOf(content) };
+  const wire = {
+    id,
+    type,
+    data: Buffer.from(json.data, 'utf8'),
+    metadata: Buffer.from(JSON.stringify(written), 'utf8'),
   };
+  const size = wire.data.length + wire.metadata.length + type.length + 200;
+  const given = isMetadata(metadata) ? metadata : undefined;
+  return { stream, version, data, metadata: given, append, wire: { ...wire, size } };
+}
+
+function parsed(json: string): JsonObject {
+  const value: unknown = JSON.parse(json);
+  if (!isJsonObject(value)) throw new TypeError('data and metadata are objects');
+  return value;
 }
 
 /** True for records of the server: tombstones, links, stream metadata, statistics. */
 export function isSystemRecord(record: RecordMessage): boolean {
-  return typeOf(record).startsWith('$') || streamOf(record).startsWith('$');
+  return record.type.startsWith('$') || record.stream.startsWith('$');
 }
 
 /** @throws CallError when the server doesn't tell the event's position */
 export function decode(record: RecordMessage): StoredEvent {
   const { position, id } = placeOf(record);
-  const data = objectIn(record.getData_asU8());
-  const metadataBytes = record.getCustomMetadata_asU8();
-  const found = metadataBytes.length === 0 ? {} : objectIn(metadataBytes);
+  const data = objectIn(record.data);
+  const found = record.metadata.length === 0 ? {} : objectIn(record.metadata);
   const { $version, $append, $checksum, ...given } = found ?? {};
-  const metadata = complete(given, id, record);
+  const metadata = complete(given, id, createdAt(record));
   const problem = found === undefined ? 'its metadata is no JSON object' : metadataProblem(metadata);
   const event = {
     position,
-    stream: streamOf(record),
-    revision: Number(record.getStreamRevision()),
+    stream: record.stream,
+    revision: record.revision,
     id,
-    type: typeOf(record),
+    type: record.type,
     version: typeof $version === 'number' ? $version : 1,
   };
   const damage =
@@ -92,10 +94,10 @@ export function decode(record: RecordMessage): StoredEvent {
         : {
             ...event,
             data: {
-              base64: record.getData_asB64(),
-              ...(problem === undefined ? {} : { metadata_base64: record.getCustomMetadata_asB64() }),
+              base64: record.data.toString('base64'),
+              ...(problem === undefined ? {} : { metadata_base64: record.metadata.toString('base64') }),
             },
-            metadata: problem === undefined ? metadata : complete({}, id, record),
+            metadata: problem === undefined ? metadata : complete({}, id, createdAt(record)),
             damage: damage ?? 'it is damaged',
           },
   };
@@ -113,12 +115,6 @@ function changed(
   return checksum === is ? undefined : 'its checksum is not that of what is stored';
 }
 
-function fieldsOf(metadata: EventMetadata): JsonObject {
-  const fields: JsonObject = {};
-  for (const [name, value] of Object.entries(metadata)) if (value !== undefined) fields[name] = value;
-  return fields;
-}
-
 /**
  * What a record of the server says that deletes a stream or cuts it off: a tombstone, or stream metadata with a limit.
  * Whether the stream still is cut off is another question. Undefined for any other record.
@@ -128,7 +124,7 @@ export function decodeCutOff(record: RecordMessage): RecordedEvent | undefined {
   const stream = limitedStream(record);
   if (stream === undefined) return undefined;
   const { position, id } = placeOf(record);
-  const metadata = complete({}, id, record);
+  const metadata = complete({}, id, createdAt(record));
   return {
     position,
     stream,
@@ -159,34 +155,33 @@ export function metadataStreamOf(stream: StreamName): StreamName {
 const METADATA_OF = '$$';
 
 function limitedStream(record: RecordMessage): StreamName | undefined {
-  const [type, stream] = [typeOf(record), streamOf(record)];
+  const { type, stream } = record;
   if (type === '$streamDeleted') return stream.startsWith('$') ? undefined : stream;
   if (type !== '$metadata' || !stream.startsWith(METADATA_OF)) return undefined;
-  const metadata = objectIn(record.getData_asU8());
+  const metadata = objectIn(record.data);
   return metadata !== undefined && limits(metadata) ? stream.slice(METADATA_OF.length) : undefined;
 }
 
-function placeOf(record: RecordMessage) {
-  const position = positionOf(record);
-  const id = record.getId()?.getString();
+function placeOf({ position, id }: RecordMessage) {
   if (position === undefined || id === undefined) {
     throw new CallError('unexpected', 'the server told an event without its id or position');
   }
   return { position, id };
 }
 
-function complete(metadata: JsonObject, id: string, record: RecordMessage): EventMetadata {
+/** @param created milliseconds since the Unix epoch */
+function complete(metadata: JsonObject, id: string, created: number): EventMetadata {
   const { time, $correlationId, $causationId, ...rest } = metadata;
   return {
     ...rest,
-    time: typeof time === 'number' ? time : createdAt(record),
+    time: typeof time === 'number' ? time : created,
     $correlationId: textOr(id, $correlationId),
     $causationId: textOr(id, $causationId),
   };
 }
 
 function createdAt(record: RecordMessage): number {
-  const ticks = record.getMetadataMap().get('created') ?? '0';
+  const ticks = record.created;
   return /^\d+$/.test(ticks) ? Number(BigInt(ticks) / TICKS_PER_MILLISECOND) : 0;
 }
 
@@ -194,15 +189,7 @@ function textOr(otherwise: string, value: Json | undefined): string {
   return typeof value === 'string' ? value : otherwise;
 }
 
-export function objectIn(bytes: Uint8Array): JsonObject | undefined {
-  const value = parseJson(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'));
+export function objectIn(bytes: Buffer): JsonObject | undefined {
+  const value = parseJson(bytes.toString('utf8'));
   return isJsonObject(value) ? value : undefined;
-}
-
-function streamOf(record: RecordMessage): StreamName {
-  return Buffer.from(record.getStreamIdentifier()?.getStreamName_asU8() ?? []).toString('utf8');
-}
-
-function typeOf(record: RecordMessage): string {
-  return record.getMetadataMap().get('type') ?? '';
 }

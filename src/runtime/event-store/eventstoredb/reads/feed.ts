@@ -21,18 +21,20 @@ import { CallError, callErrorOf } from '../connection/call-error.js';
 import { consume } from '../connection/calls.js';
 import type { Connection } from '../connection/connection.js';
 import type { Link } from '../connection/link.js';
-import type { streams } from '../connection/protocol.js';
+import type { ReadMessage, RecordMessage } from '../connection/record-message.js';
 import { findAnchor, withPosition } from './anchor.js';
-import { decode, decodeCutOff, isSystemRecord } from './event-codec.js';
-import { laterOf, positionOf } from './positions.js';
+import { decodeCutOff, isSystemRecord } from './event-codec.js';
+import { laterOf } from './positions.js';
 import { type Filter, subscribeRequest } from './read-requests.js';
 import type { Reader } from './reader.js';
+import type { SentEvents } from './sent-events.js';
 import type { Watermark } from './watermark.js';
 
 export interface FeedContext {
   readonly connection: Connection;
   readonly reader: Reader;
   readonly watermark: Watermark;
+  readonly sent: SentEvents;
   readonly clock: Clock;
 }
 
@@ -63,7 +65,7 @@ export class Feed {
   /** Where the store ended when the subscription was made: there it has caught up. */
   private readonly headAtStart: Position;
   private readonly controller = new AbortController();
-  private readonly call: ClientReadableStream<streams.ReadResp>;
+  private readonly call: ClientReadableStream<ReadMessage>;
   private readonly buffer: RecordedEvent[] = [];
   /** Everything up to here was given, is in the buffer or does not match. */
   private reached: Position;
@@ -109,7 +111,7 @@ export class Feed {
     this.reached = options.after;
     this.given = options.after;
     this.lastMessageAt = context.clock.monotonic();
-    this.call = link.streams.read(subscribeRequest(anchor, options.filter), link.metadata());
+    this.call = link.read(subscribeRequest(anchor, options.filter));
     this.run();
     this.stopListening = context.watermark.onRaise(() => this.settleSoon());
     this.settleSoon();
@@ -151,11 +153,14 @@ export class Feed {
   }
 
   /** Always wants more. */
-  private receive(message: streams.ReadResp): true {
+  private receive(message: ReadMessage): true {
     this.messages += 1;
     this.lastMessageAt = this.context.clock.monotonic();
     this.link.heardAt = this.lastMessageAt;
-    if (message.hasCaughtUp()) {
+    if (message.kind === 'record') this.receiveRecord(message.record);
+    else if (message.kind === 'fellBehind') this.fellBehind = true;
+    else if (message.kind === 'checkpoint' && message.position !== undefined) this.advance(message.position);
+    else if (message.kind === 'caughtUp') {
       this.fellBehind = false;
       this.advance(this.headAtStart);
       // What was to be looked for at leisure is looked for soon.
@@ -163,18 +168,17 @@ export class Feed {
       this.cancelSettle = undefined;
       this.settleSoon();
     }
-    if (message.hasFellBehind()) this.fellBehind = true;
-    const checkpoint = positionOf(message.getCheckpoint());
-    if (checkpoint !== undefined) this.advance(checkpoint);
-    const record = message.getEvent()?.getEvent();
-    const position = positionOf(record);
-    if (record === undefined || position === undefined || position <= this.reached) return true;
-    const event = isSystemRecord(record) ? decodeCutOff(record) : decode(record).event;
+    return true;
+  }
+
+  private receiveRecord(record: RecordMessage): void {
+    const { position } = record;
+    if (position === undefined || position <= this.reached) return;
+    const event = isSystemRecord(record) ? decodeCutOff(record) : this.context.sent.eventOf(record).event;
     if (event !== undefined) this.buffer.push(event);
     this.context.watermark.raise(position);
     this.advance(position);
     if (this.buffer.length >= 2 * this.options.batchSize) this.call.pause();
-    return true;
   }
 
   private advance(position: Position): void {

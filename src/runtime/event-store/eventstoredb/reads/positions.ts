@@ -5,6 +5,7 @@
 
 import { OwlError } from '../../../../base/errors.js';
 import { type Position, START } from '../../event-store.js';
+import type { FieldReader } from '../connection/protobuf.js';
 
 export interface LogPosition {
   /** Decimal digits, as the protocol's classes carry 64-bit numbers. */
@@ -12,8 +13,9 @@ export interface LogPosition {
   readonly prepare: string;
 }
 
-/** What a server writes where it has no position. */
+/** What a server writes where it has no position: all bits. */
 const NO_POSITION = '18446744073709551615';
+const NO_POSITION_HEX = 'f'.repeat(16);
 
 export function formatPosition(commit: string, prepare: string): Position {
   return hex(commit) + hex(prepare);
@@ -26,6 +28,24 @@ export function positionOf(
   if (at === undefined || at.getCommitPosition() === NO_POSITION) return undefined;
   return formatPosition(at.getCommitPosition(), at.getPreparePosition());
 }
+
+/** The same of what was read as bytes: 16 hexadecimal digits each. */
+export function positionAt(commit: string, prepare: string): Position | undefined {
+  return commit === NO_POSITION_HEX ? undefined : commit + prepare;
+}
+
+/** In a message that holds nothing else: commit position and prepare position are its first fields. */
+export function positionIn(fields: FieldReader): Position | undefined {
+  let [commit, prepare] = [ZERO, ZERO];
+  for (let field = fields.next(); field > 0; field = fields.next()) {
+    if (field === 1) commit = fields.hex;
+    else if (field === 2) prepare = fields.hex;
+  }
+  return positionAt(commit, prepare);
+}
+
+/** A field that is not there. */
+export const ZERO = '0'.repeat(16);
 
 /**
  * Undefined stands for the start.

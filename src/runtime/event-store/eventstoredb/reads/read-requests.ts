@@ -26,12 +26,15 @@ export function filterOf(categories: readonly string[] | undefined): Filter {
   return { on: 'streamName', prefixes: categories.flatMap((category) => [`${category}-`, `$$${category}-`]) };
 }
 
-export function readStreamRequest(read: {
+export interface PageRead {
   readonly stream: StreamName;
   readonly direction: 'forwards' | 'backwards';
+  /** Revision, inclusive. Default: the first or the last. */
   readonly from: number | undefined;
   readonly count: number;
-}): streams.ReadReq {
+}
+
+export function readStreamRequest(read: PageRead): streams.ReadReq {
   const stream = new streams.ReadReq.Options.StreamOptions();
   stream.setStreamIdentifier(new shared.StreamIdentifier().setStreamName(Buffer.from(read.stream, 'utf8')));
   if (read.from !== undefined) stream.setRevision(String(read.from));

@@ -10,16 +10,15 @@ import { consume } from '../connection/calls.js';
 import type { Connection } from '../connection/connection.js';
 import type { Link } from '../connection/link.js';
 import type { streams } from '../connection/protocol.js';
+import { isSystemRecord, limits, metadataStreamOf, objectIn, type StoredEvent } from './event-codec.js';
 import {
-  decode,
-  isSystemRecord,
-  limits,
-  metadataStreamOf,
-  objectIn,
-  type StoredEvent,
-} from './event-codec.js';
-import { positionOf } from './positions.js';
-import { type Filter, NO_SYSTEM_EVENTS, readAllRequest, readStreamRequest } from './read-requests.js';
+  type Filter,
+  NO_SYSTEM_EVENTS,
+  type PageRead,
+  readAllRequest,
+  readStreamRequest,
+} from './read-requests.js';
+import type { SentEvents } from './sent-events.js';
 import type { Watermark } from './watermark.js';
 
 export type Direction = 'forwards' | 'backwards';
@@ -68,12 +67,14 @@ interface Page {
 export class Reader {
   private readonly connection: Connection;
   private readonly watermark: Watermark;
+  private readonly sent: SentEvents;
   /** The end as it was found last, with the id of its record: another history may have one at the same position. */
   private known: (LogEnd & { readonly id: string | undefined }) | undefined;
 
-  constructor(connection: Connection, watermark: Watermark) {
+  constructor(connection: Connection, watermark: Watermark, sent: SentEvents) {
     this.connection = connection;
     this.watermark = watermark;
+    this.sent = sent;
   }
 
   /**
@@ -93,7 +94,7 @@ export class Reader {
       const start = next;
       const count = Math.min(left, PAGE);
       const page = await this.connection.repeat(`read the stream ${stream}`, (link, deadline) =>
-        readPage(link, stream, direction, start, count, deadline),
+        this.readPage(link, { stream, direction, from: start, count }, deadline),
       );
       if (page.missing !== undefined && start !== from) throw vanished(stream, start ?? 0);
       for (const { event } of page.events) this.watermark.raise(event.position);
@@ -110,7 +111,11 @@ export class Reader {
    */
   cutOff(stream: StreamName): Promise<CutOff | undefined> {
     return this.connection.repeat(`tell whether the stream ${stream} is whole`, async (link, deadline) => {
-      const { events, missing } = await readPage(link, stream, 'forwards', undefined, 1, deadline);
+      const { events, missing } = await this.readPage(
+        link,
+        { stream, direction: 'forwards', from: undefined, count: 1 },
+        deadline,
+      );
       if (missing === 'tombstone') return { problem: 'it was deleted for good', before: Infinity };
       const before = events[0]?.event.revision;
       if (before === 0) return undefined;
@@ -200,6 +205,33 @@ export class Reader {
     const request = readAllRequest({ direction: 'forwards', count: 2, from: after, filter });
     return firstRecord(link, request, deadline, (position) => position > after);
   }
+
+  private async readPage(link: Link, read: PageRead, deadline: number): Promise<Page> {
+    const events: StoredEvent[] = [];
+    let records = 0;
+    let bytes = 0;
+    let last = 0;
+    let missing: Page['missing'];
+    try {
+      await consume(link.read(readStreamRequest(read), deadline), link.closed, (message) => {
+        if (message.kind === 'notFound') missing = 'notFound';
+        if (message.kind !== 'record') return true;
+        const { record } = message;
+        records += 1;
+        last = record.revision;
+        if (isSystemRecord(record)) return true;
+        bytes += record.data.length + record.metadata.length;
+        events.push(this.sent.eventOf(record));
+        return bytes < PAGE_BYTES;
+      });
+    } catch (error) {
+      ignoreTombstone(error);
+      missing = 'tombstone';
+    }
+    const more = records >= read.count || bytes >= PAGE_BYTES;
+    const next = read.direction === 'forwards' ? last + 1 : last - 1;
+    return { events, next: more && records > 0 && next >= 0 ? next : undefined, missing };
+  }
 }
 
 async function lastEvent(link: Link, deadline: number): Promise<Position> {
@@ -228,49 +260,11 @@ function eachRecord(
   deadline: number,
   take: (found: FoundRecord) => boolean,
 ): Promise<void> {
-  const call = link.streams.read(request, link.metadata(), { deadline });
-  return consume(call, link.closed, (message) => {
-    const record = message.getEvent()?.getEvent();
-    const position = positionOf(record);
-    if (record === undefined || position === undefined) return true;
-    const revision = Number(record.getStreamRevision());
-    return take({ position, id: record.getId()?.getString(), revision, isSystem: isSystemRecord(record) });
+  return consume(link.read(request, deadline), link.closed, (message) => {
+    if (message.kind !== 'record' || message.record.position === undefined) return true;
+    const { position, id, revision } = message.record;
+    return take({ position, id, revision, isSystem: isSystemRecord(message.record) });
   });
-}
-
-async function readPage(
-  link: Link,
-  stream: StreamName,
-  direction: Direction,
-  from: number | undefined,
-  count: number,
-  deadline: number,
-): Promise<Page> {
-  const events: StoredEvent[] = [];
-  let records = 0;
-  let bytes = 0;
-  let last = 0;
-  let missing: Page['missing'];
-  const request = readStreamRequest({ stream, direction, from, count });
-  try {
-    await consume(link.streams.read(request, link.metadata(), { deadline }), link.closed, (message) => {
-      const record = message.getEvent()?.getEvent();
-      if (message.hasStreamNotFound()) missing = 'notFound';
-      if (record === undefined) return true;
-      records += 1;
-      last = Number(record.getStreamRevision());
-      if (isSystemRecord(record)) return true;
-      bytes += record.getData_asU8().length + record.getCustomMetadata_asU8().length;
-      events.push(decode(record));
-      return bytes < PAGE_BYTES;
-    });
-  } catch (error) {
-    ignoreTombstone(error);
-    missing = 'tombstone';
-  }
-  const more = records >= count || bytes >= PAGE_BYTES;
-  const next = direction === 'forwards' ? last + 1 : last - 1;
-  return { events, next: more && records > 0 && next >= 0 ? next : undefined, missing };
 }
 
 async function hasLimits(link: Link, stream: StreamName, deadline: number): Promise<boolean> {
@@ -281,9 +275,8 @@ async function hasLimits(link: Link, stream: StreamName, deadline: number): Prom
     count: 1,
   });
   let limited = false;
-  await consume(link.streams.read(request, link.metadata(), { deadline }), link.closed, (message) => {
-    const record = message.getEvent()?.getEvent();
-    const metadata = record && objectIn(record.getData_asU8());
+  await consume(link.read(request, deadline), link.closed, (message) => {
+    const metadata = message.kind === 'record' ? objectIn(message.record.data) : undefined;
     if (metadata !== undefined) limited = limits(metadata);
     return true;
   });

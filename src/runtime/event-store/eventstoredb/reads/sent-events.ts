@@ -1,0 +1,80 @@
+/**
+ * The events that this process has sent, as they come back to it: in the subscriptions of its readers, and in its reads.
+ *
+ * Guarantee: what is given for a record is what decoding it gives, for it is taken from here only where the record has the id,
+ * the stream and the type of what was sent, and its data and metadata byte for byte. Whether and when the server has answered the
+ * append is of no account, nor which store it is: an event that is as it was sent is that event wherever it stands.
+ * What is remembered is bounded, the oldest goes first; what is not remembered is decoded.
+ */
+
+import type { EventMetadata } from '../../event-store.js';
+import type { SentEvent } from '../appends/append-messages.js';
+import type { RecordMessage } from '../connection/record-message.js';
+import { decode, type StoredEvent } from './event-codec.js';
+
+interface Remembered {
+  readonly sent: SentEvent;
+  readonly metadata: EventMetadata;
+  /** As it was given last: readers of one store share it. */
+  given: StoredEvent | undefined;
+}
+
+const MOST_EVENTS = 8_192;
+const MOST_BYTES = 8 * 1024 * 1024;
+
+export class SentEvents {
+  private readonly mostEvents: number;
+  private readonly mostBytes: number;
+  private readonly byId = new Map<string, Remembered>();
+  private bytes = 0;
+
+  constructor(mostEvents = MOST_EVENTS, mostBytes = MOST_BYTES) {
+    this.mostEvents = mostEvents;
+    this.mostBytes = mostBytes;
+  }
+
+  remember(sent: SentEvent): void {
+    const { metadata } = sent;
+    const { id, size } = sent.wire;
+    this.forget(id);
+    if (metadata === undefined) return;
+    this.byId.set(id, { sent, metadata, given: undefined });
+    this.bytes += size;
+    for (const oldest of this.byId.keys()) {
+      if (this.byId.size <= this.mostEvents && this.bytes <= this.mostBytes) return;
+      this.forget(oldest);
+    }
+  }
+
+  /** The event of a record. @throws CallError as `decode` */
+  eventOf(record: RecordMessage): StoredEvent {
+    const remembered = record.id === undefined ? undefined : this.byId.get(record.id);
+    const { position, revision } = record;
+    if (remembered === undefined || position === undefined || !isAsSent(record, remembered.sent)) {
+      return decode(record);
+    }
+    const { sent, metadata, given } = remembered;
+    if (given?.event.position === position && given.event.revision === revision) return given;
+    const { stream, version, data, append, wire } = sent;
+    const { id, type } = wire;
+    const event = { position, stream, revision, id, type, version, data, metadata };
+    remembered.given = { append, event };
+    return remembered.given;
+  }
+
+  private forget(id: string): void {
+    const remembered = this.byId.get(id);
+    if (remembered === undefined) return;
+    this.byId.delete(id);
+    this.bytes -= remembered.sent.wire.size;
+  }
+}
+
+function isAsSent(record: RecordMessage, { stream, wire }: SentEvent): boolean {
+  return (
+    record.stream === stream &&
+    record.type === wire.type &&
+    record.data.equals(wire.data) &&
+    record.metadata.equals(wire.metadata)
+  );
+}
