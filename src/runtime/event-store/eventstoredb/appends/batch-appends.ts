@@ -1,38 +1,33 @@
 /**
- * Appends over one two-way stream to the server, many under way at a time, each with its own answer.
+ * Appends over two-way streams to the server: one as long as little is written, several beside each other where much is.
  *
- * Guarantees: every append settles. When the stream breaks or the server ends it, all that are under way fail with the
- * reason and an outcome that is unknown, since an error of the stream answers none of them; what is appended next opens
- * a new stream. An answer that comes too late is dropped.
+ * The library writes the messages of a stream one after another, each to the socket by itself, and so does the server with its
+ * answers. What goes over different streams at the same time is written at once: of 64 appends under way, eight together.
+ *
+ * Guarantees: those of a lane for each append; where one ends, only its own appends hear of that, and what is appended next
+ * takes another one.
  *
  * Appends carry no deadline for the server: it would be a time of day, and where the clocks of node and server differ,
  * all appends would be late. The server has its own limit, and here each append has one.
  */
 
 import { randomUUID } from 'node:crypto';
-import type { ClientDuplexStream } from '@grpc/grpc-js';
-import type { TimeLimit, TimeLimits } from '../../../../base/time-limits.js';
+import type { TimeLimits } from '../../../../base/time-limits.js';
 import { CallError, callErrorOf } from '../connection/call-error.js';
 import type { EncodedAppend, WriteAnswer } from './append-messages.js';
-import { type BatchAnswer, batchRequests } from './batch-messages.js';
+import { type BatchAppend, BatchLane, type BatchStream } from './batch-lane.js';
 
-interface Pending {
-  readonly resolve: (answer: WriteAnswer) => void;
-  readonly reject: (error: CallError) => void;
-  readonly limits: TimeLimits;
-  readonly limit: TimeLimit;
-}
-
-/** Of messages as they go over the wire, and of answers that were read. */
-export type BatchStream = ClientDuplexStream<Buffer, BatchAnswer>;
+/** A server takes 100 streams on a connection, for reads and subscriptions as well. */
+const MOST_LANES = 8;
 
 export class BatchAppends {
   private readonly open: () => BatchStream;
-  private readonly pending = new Map<string, Pending>();
-  private stream: BatchStream | undefined;
+  private readonly lanes: BatchLane[] = [];
   /** Correlates appends with their answers: a UUID, of which the end is a count. */
   private readonly idPrefix = randomUUID().slice(0, -12);
   private appends = 0;
+  /** What is appended in one turn of the event loop is written together. */
+  private readonly gathered: BatchAppend[] = [];
 
   constructor(open: () => BatchStream) {
     this.open = open;
@@ -42,59 +37,58 @@ export class BatchAppends {
    * @param limitMs how long to wait for the answer
    * @throws CallError
    */
-  append(append: EncodedAppend, limits: TimeLimits, limitMs: number): Promise<WriteAnswer> {
+  append(encoded: EncodedAppend, limits: TimeLimits, limitMs: number): Promise<WriteAnswer> {
     return new Promise((resolve, reject) => {
       this.appends += 1;
       const id = this.idPrefix + this.appends.toString(16).padStart(12, '0');
-      const limit = limits.set(limitMs, () =>
-        this.take(id)?.reject(new CallError('deadline', 'no answer in time')),
-      );
-      this.pending.set(id, { resolve, reject, limits, limit });
-      try {
-        this.stream ??= this.start();
-        for (const request of batchRequests(id, append)) this.stream.write(request);
-      } catch (error) {
-        this.take(id)?.reject(callErrorOf(error));
-      }
+      const limit = limits.set(limitMs, () => {
+        for (const lane of this.lanes) lane.giveUp(id);
+        reject(new CallError('deadline', 'no answer in time'));
+      });
+      this.gathered.push({
+        id,
+        encoded,
+        resolve: (answer) => {
+          limits.end(limit);
+          resolve(answer);
+        },
+        reject: (error) => {
+          limits.end(limit);
+          reject(error);
+        },
+      });
+      if (this.gathered.length === 1) setImmediate(() => this.sendGathered());
     });
   }
 
   /** @param cause what the appends fail with that are still under way */
   close(cause: CallError): void {
-    this.stream?.cancel();
-    this.fail(cause);
+    for (const lane of [...this.lanes]) lane.close(cause);
+    for (const { reject } of this.gathered.splice(0)) reject(cause);
   }
 
-  private start(): BatchStream {
-    const stream = this.open();
-    const end = (error: CallError) => {
-      if (this.stream !== stream) return;
-      this.stream = undefined;
-      this.fail(error);
-    };
-    stream.on('data', (answer: BatchAnswer) => this.settle(answer));
-    stream.on('error', (error) => end(callErrorOf(error)));
-    stream.on('end', () => end(new CallError('lost', 'the server ended the stream of appends')));
-    return stream;
+  private sendGathered(): void {
+    for (const append of this.gathered.splice(0)) {
+      try {
+        this.freest().send(append);
+      } catch (error) {
+        append.reject(callErrorOf(error));
+      }
+    }
   }
 
-  private settle({ id, answer }: BatchAnswer): void {
-    const pending = this.take(id);
-    if (answer instanceof CallError) pending?.reject(answer);
-    else pending?.resolve(answer);
+  private freest(): BatchLane {
+    let freest: BatchLane | undefined;
+    for (const lane of this.lanes) {
+      if (lane.unwritten === 0) return lane;
+      if (freest === undefined || lane.unwritten < freest.unwritten) freest = lane;
+    }
+    return freest === undefined || this.lanes.length < MOST_LANES ? this.openLane() : freest;
   }
 
-  /** Whoever takes it settles it. */
-  private take(id: string): Pending | undefined {
-    const pending = this.pending.get(id);
-    if (pending === undefined) return undefined;
-    this.pending.delete(id);
-    pending.limits.end(pending.limit);
-    return pending;
-  }
-
-  private fail(error: CallError): void {
-    const failure = error.forOthers();
-    for (const id of [...this.pending.keys()]) this.take(id)?.reject(failure);
+  private openLane(): BatchLane {
+    const lane = new BatchLane(this.open(), () => this.lanes.splice(this.lanes.indexOf(lane), 1));
+    this.lanes.push(lane);
+    return lane;
   }
 }

@@ -5,7 +5,8 @@
 
 import { setMaxListeners } from 'node:events';
 import { type ClientOptions, type ClientReadableStream, connectivityState, Metadata } from '@grpc/grpc-js';
-import { BatchAppends, type BatchStream } from '../appends/batch-appends.js';
+import { BatchAppends } from '../appends/batch-appends.js';
+import type { BatchStream } from '../appends/batch-lane.js';
 import { batchAnswerOf } from '../appends/batch-messages.js';
 import { readStreamRequest } from '../reads/read-requests.js';
 import { CallError } from './call-error.js';
