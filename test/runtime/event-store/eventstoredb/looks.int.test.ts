@@ -64,3 +64,40 @@ t.test('while what was stored before is still coming, looks are few', async (t) 
   });
   t.strictSame(valuesOf(following.events), [0, 1]);
 });
+
+t.test('while others write all the time and nothing of that matches, looks are few', async (t) => {
+  const node = await startNode(t);
+  const clock = new ManualClock(Date.now());
+  const store = await openStore(t, node, { clock, deadlineMs: 600_000 });
+  const category = freshCategory();
+  const following = followAll(t, store, category);
+  await until('it has caught up', () => following.batches.at(-1)?.caughtUp === true);
+  const reached = () => following.batches.at(-1)?.checkpoint ?? START;
+  /** Somebody writes once in so many milliseconds. */
+  const writeFor = async (timeMs: number) => {
+    for (let passedMs = 0; passedMs < timeMs; passedMs += 10) {
+      await store.append(freshStream(), 'any', proposeMany(1));
+      clock.advance(10);
+      // On the same connection: by the time it is answered, a look of before is as well.
+      await store.head();
+    }
+  };
+  const settled = async () => {
+    const newest = await store.head();
+    await until('it is told how far it is', () => {
+      clock.advance(10);
+      return reached() >= newest;
+    });
+  };
+  const before = node.faults.searches;
+  await writeFor(2_000);
+  const looks = node.faults.searches - before;
+  t.ok(looks >= 4 && looks <= 10, `${looks} looks in two seconds`);
+  await settled();
+
+  clock.advance(1_000);
+  const at = clock.now();
+  await store.append(freshStream(), 'any', proposeMany(1));
+  await settled();
+  t.ok(clock.now() - at < 100, 'after a while in which nobody has written, it looks soon');
+});

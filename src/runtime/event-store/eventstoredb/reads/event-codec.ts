@@ -34,6 +34,9 @@ export interface StoredEvent {
 /** 100 ns each: the unit in which the server says when it stored an event. */
 const TICKS_PER_MILLISECOND = 10_000n;
 
+/** What the metadata of a record holds beside that of the event. */
+const OWN_FIELDS = ['$version', '$append', '$checksum'] as const;
+
 /**
  * @param append marks which append writes it
  * @throws OwlError kind `invalid` when there is no JSON for it
@@ -42,19 +45,19 @@ export function encode(stream: StreamName, event: ProposedEvent, append: string)
   const { id, type, version } = event;
   const json = encodeEvent(stream, event);
   const data = parsed(json.data);
+  const metadata = parsed(json.metadata);
   // Metadata that was read by a node of before holds fields of the record.
-  const { $version: _version, $append: _append, $checksum: _checksum, ...metadata } = parsed(json.metadata);
+  const isBare = OWN_FIELDS.every((name) => metadata[name] === undefined);
+  if (!isBare) for (const name of OWN_FIELDS) delete metadata[name];
+  const bare = isBare ? json.metadata : JSON.stringify(metadata);
   const content = contentOf({ id, type, version, stream }, canonicalJson(data), canonicalJson(metadata));
-  const written = { ...metadata, $version: version, $append: append, $checksum: checksumOf(content) };
-  const wire = {
-    id,
-    type,
-    data: Buffer.from(json.data, 'utf8'),
-    metadata: Buffer.from(JSON.stringify(written), 'utf8'),
-  };
-  const size = wire.data.length + wire.metadata.length + type.length + 200;
-  const given = isMetadata(metadata) ? metadata : undefined;
-  return { stream, version, data, metadata: given, append, wire: { ...wire, size } };
+  const own = `"$version":${version},"$append":${JSON.stringify(append)},"$checksum":${checksumOf(content)}}`;
+  const written = bare === '{}' ? `{${own}` : `${bare.slice(0, -1)},${own}`;
+  const dataBytes = Buffer.from(json.data, 'utf8');
+  const metadataBytes = Buffer.from(written, 'utf8');
+  const size = dataBytes.length + metadataBytes.length + type.length + 200;
+  const wire = { id, type, data: dataBytes, metadata: metadataBytes, size };
+  return { stream, version, data, metadata: isMetadata(metadata) ? metadata : undefined, append, wire };
 }
 
 function parsed(json: string): JsonObject {

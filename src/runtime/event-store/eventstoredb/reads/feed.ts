@@ -9,11 +9,11 @@
  * The server tells how far it is only after each window of records. In between it is asked: whenever this process knows of
  * a newer event in the store and nothing arrives, a read finds out whether anything up to there should have come. If
  * not, the checkpoint moves up; if so and it doesn't come, the subscription has stalled and is given up. On a long log
- * such a read takes its time, so there is one at the most, and while the subscription catches up they are few.
+ * such a read takes its time, so there is one at the most, and while the subscription catches up, or others write all the time
+ * what does not match, they are few.
  */
 
 import type { ClientReadableStream } from '@grpc/grpc-js';
-import { Backoff } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
 import type { OwlError } from '../../../../base/errors.js';
 import type { Position, RecordedEvent, SubscriptionBatch } from '../../event-store.js';
@@ -24,6 +24,7 @@ import type { Link } from '../connection/link.js';
 import type { ReadMessage, RecordMessage } from '../connection/record-message.js';
 import { findAnchor, withPosition } from './anchor.js';
 import { decodeCutOff, isSystemRecord } from './event-codec.js';
+import { LookPauses } from './look-pauses.js';
 import { laterOf } from './positions.js';
 import { type Filter, subscribeRequest } from './read-requests.js';
 import type { Reader } from './reader.js';
@@ -49,10 +50,6 @@ export interface FeedOptions {
  * a transaction for instance, would cost more than the events.
  */
 const GATHER_MS = 5;
-/** How long an event that is known of may be on its way before it is looked for. */
-const SETTLE_MS = 20;
-/** The same while what was stored before is still coming; it grows with every look. */
-const CATCH_UP_MS = { firstMs: 100, longestMs: 2_000 };
 /** How long to leave an event that was found but has not come, and a look that failed. */
 const PATIENCE_MS = 250;
 /** After so long without any message the store is asked for its last event, which also shows that it is there. */
@@ -82,7 +79,7 @@ export class Feed {
   private cancelGather: (() => void) | undefined;
   private cancelSettle: (() => void) | undefined;
   private settling = false;
-  private readonly catchUpPauses = new Backoff(CATCH_UP_MS);
+  private readonly pauses: LookPauses;
   private cancelIdle: () => void = () => {};
   private readonly stopListening: () => void;
 
@@ -110,6 +107,7 @@ export class Feed {
     this.headAtStart = headAtStart;
     this.reached = options.after;
     this.given = options.after;
+    this.pauses = new LookPauses(context.clock);
     this.lastMessageAt = context.clock.monotonic();
     this.call = link.read(subscribeRequest(anchor, options.filter));
     this.run();
@@ -155,6 +153,7 @@ export class Feed {
   /** Always wants more. */
   private receive(message: ReadMessage): true {
     this.messages += 1;
+    this.pauses.heard();
     this.lastMessageAt = this.context.clock.monotonic();
     this.link.heardAt = this.lastMessageAt;
     if (message.kind === 'record') this.receiveRecord(message.record);
@@ -215,7 +214,7 @@ export class Feed {
     if (this.cancelSettle !== undefined || this.settling || this.controller.signal.aborted) return;
     if (this.reached >= this.context.watermark.position) return;
     const { messages } = this;
-    const delay = delayMs ?? (this.live ? SETTLE_MS : this.catchUpPauses.next());
+    const delay = delayMs ?? this.pauses.next(this.live);
     this.cancelSettle = this.context.clock.after(delay, () => {
       this.cancelSettle = undefined;
       // While anything arrives, the subscription gets there by itself.
@@ -233,6 +232,7 @@ export class Feed {
       this.noticeFailed(error);
     }
     this.settling = false;
+    this.pauses.looked(settled);
     this.settleSoon(this.live && !settled ? PATIENCE_MS : undefined);
   }
 
