@@ -9,7 +9,7 @@
 import { Backoff } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
 import { OwlError, StoreUnavailableError } from '../../../../base/errors.js';
-import type { TimeLimits } from '../../../../base/time-limits.js';
+import { TimeLimits } from '../../../../base/time-limits.js';
 import { CallError, explain } from '../connection/call-error.js';
 import type { Connection } from '../connection/connection.js';
 import type { Link } from '../connection/link.js';
@@ -28,10 +28,10 @@ export class AppendSender {
   private readonly clock: Clock;
   private readonly limits: TimeLimits;
 
-  constructor(connection: Connection, clock: Clock, limits: TimeLimits) {
+  constructor(connection: Connection, clock: Clock) {
     this.connection = connection;
     this.clock = clock;
-    this.limits = limits;
+    this.limits = new TimeLimits(clock);
   }
 
   /**

@@ -22,7 +22,6 @@ import { randomUUID } from 'node:crypto';
 import { Backoff } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
 import { OwlError, RevisionConflictError, StoreUnavailableError } from '../../../../base/errors.js';
-import { TimeLimits } from '../../../../base/time-limits.js';
 import { checkAppend } from '../../append-check.js';
 import type {
   AppendOptions,
@@ -40,7 +39,7 @@ import type { SentEvents } from '../reads/sent-events.js';
 import type { Watermark } from '../reads/watermark.js';
 import type { EncodedAppend } from './append-messages.js';
 import { AppendSender } from './append-sender.js';
-import { LateAnswer } from './late-answers.js';
+import { LateAnswers } from './late-answers.js';
 
 /** For `any` and `streamExists`, a repeated append is recognised among so many of the stream's newest events. */
 const RECOGNISED = 512;
@@ -77,7 +76,7 @@ export class Appender {
   private readonly reader: Reader;
   private readonly watermark: Watermark;
   private readonly clock: Clock;
-  private readonly limits: TimeLimits;
+  private readonly lateAnswers: LateAnswers;
   private readonly unknown = new Set<string>();
   /** By event id: the newest append of it that is under way. */
   private readonly underWay = new Map<string, Append>();
@@ -88,8 +87,8 @@ export class Appender {
   constructor({ connection, reader, watermark, sent, clock }: AppenderParts) {
     this.connection = connection;
     this.sent = sent;
-    this.limits = new TimeLimits(clock);
-    this.sender = new AppendSender(connection, clock, this.limits);
+    this.lateAnswers = new LateAnswers(clock);
+    this.sender = new AppendSender(connection, clock);
     this.reader = reader;
     this.watermark = watermark;
     this.clock = clock;
@@ -142,18 +141,20 @@ export class Appender {
   /** As the server answers it, or as it is found in the stream if that comes first. */
   private sendOrFind(append: Append): Promise<AppendResult> {
     return new Promise((resolve, reject) => {
-      const late = new LateAnswer(
-        this.limits,
-        () => this.find(append),
-        (there) => resolve(resultOf(there, isRepeated(append, there))),
-      );
+      const late = this.lateAnswers.expect(async () => {
+        // Whatever keeps it from being found, the answer is still to come.
+        const there = await this.find(append).catch(() => undefined);
+        if (there === undefined || late.isEnded) return;
+        this.lateAnswers.end(late, false);
+        resolve(resultOf(there, isRepeated(append, there)));
+      });
       this.send(append, late).then(
         (result) => {
-          late.end();
+          this.lateAnswers.end(late, true);
           resolve(result);
         },
         (error) => {
-          late.end();
+          this.lateAnswers.end(late, error instanceof RevisionConflictError);
           reject(error);
         },
       );

@@ -1,60 +1,106 @@
 /**
- * Looks for appends in their streams as long as the server says nothing of them: it drops an append whose events it has written
- * and not yet indexed, when another one appends them at the same time.
+ * Looks for appends in their streams when the server says nothing of them: it drops an append whose events it has written and
+ * not yet indexed, when another one appends them at the same time.
  *
- * Guarantee: while answers come, an append costs an entry in a list; no timer, and nothing to read.
+ * Guarantees: an append is looked for once answers to those that were sent after it have come and its own has not, for some
+ * while, or when no answers come at all; then again and again, with growing pauses, until it is found or ended. While answers
+ * come in the order of the appends nothing is read, however long each takes, and there is one timer for all of them.
  */
 
 import { Backoff } from '../../../../base/backoff.js';
-import type { TimeLimit, TimeLimits } from '../../../../base/time-limits.js';
+import type { Clock } from '../../../../base/clock.js';
 
-/** So long, or half as long, an append goes without an answer before it is looked for; most have one within milliseconds. */
-const FIRST_LOOK_MS = 400;
-const LONGEST_PAUSE_MS = 2_000;
+/** How long an append may be behind others, or all may be without an answer; up to twice as long, in fact. */
+const PATIENCE_MS = 200;
+const PAUSES = { firstMs: 4 * PATIENCE_MS, longestMs: 2_000 };
 
-export class LateAnswer<Found> {
-  private readonly limits: TimeLimits;
-  private readonly look: () => Promise<Found | undefined>;
-  private readonly found: (found: Found) => void;
-  private backoff: Backoff | undefined;
-  private next: TimeLimit | undefined;
-  private ended = false;
+export class LateAnswers {
+  private readonly clock: Clock;
+  /** In the order in which they were sent. */
+  private readonly expected = new Set<LateAnswer>();
+  private sent = 0;
+  /** The newest append that was answered, now and when it was looked at last. */
+  private newest = 0;
+  private newestBefore = 0;
+  private answers = 0;
+  private answersBefore = 0;
+  private isArmed = false;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
 
   /**
-   * @param look undefined when it is not there; may reject
-   * @param found told at most once, and not after the end
+   * To be called when an append is sent. The caller says when it is over.
+   * @param look must not reject
    */
-  constructor(limits: TimeLimits, look: () => Promise<Found | undefined>, found: (found: Found) => void) {
-    this.limits = limits;
-    this.look = look;
-    this.found = found;
-    this.lookIn((FIRST_LOOK_MS / 2) * (1 + Math.random()));
+  expect(look: () => Promise<void>): LateAnswer {
+    this.sent += 1;
+    const late = new LateAnswer(this.sent, this.clock.monotonic(), look);
+    this.expected.add(late);
+    this.arm();
+    return late;
   }
 
-  /** Nobody needs the answer any more. */
-  get isEnded(): boolean {
-    return this.ended;
+  /** @param isAnswered the server has said what became of it */
+  end(late: LateAnswer, isAnswered: boolean): void {
+    late.isEnded = true;
+    this.expected.delete(late);
+    if (!isAnswered) return;
+    this.answers += 1;
+    if (late.number > this.newest) this.newest = late.number;
   }
 
-  end(): void {
-    this.ended = true;
-    if (this.next !== undefined) this.limits.end(this.next);
+  private arm(): void {
+    if (this.isArmed) return;
+    this.isArmed = true;
+    this.clock.after(PATIENCE_MS, () => {
+      // After a hold-up of this process there may be answers that nobody has read yet: they are read first.
+      setImmediate(() => {
+        this.isArmed = false;
+        this.lookForLate();
+        if (this.expected.size > 0) this.arm();
+      });
+    });
   }
 
-  private lookIn(delayMs: number): void {
-    this.next = this.limits.set(delayMs, () => void this.lookNow());
-  }
-
-  private async lookNow(): Promise<void> {
-    // Whatever keeps it from being found, the answer is still to come.
-    const found = await this.look().catch(() => undefined);
-    if (this.ended) return;
-    if (found !== undefined) {
-      this.end();
-      this.found(found);
-      return;
+  private lookForLate(): void {
+    const now = this.clock.monotonic();
+    const isSilent = this.answers === this.answersBefore;
+    for (const late of this.expected) {
+      if (!isSilent && late.number > this.newestBefore) break;
+      if (now - late.sentAt >= PATIENCE_MS) late.lookAt(now);
     }
-    this.backoff ??= new Backoff({ firstMs: 2 * FIRST_LOOK_MS, longestMs: LONGEST_PAUSE_MS });
-    this.lookIn(this.backoff.next());
+    this.answersBefore = this.answers;
+    this.newestBefore = this.newest;
+  }
+}
+
+export class LateAnswer {
+  readonly number: number;
+  /** In running time. */
+  readonly sentAt: number;
+  /** Nobody needs the answer any more. */
+  isEnded = false;
+  private readonly look: () => Promise<void>;
+  private backoff: Backoff | undefined;
+  private nextAt = 0;
+  private isLooking = false;
+
+  constructor(number: number, sentAt: number, look: () => Promise<void>) {
+    this.number = number;
+    this.sentAt = sentAt;
+    this.look = look;
+  }
+
+  /** @param now running time */
+  lookAt(now: number): void {
+    if (this.isLooking || now < this.nextAt) return;
+    this.isLooking = true;
+    this.backoff ??= new Backoff(PAUSES);
+    this.nextAt = now + this.backoff.next();
+    void this.look().finally(() => {
+      this.isLooking = false;
+    });
   }
 }
