@@ -130,13 +130,17 @@ export class EventStoreDbStore implements EventStore {
     const limit = checkCount('limit', options.limit ?? Number.MAX_SAFE_INTEGER, 0);
     this.checkOpen();
     let given = false;
-    for await (const { event } of this.reader.readStream(stream, direction, from, limit)) {
+    let isFound = true;
+    const notFound = () => {
+      isFound = false;
+    };
+    for await (const { event } of this.reader.readStream(stream, direction, from, limit, notFound)) {
       given = true;
       yield event;
     }
     // Behind its end every stream gives nothing.
     if (given || limit === 0 || (direction === 'forwards' && from !== undefined && from > 0)) return;
-    const cut = await this.reader.cutOff(stream);
+    const cut = await this.reader.cutOff(stream, isFound);
     if (cut !== undefined) throw new DamagedStreamError(stream, 0, cutOffMessage(stream, cut));
   }
 

@@ -50,6 +50,19 @@ t.test('1,000 appends at a revision: nothing is read, and hardly a timer is arme
   t.equal((await collect(store.readStream(streams[0] ?? ''))).length, 1 + 39);
 });
 
+t.test('a stream that nobody has begun costs two reads, and beginning it one', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node, { clock: new CountingClock(Date.now()), deadlineMs: 600_000 });
+  await store.head();
+  const stream = freshStream();
+  let { calls } = node;
+  t.strictSame(await collect(store.readStream(stream)), []);
+  t.equal(node.calls - calls, 2, 'whether it is there, and whether it was deleted');
+  ({ calls } = node);
+  await store.append(stream, 'noStream', proposeMany(1), { lastPositionOnly: true });
+  t.equal(node.calls - calls, 2, 'the append, and a look whether another node was faster');
+});
+
 t.test('what a store has sent is not decoded when it comes back, for none of its readers', async (t) => {
   const node = await startNode(t);
   const store = await openStore(t, node);

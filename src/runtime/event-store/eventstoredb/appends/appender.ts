@@ -29,7 +29,6 @@ import type {
   ExpectedRevision,
   Position,
   ProposedEvent,
-  RecordedEvent,
   StreamName,
 } from '../../event-store.js';
 import type { Connection } from '../connection/connection.js';
@@ -38,6 +37,7 @@ import type { Reader } from '../reads/reader.js';
 import type { SentEvents } from '../reads/sent-events.js';
 import type { Watermark } from '../reads/watermark.js';
 import type { EncodedAppend } from './append-messages.js';
+import { conflict, isRepeated, newResult, partlyThere, resultOf, sameEvents } from './append-results.js';
 import { AppendSender } from './append-sender.js';
 import { LateAnswers } from './late-answers.js';
 
@@ -274,46 +274,4 @@ function checkTypes(stream: StreamName, events: readonly ProposedEvent[]): void 
       );
     }
   }
-}
-
-function sameEvents(proposed: readonly ProposedEvent[], stored: readonly StoredEvent[]): boolean {
-  return proposed.length === stored.length && proposed.every(({ id }, i) => id === stored[i]?.event.id);
-}
-
-function isRepeated({ mark }: Append, stored: readonly StoredEvent[]): boolean {
-  return stored.some(({ append }) => append !== mark);
-}
-
-/** Without reading: every event gets the position of the last one. */
-function newResult(
-  { stream, events }: Append,
-  revision: number,
-  position: Position | undefined,
-): AppendResult {
-  if (position === undefined) throw new TypeError('an append without a position must be read back');
-  const first = revision - events.length + 1;
-  return {
-    revision,
-    position,
-    events: events.map((event, index) => ({ ...event, stream, revision: first + index, position })),
-    duplicate: false,
-  };
-}
-
-function resultOf(stored: readonly StoredEvent[], duplicate: boolean): AppendResult {
-  const events: readonly RecordedEvent[] = stored.map(({ event }) => event);
-  const last = events.at(-1);
-  if (last === undefined) throw new TypeError('an append has at least one event');
-  return { revision: last.revision, position: last.position, events, duplicate };
-}
-
-function conflict(stream: StreamName, expected: ExpectedRevision, actual: number | null): OwlError {
-  return expected === 'any' ? partlyThere(stream) : new RevisionConflictError(stream, expected, actual);
-}
-
-function partlyThere(stream: StreamName): OwlError {
-  return new OwlError(
-    'conflict',
-    `stream ${stream} already holds some of these events, but not all in this order; read it and decide again`,
-  );
 }

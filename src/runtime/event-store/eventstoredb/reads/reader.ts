@@ -64,6 +64,8 @@ interface Page {
   readonly missing: 'tombstone' | 'notFound' | undefined;
 }
 
+const NOT_FOUND: Page = { events: [], next: undefined, missing: 'notFound' };
+
 export class Reader {
   private readonly connection: Connection;
   private readonly watermark: Watermark;
@@ -80,6 +82,7 @@ export class Reader {
   /**
    * Gives nothing for a stream that is deleted; `cutOff` says what is the matter with it.
    * @param from the first revision to give; undefined stands for the stream's first or last event
+   * @param notFound told when the server finds no such stream
    * @throws StoreUnavailableError; DamagedStreamError when it is deleted while it is read
    */
   async *readStream(
@@ -87,6 +90,7 @@ export class Reader {
     direction: Direction,
     from: number | undefined,
     limit: number,
+    notFound: () => void = () => undefined,
   ): AsyncGenerator<StoredEvent> {
     let next = from;
     let left = limit;
@@ -97,6 +101,7 @@ export class Reader {
         this.readPage(link, { stream, direction, from: start, count }, deadline),
       );
       if (page.missing !== undefined && start !== from) throw vanished(stream, start ?? 0);
+      if (page.missing === 'notFound') notFound();
       for (const { event } of page.events) this.watermark.raise(event.position);
       yield* page.events;
       if (page.next === undefined) return;
@@ -107,15 +112,13 @@ export class Reader {
 
   /**
    * What the stream lacks of its beginning; undefined while it is whole, and for one that never was.
+   * @param isFound false where the server has just said that it isn't, which need not be asked again
    * @throws StoreUnavailableError
    */
-  cutOff(stream: StreamName): Promise<CutOff | undefined> {
+  cutOff(stream: StreamName, isFound = true): Promise<CutOff | undefined> {
     return this.connection.repeat(`tell whether the stream ${stream} is whole`, async (link, deadline) => {
-      const { events, missing } = await this.readPage(
-        link,
-        { stream, direction: 'forwards', from: undefined, count: 1 },
-        deadline,
-      );
+      const first: PageRead = { stream, direction: 'forwards', from: undefined, count: 1 };
+      const { events, missing } = isFound ? await this.readPage(link, first, deadline) : NOT_FOUND;
       if (missing === 'tombstone') return { problem: 'it was deleted for good', before: Infinity };
       const before = events[0]?.event.revision;
       if (before === 0) return undefined;

@@ -16,7 +16,7 @@ export class Watermark {
   raise(position: Position): void {
     if (position <= this.newest) return;
     this.newest = position;
-    for (const listener of [...this.listeners]) listener();
+    for (const listener of this.listeners) listener();
   }
 
   /** What was seen behind this position is no longer there. */
