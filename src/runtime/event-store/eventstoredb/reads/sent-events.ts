@@ -15,6 +15,8 @@ import { decode, type StoredEvent } from './event-codec.js';
 interface Remembered {
   readonly sent: SentEvent;
   readonly metadata: EventMetadata;
+  /** Counts what was remembered. */
+  readonly number: number;
   /** As it was given last: readers of one store share it. */
   given: StoredEvent | undefined;
 }
@@ -26,11 +28,16 @@ export class SentEvents {
   private readonly mostEvents: number;
   private readonly mostBytes: number;
   private readonly byId = new Map<string, Remembered>();
+  /** Ids in a ring, number n at n modulo its length: a map does not tell its oldest entry in constant time. */
+  private readonly ids: (string | undefined)[];
+  private oldest = 0;
+  private next = 0;
   private bytes = 0;
 
   constructor(mostEvents = MOST_EVENTS, mostBytes = MOST_BYTES) {
     this.mostEvents = mostEvents;
     this.mostBytes = mostBytes;
+    this.ids = new Array<string | undefined>(mostEvents).fill(undefined);
   }
 
   remember(sent: SentEvent): void {
@@ -38,12 +45,12 @@ export class SentEvents {
     const { id, size } = sent.wire;
     this.forget(id);
     if (metadata === undefined) return;
-    this.byId.set(id, { sent, metadata, given: undefined });
+    if (this.next - this.oldest === this.mostEvents) this.forgetOldest();
+    const number = this.next++;
+    this.ids[number % this.mostEvents] = id;
+    this.byId.set(id, { sent, metadata, number, given: undefined });
     this.bytes += size;
-    for (const oldest of this.byId.keys()) {
-      if (this.byId.size <= this.mostEvents && this.bytes <= this.mostBytes) return;
-      this.forget(oldest);
-    }
+    while (this.bytes > this.mostBytes) this.forgetOldest();
   }
 
   /** The event of a record. @throws CallError as `decode` */
@@ -60,6 +67,13 @@ export class SentEvents {
     const event = { position, stream, revision, id, type, version, data, metadata };
     remembered.given = { append, event };
     return remembered.given;
+  }
+
+  private forgetOldest(): void {
+    const number = this.oldest++;
+    const id = this.ids[number % this.mostEvents];
+    // Unless it was sent once more since.
+    if (id !== undefined && this.byId.get(id)?.number === number) this.forget(id);
   }
 
   private forget(id: string): void {
