@@ -20,6 +20,7 @@ import { line, median, micros, rate, ratio, whole } from './figures.js';
 import { Load, type Run } from './load.js';
 import { updatesOf } from './messages.js';
 import { Part } from './part.js';
+import type { StoreCalls } from './store-node.js';
 
 const IN_FLIGHT = 64;
 /** Of 64 plots: as many appends are under way at the most. */
@@ -33,12 +34,18 @@ interface Side<R extends Run = Run> {
   /** Undefined when the store is a real server. */
   readonly store: Part | undefined;
   readonly run: (seconds: number) => Promise<R>;
+  /** What has to be there before, and is not measured. */
+  readonly prepare?: (seconds: number) => Promise<void>;
 }
 
-/** Microseconds of CPU for one message. */
+/** What one message took. */
 interface Measured extends Run {
+  /** Microseconds of CPU. */
   readonly micros: number;
   readonly storeMicros: number;
+  /** Calls to the store. */
+  readonly appends: number;
+  readonly reads: number;
 }
 
 interface TalentRun extends Run {
@@ -48,20 +55,28 @@ interface TalentRun extends Run {
 
 interface Runs {
   readonly talent: (Measured & TalentRun)[];
-  readonly stream: TalentRun[];
+  readonly stream: (Measured & TalentRun)[];
   readonly adapter: Measured[];
   readonly bare: Measured[];
 }
 
-async function measure<R extends Run>({ part, store, run }: Side<R>): Promise<R & Measured> {
+async function measure<R extends Run>({ part, store, run, prepare }: Side<R>): Promise<R & Measured> {
   const cpuSeconds = async (of: Part | undefined) => (await of?.figures())?.cpuSeconds ?? 0;
-  const before = [await cpuSeconds(part), await cpuSeconds(store)] as const;
+  const figures = async () => {
+    const calls = await store?.ask<StoreCalls>({});
+    return { own: await cpuSeconds(part), store: await cpuSeconds(store), appends: 0, reads: 0, ...calls };
+  };
+  await prepare?.(seconds);
+  const before = await figures();
   const ran = await run(seconds);
-  const after = [await cpuSeconds(part), await cpuSeconds(store)] as const;
+  const after = await figures();
+  const forOne = (of: keyof typeof before) => (after[of] - before[of]) / ran.messages;
   return {
     ...ran,
-    micros: ((after[0] - before[0]) * 1e6) / ran.messages,
-    storeMicros: ((after[1] - before[1]) * 1e6) / ran.messages,
+    micros: forOne('own') * 1e6,
+    storeMicros: forOne('store') * 1e6,
+    appends: forOne('appends'),
+    reads: forOne('reads'),
   };
 }
 
@@ -88,8 +103,14 @@ async function untilRead(talent: PlotManagerClient, taskId: string): Promise<num
 function tell(what: string, runs: readonly Measured[]): void {
   line(what, ...rate(perSecond(runs)));
   line('  CPU for one: its process', micros(runs.map((run) => run.micros)));
-  if (server === undefined)
-    line('  CPU for one: the store', micros(runs.map(({ storeMicros }) => storeMicros)));
+  if (server !== undefined) return;
+  line('  CPU for one: the store', micros(runs.map(({ storeMicros }) => storeMicros)));
+  line('  calls for one: appends', hundredths(runs.map(({ appends }) => appends)));
+  line('  calls for one: reads', hundredths(runs.map(({ reads }) => reads)));
+}
+
+function hundredths(values: readonly number[]): string {
+  return median(values).toFixed(2);
 }
 
 function readAfter(runs: readonly TalentRun[]): string {
@@ -130,7 +151,10 @@ try {
     },
   });
   const talent = talentWith((seconds) => load.updates(IN_FLIGHT, seconds));
-  const stream = talentWith((seconds) => load.reports(REPORTS_IN_FLIGHT, seconds));
+  const stream = {
+    ...talentWith((seconds) => load.reports(REPORTS_IN_FLIGHT, seconds)),
+    prepare: (seconds: number) => load.prepareReports(seconds),
+  };
   const loopOf = async (kind: 'adapter' | 'client'): Promise<Side> => {
     const loop = await start('./append-loop.js', { args: [kind], env: envOf(ofLoops) });
     const plot = { plotStore: addressOf(ofTalent), plot: streamName('plot_task', taskId) };
@@ -156,13 +180,13 @@ try {
   const runs: Runs = { talent: [], stream: [], adapter: [], bare: [] };
   for (let round = 0; round < rounds; round++) {
     runs.talent.push(await measure(talent));
-    runs.stream.push(await stream.run(seconds));
+    runs.stream.push(await measure(stream));
     runs.adapter.push(await measure(adapter));
     runs.bare.push(await measure(bare));
   }
   tell('plot_task_update, durable: talent', runs.talent);
   line('  read models complete after the last one', readAfter(runs.talent));
-  line('plot_task_report, one stream, durable: talent', ...rate(perSecond(runs.stream)));
+  tell('plot_task_report, one stream, durable: talent', runs.stream);
   line('  read models complete after the last one', readAfter(runs.stream));
   tell('the same events, appended through the adapter', runs.adapter);
   tell('the same events, appended through @eventstore/db-client', runs.bare);

@@ -20,10 +20,14 @@ export interface Run {
   readonly seconds: number;
 }
 
+/** The next report; undefined when there are no more. */
+type ReportSource = () => PlotTaskStatus | undefined;
+
 export class Load {
   private readonly client: Client;
   private readonly methods: ReadonlyMap<string, (request: object) => Promise<unknown>>;
   private plots = 0;
+  private prepared: ReportSource | undefined;
 
   constructor(address: string) {
     const client = new PlotManager(address, credentials.createInsecure(), { 'grpc.enable_channelz': 0 });
@@ -84,7 +88,8 @@ export class Load {
 
   /** The same reports on one two-way stream, `inFlight` unacknowledged at the most, from as many plots as 64 callers have. */
   async reports(inFlight: number, seconds: number): Promise<Run> {
-    const source = await this.plotsInTurn(Math.ceil((seconds * FASTEST_REPORTS) / REPORTS_OF_A_PLOT));
+    const source = this.prepared ?? (await this.plotsToReport(seconds));
+    this.prepared = undefined;
     const stream = openReportStream(this.client);
     const until = performance.now() + seconds * 1000;
     const begun = performance.now();
@@ -117,8 +122,17 @@ export class Load {
     };
   }
 
+  /** Creates the plots of the next `reports` beforehand, so that what creating them takes is not measured. */
+  async prepareReports(seconds: number): Promise<void> {
+    this.prepared = await this.plotsToReport(seconds);
+  }
+
+  private plotsToReport(seconds: number): Promise<ReportSource> {
+    return this.plotsInTurn(Math.ceil((seconds * FASTEST_REPORTS) / REPORTS_OF_A_PLOT));
+  }
+
   /** Reports of 64 plots at a time, one of each in turn. */
-  private async plotsInTurn(plots: number): Promise<() => PlotTaskStatus | undefined> {
+  private async plotsInTurn(plots: number): Promise<ReportSource> {
     const waiting: string[] = [];
     for (let left = plots; left > 0; left -= 64) {
       waiting.push(...(await Promise.all(Array.from({ length: Math.min(64, left) }, () => this.create()))));

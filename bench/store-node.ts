@@ -3,5 +3,18 @@
 import { EventStoreDbNode } from '../test/support/eventstoredb-node/node.js';
 import { playPart } from './part-main.js';
 
+/** What it was asked so far. */
+export interface StoreCalls {
+  readonly appends: number;
+  readonly reads: number;
+}
+
 const node = await new EventStoreDbNode().start();
-playPart({ address: node.connectionString, stop: () => node.stop() });
+playPart({
+  address: node.connectionString,
+  stop: () => node.stop(),
+  answer: async () => {
+    const { calls, changes } = node;
+    return { appends: changes, reads: calls - changes } satisfies StoreCalls;
+  },
+});
