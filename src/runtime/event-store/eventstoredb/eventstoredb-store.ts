@@ -103,7 +103,7 @@ export class EventStoreDbStore implements EventStore {
     this.connection = connection;
     this.logger = logger;
     this.clock = clock;
-    this.reader = new Reader(connection, this.watermark, this.sent);
+    this.reader = new Reader(connection, this.watermark);
     const { reader, watermark, sent } = this;
     this.appender = new Appender({ connection, reader, watermark, sent, clock });
   }

@@ -1,6 +1,7 @@
 /** What an append to EventStoreDB costs while everything goes well, counted: nothing beside itself. */
 
 import t from 'tap';
+import { categoryOf, type EventStore } from '../../../../src/runtime/event-store/event-store.js';
 import {
   collect,
   follow,
@@ -82,9 +83,8 @@ t.test('what a store has sent is not decoded when it comes back, for none of its
     parsed.push(text);
     return parse(text, reviver);
   };
-  const follow4 = () => follow(store.subscribe({ categories: [category] }), 5);
-  const [one, another] = await Promise.all([follow4(), follow4()]);
-  const read = await collect(store.readStream(stream));
+  const followAll = () => follow(store.subscribe({ categories: [category] }), 5);
+  const [one, another] = await Promise.all([followAll(), followAll()]);
   JSON.parse = parse;
   t.strictSame(valuesOf(one.events), [0, 1, 2, 3, 4]);
   t.equal(
@@ -93,16 +93,11 @@ t.test('what a store has sent is not decoded when it comes back, for none of its
     'that of another one is, for each reader',
   );
   t.equal(parsed.filter((text) => /"n":[0-3]/.test(text)).length, 0);
-  for (const [i, event] of read.entries()) {
-    t.equal(one.events[i], event, 'they share one object');
-    t.equal(another.events[i], event);
-  }
-  t.strictSame(
-    read,
-    await collect((await openStore(t, node)).readStream(stream)),
-    'which is as it is stored',
-  );
-  t.not(read[0]?.data, first[0]?.data, 'and not that of the writer, who may do with it what he likes');
+  for (const [i, event] of one.events.slice(0, 4).entries())
+    t.equal(another.events[i], event, 'they share one object');
+  const stored = await collect(store.readStream(stream));
+  t.strictSame(one.events.slice(0, 4), stored, 'which is as it is stored');
+  t.not(one.events[0]?.data, first[0]?.data, 'and not that of the writer, who may do with it what he likes');
 });
 
 t.test('an event that is not as it was sent is decoded', async (t) => {
@@ -110,7 +105,11 @@ t.test('an event that is not as it was sent is decoded', async (t) => {
   const store = await openStore(t, node);
   const stream = freshStream();
   await store.append(stream, 'noStream', proposeMany(2));
-  const [asSent] = await collect(store.readStream(stream));
+  const firstOf = async (of: EventStore) => {
+    const { events } = await follow(of.subscribe({ categories: [categoryOf(stream)] }), 1);
+    return events[0];
+  };
+  const asSent = await firstOf(store);
   // As a backup may hold it, in which another node has stored something else under the same id, or as it was damaged.
   const [zero] = node.log.readStream(stream);
   if (zero === undefined || typeof zero === 'string') throw new Error('two are stored');
@@ -121,8 +120,8 @@ t.test('an event that is not as it was sent is decoded', async (t) => {
   ] as const) {
     const before = { ...zero };
     Object.assign(zero, change);
-    const [event] = await collect(store.readStream(stream));
-    const [fresh] = await collect((await openStore(t, node)).readStream(stream));
+    const event = await firstOf(store);
+    const fresh = await firstOf(await openStore(t, node));
     t.not(JSON.stringify(fresh), JSON.stringify(asSent));
     t.strictSame(event, fresh, `another ${what} is told as it is stored`);
     Object.assign(zero, before);

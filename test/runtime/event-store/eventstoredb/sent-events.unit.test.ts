@@ -23,16 +23,16 @@ t.test('what is remembered is given as it was sent, and to all the same', async 
   events.remember(event);
   const given = events.eventOf(record);
   t.equal(events.eventOf(record), given);
-  t.equal(given.event.data, event.data);
+  t.equal(given.data, event.data);
   t.strictSame(given, new SentEvents().eventOf(record), 'as decoding gives it');
   const elsewhere = events.eventOf({ ...record, revision: 3 });
-  t.equal(elsewhere.event.revision, 3, 'wherever it stands');
+  t.equal(elsewhere.revision, 3, 'wherever it stands');
 });
 
 t.test('the oldest goes first, when there are too many or they are too large', async (t) => {
   const [a, b, c] = [sent('a'), sent('b'), sent('c'.repeat(1_000))];
   const isRemembered = (events: SentEvents, { event, record }: typeof a) =>
-    events.eventOf(record).event.data === event.data;
+    events.eventOf(record).data === event.data;
   const few = new SentEvents(2);
   for (const { event } of [a, b, c]) few.remember(event);
   t.strictSame(

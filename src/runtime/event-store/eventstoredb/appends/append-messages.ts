@@ -27,8 +27,6 @@ export interface SentEvent {
   readonly data: JsonObject;
   /** Undefined where it lacks something that is filled in when it is read. */
   readonly metadata: EventMetadata | undefined;
-  /** Marks the append that writes it. */
-  readonly append: string;
   readonly wire: WireEvent;
 }
 

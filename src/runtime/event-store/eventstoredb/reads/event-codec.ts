@@ -57,7 +57,7 @@ export function encode(stream: StreamName, event: ProposedEvent, append: string)
   const metadataBytes = Buffer.from(written, 'utf8');
   const size = dataBytes.length + metadataBytes.length + type.length + 200;
   const wire = { id, type, data: dataBytes, metadata: metadataBytes, size };
-  return { stream, version, data, metadata: isMetadata(metadata) ? metadata : undefined, append, wire };
+  return { stream, version, data, metadata: isMetadata(metadata) ? metadata : undefined, wire };
 }
 
 function parsed(json: string): JsonObject {

@@ -173,7 +173,7 @@ export class Feed {
   private receiveRecord(record: RecordMessage): void {
     const { position } = record;
     if (position === undefined || position <= this.reached) return;
-    const event = isSystemRecord(record) ? decodeCutOff(record) : this.context.sent.eventOf(record).event;
+    const event = isSystemRecord(record) ? decodeCutOff(record) : this.context.sent.eventOf(record);
     if (event !== undefined) this.buffer.push(event);
     this.context.watermark.raise(position);
     this.advance(position);

@@ -10,7 +10,14 @@ import { consume } from '../connection/calls.js';
 import type { Connection } from '../connection/connection.js';
 import type { Link } from '../connection/link.js';
 import type { streams } from '../connection/protocol.js';
-import { isSystemRecord, limits, metadataStreamOf, objectIn, type StoredEvent } from './event-codec.js';
+import {
+  decode,
+  isSystemRecord,
+  limits,
+  metadataStreamOf,
+  objectIn,
+  type StoredEvent,
+} from './event-codec.js';
 import {
   type Filter,
   NO_SYSTEM_EVENTS,
@@ -18,7 +25,6 @@ import {
   readAllRequest,
   readStreamRequest,
 } from './read-requests.js';
-import type { SentEvents } from './sent-events.js';
 import type { Watermark } from './watermark.js';
 
 export type Direction = 'forwards' | 'backwards';
@@ -69,14 +75,12 @@ const NOT_FOUND: Page = { events: [], next: undefined, missing: 'notFound' };
 export class Reader {
   private readonly connection: Connection;
   private readonly watermark: Watermark;
-  private readonly sent: SentEvents;
   /** The end as it was found last, with the id of its record: another history may have one at the same position. */
   private known: (LogEnd & { readonly id: string | undefined }) | undefined;
 
-  constructor(connection: Connection, watermark: Watermark, sent: SentEvents) {
+  constructor(connection: Connection, watermark: Watermark) {
     this.connection = connection;
     this.watermark = watermark;
-    this.sent = sent;
   }
 
   /**
@@ -98,7 +102,7 @@ export class Reader {
       const start = next;
       const count = Math.min(left, PAGE);
       const page = await this.connection.repeat(`read the stream ${stream}`, (link, deadline) =>
-        this.readPage(link, { stream, direction, from: start, count }, deadline),
+        readPage(link, { stream, direction, from: start, count }, deadline),
       );
       if (page.missing !== undefined && start !== from) throw vanished(stream, start ?? 0);
       if (page.missing === 'notFound') notFound();
@@ -118,7 +122,7 @@ export class Reader {
   cutOff(stream: StreamName, isFound = true): Promise<CutOff | undefined> {
     return this.connection.repeat(`tell whether the stream ${stream} is whole`, async (link, deadline) => {
       const first: PageRead = { stream, direction: 'forwards', from: undefined, count: 1 };
-      const { events, missing } = isFound ? await this.readPage(link, first, deadline) : NOT_FOUND;
+      const { events, missing } = isFound ? await readPage(link, first, deadline) : NOT_FOUND;
       if (missing === 'tombstone') return { problem: 'it was deleted for good', before: Infinity };
       const before = events[0]?.event.revision;
       if (before === 0) return undefined;
@@ -208,33 +212,6 @@ export class Reader {
     const request = readAllRequest({ direction: 'forwards', count: 2, from: after, filter });
     return firstRecord(link, request, deadline, (position) => position > after);
   }
-
-  private async readPage(link: Link, read: PageRead, deadline: number): Promise<Page> {
-    const events: StoredEvent[] = [];
-    let records = 0;
-    let bytes = 0;
-    let last = 0;
-    let missing: Page['missing'];
-    try {
-      await consume(link.read(readStreamRequest(read), deadline), link.closed, (message) => {
-        if (message.kind === 'notFound') missing = 'notFound';
-        if (message.kind !== 'record') return true;
-        const { record } = message;
-        records += 1;
-        last = record.revision;
-        if (isSystemRecord(record)) return true;
-        bytes += record.data.length + record.metadata.length;
-        events.push(this.sent.eventOf(record));
-        return bytes < PAGE_BYTES;
-      });
-    } catch (error) {
-      ignoreTombstone(error);
-      missing = 'tombstone';
-    }
-    const more = records >= read.count || bytes >= PAGE_BYTES;
-    const next = read.direction === 'forwards' ? last + 1 : last - 1;
-    return { events, next: more && records > 0 && next >= 0 ? next : undefined, missing };
-  }
 }
 
 async function lastEvent(link: Link, deadline: number): Promise<Position> {
@@ -268,6 +245,33 @@ function eachRecord(
     const { position, id, revision } = message.record;
     return take({ position, id, revision, isSystem: isSystemRecord(message.record) });
   });
+}
+
+async function readPage(link: Link, read: PageRead, deadline: number): Promise<Page> {
+  const events: StoredEvent[] = [];
+  let records = 0;
+  let bytes = 0;
+  let last = 0;
+  let missing: Page['missing'];
+  try {
+    await consume(link.read(readStreamRequest(read), deadline), link.closed, (message) => {
+      if (message.kind === 'notFound') missing = 'notFound';
+      if (message.kind !== 'record') return true;
+      const { record } = message;
+      records += 1;
+      last = record.revision;
+      if (isSystemRecord(record)) return true;
+      bytes += record.data.length + record.metadata.length;
+      events.push(decode(record));
+      return bytes < PAGE_BYTES;
+    });
+  } catch (error) {
+    ignoreTombstone(error);
+    missing = 'tombstone';
+  }
+  const more = records >= read.count || bytes >= PAGE_BYTES;
+  const next = read.direction === 'forwards' ? last + 1 : last - 1;
+  return { events, next: more && records > 0 && next >= 0 ? next : undefined, missing };
 }
 
 async function hasLimits(link: Link, stream: StreamName, deadline: number): Promise<boolean> {

@@ -1,5 +1,5 @@
 /**
- * The events that this process has sent, as they come back to it: in the subscriptions of its readers, and in its reads.
+ * The events that this process has sent, as they come back to it in the subscriptions of its readers.
  *
  * Guarantee: what is given for a record is what decoding it gives, for it is taken from here only where the record has the id,
  * the stream and the type of what was sent, and its data and metadata byte for byte. Whether and when the server has answered the
@@ -7,10 +7,10 @@
  * What is remembered is bounded, the oldest goes first; what is not remembered is decoded.
  */
 
-import type { EventMetadata } from '../../event-store.js';
+import type { EventMetadata, RecordedEvent } from '../../event-store.js';
 import type { SentEvent } from '../appends/append-messages.js';
 import type { RecordMessage } from '../connection/record-message.js';
-import { decode, type StoredEvent } from './event-codec.js';
+import { decode } from './event-codec.js';
 
 interface Remembered {
   readonly sent: SentEvent;
@@ -18,7 +18,7 @@ interface Remembered {
   /** Counts what was remembered. */
   readonly number: number;
   /** As it was given last: readers of one store share it. */
-  given: StoredEvent | undefined;
+  given: RecordedEvent | undefined;
 }
 
 const MOST_EVENTS = 8_192;
@@ -54,18 +54,17 @@ export class SentEvents {
   }
 
   /** The event of a record. @throws CallError as `decode` */
-  eventOf(record: RecordMessage): StoredEvent {
+  eventOf(record: RecordMessage): RecordedEvent {
     const remembered = record.id === undefined ? undefined : this.byId.get(record.id);
     const { position, revision } = record;
     if (remembered === undefined || position === undefined || !isAsSent(record, remembered.sent)) {
-      return decode(record);
+      return decode(record).event;
     }
     const { sent, metadata, given } = remembered;
-    if (given?.event.position === position && given.event.revision === revision) return given;
-    const { stream, version, data, append, wire } = sent;
+    if (given?.position === position && given.revision === revision) return given;
+    const { stream, version, data, wire } = sent;
     const { id, type } = wire;
-    const event = { position, stream, revision, id, type, version, data, metadata };
-    remembered.given = { append, event };
+    remembered.given = { position, stream, revision, id, type, version, data, metadata };
     return remembered.given;
   }
 
