@@ -31,6 +31,7 @@ import { KnownHistory } from '../readers/known-history.js';
 import { type ParkedEvent, ParkedEvents } from '../readers/parked-events.js';
 import { Parking } from '../readers/parking.js';
 import { type RedriveResult, redriveParked } from '../readers/redrive.js';
+import { Progress } from './progress.js';
 import { react } from './reaction.js';
 import type { CommandExecutor, Reactor } from './reactor.js';
 import { decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
@@ -46,6 +47,8 @@ export interface ReactorRunnerOptions extends FollowSettings {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Streams whose events are reacted to at the same time. Default 16. */
+  readonly streams?: number;
+  /** Commands of one event under way at the same time. Default 64. */
   readonly parallel?: number;
   /** How often `react` is tried before the event is parked. Default 3. */
   readonly attempts?: number;
@@ -108,7 +111,7 @@ export class ReactorRunner {
       open: () => this.open(),
       handle: (batch) => this.handle(batch),
     });
-    this.limited = limitConcurrency(options.parallel ?? 16);
+    this.limited = limitConcurrency(options.streams ?? 16);
     this.begun = new Promise((resolve) => {
       this.begin = resolve;
     });
@@ -247,8 +250,10 @@ export class ReactorRunner {
   private async reactTo(event: RecordedEvent): Promise<void> {
     // Nothing has happened.
     if (event.type === ORDER_ACCEPTED) return;
-    const { reactor, executor, clock, logger } = this.options;
-    await react(event, { reactor, executor, clock, logger, signal: this.follower.signal });
+    const { reactor, executor, clock, logger, parallel = 64 } = this.options;
+    const progress = { of: () => new Progress(), moved: () => undefined };
+    const { signal } = this.follower;
+    await react(event, { reactor, executor, clock, logger, parallel, progress, signal });
   }
 }
 

@@ -3,7 +3,8 @@
  *
  * Guarantees: every event is reacted to at least once, and since the commands' ids follow from reactor, event and place,
  * a crash between command and checkpoint, or a second node with the same reactor, changes nothing twice; events of one
- * stream are reacted to in order, and not before the commands of the one before were acknowledged.
+ * stream are reacted to in order, and not before the commands of the one before were acknowledged; those of one event go out
+ * in bounded parallel, in order where they are for the same target.
  *
  * A node that is new to a store reacts to all its history, and so does one whose store was restored from a backup. So `react` and
  * `decide` have to judge by how things stand, and to let an old event be that nothing follows from any more.
@@ -22,7 +23,7 @@ export interface CommandExecutor {
   ): Promise<CommandResult<M>>;
 }
 
-export interface Reactor {
+export interface Reactor<Commands extends ReactorCommands = ReactorCommands> {
   /** Names the checkpoint and is part of the command ids: a reactor of another name reacts to everything anew. */
   readonly name: string;
   /** Only events of these categories reach `react`. */
@@ -33,11 +34,18 @@ export interface Reactor {
    * What follows from an event. It may be asked again for the same event; the first answer that was carried out counts.
    * Throwing makes it asked again a few times and then parks the event; a transient OwlError is asked again without end.
    */
-  react(
-    event: RecordedEvent,
-    context: ReactorContext,
-  ): readonly ReactorCommand[] | Promise<readonly ReactorCommand[]>;
+  react(event: RecordedEvent, context: ReactorContext): Commands | Promise<Commands>;
 }
+
+/**
+ * A list, which is sent again as a whole when one of it fails. Or many, given one by one (by a generator, say) as they can be
+ * sent: then never are all in memory, and after a failure or a restart the reactor is asked again and those are left out that were
+ * settled, by their places. So at one place has to stand a command to the same target with the same id each time.
+ */
+export type ReactorCommands =
+  | readonly ReactorCommand[]
+  | Iterable<ReactorCommand>
+  | AsyncIterable<ReactorCommand>;
 
 export interface ReactorContext {
   /** Milliseconds since the Unix epoch. */

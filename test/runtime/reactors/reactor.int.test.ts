@@ -136,7 +136,7 @@ t.test('one stream in order, several streams at a time', async (t) => {
     },
   };
   for (const amount of [1, 2, 3]) for (const id of ['a', 'b', 'c']) await add(store, id, amount);
-  const reactions = runner(countsAmounts, { executor, parallel: 2 });
+  const reactions = runner(countsAmounts, { executor, streams: 2 });
   await reactions.start();
   await reactions.caughtUpTo(await store.head());
 

@@ -11,7 +11,7 @@ import type { PlotTaskSnapshot } from '../../../../../machines/talent/plot-task.
 import type { PlotTaskQueries } from '../../../../../projections/talent/plot-task-queries.js';
 import { Slices } from '../../../../node/serving/slices.js';
 import type { Position, RecordedEvent } from '../../../../runtime/event-store/event-store.js';
-import { commandTo, type Reactor } from '../../../../runtime/reactors/reactor.js';
+import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
 import { markLost, markReturned, plotTask } from '../plot-task-commands.js';
 import { headsOf } from '../shown/whole-table.js';
 
@@ -34,7 +34,7 @@ export function lostSupervisors({
   standingRevision,
   giveUpSeconds,
   caughtUp,
-}: LostSupervisorsOptions): Reactor {
+}: LostSupervisorsOptions): Reactor<readonly ReactorCommand[]> {
   return {
     name: 'lost_supervisors',
     categories: ['supervisor'],
