@@ -1,21 +1,20 @@
 /**
  * Runs one `Reactor`.
  *
- * Guarantees, beside those of the reactor: a command that was refused counts as handled, for the world has moved on; one
- * that could not be carried out now is sent again, with growing delays and without end, and shows in `status`; an event
- * the reactor throws at is parked after a few attempts, and so is what follows it in its stream, while other streams go on, and
- * so do the other commands of an event of which one fails (reaction.ts). A batch is done when all its events are: one that waits for an outage holds up the next batch. When the store no longer
- * holds what was reacted to, what is left of the batch is given up and the reactor begins again.
+ * Guarantees, beside those of the reactor: a command that was refused counts as handled, for the world has moved on; what is slow,
+ * fails or is parked delays its own stream alone (lanes.ts), and so do the other commands of an event of which one fails go
+ * out (command-sending.ts). The reader takes further events on meanwhile, as many as its window holds, and then leaves the rest to
+ * the store. The checkpoint is the low-water mark, below which all was reacted to or is parked; what was done beyond it
+ * is not done again in this process, unless the store turns out to be another: then what is under way is given up and the reactor
+ * begins again. After a crash it is done again, with the same command ids.
  */
 
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
-import { Backoff, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
-import { messageOf } from '../../base/errors.js';
-import { isTransient } from '../../base/failure-kinds.js';
-import { limitConcurrency } from '../../base/limit-concurrency.js';
 import type { Database } from '../../base/sql.js';
 import {
+  type EventPlace,
   type EventStore,
   ORDER_ACCEPTED,
   type Position,
@@ -24,13 +23,15 @@ import {
   type StreamName,
   type SubscriptionBatch,
 } from '../event-store/event-store.js';
-import { CheckpointMovedError, Checkpoints, lastOf } from '../readers/checkpoints.js';
+import { Checkpoints } from '../readers/checkpoints.js';
 import { Cursor } from '../readers/cursor.js';
 import { Follower, type FollowerStatus, type FollowSettings } from '../readers/follower.js';
 import { KnownHistory } from '../readers/known-history.js';
 import { type ParkedEvent, ParkedEvents } from '../readers/parked-events.js';
 import { Parking } from '../readers/parking.js';
 import { type RedriveResult, redriveParked } from '../readers/redrive.js';
+import { Window } from '../readers/window.js';
+import { Lanes, type WaitingStream } from './lanes.js';
 import { Progress } from './progress.js';
 import { react } from './reaction.js';
 import type { CommandExecutor, Reactor } from './reactor.js';
@@ -46,10 +47,12 @@ export interface ReactorRunnerOptions extends FollowSettings {
   readonly executor: CommandExecutor;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Streams whose events are reacted to at the same time. Default 16. */
+  /** Streams whose events are reacted to at the same time. Default 256. */
   readonly streams?: number;
   /** Commands of one event under way at the same time. Default 64. */
   readonly parallel?: number;
+  /** Events that are taken on and not yet done. Default 4096. */
+  readonly window?: number;
   /** How often `react` is tried before the event is parked. Default 3. */
   readonly attempts?: number;
   /** Why this event can't be read, if so: it is parked without being tried. */
@@ -61,9 +64,13 @@ export interface ReactorRunnerOptions extends FollowSettings {
 export interface ReactorStatus extends FollowerStatus {
   readonly name: string;
   readonly parked: number;
-  /** Events whose commands wait to be sent again. */
+  /** Events whose commands wait to be sent again: one of a stream at the most. */
   readonly retrying: number;
+  /** Their streams, and why; the first ones. */
+  readonly waiting: readonly WaitingStream[];
 }
+
+const WAITING_SHOWN = 10;
 
 export class ReactorRunner {
   private readonly options: ReactorRunnerOptions;
@@ -74,10 +81,18 @@ export class ReactorRunner {
   private readonly parking: Parking;
   private readonly cursor: Cursor;
   private readonly follower: Follower;
-  private readonly limited: ReturnType<typeof limitConcurrency>;
+  private readonly history: KnownHistory;
+  private readonly lanes: Lanes;
   private readonly begun: Promise<void>;
   private begin: () => void = () => undefined;
-  private readonly retries = new Map<Position, string>();
+  /** Undefined until the reactor has begun. */
+  private window: Window | undefined;
+  /** Gives up what is under way. */
+  private work = new AbortController();
+  private workEnd: AbortSignal;
+  private keeping = false;
+  private keptLast: EventPlace | undefined;
+  private ignoreLosses: () => void = () => undefined;
   private redriving: Promise<unknown> = Promise.resolve();
 
   constructor(options: ReactorRunnerOptions) {
@@ -99,10 +114,11 @@ export class ReactorRunner {
       clock,
       restMs,
     });
+    this.history = options.history ?? new KnownHistory({ store, db, clock, logger });
     this.follower = new Follower({
       name: this.reader,
       store,
-      history: options.history ?? new KnownHistory({ store, db, clock, logger }),
+      history: this.history,
       categories: reactor.categories,
       clock,
       logger,
@@ -110,8 +126,19 @@ export class ReactorRunner {
       backoff,
       open: () => this.open(),
       handle: (batch) => this.handle(batch),
+      doneUpTo: () => (this.window?.isEmpty === false ? this.window.low.position : undefined),
     });
-    this.limited = limitConcurrency(options.streams ?? 16);
+    this.workEnd = this.follower.signal;
+    this.lanes = new Lanes({
+      ...{ name: reactor.name, clock, logger, backoff, parking: this.parking },
+      streams: options.streams ?? 256,
+      attempts: options.attempts ?? 3,
+      react: (event, signal) => this.reactTo(event, signal),
+      done: (event) => {
+        this.window?.done(event);
+        this.keepSoon();
+      },
+    });
     this.begun = new Promise((resolve) => {
       this.begin = resolve;
     });
@@ -126,6 +153,7 @@ export class ReactorRunner {
     const saved = this.checkpoints.read(this.reader);
     if (saved?.version === REACTOR_VERSION) this.cursor.load();
     if (saved !== undefined) this.begin();
+    this.ignoreLosses = this.history.onLoss(() => this.work.abort());
     this.follower.start();
     await this.begun;
   }
@@ -133,10 +161,12 @@ export class ReactorRunner {
   /** Waits for commands under way, sends no more, and writes the checkpoint. */
   async stop(): Promise<void> {
     this.begin();
+    this.ignoreLosses();
     await this.follower.stop();
+    await this.lanes.idle();
     await this.redriving;
     try {
-      this.cursor.settle(this.follower.position);
+      if (this.window !== undefined) this.cursor.settle(this.window.low.position, this.window.low.last);
     } catch (error) {
       this.options.logger.warn(
         { err: error, reactor: this.name },
@@ -166,7 +196,7 @@ export class ReactorRunner {
     const { reader, parkedEvents: parked } = this;
     const { store } = this.options;
     const take = async (event: RecordedEvent) => {
-      await this.reactTo(event);
+      await this.reactTo(event, this.workEnd);
       this.parking.remove(event);
     };
     const result = this.redriving.then(() => redriveParked({ parked, reader, store, stream, take }));
@@ -176,97 +206,98 @@ export class ReactorRunner {
 
   status(): ReactorStatus {
     const status = this.follower.status();
-    const [waitingFor] = this.retries.values();
+    const waiting = this.lanes.waiting(WAITING_SHOWN);
     return {
       name: this.name,
       ...status,
       // Known also while the store is away.
       checkpoint: status.checkpoint === START ? this.cursor.position : status.checkpoint,
-      lastError: status.lastError ?? waitingFor,
+      lastError: status.lastError ?? waiting[0]?.reason,
       parked: this.parking.count(),
-      retrying: this.retries.size,
+      retrying: this.lanes.retrying,
+      waiting,
     };
   }
 
   private async open(): Promise<Position> {
     const { reader, checkpoints, parkedEvents: parked } = this;
+    if (checkpoints.read(reader)?.version !== REACTOR_VERSION) await this.giveUp();
     await decideBeginning({ ...this.options, reader, checkpoints, parked });
     this.cursor.load();
     this.parking.load();
+    await this.openWindow();
     this.begin();
     return this.cursor.position;
   }
 
-  private async handle(batch: SubscriptionBatch): Promise<void> {
-    if (batch.events.length === 0) {
-      this.cursor.rest(batch.checkpoint);
+  /** Goes on with what is under way if the store holds the newest of it: then it holds what was before that, too. */
+  private async openWindow(): Promise<void> {
+    const { window, work } = this;
+    const last = work.signal.aborted ? undefined : window?.taken.last;
+    if (last !== undefined && (await this.options.store.holds(last))) {
+      window?.forgetPassed();
       return;
     }
-    const handled = await Promise.allSettled(
-      eventsByStream(batch.events).map((events) => this.limited(() => this.handleInOrder(events))),
-    );
-    for (const outcome of handled) if (outcome.status === 'rejected') throw outcome.reason;
-    try {
-      this.cursor.move(batch.checkpoint, lastOf(batch.events));
-      this.cursor.confirm(batch.checkpoint);
-    } catch (error) {
-      if (!(error instanceof CheckpointMovedError)) throw error;
-      this.cursor.load();
-    }
+    await this.giveUp();
+    this.work = new AbortController();
+    this.workEnd = AbortSignal.any([this.follower.signal, this.work.signal]);
+    // Each lane that waits listens to it.
+    setMaxListeners(0, this.workEnd);
+    this.window = new Window(this.cursor.position, this.options.window ?? 4096);
+    this.keptLast = undefined;
   }
 
-  private async handleInOrder(events: readonly RecordedEvent[]): Promise<void> {
-    for (const event of events) {
-      this.follower.followSignal.throwIfAborted();
-      if (!this.parking.parkUntried(event)) await this.reactWithRetries(event);
-    }
+  private async giveUp(): Promise<void> {
+    this.work.abort();
+    await this.lanes.idle();
   }
 
-  /** What was sent for the event before a failure is sent again with it, under the same ids. */
-  private async reactWithRetries(event: RecordedEvent): Promise<void> {
-    const { clock, logger, attempts = 3 } = this.options;
-    const { followSignal: signal } = this.follower;
-    const backoff = new Backoff(this.options.backoff);
-    let thrown = 0;
-    try {
-      for (;;) {
-        const error = await this.reactTo(event).catch(toError);
-        if (error === undefined) return;
-        if (signal.aborted) throw error;
-        if (!isTransient(error)) thrown += 1;
-        if (thrown >= attempts) {
-          this.parking.park(event, error.message, thrown);
-          return;
-        }
-        this.retries.set(event.position, error.message);
-        logger.warn({ err: error, reactor: this.name, event: event.id }, 'reacting failed; trying again');
-        await wait(clock, backoff.next(), signal);
+  private async handle(batch: SubscriptionBatch): Promise<void> {
+    const { window, lanes, workEnd } = this;
+    const { followSignal } = this.follower;
+    if (window === undefined) return;
+    for (const event of batch.events) {
+      if (window.isFull) await window.room(followSignal);
+      if (followSignal.aborted) return;
+      if (window.take(event)) lanes.put(event, workEnd);
+    }
+    window.pass(batch.checkpoint);
+    this.keep(window);
+  }
+
+  /** Once for all that is done in one turn. */
+  private keepSoon(): void {
+    if (this.keeping) return;
+    this.keeping = true;
+    setImmediate(() => {
+      this.keeping = false;
+      const { window, follower, workEnd } = this;
+      if (window === undefined || workEnd.aborted) return;
+      try {
+        this.keep(window);
+        follower.progressed();
+      } catch (error) {
+        follower.interrupt(error);
       }
-    } finally {
-      this.retries.delete(event.position);
-    }
+    });
   }
 
-  private async reactTo(event: RecordedEvent): Promise<void> {
+  /** Writes the low-water mark: at once where events were done, now and then where only what is of no interest was passed. */
+  private keep({ low: { position, last } }: Window): void {
+    if (last === this.keptLast) {
+      this.cursor.rest(position);
+      return;
+    }
+    this.cursor.settle(position, last);
+    // Otherwise another reader of this database is elsewhere.
+    if (this.cursor.position === position) this.keptLast = last;
+  }
+
+  private async reactTo(event: RecordedEvent, signal: AbortSignal): Promise<void> {
     // Nothing has happened.
     if (event.type === ORDER_ACCEPTED) return;
     const { reactor, executor, clock, logger, parallel = 64 } = this.options;
     const progress = { of: () => new Progress(), moved: () => undefined };
-    const { signal } = this.follower;
     await react(event, { reactor, executor, clock, logger, parallel, progress, signal });
   }
-}
-
-function eventsByStream(events: readonly RecordedEvent[]): RecordedEvent[][] {
-  const streams = new Map<StreamName, RecordedEvent[]>();
-  for (const event of events) {
-    const known = streams.get(event.stream);
-    if (known === undefined) streams.set(event.stream, [event]);
-    else known.push(event);
-  }
-  return [...streams.values()];
-}
-
-function toError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(messageOf(error));
 }

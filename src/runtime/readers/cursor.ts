@@ -88,11 +88,14 @@ export class Cursor {
     this.settle(reached);
   }
 
-  /** Writes where the reader got to, if that is further than what the database says. */
-  settle(reached: Position): void {
+  /**
+   * Writes where the reader got to, if that is further than what the database says.
+   * @param last the last event that was taken on the way, if there was one
+   */
+  settle(reached: Position, last?: EventPlace): void {
     if (reached <= this.at.position) return;
     try {
-      this.move(reached);
+      this.move(reached, last);
       this.confirm(reached);
     } catch (error) {
       if (!(error instanceof CheckpointMovedError)) throw error;

@@ -1,7 +1,8 @@
 /**
  * Follows the event store from a durable checkpoint on: what projector and reactor have in common.
  *
- * Guarantees: batches are handled one after another and in order; a batch that fails is given again, after a growing
+ * Guarantees: batches are handled one after another and in order, and a reader that only takes their events on counts as being
+ * where all is done; a batch that fails is given again, after a growing
  * delay, until it succeeds or the follower is stopped, and the failure is visible meanwhile; `stop` lets the batch under
  * way come to its end; before the first batch, and before the first after an interruption, it is made sure that the store still
  * holds what was handled, and if it does not, following begins anew; catching up on a long history lets everything else in the process have its turn, and how far it is
@@ -42,6 +43,11 @@ export interface FollowerOptions extends FollowSettings {
    */
   open(before: Position | undefined): Position | Promise<Position>;
   handle(batch: SubscriptionBatch): void | Promise<void>;
+  /**
+   * Of a reader whose `handle` only takes events on: up to where all is done, as long as not all is that was taken on. Asked after
+   * each batch and with each `progressed`.
+   */
+  doneUpTo?(): Position | undefined;
 }
 
 export interface FollowerStatus {
@@ -76,6 +82,10 @@ export class Follower {
   private ignoreLosses: () => void = () => undefined;
   private running: Promise<void> | undefined;
   private reached: Position | undefined;
+  /** Up to here batches were handled; beyond `reached` only by a reader that takes events on. */
+  private taken: Position = START;
+  private tookAll = false;
+  private interruption: { readonly error: unknown } | undefined;
   private head: Position = START;
   private headAskedAt = 0;
   private caughtUp = false;
@@ -122,6 +132,17 @@ export class Follower {
     await this.running;
   }
 
+  /** More of what was taken on is done. */
+  progressed(): void {
+    if (this.reached !== undefined && !this.following.signal.aborted) this.advance();
+  }
+
+  /** Ends the subscription because of a failure behind `handle`, as one of `handle` would; following goes on after a delay. */
+  interrupt(error: unknown): void {
+    this.interruption = { error };
+    this.following.abort();
+  }
+
   /**
    * Resolves once everything up to `position` was handled.
    * @throws OwlError kind `unavailable` when the follower is stopped; the signal's reason when that aborts
@@ -159,7 +180,10 @@ export class Follower {
         if (this.signal.aborted) return;
         if (!this.followEnd.aborted) this.fail(messageOf(error), error);
       }
-      if (this.following.signal.aborted) this.fallBehind();
+      const { interruption } = this;
+      this.interruption = undefined;
+      if (interruption !== undefined) this.fail(messageOf(interruption.error), interruption.error);
+      if (this.following.signal.aborted && interruption === undefined) this.fallBehind();
       else await wait(clock, this.backoff.next(), this.signal);
     }
   }
@@ -172,6 +196,8 @@ export class Follower {
     const head = await store.head();
     if (signal.aborted) return;
     this.reached = after;
+    this.taken = after;
+    this.tookAll = false;
     this.head = after > head ? after : head;
     this.headAskedAt = this.options.clock.monotonic();
     this.waiters.reach(after);
@@ -208,15 +234,24 @@ export class Follower {
   }
 
   private succeed(batch: SubscriptionBatch): void {
-    this.reached = batch.checkpoint;
-    if (batch.caughtUp) this.catchUpLog.done();
-    if (batch.caughtUp !== this.caughtUp) {
-      this.caughtUp = batch.caughtUp;
-      this.behindSince = this.options.clock.monotonic();
-    }
+    this.taken = batch.checkpoint;
+    this.tookAll = batch.caughtUp;
     this.lastError = undefined;
     this.backoff.reset();
-    this.waiters.reach(batch.checkpoint);
+    this.advance();
+  }
+
+  private advance(): void {
+    const behind = this.options.doneUpTo?.();
+    const reached = behind === undefined || behind > this.taken ? this.taken : behind;
+    const caughtUp = this.tookAll && behind === undefined;
+    this.reached = reached;
+    if (caughtUp) this.catchUpLog.done();
+    if (caughtUp !== this.caughtUp) {
+      this.caughtUp = caughtUp;
+      this.behindSince = this.options.clock.monotonic();
+    }
+    this.waiters.reach(reached);
   }
 
   /** What was handled is lost, and with it the positions that are waited for. */
