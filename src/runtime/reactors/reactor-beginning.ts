@@ -11,6 +11,7 @@ import type { Database } from '../../base/sql.js';
 import { type EventStore, type Position, START } from '../event-store/event-store.js';
 import { type Checkpoint, type Checkpoints, LOST } from '../readers/checkpoints.js';
 import type { ParkedEvents } from '../readers/parked-events.js';
+import type { Expansions } from './expansions.js';
 import type { Reactor } from './reactor.js';
 
 /** A reactor's logic has no version: what it did is done. */
@@ -23,12 +24,13 @@ export interface BeginningOptions {
   readonly db: Database;
   readonly checkpoints: Checkpoints;
   readonly parked: ParkedEvents;
+  readonly expansions: Pick<Expansions, 'clear'>;
   readonly logger: Logger;
 }
 
 /** Leaves alone a reactor that has begun and whose events are there. @throws what store and database throw */
 export async function decideBeginning(options: BeginningOptions): Promise<void> {
-  const { reader, reactor, store, db, checkpoints, parked, logger } = options;
+  const { reader, reactor, store, db, checkpoints, parked, expansions, logger } = options;
   const saved = checkpoints.read(reader);
   if (saved === undefined) {
     const position = reactor.startFrom === 'now' ? await store.head() : START;
@@ -39,6 +41,7 @@ export async function decideBeginning(options: BeginningOptions): Promise<void> 
     db.transaction(() => {
       checkpoints.put(reader, beginningAt(position));
       parked.clear(reader);
+      expansions.clear();
     });
     logger.warn(
       { reactor: reactor.name, position, parkedDropped: dropped },

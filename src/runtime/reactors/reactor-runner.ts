@@ -9,7 +9,6 @@
  * begins again. After a crash it is done again, with the same command ids.
  */
 
-import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import type { Database } from '../../base/sql.js';
@@ -30,12 +29,12 @@ import { KnownHistory } from '../readers/known-history.js';
 import { type ParkedEvent, ParkedEvents } from '../readers/parked-events.js';
 import { Parking } from '../readers/parking.js';
 import { type RedriveResult, redriveParked } from '../readers/redrive.js';
-import { Window } from '../readers/window.js';
-import { Lanes, type WaitingStream } from './lanes.js';
-import { Progress } from './progress.js';
+import { Expansions } from './expansions.js';
+import type { WaitingStream } from './lanes.js';
 import { react } from './reaction.js';
 import type { CommandExecutor, Reactor } from './reactor.js';
 import { decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
+import { UnderWay } from './under-way.js';
 
 export interface ReactorRunnerOptions extends FollowSettings {
   readonly store: EventStore;
@@ -53,6 +52,8 @@ export interface ReactorRunnerOptions extends FollowSettings {
   readonly parallel?: number;
   /** Events that are taken on and not yet done. Default 4096. */
   readonly window?: number;
+  /** Of commands that are given lazily it is written how far they are after so many. Default 1000. */
+  readonly progressEvery?: number;
   /** How often `react` is tried before the event is parked. Default 3. */
   readonly attempts?: number;
   /** Why this event can't be read, if so: it is parked without being tried. */
@@ -82,14 +83,10 @@ export class ReactorRunner {
   private readonly cursor: Cursor;
   private readonly follower: Follower;
   private readonly history: KnownHistory;
-  private readonly lanes: Lanes;
+  private readonly underWay: UnderWay;
+  private readonly expansions: Expansions;
   private readonly begun: Promise<void>;
   private begin: () => void = () => undefined;
-  /** Undefined until the reactor has begun. */
-  private window: Window | undefined;
-  /** Gives up what is under way. */
-  private work = new AbortController();
-  private workEnd: AbortSignal;
   private keeping = false;
   private keptLast: EventPlace | undefined;
   private ignoreLosses: () => void = () => undefined;
@@ -126,16 +123,24 @@ export class ReactorRunner {
       backoff,
       open: () => this.open(),
       handle: (batch) => this.handle(batch),
-      doneUpTo: () => (this.window?.isEmpty === false ? this.window.low.position : undefined),
+      doneUpTo: () => this.underWay.doneUpTo,
     });
-    this.workEnd = this.follower.signal;
-    this.lanes = new Lanes({
-      ...{ name: reactor.name, clock, logger, backoff, parking: this.parking },
+    this.expansions = new Expansions({
+      db,
+      reader: this.reader,
+      logger,
+      every: options.progressEvery ?? 1000,
+    });
+    this.underWay = new UnderWay({
+      ...{ name: reactor.name, store, clock, logger, backoff, parking: this.parking },
+      stopping: this.follower.signal,
       streams: options.streams ?? 256,
+      window: options.window ?? 4096,
       attempts: options.attempts ?? 3,
       react: (event, signal) => this.reactTo(event, signal),
       done: (event) => {
-        this.window?.done(event);
+        // What is parked is not gone on with.
+        this.expansions.leave(event);
         this.keepSoon();
       },
     });
@@ -153,7 +158,7 @@ export class ReactorRunner {
     const saved = this.checkpoints.read(this.reader);
     if (saved?.version === REACTOR_VERSION) this.cursor.load();
     if (saved !== undefined) this.begin();
-    this.ignoreLosses = this.history.onLoss(() => this.work.abort());
+    this.ignoreLosses = this.history.onLoss(() => this.underWay.abort());
     this.follower.start();
     await this.begun;
   }
@@ -163,10 +168,12 @@ export class ReactorRunner {
     this.begin();
     this.ignoreLosses();
     await this.follower.stop();
-    await this.lanes.idle();
+    await this.underWay.idle();
     await this.redriving;
     try {
-      if (this.window !== undefined) this.cursor.settle(this.window.low.position, this.window.low.last);
+      this.expansions.leaveAll();
+      const { low } = this.underWay;
+      if (low !== undefined) this.cursor.settle(low.position, low.last);
     } catch (error) {
       this.options.logger.warn(
         { err: error, reactor: this.name },
@@ -196,7 +203,7 @@ export class ReactorRunner {
     const { reader, parkedEvents: parked } = this;
     const { store } = this.options;
     const take = async (event: RecordedEvent) => {
-      await this.reactTo(event, this.workEnd);
+      await this.reactTo(event, this.underWay.signal);
       this.parking.remove(event);
     };
     const result = this.redriving.then(() => redriveParked({ parked, reader, store, stream, take }));
@@ -206,7 +213,7 @@ export class ReactorRunner {
 
   status(): ReactorStatus {
     const status = this.follower.status();
-    const waiting = this.lanes.waiting(WAITING_SHOWN);
+    const waiting = this.underWay.waiting(WAITING_SHOWN);
     return {
       name: this.name,
       ...status,
@@ -214,55 +221,25 @@ export class ReactorRunner {
       checkpoint: status.checkpoint === START ? this.cursor.position : status.checkpoint,
       lastError: status.lastError ?? waiting[0]?.reason,
       parked: this.parking.count(),
-      retrying: this.lanes.retrying,
+      retrying: this.underWay.retrying,
       waiting,
     };
   }
 
   private async open(): Promise<Position> {
-    const { reader, checkpoints, parkedEvents: parked } = this;
-    if (checkpoints.read(reader)?.version !== REACTOR_VERSION) await this.giveUp();
-    await decideBeginning({ ...this.options, reader, checkpoints, parked });
+    const { reader, checkpoints, parkedEvents: parked, expansions } = this;
+    if (checkpoints.read(reader)?.version !== REACTOR_VERSION) await this.underWay.giveUp();
+    await decideBeginning({ ...this.options, reader, checkpoints, parked, expansions });
     this.cursor.load();
     this.parking.load();
-    await this.openWindow();
+    if (await this.underWay.open(this.cursor.position)) this.keptLast = undefined;
     this.begin();
     return this.cursor.position;
   }
 
-  /** Goes on with what is under way if the store holds the newest of it: then it holds what was before that, too. */
-  private async openWindow(): Promise<void> {
-    const { window, work } = this;
-    const last = work.signal.aborted ? undefined : window?.taken.last;
-    if (last !== undefined && (await this.options.store.holds(last))) {
-      window?.forgetPassed();
-      return;
-    }
-    await this.giveUp();
-    this.work = new AbortController();
-    this.workEnd = AbortSignal.any([this.follower.signal, this.work.signal]);
-    // Each lane that waits listens to it.
-    setMaxListeners(0, this.workEnd);
-    this.window = new Window(this.cursor.position, this.options.window ?? 4096);
-    this.keptLast = undefined;
-  }
-
-  private async giveUp(): Promise<void> {
-    this.work.abort();
-    await this.lanes.idle();
-  }
-
   private async handle(batch: SubscriptionBatch): Promise<void> {
-    const { window, lanes, workEnd } = this;
-    const { followSignal } = this.follower;
-    if (window === undefined) return;
-    for (const event of batch.events) {
-      if (window.isFull) await window.room(followSignal);
-      if (followSignal.aborted) return;
-      if (window.take(event)) lanes.put(event, workEnd);
-    }
-    window.pass(batch.checkpoint);
-    this.keep(window);
+    await this.underWay.take(batch, this.follower.followSignal);
+    this.keep();
   }
 
   /** Once for all that is done in one turn. */
@@ -271,24 +248,27 @@ export class ReactorRunner {
     this.keeping = true;
     setImmediate(() => {
       this.keeping = false;
-      const { window, follower, workEnd } = this;
-      if (window === undefined || workEnd.aborted) return;
+      if (this.underWay.signal.aborted) return;
       try {
-        this.keep(window);
-        follower.progressed();
+        this.keep();
+        this.follower.progressed();
       } catch (error) {
-        follower.interrupt(error);
+        this.follower.interrupt(error);
       }
     });
   }
 
   /** Writes the low-water mark: at once where events were done, now and then where only what is of no interest was passed. */
-  private keep({ low: { position, last } }: Window): void {
+  private keep(): void {
+    const { low } = this.underWay;
+    if (low === undefined) return;
+    const { position, last } = low;
     if (last === this.keptLast) {
       this.cursor.rest(position);
       return;
     }
     this.cursor.settle(position, last);
+    this.expansions.passed(this.cursor.position);
     // Otherwise another reader of this database is elsewhere.
     if (this.cursor.position === position) this.keptLast = last;
   }
@@ -296,8 +276,9 @@ export class ReactorRunner {
   private async reactTo(event: RecordedEvent, signal: AbortSignal): Promise<void> {
     // Nothing has happened.
     if (event.type === ORDER_ACCEPTED) return;
+    const { expansions: progress } = this;
     const { reactor, executor, clock, logger, parallel = 64 } = this.options;
-    const progress = { of: () => new Progress(), moved: () => undefined };
     await react(event, { reactor, executor, clock, logger, parallel, progress, signal });
+    progress.done(event);
   }
 }
