@@ -77,19 +77,19 @@ for (const [kind, start] of Object.entries(STORES)) {
     node.hinder = (target) => {
       if (away && target === 'n7') throw new OwlError('retryable', 'not now');
     };
-    const reactions = node.runner(many(100));
+    const reactions = node.runner(many(30), { parallel: 8 });
     await reactions.start();
     const { position } = await add(store, 'a', 1);
     await until('it is to be tried again', () => reactions.status().retrying === 1);
-    t.equal(node.sent.length, 100, 'the others were sent');
+    t.equal(node.sent.length, 30, 'the others were sent');
     away = false;
     const done = reactions.caughtUpTo(position);
     await until('it was tried again', () => {
       node.clock.advance(10_000);
-      return node.sent.length > 100;
+      return node.sent.length > 30;
     });
     await done;
-    t.same(node.sent.slice(100), ['n7']);
+    t.same(node.sent.slice(30), ['n7']);
   });
 
   t.test(`after an orderly stop nothing is sent again (${kind})`, async (t) => {
@@ -98,22 +98,22 @@ for (const [kind, start] of Object.entries(STORES)) {
     const store = await open();
     const node = nodeOn(t, store, join(directory, 'read-models.db'));
     const held = gate();
-    node.hinder = (target) => (target === 'n99' ? held.passed : undefined);
-    const before = node.runner(many(200));
+    node.hinder = (target) => (target === 'n20' ? held.passed : undefined);
+    const before = node.runner(many(40), { parallel: 8 });
     await before.start();
     const { position } = await add(store, 'a', 1);
-    await until('it has come so far', () => node.sent.includes('n99'));
+    await until('it has come so far', () => node.sent.includes('n20'));
     const stopped = before.stop();
     held.open();
     await stopped;
-    t.ok(node.sent.length < 200, `${node.sent.length}`);
+    t.ok(node.sent.length < 40, `${node.sent.length}`);
 
     const again = nodeOn(t, await open(), join(directory, 'read-models.db'));
-    const after = again.runner(many(200));
+    const after = again.runner(many(40), { parallel: 8 });
     await after.start();
     await after.caughtUpTo(position);
-    t.equal(node.sent.length + again.sent.length, 200);
-    t.equal(new Set([...node.sent, ...again.sent]).size, 200);
+    t.equal(node.sent.length + again.sent.length, 40);
+    t.equal(new Set([...node.sent, ...again.sent]).size, 40);
   });
 }
 
