@@ -9,7 +9,8 @@
  * directory can't be relied on any more health says so for good: the log says why, once, and `lost` tells whoever runs it.
  *
  * The phases of a start, each in a function below: what the systems declare is loaded and compared; directory, store and
- * runtime are opened; each system is opened once read models can be queried, and its reactors begin; the server begins.
+ * runtime are opened; each system is opened once read models can be queried, and its reactors and
+ * loops begin; the server begins.
  */
 
 import { loadSync } from '@grpc/proto-loader';
@@ -17,7 +18,6 @@ import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../base/clock.js';
 import { messageOf, type OwlError } from '../base/errors.js';
 import { Releasers } from '../base/releasers.js';
-import type { Reactor } from '../runtime/reactors/reactor.js';
 import { openRuntime, type Runtime, type RuntimeStatus } from '../runtime/runtime.js';
 import { loadProto, serviceOf } from '../wire/proto.js';
 import { assertNoClash, claimsOfService, servicesIn } from './clashes.js';
@@ -174,20 +174,21 @@ async function openSystems(
       const opened = await side.open(ground, config.of(system.config));
       systems.push({ system, side, opened });
     }
-    return reactorsOf(systems);
+    assertNamesApart(systems);
+    return systems.flatMap(({ opened }) => opened.reactors ?? []);
   });
+  runtime.startLoops(systems.flatMap(({ opened }) => opened.loops ?? []));
   resuming = whenCaughtUp(ground, systems);
   return systems;
 }
 
-/** Two of one name would move each other's checkpoint. */
-function reactorsOf(systems: readonly OpenedSystem[]): Reactor[] {
-  const named = systems.map(({ system, opened }) => ({
+/** Two reactors of one name would move each other's checkpoint, two loops hold each other's lease. */
+function assertNamesApart(systems: readonly OpenedSystem[]): void {
+  const named = systems.map(({ system, opened: { reactors = [], loops = [] } }) => ({
     owner: system.name,
-    names: { reactor: (opened.reactors ?? []).map(({ name }) => name) },
+    names: { reactor: reactors.map(({ name }) => name), loop: loops.map(({ name }) => name) },
   }));
   assertNoClash(named);
-  return systems.flatMap(({ opened }) => opened.reactors ?? []);
 }
 
 /** Never rejects: what one system fails at is told as its own failure, and keeps no other from going on. */
@@ -259,6 +260,7 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
   releasers.add('streams', () => {
     for (const { opened } of systems) opened.endStreams?.();
   });
+  releasers.add('loops', () => runtime.stopLoops());
   return server;
 }
 

@@ -12,6 +12,7 @@ import type { Clock } from '../base/clock.js';
 import type { Database } from '../base/sql.js';
 import type { ServedPeers } from '../peers/served-peers.js';
 import type { ActorType } from '../runtime/actors/actor-type.js';
+import type { Loop } from '../runtime/loops/loop.js';
 import type { Reactor } from '../runtime/reactors/reactor.js';
 import type { Projection } from '../runtime/read-models/projection.js';
 import type { Runtime } from '../runtime/runtime.js';
@@ -64,6 +65,11 @@ export type NodeRuntime = Pick<
  */
 export interface OpenedService {
   readonly reactors?: readonly Reactor[];
+  /**
+   * What reaches out of the store: effects, and handing out. Each begins once its read models are caught up. They end before
+   * anything else of the system does, so that another node can go on at once.
+   */
+  readonly loops?: readonly Loop[];
   /**
    * Read models hold all that was stored before the node began, be it after an outage of the store. What it throws is told in
    * the log and by health, as this system's.

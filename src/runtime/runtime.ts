@@ -1,5 +1,5 @@
 /**
- * The runtime, put together: what a system on it declares (actor types, projections, reactors) comes to life here.
+ * The runtime, put together: what a system on it declares (actor types, projections, reactors, loops) comes to life here.
  *
  * Guarantees: nothing serves before what it rests on is there, and everything ends in the opposite order; queries that
  * await `readYourWrites` see all this node has acknowledged, and after a restart all that was stored before it, or are
@@ -21,6 +21,9 @@ import { ActorSystem, type ActorSystemLimits } from './actors/actor-system.js';
 import type { ActorType } from './actors/actor-type.js';
 import { type EventStore, type Position, type RecordedEvent, START } from './event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from './event-store/schema-checked-store.js';
+import type { Loop } from './loops/loop.js';
+import type { LoopStatus } from './loops/loop-status.js';
+import { Loops } from './loops/loops.js';
 import type { Reactor } from './reactors/reactor.js';
 import { ReactorRunner, type ReactorStatus } from './reactors/reactor-runner.js';
 import { OwnWrites } from './read-models/own-writes.js';
@@ -51,6 +54,7 @@ export interface RuntimeStatus {
   readonly liveActors: number;
   readonly projections: readonly ProjectorStatus[];
   readonly reactors: readonly ReactorStatus[];
+  readonly loops: readonly LoopStatus[];
   readonly timers: TimersStatus;
   /** Every read model holds all that is stored. */
   readonly caughtUp: boolean;
@@ -107,6 +111,7 @@ function partsOf(options: RuntimeOptions, registry: SchemaRegistry, db: SqliteDa
   const ownWrites = new OwnWrites({ inherited, system, queryWaitMs, closing: closing.signal });
   return {
     ...{ reading, system, inherited, closing, projectors, ownWrites },
+    loops: new Loops({ ...reading, projectors, ownWrites }),
     timers: new Timers({ ...reading, types: actorTypes, executor: system }),
     unreadable: new UnreadableEvents({ ...reading, projectors, ownWrites }),
   };
@@ -118,6 +123,7 @@ interface RuntimeParts {
   readonly system: ActorSystem;
   readonly inherited: InheritedEnd;
   readonly projectors: readonly Projector[];
+  readonly loops: Loops;
   readonly timers: Timers;
   readonly ownWrites: OwnWrites;
   readonly unreadable: UnreadableEvents;
@@ -174,7 +180,21 @@ export class Runtime {
     this.db.waitNoMore();
   }
 
-  /** Ends reactors and timers, drains the actors, writes the checkpoints. The store stays open: it was given. */
+  /**
+   * After `start`: each begins by itself once its read models are caught up.
+   * @throws Error for a read model that was not declared
+   */
+  startLoops(loops: readonly Loop[]): void {
+    this.releasers.add('loops', () => this.stopLoops());
+    this.parts.loops.start(loops);
+  }
+
+  /** Waits for the rounds under way. `close` does it too; before, for loops that rest on what ends before the runtime. */
+  async stopLoops(): Promise<void> {
+    await this.parts.loops.stop();
+  }
+
+  /** Ends loops, reactors and timers, drains the actors, writes the checkpoints. The store stays open: it was given. */
   async close(): Promise<void> {
     this.parts.closing.abort(new OwlError('unavailable', 'this node is shutting down; ask another or later'));
     await this.releasers.releaseAll();
@@ -232,6 +252,7 @@ export class Runtime {
       liveActors: this.system.live,
       projections,
       reactors: this.reactors.map((reactor) => reactor.status()),
+      loops: this.parts.loops.status(),
       timers: this.parts.timers.status(),
       caughtUp: projections.every(({ caughtUp }) => caughtUp),
       share: smallestOf(projections.map(({ share }) => share)),

@@ -76,6 +76,7 @@ export class Projector {
   private readonly follower: Follower;
   private readonly model: Omit<ReadModelOptions, 'reader' | 'table'>;
   private readonly listeners = new Set<AppliedListener>();
+  private readonly madeAnew = new Set<() => void>();
   private live: ReadModel | undefined;
   private rebuilding: Rebuild | undefined;
   private held: Promise<void> | undefined;
@@ -160,6 +161,12 @@ export class Projector {
   onApplied(listener: AppliedListener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** Tells when the table was filled anew and swapped in: what was applied to it meanwhile is told to nobody. @returns as above */
+  onMadeAnew(listener: () => void): () => void {
+    this.madeAnew.add(listener);
+    return () => this.madeAnew.delete(listener);
   }
 
   /** The first parked events, in order of position. */
@@ -289,6 +296,7 @@ export class Projector {
       'rebuilt read model swapped in',
     );
     this.follower.start();
+    for (const listener of this.madeAnew) listener();
   }
 
   private hold(): void {
