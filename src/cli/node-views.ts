@@ -1,7 +1,13 @@
 /** A node as its operators see it: how far its readers are, its timers, and what is parked and why. */
 
 import { styleText } from 'node:util';
-import type { NodeStatus, ParkedEvent, ReaderStatus, TimersStatus } from '../wire/node-messages.js';
+import type {
+  LoopStatus,
+  NodeStatus,
+  ParkedEvent,
+  ReaderStatus,
+  TimersStatus,
+} from '../wire/node-messages.js';
 import { formatDuration, formatPercent, formatTime, printable } from './format.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from './table.js';
 import { wrap } from './text-width.js';
@@ -9,6 +15,7 @@ import { wrap } from './text-width.js';
 /** Everything a node tells of itself. */
 export function nodeCard(node: NodeStatus, layout: TableLayout): string {
   const { worker_id = '', live_actors = 0, systems = [], readers = [], timers = {}, not_serving = '' } = node;
+  const { loops = [] } = node;
   const facts = renderPairs(
     [
       ['worker', worker_id],
@@ -24,7 +31,9 @@ export function nodeCard(node: NodeStatus, layout: TableLayout): string {
   const parked = readers
     .filter((reader) => (reader.parked ?? 0) > 0)
     .map((reader) => parkedSection(reader, layout.width));
-  return [facts, renderTable(READER_COLUMNS, readers, layout), ...parked].join('\n');
+  const tables = [renderTable(READER_COLUMNS, readers, layout)];
+  if (loops.length > 0) tables.push(renderTable(LOOP_COLUMNS, loops, layout));
+  return [facts, ...tables, ...parked].join('\n');
 }
 
 const READER_COLUMNS: readonly Column<ReaderStatus>[] = [
@@ -61,6 +70,28 @@ const READER_COLUMNS: readonly Column<ReaderStatus>[] = [
     value: ({ last_error = '', rebuild }) => last_error || (rebuild?.last_error ?? ''),
   },
 ];
+
+const LOOP_COLUMNS: readonly Column<LoopStatus>[] = [
+  { title: 'LOOP', rank: 0, least: 12, value: ({ name = '' }) => name },
+  { title: 'ROUNDS', rank: 2, align: 'right', value: ({ rounds = 0 }) => String(rounds) },
+  {
+    title: 'DOES',
+    rank: 0,
+    least: 16,
+    overflow: 'wrap',
+    value: doingLine,
+    paint: (text, { state }) => (state === 'failing' ? styleText('red', text) : text),
+  },
+];
+
+/** `nothing to do until 2026-03-09 12:03:11`. */
+function doingLine({ doing = '', state, since_time, next_time }: LoopStatus): string {
+  if (state === 'running') return `${doing} since ${formatTime(since_time)}`;
+  if (next_time === undefined) return doing;
+  return state === 'failing'
+    ? `${doing}; next try ${formatTime(next_time)}`
+    : `${doing}, until ${formatTime(next_time)}`;
+}
 
 function heldLine({ caught_up = false, share }: NodeStatus): string {
   if (caught_up) return 'hold all that is stored';

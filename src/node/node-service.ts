@@ -8,6 +8,7 @@
 
 import type { Logger } from 'pino';
 import { OwlError } from '../base/errors.js';
+import { type LoopStatus, sentenceOf } from '../runtime/loops/loop-status.js';
 import type { RebuildStatus } from '../runtime/read-models/rebuild.js';
 import type { ParkedEvent } from '../runtime/readers/parked-events.js';
 import type { Reader } from '../runtime/readers/reader.js';
@@ -32,7 +33,7 @@ export interface NodeServiceOptions {
 
 export function nodeHandlers({ runtime, workerId, health = WELL, systems = [], logger }: NodeServiceOptions) {
   async function status() {
-    const { liveActors, caughtUp, share, timers } = runtime.status();
+    const { liveActors, caughtUp, share, loops, timers } = runtime.status();
     const away = health.reasonOf(STORE);
     return {
       worker_id: workerId,
@@ -49,6 +50,7 @@ export function nodeHandlers({ runtime, workerId, health = WELL, systems = [], l
         failing: timers.failing,
         last_error: timers.lastError ?? '',
       },
+      loops: loops.map(loopMessageOf),
     };
   }
 
@@ -89,6 +91,18 @@ function readerMessageOf(reader: Reader, away: string | undefined) {
     parked_events: parked === 0 ? [] : reader.parked(PARKED_SHOWN).map(parkedMessageOf),
     share,
     rebuild: rebuild && rebuildMessageOf(rebuild),
+  };
+}
+
+function loopMessageOf(loop: LoopStatus) {
+  const { name, state, since, until, why, node, rounds, failures } = loop;
+  return {
+    ...{ name, state, rounds, failures },
+    doing: sentenceOf(loop),
+    since_time: since / 1000,
+    next_time: until === undefined ? undefined : until / 1000,
+    node: node ?? '',
+    last_error: state === 'failing' ? (why ?? '') : '',
   };
 }
 

@@ -13,6 +13,19 @@ export interface NodeStatus {
   timers?: TimersStatus;
   share?: number;
   not_serving?: string;
+  loops?: LoopStatus[];
+}
+
+export interface LoopStatus {
+  name?: string;
+  state?: string;
+  doing?: string;
+  since_time?: number;
+  next_time?: number;
+  node?: string;
+  rounds?: number;
+  failures?: number;
+  last_error?: string;
 }
 
 export interface ReaderStatus {

@@ -152,6 +152,26 @@ t.test('a node that is being built, on a store that others fill as well, in 80 c
   );
 });
 
+t.test('what each loop does and why it waits is told in a sentence, with its times', async (t) => {
+  const loops = [
+    { name: 'tells-holders', state: 'running', doing: 'in a round', since_time: PARKED, rounds: 3 },
+    { name: 'splits', state: 'resting', doing: 'nothing to do: no room', next_time: PARKED, rounds: 12 },
+    { name: 'feeds', state: 'failing', doing: 'failed 3 times: no printer', next_time: PARKED },
+    { name: 'keeps', state: 'elsewhere', doing: 'node b runs it' },
+  ];
+  const table = nodeCard({ ...WELL, loops }, { width: 80 })
+    .split('\n\n')
+    .at(-1);
+  t.equal(
+    table,
+    'LOOP           ROUNDS  DOES\n' +
+      'tells-holders       3  in a round since 2026-03-09 14:00:00\n' +
+      'splits             12  nothing to do: no room, until 2026-03-09 14:00:00\n' +
+      'feeds               0  failed 3 times: no printer; next try 2026-03-09 14:00:00\n' +
+      'keeps               0  node b runs it\n',
+  );
+});
+
 t.test('how much is held is told only where it says something', async (t) => {
   const held = (status: NodeStatus) => /^read models.*$/m.exec(nodeCard(status, { width: 80 }))?.[0];
   t.match(held({ caught_up: true, share: 1 }), /hold all that is stored$/);

@@ -99,7 +99,8 @@ export class LoopRunner {
   status(): LoopStatus {
     const { name, rounds, failures } = this;
     const { node, problem } = this.options.lease;
-    const { why = problem, ...shown } = this.shown;
+    const { shown } = this;
+    const why = shown.state === 'elsewhere' ? problem : shown.why;
     return { name, ...shown, why, node, rounds, failures };
   }
 

@@ -24,3 +24,20 @@ export interface LoopStatus {
   /** Failures since the last round that was finished. */
   readonly failures: number;
 }
+
+/** In one sentence without its times, for people. */
+export function sentenceOf({ state, why, node, failures }: LoopStatus): string {
+  if (state === 'waiting') return 'waits for its read models';
+  if (state === 'running') return 'in a round';
+  if (state === 'resting') return withReason('nothing to do', why);
+  if (state === 'failing')
+    return withReason(failures === 1 ? 'failed once' : `failed ${failures} times`, why);
+  if (state === 'ended') return 'ended';
+  return node === undefined
+    ? withReason('waits for its lease', why)
+    : withReason(`node ${node} runs it`, why);
+}
+
+function withReason(what: string, why: string | undefined): string {
+  return why === undefined ? what : `${what}: ${why}`;
+}
