@@ -129,6 +129,7 @@ async function openGround(
   // Only a store of its own needs no deadline: the others are over the network, where more than one node may write.
   const shared = deadlineMs !== undefined;
   const queryWaitMs = givenQueryWaitMs ?? deadlineMs;
+  const workerId = config.worker_id ?? directory.workerId;
   const runtime = openRuntime({
     store,
     databasePath,
@@ -142,12 +143,12 @@ async function openGround(
       recoveries: config.limits.recoveries,
     },
     shared,
+    nodeId: workerId,
     ...(queryWaitMs === undefined ? {} : { queryWaitMs }),
   });
   const { file } = runtime.db;
   const watch = new GroundWatch({ directory, file, clock, logger, lost: (reason) => presence.end(reason) });
   releasers.add('watch over the data directory', () => watch.stop());
-  const workerId = config.worker_id ?? directory.workerId;
   const health = new Health(logger);
   const given = { clock, logger, releasers, config: all };
   return { ...given, workerId, shared, runtime, presence, health, lost: watch.lost };

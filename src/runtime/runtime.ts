@@ -9,6 +9,7 @@
  * A second system is another set of declarations. Nothing in this folder knows what the actors are about.
  */
 
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { BackoffOptions } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
@@ -21,6 +22,7 @@ import { ActorSystem, type ActorSystemLimits } from './actors/actor-system.js';
 import type { ActorType } from './actors/actor-type.js';
 import { type EventStore, type Position, type RecordedEvent, START } from './event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from './event-store/schema-checked-store.js';
+import { LOOP_LEASES } from './loops/lease-records.js';
 import type { Loop } from './loops/loop.js';
 import type { LoopStatus } from './loops/loop-status.js';
 import { Loops } from './loops/loops.js';
@@ -46,6 +48,8 @@ export interface RuntimeOptions {
   readonly limits?: Partial<ActorSystemLimits>;
   /** Other nodes append to the same store. Default false. */
   readonly shared?: boolean;
+  /** What other nodes call this one, where they share a store. Default: a random one. */
+  readonly nodeId?: string;
   /** How long a query waits for the read models at the most. Milliseconds, default 30,000. */
   readonly queryWaitMs?: number;
 }
@@ -82,7 +86,7 @@ const IDLE_MS = 10 * 60_000;
 
 /** The runtime as declared, not started. @throws what the database throws; OwlError for declarations that clash */
 export function openRuntime(options: RuntimeOptions): Runtime {
-  const registry = new SchemaRegistry(options.actorTypes);
+  const registry = new SchemaRegistry([...options.actorTypes, LOOP_LEASES]);
   const db = openDatabase(options.databasePath);
   try {
     return new Runtime(partsOf(options, registry, db));
@@ -94,7 +98,7 @@ export function openRuntime(options: RuntimeOptions): Runtime {
 
 function partsOf(options: RuntimeOptions, registry: SchemaRegistry, db: SqliteDatabase): RuntimeParts {
   const { actorTypes, projections, clock, logger, shared = false, limits = {} } = options;
-  const { queryWaitMs = QUERY_WAIT_MS } = options;
+  const { queryWaitMs = QUERY_WAIT_MS, nodeId = randomUUID() } = options;
   const store = withSchemas(options.store, registry);
   const history = new KnownHistory({ store: options.store, db, clock, logger });
   const snapshots = new ActorSnapshots(db, logger);
@@ -111,7 +115,7 @@ function partsOf(options: RuntimeOptions, registry: SchemaRegistry, db: SqliteDa
   const ownWrites = new OwnWrites({ inherited, system, queryWaitMs, closing: closing.signal });
   return {
     ...{ reading, system, inherited, closing, projectors, ownWrites },
-    loops: new Loops({ ...reading, projectors, ownWrites }),
+    loops: new Loops({ ...reading, projectors, ownWrites, sharedAs: shared ? nodeId : undefined }),
     timers: new Timers({ ...reading, types: actorTypes, executor: system }),
     unreadable: new UnreadableEvents({ ...reading, projectors, ownWrites }),
   };

@@ -30,7 +30,8 @@ export interface LoopingOptions {
   readonly store?: EventStore;
   /** Default: that of the store. */
   readonly databasePath?: string;
-  readonly shared?: boolean;
+  /** The name of the node, where others append to the same store. */
+  readonly sharedAs?: string;
 }
 
 export async function loopingNode(
@@ -38,13 +39,14 @@ export async function loopingNode(
   loops: (runtime: Runtime) => readonly Loop[],
   options: LoopingOptions = {},
 ): Promise<LoopingNode> {
-  const { clock = systemClock, shared = false } = options;
+  const { clock = systemClock, sharedAs } = options;
   const databasePath = options.databasePath ?? join(t.testdirName, 'owl.db');
   if (options.databasePath === undefined) t.testdir();
   const store = options.store ?? openSqliteEventStore(databasePath);
   const log = logLines();
   const runtime = openRuntime({
-    ...{ store, databasePath, clock, shared },
+    ...{ store, databasePath, clock },
+    ...(sharedAs === undefined ? {} : { shared: true, nodeId: sharedAs }),
     actorTypes: [semaphore, notice],
     projections: [notices],
     logger: log.logger,

@@ -1,0 +1,247 @@
+/** A loop that runs on one node of a store at a time, with two nodes on each kind of store and a clock for each of them. */
+
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { StoreUnavailableError } from '../../../src/base/errors.js';
+import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
+import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import type { Loop, LoopContext } from '../../../src/runtime/loops/loop.js';
+import { delegating } from '../../support/delegating-store.js';
+import { collect } from '../../support/events.js';
+import { openStore, startNode } from '../../support/eventstoredb-stores.js';
+import { ManualClock } from '../../support/manual-clock.js';
+import { notices, tellsHolders } from '../../support/notices.js';
+import { until } from '../../support/until.js';
+import { type LoopingNode, loopingNode } from './looping-node.js';
+
+const LEASE_SECONDS = 10;
+const LEASE_MS = LEASE_SECONDS * 1000;
+const LEASES = 'owl_loop-tells-holders';
+
+interface SharedNode extends LoopingNode {
+  readonly clock: ManualClock;
+  /** Its store answers nothing any more, or again. */
+  isAway: boolean;
+  /** Its appends of leases are stored, and it hears that nobody knows. */
+  losesAnswers: boolean;
+}
+
+interface Shared {
+  /** Whom each node told, in order: `a: h1`. */
+  readonly told: string[];
+  readonly store: EventStore;
+  node(name: string, more?: Partial<Loop>): Promise<SharedNode>;
+}
+
+const STORES: Readonly<Record<string, (t: Test) => Promise<EventStore>>> = {
+  SQLite: async (t) => {
+    const store = openSqliteEventStore(join(t.testdirName, 'events.db'));
+    t.teardown(() => store.close());
+    return store;
+  },
+  EventStoreDB: async (t) => openStore(t, await startNode(t)),
+};
+
+async function sharing(t: Test, open: (t: Test) => Promise<EventStore>): Promise<Shared> {
+  t.testdir();
+  const store = await open(t);
+  const told: string[] = [];
+  return {
+    told,
+    store,
+    async node(name, more = {}) {
+      const faults = { isAway: false, losesAnswers: false };
+      const clock = new ManualClock();
+      const node = await loopingNode(
+        t,
+        (runtime) => [
+          {
+            ...tellsHolders({
+              runtime,
+              leaseSeconds: LEASE_SECONDS,
+              tell: ({ holder }) => void told.push(`${name}: ${holder}`),
+            }),
+            ...more,
+          },
+        ],
+        {
+          clock,
+          databasePath: join(t.testdirName, `${name}.db`),
+          sharedAs: name,
+          store: faulty(store, faults),
+        },
+      );
+      return Object.assign(faults, { ...node, clock });
+    },
+  };
+}
+
+function faulty(store: EventStore, faults: { isAway: boolean; losesAnswers: boolean }): EventStore {
+  const check = () => {
+    if (faults.isAway) throw new StoreUnavailableError('it is away', 'refused');
+  };
+  return delegating(store, {
+    async append(...parameters) {
+      check();
+      const done = await store.append(...parameters);
+      if (faults.losesAnswers) throw new StoreUnavailableError('nobody knows', 'unknown');
+      return done;
+    },
+    async *readStream(...parameters) {
+      check();
+      yield* store.readStream(...parameters);
+    },
+  });
+}
+
+/** How often the lease was recorded, as `a` or, given back, `a gone`. */
+async function records({ store }: Shared): Promise<string[]> {
+  const events = await collect(store.readStream(LEASES));
+  return events.map(({ data }) => `${data['node_id']}${data['held'] === true ? '' : ' gone'}`);
+}
+
+const runs = (node: LoopingNode) => node.status().state === 'resting';
+
+for (const [name, open] of Object.entries(STORES)) {
+  t.test(`on ${name}`, async (t) => {
+    t.test('one of two nodes runs it, and the other at once when that ends in order', async (t) => {
+      const shared = await sharing(t, open);
+      const a = await shared.node('a');
+      await until('a runs it', () => runs(a));
+      const b = await shared.node('b');
+      await until('b knows', () => b.status().node === 'a');
+      t.match(b.status(), { state: 'elsewhere', rounds: 0 });
+      t.match(a.status(), { node: 'a' });
+      await b.grant('h1');
+      await until('it was told', () => shared.told.length === 1);
+      await a.close();
+      await until('b runs it', () => runs(b));
+      await b.grant('h2');
+      await until('that was told too', () => shared.told.length === 2);
+      t.same(shared.told, ['a: h1', 'b: h2']);
+      t.same(await records(shared), ['a', 'a gone', 'b']);
+    });
+
+    t.test('a node that is cut off stops before the other begins', async (t) => {
+      const shared = await sharing(t, open);
+      const a = await shared.node('a');
+      await until('a runs it', () => runs(a));
+      const b = await shared.node('b');
+      await until('b knows', () => b.status().node === 'a');
+      a.isAway = true;
+      const acting: string[] = [];
+      await until('b runs it', () => {
+        acting.push(`${runs(a) ? 'a' : ''}${runs(b) ? 'b' : ''}`);
+        for (const { clock } of [a, b]) clock.advance(LEASE_MS / 20);
+        return runs(b);
+      });
+      t.notOk(acting.includes('ab'), 'never both');
+      t.ok(acting.includes(''), 'and none for a while');
+      t.match(a.status(), { state: 'elsewhere', why: 'it is away' });
+      a.isAway = false;
+      await until('a hears of it', () => {
+        a.clock.advance(100);
+        return a.status().node === 'b';
+      });
+      await a.grant('h1');
+      await until('it was told', () => shared.told.length === 1);
+      t.same(shared.told, ['b: h1']);
+    });
+
+    t.test('a node that was stopped for long acts no more, whatever it hears first', async (t) => {
+      const shared = await sharing(t, open);
+      const contexts: LoopContext[] = [];
+      let release: () => void = () => undefined;
+      const round = (context: LoopContext) =>
+        new Promise<object>((resolve) => {
+          contexts.push(context);
+          release = () => resolve({});
+        });
+      const a = await shared.node('a', { round });
+      t.teardown(() => release());
+      await until('a is in a round', () => contexts.length === 1);
+      const b = await shared.node('b');
+      await until('b knows', () => b.status().node === 'a');
+      await until('b runs it', () => {
+        b.clock.advance(LEASE_MS / 20);
+        return runs(b);
+      });
+      a.clock.sleep(LEASE_MS);
+      t.throws(() => contexts[0]?.assertMayAct(), { message: 'the lease of the loop tells-holders is over' });
+      t.ok(contexts[0]?.signal.aborted);
+      release();
+      await until('a knows', () => {
+        a.clock.advance(100);
+        return a.status().node === 'b';
+      });
+      t.equal(contexts.length, 1);
+    });
+
+    t.test('while the store is away nobody runs it, and then who ran it goes on', async (t) => {
+      const shared = await sharing(t, open);
+      const a = await shared.node('a');
+      await until('a runs it', () => runs(a));
+      const b = await shared.node('b');
+      await until('b knows', () => b.status().node === 'a');
+      for (const node of [a, b]) node.isAway = true;
+      await until('a has stopped', () => {
+        for (const { clock } of [a, b]) clock.advance(LEASE_MS / 20);
+        return a.status().state === 'elsewhere' && b.status().why === 'it is away';
+      });
+      for (let n = 0; n < 100; n++) b.clock.advance(LEASE_MS / 20);
+      t.notOk(runs(a) || runs(b));
+      for (const node of [a, b]) node.isAway = false;
+      await until('a goes on', () => {
+        a.clock.advance(100);
+        return runs(a);
+      });
+      t.same(new Set(await records(shared)), new Set(['a']));
+    });
+
+    t.test('a record whose answer was lost counts, and one that no one took is no end', async (t) => {
+      const shared = await sharing(t, open);
+      const a = await shared.node('a');
+      await until('a runs it', () => runs(a));
+      a.losesAnswers = true;
+      a.clock.advance(LEASE_MS / 3);
+      await until('it was recorded', async () => (await records(shared)).length === 2);
+      await until('a does not know', () => a.log.messages('warn').length > 0);
+      a.losesAnswers = false;
+      a.clock.advance(LEASE_MS / 10);
+      await until('a looks it up', async () => {
+        a.clock.advance(50);
+        return (await records(shared)).length > 2;
+      });
+      t.ok(runs(a));
+      t.same(a.log.messages('warn'), ['that a loop is run here was not recorded; trying again']);
+    });
+
+    t.test('a node that follows knows all that the one before it has done', async (t) => {
+      const shared = await sharing(t, open);
+      const a = await shared.node('a');
+      const b = await shared.node('b');
+      for (let n = 0; n < 50; n++) await b.grant(`h${n}`);
+      await until('half of them were told', () => shared.told.length >= 25);
+      await (shared.told[0]?.startsWith('a') ? a : b).runtime.stopLoops();
+      await until('all were told', () => new Set(shared.told.map((one) => one.slice(3))).size === 50);
+      t.equal(shared.told.length, 50, 'none twice');
+      t.same(new Set(shared.told.map((one) => one[0])), new Set(['a', 'b']));
+    });
+  });
+}
+
+t.test('on a store of its own a node needs no lease', async (t) => {
+  const node = await loopingNode(t, (runtime) => [
+    { ...tellsHolders({ runtime, tell: () => undefined, leaseSeconds: 1 }) },
+  ]);
+  await until('it runs', () => runs(node));
+  t.same(await collect(node.runtime.store.readStream(LEASES)), []);
+});
+
+t.test('a name or a lease that is none is refused', async (t) => {
+  const node = await loopingNode(t, () => []);
+  const loop: Loop = { name: 'x', readModels: [notices.name], round: () => ({}) };
+  for (const leaseSeconds of [0, 1.5, 3601])
+    t.throws(() => node.runtime.startLoops([{ ...loop, leaseSeconds }]), { message: /1 to 3600 whole/ });
+  t.throws(() => node.runtime.startLoops([{ ...loop, name: 'a b' }]), { message: /called "a b"/ });
+});
