@@ -10,6 +10,7 @@ import { configSection, meant } from '../../src/node/config/config-section.js';
 import { type RunningNode, startNode } from '../../src/node/node.js';
 import type { OpenedService, ServiceSide } from '../../src/node/system.js';
 import { runOwl } from '../../src/run.js';
+import { supervisorPeers } from '../../src/systems/talent/service/supervisors/supervisor-type.js';
 import { talent } from '../../src/systems/talent/system.js';
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { SYSTEMS } from '../../src/systems.js';
@@ -68,7 +69,7 @@ t.test('semaphores run beside talent, on one store, one port and one command lin
   t.same(status.systems, ['talent', 'semaphore']);
   t.match(
     status.readers.map(({ name }: { name: string }) => name),
-    ['plot_tasks', 'supervisors', 'permits', /lost_supervisors/, /grants-permits/],
+    ['plot_tasks', 'supervisors', 'permits', 'notices', /lost_supervisors/, /grants-permits/],
   );
   for (const name of ['', 'talent', 'semaphore', 'talent.PlotManager', 'semaphore.Semaphores', 'owl.Node'])
     t.equal(await healthOf(node.address, name), 'SERVING', name);
@@ -108,8 +109,8 @@ t.test('a system that is left out leaves what it stored alone', async (t) => {
 t.test('the section of a system is its own, with variable and default', async (t) => {
   const settings = new Settings(ALL);
   const load = (env: Record<string, string>) => settings.load({ env, cwd: t.testdir() });
-  t.same(load({}).of(semaphoreSystem.config), { semaphore: { lease_seconds: 600 } });
-  t.same(load({ OWL_SEMAPHORE_LEASE_SECONDS: '7' }).of(semaphoreSystem.config), {
+  t.match(load({}).of(semaphoreSystem.config), { semaphore: { lease_seconds: 600 } });
+  t.match(load({ OWL_SEMAPHORE_LEASE_SECONDS: '7' }).of(semaphoreSystem.config), {
     semaphore: { lease_seconds: 7 },
   });
   t.match((await owl(['config', 'check', '--help'])).stdout, 'OWL_SEMAPHORE_LEASE_SECONDS (default: 600)');
@@ -132,8 +133,8 @@ t.test('what two systems can not both have is refused with both names, and nothi
   const { actorTypes, projections, proto } = await semaphoreSystem.service();
   const others: Readonly<Record<string, System>> = {
     'the name semaphore': like({ name: 'semaphore' }),
-    'the category semaphore': like({}, { actorTypes }),
-    'the projection permits, the table permits': like({}, { projections }),
+    'the category semaphore': like({}, { actorTypes: actorTypes.slice(0, 1) }),
+    'the projection permits, the table permits': like({}, { projections: projections.slice(0, 1) }),
     'the gRPC service semaphore.Semaphores': like({}, { proto }),
     'the key of the configuration semaphore': like({ config: semaphoreSystem.config }),
   };
@@ -161,6 +162,22 @@ t.test('two reactors of one name are refused, and the directory is free again', 
     message: /^semaphore and other can't be .* the reactor grants-permits;/,
   });
   await start(t, [semaphoreSystem]);
+});
+
+t.test('two loops of one name are refused, and a category that is the node’s own', async (t) => {
+  t.testdir();
+  const loops = [{ name: 'feeds', readModels: [], round: () => ({}) }];
+  const [one, other] = ['one', 'other'].map((name) =>
+    like({ name }, { open: () => ({ handlers: {}, loops }) }),
+  );
+  if (one === undefined || other === undefined) throw new Error('there are two');
+  await t.rejects(start(t, [one, other]), {
+    kind: 'refused',
+    message: /^one and other can't be .* the loop feeds;/,
+  });
+  const leases = like({}, { actorTypes: [{ ...supervisorPeers.type, category: 'owl_loop' }] });
+  await t.rejects(start(t, [leases]), { message: /^owl and other can't be .* the category owl_loop;/ });
+  await start(t, [one]);
 });
 
 t.test('a copy of a system under another name is one line, and is refused for its category', async (t) => {

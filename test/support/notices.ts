@@ -7,6 +7,7 @@
  */
 
 import { setup } from 'xstate';
+import type { Database } from '../../src/base/sql.js';
 import type { ActorType, Command } from '../../src/runtime/actors/actor-type.js';
 import type { EventSchemas, EventsOf } from '../../src/runtime/event-store/event-schema.js';
 import { idOf } from '../../src/runtime/event-store/event-store.js';
@@ -79,7 +80,7 @@ export const notices: Projection = {
 export const NOTICES_IN_A_ROUND = 100;
 
 export interface TellingOptions {
-  readonly runtime: Pick<Runtime, 'system' | 'db'>;
+  readonly runtime: Pick<Runtime, 'system'> & { readonly db: Database };
   /** The effect. */
   readonly tell: (notice: Notice, signal: AbortSignal) => void | Promise<void>;
   /** Default: each node tells. */

@@ -1,4 +1,4 @@
-/** What semaphores are on a node: actor type, read model, reactor and handlers. */
+/** What semaphores are on a node: actor types, read models, reactor, loop and handlers. */
 
 import { OwlError } from '../../../../src/base/errors.js';
 import { type Peer, serverStream, unary } from '../../../../src/node/serving/calls.js';
@@ -6,6 +6,8 @@ import { EventFeed } from '../../../../src/node/serving/event-feed.js';
 import type { FeedEvent } from '../../../../src/node/serving/feed-tail.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../../src/node/system.js';
 import { idOf, streamName } from '../../../../src/runtime/event-store/event-store.js';
+import type { Loop } from '../../../../src/runtime/loops/loop.js';
+import { type Notice, notice, notices, tellsHolders } from '../../../support/notices.js';
 import { acquire, create, grantsPermits, permits, release, semaphore } from '../../../support/semaphore.js';
 import type { SemaphoreConfig } from '../config.js';
 import {
@@ -20,20 +22,32 @@ import {
 } from '../wire/semaphore-client.js';
 
 export const semaphoreService: ServiceSide<SemaphoreConfig> = {
-  actorTypes: [semaphore],
-  projections: [permits],
+  actorTypes: [semaphore, notice],
+  projections: [permits, notices],
   proto: loadSemaphoreProto(),
   open,
 };
 
-function open(node: NodeContext, { semaphore: { lease_seconds } }: SemaphoreConfig): OpenedService {
-  const leaseMs = lease_seconds * 1000;
+function open(node: NodeContext, { semaphore: config }: SemaphoreConfig): OpenedService {
+  const leaseMs = config.lease_seconds * 1000;
   const feed = new EventFeed({ ...node, categories: [semaphore.category] });
   return {
     reactors: [grantsPermits(leaseMs)],
+    loops: loopsOf(node, config),
     handlers: { [SEMAPHORES]: { ...semaphoreHandlers(node, leaseMs), ...followHandler(node, feed) } },
     endStreams: () => feed.close(),
   };
+}
+
+function loopsOf({ runtime, workerId }: NodeContext, config: SemaphoreConfig['semaphore']): Loop[] {
+  const { notify_url: url, notify_lease_seconds: leaseSeconds } = config;
+  if (url === undefined) return [];
+  const tell = async (told: Notice, signal: AbortSignal): Promise<void> => {
+    const body = JSON.stringify({ ...told, node: workerId });
+    const { ok, status } = await fetch(url, { method: 'POST', body, signal });
+    if (!ok) throw new OwlError('unavailable', `${url} answered ${status}`);
+  };
+  return [tellsHolders({ runtime, tell, leaseSeconds })];
 }
 
 function semaphoreHandlers({ runtime, clock, logger }: NodeContext, leaseMs: number) {
