@@ -18,6 +18,7 @@ import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../base/clock.js';
 import { messageOf, type OwlError } from '../base/errors.js';
 import { Releasers } from '../base/releasers.js';
+import { LifeCycle } from '../runtime/life-cycle/life-cycle.js';
 import { openRuntime, type Runtime, type RuntimeStatus } from '../runtime/runtime.js';
 import { loadProto, serviceOf } from '../wire/proto.js';
 import { assertNoClash, claimsOfService, servicesIn } from './clashes.js';
@@ -46,6 +47,8 @@ export interface StartNodeOptions {
   readonly clock?: Clock;
   /** How long a query waits for its read models. Milliseconds; default: as long as a call to the store may take, or the runtime's. */
   readonly queryWaitMs?: number;
+  /** Who listens to what happens, from the start on. Default: one that only the running node gives. */
+  readonly lifeCycle?: LifeCycle;
 }
 
 export interface RunningNode {
@@ -55,6 +58,8 @@ export interface RunningNode {
   status(): RuntimeStatus;
   /** Resolves with the reason when it can't go on and has to be stopped; it may never. */
   readonly lost: Promise<OwlError>;
+  /** What happens in it, as it happens. */
+  readonly lifeCycle: LifeCycle;
   stop(): Promise<void>;
 }
 
@@ -72,10 +77,13 @@ interface Ground extends NodeContext {
   readonly runtime: Runtime;
   readonly presence: StorePresence;
   readonly health: Health;
+  readonly lifeCycle: LifeCycle;
   readonly releasers: Releasers;
   readonly config: LoadedConfig;
   readonly lost: Promise<OwlError>;
 }
+
+type Beginning = Pick<Ground, 'config' | 'logger' | 'clock' | 'releasers' | 'lifeCycle'>;
 
 const NODE_SERVICE = 'owl.Node';
 const PEERS_SERVICE = 'owl.Peers';
@@ -93,11 +101,13 @@ export async function startNode({
   logger,
   clock = systemClock,
   queryWaitMs,
+  lifeCycle = new LifeCycle(logger, clock),
 }: StartNodeOptions): Promise<RunningNode> {
   const loaded = await load(systems);
   const releasers = new Releasers(logger);
+  lifeCycle.tell({ type: 'node starting' });
   try {
-    const ground = await openGround(loaded, { config, logger, clock, releasers }, queryWaitMs);
+    const ground = await openGround(loaded, { config, logger, clock, releasers, lifeCycle }, queryWaitMs);
     const opened = await openSystems(loaded, ground);
     followHealth(loaded, ground);
     const server = await serve(opened, ground);
@@ -116,13 +126,14 @@ async function load(systems: readonly ServedSystem[]): Promise<readonly LoadedSy
 
 async function openGround(
   loaded: readonly LoadedSystem[],
-  { config: all, logger, clock, releasers }: Pick<Ground, 'config' | 'logger' | 'clock' | 'releasers'>,
+  { config: all, logger, clock, releasers, lifeCycle }: Beginning,
   givenQueryWaitMs: number | undefined,
 ): Promise<Ground> {
   const { config } = all;
   const directory = openDataDirectory(config.data, clock);
   releasers.add('data directory', () => directory.release());
-  const { store, databasePath, presence, deadlineMs } = await openConfiguredStore(config, directory, logger);
+  const opened = await openConfiguredStore(config, directory, logger, lifeCycle);
+  const { store, databasePath, presence, deadlineMs } = opened;
   releasers.add('event store', () => store.close());
   directory.keepWorkerId();
 
@@ -144,13 +155,14 @@ async function openGround(
     },
     shared,
     nodeId: workerId,
+    lifeCycle,
     ...(queryWaitMs === undefined ? {} : { queryWaitMs }),
   });
   const { file } = runtime.db;
   const watch = new GroundWatch({ directory, file, clock, logger, lost: (reason) => presence.end(reason) });
   releasers.add('watch over the data directory', () => watch.stop());
   const health = new Health(logger);
-  const given = { clock, logger, releasers, config: all };
+  const given = { clock, logger, releasers, lifeCycle, config: all };
   return { ...given, workerId, shared, runtime, presence, health, lost: watch.lost };
 }
 
@@ -220,8 +232,12 @@ async function whenCaughtUp(
 
 /** Every write is refused while the store is away, a system's queries while its read models can't be caught up. */
 function followHealth(loaded: readonly LoadedSystem[], ground: Ground): void {
-  const { presence, health, runtime, clock, releasers } = ground;
-  presence.follow(() => health.note(STORE, presence.problem));
+  const { presence, health, runtime, clock, releasers, lifeCycle } = ground;
+  presence.follow((isPresent) => {
+    health.note(STORE, presence.problem);
+    const reason = presence.problem ?? '';
+    lifeCycle.tell(isPresent ? { type: 'store back' } : { type: 'store away', reason });
+  });
   const watching = new AbortController();
   releasers.add('health', () => watching.abort());
   for (const { system, side } of loaded) {
@@ -234,7 +250,7 @@ function followHealth(loaded: readonly LoadedSystem[], ground: Ground): void {
 }
 
 async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<RunningGrpcServer> {
-  const { runtime, workerId, health, logger, releasers, config } = ground;
+  const { runtime, workerId, health, logger, releasers, config, lifeCycle } = ground;
   const nodeProto = loadProto('runtime');
   const names = systems.map(({ system }) => system.name);
   const node = {
@@ -256,6 +272,7 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
     // One for all: a second reflection service would hide the first.
     packages: [Object.assign({}, ...protos, nodeProto, loadSync(healthProtoPath))],
     logger,
+    lifeCycle,
   });
   releasers.add('server', () => server.stop(DRAIN_MS));
   releasers.add('streams', () => {
@@ -275,22 +292,26 @@ function servicesOf({ system, side: { proto }, opened }: OpenedSystem): GrpcServ
 }
 
 function running(ground: Ground, server: RunningGrpcServer, systems: readonly ServedSystem[]): RunningNode {
-  const { workerId, runtime, health, logger, releasers, config } = ground;
+  const { workerId, runtime, health, logger, releasers, config, lifeCycle } = ground;
   const { address } = server;
   let stopping = false;
   health.follow((serves) => server.setServing(serves && !stopping));
   const names = systems.map(({ name }) => name);
   const what = names.length === 1 ? `${names[0]} serves` : `${names.join(', ')} serve`;
+  lifeCycle.tell({ type: 'node serving' });
   logger.info({ address, workerId, data: config.config.data }, what);
   return {
     address,
     workerId,
     status: () => runtime.status(),
     lost: ground.lost,
+    lifeCycle,
     stop: async () => {
       stopping = true;
+      lifeCycle.tell({ type: 'node stopping' });
       server.setServing(false);
       await releasers.releaseAll();
+      lifeCycle.tell({ type: 'node stopped' });
     },
   };
 }

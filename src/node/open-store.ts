@@ -18,6 +18,7 @@ import {
   openEventStoreDb,
 } from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
 import { openSqliteEventStore } from '../runtime/event-store/sqlite/sqlite-event-store.js';
+import type { LifeCycle } from '../runtime/life-cycle/life-cycle.js';
 import { EMBEDDED, type NodeConfig } from './config/node-section.js';
 import type { DataDirectory } from './data-directory.js';
 
@@ -89,12 +90,18 @@ export async function openConfiguredStore(
   config: Pick<NodeConfig, 'store' | 'store_credentials_file'>,
   directory: DataDirectory,
   logger: Logger,
+  lifeCycle: LifeCycle,
 ): Promise<OpenedStore> {
   const { store: connectionString, store_credentials_file: credentialsFile } = config;
   if (connectionString === EMBEDDED) {
     const presence = new StorePresence(true, systemClock);
     const { databasePath } = directory;
-    return { store: openEmbedded(directory, presence), databasePath, presence, deadlineMs: undefined };
+    return {
+      store: openEmbedded(directory, presence, lifeCycle),
+      databasePath,
+      presence,
+      deadlineMs: undefined,
+    };
   }
   const presence = new StorePresence(false, systemClock);
   const store = await openEventStoreDb({
@@ -112,7 +119,7 @@ export async function openConfiguredStore(
   };
 }
 
-function openEmbedded(directory: DataDirectory, presence: StorePresence): EventStore {
+function openEmbedded(directory: DataDirectory, presence: StorePresence, lifeCycle: LifeCycle): EventStore {
   const { databasePath, isKnown } = directory;
   // SQLite would throw away the log of a database that is gone, and with it what may still be saved.
   const bytes = statSync(databasePath, { throwIfNoEntry: false })?.size ?? 0;
@@ -120,6 +127,7 @@ function openEmbedded(directory: DataDirectory, presence: StorePresence): EventS
   try {
     return openSqliteEventStore(databasePath, {
       mayBeNew: !isKnown,
+      lifeCycle,
       onAvailability: ({ available, reason }) => presence.tell(available, reason),
     });
   } catch (error) {

@@ -53,7 +53,15 @@ export interface NodeContext {
 /** The runtime without its beginning and end, which are the node's. */
 export type NodeRuntime = Pick<
   Runtime,
-  'store' | 'system' | 'readYourWrites' | 'caughtUp' | 'onApplied' | 'projector' | 'status' | 'unreadableIn'
+  | 'store'
+  | 'system'
+  | 'readYourWrites'
+  | 'caughtUp'
+  | 'onApplied'
+  | 'projector'
+  | 'status'
+  | 'unreadableIn'
+  | 'lifeCycle'
 > & {
   /** The rows of the read models. */
   readonly db: Database;

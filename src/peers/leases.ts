@@ -23,6 +23,7 @@ import type { ListeningTime } from '../base/listening-time.js';
 import type { ActorSystem } from '../runtime/actors/actor-system.js';
 import type { CommandResult, DomainEvent } from '../runtime/actors/actor-type.js';
 import { idOf, type RecordedEvent } from '../runtime/event-store/event-store.js';
+import type { LifeCycle } from '../runtime/life-cycle/life-cycle.js';
 import { FollowedSessions } from './followed-sessions.js';
 import { type HeldLease, HeldLeases, type Lease } from './held-leases.js';
 import { BEATS_IN_A_LEASE, type LeasePolicy } from './holder/lease-terms.js';
@@ -41,6 +42,7 @@ export interface PeerLeasesOptions<M extends AnyStateMachine> {
   readonly clock: Clock;
   readonly listening: ListeningTime;
   readonly logger: Logger;
+  readonly lifeCycle?: LifeCycle;
   /** This node. */
   readonly nodeId: string;
   /** Other nodes keep leases in the same store. */
@@ -61,6 +63,7 @@ export class PeerLeases<M extends AnyStateMachine> {
   private readonly listening: ListeningTime;
   private readonly onHeard: (peerId: string, sessionId: string | undefined) => void;
   private readonly logger: Logger;
+  private readonly lifeCycle: LifeCycle | undefined;
   private readonly nodeId: string;
   private readonly shared: boolean;
   /** What is confirmed has to hold, and another node may see it otherwise. */
@@ -85,6 +88,7 @@ export class PeerLeases<M extends AnyStateMachine> {
     this.listening = listening;
     this.onHeard = options.onHeard ?? (() => undefined);
     this.logger = logger;
+    this.lifeCycle = options.lifeCycle;
     this.nodeId = nodeId;
     this.shared = shared;
     this.promises = shared && policy.kind !== 'go on';
@@ -214,15 +218,12 @@ export class PeerLeases<M extends AnyStateMachine> {
   private hold(kept: Omit<KeptLease, 'nodeId'>, revision: number, recordedAt: number | undefined): Lease {
     const { peerId, leaseSeconds } = kept;
     const now = this.listening.now();
+    if (!this.held.has(peerId))
+      this.lifeCycle?.tell({ type: 'lease taken', what: this.kind.noun, id: peerId });
     const before = this.held.get(peerId) ?? { renewAt: now, keptAt: Number.NEGATIVE_INFINITY };
     const renewAt = now + this.handover.recordedAfter * leaseSeconds * 1000;
-    const { keptAt } = before;
-    const lease = this.held.make(
-      kept,
-      recordedAt === undefined
-        ? { revision, renewAt: before.renewAt, keptAt }
-        : { revision, renewAt, keptAt: recordedAt },
-    );
+    const recorded = recordedAt === undefined ? before : { renewAt, keptAt: recordedAt };
+    const lease = this.held.make(kept, { revision, renewAt: recorded.renewAt, keptAt: recorded.keptAt });
     if (this.stopped) return lease;
     this.elsewhere.forget(peerId);
     this.held.hold(lease);
@@ -238,6 +239,7 @@ export class PeerLeases<M extends AnyStateMachine> {
       );
       if (events.length === 0) return;
       this.observe(events);
+      this.lifeCycle?.tell({ type: 'lease lost', what: this.kind.noun, id: peerId, reason: 'gone silent' });
       this.logger.warn({ peerId, sessionId }, `a ${this.kind.noun} has gone silent`);
     } catch (error) {
       if (this.stopped) return;

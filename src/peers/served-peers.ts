@@ -55,7 +55,7 @@ export interface PeersNode {
   readonly shared: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly runtime: Pick<Runtime, 'system' | 'onApplied' | 'projector' | 'readYourWrites'> & {
+  readonly runtime: Pick<Runtime, 'system' | 'onApplied' | 'projector' | 'readYourWrites' | 'lifeCycle'> & {
     readonly db: Database;
   };
 }
@@ -115,6 +115,7 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
     this.leases = new PeerLeases({
       ...judging,
       policy: terms.policy,
+      lifeCycle: runtime.lifeCycle,
       onHeard: (peerId, sessionId) => this.giveUps?.heard(peerId, sessionId),
     });
     // What can't be read says nothing of a lease.

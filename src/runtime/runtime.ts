@@ -22,6 +22,7 @@ import { ActorSystem, type ActorSystemLimits } from './actors/actor-system.js';
 import type { ActorType } from './actors/actor-type.js';
 import { type EventStore, type Position, type RecordedEvent, START } from './event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from './event-store/schema-checked-store.js';
+import { LifeCycle } from './life-cycle/life-cycle.js';
 import { LOOP_LEASES } from './loops/lease-records.js';
 import type { Loop } from './loops/loop.js';
 import type { LoopStatus } from './loops/loop-status.js';
@@ -45,6 +46,8 @@ export interface RuntimeOptions {
   readonly projections: readonly Projection[];
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Who listens to what happens. Default: one that only `lifeCycle` of the runtime gives. */
+  readonly lifeCycle?: LifeCycle;
   readonly limits?: Partial<ActorSystemLimits>;
   /** Other nodes append to the same store. Default false. */
   readonly shared?: boolean;
@@ -73,6 +76,7 @@ interface Reading {
   readonly history: KnownHistory;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifeCycle: LifeCycle;
   readonly backoff: BackoffOptions;
   readonly problemOf: SchemaRegistry['problemOf'];
 }
@@ -99,13 +103,14 @@ export function openRuntime(options: RuntimeOptions): Runtime {
 function partsOf(options: RuntimeOptions, registry: SchemaRegistry, db: SqliteDatabase): RuntimeParts {
   const { actorTypes, projections, clock, logger, shared = false, limits = {} } = options;
   const { queryWaitMs = QUERY_WAIT_MS, nodeId = randomUUID() } = options;
-  const store = withSchemas(options.store, registry);
+  const lifeCycle = options.lifeCycle ?? new LifeCycle(logger, clock);
+  const store = withSchemas(options.store, registry, lifeCycle);
   const history = new KnownHistory({ store: options.store, db, clock, logger });
   const snapshots = new ActorSnapshots(db, logger);
-  const system = new ActorSystem({ store, clock, snapshots, shared, limits });
+  const system = new ActorSystem({ store, clock, snapshots, shared, limits, lifeCycle });
   registry.onDamage((stream) => system.distrust(stream));
   const reading: Reading = {
-    ...{ store, db, history, clock, logger },
+    ...{ store, db, history, clock, logger, lifeCycle },
     backoff: { longestMs: LONGEST_PAUSE_MS },
     problemOf: (event) => registry.problemOf(event),
   };
@@ -138,6 +143,7 @@ export class Runtime {
   readonly store: EventStore;
   readonly db: SqliteDatabase;
   readonly system: ActorSystem;
+  readonly lifeCycle: LifeCycle;
   private readonly parts: RuntimeParts;
   private readonly reactors: ReactorRunner[] = [];
   private readonly releasers: Releasers;
@@ -146,6 +152,7 @@ export class Runtime {
     this.parts = parts;
     this.store = parts.reading.store;
     this.db = parts.reading.db;
+    this.lifeCycle = parts.reading.lifeCycle;
     this.system = parts.system;
     this.releasers = new Releasers(parts.reading.logger);
     this.releasers.add('read models', () => parts.reading.db.close());
@@ -243,10 +250,11 @@ export class Runtime {
   /** The timers are one of them as long as they have parked anything: how they are, `status` says. */
   readers(): readonly Reader[] {
     const { reader: timers } = this.parts.timers;
+    const { lifeCycle } = this;
     return [
-      ...this.parts.projectors.map((projector) => readerOf('projection', projector)),
-      ...this.reactors.map((reactor) => readerOf('reactor', reactor)),
-      ...(timers.parked(1).length === 0 ? [] : [readerOf('timers', timers)]),
+      ...this.parts.projectors.map((projector) => readerOf('projection', projector, lifeCycle)),
+      ...this.reactors.map((reactor) => readerOf('reactor', reactor, lifeCycle)),
+      ...(timers.parked(1).length === 0 ? [] : [readerOf('timers', timers, lifeCycle)]),
     ];
   }
 

@@ -15,8 +15,10 @@ import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
 import type { Logger } from 'pino';
+import type { LifeCycle } from '../../runtime/life-cycle/life-cycle.js';
 import { Connections, type ConnectionsOptions } from './connections.js';
 import { withEncoded } from './encoded.js';
+import { toldCalls } from './told-calls.js';
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.js';
 
 export interface GrpcService {
@@ -34,6 +36,8 @@ export interface GrpcServerOptions {
   /** What reflection tells of. */
   readonly packages: readonly PackageDefinition[];
   readonly logger: Logger;
+  /** Who listens to calls. Default: nobody. */
+  readonly lifeCycle?: LifeCycle;
   readonly limits?: Pick<ConnectionsOptions, 'most' | 'quietMs'> & UnreadLimits;
 }
 
@@ -82,7 +86,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   const unread = new UnreadAnswers(options.limits ?? {}, (peer) => connections.cut(peer), logger);
   for (const service of services) {
     const { definition, handlers } = unread.counted(withEncoded(service.definition), service.handlers);
-    server.addService(definition, handlers);
+    server.addService(definition, toldCalls(definition, handlers, options.lifeCycle));
   }
   const port = await connections.listen(listen);
   return {

@@ -117,7 +117,11 @@ export class UnreadAnswers {
   }
 }
 
-function isUnary(method: Method, handler: UntypedHandleCall): handler is handleUnaryCall<unknown, unknown> {
+/** The method has one request and one answer, so that its handler is given what takes the answer. */
+export function isUnary(
+  method: Method,
+  handler: UntypedHandleCall,
+): handler is handleUnaryCall<unknown, unknown> {
   return typeof handler === 'function' && !method.requestStream && !method.responseStream;
 }
 

@@ -19,6 +19,8 @@ import {
   type StreamName,
   streamName,
 } from '../event-store/event-store.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
+import { tellCommand } from '../life-cycle/telling.js';
 import { Actor, type ActorEnvironment, type ActorLimits } from './actor.js';
 import type { ActorSnapshots } from './actor-snapshots.js';
 import type { ActorType, Command, CommandResult } from './actor-type.js';
@@ -45,6 +47,7 @@ export interface ActorSystemOptions {
   /** Other nodes append to the same streams. Default false. */
   readonly shared?: boolean;
   readonly limits?: Partial<ActorSystemLimits>;
+  readonly lifeCycle?: LifeCycle;
 }
 
 export class ActorSystem {
@@ -52,6 +55,7 @@ export class ActorSystem {
   private readonly actors = new Map<string, Actor>();
   private readonly env: ActorEnvironment;
   private readonly liveActors: number;
+  private readonly lifeCycle: LifeCycle | undefined;
   private readonly underWay = new Set<Promise<unknown>>();
   private closed = false;
   /** By category: positions of the newest events that this node has acknowledged. */
@@ -60,6 +64,7 @@ export class ActorSystem {
   constructor(options: ActorSystemOptions) {
     const limits = { ...DEFAULT_ACTOR_LIMITS, ...options.limits };
     this.liveActors = limits.liveActors;
+    this.lifeCycle = options.lifeCycle;
     this.env = {
       store: options.store,
       clock: options.clock,
@@ -109,7 +114,9 @@ export class ActorSystem {
       this.actors.delete(stream);
     }
     this.actors.set(stream, actor);
-    return this.track(actor.submit(command));
+    const work = actor.submit(command);
+    tellCommand(this.lifeCycle, type.category, command, work);
+    return this.track(work);
   }
 
   /** The actor's state as far as it is durable, and its revision (-1: it has no events). */

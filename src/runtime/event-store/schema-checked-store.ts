@@ -15,6 +15,8 @@
  */
 
 import { DamagedStreamError, messageOf, OwlError } from '../../base/errors.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
+import { tellAppend } from '../life-cycle/telling.js';
 import { type CheckData, compileCheck } from './data-check.js';
 import type { EventSchemas } from './event-schema.js';
 import { sizeProblem } from './event-size.js';
@@ -123,11 +125,13 @@ export class SchemaRegistry {
 }
 
 /** A store whose appends are checked and whose events are current, in front of any adapter. */
-export function withSchemas(store: EventStore, registry: SchemaRegistry): EventStore {
+export function withSchemas(store: EventStore, registry: SchemaRegistry, lifeCycle?: LifeCycle): EventStore {
   return {
     async append(stream, expected, events, options) {
       registry.check(stream, events);
-      const result = await store.append(stream, expected, events, options);
+      const appending = store.append(stream, expected, events, options);
+      tellAppend(lifeCycle, stream, events.length, appending);
+      const result = await appending;
       // Only what had been stored before can be of an older version.
       if (!result.duplicate) return result;
       return { ...result, events: result.events.map((event) => registry.upcastOrThrow(event)) };

@@ -13,6 +13,7 @@ import { Backoff, type BackoffOptions, orAborted, wait } from '../../base/backof
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
 import type { RecordedEvent } from '../event-store/event-store.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import type { AppliedListener } from '../read-models/projector.js';
 import type { Loop, LoopContext, LoopRest } from './loop.js';
 import type { LoopLease, LoopTurn } from './loop-lease.js';
@@ -36,6 +37,7 @@ export interface LoopRunnerOptions {
   readonly readModels: LoopReadModels;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifeCycle: LifeCycle;
   /** Of rounds that fail. Default 100 ms to 30 s. */
   readonly backoff?: BackoffOptions;
   /** How long `stop` waits for the round under way. Milliseconds, default 10,000. */
@@ -139,15 +141,18 @@ export class LoopRunner {
   }
 
   private async round(turn: LoopTurn, term: AbortController): Promise<LoopRest> {
-    const { loop, readModels } = this.options;
+    const { loop, readModels, lifeCycle } = this.options;
     this.show('waiting');
     await readModels.holdOwn(loop.readModels, term.signal);
     const context = this.context(turn, term);
     context.assertMayAct();
     this.wanted = false;
     this.show('running');
+    const began = lifeCycle.now();
     const rest = await loop.round(context);
     this.rounds += 1;
+    if (lifeCycle.wants('loop round'))
+      lifeCycle.tell({ type: 'loop round', loop: this.name, tookMs: lifeCycle.now() - began });
     return rest;
   }
 
@@ -166,7 +171,7 @@ export class LoopRunner {
 
   /** What `work` answers the first time that it doesn't throw; undefined when the signal has aborted. */
   private async untilDone<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T | undefined> {
-    const { clock, logger } = this.options;
+    const { clock, logger, lifeCycle } = this.options;
     while (!signal.aborted) {
       try {
         const done = await work();
@@ -176,9 +181,12 @@ export class LoopRunner {
       } catch (error) {
         if (signal.aborted) return undefined;
         this.failures += 1;
+        const { failures } = this;
         const delayMs = this.backoff.next();
         this.show('failing', { until: clock.now() + delayMs, why: messageOf(error) });
-        logger.warn({ err: error, loop: this.name, failures: this.failures }, 'a loop failed; trying again');
+        logger.warn({ err: error, loop: this.name, failures }, 'a loop failed; trying again');
+        if (lifeCycle.wants('loop failed'))
+          lifeCycle.tell({ type: 'loop failed', loop: this.name, failures, reason: messageOf(error) });
         await wait(clock, delayMs, signal);
       }
     }
@@ -241,6 +249,9 @@ export class LoopRunner {
     if (state === this.shown.state && state !== 'failing') return;
     const { until, why } = more;
     this.shown = { state, since: this.options.clock.now(), until, why };
+    const { lifeCycle } = this.options;
+    if (state !== 'running' && lifeCycle.wants('loop waits'))
+      lifeCycle.tell({ type: 'loop waits', loop: this.name, state, why });
   }
 
   /** False when that takes too long. */

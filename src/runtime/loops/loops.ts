@@ -9,6 +9,7 @@ import { orAborted } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { ListeningTime } from '../../base/listening-time.js';
 import type { EventStore } from '../event-store/event-store.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import type { OwnWrites } from '../read-models/own-writes.js';
 import type { Projector } from '../read-models/projector.js';
 import type { KnownHistory } from '../readers/known-history.js';
@@ -27,6 +28,7 @@ export interface LoopsOptions {
   readonly history: KnownHistory;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifeCycle: LifeCycle;
   /** This node: other nodes append to the same store. Undefined: there are none, and no leases are needed. */
   readonly sharedAs: string | undefined;
 }
@@ -53,12 +55,13 @@ export class Loops {
    * @throws Error for a read model that was not declared, a name or lease that is none, and for two loops of one name
    */
   start(loops: readonly Loop[]): void {
-    const { clock, logger } = this.options;
+    const { clock, logger, lifeCycle } = this.options;
+    const { readModels } = this;
     for (const loop of loops) {
       if (this.runners.some(({ name }) => name === loop.name))
         throw new Error(`two loops are called ${loop.name}`);
       const lease = this.leaseOf(loop);
-      const runner = new LoopRunner({ loop, lease, readModels: this.readModels, clock, logger });
+      const runner = new LoopRunner({ loop, lease, readModels, clock, logger, lifeCycle });
       runner.start();
       this.runners.push(runner);
     }
@@ -80,11 +83,14 @@ export class Loops {
     if (leaseSeconds === undefined) return NO_LEASE;
     if (!Number.isInteger(leaseSeconds) || leaseSeconds < 1 || leaseSeconds > LONGEST_LEASE_SECONDS)
       throw new Error(`the lease of the loop ${name} must be 1 to ${LONGEST_LEASE_SECONDS} whole seconds`);
-    const { store, clock, logger, sharedAs: nodeId } = this.options;
+    const { store, clock, logger, lifeCycle, sharedAs: nodeId } = this.options;
     if (nodeId === undefined) return NO_LEASE;
     const { listening, news } = this;
     const records = new LeaseRecords({ store, clock, nodeId, loop: name, leaseSeconds });
-    return new StoredLease({ loop: name, leaseSeconds, nodeId, records, news, clock, listening, logger });
+    return new StoredLease({
+      ...{ loop: name, leaseSeconds, nodeId, records, news },
+      ...{ clock, listening, logger, lifeCycle },
+    });
   }
 }
 

@@ -15,6 +15,7 @@ import { Backoff, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
 import type { ListeningTime } from '../../base/listening-time.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import type { LeaseNews } from './lease-news.js';
 import type { LeaseRecord, LeaseRecords } from './lease-records.js';
 import type { LoopLease, LoopTurn } from './loop-lease.js';
@@ -37,6 +38,7 @@ export interface StoredLeaseOptions {
   readonly clock: Clock;
   readonly listening: ListeningTime;
   readonly logger: Logger;
+  readonly lifeCycle: LifeCycle;
 }
 
 interface Held {
@@ -123,7 +125,7 @@ export class StoredLease implements LoopLease {
 
   /** Takes it, or keeps it, unless somebody else has by now. */
   private async record(newest: LeaseRecord): Promise<void> {
-    const { clock, records, logger, loop } = this.options;
+    const { clock, records, logger, lifeCycle, loop } = this.options;
     const sessionId = this.held?.sessionId ?? randomUUID();
     const sentAt = clock.sinceBoot();
     const revision = await records.append(newest.revision, sessionId, true);
@@ -131,6 +133,8 @@ export class StoredLease implements LoopLease {
     if (revision === undefined) return;
     if (newest.held && newest.sessionId !== sessionId)
       logger.warn({ loop, nodeId: newest.nodeId }, 'a loop is taken over from a node that keeps it no more');
+    if (this.held === undefined || this.held.isOver)
+      lifeCycle.tell({ type: 'lease taken', what: 'loop', id: loop });
     this.held?.cancel();
     const held = {
       ...{ sessionId, revision, untilMs: this.untilOf(sentAt), isOver: false },
@@ -218,9 +222,10 @@ export class StoredLease implements LoopLease {
     if (held.isOver || this.held !== held) return;
     held.isOver = true;
     held.cancel();
-    const { loop, logger } = this.options;
+    const { loop, logger, lifeCycle } = this.options;
     const reason = new OwlError('unavailable', `the lease of the loop ${loop} is over: ${why}`);
     logger.warn({ loop, reason: reason.message }, 'a loop is not run here any more');
+    lifeCycle.tell({ type: 'lease lost', what: 'loop', id: loop, reason: why });
     this.lost(reason);
   }
 

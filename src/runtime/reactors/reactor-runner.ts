@@ -22,6 +22,7 @@ import {
   type StreamName,
   type SubscriptionBatch,
 } from '../event-store/event-store.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import { Checkpoints } from '../readers/checkpoints.js';
 import { Cursor } from '../readers/cursor.js';
 import { Follower, type FollowerStatus, type FollowSettings } from '../readers/follower.js';
@@ -46,6 +47,7 @@ export interface ReactorRunnerOptions extends FollowSettings {
   readonly executor: CommandExecutor;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifeCycle?: LifeCycle | undefined;
   /** Streams whose events are reacted to at the same time. Default 256. */
   readonly streams?: number;
   /** Commands of one event under way at the same time. Default 64. */
@@ -103,6 +105,7 @@ export class ReactorRunner {
       reader: this.reader,
       named: { reactor: reactor.name },
       ...{ clock, logger, problemOf },
+      lifeCycle: options.lifeCycle,
     });
     this.cursor = new Cursor({
       checkpoints: this.checkpoints,

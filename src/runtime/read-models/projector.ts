@@ -24,6 +24,7 @@ import {
   type StreamName,
   type SubscriptionBatch,
 } from '../event-store/event-store.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import { Checkpoints, LostHistoryError } from '../readers/checkpoints.js';
 import { Follower, type FollowerStatus, type FollowSettings } from '../readers/follower.js';
 import { KnownHistory } from '../readers/known-history.js';
@@ -43,6 +44,7 @@ export interface ProjectorOptions extends FollowSettings {
   readonly projection: Projection;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifeCycle?: LifeCycle | undefined;
   /** How often an event is tried before it is parked. Default 3. */
   readonly attempts?: number;
   /** Why this event can't be read, if so: it is parked without being tried. */
@@ -84,9 +86,19 @@ export class Projector {
 
   constructor(options: ProjectorOptions) {
     const { store, db, projection, clock, logger, attempts, problemOf, restMs, batchSize, backoff } = options;
+    const { lifeCycle } = options;
     this.options = options;
     this.at = { db, checkpoints: new Checkpoints(db), parked: new ParkedEvents(db) };
-    this.model = { at: this.at, projection, clock, logger, attempts: attempts ?? 3, problemOf, restMs };
+    this.model = {
+      at: this.at,
+      projection,
+      clock,
+      logger,
+      lifeCycle,
+      attempts: attempts ?? 3,
+      problemOf,
+      restMs,
+    };
     const history = options.history ?? new KnownHistory({ store, db, clock, logger });
     const { categories } = projection;
     this.follow = { store, history, categories, clock, logger, batchSize, backoff };
@@ -252,6 +264,9 @@ export class Projector {
   }
 
   private announce(events: readonly RecordedEvent[]): void {
+    const { lifeCycle } = this.options;
+    if (lifeCycle?.wants('events applied'))
+      lifeCycle.tell({ type: 'events applied', projection: this.name, events: events.length });
     for (const listener of this.listeners) this.tell(listener, events);
   }
 

@@ -18,6 +18,7 @@ import {
   type StreamName,
   type SubscriptionBatch,
 } from '../event-store/event-store.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import { CheckpointMovedError, lastOf } from '../readers/checkpoints.js';
 import { Cursor } from '../readers/cursor.js';
 import type { ParkedEvent } from '../readers/parked-events.js';
@@ -33,6 +34,7 @@ export interface ReadModelOptions {
   readonly table: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifeCycle?: LifeCycle | undefined;
   /** How often an event is tried before it is parked. */
   readonly attempts: number;
   /** Why this event can't be read, if so: it is parked without being tried. */
@@ -67,6 +69,7 @@ export class ReadModel {
     this.parking = new Parking({
       events: at.parked,
       ...{ reader, named: { projection: reader }, clock, logger, problemOf },
+      lifeCycle: options.lifeCycle,
     });
     this.load();
   }

@@ -8,6 +8,7 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import type { RecordedEvent, StreamName } from '../event-store/event-store.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import type { ParkedEvent, ParkedEvents } from './parked-events.js';
 
 export interface ParkingOptions {
@@ -19,6 +20,7 @@ export interface ParkingOptions {
   readonly named: { readonly projection: string } | { readonly reactor: string };
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifeCycle?: LifeCycle | undefined;
   /** Why this event can't be read, if so: it is parked without being tried. */
   readonly problemOf?: ((event: RecordedEvent) => string | undefined) | undefined;
 }
@@ -61,11 +63,13 @@ export class Parking {
 
   /** @param attempts how often it was tried */
   park(event: RecordedEvent, error: string, attempts: number): void {
-    const { events, reader, named, clock, logger } = this.options;
+    const { events, reader, named, clock, logger, lifeCycle } = this.options;
     this.streams.add(event.stream);
     if (!events.add(reader, event, { error, attempts, parkedAt: clock.now() })) return;
     const { stream, revision, type, position } = event;
     logger.error({ ...named, stream, revision, type, position, attempts, reason: error }, 'event parked');
+    if (lifeCycle?.wants('event parked'))
+      lifeCycle.tell({ type: 'event parked', reader, stream, event: type, reason: error });
   }
 
   problemOf(event: RecordedEvent): string | undefined {

@@ -31,6 +31,7 @@ import {
   type Position,
   type RecordedEvent,
 } from '../event-store/event-store.js';
+import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import type { CommandExecutor } from '../reactors/reactor.js';
 import { Projector, type ProjectorStatus } from '../read-models/projector.js';
 import type { FollowSettings } from '../readers/follower.js';
@@ -48,6 +49,7 @@ export interface TimersOptions extends FollowSettings {
   readonly executor: CommandExecutor;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifeCycle?: LifeCycle | undefined;
   /** Timers fired at the same time. Default 16. */
   readonly parallel?: number;
   /** Why this event can't be read, if so. */
@@ -94,7 +96,7 @@ export class Timers {
   private tableError: string | undefined;
 
   constructor(options: TimersOptions) {
-    const { store, db, clock, logger, problemOf, batchSize, backoff } = options;
+    const { store, db, clock, logger, lifeCycle, problemOf, batchSize, backoff } = options;
     const types = options.types.filter(({ timers }) => timers !== undefined);
     this.options = options;
     this.types = new Map(types.map((type) => [type.category, type]));
@@ -111,6 +113,7 @@ export class Timers {
       }),
       clock,
       logger,
+      lifeCycle,
       problemOf,
       batchSize,
       backoff,
@@ -252,7 +255,7 @@ export class Timers {
   }
 
   private async attempt(table: TimerTable, timer: Timer): Promise<void> {
-    const { executor, clock, logger } = this.options;
+    const { executor, clock, logger, lifeCycle } = this.options;
     const type = this.types.get(categoryOf(timer.stream));
     if (type === undefined) throw new Error(`no actor type with timers has the category of ${timer.stream}`);
     if (!table.isPending(timer)) return;
@@ -267,7 +270,12 @@ export class Timers {
       if (!isRefusal(error) || error instanceof DamagedStreamError) throw error;
       logger.info({ timer, reason: error.message }, 'timer refused');
     }
-    table.markFired(timer, clock.now());
+    const now = clock.now();
+    table.markFired(timer, now);
+    if (lifeCycle?.wants('timer fired')) {
+      const { category } = type;
+      lifeCycle.tell({ type: 'timer fired', category, name: timer.name, lateMs: now - timer.dueAt });
+    }
   }
 }
 

@@ -15,6 +15,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Clock, systemClock } from '../../../base/clock.js';
 import { DamagedStreamError, StoreUnavailableError } from '../../../base/errors.js';
 import { type OpenDatabaseOptions, openDatabase, type SqliteDatabase } from '../../../base/sqlite.js';
+import type { LifeCycle } from '../../life-cycle/life-cycle.js';
 import { checkAppend, encodeEvent } from '../append-check.js';
 import {
   type AppendOptions,
@@ -53,6 +54,8 @@ export interface SqliteEventStoreOptions {
   readonly onAvailability?: (availability: Availability) => void;
   /** When it is tried whether appends are taken again. Default: the system's. */
   readonly clock?: Clock;
+  /** Hears of flushes. */
+  readonly lifeCycle?: LifeCycle;
 }
 
 const EVENTS_PER_GROUP = 1_024;
@@ -85,6 +88,7 @@ export class SqliteEventStore implements EventStore {
   private readonly flushed: FlushedUpTo;
   private readonly refusals: WriteRefusals;
   private readonly groups: GroupCommit;
+  private readonly lifeCycle: LifeCycle | undefined;
   private readonly recent: RecentEvents;
   /** The newest position this instance knows of and has flushed; another instance may have written more. */
   private newest: number;
@@ -113,6 +117,7 @@ export class SqliteEventStore implements EventStore {
       eventsPerGroup: options.eventsPerGroup ?? EVENTS_PER_GROUP,
       committed: (stored, newest) => this.publish(stored, newest),
     });
+    this.lifeCycle = options.lifeCycle;
     this.recent = new RecentEvents({ events: options.recentEvents ?? RECENT_EVENTS, size: RECENT_SIZE });
     this.newest = this.flushed.position;
     this.stopListening = db.file.onBroken(() => this.wakeAll());
@@ -240,6 +245,10 @@ export class SqliteEventStore implements EventStore {
       });
     }
     this.noteNewest(newest);
+    if (this.lifeCycle?.wants('store flushed') && stored.length > 0) {
+      const events = stored.reduce((sum, { encoded }) => sum + encoded.length, 0);
+      this.lifeCycle.tell({ type: 'store flushed', appends: stored.length, events });
+    }
   }
 
   private noteNewest(newest: number): void {

@@ -1,0 +1,49 @@
+/** Tells how work ended that others wait for. Nothing is made of it while nobody listens, and nothing of it is changed. */
+
+import { OwlError } from '../../base/errors.js';
+import type { Command, CommandResult } from '../actors/actor-type.js';
+import { categoryOf, type StreamName } from '../event-store/event-store.js';
+import type { LifeCycle } from './life-cycle.js';
+
+export function tellAppend(
+  lifeCycle: LifeCycle | undefined,
+  stream: StreamName,
+  events: number,
+  appending: Promise<unknown>,
+): void {
+  if (lifeCycle === undefined) return;
+  if (!lifeCycle.wants('events appended') && !lifeCycle.wants('append failed')) return;
+  const category = categoryOf(stream);
+  const began = lifeCycle.now();
+  appending.then(
+    () => lifeCycle.tell({ type: 'events appended', category, events, tookMs: lifeCycle.now() - began }),
+    (error: unknown) =>
+      lifeCycle.tell({
+        ...{ type: 'append failed', category, kind: kindOf(error) },
+        tookMs: lifeCycle.now() - began,
+      }),
+  );
+}
+
+export function tellCommand(
+  lifeCycle: LifeCycle | undefined,
+  category: string,
+  { by }: Pick<Command, 'by'>,
+  work: Promise<CommandResult>,
+): void {
+  if (lifeCycle === undefined) return;
+  if (!lifeCycle.wants('command carried out') && !lifeCycle.wants('command refused')) return;
+  const began = lifeCycle.now();
+  work.then(
+    ({ events: { length: events } }) =>
+      lifeCycle.tell({
+        ...{ type: 'command carried out', category, by, events },
+        tookMs: lifeCycle.now() - began,
+      }),
+    (error: unknown) => lifeCycle.tell({ type: 'command refused', category, by, kind: kindOf(error) }),
+  );
+}
+
+function kindOf(error: unknown) {
+  return error instanceof OwlError ? error.kind : 'internal';
+}
