@@ -5,6 +5,7 @@
 
 import { OwlError } from '../base/errors.js';
 import { LOOP_LEASES } from '../runtime/loops/lease-records.js';
+import { tablesOf } from '../runtime/read-models/projection.js';
 import { CONFIG_VARIABLE, SERVER_VARIABLE } from './config/config.js';
 import { type ConfigKey, keysOf } from './config/config-section.js';
 import { nodeSection } from './config/node-section.js';
@@ -71,7 +72,7 @@ export function claimsOfService(
   const names = {
     category: actorTypes.map(({ category }) => category),
     projection: projections.map(({ name }) => name),
-    table: projections.map(({ table }) => table),
+    table: projections.flatMap(tablesOf).map(({ table }) => table),
     [SERVICE]: servicesIn(proto),
   };
   const { names: known, ...declared } = claimsOf(system);

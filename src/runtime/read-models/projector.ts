@@ -9,7 +9,7 @@
  * - a listener that throws misses the event it threw at, and nobody else misses anything;
  * - `caughtUpTo` makes queries read what this node has acknowledged;
  * - a read model of another version, or one built from events that the store no longer holds, and every `rebuild`, is filled
- *   beside the live table and swapped in.
+ *   beside the live tables and swapped in, all of them at once.
  */
 
 import type { Logger } from 'pino';
@@ -30,7 +30,7 @@ import { Follower, type FollowerStatus, type FollowSettings } from '../readers/f
 import { KnownHistory } from '../readers/known-history.js';
 import { type ParkedEvent, ParkedEvents } from '../readers/parked-events.js';
 import { type RedriveResult, redriveParked } from '../readers/redrive.js';
-import type { Projection } from './projection.js';
+import { type Projection, tablesOf } from './projection.js';
 import { ReadModel, type ReadModelOptions } from './read-model.js';
 import { hasShadow, isLost, openTable, type ReadModelDatabase } from './read-model-tables.js';
 import { Rebuild, type RebuildOptions, type RebuildStatus } from './rebuild.js';
@@ -76,7 +76,7 @@ export class Projector {
   /** What table and shadow follow, and how. */
   private readonly follow: RebuildOptions['follow'];
   private readonly follower: Follower;
-  private readonly model: Omit<ReadModelOptions, 'reader' | 'table'>;
+  private readonly model: Omit<ReadModelOptions, 'reader' | 'tables'>;
   private readonly listeners = new Set<AppliedListener>();
   private readonly madeAnew = new Set<() => void>();
   private live: ReadModel | undefined;
@@ -119,8 +119,8 @@ export class Projector {
   }
 
   /**
-   * Creates the table where there is none and begins to follow. When it resolves, the table can be queried; it holds
-   * what it held, `caughtUpTo` tells when it holds more.
+   * Creates the tables where there are none and begins to follow. When it resolves, the tables can be queried; they hold
+   * what they held, `caughtUpTo` tells when it holds more.
    * @throws whatever the database throws
    */
   async start(): Promise<void> {
@@ -229,8 +229,8 @@ export class Projector {
   }
 
   private openLive(): ReadModel {
-    const { table } = this.options.projection;
-    return new ReadModel({ ...this.model, reader: this.name, table });
+    const tables = tablesOf(this.options.projection).map(({ table }) => table);
+    return new ReadModel({ ...this.model, reader: this.name, tables });
   }
 
   /** After a failure it goes on behind what was announced last: what others applied since is announced here as well. */

@@ -7,7 +7,7 @@ import type { Database } from '../../base/sql.js';
 import { type Position, START } from '../event-store/event-store.js';
 import { type Checkpoints, LOST, takenUpTo } from '../readers/checkpoints.js';
 import type { ParkedEvents } from '../readers/parked-events.js';
-import type { Projection } from './projection.js';
+import { type Projection, tablesOf } from './projection.js';
 
 export interface ReadModelDatabase {
   readonly db: Database;
@@ -15,25 +15,36 @@ export interface ReadModelDatabase {
   readonly parked: ParkedEvents;
 }
 
-/** Where a rebuild fills its table, under a reader's name of its own. */
-export function shadowOf(projection: Projection): { readonly reader: string; readonly table: string } {
-  return { reader: `${projection.name}#rebuild`, table: `${projection.table}__rebuild` };
+/** Where a rebuild fills its tables, under a reader's name of its own. */
+export function shadowOf(projection: Projection): {
+  readonly reader: string;
+  readonly tables: readonly string[];
+} {
+  const tables = tablesOf(projection).map(({ table }) => shadowTable(table));
+  return { reader: `${projection.name}#rebuild`, tables };
 }
 
 /**
- * Creates table and checkpoint where there is no table yet. `outdated`: what is there was made by another version; `lost`:
- * from events that the store no longer holds.
+ * Creates tables and checkpoint where they are not all there yet. `outdated`: what is there was made by another version, and a
+ * table which that did not have is empty; `lost`: from events that the store no longer holds.
  */
 export function openTable(at: ReadModelDatabase, projection: Projection): 'ready' | 'outdated' | 'lost' {
   const { db, checkpoints, parked } = at;
-  const { name, table, version } = projection;
+  const { name, version } = projection;
+  const tables = tablesOf(projection);
   return db.transaction(() => {
-    if (tableExists(db, table)) {
-      if (isLost(at, name)) return 'lost';
-      return checkpoints.read(name)?.version === version ? 'ready' : 'outdated';
+    const missing = tables.filter(({ table }) => !tableExists(db, table));
+    const isOfVersion = checkpoints.read(name)?.version === version;
+    if (missing.length === 0 && isOfVersion) return 'ready';
+    if (missing.length < tables.length && !isOfVersion) {
+      // Their indexes come with the swap: until then the names may be those of older tables' indexes.
+      for (const each of missing) db.exec(each.createTable(each.table));
+      return isLost(at, name) ? 'lost' : 'outdated';
     }
-    db.exec(projection.createTable(table));
-    for (const index of projection.indexes) db.exec(index);
+    // What is left of this version is of no use without the others, which its checkpoint passes over.
+    for (const { table } of tables) db.exec(`DROP TABLE IF EXISTS ${table}`);
+    for (const each of tables) db.exec(each.createTable(each.table));
+    for (const { indexes } of tables) for (const index of indexes) db.exec(index);
     checkpoints.put(name, { version, position: START, last: 'none' });
     parked.clear(name);
     dropShadow(at, projection);
@@ -46,29 +57,30 @@ export function isLost({ checkpoints }: ReadModelDatabase, reader: string): bool
   return checkpoints.read(reader)?.version === LOST;
 }
 
-/** A rebuild of this version was interrupted: its shadow can be filled further. */
+/** A rebuild of this version was interrupted: its shadows can be filled further. */
 export function hasShadow({ db, checkpoints }: ReadModelDatabase, projection: Projection): boolean {
   const shadow = shadowOf(projection);
-  return checkpoints.read(shadow.reader)?.version === projection.version && tableExists(db, shadow.table);
+  const isOfVersion = checkpoints.read(shadow.reader)?.version === projection.version;
+  return isOfVersion && shadow.tables.every((table) => tableExists(db, table));
 }
 
-/** Makes an empty shadow table, unless an interrupted rebuild of this version left one to go on with. */
+/** Makes empty shadow tables, unless an interrupted rebuild of this version left them to go on with. */
 export function openShadow(at: ReadModelDatabase, projection: Projection): void {
   const shadow = shadowOf(projection);
   at.db.transaction(() => {
     if (hasShadow(at, projection)) return;
     dropShadow(at, projection);
-    at.db.exec(projection.createTable(shadow.table));
+    for (const each of tablesOf(projection)) at.db.exec(each.createTable(shadowTable(each.table)));
     at.checkpoints.put(shadow.reader, { version: projection.version, position: START, last: 'none' });
   });
 }
 
 /**
- * Puts the shadow in the place of the live table, if it holds everything the live one does: table, indexes, checkpoint
+ * Puts the shadows in the place of the live tables, if they hold everything the live ones do: tables, indexes, checkpoint
  * and parked events at once.
- * @param filled where this process has filled the shadow to
- * @param reached everything up to here is in the shadow or of no interest to it
- * @returns `behind` when the live table is ahead; `gone` when another process has swapped the shadow already
+ * @param filled where this process has filled the shadows to
+ * @param reached everything up to here is in the shadows or of no interest to them
+ * @returns `behind` when the live tables are ahead; `gone` when another process has swapped the shadows already
  */
 export function swapShadow(
   at: ReadModelDatabase,
@@ -77,7 +89,8 @@ export function swapShadow(
   reached: Position,
 ): 'swapped' | 'behind' | 'gone' {
   const { db, checkpoints, parked } = at;
-  const { name, table, version } = projection;
+  const { name, version } = projection;
+  const tables = tablesOf(projection);
   const shadow = shadowOf(projection);
   return db.transaction(() => {
     const live = checkpoints.read(name);
@@ -85,9 +98,11 @@ export function swapShadow(
     if (saved === undefined) return 'gone';
     if (saved.version !== version || saved.position !== filled) return 'behind';
     if (live?.version === version && takenUpTo(live) > reached) return 'behind';
-    db.exec(`DROP TABLE IF EXISTS ${table}`);
-    db.exec(`ALTER TABLE ${shadow.table} RENAME TO ${table}`);
-    for (const index of projection.indexes) db.exec(index);
+    for (const { table } of tables) {
+      db.exec(`DROP TABLE IF EXISTS ${table}`);
+      db.exec(`ALTER TABLE ${shadowTable(table)} RENAME TO ${table}`);
+    }
+    for (const { indexes } of tables) for (const index of indexes) db.exec(index);
     checkpoints.put(name, { version, position: reached, last: saved.last });
     checkpoints.remove(shadow.reader);
     parked.replace(name, shadow.reader);
@@ -97,9 +112,13 @@ export function swapShadow(
 
 function dropShadow({ db, checkpoints, parked }: ReadModelDatabase, projection: Projection): void {
   const shadow = shadowOf(projection);
-  db.exec(`DROP TABLE IF EXISTS ${shadow.table}`);
+  for (const table of shadow.tables) db.exec(`DROP TABLE IF EXISTS ${table}`);
   checkpoints.remove(shadow.reader);
   parked.clear(shadow.reader);
+}
+
+function shadowTable(table: string): string {
+  return `${table}__rebuild`;
 }
 
 function tableExists(db: Database, table: string): boolean {

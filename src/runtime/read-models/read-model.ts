@@ -1,5 +1,5 @@
 /**
- * Applies events to one table of one projection.
+ * Applies events to the tables of one projection.
  *
  * Guarantees: the rows of a batch and the checkpoint move in one transaction, guarded by the old checkpoint, so every
  * event is applied exactly once however many projectors work on the database; an event that can't be applied is tried a
@@ -31,7 +31,8 @@ export interface ReadModelOptions {
   readonly projection: Projection;
   /** Names checkpoint and parked events. */
   readonly reader: string;
-  readonly table: string;
+  /** The projection's own, or their shadows. */
+  readonly tables: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
   readonly lifeCycle?: LifeCycle | undefined;
@@ -54,9 +55,10 @@ export class ReadModel {
   private readonly writer: ProjectionWriter;
   private readonly parking: Parking;
 
-  /** The table must exist. @throws whatever the database throws */
+  /** The tables must exist. @throws whatever the database throws */
   constructor(options: ReadModelOptions) {
-    const { at, projection, reader, table, clock, logger, problemOf, restMs } = options;
+    const { at, projection, reader, tables, clock, logger, problemOf, restMs } = options;
+    const [table = projection.table, ...otherTables] = tables;
     this.options = options;
     this.cursor = new Cursor({
       checkpoints: at.checkpoints,
@@ -65,7 +67,7 @@ export class ReadModel {
       clock,
       restMs,
     });
-    this.writer = projection.writer(at.db, table);
+    this.writer = projection.writer(at.db, table, ...otherTables);
     this.parking = new Parking({
       events: at.parked,
       ...{ reader, named: { projection: reader }, clock, logger, problemOf },
@@ -181,7 +183,7 @@ export class ReadModel {
   private applyOrPark(events: readonly RecordedEvent[]): void {
     const good = events.filter((event) => !this.parking.parkUntried(event));
     try {
-      this.writer.apply(good);
+      if (good.length > 0) this.writer.apply(good);
       // What is behind it in its stream is parked, so it comes last.
       for (const event of events) if (event.type === CUT_OFF) this.writer.cutOff?.(event);
     } catch (error) {

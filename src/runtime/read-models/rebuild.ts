@@ -1,8 +1,8 @@
 /**
- * Fills a read model anew, from the first event on, in a shadow table beside the live one, and swaps the two.
+ * Fills a read model anew, from the first event on, in shadow tables beside the live ones, and swaps them.
  *
- * Guarantees: until the swap the live table is whole and goes on; the swap is one transaction and happens only when the
- * shadow holds everything the live table does; interrupted at any moment, it is taken up again where it stood, unless the store
+ * Guarantees: until the swap the live tables are whole and go on; the swap is one transaction for all of them and happens only
+ * when the shadows hold everything the live tables do; interrupted at any moment, it is taken up again where it stood, unless the store
  * no longer holds what is in the shadow: then it begins anew.
  */
 
@@ -14,7 +14,7 @@ import { hasShadow, isLost, openShadow, shadowOf, swapShadow } from './read-mode
 
 export interface RebuildOptions {
   readonly follow: Omit<FollowerOptions, 'name' | 'open' | 'handle'>;
-  readonly model: Omit<ReadModelOptions, 'reader' | 'table'>;
+  readonly model: Omit<ReadModelOptions, 'reader' | 'tables'>;
   /** Keeps the live table where it is, so that a shadow which has come to the end of the store is not outrun for ever. */
   hold(): void;
   /** The live table may go on. */

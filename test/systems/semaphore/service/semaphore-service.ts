@@ -8,7 +8,8 @@ import type { NodeContext, OpenedService, ServiceSide } from '../../../../src/no
 import { idOf, streamName } from '../../../../src/runtime/event-store/event-store.js';
 import type { Loop } from '../../../../src/runtime/loops/loop.js';
 import { type Notice, notice, notices, tellsHolders } from '../../../support/notices.js';
-import { acquire, create, grantsPermits, permits, release, semaphore } from '../../../support/semaphore.js';
+import { acquire, create, grantsPermits, release, semaphore } from '../../../support/semaphore.js';
+import { permitTables } from '../../../support/semaphore-tables.js';
 import type { SemaphoreConfig } from '../config.js';
 import {
   type CreateRequest,
@@ -23,7 +24,7 @@ import {
 
 export const semaphoreService: ServiceSide<SemaphoreConfig> = {
   actorTypes: [semaphore, notice],
-  projections: [permits, notices],
+  projections: [permitTables, notices],
   proto: loadSemaphoreProto(),
   open,
 };
