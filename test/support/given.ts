@@ -7,7 +7,7 @@
  *   machine; an example that no stream could hold is an error that says which event it is.
  * - *When*: the decision is made twice on the same state and has to come out the same, without moving it; what it
  *   proposes has to be taken by the machine and to fit the schemas, or the command is refused.
- * - *Then*: the events are compared strictly; and whoever reads them back, through JSON and schemas or out of a snapshot,
+ * - *Then*: the events are compared strictly, and so is the answer where one is given; and whoever reads them back, through JSON and schemas or out of a snapshot,
  *   has to stand where the actor stands.
  *
  * These objects are no promises, although they have a `then`: there is nothing to wait for, and `await` on one does not compile.
@@ -16,7 +16,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AnyStateMachine, ContextFrom, EventFromLogic, SnapshotFrom } from 'xstate';
 import { type ErrorKind, messageOf, OwlError } from '../../src/base/errors.js';
-import type { ActorType, Command, DomainEvent } from '../../src/runtime/actors/actor-type.js';
+import type {
+  ActorType,
+  AnyCommand,
+  Command,
+  Decided,
+  DomainEvent,
+} from '../../src/runtime/actors/actor-type.js';
+import { answerOf, eventsOf } from '../../src/runtime/actors/decision.js';
 import { LiveMachine } from '../../src/runtime/actors/live-machine.js';
 import { proposedEvents } from '../../src/runtime/actors/proposed-events.js';
 import {
@@ -52,15 +59,22 @@ export interface StatePattern {
 /** A command, or only what it decides. */
 export type Order<M extends AnyStateMachine> =
   | Command<M>
+  | Command<M, JsonObject>
   | ((snapshot: SnapshotFrom<M>) => readonly DomainEvent[]);
+
+/** Events, and what the command is answered beside them. */
+export interface Answered<M extends AnyStateMachine> {
+  readonly events: readonly EventFromLogic<M>[];
+  readonly answer: JsonObject;
+}
 
 export interface When<M extends AnyStateMachine> {
   /** What was decided. Throws the refusal where it was refused. */
   events(): readonly DomainEvent[];
-  /** Exactly these events, none meaning that nothing changes, or this refusal. */
+  /** Exactly these events, none meaning that nothing changes, with this answer if it is said, or this refusal. */
   then(
     t: Asserts,
-    wanted: readonly EventFromLogic<M>[] | Refusal,
+    wanted: readonly EventFromLogic<M>[] | Answered<M> | Refusal,
     what?: string | StatePattern,
     state?: StatePattern,
   ): void;
@@ -74,7 +88,12 @@ export interface Given<M extends AnyStateMachine> {
   leadsTo(t: Asserts, state: StatePattern, what?: string): void;
 }
 
-type Outcome = readonly DomainEvent[] | { readonly refused: ErrorKind; readonly message: string };
+type Outcome = Decision | { readonly refused: ErrorKind; readonly message: string };
+
+interface Decision {
+  readonly events: readonly DomainEvent[];
+  readonly answer: JsonObject | undefined;
+}
 
 const AT = 1_700_000_000_000;
 
@@ -125,13 +144,13 @@ class Example<M extends AnyStateMachine> implements Given<M> {
   }
 
   when(order: Order<M>): When<M> {
-    const command: Command = typeof order === 'function' ? { decide: order } : order;
+    const command: AnyCommand = typeof order === 'function' ? { decide: order } : order;
     const { outcome, machine } = this.carryOut(command);
     machine.stop();
     return {
       events: () => {
         if ('refused' in outcome) throw new OwlError(outcome.refused, outcome.message);
-        return outcome;
+        return outcome.events;
       },
       then: (t, wanted, what, state) => {
         if (typeof t === 'function')
@@ -145,18 +164,21 @@ class Example<M extends AnyStateMachine> implements Given<M> {
   }
 
   /** The machine stands behind the events afterwards, or where it stood when they are refused. */
-  private carryOut(command: Command): { readonly outcome: Outcome; readonly machine: LiveMachine } {
+  private carryOut(command: AnyCommand): { readonly outcome: Outcome; readonly machine: LiveMachine } {
     const { stream, type, registry, past } = this;
     const machine = this.replay(past);
-    let events: readonly DomainEvent[];
+    let outcome: Decision;
     try {
-      events = decideTwice(command, machine);
-      machine.take(events);
+      outcome = decideTwice(command, machine);
+      machine.take(outcome.events);
     } catch (error) {
       return { outcome: refusalOf(error), machine };
     }
     const revision = past.length - 1;
-    const proposed = proposedEvents({ command, events, stream, revision, schemas: type.events, now: AT });
+    const proposed = proposedEvents({
+      ...{ command, ...outcome, stream, revision },
+      ...{ schemas: type.events, now: AT },
+    });
     try {
       registry.check(stream, proposed);
     } catch (error) {
@@ -168,7 +190,7 @@ class Example<M extends AnyStateMachine> implements Given<M> {
     assertSameState(machine, again, 'the stored events lead elsewhere than the decided ones');
     again.stop();
     this.assertKeeps(machine);
-    return { outcome: events, machine };
+    return { outcome, machine };
   }
 
   private assertKeeps(machine: LiveMachine): void {
@@ -213,26 +235,32 @@ function refusalOf(error: unknown): Outcome {
   throw error;
 }
 
-function decideTwice(command: Command, machine: LiveMachine): readonly DomainEvent[] {
+function decideTwice(command: AnyCommand, machine: LiveMachine): Decision {
   const before = JSON.stringify(machine.persisted());
   const decided = attempt(() => command.decide(machine.snapshot));
   const again = attempt(() => command.decide(machine.snapshot));
   if (JSON.stringify(machine.persisted()) !== before)
     throw new Error('the decision changes the state it is given');
-  if (!isDeepStrictEqual(again.events, decided.events) || messageOf(again.error) !== messageOf(decided.error))
+  if (
+    !isDeepStrictEqual(again.decided, decided.decided) ||
+    messageOf(again.error) !== messageOf(decided.error)
+  )
     throw new Error(
       "the decision comes out differently the second time, so it can't be made again after a conflict",
     );
-  if (decided.events === undefined) throw decided.error;
-  return decided.events;
+  if (decided.decided === undefined) throw decided.error;
+  const answer = answerOf(decided.decided);
+  if ('answer' in decided.decided && !isDeepStrictEqual(decided.decided.answer, answer))
+    throw new Error(`the answer is another one after JSON: ${JSON.stringify(answer)}`);
+  return { events: eventsOf(decided.decided), answer };
 }
 
-function attempt(decide: () => readonly DomainEvent[]): {
-  readonly events?: readonly DomainEvent[];
+function attempt(decide: () => Decided<JsonObject>): {
+  readonly decided?: Decided<JsonObject>;
   readonly error?: unknown;
 } {
   try {
-    return { events: decide() };
+    return { decided: decide() };
   } catch (error) {
     return { error };
   }
@@ -241,11 +269,14 @@ function attempt(decide: () => readonly DomainEvent[]): {
 function compare(
   t: Asserts,
   outcome: Outcome,
-  wanted: readonly DomainEvent[] | Refusal,
+  wanted: readonly DomainEvent[] | Decision | Refusal,
   sentence: string | undefined,
 ): void {
   if (!('kind' in wanted)) {
-    t.strictSame(outcome, wanted, sentence ?? (wanted.length === 0 ? 'nothing changes' : typesOf(wanted)));
+    const events = 'events' in wanted ? wanted.events : wanted;
+    const what = sentence ?? (events.length === 0 ? 'nothing changes' : typesOf(events));
+    const found = 'refused' in outcome || 'events' in wanted ? outcome : outcome.events;
+    t.strictSame(found, wanted, what);
     return;
   }
   const { kind, message } = wanted;

@@ -13,6 +13,7 @@ import { limitConcurrency } from '../../base/limit-concurrency.js';
 import {
   categoryOf,
   type EventStore,
+  type JsonObject,
   type Position,
   type RecordedEvent,
   START,
@@ -91,11 +92,11 @@ export class ActorSystem {
    * Carries out a command and resolves once its events are durable.
    * @throws OwlError as the command's `decide`, the machine or the store have it; see errors.ts for what each kind promises
    */
-  execute<M extends AnyStateMachine>(
+  execute<M extends AnyStateMachine, A extends JsonObject = never>(
     type: ActorType<M>,
     id: string,
-    command: Command<M>,
-  ): Promise<CommandResult<M>> {
+    command: Command<M, A>,
+  ): Promise<CommandResult<M, A>> {
     if (this.closed)
       return Promise.reject(new OwlError('unavailable', 'this node is shutting down; ask another or later'));
     const stream = streamName(type.category, id);

@@ -50,7 +50,19 @@ export interface Asked {
   readonly content: JsonObject;
 }
 
-export interface Command<M extends AnyStateMachine = AnyStateMachine> {
+/** Events to store, and what the command is answered beside them: a claim, a grant, an assignment. */
+export interface AnsweredDecision<A extends JsonObject> {
+  readonly events: readonly DomainEvent[];
+  /** JSON of at most `LARGEST_ANSWER` characters; what JSON leaves out is not in the answer that the sender gets either. */
+  readonly answer: A;
+}
+
+export type Decided<A extends JsonObject> = [A] extends [never]
+  ? readonly DomainEvent[]
+  : readonly DomainEvent[] | AnsweredDecision<A>;
+
+/** @typeParam A what it may be answered; left out, it is answered by its events alone */
+export interface Command<M extends AnyStateMachine = AnyStateMachine, A extends JsonObject = never> {
   /**
    * Given by the sender, it makes a retry change nothing and get the first answer. Left out, the id follows from the
    * content and the revision it was decided at.
@@ -66,14 +78,21 @@ export interface Command<M extends AnyStateMachine = AnyStateMachine> {
   readonly by?: string;
   readonly correlationId?: string;
   /**
-   * Reads the actor's state and answers the events to store: none means that nothing changes. Pure and repeatable: it
-   * runs again when another writer was faster.
+   * Reads the actor's state and gives the events to store: none means that nothing changes. With them it may give an answer,
+   * which the same command gets again as long as its id is known. Pure and repeatable: it runs again when another writer was
+   * faster.
+   *
+   * An answer without events is remembered of an order only. Of any other command it has to follow from the state, where the
+   * events stand that were decided the first time.
    * @throws OwlError kind `refused` or `not_found` with the reason
    */
-  decide(snapshot: SnapshotFrom<M>): readonly DomainEvent[];
+  decide(snapshot: SnapshotFrom<M>): Decided<A>;
 }
 
-export interface CommandResult<M extends AnyStateMachine = AnyStateMachine> {
+/** A command to any actor, with any answer or none. */
+export type AnyCommand = Command<AnyStateMachine, JsonObject>;
+
+export interface CommandResult<M extends AnyStateMachine = AnyStateMachine, A extends JsonObject = never> {
   /** The actor's last revision after the command; -1 while it has no events. */
   readonly revision: number;
   /** Where the command's last event stands; undefined when it changed nothing. Await projections up to here. */
@@ -82,5 +101,7 @@ export interface CommandResult<M extends AnyStateMachine = AnyStateMachine> {
   readonly events: readonly RecordedEvent[];
   /** True when this command id had been carried out before. */
   readonly duplicate: boolean;
+  /** The command's own; a retry gets the first one. Undefined where the decision that was carried out gave none. */
+  readonly answer: A | undefined;
   readonly snapshot: SnapshotFrom<M>;
 }

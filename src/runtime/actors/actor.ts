@@ -10,22 +10,29 @@
  *   finds out by itself that the actor was behind, a refusal doesn't;
  * - on a conflict it reads what the other writer stored, decides again and appends again, a bounded number of times;
  * - a command id that was carried out before changes nothing and gets its first answer; one of another order is refused;
- * - an order with an id that is accepted is stored, also where nothing changes, and known for a day (command-memory.ts);
+ * - an order with an id that is accepted is stored with its answer, also where nothing changes, and known for a day
+ *   (command-memory.ts);
  * - whatever throws, and wherever, is the answer of the command it belongs to: no other command of the batch fails with it, the
  *   machine is rebuilt where it may have moved, without the kept snapshot, and the next command is taken.
  *
  * Commands that wait while an append is under way are decided together and stored in one append.
  */
 
+import type { AnyStateMachine } from 'xstate';
 import type { Clock } from '../../base/clock.js';
 import { OwlError, RevisionConflictError } from '../../base/errors.js';
-import type { EventStore, ProposedEvent, RecordedEvent, StreamName } from '../event-store/event-store.js';
+import type {
+  EventStore,
+  JsonObject,
+  ProposedEvent,
+  RecordedEvent,
+  StreamName,
+} from '../event-store/event-store.js';
 import { type Live, recover } from './actor-recovery.js';
 import type { ActorSnapshots } from './actor-snapshots.js';
-import type { ActorType, Command, CommandResult, DomainEvent } from './actor-type.js';
-import { askedBy, CommandMemory, takenBy } from './command-memory.js';
-import type { LiveMachine } from './live-machine.js';
-import { proposedEvents } from './proposed-events.js';
+import type { ActorType, Command, CommandResult } from './actor-type.js';
+import { CommandMemory } from './command-memory.js';
+import { answerAll, Decider, type Waiting } from './decider.js';
 
 export interface ActorEnvironment {
   readonly store: EventStore;
@@ -49,23 +56,10 @@ export interface ActorLimits {
   readonly conflictRetries: number;
 }
 
-/** A command on its way. What was decided changes when it is decided again after a conflict. */
-interface Waiting {
-  readonly command: Command;
-  readonly resolve: (result: CommandResult) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-interface Decision {
-  readonly waiting: Waiting;
-  readonly events: readonly ProposedEvent[];
-  /** Why not; answered once the state it was decided on is confirmed. */
-  readonly refusal?: unknown;
-}
-
 export class Actor {
   private readonly mailbox: Waiting[] = [];
   private readonly carriedOut = new CommandMemory();
+  private readonly decider: Decider;
   private readonly type: ActorType;
   private readonly stream: StreamName;
   private readonly env: ActorEnvironment;
@@ -83,6 +77,9 @@ export class Actor {
     this.type = type;
     this.stream = stream;
     this.env = env;
+    const { carriedOut } = this;
+    const unforeseen = () => this.distrust();
+    this.decider = new Decider({ type, stream, carriedOut, clock: env.clock, unforeseen });
   }
 
   /** Nothing waits and nothing is under way; true as soon as the last command is being answered. */
@@ -91,7 +88,9 @@ export class Actor {
   }
 
   /** @throws OwlError kind `retryable` when the mailbox is full; else whatever `Command.decide` or the store throws */
-  submit(command: Command): Promise<CommandResult> {
+  submit<A extends JsonObject>(
+    command: Command<AnyStateMachine, A>,
+  ): Promise<CommandResult<AnyStateMachine, A>> {
     const { mailbox } = this.env.limits;
     if (this.mailbox.length >= mailbox) {
       return Promise.reject(
@@ -102,7 +101,7 @@ export class Actor {
       );
     }
     this.usedAt = this.env.clock.monotonic();
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve: (result: CommandResult<AnyStateMachine, A>) => void, reject) => {
       this.mailbox.push({ command, resolve, reject });
       if (!this.draining) void this.drain();
     });
@@ -151,7 +150,7 @@ export class Actor {
       try {
         const checks = this.env.shared && this.live !== undefined;
         const live = this.live ?? (await this.recover());
-        const decisions = this.decideAll(live, commands);
+        const decisions = this.decider.decideAll(live, commands);
         const events = decisions.flatMap((decision) => decision.events);
         if (checks && events.length === 0 && (await this.isBehind(live))) {
           this.drop();
@@ -159,7 +158,7 @@ export class Actor {
         }
         const stored = events.length === 0 ? [] : await this.append(live, events);
         this.working = false;
-        this.answer(live, decisions, stored);
+        answerAll(live, decisions, stored);
         return;
       } catch (error) {
         this.drop();
@@ -206,60 +205,6 @@ export class Actor {
     return live.revision >= 0;
   }
 
-  /** @throws what is no answer to a command: the machine may have moved by events that nobody stores */
-  private decideAll(live: Live, commands: readonly Waiting[]): Decision[] {
-    const named = new Map<string, string | undefined>();
-    let revision = live.revision;
-    return commands.map((waiting) => {
-      const { command } = waiting;
-      try {
-        if (this.isRepeated(command, named)) return { waiting, events: [] };
-      } catch (refusal) {
-        return { waiting, events: [], refusal };
-      }
-      const decision = this.decide(live.machine, waiting, revision);
-      revision += decision.events.length;
-      if (command.id !== undefined && decision.events.length > 0) named.set(command.id, askedBy(command));
-      return decision;
-    });
-  }
-
-  /**
-   * @param named commands of the same batch, and what they ask for
-   * @throws OwlError kind `exists` for the id of another one, `retryable` for one order too many
-   */
-  private isRepeated(command: Command, named: ReadonlyMap<string, string | undefined>): boolean {
-    const { id } = command;
-    if (id === undefined || !named.has(id))
-      return this.carriedOut.answerTo(command, this.env.clock.now()) !== undefined;
-    if (named.get(id) === askedBy(command)) return true;
-    throw takenBy(id, named.get(id), command);
-  }
-
-  private decide(machine: LiveMachine, waiting: Waiting, revision: number): Decision {
-    const { command } = waiting;
-    const { stream } = this;
-    const schemas = this.type.events;
-    let events: readonly DomainEvent[];
-    let proposed: readonly ProposedEvent[];
-    try {
-      events = command.decide(machine.snapshot);
-      const now = this.env.clock.now();
-      proposed = proposedEvents({ command, events, stream, revision, schemas, now });
-    } catch (refusal) {
-      // The machine stands where it stood; but what nobody foresaw may come of what it holds.
-      if (!(refusal instanceof OwlError)) this.distrust();
-      return { waiting, events: [], refusal };
-    }
-    try {
-      machine.take(events);
-      return { waiting, events: proposed };
-    } catch (refusal) {
-      if (!(refusal instanceof OwlError)) throw refusal;
-      return { waiting, events: [], refusal };
-    }
-  }
-
   private async append(live: Live, events: readonly ProposedEvent[]): Promise<readonly RecordedEvent[]> {
     const expected = live.revision < 0 ? 'noStream' : live.revision;
     // A query that awaits what a command has done may await what was stored with it.
@@ -269,31 +214,6 @@ export class Actor {
     for (const event of appended.events) this.carriedOut.remember(event, this.env.clock.now());
     this.env.stored(appended.events);
     return appended.events;
-  }
-
-  private answer(live: Live, decisions: readonly Decision[], stored: readonly RecordedEvent[]): void {
-    const { snapshot } = live.machine;
-    const before = live.revision - stored.length;
-    let from = 0;
-    for (const { waiting, events: proposed, refusal } of decisions) {
-      if (refusal !== undefined) {
-        waiting.reject(refusal);
-        continue;
-      }
-      const events = stored.slice(from, from + proposed.length);
-      from += proposed.length;
-      const { id } = waiting.command;
-      const first = events.length > 0 || id === undefined ? undefined : this.carriedOut.get(id);
-      const last = first ?? events.at(-1);
-      waiting.resolve({
-        // Where it was decided: others of its batch may have moved on since.
-        revision: last?.revision ?? before + from,
-        position: last?.position,
-        events,
-        duplicate: first !== undefined,
-        snapshot,
-      });
-    }
   }
 
   private drop(): void {

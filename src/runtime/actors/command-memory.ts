@@ -2,14 +2,15 @@
  * Which named commands an actor has carried out, and what they were answered (rule 3 of the architecture). Rebuilt with
  * the actor from its events, so it survives restarts.
  *
- * Guarantees: an order is known for a day, by the wall clock, whatever came after it; of other named commands the newest ones
- * are known, and what they decide has to follow from the state. Bounded: with too many orders of one day the next is refused.
+ * Guarantees: an order is known for a day with its answer, by the wall clock, whatever came after it; of other named commands the
+ * newest ones are known, and what they decide has to follow from the state. Bounded: with too many orders of one day, or
+ * too much that they were answered, the next is refused.
  */
 
 import { OwlError } from '../../base/errors.js';
 import type { Position, RecordedEvent } from '../event-store/event-store.js';
 import { askedOf } from '../event-store/ids.js';
-import type { Command } from './actor-type.js';
+import type { AnyCommand } from './actor-type.js';
 
 export interface FirstAnswer {
   readonly revision: number;
@@ -17,27 +18,35 @@ export interface FirstAnswer {
   /** Of an order: what it asked for, and when that was stored, in milliseconds since the Unix epoch. */
   readonly asked?: string;
   readonly time?: number;
+  /** What it was answered, as JSON: nobody who was given it can change it here. */
+  readonly answer?: string;
 }
 
 /** How long the id of an order is known. Said in the proto files of those who take orders. */
 const ORDERS_KNOWN_MS = 24 * 3_600_000;
 const MOST_ORDERS = 10_000;
 const OTHERS_KNOWN = 128;
+/** Characters of JSON that the orders of a day were answered altogether; the last of them may go beyond it. */
+const MOST_ANSWERED = 8 * 1024 * 1024;
 
 export class CommandMemory {
   private readonly mostOrders: number;
   private readonly orders = new Map<string, FirstAnswer>();
   private readonly others = new Map<string, FirstAnswer>();
+  private readonly mostAnswered: number;
+  /** Characters, of all orders that are known. */
+  private answered = 0;
 
-  constructor(mostOrders = MOST_ORDERS) {
+  constructor(mostOrders = MOST_ORDERS, mostAnswered = MOST_ANSWERED) {
     this.mostOrders = mostOrders;
+    this.mostAnswered = mostAnswered;
   }
 
   /**
    * What this very command was answered; undefined when it is new.
    * @throws OwlError kind `exists` when another one was carried out under its id, `retryable` when no more orders can be known
    */
-  answerTo(command: Command, now: number): FirstAnswer | undefined {
+  answerTo(command: AnyCommand, now: number): FirstAnswer | undefined {
     const { id } = command;
     if (id === undefined) return undefined;
     const order = this.orders.get(id);
@@ -49,25 +58,21 @@ export class CommandMemory {
     if (asked !== undefined) {
       this.forgetOld(now);
       if (this.orders.size >= this.mostOrders) throw this.tooMany();
+      if (this.answered >= this.mostAnswered) throw this.tooMuch();
       return undefined;
     }
     return this.others.get(id);
   }
 
-  /** Of a command that was carried out before. */
-  get(commandId: string): FirstAnswer | undefined {
-    return this.orders.get(commandId) ?? this.others.get(commandId);
-  }
-
   /** Takes note of a stored event; the last event of a command is its answer. */
-  remember({ revision, position, metadata }: RecordedEvent, now: number): void {
-    const { commandId, asked, time } = metadata;
+  remember(event: RecordedEvent, now: number): void {
+    const { commandId, asked, time } = event.metadata;
     if (commandId === undefined) return;
     if (asked === undefined) {
-      this.others.set(commandId, { revision, position });
+      this.others.set(commandId, firstAnswerAt(event));
       if (this.others.size > OTHERS_KNOWN) forgetFirst(this.others);
     } else if (time > now - ORDERS_KNOWN_MS) {
-      this.orders.set(commandId, { revision, position, asked, time });
+      this.addOrder(commandId, firstAnswerAt(event));
     }
   }
 
@@ -78,15 +83,24 @@ export class CommandMemory {
   reset(entries: Iterable<[string, FirstAnswer]>): void {
     this.orders.clear();
     this.others.clear();
-    for (const [id, answer] of entries)
-      (answer.asked === undefined ? this.others : this.orders).set(id, answer);
+    this.answered = 0;
+    for (const [id, first] of entries) {
+      if (first.asked === undefined) this.others.set(id, first);
+      else this.addOrder(id, first);
+    }
+  }
+
+  private addOrder(id: string, first: FirstAnswer): void {
+    this.answered += lengthOf(first) - lengthOf(this.orders.get(id));
+    this.orders.set(id, first);
   }
 
   /** In the order of their times, as far as clocks go. */
   private forgetOld(now: number): void {
-    for (const [id, { time = 0 }] of this.orders) {
-      if (time > now - ORDERS_KNOWN_MS) return;
+    for (const [id, first] of this.orders) {
+      if ((first.time ?? 0) > now - ORDERS_KNOWN_MS) return;
       this.orders.delete(id);
+      this.answered -= lengthOf(first);
     }
   }
 
@@ -96,14 +110,37 @@ export class CommandMemory {
       `it had ${this.mostOrders} orders within a day, each of which has to be remembered for a day; order less often, or without a command_id`,
     );
   }
+
+  private tooMuch(): OwlError {
+    return new OwlError(
+      'retryable',
+      `it answered orders of a day with ${this.answered} characters, each of which has to be remembered for a day; order less often, or without a command_id`,
+    );
+  }
 }
 
-export function askedBy({ id, asks }: Command): string | undefined {
+/** As a stored event tells it to whoever sends its command again. */
+export function firstAnswerAt({ revision, position, metadata }: RecordedEvent): FirstAnswer {
+  const { asked, time, answer } = metadata;
+  if (asked === undefined && answer === undefined) return { revision, position };
+  return {
+    revision,
+    position,
+    ...(asked !== undefined && { asked, time }),
+    ...(answer !== undefined && { answer: JSON.stringify(answer) }),
+  };
+}
+
+function lengthOf(first: FirstAnswer | undefined): number {
+  return first?.answer?.length ?? 0;
+}
+
+export function askedBy({ id, asks }: AnyCommand): string | undefined {
   return id === undefined || asks === undefined ? undefined : askedOf(asks.name, asks.content);
 }
 
 /** @param asked what was asked for under this id */
-export function takenBy(id: string, asked: string | undefined, command: Command): OwlError {
+export function takenBy(id: string, asked: string | undefined, command: AnyCommand): OwlError {
   const [before = 'something else'] = asked?.split('/') ?? [];
   const now = command.asks?.name ?? 'another command';
   const what = before === now ? `another ${before}` : before;

@@ -5,14 +5,21 @@
  */
 
 import type { EventSchemas } from '../event-store/event-schema.js';
-import { ORDER_ACCEPTED, type ProposedEvent, type StreamName } from '../event-store/event-store.js';
+import {
+  type JsonObject,
+  ORDER_ACCEPTED,
+  type ProposedEvent,
+  type StreamName,
+} from '../event-store/event-store.js';
 import { contentCommandId, eventIdOf } from '../event-store/ids.js';
-import type { Command, DomainEvent } from './actor-type.js';
+import type { AnyCommand, DomainEvent } from './actor-type.js';
 import { askedBy } from './command-memory.js';
 
 export interface DecidedEvents {
-  readonly command: Command;
+  readonly command: AnyCommand;
   readonly events: readonly DomainEvent[];
+  /** Kept with the last event of a command that can be sent again. */
+  readonly answer: JsonObject | undefined;
   readonly stream: StreamName;
   /** That it was decided at. */
   readonly revision: number;
@@ -22,7 +29,7 @@ export interface DecidedEvents {
 }
 
 export function proposedEvents(decided: DecidedEvents): ProposedEvent[] {
-  const { command, events, stream, revision, schemas, now } = decided;
+  const { command, events, answer, stream, revision, schemas, now } = decided;
   const asked = askedBy(command);
   // An order that changes nothing is not forgotten either.
   const stored = events.length === 0 && asked !== undefined ? [{ type: ORDER_ACCEPTED, data: {} }] : events;
@@ -36,11 +43,12 @@ export function proposedEvents(decided: DecidedEvents): ProposedEvent[] {
     ...(asked === undefined ? {} : { asked }),
     ...(command.by === undefined ? {} : { by: command.by }),
   };
+  const withAnswer = answer === undefined || command.id === undefined ? metadata : { ...metadata, answer };
   return stored.map(({ type, data }, index) => ({
     id: eventIdOf(commandId, stream, revision + 1 + index, index),
     type,
     version: schemas[type]?.version ?? 1,
     data,
-    metadata,
+    metadata: index === stored.length - 1 ? withAnswer : metadata,
   }));
 }

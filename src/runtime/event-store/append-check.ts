@@ -90,6 +90,8 @@ export function metadataProblem(value: unknown): string | undefined {
     if (value[name] !== undefined && typeof value[name] !== 'string')
       return `its metadata has no text in ${name}`;
   }
+  if (value['answer'] !== undefined && !isJsonObject(value['answer']))
+    return 'its metadata has no JSON object in answer';
   return undefined;
 }
 

@@ -47,6 +47,8 @@ export interface EventMetadata {
   readonly commandId?: string;
   /** What an order asked for, `<name>/<digest of the rest>`: the same id is the same order only with the same of this. */
   readonly asked?: string;
+  /** What a command with an id was answered beside its events; on the last of them. Repeated, the command is answered the same. */
+  readonly answer?: JsonObject;
   /** The kind of peer and its address or id, for auditors. */
   readonly by?: string;
 }

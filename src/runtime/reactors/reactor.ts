@@ -11,16 +11,16 @@
  */
 
 import type { AnyStateMachine } from 'xstate';
-import type { ActorType, Command, CommandResult } from '../actors/actor-type.js';
-import type { RecordedEvent } from '../event-store/event-store.js';
+import type { ActorType, AnyCommand, Command, CommandResult } from '../actors/actor-type.js';
+import type { JsonObject, RecordedEvent } from '../event-store/event-store.js';
 
 /** Carries out commands: the actor system, or whatever stands in for it. */
 export interface CommandExecutor {
-  execute<M extends AnyStateMachine>(
+  execute<M extends AnyStateMachine, A extends JsonObject = never>(
     type: ActorType<M>,
     id: string,
-    command: Command<M>,
-  ): Promise<CommandResult<M>>;
+    command: Command<M, A>,
+  ): Promise<CommandResult<M, A>>;
 }
 
 export interface Reactor<Commands extends ReactorCommands = ReactorCommands> {
@@ -61,25 +61,25 @@ export interface ReactorContext {
 export interface ReactorCommand {
   readonly type: ActorType;
   readonly id: string;
-  readonly command: Command;
+  readonly command: AnyCommand;
 }
 
 /** Checks the command against the type it is for. */
-export function commandTo<M extends AnyStateMachine>(
+export function commandTo<M extends AnyStateMachine, A extends JsonObject = never>(
   type: ActorType<M>,
   id: string,
-  command: Command<M>,
+  command: Command<M, A>,
 ): ReactorCommand {
   return { type, id, command };
 }
 
 /** The command as it is sent: the event that caused it can be read from its id, and so from `$causationId`. */
-export function completeCommand(
+export function completeCommand<M extends AnyStateMachine, A extends JsonObject>(
   reactor: string,
   event: RecordedEvent,
   index: number,
-  command: Command,
-): Command {
+  command: Command<M, A>,
+): Command<M, A> {
   return {
     id: command.id ?? `reactor:${reactor}/${event.id}/${index}`,
     by: command.by ?? `reactor:${reactor}`,
