@@ -18,6 +18,7 @@ import type { ActorSnapshots } from './actor-snapshots.js';
 import type { ActorType } from './actor-type.js';
 import type { CommandMemory } from './command-memory.js';
 import { LiveMachine } from './live-machine.js';
+import { Tail } from './tail.js';
 
 /** An actor's machine, and how much of its stream it has taken. */
 export interface Live {
@@ -26,6 +27,8 @@ export interface Live {
   revision: number;
   /** Its id; empty before the first. */
   eventId: string;
+  /** What it has taken since its snapshot. */
+  readonly tail: Tail;
 }
 
 export interface Recovery {
@@ -77,7 +80,7 @@ function restoreSnapshot({ type, stream, snapshots, carriedOut }: Recovery): Liv
   try {
     const machine = new LiveMachine(type.machine, kept.state);
     carriedOut.reset(kept.commands);
-    return { machine, revision: kept.revision, eventId: kept.eventId };
+    return { machine, revision: kept.revision, eventId: kept.eventId, tail: new Tail(kept.length) };
   } catch {
     // Snapshots are disposable: whatever is wrong with one, the stream has it all.
     return undefined;
@@ -86,7 +89,7 @@ function restoreSnapshot({ type, stream, snapshots, carriedOut }: Recovery): Liv
 
 function startEmpty({ type, carriedOut }: Recovery): Live {
   carriedOut.reset([]);
-  return { machine: new LiveMachine(type.machine), revision: -1, eventId: '' };
+  return { machine: new LiveMachine(type.machine), revision: -1, eventId: '', tail: new Tail() };
 }
 
 function replay({ stream, carriedOut, clock }: Recovery, live: Live, event: RecordedEvent): void {
@@ -102,5 +105,6 @@ function replay({ stream, carriedOut, clock }: Recovery, live: Live, event: Reco
   }
   live.revision = event.revision;
   live.eventId = event.id;
+  live.tail.add(event);
   carriedOut.remember(event, clock.now());
 }

@@ -156,6 +156,7 @@ export class ActorSystem {
     this.closed = true;
     await Promise.allSettled(this.underWay);
     this.passivateIdle();
+    await this.env.snapshots?.settled();
   }
 
   private makeRoom(): boolean {

@@ -13,7 +13,9 @@
  * - an order with an id that is accepted is stored with its answer, also where nothing changes, and known for a day
  *   (command-memory.ts);
  * - whatever throws, and wherever, is the answer of the command it belongs to: no other command of the batch fails with it, the
- *   machine is rebuilt where it may have moved, without the kept snapshot, and the next command is taken.
+ *   machine is rebuilt where it may have moved, without the kept snapshot, and the next command is taken;
+ * - while it lives a snapshot is kept of it now and then (tail.ts), behind its answers: who kills the process costs the next one
+ *   a short replay.
  *
  * Commands that wait while an append is under way are decided together and stored in one append.
  */
@@ -29,7 +31,7 @@ import type {
   StreamName,
 } from '../event-store/event-store.js';
 import { type Live, recover } from './actor-recovery.js';
-import type { ActorSnapshots } from './actor-snapshots.js';
+import type { ActorSnapshot, ActorSnapshots } from './actor-snapshots.js';
 import type { ActorType, Command, CommandResult } from './actor-type.js';
 import { CommandMemory } from './command-memory.js';
 import { answerAll, Decider, type Waiting } from './decider.js';
@@ -111,16 +113,27 @@ export class Actor {
   passivate(): void {
     const { live } = this;
     if (live === undefined) return;
-    const { revision, eventId, machine } = live;
-    const take = () => ({
-      revision,
-      eventId,
-      machineVersion: this.type.version,
-      state: machine.persisted(),
-      commands: this.carriedOut.entries(),
-    });
-    if (!this.doubtful) this.env.snapshots?.keep(this.stream, take);
+    if (!this.doubtful && !live.tail.isEmpty)
+      void this.env.snapshots?.keep(this.stream, this.snapshotOf(live));
     this.drop();
+  }
+
+  /** Where it stands now, to be made into a snapshot at any time: nothing of a state changes, another takes its place. */
+  private snapshotOf({ revision, eventId, machine }: Live): () => ActorSnapshot {
+    const { snapshot } = machine;
+    const commands = this.carriedOut.entries();
+    const { version: machineVersion } = this.type;
+    return () => ({ revision, eventId, machineVersion, state: machine.persisted(snapshot), commands });
+  }
+
+  /** Behind the answers of a batch: nobody waits for it. */
+  private keepIfWorth(): void {
+    const { live } = this;
+    const { snapshots } = this.env;
+    if (live === undefined || snapshots === undefined || !live.tail.isWorthASnapshot || this.doubtful) return;
+    const kept = snapshots.keepSoon(this.stream, this.snapshotOf(live));
+    live.tail.begin();
+    void kept.then((length) => live.tail.end(length));
   }
 
   /** Before it carries out another command it reads its stream anew. */
@@ -135,6 +148,7 @@ export class Actor {
       const commands = this.mailbox.splice(0, this.env.limits.batch);
       try {
         await this.carryOut(commands);
+        this.keepIfWorth();
       } catch (error) {
         this.fail(commands, error);
       }
@@ -211,7 +225,11 @@ export class Actor {
     const appended = await this.env.store.append(this.stream, expected, events, { lastPositionOnly: true });
     live.revision = appended.revision;
     live.eventId = appended.events.at(-1)?.id ?? live.eventId;
-    for (const event of appended.events) this.carriedOut.remember(event, this.env.clock.now());
+    const now = this.env.clock.now();
+    for (const event of appended.events) {
+      this.carriedOut.remember(event, now);
+      live.tail.add(event);
+    }
     this.env.stored(appended.events);
     return appended.events;
   }

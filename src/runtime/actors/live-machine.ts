@@ -29,8 +29,9 @@ export class LiveMachine {
     return this.actor.getSnapshot();
   }
 
-  persisted(): Snapshot<unknown> {
-    return this.actor.getPersistedSnapshot();
+  /** What a snapshot keeps of where it stands, or stood. */
+  persisted(of: MachineSnapshot = this.snapshot): Snapshot<unknown> {
+    return this.machine.getPersistedSnapshot(of);
   }
 
   /**
