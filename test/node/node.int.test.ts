@@ -134,7 +134,10 @@ t.test('what two systems can not both have is refused with both names, and nothi
   const others: Readonly<Record<string, System>> = {
     'the name semaphore': like({ name: 'semaphore' }),
     'the category semaphore': like({}, { actorTypes: actorTypes.slice(0, 1) }),
-    'the projection permits, the table permits and semaphores': like({}, { projections: projections.slice(0, 1) }),
+    'the projection permits, the table permits and semaphores': like(
+      {},
+      { projections: projections.slice(0, 1) },
+    ),
     'the gRPC service semaphore.Semaphores': like({}, { proto }),
     'the key of the configuration semaphore': like({ config: semaphoreSystem.config }),
   };

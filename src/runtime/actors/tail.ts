@@ -7,7 +7,7 @@
  * orders the actor remembers: both are in the weight.
  */
 
-import type { Json, RecordedEvent } from '../event-store/event-store.js';
+import { isJsonObject, type Json, type RecordedEvent } from '../event-store/event-store.js';
 
 /** A few actors of many live so long. */
 const FEWEST_EVENTS = 256;
@@ -60,7 +60,7 @@ function weightOf(value: Json): number {
   if (typeof value === 'string') return value.length;
   if (typeof value !== 'object' || value === null) return 8;
   let weight = 2;
-  if (Array.isArray(value)) for (const item of value) weight += weightOf(item);
+  if (!isJsonObject(value)) for (const item of value) weight += weightOf(item);
   else for (const name in value) weight += name.length + weightOf(value[name] ?? null);
   return weight;
 }

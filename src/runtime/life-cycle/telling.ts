@@ -29,7 +29,7 @@ export function tellCommand(
   lifeCycle: LifeCycle | undefined,
   category: string,
   { by }: Pick<Command, 'by'>,
-  work: Promise<CommandResult>,
+  work: Promise<Pick<CommandResult, 'events'>>,
 ): void {
   if (lifeCycle === undefined) return;
   if (!lifeCycle.wants('command carried out') && !lifeCycle.wants('command refused')) return;
