@@ -1,8 +1,8 @@
 /**
  * What handlers of gRPC methods are made of: plain async functions and generators, errors are the taxonomy.
  *
- * Guarantees: every error a handler throws reaches the peer as the status code of its kind with its message, one that is
- * no OwlError as INTERNAL without its inner workings; a request of an acknowledged stream that fails is answered by itself and
+ * Guarantees: every error a handler throws reaches the peer as the status code of its kind with its message, its kind and what is
+ * wrong with each field as trailers; one that is no OwlError as INTERNAL without its inner workings; a request of an acknowledged stream that fails is answered by itself and
  * the stream goes on; a stream is written no faster than its peer reads; who has gone is not served: its call is not begun, and
  * the signal of one under way aborts.
  */
@@ -19,7 +19,15 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { GRPC_CODE_OF, messageOf, OwlError } from '../../base/errors.js';
+import {
+  type FieldProblem,
+  GRPC_CODE_OF,
+  InvalidFieldError,
+  KIND_TRAILER,
+  messageOf,
+  OwlError,
+  PROBLEMS_TRAILER,
+} from '../../base/errors.js';
 import type { EncodedMessage } from './encoded.js';
 import { Slices } from './slices.js';
 
@@ -193,6 +201,34 @@ export function toServiceError(error: unknown, logger: Logger, method: string): 
   return Object.assign(new Error(messageOf(error)), {
     code: known ? GRPC_CODE_OF[error.kind] : GrpcStatus.INTERNAL,
     details,
-    metadata: new Metadata(),
+    metadata: trailersOf(error),
   });
+}
+
+/** HTTP/2 bounds what a peer takes of trailers, 8 kB with some. */
+const MOST_PROBLEMS_BYTES = 4 * 1024;
+
+function trailersOf(error: unknown): Metadata {
+  const trailers = new Metadata();
+  trailers.set(KIND_TRAILER, error instanceof OwlError ? error.kind : 'internal');
+  if (!(error instanceof InvalidFieldError)) return trailers;
+  // As many as fit; the message names them all.
+  const told: FieldProblem[] = [];
+  let json = '[]';
+  for (const problem of error.problems) {
+    told.push(problem);
+    const longer = asciiJson(told);
+    if (longer.length > MOST_PROBLEMS_BYTES) break;
+    json = longer;
+  }
+  if (json !== '[]') trailers.set(PROBLEMS_TRAILER, json);
+  return trailers;
+}
+
+/** Headers are ASCII, so what is not is escaped. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
