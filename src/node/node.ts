@@ -20,7 +20,7 @@ import { Releasers } from '../base/releasers.js';
 import type { Reactor } from '../runtime/reactors/reactor.js';
 import { openRuntime, type Runtime, type RuntimeStatus } from '../runtime/runtime.js';
 import { loadProto, serviceOf } from '../wire/proto.js';
-import { assertNoClash, claimsOfService, servicesIn } from './clashes.js';
+import { assertNoClash, claimsOfService } from './clashes.js';
 import type { LoadedConfig } from './config/config.js';
 import { openDataDirectory } from './data-directory.js';
 import { GroundWatch } from './ground-watch.js';
@@ -28,12 +28,8 @@ import { Health, STORE, watchQueries } from './health.js';
 import { nodeHandlers } from './node-service.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
 import { ended, peersHandlers, stop } from './peers-service.js';
-import {
-  type GrpcService,
-  healthProtoPath,
-  type RunningGrpcServer,
-  startGrpcServer,
-} from './serving/grpc-server.js';
+import { type OpenedSystem, servicesOf } from './services.js';
+import { healthProtoPath, type RunningGrpcServer, startGrpcServer } from './serving/grpc-server.js';
 import type { NodeContext, OpenedService, ServedSystem, ServiceSide } from './system.js';
 
 export interface StartNodeOptions {
@@ -61,10 +57,6 @@ export interface RunningNode {
 interface LoadedSystem {
   readonly system: ServedSystem;
   readonly side: ServiceSide;
-}
-
-interface OpenedSystem extends LoadedSystem {
-  readonly opened: OpenedService;
 }
 
 /** All that a node is made of before its systems are opened. */
@@ -249,7 +241,7 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
   const protos = systems.map(({ side }) => side.proto);
   const server = await startGrpcServer({
     listen: config.config.listen,
-    services: [...systems.flatMap(servicesOf), node, peers],
+    services: [...systems.flatMap((system) => servicesOf(system, logger)), node, peers],
     alsoHealthOf: names,
     // One for all: a second reflection service would hide the first.
     packages: [Object.assign({}, ...protos, nodeProto, loadSync(healthProtoPath))],
@@ -260,15 +252,6 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
     for (const { opened } of systems) opened.endStreams?.();
   });
   return server;
-}
-
-function servicesOf({ system, side: { proto }, opened }: OpenedSystem): GrpcService[] {
-  return servicesIn(proto).map((name) => {
-    const handlers = opened.handlers[name];
-    if (handlers === undefined)
-      throw new Error(`the system ${system.name} has no handlers for its service ${name}`);
-    return { name, definition: serviceOf(proto, name), handlers };
-  });
 }
 
 function running(ground: Ground, server: RunningGrpcServer, systems: readonly ServedSystem[]): RunningNode {

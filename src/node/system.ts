@@ -16,6 +16,7 @@ import type { Reactor } from '../runtime/reactors/reactor.js';
 import type { Projection } from '../runtime/read-models/projection.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ConfigSection } from './config/config-section.js';
+import type { ServedOperation } from './operations/operation.js';
 
 /** Methods, not properties that are functions: a list holds systems of different configurations, each given its own. */
 export interface ServedSystem<Config = unknown> {
@@ -71,6 +72,8 @@ export interface OpenedService {
   caughtUp?(): void | Promise<void>;
   /** Peers that attach, beat and leave by owl.Peers, one for each category. The node resumes their leases and ends them. */
   readonly peers?: readonly ServedPeers[];
+  /** What it can be asked for, over gRPC and HTTP. Methods of its services that are none of these have `handlers`. */
+  readonly operations?: readonly ServedOperation[];
   /** By the full name of the service. */
   readonly handlers: Readonly<Record<string, UntypedServiceImplementation>>;
   /** The node takes no new calls: streams that have no end of their own end now. */
