@@ -26,10 +26,19 @@ export async function runNode(
   const { startNode } = await import('../node/node.js');
   const node = await startNode({ systems, config: loaded, logger: loggerOf(terminal, config) });
   try {
-    const { address, workerId } = node;
-    const told = `${name} serves at ${address} as worker ${workerId}, with its data in ${config.data}`;
+    const { address, httpAddress, workerId } = node;
+    const at = httpAddress === undefined ? address : `${address} and http://${httpAddress}`;
+    const told = `${name} serves at ${at} as worker ${workerId}, with its data in ${config.data}`;
     await terminal.out.line(
-      json ? toJson({ address, worker_id: workerId, data: config.data, pid: process.pid }) : told,
+      json
+        ? toJson({
+            address,
+            http_address: httpAddress,
+            worker_id: workerId,
+            data: config.data,
+            pid: process.pid,
+          })
+        : told,
     );
     await untilInterrupted(
       terminal,

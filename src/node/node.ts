@@ -28,11 +28,12 @@ import { Health, STORE, watchQueries } from './health.js';
 import { nodeHandlers } from './node-service.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
 import { ended, peersHandlers, stop } from './peers-service.js';
-import { type OpenedSystem, servicesOf } from './services.js';
+import { type HttpOptions, serveHttp } from './serve-http.js';
+import { endStreams, type OpenedSystem, servicesOf } from './services.js';
 import { healthProtoPath, type RunningGrpcServer, startGrpcServer } from './serving/grpc-server.js';
 import type { NodeContext, OpenedService, ServedSystem, ServiceSide } from './system.js';
 
-export interface StartNodeOptions {
+export interface StartNodeOptions extends HttpOptions {
   /** What the node runs, whatever `systems` of the configuration says. */
   readonly systems: readonly ServedSystem[];
   /** Loaded from settings that hold the section of each of them. */
@@ -47,6 +48,8 @@ export interface StartNodeOptions {
 export interface RunningNode {
   /** HOST:PORT as bound. */
   readonly address: string;
+  /** The same of HTTP, if that is served. */
+  readonly httpAddress: string | undefined;
   readonly workerId: string;
   status(): RuntimeStatus;
   /** Resolves with the reason when it can't go on and has to be stopped; it may never. */
@@ -85,6 +88,7 @@ export async function startNode({
   logger,
   clock = systemClock,
   queryWaitMs,
+  ...http
 }: StartNodeOptions): Promise<RunningNode> {
   const loaded = await load(systems);
   const releasers = new Releasers(logger);
@@ -93,7 +97,9 @@ export async function startNode({
     const opened = await openSystems(loaded, ground);
     followHealth(loaded, ground);
     const server = await serve(opened, ground);
-    return running(ground, server, systems);
+    const httpAddress = await serveHttp(opened, { ...ground, ...http });
+    releasers.add('streams', () => endStreams(opened));
+    return running(ground, { server, httpAddress }, systems);
   } catch (error) {
     await releasers.releaseAll();
     throw error;
@@ -248,22 +254,30 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
     logger,
   });
   releasers.add('server', () => server.stop(DRAIN_MS));
-  releasers.add('streams', () => {
-    for (const { opened } of systems) opened.endStreams?.();
-  });
+  releasers.add('streams', () => endStreams(systems));
   return server;
 }
 
-function running(ground: Ground, server: RunningGrpcServer, systems: readonly ServedSystem[]): RunningNode {
+interface Served {
+  readonly server: RunningGrpcServer;
+  readonly httpAddress: string | undefined;
+}
+
+function running(
+  ground: Ground,
+  { server, httpAddress }: Served,
+  systems: readonly ServedSystem[],
+): RunningNode {
   const { workerId, runtime, health, logger, releasers, config } = ground;
   const { address } = server;
   let stopping = false;
   health.follow((serves) => server.setServing(serves && !stopping));
   const names = systems.map(({ name }) => name);
   const what = names.length === 1 ? `${names[0]} serves` : `${names.join(', ')} serve`;
-  logger.info({ address, workerId, data: config.config.data }, what);
+  logger.info({ address, httpAddress, workerId, data: config.config.data }, what);
   return {
     address,
+    httpAddress,
     workerId,
     status: () => runtime.status(),
     lost: ground.lost,

@@ -57,3 +57,8 @@ function assertOneEach(
 function nameOf({ service, name }: Operation): string {
   return `${service}/${name}`;
 }
+
+/** Those that have no end of their own. */
+export function endStreams(systems: readonly OpenedSystem[]): void {
+  for (const { opened } of systems) opened.endStreams?.();
+}

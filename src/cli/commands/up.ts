@@ -3,6 +3,7 @@
  * own, so that none takes another with it. What becomes of the work on the machine when they end, each system says.
  */
 
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { formatAddress, localAddress, parseAddress } from '../../base/address.js';
@@ -18,6 +19,7 @@ import type { Cli } from '../system.js';
 interface UpOptions extends GlobalOptions {
   readonly data?: string;
   readonly listen?: string;
+  readonly httpListen?: string;
   readonly systems?: string;
   readonly machine: boolean;
 }
@@ -33,6 +35,10 @@ export function addUpCommand(program: Command, cli: Cli): void {
     )
     .option('--data <DIR>', 'the data directory of all of them (env: OWL_DATA; default: ./data)')
     .option('--listen <HOST:PORT>', 'where the services answer (env: OWL_LISTEN; default: 127.0.0.1:50051)')
+    .option(
+      '--http-listen <HOST:PORT>',
+      'where they answer over HTTP as well (env: OWL_HTTP_LISTEN; default: nowhere)',
+    )
     .option(
       '--systems <NAMES>',
       `what to run, with commas between (env: OWL_SYSTEMS; default: ${usualOf(cli)})`,
@@ -58,13 +64,18 @@ function usualOf({ settings }: Cli): string {
   return String(settings.keyAt(['systems'])?.fallback ?? 'none');
 }
 
-const Serving = z.object({ address: z.string(), worker_id: z.string() });
+const Serving = z.object({
+  address: z.string(),
+  http_address: z.string().optional(),
+  worker_id: z.string(),
+});
+const USUAL_HTTP = '127.0.0.1:50080';
 
 type Start = (name: string, args: () => readonly string[]) => Promise<string>;
 
 async function runUp(cli: Cli, options: UpOptions): Promise<void> {
-  const { data, listen, systems } = options;
-  const loaded = configOf(cli, options, { data, listen, systems });
+  const { data, listen, httpListen: http_listen, systems } = options;
+  const loaded = configOf(cli, options, { data, listen, http_listen, systems });
   const { config } = loaded;
   const logger = loggerOf(cli, config);
   const settings = options.config === undefined ? [] : ['--config', options.config];
@@ -81,12 +92,16 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
   try {
     // A port that was taken as a free one stays the same when the services are started again.
     let address = config.listen;
+    let http = config.http_listen;
+    const isFresh = !existsSync(config.data);
     const told = await start(config.systems.join(', '), () => [
       ...['node', 'run', '--json', '--data', config.data],
       ...['--listen', address, '--systems', config.systems.join(',')],
+      ...(http === undefined ? [] : ['--http-listen', http]),
     ]);
     const serving = Serving.parse(JSON.parse(told));
     address = serving.address;
+    http = serving.http_address;
     const server = formatAddress(localAddress(parseAddress(address) ?? { host: '127.0.0.1', port: 0 }));
     const machines = machineStates(systemsOf(cli, loaded), loaded, options.machine);
     for (const { side, whyNot } of machines) {
@@ -94,6 +109,10 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
       await start(side.name, () => side.args({ data: config.data, server }));
     }
     await tell(cli, options, { ...serving, data: config.data }, machines);
+    if (isFresh && http === undefined)
+      await cli.err.line(
+        `it answers no HTTP; \`owl up --http-listen ${USUAL_HTTP}\` (or http_listen) lets it`,
+      );
     await untilInterrupted(cli, Promise.race(givenUp));
     await cli.err.line('owl is stopping; a second signal ends it at once');
   } finally {
@@ -104,12 +123,13 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
 async function tell(
   { out, err }: Cli,
   { json = false }: GlobalOptions,
-  serving: { readonly address: string; readonly worker_id: string; readonly data: string },
+  serving: z.infer<typeof Serving> & { readonly data: string },
   machines: readonly MachineState[],
 ): Promise<void> {
   for (const { system, whyNot } of machines)
     if (whyNot !== undefined) await err.line(`${system}: nothing runs on this machine, since ${whyNot}`);
-  const { address, worker_id: workerId, data } = serving;
+  const { address, http_address: httpAddress, worker_id: workerId, data } = serving;
+  const at = httpAddress === undefined ? address : `${address} and http://${httpAddress}`;
   const systems = machines.map(({ system, side, whyNot }) => ({
     name: system,
     machine: whyNot === undefined ? side?.name : undefined,
@@ -118,6 +138,6 @@ async function tell(
   await out.line(
     json
       ? toJson({ ...serving, pid: process.pid, systems })
-      : `owl is up at ${address} as worker ${workerId}, with its data in ${data}`,
+      : `owl is up at ${at} as worker ${workerId}, with its data in ${data}`,
   );
 }

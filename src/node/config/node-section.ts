@@ -21,6 +21,33 @@ const Listen = meant(
   { rule: ADDRESS_RULE, meaning: 'Where the node answers.' },
 );
 
+const HttpListen = meant(
+  z
+    .string(ADDRESS_RULE)
+    .refine((text) => parseAddress(text) !== undefined, ADDRESS_RULE)
+    .optional(),
+  {
+    rule: ADDRESS_RULE,
+    meaning:
+      'Where the node answers over HTTP, 127.0.0.1:50080 for instance (see docs/http.md). Left out, it does not.',
+  },
+);
+
+const HOSTS_RULE = 'must be a list of names, HOST or HOST:PORT';
+const HttpHosts = meant(
+  z
+    .array(
+      z.string(HOSTS_RULE).refine((name) => parseAddress(withPort(name)) !== undefined, HOSTS_RULE),
+      HOSTS_RULE,
+    )
+    .optional(),
+  {
+    rule: HOSTS_RULE,
+    meaning:
+      'Names under which the node is asked for over HTTP, beside its address and localhost. Others are refused.',
+  },
+);
+
 const DATA_RULE = 'must be the path of a directory, without NUL or line breaks';
 const Data = meant(z.string(DATA_RULE).refine(isPath, DATA_RULE).default('./data'), {
   rule: DATA_RULE,
@@ -130,6 +157,8 @@ export function nodeSection(systems: readonly string[]) {
   return configSection(
     z.strictObject({
       listen: Listen,
+      http_listen: HttpListen,
+      http_hosts: HttpHosts,
       data: Data,
       worker_id: WorkerId,
       store: Store,
@@ -143,6 +172,10 @@ export function nodeSection(systems: readonly string[]) {
 
 /** `data` and `store_credentials_file` are absolute. */
 export type NodeConfig = ReturnType<ReturnType<typeof nodeSection>['parse']>;
+
+function withPort(name: string): string {
+  return /:\d{1,5}$/.test(name) ? name : `${name}:80`;
+}
 
 function isPath(text: string): boolean {
   return text.length > 0 && !['\0', '\n', '\r'].some((bad) => text.includes(bad));

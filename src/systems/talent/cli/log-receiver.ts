@@ -1,12 +1,12 @@
 /** `owl log-receiver`: follows the logs of this machine's plots until it is told to stop. Supervisors start one themselves. */
 
 import type { Command } from 'commander';
+import { packageVersion } from '../../../base/package-version.js';
 import { toJson } from '../../../cli/format.js';
 import { configOf, type GlobalOptions, nodeAddress } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { loggerOf, untilInterrupted } from '../../../cli/service.js';
 import type { Cli } from '../../../cli/system.js';
-import { packageVersion } from '../../../cli/version.js';
 
 interface LogReceiverOptions extends GlobalOptions {
   readonly data?: string;

@@ -1,0 +1,223 @@
+/**
+ * The HTTP routes of operations.
+ *
+ * Guarantees: an answer is the message that a gRPC peer gets, decoded from the same bytes; who asks is let in before anything is
+ * carried out; an operation that takes too long is answered as one whose outcome is not known, so that its order is sent again
+ * with the same key; an order that had been carried out before is told as repeated.
+ */
+
+import type { MethodDefinition } from '@grpc/grpc-js';
+import type { PackageDefinition } from '@grpc/proto-loader';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { orAborted } from '../../../base/backoff.js';
+import type { Clock } from '../../../base/clock.js';
+import { OwlError } from '../../../base/errors.js';
+import { methodOf, serviceOf } from '../../../wire/proto.js';
+import type { Authorise } from '../../operations/authorise.js';
+import type { Asking, ServedOperation } from '../../operations/operation.js';
+import { EncodedMessage } from '../encoded.js';
+import { type EventStreamLimits, type StreamedAnswer, writeEvents } from './event-stream.js';
+import { isLoopback, plain } from './guard.js';
+import { REPLAY_HEADER, withKey } from './idempotency.js';
+import { routeSchemaOf } from './openapi.js';
+import { problemOf } from './problem.js';
+import { assertReadable, pathFields, readParts } from './read-operation.js';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    readonly isStream?: boolean;
+  }
+}
+
+/** The operations of one system. */
+export interface SystemRoutes {
+  readonly name: string;
+  readonly proto: PackageDefinition;
+  readonly operations: readonly ServedOperation[];
+}
+
+export interface RouteOptions {
+  readonly authorise: Authorise;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Headers of every answer. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly limits: RouteLimits;
+  /** Streams end with it. */
+  readonly closing: AbortSignal;
+}
+
+export interface RouteLimits extends EventStreamLimits {
+  /** Streams at once. Default 1,000. */
+  readonly streams?: number;
+  /** Milliseconds for one answer. Default 30,000. */
+  readonly answerWithinMs?: number;
+}
+
+export const MEBIBYTE = 1024 * 1024;
+const LARGEST_BODY = 16 * MEBIBYTE;
+const STREAMS = 1_000;
+const ANSWER_WITHIN_MS = 30_000;
+
+type Method = MethodDefinition<object, object>;
+
+/** `/api/v1/talent/plot-tasks/:task_id/retry` */
+export function urlOf(system: string, path: string): string {
+  return `/api/v1/${system}${path.replaceAll(/\{(\w+)\}/g, ':$1')}`;
+}
+
+export class OperationRoutes {
+  private readonly options: RouteOptions;
+  private streams = 0;
+
+  constructor(options: RouteOptions) {
+    this.options = options;
+  }
+
+  /** @throws Error for a declaration that no HTTP request can carry */
+  add(app: FastifyInstance, { name: system, proto, operations }: SystemRoutes): void {
+    for (const served of operations) {
+      const { operation } = served;
+      const { method, path, bodyBytes = MEBIBYTE } = operation.http;
+      assertReadable(operation);
+      if (bodyBytes > LARGEST_BODY) throw new Error(`${operation.name} takes more than a body may have`);
+      const wire = methodOf(serviceOf(proto, operation.service), operation.name);
+      app.route({
+        method,
+        url: urlOf(system, path),
+        bodyLimit: bodyBytes,
+        schema: routeSchemaOf(system, operation),
+        config: { isStream: operation.isStream === true },
+        handler: (request, reply) => this.handle(served, wire, request, reply),
+      });
+    }
+  }
+
+  private async handle(
+    served: ServedOperation,
+    wire: Method,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<unknown> {
+    const { operation, handle } = served;
+    const params = paramsOf(request.params);
+    const parts = { path: params, query: queryOf(request.query), body: request.body };
+    const asked = readParts(operation, parts);
+    const address = plain(request.raw.socket.remoteAddress);
+    const { authorization } = request.headers;
+    const local = isLoopback(plain(request.raw.socket.localAddress)) && isLoopback(address);
+    const admitted = this.options.authorise(operation, { address, isLoopback: local, authorization }, asked);
+    const key = keyIn(request.headers['idempotency-key']);
+    const filled = pathFields(operation).map((name) => params[name]);
+    const order = withKey(operation, asked, {
+      identity: admitted.name ?? '',
+      method: request.method,
+      address: JSON.stringify([request.routeOptions.url, ...filled]),
+      key,
+    });
+    const asking: Asking = {
+      address,
+      over: overOf(reply, this.options.closing, 'follow' in handle),
+      repeated: (duplicate) => {
+        if (duplicate) reply.header(REPLAY_HEADER, 'true');
+      },
+    };
+    if ('answer' in handle) return told(served, wire, await this.inTime(handle.answer(order, asking)));
+    const lastId = request.headers['last-event-id'];
+    const resumed = typeof lastId === 'string' && lastId !== '' && operation.resumption !== undefined;
+    const from = resumed ? served.after(order, lastId) : order;
+    const answers = answersOf(served, wire, handle.follow(from, asking), admitted.check);
+    await this.stream(answers, { reply, request, over: asking.over, isResumed: resumed });
+    return reply;
+  }
+
+  private async inTime(answer: Promise<object>): Promise<object> {
+    const { answerWithinMs = ANSWER_WITHIN_MS } = this.options.limits;
+    const late = new AbortController();
+    const timer = setTimeout(() => {
+      late.abort(
+        new OwlError('unavailable', 'it takes too long; it may still be done: ask again with the same key'),
+      );
+    }, answerWithinMs);
+    try {
+      return await orAborted(answer, late.signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async stream(
+    answers: AsyncIterator<StreamedAnswer>,
+    asked: { reply: FastifyReply; request: FastifyRequest; over: AbortSignal; isResumed: boolean },
+  ): Promise<void> {
+    const { reply, request, over, isResumed } = asked;
+    const { limits, clock, logger, headers } = this.options;
+    const { streams: most = STREAMS } = limits;
+    if (this.streams >= most)
+      throw new OwlError('retryable', `${most} streams are open already; ask again when some have ended`);
+    this.streams += 1;
+    try {
+      const response = reply.raw;
+      const tell = (error: unknown) => problemOf(error, logger, request.url);
+      const begin = () => void reply.hijack();
+      await writeEvents({
+        response,
+        begin,
+        headers,
+        answers,
+        isResumed,
+        problemOf: tell,
+        clock,
+        over,
+        limits,
+      });
+    } finally {
+      this.streams -= 1;
+    }
+  }
+}
+
+async function* answersOf(
+  served: ServedOperation,
+  wire: Method,
+  answers: AsyncIterable<object>,
+  check: () => void,
+): AsyncGenerator<StreamedAnswer> {
+  for await (const answer of answers) {
+    check();
+    const data = told(served, wire, answer);
+    yield { id: served.idOf(data), data };
+  }
+}
+
+/** What a gRPC peer would read, as the schema has it. */
+function told({ operation }: ServedOperation, wire: Method, answer: object): object {
+  const bytes = answer instanceof EncodedMessage ? answer.bytes : wire.responseSerialize(answer);
+  return operation.answer.parse(wire.responseDeserialize(bytes));
+}
+
+/** Of a stream also when the node stops. */
+function overOf(reply: FastifyReply, closing: AbortSignal, isStream: boolean): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort());
+  return isStream ? AbortSignal.any([gone.signal, closing]) : gone.signal;
+}
+
+function keyIn(header: string | string[] | undefined): string | undefined {
+  return Array.isArray(header) ? header.join(',') : header;
+}
+
+function paramsOf(params: unknown): Readonly<Record<string, string>> {
+  if (typeof params !== 'object' || params === null) return {};
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)]));
+}
+
+function queryOf(query: unknown): Readonly<Record<string, string | readonly string[]>> {
+  if (typeof query !== 'object' || query === null) return {};
+  const fields = Object.entries(query).map(([name, value]): [string, string | readonly string[]] => [
+    name,
+    Array.isArray(value) ? value.map(String) : String(value),
+  ]);
+  return Object.fromEntries(fields);
+}
