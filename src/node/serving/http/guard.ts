@@ -19,7 +19,11 @@ const USUAL_PORTS = { http: 80, https: 443 } as const;
 
 export interface Guarded {
   readonly method: string;
+  /** As it was sent. */
+  readonly url: string;
   readonly headers: IncomingHttpHeaders;
+  /** Each that was sent, by name. */
+  readonly hosts: readonly string[];
   /** Of this end of the connection. */
   readonly localAddress: string | undefined;
   readonly localPort: number | undefined;
@@ -35,9 +39,12 @@ export class Guard {
     this.scheme = scheme;
   }
 
-  /** @throws OwlError kind `forbidden`; HttpError 415 */
+  /** @throws OwlError kind `forbidden`; HttpError 400, 415 */
   check(request: Guarded): void {
-    const { headers, method } = request;
+    const { headers, method, url, hosts } = request;
+    // Who reads the first and who reads the last would not agree on whom it is for.
+    if (hosts.length !== 1 || !url.startsWith('/'))
+      throw new HttpError(400, 'a request names its host once, in Host, and begins its address with /');
     const host = headers.host?.toLowerCase() ?? '';
     if (!this.isOwn(host, request)) {
       throw new OwlError(

@@ -161,8 +161,9 @@ function guardAll(app: FastifyInstance, { guard, most, closing }: GuardOptions):
   };
   app.addHook('onRequest', async ({ raw, routeOptions }, reply) => {
     reply.headers(HEADERS);
-    const { method = '', headers, socket } = raw;
-    guard.check({ method, headers, localAddress: socket.localAddress, localPort: socket.localPort });
+    const { method = '', url = '', headers, headersDistinct, socket } = raw;
+    const { localAddress, localPort } = socket;
+    guard.check({ method, url, headers, hosts: headersDistinct['host'] ?? [], localAddress, localPort });
     if (closing.aborted) throw new OwlError('unavailable', 'this node is stopping; ask again later');
     // Streams have a limit of their own.
     if (routeOptions.config.isStream === true) return;

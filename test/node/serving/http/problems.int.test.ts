@@ -1,0 +1,123 @@
+/** Whatever is wrong with a request is told as a problem, with a status and a sentence that says what to do. */
+
+import t from 'tap';
+import { untilSomebodyIsKnown } from '../../../../src/node/operations/authorise.js';
+import { listTasks } from '../../../../src/systems/talent/service/operations/task-operations.js';
+import { ofKind } from '../../../support/events.js';
+import { startHttpNode } from './http-node.js';
+
+const RETRY = '/api/v1/talent/plot-tasks/a/retry';
+const DRAIN = '/api/v1/workers/workers/w/drain';
+const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`;
+
+t.test('what HTTP has a status for', async (t) => {
+  const { ask } = await startHttpNode(t);
+  const cases: [
+    method: string,
+    path: string,
+    body: string | Buffer | undefined,
+    status: number,
+    detail: RegExp,
+  ][] = [
+    ['POST', RETRY, '', 400, /body is empty; send a JSON object/],
+    ['POST', RETRY, '{"reason": "x"', 400, /can not be read as JSON: .*(position|JSON input)/],
+    ['POST', RETRY, '{"reason": nope}', 400, /can not be read as JSON: .*(position|not valid JSON)/],
+    ['POST', RETRY, Buffer.from([0x22, 0xff, 0x22]), 400, /can not be read as JSON: .*encoded data/],
+    ['POST', RETRY, nested(33), 400, /more than 32 lists and objects deep at byte 32$/],
+    ['POST', RETRY, `{"reason": "${'['.repeat(100)}\\"{"}`, 404, /task a does not exist/],
+    ['POST', RETRY, JSON.stringify({ reason: 'x'.repeat(1024 * 1024) }), 413, /larger than this route takes/],
+    [
+      'POST',
+      DRAIN,
+      JSON.stringify({ reason: 'x'.repeat(1024 * 1024) }),
+      422,
+      /^reason: must be at most 16384/,
+    ],
+    ['POST', DRAIN, JSON.stringify({ reason: 'x'.repeat(2 * 1024 * 1024) }), 413, /larger than this route/],
+    ['GET', '/api/v1/talent/plot-tasks/%zz/history', undefined, 400, /can not be decoded/],
+    ['GET', '/api/v1/talent/nothing', undefined, 404, /lists what there is/],
+    ['GET', '/', undefined, 404, /lists what there is/],
+    ['GET', RETRY, undefined, 405, /there is POST$/],
+    ['HEAD', '/healthz', undefined, 405, /./],
+    ['PATCH', '/api/v1/semaphore/semaphores/a/permits/b', '{}', 405, /there is DELETE$/],
+  ];
+  for (const [method, path, body, status, detail] of cases) {
+    const answer = await ask(method, path, body === undefined ? {} : { body });
+    const what = `${method} ${path} ${String(body).slice(0, 20)}`;
+    t.match(answer, { status, headers: { 'content-type': /^application\/problem\+json/ } }, what);
+    if (method !== 'HEAD')
+      t.match(answer.body, { status, detail, type: /^\/docs#/, title: /./, retryable: false }, what);
+  }
+  t.match(await ask('GET', RETRY), { headers: { allow: 'POST' } });
+});
+
+t.test('what is wrong with fields is told at once, each with its place', async (t) => {
+  const { ask } = await startHttpNode(t);
+  const wrong = await ask('POST', '/api/v1/talent/supervisors/attach', {
+    body: { worker_id: 7, pid: '7', lease_seconds: 0.5, host: 'a\nb', more: {} },
+  });
+  t.match(wrong, { status: 422, body: { kind: 'invalid', field: 'worker_id', rule: 'must be text' } });
+  t.match(wrong.body, {
+    problems: [
+      { field: 'worker_id' },
+      { field: 'host', rule: /NUL/, detail: /^host: must hold no NUL/ },
+      { field: 'session_id', rule: 'is missing' },
+      { field: 'pid', rule: /whole number/ },
+      { field: 'lease_seconds', rule: /whole number from 1 to 3600, not 0.5/ },
+      { field: 'more', rule: 'is no field of this request' },
+    ],
+  });
+  const one = async (method: string, path: string, body?: unknown) =>
+    (await ask(method, path, body === undefined ? {} : { body })).body;
+  const list = '/api/v1/talent/plot-tasks';
+  t.match(await one('GET', `${list}?page_size=1&page_size=2`), {
+    field: 'page_size',
+    rule: /more than once/,
+  });
+  t.match(await one('GET', `${list}?newest_first=yes`), { field: 'newest_first', rule: /true or false/ });
+  t.match(await one('GET', `${list}?page_size=1e3`), { field: 'page_size', rule: /whole number/ });
+  t.match(await one('GET', `${list}?__proto__=1`), { kind: 'invalid', field: '__proto__' });
+  t.match(await one('POST', RETRY, []), { kind: 'invalid', field: 'body', rule: 'must be an object' });
+  t.match(await one('POST', RETRY, { task_id: 'b' }), { field: 'task_id', rule: 'stands in the path' });
+  t.match(await one('POST', `${RETRY}?reason=x`, {}), { field: 'reason', rule: /stands in the body/ });
+  t.match(await one('POST', RETRY, '{"__proto__": {"x": 1}}'), { field: '__proto__' });
+  t.match(await one('GET', `${list}?statuses=received&statuses=failed`), { tasks: [] });
+});
+
+t.test('nobody orders anything, and nobody elsewhere looks, until somebody is known', async (t) => {
+  const { ask } = await startHttpNode(t, { authorise: untilSomebodyIsKnown });
+  for (const authorization of [null, 'Bearer x'])
+    t.match(await ask('POST', RETRY, { body: {}, authorization }), {
+      status: 401,
+      headers: { 'www-authenticate': /^Bearer/ },
+      body: { kind: 'unauthenticated', retryable: false },
+    });
+  t.match(await ask('GET', '/api/v1/talent/plot-tasks', { authorization: null }), { status: 200 });
+  const elsewhere = { address: '10.0.0.7', isLoopback: false, authorization: undefined };
+  const denied = ofKind('unauthenticated');
+  t.throws(() => untilSomebodyIsKnown(listTasks, elsewhere, {}), denied);
+});
+
+t.test('a fault of the program is told without its inner workings', async (t) => {
+  const { ask, log } = await startHttpNode(t, {
+    authorise: () => {
+      throw new TypeError('the secret of /home/owl');
+    },
+  });
+  const { status, body, text } = await ask('GET', '/api/v1/talent/plot-tasks?cache=/private');
+  t.match(body, {
+    kind: 'internal',
+    status: 500,
+    detail: /^GET \/api\/v1\/talent\/plot-tasks failed inside the service/,
+  });
+  t.equal(status, 500);
+  t.notMatch(text, /secret|private/);
+  t.match(log.entries('error'), [{ err: { message: /the secret of/ }, request: /plot-tasks$/ }]);
+});
+
+t.test('probes need nobody to be known', async (t) => {
+  const { ask, node } = await startHttpNode(t, { authorise: untilSomebodyIsKnown });
+  for (const path of ['/healthz', '/readyz', '/openapi.json', '/docs'])
+    t.match(await ask('GET', path, { authorization: null }), { status: 200 }, path);
+  t.equal(node.status().caughtUp, true);
+});
