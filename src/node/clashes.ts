@@ -4,6 +4,7 @@
  */
 
 import { OwlError } from '../base/errors.js';
+import { deniedCaller } from './access/denied-caller.js';
 import { CONFIG_VARIABLE, SERVER_VARIABLE } from './config/config.js';
 import { type ConfigKey, keysOf } from './config/config-section.js';
 import { nodeSection } from './config/node-section.js';
@@ -26,6 +27,7 @@ const SERVICE = 'gRPC service';
 const OWN: Claims = {
   owner: 'owl',
   names: {
+    category: [deniedCaller.category],
     [SERVICE]: ['owl.Node', 'owl.Peers', 'grpc.health.v1.Health'],
     [KEY]: Object.keys(nodeSection([]).shape),
   },

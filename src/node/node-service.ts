@@ -12,11 +12,19 @@ import type { RebuildStatus } from '../runtime/read-models/rebuild.js';
 import type { ParkedEvent } from '../runtime/readers/parked-events.js';
 import type { Reader } from '../runtime/readers/reader.js';
 import type { Runtime } from '../runtime/runtime.js';
+import { asBefore, type ServiceAccess } from './access/roles.js';
 import { type Health, STORE } from './health.js';
 import { unary } from './serving/calls.js';
 
 /** Parked events told of one reader; the count says how many there are. */
 const PARKED_SHOWN = 20;
+
+/** Called before there were credentials, as talent's methods are. */
+export const NODE_ACCESS: ServiceAccess = asBefore({
+  node_status: { roles: ['reader', 'operator'], isQuery: true },
+  redrive: { roles: ['operator'] },
+  rebuild: { roles: ['operator'] },
+});
 
 const WELL: Pick<Health, 'reason' | 'reasonOf'> = { reason: undefined, reasonOf: () => undefined };
 

@@ -20,14 +20,17 @@ import { Releasers } from '../base/releasers.js';
 import type { Reactor } from '../runtime/reactors/reactor.js';
 import { openRuntime, type Runtime, type RuntimeStatus } from '../runtime/runtime.js';
 import { loadProto, serviceOf } from '../wire/proto.js';
+import type { Access } from './access/access.js';
+import { deniedCaller } from './access/denied-caller.js';
+import { accessMode, openAccess } from './access/open-access.js';
 import { assertNoClash, claimsOfService } from './clashes.js';
 import type { LoadedConfig } from './config/config.js';
 import { openDataDirectory } from './data-directory.js';
 import { GroundWatch } from './ground-watch.js';
 import { Health, STORE, watchQueries } from './health.js';
-import { nodeHandlers } from './node-service.js';
+import { NODE_ACCESS, nodeHandlers } from './node-service.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
-import { ended, peersHandlers, stop } from './peers-service.js';
+import { ended, PEERS_ACCESS, peersHandlers, stop } from './peers-service.js';
 import { type HttpOptions, serveHttp } from './serve-http.js';
 import { endStreams, type OpenedSystem, servicesOf } from './services.js';
 import { healthProtoPath, type RunningGrpcServer, startGrpcServer } from './serving/grpc-server.js';
@@ -67,6 +70,7 @@ interface Ground extends NodeContext {
   readonly runtime: Runtime;
   readonly presence: StorePresence;
   readonly health: Health;
+  readonly access: Access;
   readonly releasers: Releasers;
   readonly config: LoadedConfig;
   readonly lost: Promise<OwlError>;
@@ -120,6 +124,7 @@ async function openGround(
   const { config } = all;
   const directory = openDataDirectory(config.data, clock);
   releasers.add('data directory', () => directory.release());
+  const mode = await accessMode(config, directory.isKnown, logger);
   const { store, databasePath, presence, deadlineMs } = await openConfiguredStore(config, directory, logger);
   releasers.add('event store', () => store.close());
   directory.keepWorkerId();
@@ -130,7 +135,7 @@ async function openGround(
   const runtime = openRuntime({
     store,
     databasePath,
-    actorTypes: loaded.flatMap(({ side }) => side.actorTypes),
+    actorTypes: [...loaded.flatMap(({ side }) => side.actorTypes), deniedCaller],
     projections: loaded.flatMap(({ side }) => side.projections),
     clock,
     logger,
@@ -148,7 +153,8 @@ async function openGround(
   const workerId = config.worker_id ?? directory.workerId;
   const health = new Health(logger);
   const given = { clock, logger, releasers, config: all };
-  return { ...given, workerId, shared, runtime, presence, health, lost: watch.lost };
+  const access = openAccess({ data: config.data, mode, system: runtime.system, ...given });
+  return { access, ...given, workerId, shared, runtime, presence, health, lost: watch.lost };
 }
 
 /** Resolves when all of them are open and their reactors have begun. */
@@ -230,19 +236,21 @@ function followHealth(loaded: readonly LoadedSystem[], ground: Ground): void {
 }
 
 async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<RunningGrpcServer> {
-  const { runtime, workerId, health, logger, releasers, config } = ground;
+  const { runtime, workerId, health, access, clock, logger, releasers, config } = ground;
   const nodeProto = loadProto('runtime');
   const names = systems.map(({ system }) => system.name);
   const node = {
     name: NODE_SERVICE,
     definition: serviceOf(nodeProto, NODE_SERVICE),
     handlers: nodeHandlers({ runtime, workerId, systems: names, health, logger }),
+    access: NODE_ACCESS,
   };
   const served = systems.flatMap(({ opened }) => opened.peers ?? []);
   const peers = {
     name: PEERS_SERVICE,
     definition: serviceOf(nodeProto, PEERS_SERVICE),
     handlers: peersHandlers(served, logger),
+    access: PEERS_ACCESS,
   };
   const protos = systems.map(({ side }) => side.proto);
   const server = await startGrpcServer({
@@ -251,7 +259,7 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
     alsoHealthOf: names,
     // One for all: a second reflection service would hide the first.
     packages: [Object.assign({}, ...protos, nodeProto, loadSync(healthProtoPath))],
-    logger,
+    ...{ access, clock, logger },
   });
   releasers.add('server', () => server.stop(DRAIN_MS));
   releasers.add('streams', () => endStreams(systems));

@@ -7,8 +7,9 @@
 
 import type { Logger } from 'pino';
 import { serviceOf } from '../wire/proto.js';
+import { asBefore } from './access/roles.js';
 import { servicesIn } from './clashes.js';
-import { grpcHandlersOf } from './operations/grpc-handlers.js';
+import { grpcAccessOf, grpcHandlersOf } from './operations/grpc-handlers.js';
 import type { Operation } from './operations/operation.js';
 import type { GrpcService } from './serving/grpc-server.js';
 import type { OpenedService, ServedSystem, ServiceSide } from './system.js';
@@ -21,7 +22,7 @@ export interface OpenedSystem {
 
 /** @throws Error that names what has no handler, two of them, or no method */
 export function servicesOf(
-  { system: { name: owner }, side: { proto }, opened }: OpenedSystem,
+  { system: { name: owner }, side: { proto, servedAsBefore }, opened }: OpenedSystem,
   logger: Logger,
 ): GrpcService[] {
   const { operations = [], handlers } = opened;
@@ -34,7 +35,11 @@ export function servicesOf(
     const others = handlers[name] ?? {};
     const declared = grpcHandlersOf(operations, name, logger);
     assertOneEach(owner, name, Object.keys(definition), [Object.keys(declared), Object.keys(others)]);
-    return { name, definition, handlers: { ...others, ...declared } };
+    const access = { ...opened.access?.[name], ...grpcAccessOf(operations, name) };
+    return {
+      ...{ name, definition, handlers: { ...others, ...declared } },
+      access: servedAsBefore === true ? asBefore(access) : access,
+    };
   });
 }
 

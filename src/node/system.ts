@@ -15,6 +15,7 @@ import type { ActorType } from '../runtime/actors/actor-type.js';
 import type { Reactor } from '../runtime/reactors/reactor.js';
 import type { Projection } from '../runtime/read-models/projection.js';
 import type { Runtime } from '../runtime/runtime.js';
+import type { ServiceAccess } from './access/roles.js';
 import type { ConfigSection } from './config/config-section.js';
 import type { ServedOperation } from './operations/operation.js';
 
@@ -34,6 +35,11 @@ export interface ServiceSide<Config = unknown> {
   readonly queried?: readonly string[];
   /** Its proto file. Every service in it is the system's, and needs handlers. */
   readonly proto: PackageDefinition;
+  /**
+   * Its peers called it before there were credentials: where `access` does not say otherwise nobody on this machine is asked for
+   * any. A newer system leaves it out.
+   */
+  readonly servedAsBefore?: true;
   /** Called when read models can be queried and before anything is reacted to or served. */
   open(node: NodeContext, config: Config): OpenedService | Promise<OpenedService>;
 }
@@ -76,6 +82,8 @@ export interface OpenedService {
   readonly operations?: readonly ServedOperation[];
   /** By the full name of the service. */
   readonly handlers: Readonly<Record<string, UntypedServiceImplementation>>;
+  /** Who may ask for what has `handlers`; by the full name of the service. Operations say it themselves. */
+  readonly access?: Readonly<Record<string, ServiceAccess>>;
   /** The node takes no new calls: streams that have no end of their own end now. */
   endStreams?(): void;
   /** All calls have ended; actors still take commands. */

@@ -47,7 +47,10 @@ export function addUpCommand(program: Command, cli: Cli): void {
   addExamples(up, [
     ['owl up --data /var/lib/owl', 'a node for this machine alone'],
     ['owl up --config /etc/owl/owl.yaml', 'with everything as the file says'],
-    ['owl up --no-machine --listen 0.0.0.0:50051', 'the services alone, for other machines'],
+    [
+      'owl up --no-machine --listen 0.0.0.0:50051',
+      'the services alone, for other machines (set access, too)',
+    ],
   ]);
   up.action(async (_options: unknown, self: Command) => {
     await runUp(cli, self.optsWithGlobals<UpOptions>());
@@ -71,6 +74,8 @@ const Serving = z.object({
 });
 const USUAL_HTTP = '127.0.0.1:50080';
 
+const LISTEN_VARIABLE = 'OWL_LISTEN';
+
 type Start = (name: string, args: () => readonly string[]) => Promise<string>;
 
 async function runUp(cli: Cli, options: UpOptions): Promise<void> {
@@ -81,8 +86,12 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
   const settings = options.config === undefined ? [] : ['--config', options.config];
   const releasers = new Releasers(logger);
   const givenUp: Promise<never>[] = [];
+  // A port that was taken as a free one stays the same when the services are started again.
+  let address = config.listen;
   const start: Start = async (name, args) => {
-    const { env, cwd } = cli;
+    const { cwd } = cli;
+    // What runs here knows the node by it as that of this machine, whose token it may show.
+    const env = { ...cli.env, [LISTEN_VARIABLE]: address };
     const service = startOwlChild({ name, args: () => [...args(), ...settings], env, cwd, logger });
     releasers.add(name, () => service.stop());
     givenUp.push(service.givenUp);
@@ -90,8 +99,6 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
     return firstLine;
   };
   try {
-    // A port that was taken as a free one stays the same when the services are started again.
-    let address = config.listen;
     let http = config.http_listen;
     const isFresh = !existsSync(config.data);
     const told = await start(config.systems.join(', '), () => [

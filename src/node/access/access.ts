@@ -92,7 +92,7 @@ export class Access {
     worker?: () => string | undefined,
   ): void {
     if (this.isOpenTo(access)) return;
-    const denied = denialOf(access.roles, caller, worker);
+    const denied = denialOf(access, caller, worker);
     if (denied === undefined) return;
     this.denials.note(operation, caller, denied);
     throw denied;
@@ -143,7 +143,7 @@ function takenBack(
 }
 
 function denialOf(
-  wanted: readonly Role[],
+  { roles: wanted, isQuery = false }: OperationAccess,
   { name, roles, workerId, problem }: Caller,
   worker: (() => string | undefined) | undefined,
 ): OwlError | undefined {
@@ -161,7 +161,7 @@ function denialOf(
       'forbidden',
       `${name} may not do this: it has ${roles.join(', ')}, and this needs ${which}`,
     );
-  if (workerId === undefined || had.some((role) => !OF_A_WORKER.has(role))) return undefined;
+  if (workerId === undefined || isQuery || had.some((role) => !OF_A_WORKER.has(role))) return undefined;
   const spokenFor = worker?.();
   if (spokenFor === workerId) return undefined;
   const whom =

@@ -21,23 +21,35 @@ export type WithoutCredentials = 'as-before' | 'where-open' | 'never';
 export interface OperationAccess {
   /** Each of them may ask. */
   readonly roles: readonly [Role, ...Role[]];
+  /** It changes nothing, so a caller that is limited to a worker may ask for it as well. */
+  readonly isQuery?: boolean;
   /** Default: `where-open`. */
   readonly withoutCredentials?: WithoutCredentials;
 }
 
 /** Of a method that is served by gRPC. */
-export interface MethodAccess<Request = never> extends OperationAccess {
+export interface MethodAccess extends OperationAccess {
   /**
-   * The worker whom a request speaks for; undefined when that is nobody's. Asked only of callers that are limited to a
-   * worker; they may not ask for what workers and reporters do where this is missing.
+   * The worker whom a request speaks for; undefined when it names none. Asked only of callers that are limited to a worker:
+   * they change nothing where this is missing. A method, as each has requests of its own.
    */
-  readonly workerIn?: (request: Request) => string | undefined;
+  workerIn?(request: object): string | undefined;
 }
 
-/** By method, as the proto file names it. Methods, not function types: each has requests of its own. */
+/** By method, as the proto file names it. */
 export type ServiceAccess = Readonly<Record<string, MethodAccess>>;
 
-/** The worker of most requests. */
-export function workerIdIn({ worker_id }: { readonly worker_id?: string }): string | undefined {
-  return worker_id;
+/** The worker as a field of the request names it. */
+export function workerInField(field: string): (request: object) => string | undefined {
+  return (request) => {
+    const worker: unknown = Reflect.get(request, field);
+    return typeof worker === 'string' ? worker : undefined;
+  };
+}
+
+/** The same, for a service that peers called before there were credentials. */
+export function asBefore(access: ServiceAccess): ServiceAccess {
+  return Object.fromEntries(
+    Object.entries(access).map(([name, method]) => [name, { withoutCredentials: 'as-before', ...method }]),
+  );
 }

@@ -69,6 +69,33 @@ const WorkerId = meant(
   },
 );
 
+const ACCESS = ['open', 'required'] as const;
+const ACCESS_RULE = `must be ${ACCESS.join(' or ')}`;
+const AccessRule = meant(z.enum(ACCESS, ACCESS_RULE).optional(), {
+  rule: ACCESS_RULE,
+  meaning:
+    'Whether callers have to say who they are: `required`: all of them, by a token or a certificate; `open`: nobody, but for what chooses a program to run and what changes something over HTTP. Left out, what there was before tokens needs none on this machine, and a node that others can reach does not start (see docs/security.md).',
+});
+
+const FILE_RULE = 'must be the path of a file, without NUL or line breaks';
+/** A relative path counts as that of `data`. */
+function file(meaning: string) {
+  return meant(z.string(FILE_RULE).refine(isPath, FILE_RULE).optional(), {
+    rule: FILE_RULE,
+    meaning,
+    isPath: true,
+  });
+}
+
+const TLS = {
+  cert: file('The certificate that the node shows, with those between it and its authority, as PEM.'),
+  key: file('The key of that certificate, as PEM.'),
+  client_ca: file('The authorities whose certificates say who a caller is, as PEM (see docs/security.md).'),
+  ca: file('The authorities whose certificates owl believes when it calls a node, as PEM.'),
+  client_cert: file('The certificate that owl shows when it calls a node, as PEM.'),
+  client_key: file('The key of that certificate, as PEM.'),
+};
+
 const STORE_RULE = 'must be embedded, or esdb://… or esdb+discover://… for EventStoreDB';
 const Store = meant(
   z
@@ -161,6 +188,11 @@ export function nodeSection(systems: readonly string[]) {
       http_hosts: HttpHosts,
       data: Data,
       worker_id: WorkerId,
+      access: AccessRule,
+      token_file: file(
+        'The file whose first line is the token that owl shows when it calls a node; not needed for a node on this machine.',
+      ),
+      tls: z.strictObject(TLS).prefault({}),
       store: Store,
       store_credentials_file: StoreCredentialsFile,
       systems: systemsOf(systems),
@@ -170,7 +202,7 @@ export function nodeSection(systems: readonly string[]) {
   );
 }
 
-/** `data` and `store_credentials_file` are absolute. */
+/** All paths are absolute. */
 export type NodeConfig = ReturnType<ReturnType<typeof nodeSection>['parse']>;
 
 function withPort(name: string): string {

@@ -7,9 +7,10 @@
 
 import type { UntypedHandleCall, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { type MethodAccess, type ServiceAccess, workerInField } from '../access/roles.js';
 import { type Peer, serverStream, type UnderWay, unary } from '../serving/calls.js';
 import { answerInBand } from '../serving/refusals.js';
-import type { Asking, ServedOperation } from './operation.js';
+import type { Asking, Operation, ServedOperation } from './operation.js';
 
 /** Those of one service, by the name of the method. */
 export function grpcHandlersOf(
@@ -23,8 +24,8 @@ export function grpcHandlersOf(
 
 function handlerOf({ operation: { inBand }, handle }: ServedOperation, logger: Logger): UntypedHandleCall {
   if ('follow' in handle)
-    return serverStream(logger, (request: unknown, { address }: Peer, over: AbortSignal) =>
-      handle.follow(request, { address, over, repeated: untold }),
+    return serverStream(logger, (request: unknown, { address, who }: Peer, over: AbortSignal) =>
+      handle.follow(request, { address, who, over, repeated: untold }),
     );
   const answer = (request: unknown, peer: Peer, call: UnderWay) =>
     handle.answer(request, new GrpcAsking(peer, call));
@@ -34,14 +35,31 @@ function handlerOf({ operation: { inBand }, handle }: ServedOperation, logger: L
   );
 }
 
+/** Who may ask for those of one service, by the name of the method. */
+export function grpcAccessOf(operations: readonly ServedOperation[], service: string): ServiceAccess {
+  const own = operations.filter(({ operation }) => operation.service === service);
+  return Object.fromEntries(own.map(({ operation }) => [operation.name, methodAccessOf(operation)]));
+}
+
+function methodAccessOf({ roles, kind, choosesProgram, worker }: Operation): MethodAccess {
+  return {
+    roles,
+    isQuery: kind === 'query',
+    ...(choosesProgram === true ? { withoutCredentials: 'never' } : {}),
+    ...(worker === undefined ? {} : { workerIn: workerInField(worker) }),
+  };
+}
+
 /** Its signal is made only for those who ask for it, as that of the call is. */
 class GrpcAsking implements Asking {
   readonly address: string;
+  readonly who: string;
   readonly repeated = untold;
   private readonly call: UnderWay;
 
-  constructor({ address }: Peer, call: UnderWay) {
+  constructor({ address, who }: Peer, call: UnderWay) {
     this.address = address;
+    this.who = who;
     this.call = call;
   }
 

@@ -8,11 +8,9 @@
  */
 
 import type { z } from 'zod';
+import type { Role } from '../access/roles.js';
 import type { EncodedMessage } from '../serving/encoded.js';
 import { readRequest } from './read-request.js';
-
-/** Auditor, overlord, who carries work out, who reports of it, who keeps the node. */
-export type Role = 'reader' | 'submitter' | 'worker' | 'reporter' | 'operator';
 
 export interface HttpRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -42,6 +40,10 @@ export interface Operation<
   readonly kind: 'decision' | 'query';
   /** Each of them may ask. */
   readonly roles: readonly [Role, ...Role[]];
+  /** A caller chooses a program to run by it: nobody without credentials is ever served. */
+  readonly choosesProgram?: true;
+  /** Of a decision of workers: the field that names whom the request speaks for. Without it who is limited to a worker may not ask. */
+  readonly worker?: keyof z.output<Request> & string;
   readonly http: HttpRoute;
   /** One line. */
   readonly summary: string;
@@ -65,6 +67,8 @@ export interface Operation<
 export interface Asking {
   /** Of the peer, without its port. */
   readonly address: string;
+  /** For the history: the address, with the name of the caller before it where it is known. */
+  readonly who: string;
   /** Aborts when the peer is gone, and when it has been given its answer. */
   readonly over: AbortSignal;
   /** To be told whether what is answered had been carried out before. */

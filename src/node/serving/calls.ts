@@ -28,14 +28,11 @@ import {
   OwlError,
   PROBLEMS_TRAILER,
 } from '../../base/errors.js';
+import { admissionOf, type Peer, peerOf } from './callers.js';
 import type { EncodedMessage } from './encoded.js';
 import { Slices } from './slices.js';
 
-/** Who called. */
-export interface Peer {
-  /** Without its port, as gRPC has it. */
-  readonly address: string;
-}
+export type { Peer } from './callers.js';
 
 /** A call under way. Made only where a handler asks for it: most are answered before anybody could go. */
 export interface UnderWay {
@@ -49,7 +46,7 @@ export function unary<Request, Response>(
 ): handleUnaryCall<Request, Response | EncodedMessage> {
   return (call, callback) => {
     if (call.cancelled) return;
-    handle(call.request, peerOf(call.getPeer()), new UnaryCall(call)).then(
+    handle(call.request, peerOf(call), new UnaryCall(call)).then(
       (response) => callback(null, response),
       (error: unknown) => callback(toServiceError(error, logger, call.getPath())),
     );
@@ -81,7 +78,7 @@ export function serverStream<Request, Response>(
 ): handleServerStreamingCall<Request, Response | EncodedMessage> {
   return (call) => {
     const gone = abortedWith(call);
-    write(call, handle(call.request, peerOf(call.getPeer()), gone), gone).then(
+    write(call, handle(call.request, peerOf(call), gone), gone).then(
       () => call.end(),
       (error: unknown) => {
         if (!gone.aborted) call.emit('error', toServiceError(error, logger, call.getPath()));
@@ -111,7 +108,8 @@ export function acknowledgedStream<Request, Answer, Response>(
   { inFlight, handle, answerFailure, pack, closing }: AcknowledgedStreamOptions<Request, Answer, Response>,
 ): handleBidiStreamingCall<Request, Response> {
   return (call) => {
-    const peer = peerOf(call.getPeer());
+    const peer = peerOf(call);
+    const admission = admissionOf(call);
     let underWay = 0;
     let unread = false;
     let ended = false;
@@ -134,6 +132,13 @@ export function acknowledgedStream<Request, Answer, Response>(
       goOn();
       if (ended && underWay === 0) call.end();
     };
+    const take =
+      admission === undefined
+        ? (request: Request) => handle(request, peer)
+        : async (request: Request) => {
+            admission.check?.(request);
+            return await handle(request, peer);
+          };
     const settle = (answer: Answer) => {
       underWay--;
       if (ready.push(answer) === 1) setImmediate(flush);
@@ -146,9 +151,11 @@ export function acknowledgedStream<Request, Answer, Response>(
     call.on('data', (request: Request) => {
       underWay++;
       if (underWay >= inFlight) call.pause();
-      handle(request, peer).then(settle, (error: unknown) => {
+      take(request).then(settle, (error: unknown) => {
         try {
-          settle(answerFailure(request, error));
+          // Its sender is to keep what it has to tell until it is let in again.
+          if (error instanceof OwlError && error.kind === 'unauthenticated') fail(error);
+          else settle(answerFailure(request, error));
         } catch (unanswerable) {
           fail(unanswerable);
         }
@@ -186,12 +193,6 @@ function abortedWith(call: ServerWritableStream<unknown, unknown>): AbortSignal 
   const gone = new AbortController();
   for (const event of ['cancelled', 'close', 'error']) call.on(event, () => gone.abort());
   return gone.signal;
-}
-
-/** `ipv4:127.0.0.1:40312` → `127.0.0.1`: the port says nothing to an auditor. */
-function peerOf(address: string): Peer {
-  const end = address.lastIndexOf(':');
-  return { address: (end > 0 ? address.slice(0, end) : address).replace(/^ipv[46]:/, '') };
 }
 
 export function toServiceError(error: unknown, logger: Logger, method: string): ServiceError {

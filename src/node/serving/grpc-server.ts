@@ -1,7 +1,8 @@
 /**
  * A gRPC server for the systems on the runtime; what handlers are made of stands in calls.ts.
  *
- * Guarantees: it answers gRPC health checks and server reflection; what one connection can ask for at once, and say in one
+ * Guarantees: it answers gRPC health checks and server reflection, whoever asks, and nothing else of who may not ask for it
+ * (access/grpc-guard.ts); what one connection can ask for at once, and say in one
  * message, and leave unread of answers, is limited; stopping is bounded, whatever is connected (connections.ts).
  */
 
@@ -15,6 +16,10 @@ import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
 import type { Logger } from 'pino';
+import type { Clock } from '../../base/clock.js';
+import type { Access } from '../access/access.js';
+import { GrpcGuard } from '../access/grpc-guard.js';
+import type { ServiceAccess } from '../access/roles.js';
 import { Connections, type ConnectionsOptions } from './connections.js';
 import { withEncoded } from './encoded.js';
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.js';
@@ -23,6 +28,8 @@ export interface GrpcService {
   readonly name: string;
   readonly definition: ServiceDefinition;
   readonly handlers: UntypedServiceImplementation;
+  /** Who may ask for which method. */
+  readonly access: ServiceAccess;
 }
 
 export interface GrpcServerOptions {
@@ -33,6 +40,8 @@ export interface GrpcServerOptions {
   readonly alsoHealthOf?: readonly string[];
   /** What reflection tells of. */
   readonly packages: readonly PackageDefinition[];
+  readonly access: Access;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly limits?: Pick<ConnectionsOptions, 'most' | 'quietMs'> & UnreadLimits;
 }
@@ -80,8 +89,11 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     ...options.limits,
   });
   const unread = new UnreadAnswers(options.limits ?? {}, (peer) => connections.cut(peer), logger);
+  const { access, clock } = options;
+  const guard = new GrpcGuard({ access, certificateOf: () => undefined, clock, logger });
   for (const service of services) {
-    const { definition, handlers } = unread.counted(withEncoded(service.definition), service.handlers);
+    const admitted = guard.guarded(service.definition, service.handlers, service.access);
+    const { definition, handlers } = unread.counted(withEncoded(service.definition), admitted);
     server.addService(definition, handlers);
   }
   const port = await connections.listen(listen);
@@ -89,6 +101,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     address: `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`,
     setServing,
     stop: async (graceMs) => {
+      guard.stop();
       injector.drain(graceMs);
       await connections.close(graceMs);
       server.forceShutdown();

@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { unary } from '../../../src/node/serving/calls.js';
 import { type GrpcServerOptions, startGrpcServer } from '../../../src/node/serving/grpc-server.js';
+import { OPEN_TO_ALL } from '../../support/open-to-all.js';
 import { until } from '../../support/until.js';
 
 const PATH = '/test.Echo/say';
@@ -25,6 +26,7 @@ async function start(
     logger,
     limits,
     packages: [],
+    ...OPEN_TO_ALL,
     services: [
       {
         name: 'test.Echo',
@@ -39,6 +41,7 @@ async function start(
             responseDeserialize: (bytes: Buffer) => bytes.length,
           },
         },
+        access: { say: { roles: ['reader'] } },
         handlers: {
           say: unary(logger, async (size: string, _peer, call) => {
             await say(call);

@@ -73,7 +73,7 @@ async function carryOut(
   { system }: TalentContext,
   type: keyof typeof DONE,
   request: OrderRequest,
-  { address }: Peer,
+  { who }: Pick<Peer, 'who'>,
   read: (taskId: string) => Order,
 ): Promise<{ answer: PlotTaskStatusResponse; duplicate: boolean }> {
   const taskId = rules.given('task_id', request.task_id, rules.isId);
@@ -82,7 +82,7 @@ async function carryOut(
   const { revision, duplicate } = await system.execute(plotTask, taskId, {
     ...(id === undefined ? {} : { id }),
     asks: { name: NAMES[type], content },
-    by: `overlord ${address}`,
+    by: `overlord ${who}`,
     decide,
   });
   return { answer: { type, is_success: true, msg: DONE[type], revision }, duplicate };

@@ -17,6 +17,7 @@ import { PeerLeases } from '../../../peers/leases.js';
 import { idOf, type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import type { TalentConfig } from '../config.js';
+import { methodAccess } from './method-access.js';
 import { SERVICE } from './operations/task-operations.js';
 import { overlordHandlers, overlordOperations } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
@@ -41,6 +42,7 @@ export const talentService: ServiceSide<TalentConfig> = {
   projections: [plotTasks, supervisors],
   queried: [plotTasks.name],
   proto,
+  servedAsBefore: true,
   open,
 };
 
@@ -98,6 +100,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
         ...logReceiverHandlers(talent, closing.signal),
       },
     },
+    access: { [SERVICE]: methodAccess(talent) },
     endStreams: () => {
       talent.feed.close();
       closing.abort();

@@ -1,6 +1,7 @@
 /** What semaphores are on a node: actor type, read model, reactor and handlers. */
 
 import { OwlError } from '../../../../src/base/errors.js';
+import { workerInField } from '../../../../src/node/access/roles.js';
 import { answered, followed, type ServedOperation } from '../../../../src/node/operations/operation.js';
 import { unary } from '../../../../src/node/serving/calls.js';
 import { EventFeed } from '../../../../src/node/serving/event-feed.js';
@@ -32,6 +33,7 @@ function open(node: NodeContext, { semaphore: { lease_seconds } }: SemaphoreConf
     reactors: [grantsPermits(leaseMs)],
     operations: [...semaphoreOperations(node), followOperation(feed)],
     handlers: { [SEMAPHORES]: { acquire: acquireHandler(node, leaseMs) } },
+    access: { [SEMAPHORES]: { acquire: { roles: ['worker'], workerIn: workerInField('holder') } } },
     endStreams: () => feed.close(),
   };
 }

@@ -30,6 +30,7 @@ export const attachSupervisor = operation({
   name: 'supervisor_attach',
   kind: 'decision',
   roles: ['worker'],
+  worker: 'worker_id',
   http: { method: 'POST', path: '/supervisors/attach' },
   summary:
     'Takes the lease of a machine, from any other session too. The same session attaching again renews it.',
@@ -53,6 +54,7 @@ export const heartbeatSupervisor = operation({
   name: 'supervisor_heartbeat',
   kind: 'decision',
   roles: ['worker'],
+  worker: 'worker_id',
   http: { method: 'POST', path: '/supervisors/heartbeat' },
   summary: 'A sign of life, which keeps the lease or takes it back when it was lost.',
   request: request({ worker_id: worker, session_id: session }),
@@ -64,6 +66,7 @@ export const detachSupervisor = operation({
   name: 'supervisor_detach',
   kind: 'decision',
   roles: ['worker'],
+  worker: 'worker_id',
   http: { method: 'POST', path: '/supervisors/detach' },
   summary: 'Gives the lease back. Again is no error.',
   request: request({
@@ -78,7 +81,7 @@ export const listSupervisors = operation({
   service: SERVICE,
   name: 'supervisor_list',
   kind: 'query',
-  roles: ['reader', 'submitter', 'operator'],
+  roles: ['reader', 'submitter', 'worker', 'operator'],
   http: { method: 'GET', path: '/supervisors' },
   summary: 'Every supervisor that was ever attached.',
   request: request({}),

@@ -43,7 +43,7 @@ export const listTasks = operation({
   service: SERVICE,
   name: 'plot_task_list',
   kind: 'query',
-  roles: ['reader', 'submitter', 'operator'],
+  roles: ['reader', 'submitter', 'worker', 'operator'],
   http: { method: 'GET', path: '/plot-tasks' },
   summary: 'Tasks in pages, by when they were created.',
   request: request({
@@ -81,7 +81,7 @@ export const taskHistory = operation({
   service: SERVICE,
   name: 'plot_task_history',
   kind: 'query',
-  roles: ['reader', 'submitter', 'operator'],
+  roles: ['reader', 'submitter', 'worker', 'operator'],
   http: { method: 'GET', path: '/plot-tasks/{task_id}/history' },
   summary: 'What happened to one task, oldest first.',
   isStream: true,

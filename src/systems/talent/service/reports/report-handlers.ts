@@ -39,7 +39,7 @@ export function logReceiverHandlers(
     const { events, revision } = await talent.reporters.checked(message.report_key, (check) =>
       system.execute(plotTask, header.taskId, {
         ...(header.commandId === undefined ? {} : { id: header.commandId }),
-        by: `reporter ${peer.address}`,
+        by: `reporter ${peer.who}`,
         decide: (task) => {
           check(task);
           return report(task, header.taskId, { ...header, changes: readChanges(message, task.context) });

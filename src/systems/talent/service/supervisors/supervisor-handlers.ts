@@ -54,7 +54,7 @@ export function supervisorHandlers(talent: TalentContext) {
 
 export function supervisorOperations(talent: TalentContext, defaultLeaseSeconds: number): ServedOperation[] {
   const { leases } = talent;
-  const who = ({ address }: Peer) => `supervisor ${address}`;
+  const who = (peer: Pick<Peer, 'who'>) => `supervisor ${peer.who}`;
   const here = talent.workerId;
 
   async function list(): Promise<SupervisorListResponse> {
