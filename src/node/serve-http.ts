@@ -6,20 +6,25 @@ import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
 import { packageVersion } from '../base/package-version.js';
 import type { Releasers } from '../base/releasers.js';
+import type { Access } from './access/access.js';
+import { httpAuthorise } from './access/http-access.js';
+import { servicesIn } from './clashes.js';
 import type { LoadedConfig } from './config/config.js';
 import type { Health } from './health.js';
-import { type Authorise, untilSomebodyIsKnown } from './operations/authorise.js';
+import type { Authorise } from './operations/authorise.js';
+import type { Operation } from './operations/operation.js';
 import type { OpenedSystem } from './services.js';
 import type { HttpLimits } from './serving/http/http-server.js';
 
 export interface HttpOptions {
-  /** Who may ask over HTTP. Default: nobody, but for looking on this machine. */
+  /** Who may ask over HTTP. Default: as `access` of the node has it. */
   readonly authorise?: Authorise;
   readonly httpLimits?: HttpLimits;
 }
 
 export interface ServeHttpOptions extends HttpOptions {
   readonly config: LoadedConfig;
+  readonly access: Access;
   readonly health: Health;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -32,11 +37,15 @@ const DRAIN_MS = 5_000;
 /** @returns its address; undefined where the node answers no HTTP */
 export async function serveHttp(
   systems: readonly OpenedSystem[],
-  { config: { config }, health, clock, logger, releasers, ...options }: ServeHttpOptions,
+  { config: { config }, access, health, clock, logger, releasers, ...options }: ServeHttpOptions,
 ): Promise<string | undefined> {
   const { http_listen: listen, http_hosts: hosts = [] } = config;
   if (listen === undefined) return undefined;
-  const { authorise = untilSomebodyIsKnown, httpLimits: limits = {} } = options;
+  const before = systems
+    .filter(({ side }) => side.servedAsBefore === true)
+    .flatMap(({ side }) => servicesIn(side.proto));
+  const isAsBefore = ({ service }: Operation) => before.includes(service);
+  const { authorise = httpAuthorise(access, isAsBefore), httpLimits: limits = {} } = options;
   const { startHttpServer } = await import('./serving/http/http-server.js');
   const server = await startHttpServer({
     ...{ listen, hosts, authorise, clock, logger, limits, version: packageVersion() },

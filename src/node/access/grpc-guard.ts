@@ -21,9 +21,10 @@ import type {
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import { every } from '../../base/repeat.js';
-import { type Admission, addressOf, admit } from '../serving/callers.js';
+import { addressOf, admit } from '../serving/callers.js';
 import { toServiceError } from '../serving/calls.js';
 import type { Access, Caller, ShownCertificate } from './access.js';
+import { Admitted, workerIn } from './admitted.js';
 import type { MethodAccess, ServiceAccess } from './roles.js';
 
 const LOOK_EVERY_MS = 500;
@@ -145,52 +146,6 @@ export class GrpcGuard {
       }
     }
   }
-}
-
-class Admitted implements Admission {
-  private readonly operation: string;
-  private readonly access: Access;
-  private readonly declared: MethodAccess;
-  private readonly identify: () => Caller;
-  private mark: string;
-  private caller: Caller;
-
-  constructor(operation: string, access: Access, declared: MethodAccess, identify: () => Caller) {
-    this.operation = operation;
-    this.access = access;
-    this.declared = declared;
-    this.identify = identify;
-    this.mark = access.mark;
-    this.caller = identify();
-  }
-
-  get name(): string | undefined {
-    return this.caller.name;
-  }
-
-  check(request: unknown): void {
-    this.lookAtCaller();
-    const { access, operation, declared, caller } = this;
-    access.authorise(operation, declared, caller, () => workerIn(declared, request));
-  }
-
-  /** Whom the messages of a stream speak for is seen as they come. */
-  checkCaller(): void {
-    this.lookAtCaller();
-    const { access, operation, declared, caller } = this;
-    access.authorise(operation, declared, caller, () => caller.workerId);
-  }
-
-  private lookAtCaller(): void {
-    const { mark } = this.access;
-    if (mark === this.mark) return;
-    this.caller = this.identify();
-    this.mark = mark;
-  }
-}
-
-function workerIn(declared: MethodAccess, request: unknown): string | undefined {
-  return typeof request === 'object' && request !== null ? declared.workerIn?.(request) : undefined;
 }
 
 function isUnary(method: Method, handler: UntypedHandleCall): handler is handleUnaryCall<object, unknown> {

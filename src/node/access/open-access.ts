@@ -35,28 +35,35 @@ export interface OpenAccessOptions {
  * @throws OwlError kind `refused` when it would serve everybody and nobody said so, `invalid` when who is known can't be meant
  */
 export async function accessMode(
-  { access, listen, data, tls }: Pick<NodeConfig, 'access' | 'listen' | 'data' | 'tls'>,
+  {
+    access,
+    listen,
+    http_listen: http,
+    data,
+    tls,
+  }: Pick<NodeConfig, 'access' | 'listen' | 'http_listen' | 'data' | 'tls'>,
   isKnown: boolean,
   logger: Logger,
 ): Promise<AccessMode> {
   const { from_before: isFromBefore } = await prepareAccess(data, isKnown);
-  const isLocal = isLoopback(listen);
+  const others = [listen, http].filter((one) => one !== undefined && !isLoopback(one)).join(' and ');
   if (access === 'required') {
-    if (!isLocal && tls.cert === undefined)
+    if (others !== '' && tls.cert === undefined)
       logger.warn(
-        { listen },
+        { listen: others },
         'others can read the tokens that callers show, for they come in plain text: set tls.cert and tls.key',
       );
     return access;
   }
-  if (access === 'open' || isLocal) return access ?? 'as-before';
-  if (!isFromBefore)
+  if (access === 'open' || others === '') return access ?? 'as-before';
+  // There was no HTTP before there was access.
+  if (!isFromBefore || (http !== undefined && !isLoopback(http)))
     throw new OwlError(
       'refused',
-      `listen is ${listen}, which others can reach, and nothing says who may ask: set \`access: required\` (tokens are made with \`owl access add\`), or \`access: open\` where everybody may order and stop work`,
+      `this node listens on ${others}, which others can reach, and nothing says who may ask: set \`access: required\` (tokens are made with \`owl access add\`), or \`access: open\` where everybody may order and stop work`,
     );
   logger.warn(
-    { listen },
+    { listen: others },
     'others can reach this node and nothing says who may ask, so everybody may order and stop work: set access (open or required), and tls.cert and tls.key',
   );
   return 'as-before';

@@ -1,11 +1,6 @@
-/**
- * Who may ask for an operation over HTTP: the hook that decides it.
- *
- * Guarantee: as long as nothing says who is known, nothing that changes anything is done for anybody, and only who is on this
- * machine may look.
- */
+/** Who may ask for an operation over HTTP: the hook that decides it (access/http-access.ts). */
 
-import { OwlError } from '../../base/errors.js';
+import type { ShownCertificate } from '../access/access.js';
 import type { Operation } from './operation.js';
 
 /** What a caller shows. */
@@ -15,6 +10,8 @@ export interface Shown {
   readonly isLoopback: boolean;
   /** The header `authorization`. */
   readonly authorization: string | undefined;
+  /** Of the client, where TLS asked for it. */
+  readonly certificate?: ShownCertificate | undefined;
 }
 
 /** Who was let in. */
@@ -27,8 +24,3 @@ export interface Admitted {
 
 /** @throws OwlError kind `unauthenticated` or `forbidden` */
 export type Authorise = (operation: Operation, shown: Shown, request: object) => Admitted;
-
-export const untilSomebodyIsKnown: Authorise = ({ kind, name }, { isLoopback }) => {
-  if (kind === 'query' && isLoopback) return { name: undefined, check: () => undefined };
-  throw new OwlError('unauthenticated', `${name} is done for nobody yet: this node knows no credentials`);
-};

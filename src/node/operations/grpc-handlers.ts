@@ -41,7 +41,7 @@ export function grpcAccessOf(operations: readonly ServedOperation[], service: st
   return Object.fromEntries(own.map(({ operation }) => [operation.name, methodAccessOf(operation)]));
 }
 
-function methodAccessOf({ roles, kind, choosesProgram, worker }: Operation): MethodAccess {
+export function methodAccessOf({ roles, kind, choosesProgram, worker }: Operation): MethodAccess {
   return {
     roles,
     isQuery: kind === 'query',

@@ -240,7 +240,8 @@ t.test('a node that others can reach does not start unless somebody says who may
   const fresh = join(t.testdirName, 'fresh');
   await t.rejects(start(fresh, {}), {
     kind: 'refused',
-    message: /^listen is 0\.0\.0\.0:0, which others can reach, .* `access: required` .* `access: open`/,
+    message:
+      /^this node listens on 0\.0\.0\.0:0, which others can reach, .* `access: required` .* `access: open`/,
   });
   await t.rejects(start(fresh, {}), ofKind('refused'), 'nor the second time');
   t.same(await start(fresh, { access: 'open' }), []);

@@ -118,6 +118,7 @@ export class OperationRoutes {
     });
     const asking: Asking = {
       address,
+      who: admitted.name === undefined ? address : `${admitted.name}@${address}`,
       over: overOf(reply, this.options.closing, 'follow' in handle),
       repeated: (duplicate) => {
         if (duplicate) reply.header(REPLAY_HEADER, 'true');

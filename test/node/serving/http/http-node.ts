@@ -33,8 +33,8 @@ export interface HttpNodeOptions {
   readonly config?: Readonly<Record<string, string>>;
   readonly limits?: HttpLimits;
   readonly clock?: Clock;
-  /** Default: whoever shows `TOKEN` may do everything. */
-  readonly authorise?: Authorise;
+  /** Default: whoever shows `TOKEN` may do everything. Null: as the node itself has it. */
+  readonly authorise?: Authorise | null;
 }
 
 export interface Answer {
@@ -78,11 +78,15 @@ const testToken: Authorise = (_operation, { authorization }) => {
 export async function startHttpNode(t: Test, options: HttpNodeOptions = {}): Promise<HttpNode> {
   const { systems = SYSTEMS, authorise = testToken, limits, clock } = options;
   const data = options.data ?? join(t.testdir(), 'data');
-  const flags = { data, listen: '127.0.0.1:0', http_listen: '127.0.0.1:0', ...options.config };
+  const flags = {
+    ...{ data, listen: '127.0.0.1:0', http_listen: '127.0.0.1:0', access: 'open' },
+    ...options.config,
+  };
   const config = new Settings(systems).load({ env: {}, cwd: '/', flags });
   const log = logLines();
   const node = await startNode({
-    ...{ systems, config, logger: log.logger, authorise },
+    ...{ systems, config, logger: log.logger },
+    ...(authorise === null ? {} : { authorise }),
     ...(limits === undefined ? {} : { httpLimits: limits }),
     ...(clock === undefined ? {} : { clock }),
   });

@@ -1,9 +1,8 @@
 /** Whatever is wrong with a request is told as a problem, with a status and a sentence that says what to do. */
 
+import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { untilSomebodyIsKnown } from '../../../../src/node/operations/authorise.js';
-import { listTasks } from '../../../../src/systems/talent/service/operations/task-operations.js';
-import { ofKind } from '../../../support/events.js';
+import { addAccess, localTokenFile, revokeAccess } from '../../../../src/node/access/access-file.js';
 import { startHttpNode } from './http-node.js';
 
 const RETRY = '/api/v1/talent/plot-tasks/a/retry';
@@ -84,8 +83,8 @@ t.test('what is wrong with fields is told at once, each with its place', async (
   t.match(await one('GET', `${list}?statuses=received&statuses=failed`), { tasks: [] });
 });
 
-t.test('nobody orders anything, and nobody elsewhere looks, until somebody is known', async (t) => {
-  const { ask } = await startHttpNode(t, { authorise: untilSomebodyIsKnown });
+t.test('nobody orders anything without a token, however the node is configured', async (t) => {
+  const { ask, data } = await startHttpNode(t, { authorise: null, config: { access: 'open' } });
   for (const authorization of [null, 'Bearer x'])
     t.match(await ask('POST', RETRY, { body: {}, authorization }), {
       status: 401,
@@ -93,10 +92,30 @@ t.test('nobody orders anything, and nobody elsewhere looks, until somebody is kn
       body: { kind: 'unauthenticated', retryable: false },
     });
   t.match(await ask('GET', '/api/v1/talent/plot-tasks', { authorization: null }), { status: 200 });
-  const elsewhere = { address: '10.0.0.7', isLoopback: false, authorization: undefined };
-  const denied = ofKind('unauthenticated');
-  t.throws(() => untilSomebodyIsKnown(listTasks, elsewhere, {}), denied);
+  const own = `Bearer ${readFileSync(localTokenFile(data), 'utf8').trim()}`;
+  t.match(await ask('POST', RETRY, { body: {}, authorization: own }), { status: 404 });
+  const auditor = `Bearer ${await addAccess(data, { name: 'auditor', roles: ['reader'] })}`;
+  t.match(await ask('POST', RETRY, { body: {}, authorization: auditor }), {
+    status: 403,
+    body: { kind: 'forbidden', detail: /^auditor may not do this: it has reader/ },
+  });
+  await revokeAccess(data, 'auditor');
+  t.match(await ask('POST', RETRY, { body: {}, authorization: auditor }), { status: 401 });
 });
+
+t.test(
+  'on this machine who shows nothing looks at what there was before, and at nothing of other systems',
+  async (t) => {
+    const systems = { authorise: null } as const;
+    const { ask, data } = await startHttpNode(t, { ...systems, config: { access: '' } });
+    const look = (path: string, authorization: string | null = null) => ask('GET', path, { authorization });
+    t.match(await look('/api/v1/talent/plot-tasks'), { status: 200 });
+    const permits = '/api/v1/semaphore/semaphores/gpu/permits';
+    t.match(await look(permits), { status: 401 });
+    const auditor = `Bearer ${await addAccess(data, { name: 'auditor', roles: ['reader'] })}`;
+    t.match(await look(permits, auditor), { status: 200 });
+  },
+);
 
 t.test('a fault of the program is told without its inner workings', async (t) => {
   const { ask, log } = await startHttpNode(t, {
@@ -116,7 +135,7 @@ t.test('a fault of the program is told without its inner workings', async (t) =>
 });
 
 t.test('probes need nobody to be known', async (t) => {
-  const { ask, node } = await startHttpNode(t, { authorise: untilSomebodyIsKnown });
+  const { ask, node } = await startHttpNode(t, { authorise: null, config: { access: 'required' } });
   for (const path of ['/healthz', '/readyz', '/openapi.json', '/docs'])
     t.match(await ask('GET', path, { authorization: null }), { status: 200 }, path);
   t.equal(node.status().caughtUp, true);
