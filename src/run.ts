@@ -6,6 +6,7 @@
 import { Command, CommanderError } from 'commander';
 import { OwlError } from './base/errors.js';
 import { packageVersion } from './base/package-version.js';
+import { addAccessCommands } from './cli/commands/access.js';
 import { addConfigCommands } from './cli/commands/config.js';
 import { addNodeCommands } from './cli/commands/node.js';
 import { addStatusCommand } from './cli/commands/status.js';
@@ -77,6 +78,7 @@ function addOwnCommands(program: Command, cli: Cli): void {
   addNodeCommands(program, cli);
   addStoreCommands(program, cli);
   addConfigCommands(program, cli);
+  addAccessCommands(program, cli);
 }
 
 function emptyCommand(terminal: Terminal): Command {

@@ -127,7 +127,9 @@ export function prepareAccess(data: string, isFromBefore: boolean): Promise<Acce
  * @returns the token, which is nowhere else; undefined for who shows a certificate
  * @throws OwlError kind `exists` when the name is taken, `invalid`, `refused`, `unavailable`
  */
-export function addAccess(data: string, added: NewEntry): Promise<string | undefined> {
+export async function addAccess(data: string, added: NewEntry): Promise<string | undefined> {
+  // Nothing is left in a directory that is no node's.
+  knownIn(data);
   return changing(data, () => {
     const content = knownIn(data);
     const { name, roles, workerId, certificate = false } = added;
@@ -147,7 +149,8 @@ export function addAccess(data: string, added: NewEntry): Promise<string | undef
 }
 
 /** That of owl itself is made anew at once. @throws OwlError kind `not_found` with the names that there are */
-export function revokeAccess(data: string, name: string): Promise<void> {
+export async function revokeAccess(data: string, name: string): Promise<void> {
+  knownIn(data);
   return changing(data, () => {
     const content = knownIn(data);
     const entry = content.entries.find((one) => one.name === name);
