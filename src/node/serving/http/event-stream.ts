@@ -86,13 +86,13 @@ function textOf({ id, data }: StreamedAnswer): string {
   return `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
 }
 
-async function write({ response, over, limits }: EventStreamOptions, text: string): Promise<void> {
+async function write({ response, over, clock, limits }: EventStreamOptions, text: string): Promise<void> {
   if (response.write(text)) return;
-  const late = setTimeout(() => response.destroy(), limits.readWithinMs ?? READ_WITHIN_MS);
+  const inTime = clock.after(limits.readWithinMs ?? READ_WITHIN_MS, () => response.destroy());
   try {
     await once(response, 'drain', { signal: over });
   } finally {
-    clearTimeout(late);
+    inTime();
   }
 }
 

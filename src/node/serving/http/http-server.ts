@@ -165,8 +165,8 @@ function guardAll(app: FastifyInstance, { guard, most, closing }: GuardOptions):
     const { localAddress, localPort } = socket;
     guard.check({ method, url, headers, hosts: headersDistinct['host'] ?? [], localAddress, localPort });
     if (closing.aborted) throw new OwlError('unavailable', 'this node is stopping; ask again later');
-    // Streams have a limit of their own.
-    if (routeOptions.config.isStream === true) return;
+    // Streams have a limit of their own, and who looks whether the node lives is always answered.
+    if (routeOptions.config.answers !== 'once') return;
     if (count >= most) throw new OwlError('retryable', `${most} requests are under way; ask again later`);
     count += 1;
     underWay.add(raw);

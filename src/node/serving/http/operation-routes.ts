@@ -26,7 +26,8 @@ import { assertReadable, pathFields, readParts } from './read-operation.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    readonly isStream?: boolean;
+    /** Of an operation. */
+    readonly answers?: 'once' | 'on and on';
   }
 }
 
@@ -88,7 +89,7 @@ export class OperationRoutes {
         url: urlOf(system, path),
         bodyLimit: bodyBytes,
         schema: routeSchemaOf(system, operation),
-        config: { isStream: operation.isStream === true },
+        config: { answers: operation.isStream === true ? 'on and on' : 'once' },
         handler: (request, reply) => this.handle(served, wire, request, reply),
       });
     }
@@ -134,17 +135,17 @@ export class OperationRoutes {
   }
 
   private async inTime(answer: Promise<object>): Promise<object> {
-    const { answerWithinMs = ANSWER_WITHIN_MS } = this.options.limits;
+    const { clock, limits } = this.options;
     const late = new AbortController();
-    const timer = setTimeout(() => {
+    const inTime = clock.after(limits.answerWithinMs ?? ANSWER_WITHIN_MS, () => {
       late.abort(
         new OwlError('unavailable', 'it takes too long; it may still be done: ask again with the same key'),
       );
-    }, answerWithinMs);
+    });
     try {
       return await orAborted(answer, late.signal);
     } finally {
-      clearTimeout(timer);
+      inTime();
     }
   }
 
