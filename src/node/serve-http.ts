@@ -7,25 +7,20 @@ import type { Clock } from '../base/clock.js';
 import { packageVersion } from '../base/package-version.js';
 import type { Releasers } from '../base/releasers.js';
 import type { Access } from './access/access.js';
-import { httpAuthorise } from './access/http-access.js';
-import { servicesIn } from './clashes.js';
+import { authoriseBy } from './access/http-access.js';
 import type { LoadedConfig } from './config/config.js';
 import type { Health } from './health.js';
-import type { Authorise } from './operations/authorise.js';
-import type { Operation } from './operations/operation.js';
 import type { OpenedSystem } from './services.js';
 import type { HttpLimits } from './serving/http/http-server.js';
 
 export interface HttpOptions {
-  /** Who may ask over HTTP. Default: as `access` of the node has it. */
-  readonly authorise?: Authorise;
   readonly httpLimits?: HttpLimits;
 }
 
 export interface ServeHttpOptions extends HttpOptions {
   readonly config: LoadedConfig;
-  readonly access: Access;
   readonly health: Health;
+  readonly access: Access;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly releasers: Releasers;
@@ -37,20 +32,17 @@ const DRAIN_MS = 5_000;
 /** @returns its address; undefined where the node answers no HTTP */
 export async function serveHttp(
   systems: readonly OpenedSystem[],
-  { config: { config }, access, health, clock, logger, releasers, ...options }: ServeHttpOptions,
+  { config: { config }, health, access, clock, logger, releasers, httpLimits: limits = {} }: ServeHttpOptions,
 ): Promise<string | undefined> {
   const { http_listen: listen, http_hosts: hosts = [] } = config;
   if (listen === undefined) return undefined;
-  const before = systems
-    .filter(({ side }) => side.servedAsBefore === true)
-    .flatMap(({ side }) => servicesIn(side.proto));
-  const isAsBefore = ({ service }: Operation) => before.includes(service);
-  const { authorise = httpAuthorise(access, isAsBefore), httpLimits: limits = {} } = options;
   const { startHttpServer } = await import('./serving/http/http-server.js');
   const server = await startHttpServer({
-    ...{ listen, hosts, authorise, clock, logger, limits, version: packageVersion() },
+    ...{ listen, hosts, clock, logger, limits, version: packageVersion() },
+    authorise: authoriseBy(access),
     systems: systems.map(({ system, side, opened }) => ({
       ...{ name: system.name, proto: side.proto, operations: opened.operations ?? [] },
+      servedAsBefore: side.servedAsBefore === true,
     })),
     problem: () => health.reason,
   });

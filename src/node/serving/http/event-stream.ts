@@ -38,7 +38,10 @@ export interface EventStreamOptions {
   readonly isResumed: boolean;
   readonly problemOf: (error: unknown) => Problem;
   readonly clock: Clock;
+  /** Nobody reads any more, or the stream is to end: `denied` is the second of these. */
   readonly over: AbortSignal;
+  /** With what it is to be told as: its caller may not go on. */
+  readonly denied: AbortSignal;
   readonly limits: EventStreamLimits;
 }
 
@@ -64,7 +67,9 @@ export async function writeEvents(options: EventStreamOptions): Promise<void> {
 }
 
 async function writeAll(first: IteratorResult<StreamedAnswer>, options: EventStreamOptions): Promise<void> {
-  const { response, answers, problemOf, over } = options;
+  const { response, answers, problemOf, over, denied } = options;
+  const tell = (error: unknown) =>
+    void response.write(`event: problem\ndata: ${JSON.stringify(problemOf(error))}\n\n`);
   const quiet = new AbortController();
   const living = signsOfLife(options, AbortSignal.any([over, quiet.signal]));
   try {
@@ -74,8 +79,9 @@ async function writeAll(first: IteratorResult<StreamedAnswer>, options: EventStr
       if (slices.isOver()) await slices.next();
     }
   } catch (error) {
-    if (!over.aborted) response.write(`event: problem\ndata: ${JSON.stringify(problemOf(error))}\n\n`);
+    if (!over.aborted) tell(error);
   } finally {
+    if (denied.aborted) tell(denied.reason);
     quiet.abort();
     await living;
     response.end();

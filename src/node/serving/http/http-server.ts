@@ -13,7 +13,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
-import type { Authorise } from '../../operations/authorise.js';
+import type { Authorise } from '../../access/http-access.js';
 import { Connections, type ConnectionsOptions } from '../connections.js';
 import { PAGE, PAGE_POLICY, SCRIPT, STYLE } from './docs-page.js';
 import { Guard } from './guard.js';

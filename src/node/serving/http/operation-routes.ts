@@ -13,8 +13,9 @@ import type { Logger } from 'pino';
 import { orAborted } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
+import { every } from '../../../base/repeat.js';
 import { methodOf, serviceOf } from '../../../wire/proto.js';
-import type { Authorise } from '../../operations/authorise.js';
+import type { Authorise, LetIn } from '../../access/http-access.js';
 import type { Asking, ServedOperation } from '../../operations/operation.js';
 import { EncodedMessage } from '../encoded.js';
 import { type EventStreamLimits, type StreamedAnswer, writeEvents } from './event-stream.js';
@@ -36,6 +37,7 @@ export interface SystemRoutes {
   readonly name: string;
   readonly proto: PackageDefinition;
   readonly operations: readonly ServedOperation[];
+  readonly servedAsBefore: boolean;
 }
 
 export interface RouteOptions {
@@ -60,6 +62,8 @@ export const MEBIBYTE = 1024 * 1024;
 const LARGEST_BODY = 16 * MEBIBYTE;
 const STREAMS = 1_000;
 const ANSWER_WITHIN_MS = 30_000;
+/** So soon a stream ends once its caller was taken back. */
+const LOOK_EVERY_MS = 500;
 
 type Method = MethodDefinition<object, object>;
 
@@ -70,14 +74,19 @@ export function urlOf(system: string, path: string): string {
 
 export class OperationRoutes {
   private readonly options: RouteOptions;
+  /** Those of callers who had to say who they are. */
+  private readonly watched = new Set<WatchedStream>();
   private streams = 0;
 
   constructor(options: RouteOptions) {
     this.options = options;
+    const { clock, closing } = options;
+    void every({ clock, pauseMs: LOOK_EVERY_MS, signal: closing }, async () => this.lookAgain());
   }
 
   /** @throws Error for a declaration that no HTTP request can carry */
-  add(app: FastifyInstance, { name: system, proto, operations }: SystemRoutes): void {
+  add(app: FastifyInstance, system: SystemRoutes): void {
+    const { proto, operations } = system;
     for (const served of operations) {
       const { operation } = served;
       const { method, path, bodyBytes = MEBIBYTE } = operation.http;
@@ -86,52 +95,55 @@ export class OperationRoutes {
       const wire = methodOf(serviceOf(proto, operation.service), operation.name);
       app.route({
         method,
-        url: urlOf(system, path),
+        url: urlOf(system.name, path),
         bodyLimit: bodyBytes,
-        schema: routeSchemaOf(system, operation),
+        schema: routeSchemaOf(system.name, operation),
         config: { answers: operation.isStream === true ? 'on and on' : 'once' },
-        handler: (request, reply) => this.handle(served, wire, request, reply),
+        handler: (request, reply) => this.handle({ system, served, wire }, request, reply),
       });
     }
   }
 
-  private async handle(
-    served: ServedOperation,
-    wire: Method,
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<unknown> {
+  private async handle(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+    const { served, wire } = route;
     const { operation, handle } = served;
-    const params = paramsOf(request.params);
-    const parts = { path: params, query: queryOf(request.query), body: request.body };
-    const asked = readParts(operation, parts);
+    const path = paramsOf(request.params);
+    const asked = readParts(operation, { path, query: queryOf(request.query), body: request.body });
     const address = plain(request.raw.socket.remoteAddress);
-    const { authorization } = request.headers;
-    const local = isLoopback(plain(request.raw.socket.localAddress)) && isLoopback(address);
-    const admitted = this.options.authorise(operation, { address, isLoopback: local, authorization }, asked);
-    const key = keyIn(request.headers['idempotency-key']);
-    const filled = pathFields(operation).map((name) => params[name]);
+    const admitted = this.admit(route, request, asked);
     const order = withKey(operation, asked, {
       identity: admitted.name ?? '',
       method: request.method,
-      address: JSON.stringify([request.routeOptions.url, ...filled]),
-      key,
+      address: JSON.stringify([request.routeOptions.url, pathFields(operation).map((name) => path[name])]),
+      key: keyIn(request.headers['idempotency-key']),
     });
+    const denied = new AbortController();
     const asking: Asking = {
       address,
       who: admitted.name === undefined ? address : `${admitted.name}@${address}`,
-      over: overOf(reply, this.options.closing, 'follow' in handle),
+      over: overOf(reply, 'follow' in handle ? [this.options.closing, denied.signal] : []),
       repeated: (duplicate) => {
         if (duplicate) reply.header(REPLAY_HEADER, 'true');
       },
     };
     if ('answer' in handle) return told(served, wire, await this.inTime(handle.answer(order, asking)));
     const lastId = request.headers['last-event-id'];
-    const resumed = typeof lastId === 'string' && lastId !== '' && operation.resumption !== undefined;
-    const from = resumed ? served.after(order, lastId) : order;
-    const answers = answersOf(served, wire, handle.follow(from, asking), admitted.check);
-    await this.stream(answers, { reply, request, over: asking.over, isResumed: resumed });
+    const isResumed = typeof lastId === 'string' && lastId !== '' && operation.resumption !== undefined;
+    const from = isResumed ? served.after(order, lastId) : order;
+    const answers = answersOf(route, handle.follow(from, asking), admitted.check);
+    await this.stream(answers, { reply, request, isResumed, over: asking.over, admitted, denied });
     return reply;
+  }
+
+  private admit({ system, served }: Route, { raw, headers }: FastifyRequest, request: object): LetIn {
+    const address = plain(raw.socket.remoteAddress);
+    return this.options.authorise({
+      operation: served.operation,
+      servedAsBefore: system.servedAsBefore,
+      ...{ request, address },
+      isLocal: isLoopback(address) && isLoopback(plain(raw.socket.localAddress)),
+      authorization: headers.authorization,
+    });
   }
 
   private async inTime(answer: Promise<object>): Promise<object> {
@@ -149,40 +161,60 @@ export class OperationRoutes {
     }
   }
 
-  private async stream(
-    answers: AsyncIterator<StreamedAnswer>,
-    asked: { reply: FastifyReply; request: FastifyRequest; over: AbortSignal; isResumed: boolean },
-  ): Promise<void> {
-    const { reply, request, over, isResumed } = asked;
+  private async stream(answers: AsyncIterator<StreamedAnswer>, streamed: Streamed): Promise<void> {
+    const { reply, request, over, isResumed, admitted, denied } = streamed;
     const { limits, clock, logger, headers } = this.options;
     const { streams: most = STREAMS } = limits;
     if (this.streams >= most)
       throw new OwlError('retryable', `${most} streams are open already; ask again when some have ended`);
     this.streams += 1;
+    const watched = { admitted, denied };
+    if (admitted.name !== undefined) this.watched.add(watched);
     try {
-      const response = reply.raw;
-      const tell = (error: unknown) => problemOf(error, logger, request.url);
-      const begin = () => void reply.hijack();
       await writeEvents({
-        response,
-        begin,
-        headers,
-        answers,
-        isResumed,
-        problemOf: tell,
-        clock,
-        over,
-        limits,
+        ...{ answers, headers, isResumed, clock, over, limits, denied: denied.signal },
+        response: reply.raw,
+        begin: () => void reply.hijack(),
+        problemOf: (error) => problemOf(error, logger, request.url),
       });
     } finally {
+      this.watched.delete(watched);
       this.streams -= 1;
+    }
+  }
+
+  private lookAgain(): void {
+    for (const { admitted, denied } of this.watched) {
+      try {
+        admitted.check();
+      } catch (error) {
+        denied.abort(error);
+      }
     }
   }
 }
 
+interface Route {
+  readonly system: SystemRoutes;
+  readonly served: ServedOperation;
+  readonly wire: Method;
+}
+
+interface WatchedStream {
+  readonly admitted: LetIn;
+  /** Ends it. */
+  readonly denied: AbortController;
+}
+
+interface Streamed extends WatchedStream {
+  readonly reply: FastifyReply;
+  readonly request: FastifyRequest;
+  readonly over: AbortSignal;
+  readonly isResumed: boolean;
+}
+
 async function* answersOf(
-  served: ServedOperation,
-  wire: Method,
+  { served, wire }: Route,
   answers: AsyncIterable<object>,
   check: () => void,
 ): AsyncGenerator<StreamedAnswer> {
@@ -199,11 +231,11 @@ function told({ operation }: ServedOperation, wire: Method, answer: object): obj
   return operation.answer.parse(wire.responseDeserialize(bytes));
 }
 
-/** Of a stream also when the node stops. */
-function overOf(reply: FastifyReply, closing: AbortSignal, isStream: boolean): AbortSignal {
+/** @param others what ends it besides */
+function overOf(reply: FastifyReply, others: readonly AbortSignal[]): AbortSignal {
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort());
-  return isStream ? AbortSignal.any([gone.signal, closing]) : gone.signal;
+  return others.length === 0 ? gone.signal : AbortSignal.any([gone.signal, ...others]);
 }
 
 function keyIn(header: string | string[] | undefined): string | undefined {

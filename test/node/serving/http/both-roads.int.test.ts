@@ -10,7 +10,7 @@ import { HTTP_STATUS_OF } from '../../../../src/node/serving/http/problem.js';
 import { explainCallError } from '../../../../src/wire/call-error.js';
 import { orderFor } from '../../../support/talent-node.js';
 import { DECLARED, declared, httpRequestOf, nameOf } from './declared.js';
-import { followAt, type HttpNode, startHttpNode } from './http-node.js';
+import { type HttpNode, startHttpNode } from './http-node.js';
 
 type Road = 'grpc' | 'http';
 type Fields = Readonly<Record<string, unknown>>;
@@ -199,7 +199,7 @@ async function overHttp(
   const { operation } = declared(name);
   const { method, path, body } = httpRequestOf(name, asked);
   if (operation.isStream === true && isLast !== undefined) {
-    const events = await followAt(node.address, path, ({ data }) =>
+    const events = await node.follow(path, ({ data }) =>
       isLast(z.record(z.string(), z.unknown()).parse(data)),
     );
     return { told: events.map(({ data }) => data) };

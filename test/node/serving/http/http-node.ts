@@ -3,16 +3,16 @@
  * Guarantee: it is stopped when the test ends; requests are real ones over sockets, each on a connection of its own.
  */
 
+import { readFileSync } from 'node:fs';
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { join } from 'node:path';
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials, Metadata } from '@grpc/grpc-js';
 import type { Test } from 'tap';
 import type { Clock } from '../../../../src/base/clock.js';
-import { OwlError } from '../../../../src/base/errors.js';
 import type { System } from '../../../../src/cli/system.js';
+import { localTokenFile } from '../../../../src/node/access/access-file.js';
 import { Settings } from '../../../../src/node/config/config.js';
 import { type RunningNode, startNode } from '../../../../src/node/node.js';
-import type { Authorise } from '../../../../src/node/operations/authorise.js';
 import type { HttpLimits } from '../../../../src/node/serving/http/http-server.js';
 import { talent } from '../../../../src/systems/talent/system.js';
 import { loadProto, methodOf, serviceOf } from '../../../../src/wire/proto.js';
@@ -25,16 +25,12 @@ import { loadWorkersProto } from '../../../systems/workers/worker-operations.js'
 export const SYSTEMS: readonly System[] = [talent, semaphoreSystem, workersSystem];
 const PROTOS = { ...loadProto('talent'), ...loadSemaphoreProto(), ...loadWorkersProto() };
 
-export const TOKEN = 'Bearer of-the-test';
-
 export interface HttpNodeOptions {
   readonly systems?: readonly System[];
   readonly data?: string;
   readonly config?: Readonly<Record<string, string>>;
   readonly limits?: HttpLimits;
   readonly clock?: Clock;
-  /** Default: whoever shows `TOKEN` may do everything. Null: as the node itself has it. */
-  readonly authorise?: Authorise | null;
 }
 
 export interface Answer {
@@ -48,7 +44,7 @@ export interface Answer {
 export interface Asked {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Default: `TOKEN`. */
+  /** Default: that of owl on this machine, where a node is asked; none elsewhere. */
   readonly authorization?: string | null;
 }
 
@@ -59,6 +55,12 @@ export interface HttpNode {
   readonly log: LogLines;
   readonly data: string;
   ask(method: string, path: string, asked?: Asked): Promise<Answer>;
+  /** Reads events until `isLast`, then goes. */
+  follow(
+    path: string,
+    isLast: (event: ServerSentEvent) => boolean,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<ServerSentEvent[]>;
   /** One call over gRPC. Rejects with grpc-js' ServiceError. */
   call(service: string, method: string, request: object): Promise<object>;
   /** All messages of a stream until `isLast`, or its end. */
@@ -70,23 +72,14 @@ export interface HttpNode {
   ): Promise<object[]>;
 }
 
-const testToken: Authorise = (_operation, { authorization }) => {
-  if (authorization !== TOKEN) throw new OwlError('unauthenticated', 'show the token of the test');
-  return { name: 'test', check: () => undefined };
-};
-
 export async function startHttpNode(t: Test, options: HttpNodeOptions = {}): Promise<HttpNode> {
-  const { systems = SYSTEMS, authorise = testToken, limits, clock } = options;
+  const { systems = SYSTEMS, limits, clock } = options;
   const data = options.data ?? join(t.testdir(), 'data');
-  const flags = {
-    ...{ data, listen: '127.0.0.1:0', http_listen: '127.0.0.1:0', access: 'open' },
-    ...options.config,
-  };
+  const flags = { data, listen: '127.0.0.1:0', http_listen: '127.0.0.1:0', ...options.config };
   const config = new Settings(systems).load({ env: {}, cwd: '/', flags });
   const log = logLines();
   const node = await startNode({
     ...{ systems, config, logger: log.logger },
-    ...(authorise === null ? {} : { authorise }),
     ...(limits === undefined ? {} : { httpLimits: limits }),
     ...(clock === undefined ? {} : { clock }),
   });
@@ -96,20 +89,35 @@ export async function startHttpNode(t: Test, options: HttpNodeOptions = {}): Pro
     await node.stop();
   });
   const address = node.httpAddress ?? '';
+  const authorization = `Bearer ${readFileSync(localTokenFile(data), 'utf8').trim()}`;
+  const metadata = new Metadata();
+  metadata.set('authorization', authorization);
   return {
     ...{ node, address, log, data },
-    ask: (method, path, asked = {}) => askAt(address, method, path, asked),
+    ask: (method, path, asked = {}) => askAt(address, method, path, { authorization, ...asked }),
+    follow: (path, isLast, headers = {}) => followAt(address, path, isLast, { authorization, ...headers }),
     call: (service, name, request) => {
       const { path, requestSerialize, responseDeserialize } = methodOf(serviceOf(PROTOS, service), name);
       return new Promise((resolve, reject) => {
-        channel.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (error, answer) =>
-          error === null ? resolve(answer ?? {}) : reject(error),
+        channel.makeUnaryRequest(
+          path,
+          requestSerialize,
+          responseDeserialize,
+          request,
+          metadata,
+          (error, answer) => (error === null ? resolve(answer ?? {}) : reject(error)),
         );
       });
     },
     stream: (service, name, request, isLast) => {
       const { path, requestSerialize, responseDeserialize } = methodOf(serviceOf(PROTOS, service), name);
-      const call = channel.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
+      const call = channel.makeServerStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadata,
+      );
       const messages: object[] = [];
       return new Promise((resolve, reject) => {
         call.on('data', (message: object) => {
@@ -131,7 +139,7 @@ export function askAt(
   address: string,
   method: string,
   path: string,
-  { body, headers = {}, authorization = TOKEN }: Asked = {},
+  { body, headers = {}, authorization = null }: Asked = {},
 ): Promise<Answer> {
   const bytes =
     body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
@@ -185,17 +193,15 @@ export function eventsIn(text: string): ServerSentEvent[] {
     });
 }
 
-/** Reads events until `isLast`, then goes. */
-export function followAt(
+function followAt(
   address: string,
   path: string,
   isLast: (event: ServerSentEvent) => boolean,
-  headers: Readonly<Record<string, string>> = {},
+  headers: Readonly<Record<string, string>>,
 ): Promise<ServerSentEvent[]> {
   return new Promise((resolve, reject) => {
     const url = new URL(path, `http://${address}`);
-    const all = { authorization: TOKEN, ...headers };
-    const sent = httpRequest(url, { headers: all, agent: false }, (response) => {
+    const sent = httpRequest(url, { headers, agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { z } from 'zod';
-import type { Authorise } from '../../../../src/node/operations/authorise.js';
+import { addAccess } from '../../../../src/node/access/access-file.js';
 import { orderFor } from '../../../support/talent-node.js';
 import { type Answer, type HttpNode, startHttpNode } from './http-node.js';
 
@@ -63,17 +63,16 @@ t.test('of many at once one is carried out', async (t) => {
 });
 
 t.test('a key is that of who asks, and of what it was sent to', async (t) => {
-  const authorise: Authorise = (_operation, { authorization }) => ({
-    name: authorization,
-    check: () => undefined,
-  });
-  const node = await startHttpNode(t, { authorise });
+  const node = await startHttpNode(t);
+  const [a, b] = await Promise.all(
+    ['a', 'b'].map(async (name) => `Bearer ${await addAccess(node.data, { name, roles: ['submitter'] })}`),
+  );
   const names = await Promise.all(
     [
-      create(node, 'k', {}, 'Bearer a'),
-      create(node, 'k', { capacity: 1 }, 'Bearer a'),
-      create(node, 'k', { capacity: 1 }, 'Bearer b'),
-      create(node, 'l', { capacity: 1 }, 'Bearer b'),
+      create(node, 'k', {}, a),
+      create(node, 'k', { capacity: 1 }, a),
+      create(node, 'k', { capacity: 1 }, b),
+      create(node, 'l', { capacity: 1 }, b),
     ].map(async (answer) => (await answer).body),
   );
   const [wrong, ...created] = names;

@@ -33,6 +33,7 @@ export async function startOddServer(
       {
         name: 'odd',
         proto: loadSemaphoreProto(),
+        servedAsBefore: false,
         operations: [answered(listPermits, answer), followed(followPermits, follow)],
       },
     ],

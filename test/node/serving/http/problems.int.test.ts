@@ -1,9 +1,10 @@
 /** Whatever is wrong with a request is told as a problem, with a status and a sentence that says what to do. */
 
-import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { addAccess, localTokenFile, revokeAccess } from '../../../../src/node/access/access-file.js';
-import { startHttpNode } from './http-node.js';
+import { EncodedMessage } from '../../../../src/node/serving/encoded.js';
+import { logLines } from '../../../support/log-lines.js';
+import { askAt, startHttpNode } from './http-node.js';
+import { ANSWER, startOddServer } from './odd-server.js';
 
 const RETRY = '/api/v1/talent/plot-tasks/a/retry';
 const DRAIN = '/api/v1/workers/workers/w/drain';
@@ -83,60 +84,34 @@ t.test('what is wrong with fields is told at once, each with its place', async (
   t.match(await one('GET', `${list}?statuses=received&statuses=failed`), { tasks: [] });
 });
 
-t.test('nobody orders anything without a token, however the node is configured', async (t) => {
-  const { ask, data } = await startHttpNode(t, { authorise: null, config: { access: 'open' } });
-  for (const authorization of [null, 'Bearer x'])
-    t.match(await ask('POST', RETRY, { body: {}, authorization }), {
-      status: 401,
-      headers: { 'www-authenticate': /^Bearer/ },
-      body: { kind: 'unauthenticated', retryable: false },
-    });
-  t.match(await ask('GET', '/api/v1/talent/plot-tasks', { authorization: null }), { status: 200 });
-  const own = `Bearer ${readFileSync(localTokenFile(data), 'utf8').trim()}`;
-  t.match(await ask('POST', RETRY, { body: {}, authorization: own }), { status: 404 });
-  const auditor = `Bearer ${await addAccess(data, { name: 'auditor', roles: ['reader'] })}`;
-  t.match(await ask('POST', RETRY, { body: {}, authorization: auditor }), {
-    status: 403,
-    body: { kind: 'forbidden', detail: /^auditor may not do this: it has reader/ },
-  });
-  await revokeAccess(data, 'auditor');
-  t.match(await ask('POST', RETRY, { body: {}, authorization: auditor }), { status: 401 });
-});
-
-t.test(
-  'on this machine who shows nothing looks at what there was before, and at nothing of other systems',
-  async (t) => {
-    const systems = { authorise: null } as const;
-    const { ask, data } = await startHttpNode(t, { ...systems, config: { access: '' } });
-    const look = (path: string, authorization: string | null = null) => ask('GET', path, { authorization });
-    t.match(await look('/api/v1/talent/plot-tasks'), { status: 200 });
-    const permits = '/api/v1/semaphore/semaphores/gpu/permits';
-    t.match(await look(permits), { status: 401 });
-    const auditor = `Bearer ${await addAccess(data, { name: 'auditor', roles: ['reader'] })}`;
-    t.match(await look(permits, auditor), { status: 200 });
-  },
-);
-
 t.test('a fault of the program is told without its inner workings', async (t) => {
-  const { ask, log } = await startHttpNode(t, {
-    authorise: () => {
-      throw new TypeError('the secret of /home/owl');
+  const { logger, entries } = logLines();
+  const { address } = await startOddServer(
+    t,
+    {
+      answer: async () => {
+        throw new TypeError('the secret of /home/owl');
+      },
     },
-  });
-  const { status, body, text } = await ask('GET', '/api/v1/talent/plot-tasks?cache=/private');
+    { logger },
+  );
+  const { status, body, text } = await askAt(address, 'GET', ANSWER);
   t.match(body, {
     kind: 'internal',
     status: 500,
-    detail: /^GET \/api\/v1\/talent\/plot-tasks failed inside the service/,
+    detail: /^GET \/api\/v1\/odd\/.* failed inside the service/,
   });
   t.equal(status, 500);
-  t.notMatch(text, /secret|private/);
-  t.match(log.entries('error'), [{ err: { message: /the secret of/ }, request: /plot-tasks$/ }]);
+  t.notMatch(text, /secret/);
+  t.match(entries('error'), [{ err: { message: /the secret of/ }, request: /permits$/ }]);
 });
 
-t.test('probes need nobody to be known', async (t) => {
-  const { ask, node } = await startHttpNode(t, { authorise: null, config: { access: 'required' } });
-  for (const path of ['/healthz', '/readyz', '/openapi.json', '/docs'])
-    t.match(await ask('GET', path, { authorization: null }), { status: 200 }, path);
-  t.equal(node.status().caughtUp, true);
+t.test('an answer that breaks its own schema is a fault of the program', async (t) => {
+  const { address } = await startOddServer(t, {
+    follow: async function* () {
+      yield { cursor: 'x'.repeat(10), events: [] };
+    },
+    answer: async () => new EncodedMessage(Buffer.from([0x0a, 0xff])),
+  });
+  t.match(await askAt(address, 'GET', ANSWER), { status: 500, body: { kind: 'internal' } });
 });
