@@ -34,6 +34,7 @@ import { ended, PEERS_ACCESS, peersHandlers, stop } from './peers-service.js';
 import { type HttpOptions, serveHttp } from './serve-http.js';
 import { endStreams, type OpenedSystem, servicesOf } from './services.js';
 import { healthProtoPath, type RunningGrpcServer, startGrpcServer } from './serving/grpc-server.js';
+import { openServerTls, type ServerTls } from './serving/server-tls.js';
 import type { NodeContext, OpenedService, ServedSystem, ServiceSide } from './system.js';
 
 export interface StartNodeOptions extends HttpOptions {
@@ -71,6 +72,7 @@ interface Ground extends NodeContext {
   readonly presence: StorePresence;
   readonly health: Health;
   readonly access: Access;
+  readonly tls: ServerTls | undefined;
   readonly releasers: Releasers;
   readonly config: LoadedConfig;
   readonly lost: Promise<OwlError>;
@@ -125,6 +127,7 @@ async function openGround(
   const directory = openDataDirectory(config.data, clock);
   releasers.add('data directory', () => directory.release());
   const mode = await accessMode(config, directory.isKnown, logger);
+  const tls = openServerTls({ paths: config.tls, clock, logger, releasers });
   const { store, databasePath, presence, deadlineMs } = await openConfiguredStore(config, directory, logger);
   releasers.add('event store', () => store.close());
   directory.keepWorkerId();
@@ -132,6 +135,7 @@ async function openGround(
   // Only a store of its own needs no deadline: the others are over the network, where more than one node may write.
   const shared = deadlineMs !== undefined;
   const queryWaitMs = givenQueryWaitMs ?? deadlineMs;
+  const { mailbox, live_actors: liveActors, recoveries } = config.limits;
   const runtime = openRuntime({
     store,
     databasePath,
@@ -139,11 +143,7 @@ async function openGround(
     projections: loaded.flatMap(({ side }) => side.projections),
     clock,
     logger,
-    limits: {
-      mailbox: config.limits.mailbox,
-      liveActors: config.limits.live_actors,
-      recoveries: config.limits.recoveries,
-    },
+    limits: { mailbox, liveActors, recoveries },
     shared,
     ...(queryWaitMs === undefined ? {} : { queryWaitMs }),
   });
@@ -154,7 +154,7 @@ async function openGround(
   const health = new Health(logger);
   const given = { clock, logger, releasers, config: all };
   const access = openAccess({ data: config.data, mode, system: runtime.system, ...given });
-  return { access, ...given, workerId, shared, runtime, presence, health, lost: watch.lost };
+  return { access, tls, ...given, workerId, shared, runtime, presence, health, lost: watch.lost };
 }
 
 /** Resolves when all of them are open and their reactors have begun. */
@@ -236,7 +236,7 @@ function followHealth(loaded: readonly LoadedSystem[], ground: Ground): void {
 }
 
 async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<RunningGrpcServer> {
-  const { runtime, workerId, health, access, clock, logger, releasers, config } = ground;
+  const { runtime, workerId, health, access, tls, clock, logger, releasers, config } = ground;
   const nodeProto = loadProto('runtime');
   const names = systems.map(({ system }) => system.name);
   const node = {
@@ -259,7 +259,7 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
     alsoHealthOf: names,
     // One for all: a second reflection service would hide the first.
     packages: [Object.assign({}, ...protos, nodeProto, loadSync(healthProtoPath))],
-    ...{ access, clock, logger },
+    ...{ access, tls, clock, logger },
   });
   releasers.add('server', () => server.stop(DRAIN_MS));
   releasers.add('streams', () => endStreams(systems));

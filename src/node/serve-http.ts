@@ -12,6 +12,7 @@ import type { LoadedConfig } from './config/config.js';
 import type { Health } from './health.js';
 import type { OpenedSystem } from './services.js';
 import type { HttpLimits } from './serving/http/http-server.js';
+import type { ServerTls } from './serving/server-tls.js';
 
 export interface HttpOptions {
   readonly httpLimits?: HttpLimits;
@@ -19,6 +20,7 @@ export interface HttpOptions {
 
 export interface ServeHttpOptions extends HttpOptions {
   readonly config: LoadedConfig;
+  readonly tls: ServerTls | undefined;
   readonly health: Health;
   readonly access: Access;
   readonly clock: Clock;
@@ -32,13 +34,22 @@ const DRAIN_MS = 5_000;
 /** @returns its address; undefined where the node answers no HTTP */
 export async function serveHttp(
   systems: readonly OpenedSystem[],
-  { config: { config }, health, access, clock, logger, releasers, httpLimits: limits = {} }: ServeHttpOptions,
+  {
+    config: { config },
+    health,
+    access,
+    tls,
+    clock,
+    logger,
+    releasers,
+    httpLimits: limits = {},
+  }: ServeHttpOptions,
 ): Promise<string | undefined> {
   const { http_listen: listen, http_hosts: hosts = [] } = config;
   if (listen === undefined) return undefined;
   const { startHttpServer } = await import('./serving/http/http-server.js');
   const server = await startHttpServer({
-    ...{ listen, hosts, clock, logger, limits, version: packageVersion() },
+    ...{ listen, hosts, tls, clock, logger, limits, version: packageVersion() },
     authorise: authoriseBy(access),
     systems: systems.map(({ system, side, opened }) => ({
       ...{ name: system.name, proto: side.proto, operations: opened.operations ?? [] },

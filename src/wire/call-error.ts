@@ -103,13 +103,25 @@ function isProblem(value: unknown): value is FieldProblem {
 }
 
 function noAnswer(server: string, details: string, { noun, start }: Called): UnreachableError {
+  const arrived =
+    !details.startsWith('No connection established') && !details.startsWith('Name resolution failed');
+  if (/certificate|altnames/i.test(details)) {
+    const why = details.replace(/^.*Last error: (Error: )?/, '').replace(/\. Resolution note:.*$/s, '');
+    return new UnreachableError(
+      `${server} shows a certificate that is not believed (${why}): name its authority in tls.ca, and the ${noun} as its certificate does`,
+      false,
+    );
+  }
   const code = /\b(E[A-Z]{4,})\b/.exec(details)?.[1];
   let reason = '';
   if (details.startsWith('Name resolution failed')) reason = ' (this name has no address)';
   else if (code !== undefined && code !== 'ECONNREFUSED') reason = ` (${code})`;
+  // It took the connection, and ended it at the first word.
+  else if (details.includes('Failed to connect'))
+    reason = ' (what is there ended the connection: does it ask for TLS? Then set tls.ca)';
   return new UnreachableError(
     `no ${noun} answers at ${server}${reason}: start one with \`${start}\`, or name another with --server`,
-    !details.startsWith('No connection established') && !details.startsWith('Name resolution failed'),
+    arrived,
   );
 }
 

@@ -8,8 +8,10 @@
 
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { checkServerIdentity, createSecureContext, rootCertificates } from 'node:tls';
-import { type ChannelCredentials, credentials, Metadata } from '@grpc/grpc-js';
+import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
+import { parseAddress } from '../base/address.js';
 import { messageOf, OwlError } from '../base/errors.js';
 import { systemErrorCode } from '../base/system-error.js';
 import { readAuthorities, readCertificateAndKey } from '../base/tls-files.js';
@@ -41,8 +43,11 @@ export interface TokenSource {
 const READ_EVERY_MS = 1_000;
 const TOKEN = /^[\x21-\x7e]{1,4096}$/;
 
-/** @throws OwlError kind `invalid` that names the key of the configuration and the file */
-export function channelCredentials(tls: ClientTls | undefined): ChannelCredentials {
+/**
+ * @param server HOST:PORT as it is called
+ * @throws OwlError kind `invalid` that names the key of the configuration and the file
+ */
+export function channelCredentials(tls: ClientTls | undefined, server: string): ChannelCredentials {
   if (tls === undefined) return credentials.createInsecure();
   const { ca, cert, key, own } = tls;
   if ((cert === undefined) !== (key === undefined))
@@ -63,11 +68,18 @@ export function channelCredentials(tls: ClientTls | undefined): ChannelCredentia
     minVersion: 'TLSv1.2',
   });
   return credentials.createFromSecureContext(context, {
-    checkServerIdentity: (host, shownByNode) => {
+    checkServerIdentity: (named, shownByNode) => {
       if (own !== undefined && isOwn(own, shownByNode.raw)) return undefined;
-      return checkServerIdentity(host, shownByNode);
+      return checkServerIdentity(parseAddress(server)?.host ?? named, shownByNode);
     },
   });
+}
+
+/** For a connection to an IP address, which TLS can't be told as a name; what is shown is compared with the address all the same. */
+export function channelOptions(server: string): ChannelOptions {
+  return isIP(parseAddress(server)?.host ?? '') === 0
+    ? {}
+    : { 'grpc.ssl_target_name_override': 'owl.invalid' };
 }
 
 /** Read anew, since a node changes its certificate while it runs. */

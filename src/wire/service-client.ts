@@ -10,7 +10,7 @@ import { setMaxListeners } from 'node:events';
 import { type CallOptions, Client, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
 import { OwlError } from '../base/errors.js';
 import { type Called, explainCallError } from './call-error.js';
-import { type ClientCredentials, channelCredentials, Token } from './credentials.js';
+import { type ClientCredentials, channelCredentials, channelOptions, Token } from './credentials.js';
 
 /** How long an answer may take. */
 const DEADLINE_MS = 10_000;
@@ -54,7 +54,8 @@ export abstract class ServiceClient {
     this.token = new Token(credentials.token);
     // Each call under way listens for its end; many of them are no leak.
     setMaxListeners(0, this.ended);
-    this.channel = new Client(server, channelCredentials(credentials.tls), {
+    this.channel = new Client(server, channelCredentials(credentials.tls, server), {
+      ...channelOptions(server),
       // A farm's machines talk to each other directly, whatever proxy the environment names for the web.
       'grpc.enable_http_proxy': 0,
       'grpc.initial_reconnect_backoff_ms': 100,

@@ -6,6 +6,7 @@
  * message, and leave unread of answers, is limited; stopping is bounded, whatever is connected (connections.ts).
  */
 
+import type { Socket } from 'node:net';
 import {
   Server,
   ServerCredentials,
@@ -22,6 +23,8 @@ import { GrpcGuard } from '../access/grpc-guard.js';
 import type { ServiceAccess } from '../access/roles.js';
 import { Connections, type ConnectionsOptions } from './connections.js';
 import { withEncoded } from './encoded.js';
+import type { ServerTls } from './server-tls.js';
+import { TlsConnections } from './tls-connections.js';
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.js';
 
 export interface GrpcService {
@@ -41,6 +44,8 @@ export interface GrpcServerOptions {
   /** What reflection tells of. */
   readonly packages: readonly PackageDefinition[];
   readonly access: Access;
+  /** Undefined: plain text. */
+  readonly tls?: ServerTls | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits?: Pick<ConnectionsOptions, 'most' | 'quietMs'> & UnreadLimits;
@@ -60,6 +65,9 @@ export interface RunningGrpcServer {
  * connection can make this process hold of messages that it never finishes.
  */
 const CALLS_OF_A_CONNECTION = 1_000;
+/** Much longer than a process may be held up. */
+const ASKED_EVERY_MS = 60_000;
+const ANSWERED_WITHIN_MS = 60_000;
 /** The largest honest request names 1,000 tasks, in less than 70 kB. */
 const LARGEST_REQUEST_BYTES = 256 * 1024;
 
@@ -73,6 +81,9 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     'grpc.enable_channelz': 0,
     'grpc.max_concurrent_streams': CALLS_OF_A_CONNECTION,
     'grpc.max_receive_message_length': LARGEST_REQUEST_BYTES,
+    // A peer that is gone without a word is noticed, and its streams end.
+    'grpc.keepalive_time_ms': ASKED_EVERY_MS,
+    'grpc.keepalive_timeout_ms': ANSWERED_WITHIN_MS,
   });
   const health = new HealthImplementation({});
   health.addToServer(server);
@@ -83,14 +94,23 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   for (const definition of packages) new ReflectionService(definition).addToServer(server);
   setServing(false);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const accept = (socket: Socket) => injector.injectConnection(socket);
+  const { tls, limits = {} } = options;
+  const secured =
+    tls && new TlsConnections({ ...{ tls, protocol: 'h2', accept, logger }, quietMs: limits.quietMs });
   const connections = new Connections({
-    accept: (socket) => injector.injectConnection(socket),
+    accept: secured === undefined ? accept : (socket) => secured.take(socket),
     logger,
-    ...options.limits,
+    ...limits,
   });
-  const unread = new UnreadAnswers(options.limits ?? {}, (peer) => connections.cut(peer), logger);
+  const unread = new UnreadAnswers(limits, (peer) => connections.cut(peer), logger);
   const { access, clock } = options;
-  const guard = new GrpcGuard({ access, certificateOf: () => undefined, clock, logger });
+  const guard = new GrpcGuard({
+    access,
+    certificateOf: (peer) => secured?.certificateOf(peer),
+    clock,
+    logger,
+  });
   for (const service of services) {
     const admitted = guard.guarded(service.definition, service.handlers, service.access);
     const { definition, handlers } = unread.counted(withEncoded(service.definition), admitted);

@@ -15,6 +15,8 @@ import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
 import type { Authorise } from '../../access/http-access.js';
 import { Connections, type ConnectionsOptions } from '../connections.js';
+import type { ServerTls } from '../server-tls.js';
+import { TlsConnections } from '../tls-connections.js';
 import { PAGE, PAGE_POLICY, SCRIPT, STYLE } from './docs-page.js';
 import { Guard } from './guard.js';
 import { readJson } from './json-body.js';
@@ -29,6 +31,8 @@ export interface HttpServerOptions {
   readonly hosts: readonly string[];
   readonly systems: readonly SystemRoutes[];
   readonly authorise: Authorise;
+  /** Undefined: plain text. */
+  readonly tls?: ServerTls | undefined;
   /** Why the node does not serve; undefined while it does. */
   readonly problem: () => string | undefined;
   readonly version: string;
@@ -78,8 +82,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   const { app, server } = await buildApp(options, closing.signal);
   // What watches over the time that requests take begins with this; the connections are taken elsewhere.
   server.emit('listening');
+  const accept = (socket: Socket) => server.emit('connection', socket);
+  const { tls } = options;
+  const secured =
+    tls && new TlsConnections({ ...{ tls, protocol: 'http/1.1', accept, logger }, quietMs: limits.quietMs });
   const connections = new Connections({
-    accept: (socket: Socket) => server.emit('connection', socket),
+    accept: secured === undefined ? accept : (socket) => secured.take(socket),
     logger,
     most: CONNECTIONS,
     ...limits,
@@ -134,7 +142,11 @@ async function buildApp(
     async (_request: unknown, body: Buffer) => readJson(body),
   );
   app.setErrorHandler((error, request, reply) => answerProblem(error, request, reply, logger));
-  guardAll(app, { guard: new Guard(hosts), most: limits.requests ?? REQUESTS, closing });
+  guardAll(app, {
+    guard: new Guard(hosts, options.tls === undefined ? 'http' : 'https'),
+    most: limits.requests ?? REQUESTS,
+    closing,
+  });
   await describe(app, version);
   const routes = new OperationRoutes({ authorise, clock, logger, headers: HEADERS, limits, closing });
   for (const system of systems) routes.add(app, system);

@@ -6,6 +6,7 @@
  * with the same key; an order that had been carried out before is told as repeated.
  */
 
+import { TLSSocket } from 'node:tls';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -18,6 +19,7 @@ import { methodOf, serviceOf } from '../../../wire/proto.js';
 import type { Authorise, LetIn } from '../../access/http-access.js';
 import type { Asking, ServedOperation } from '../../operations/operation.js';
 import { EncodedMessage } from '../encoded.js';
+import { shownCertificate } from '../server-tls.js';
 import { type EventStreamLimits, type StreamedAnswer, writeEvents } from './event-stream.js';
 import { isLoopback, plain } from './guard.js';
 import { REPLAY_HEADER, withKey } from './idempotency.js';
@@ -143,6 +145,7 @@ export class OperationRoutes {
       ...{ request, address },
       isLocal: isLoopback(address) && isLoopback(plain(raw.socket.localAddress)),
       authorization: headers.authorization,
+      certificate: raw.socket instanceof TLSSocket ? shownCertificate(raw.socket) : undefined,
     });
   }
 
