@@ -3,7 +3,8 @@
  *
  * Guarantees: what changes something is done for nobody without credentials, however the node is configured, since any page in a
  * browser on this machine reaches it; what peers of before ask for is shown without them on this machine alone, where nothing
- * says otherwise; what a stream tells is looked at again with each answer, and as soon as somebody is taken back.
+ * says otherwise; what a stream tells is looked at again with each answer, and as soon as somebody is taken back; who may not ask
+ * at all is told so before a body is read.
  */
 
 import { methodAccessOf } from '../operations/grpc-handlers.js';
@@ -17,7 +18,8 @@ export interface AskedOverHttp {
   readonly operation: Operation;
   /** Of a system that peers called before there were credentials. */
   readonly servedAsBefore: boolean;
-  readonly request: object;
+  /** Undefined before its body was read: then whom it speaks for is asked later. */
+  readonly request: object | undefined;
   /** Of the caller, without its port. */
   readonly address: string;
   /** Both ends of its connection are on this machine. */
@@ -45,7 +47,7 @@ export function authoriseBy(access: Access): Authorise {
     const { operation, request } = asked;
     const name = `${operation.service}/${operation.name} over HTTP`;
     const admitted = new Admitted(name, access, declared, () => access.identify(asked));
-    const check = () => admitted.check(request);
+    const check = () => (request === undefined ? admitted.checkCaller() : admitted.check(request));
     check();
     return { name: admitted.name, check };
   };

@@ -45,7 +45,7 @@ export interface EventStreamOptions {
   readonly limits: EventStreamLimits;
 }
 
-const READ_WITHIN_MS = 60_000;
+export const READ_WITHIN_MS = 60_000;
 const QUIET_MS = 15_000;
 
 /** Ends the response, whatever happens. @throws what comes instead of the first answer: nothing was written then */
@@ -58,7 +58,12 @@ export async function writeEvents(options: EventStreamOptions): Promise<void> {
       response.writeHead(204, headers).end();
       return;
     }
-    response.writeHead(200, { ...headers, 'content-type': `${EVENT_STREAM_TYPE}; charset=utf-8` });
+    // Nothing comes behind it on its connection, so that who stops need not wait for one that is kept.
+    response.writeHead(200, {
+      ...headers,
+      connection: 'close',
+      'content-type': `${EVENT_STREAM_TYPE}; charset=utf-8`,
+    });
     response.flushHeaders();
     await writeAll(first, options);
   } finally {
@@ -89,7 +94,8 @@ async function writeAll(first: IteratorResult<StreamedAnswer>, options: EventStr
 }
 
 function textOf({ id, data }: StreamedAnswer): string {
-  return `${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`;
+  const isLine = id !== undefined && !/[\0\r\n]/.test(id);
+  return `${isLine ? `id: ${id}\n` : ''}data: ${JSON.stringify(data)}\n\n`;
 }
 
 async function write({ response, over, clock, limits }: EventStreamOptions, text: string): Promise<void> {

@@ -54,11 +54,16 @@ export class Guard {
     }
     const { origin } = headers;
     const site = headers['sec-fetch-site'];
-    if (origin !== undefined && origin.toLowerCase() !== `${this.scheme}://${host}`)
+    if (origin !== undefined && !this.isOwnOrigin(origin.toLowerCase(), host))
       throw new OwlError('forbidden', `pages of ${shown(origin)} may not ask this node`);
     if (site !== undefined && site !== 'same-origin' && site !== 'none')
       throw new OwlError('forbidden', 'pages of another site may not ask this node');
     checkBody(method, headers);
+  }
+
+  /** A proxy may speak TLS for a node that does not. */
+  private isOwnOrigin(origin: string, host: string): boolean {
+    return origin === `https://${host}` || origin === `${this.scheme}://${host}`;
   }
 
   private isOwn(host: string, { localAddress, localPort }: Guarded): boolean {

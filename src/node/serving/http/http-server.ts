@@ -18,6 +18,7 @@ import { Connections, type ConnectionsOptions } from '../connections.js';
 import type { ServerTls } from '../server-tls.js';
 import { TlsConnections } from '../tls-connections.js';
 import { PAGE, PAGE_POLICY, SCRIPT, STYLE } from './docs-page.js';
+import { READ_WITHIN_MS } from './event-stream.js';
 import { Guard } from './guard.js';
 import { readJson } from './json-body.js';
 import { describe, documentOf } from './openapi.js';
@@ -101,6 +102,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
         server.closeIdleConnections();
         await connections.close(graceMs);
         await app.close();
+        server.close();
       },
     };
   } catch (error) {
@@ -142,11 +144,8 @@ async function buildApp(
     async (_request: unknown, body: Buffer) => readJson(body),
   );
   app.setErrorHandler((error, request, reply) => answerProblem(error, request, reply, logger));
-  guardAll(app, {
-    guard: new Guard(hosts, options.tls === undefined ? 'http' : 'https'),
-    most: limits.requests ?? REQUESTS,
-    closing,
-  });
+  const guard = new Guard(hosts, options.tls === undefined ? 'http' : 'https');
+  guardAll(app, { guard, clock, limits, closing });
   await describe(app, version);
   const routes = new OperationRoutes({ authorise, clock, logger, headers: HEADERS, limits, closing });
   for (const system of systems) routes.add(app, system);
@@ -161,11 +160,13 @@ async function buildApp(
 
 interface GuardOptions {
   readonly guard: Guard;
-  readonly most: number;
+  readonly clock: Clock;
+  readonly limits: HttpLimits;
   readonly closing: AbortSignal;
 }
 
-function guardAll(app: FastifyInstance, { guard, most, closing }: GuardOptions): void {
+function guardAll(app: FastifyInstance, { guard, clock, limits, closing }: GuardOptions): void {
+  const { requests: most = REQUESTS, readWithinMs = READ_WITHIN_MS } = limits;
   const underWay = new WeakSet<object>();
   let count = 0;
   const done = (raw: object) => {
@@ -183,6 +184,12 @@ function guardAll(app: FastifyInstance, { guard, most, closing }: GuardOptions):
     count += 1;
     underWay.add(raw);
     reply.raw.once('close', () => done(raw));
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    // It stands in this process until it is read.
+    const inTime = clock.after(readWithinMs, () => reply.raw.destroy());
+    reply.raw.once('close', inTime);
+    if (closing.aborted) reply.header('connection', 'close');
   });
 }
 

@@ -96,7 +96,8 @@ export function routeSchemaOf(system: string, operation: Operation): FastifySche
       },
       default: { description: 'What is wrong', content: { [PROBLEM_TYPE]: { schema: problem } } },
     },
-    security: [{ token: [] }, {}],
+    security: kind === 'decision' ? [{ token: [] }] : [{ token: [] }, {}],
+    ...{ 'x-roles': roles },
   };
 }
 

@@ -101,6 +101,8 @@ export class OperationRoutes {
         bodyLimit: bodyBytes,
         schema: routeSchemaOf(system.name, operation),
         config: { answers: operation.isStream === true ? 'on and on' : 'once' },
+        // Nothing is read of who may not ask.
+        onRequest: async (request) => void this.admit({ system, served, wire }, request, undefined),
         handler: (request, reply) => this.handle({ system, served, wire }, request, reply),
       });
     }
@@ -137,7 +139,11 @@ export class OperationRoutes {
     return reply;
   }
 
-  private admit({ system, served }: Route, { raw, headers }: FastifyRequest, request: object): LetIn {
+  private admit(
+    { system, served }: Route,
+    { raw, headers }: FastifyRequest,
+    request: object | undefined,
+  ): LetIn {
     const address = plain(raw.socket.remoteAddress);
     return this.options.authorise({
       operation: served.operation,

@@ -30,7 +30,8 @@ function attempts(address: string): Attempt[] {
       status: 403,
       asked: headers({ origin: 'http://127.0.0.1:8080' }),
     },
-    { what: 'another scheme', status: 403, asked: headers({ origin: `https://${address}` }) },
+    { what: 'another scheme', status: 403, asked: headers({ origin: `ftp://${address}` }) },
+    { what: 'ours with more', status: 403, asked: headers({ origin: `http://${address}.evil.example` }) },
     { what: 'a page in a file or a sandbox', status: 403, asked: headers({ origin: 'null' }) },
     { what: 'a name that leads here now', status: 403, asked: headers({ host: `evil.example${port}` }) },
     {

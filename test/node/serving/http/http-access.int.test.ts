@@ -58,6 +58,14 @@ t.test('nobody orders anything, and sees what peers of before saw', async (t) =>
     t.match(await node.ask('GET', path, { authorization: null }), { status: 200 }, path);
 });
 
+t.test('nothing is read of who may not ask', async (t) => {
+  const node = await startHttpNode(t);
+  const body = '['.repeat(100);
+  const order = { body, authorization: null };
+  t.match(await node.ask('POST', '/api/v1/talent/plot-tasks/a/retry', order), { status: 401 });
+  t.match(await node.ask('POST', '/api/v1/talent/plot-tasks/a/retry', { body }), { status: 400 });
+});
+
 t.test('open to all means looking; required means everybody', async (t) => {
   const open = await startHttpNode(t, { config: { access: 'open' } });
   await everyOperation(t, open, null, (_system, { kind }) => (kind === 'query' ? LET_IN : 401));

@@ -58,6 +58,23 @@ t.test('so many requests at once, and no more', async (t) => {
   t.match(await next, { status: 200 });
 });
 
+t.test('who takes too long to read an answer is cut off', async (t) => {
+  const clock = new ManualClock();
+  const permits = Array.from({ length: 40_000 }, () => ({ holder: 'x'.repeat(1_000) }));
+  const { address } = await startOddServer(t, { answer: async () => ({ permits }) }, { clock });
+  const socket = connected(t, address);
+  socket.write(`GET ${ANSWER} HTTP/1.1\r\nHost: ${address}\r\n\r\n`);
+  await once(socket, 'data');
+  socket.pause();
+  const closed = new Promise((resolve) => {
+    socket.once('close', resolve);
+  });
+  clock.advance(60_000);
+  socket.resume();
+  await closed;
+  t.ok(socket.bytesRead < 40_000_000, `${socket.bytesRead} bytes were read`);
+});
+
 t.test('what never becomes a request is told so, in its time', async (t) => {
   const { address } = await startOddServer(t, {}, { limits: { sendWithinMs: 50 } });
   const cases: [sent: string, status: number][] = [
@@ -117,6 +134,34 @@ t.test('stopping is bounded, whatever is connected', async (t) => {
   await t.rejects(hanging, { code: 'ECONNRESET' }, 'what does not end is cut off');
   await Promise.all([stopped, ...gone]);
   await t.rejects(askAt(address, 'GET', '/healthz'), { code: 'ECONNREFUSED' });
+});
+
+t.test('a connection that is kept holds nothing up', async (t) => {
+  let answer: () => void = () => undefined;
+  let isAsked = false;
+  const server = await startOddServer(t, {
+    answer: () =>
+      new Promise((resolve) => {
+        answer = () => resolve({});
+        isAsked = true;
+      }),
+    follow: async function* (_request, { over }) {
+      yield {};
+      await once(over, 'abort');
+    },
+  });
+  const { address } = server;
+  const kept = [ANSWER, FOLLOW].map((path) => {
+    const socket = connected(t, address);
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: ${address}\r\nConnection: keep-alive\r\n\r\n`);
+    socket.resume();
+    return once(socket, 'close');
+  });
+  await until('it is under way', () => isAsked);
+  // Longer than any test: what would have to be cut off would hang it.
+  const stopped = server.stop(600_000);
+  answer();
+  await Promise.all([stopped, ...kept]);
 });
 
 t.test('an address that is taken is said, and the node does not start', async (t) => {
