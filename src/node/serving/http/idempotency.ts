@@ -10,6 +10,7 @@
 import { hash } from 'node:crypto';
 import { InvalidFieldError } from '../../../base/errors.js';
 import type { Operation } from '../../operations/operation.js';
+import { pathFields } from './read-operation.js';
 
 const HEADER = 'Idempotency-Key';
 export const REPLAY_HEADER = 'idempotent-replay';
@@ -49,6 +50,14 @@ export function withKey(
     [commandId]: id,
     ...(creates === undefined ? {} : { [creates]: idOf(['created', id]) }),
   };
+}
+
+/** What a command is about has to follow from its address or its key. @throws Error that names an operation of which it can't */
+export function assertKeyable(operation: Operation): void {
+  const { service, name, kind, commandId, creates } = operation;
+  if (kind === 'query' || commandId === undefined || creates !== undefined) return;
+  if (pathFields(operation).length === 0)
+    throw new Error(`${service}/${name}: under one key it could be about this and then about that`);
 }
 
 function isGiven(value: unknown): boolean {

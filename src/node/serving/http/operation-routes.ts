@@ -22,7 +22,7 @@ import { EncodedMessage } from '../encoded.js';
 import { shownCertificate } from '../server-tls.js';
 import { type EventStreamLimits, type StreamedAnswer, writeEvents } from './event-stream.js';
 import { isLoopback, plain } from './guard.js';
-import { REPLAY_HEADER, withKey } from './idempotency.js';
+import { assertKeyable, REPLAY_HEADER, withKey } from './idempotency.js';
 import { routeSchemaOf } from './openapi.js';
 import { problemOf } from './problem.js';
 import { assertReadable, pathFields, readParts } from './read-operation.js';
@@ -93,6 +93,7 @@ export class OperationRoutes {
       const { operation } = served;
       const { method, path, bodyBytes = MEBIBYTE } = operation.http;
       assertReadable(operation);
+      assertKeyable(operation);
       if (bodyBytes > LARGEST_BODY) throw new Error(`${operation.name} takes more than a body may have`);
       const wire = methodOf(serviceOf(proto, operation.service), operation.name);
       app.route({

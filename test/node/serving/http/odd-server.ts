@@ -21,29 +21,25 @@ export interface Odd {
 export const ANSWER = '/api/v1/odd/semaphores/a/permits';
 export const FOLLOW = '/api/v1/odd/events';
 
+export const ODD_SYSTEM = { name: 'odd', proto: loadSemaphoreProto(), servedAsBefore: false } as const;
+
+export const ODD = {
+  listen: '127.0.0.1:0',
+  hosts: [],
+  authorise: () => ({ name: undefined, check: () => undefined }),
+  problem: () => undefined,
+  version: '1',
+  clock: systemClock,
+  logger: logLines().logger,
+} satisfies Partial<HttpServerOptions>;
+
 export async function startOddServer(
   t: Test,
   { answer = async () => ({}), follow = nothing }: Odd,
   options: Partial<HttpServerOptions> = {},
 ): Promise<RunningHttpServer> {
-  const server = await startHttpServer({
-    listen: '127.0.0.1:0',
-    hosts: [],
-    systems: [
-      {
-        name: 'odd',
-        proto: loadSemaphoreProto(),
-        servedAsBefore: false,
-        operations: [answered(listPermits, answer), followed(followPermits, follow)],
-      },
-    ],
-    authorise: () => ({ name: undefined, check: () => undefined }),
-    problem: () => undefined,
-    version: '1',
-    clock: systemClock,
-    logger: logLines().logger,
-    ...options,
-  });
+  const operations = [answered(listPermits, answer), followed(followPermits, follow)];
+  const server = await startHttpServer({ ...ODD, systems: [{ ...ODD_SYSTEM, operations }], ...options });
   t.teardown(() => server.stop(0));
   return server;
 }

@@ -1,10 +1,13 @@
 /** Whatever is wrong with a request is told as a problem, with a status and a sentence that says what to do. */
 
 import t from 'tap';
+import { answered } from '../../../../src/node/operations/operation.js';
 import { EncodedMessage } from '../../../../src/node/serving/encoded.js';
+import { startHttpServer } from '../../../../src/node/serving/http/http-server.js';
 import { logLines } from '../../../support/log-lines.js';
+import { createSemaphore } from '../../../systems/semaphore/service/semaphore-operations.js';
 import { askAt, startHttpNode } from './http-node.js';
-import { ANSWER, startOddServer } from './odd-server.js';
+import { ANSWER, ODD, ODD_SYSTEM, startOddServer } from './odd-server.js';
 
 const RETRY = '/api/v1/talent/plot-tasks/a/retry';
 const DRAIN = '/api/v1/workers/workers/w/drain';
@@ -114,4 +117,38 @@ t.test('an answer that breaks its own schema is a fault of the program', async (
     answer: async () => new EncodedMessage(Buffer.from([0x0a, 0xff])),
   });
   t.match(await askAt(address, 'GET', ANSWER), { status: 500, body: { kind: 'internal' } });
+});
+
+t.test('a node that can not work says why, and that it lives', async (t) => {
+  let problem: string | undefined = 'the event store is away';
+  const { address } = await startOddServer(t, {}, { problem: () => problem });
+  t.match(await askAt(address, 'GET', '/healthz'), { status: 200 });
+  t.match(await askAt(address, 'GET', '/readyz'), {
+    status: 503,
+    headers: { 'retry-after': '2' },
+    body: { kind: 'unavailable', detail: 'the event store is away', retryable: true },
+  });
+  problem = undefined;
+  t.match(await askAt(address, 'GET', '/readyz'), { status: 200, body: { status: 'ready' } });
+});
+
+t.test('a declaration that no HTTP request can carry ends the start', async (t) => {
+  const wrong = (more: object) =>
+    startHttpServer({
+      ...ODD,
+      systems: [{ ...ODD_SYSTEM, operations: [answered({ ...createSemaphore, ...more }, async () => ({}))] }],
+    });
+  const { creates: _, ...unkeyed } = createSemaphore;
+  await t.rejects(
+    startHttpServer({
+      ...ODD,
+      systems: [{ ...ODD_SYSTEM, operations: [answered(unkeyed, async () => ({}))] }],
+    }),
+    /under one key it could be about this and then about that/,
+  );
+  await t.rejects(wrong({ http: { method: 'POST', path: '/a/{colour}' } }), /has no colour for its path/);
+  await t.rejects(
+    wrong({ http: { method: 'POST', path: '/a', bodyBytes: 17 * 1024 * 1024 } }),
+    /more than a body/,
+  );
 });
