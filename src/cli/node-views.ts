@@ -18,6 +18,7 @@ export function nodeCard(node: NodeStatus, layout: TableLayout): string {
       ['read models', heldLine(node)],
       ['timers', timersLine(timers)],
       ['timer error', timers.last_error ?? ''],
+      ['denied calls', deniedLine(node)],
     ],
     layout.width,
   );
@@ -61,6 +62,13 @@ const READER_COLUMNS: readonly Column<ReaderStatus>[] = [
     value: ({ last_error = '', rebuild }) => last_error || (rebuild?.last_error ?? ''),
   },
 ];
+
+function deniedLine({ denied_calls: denied = [] }: NodeStatus): string {
+  const of = (wanted: string) =>
+    denied.reduce((sum, { kind, count = 0 }) => sum + (kind === wanted ? count : 0), 0);
+  const counts = ['unauthenticated', 'forbidden'].map((kind) => [kind, of(kind)] as const);
+  return counts.flatMap(([kind, count]) => (count === 0 ? [] : [`${count} ${kind}`])).join(', ');
+}
 
 function heldLine({ caught_up = false, share }: NodeStatus): string {
   if (caught_up) return 'hold all that is stored';

@@ -242,7 +242,7 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
   const node = {
     name: NODE_SERVICE,
     definition: serviceOf(nodeProto, NODE_SERVICE),
-    handlers: nodeHandlers({ runtime, workerId, systems: names, health, logger }),
+    handlers: nodeHandlers({ runtime, workerId, systems: names, health, access, logger }),
     access: NODE_ACCESS,
   };
   const served = systems.flatMap(({ opened }) => opened.peers ?? []);

@@ -13,6 +13,13 @@ export interface NodeStatus {
   timers?: TimersStatus;
   share?: number;
   not_serving?: string;
+  denied_calls?: DeniedCalls[];
+}
+
+export interface DeniedCalls {
+  kind?: string;
+  operation?: string;
+  count?: number;
 }
 
 export interface ReaderStatus {

@@ -8,7 +8,7 @@
  */
 
 import { OwlError } from '../../base/errors.js';
-import type { Denials } from './denials.js';
+import type { Denials, DeniedCount } from './denials.js';
 import type { KnownCallers } from './known-callers.js';
 import type { OperationAccess, Role, WithoutCredentials } from './roles.js';
 
@@ -66,6 +66,11 @@ export class Access {
     this.mode = mode;
     this.known = known;
     this.denials = denials;
+  }
+
+  /** Calls that were denied since the node began. */
+  get denied(): readonly DeniedCount[] {
+    return this.denials.all;
   }
 
   /** Whether nobody is asked for credentials, so that what they show is not looked at. */

@@ -21,6 +21,7 @@ import { healthOf } from '../../support/health.js';
 import { localCredentials } from '../../support/local-credentials.js';
 import { logLines } from '../../support/log-lines.js';
 import { methodNamed, orderFor } from '../../support/talent-node.js';
+import { owl } from '../../support/terminal-double.js';
 import { until } from '../../support/until.js';
 import { semaphoreSystem } from '../../systems/semaphore/system.js';
 import { SemaphoreClient } from '../../systems/semaphore/wire/semaphore-client.js';
@@ -84,7 +85,7 @@ t.test('on this machine talent answers as before, and other systems ask who call
 });
 
 t.test('where it is required, nobody is answered but health checks', async (t) => {
-  const { address, talent: connect } = await world(t, { access: 'required' });
+  const { address, data, talent: connect } = await world(t, { access: 'required' });
   const channel = new Client(address, credentials.createInsecure(), { 'grpc.enable_http_proxy': 0 });
   t.teardown(() => channel.close());
   const methods = Object.values(serviceOf(loadProto('talent'), 'talent.PlotManager'));
@@ -108,6 +109,8 @@ t.test('where it is required, nobody is answered but health checks', async (t) =
     t.same(error?.metadata.get('owl-kind'), ['unauthenticated'], path);
   }
   t.equal(await healthOf(address, 'talent'), 'SERVING');
+  const status = await owl(['node', 'status'], { env: { OWL_DATA: data, OWL_SERVER: address } });
+  t.match(status.stdout, new RegExp(`denied calls +${methods.length} unauthenticated\n`));
   await t.rejects(connect().list({}), ofKind('unauthenticated'));
 });
 
