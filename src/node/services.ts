@@ -22,7 +22,7 @@ export interface OpenedSystem {
 
 /** @throws Error that names what has no handler, two of them, or no method */
 export function servicesOf(
-  { system: { name: owner }, side: { proto, servedAsBefore }, opened }: OpenedSystem,
+  { system: { name: owner }, side: { proto, servedAsBefore, requestBytes = {} }, opened }: OpenedSystem,
   logger: Logger,
 ): GrpcService[] {
   const { operations = [], handlers } = opened;
@@ -39,6 +39,7 @@ export function servicesOf(
     return {
       ...{ name, definition, handlers: { ...others, ...declared } },
       access: servedAsBefore === true ? asBefore(access) : access,
+      ...(requestBytes[name] === undefined ? {} : { requestBytes: requestBytes[name] }),
     };
   });
 }

@@ -40,6 +40,8 @@ export interface ServiceSide<Config = unknown> {
    * any. A newer system leaves it out.
    */
   readonly servedAsBefore?: true;
+  /** The largest message that peers of a service may send, by its full name. Default 256 KiB; 16 MiB at the most. */
+  readonly requestBytes?: Readonly<Record<string, number>>;
   /** Called when read models can be queried and before anything is reacted to or served. */
   open(node: NodeContext, config: Config): OpenedService | Promise<OpenedService>;
 }

@@ -7,7 +7,7 @@
  * the signal of one under way aborts.
  */
 
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import {
   status as GrpcStatus,
   type handleBidiStreamingCall,
@@ -15,7 +15,6 @@ import {
   type handleUnaryCall,
   Metadata,
   type ServerUnaryCall,
-  type ServerWritableStream,
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -31,6 +30,7 @@ import {
 import { admissionOf, type Peer, peerOf } from './callers.js';
 import type { EncodedMessage } from './encoded.js';
 import { Slices } from './slices.js';
+import { TooLargeRequest } from './too-large-request.js';
 
 export type { Peer } from './callers.js';
 
@@ -78,7 +78,7 @@ export function serverStream<Request, Response>(
 ): handleServerStreamingCall<Request, Response | EncodedMessage> {
   return (call) => {
     const gone = abortedWith(call);
-    write(call, handle(call.request, peerOf(call), gone), gone).then(
+    writeAll(call, handle(call.request, peerOf(call), gone), gone).then(
       () => call.end(),
       (error: unknown) => {
         if (!gone.aborted) call.emit('error', toServiceError(error, logger, call.getPath()));
@@ -149,6 +149,7 @@ export function acknowledgedStream<Request, Answer, Response>(
     };
 
     call.on('data', (request: Request) => {
+      if (request instanceof TooLargeRequest) return fail(request.error);
       underWay++;
       if (underWay >= inFlight) call.pause();
       take(request).then(settle, (error: unknown) => {
@@ -176,8 +177,13 @@ export function acknowledgedStream<Request, Answer, Response>(
   };
 }
 
-async function write<T>(
-  call: ServerWritableStream<unknown, T>,
+interface Writable<T> extends EventEmitter {
+  write(item: T): boolean;
+}
+
+/** In step with whoever reads it. */
+export async function writeAll<T>(
+  call: Writable<T>,
   items: AsyncIterable<T>,
   gone: AbortSignal,
 ): Promise<void> {
@@ -189,7 +195,8 @@ async function write<T>(
   }
 }
 
-function abortedWith(call: ServerWritableStream<unknown, unknown>): AbortSignal {
+/** Aborts when the peer is gone, or the call over. */
+export function abortedWith(call: EventEmitter): AbortSignal {
   const gone = new AbortController();
   for (const event of ['cancelled', 'close', 'error']) call.on(event, () => gone.abort());
   return gone.signal;

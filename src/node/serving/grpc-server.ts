@@ -23,6 +23,7 @@ import { GrpcGuard } from '../access/grpc-guard.js';
 import type { ServiceAccess } from '../access/roles.js';
 import { Connections, type ConnectionsOptions } from './connections.js';
 import { withEncoded } from './encoded.js';
+import { MOST_REQUEST_BYTES, USUAL_REQUEST_BYTES, withRequestSizes } from './request-sizes.js';
 import type { ServerTls } from './server-tls.js';
 import { TlsConnections } from './tls-connections.js';
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.js';
@@ -33,6 +34,8 @@ export interface GrpcService {
   readonly handlers: UntypedServiceImplementation;
   /** Who may ask for which method. */
   readonly access: ServiceAccess;
+  /** The largest message that its peers may send. Default 256 KiB. */
+  readonly requestBytes?: number;
 }
 
 export interface GrpcServerOptions {
@@ -68,8 +71,6 @@ const CALLS_OF_A_CONNECTION = 1_000;
 /** Much longer than a process may be held up. */
 const ASKED_EVERY_MS = 60_000;
 const ANSWERED_WITHIN_MS = 60_000;
-/** The largest honest request names 1,000 tasks, in less than 70 kB. */
-const LARGEST_REQUEST_BYTES = 256 * 1024;
 
 /**
  * @throws OwlError kind `refused` when the address can't be bound, saying why
@@ -80,7 +81,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     // Channelz keeps statistics of every call for a debugging protocol nobody here speaks.
     'grpc.enable_channelz': 0,
     'grpc.max_concurrent_streams': CALLS_OF_A_CONNECTION,
-    'grpc.max_receive_message_length': LARGEST_REQUEST_BYTES,
+    'grpc.max_receive_message_length': Math.max(USUAL_REQUEST_BYTES, ...services.map(requestBytesOf)),
     // A peer that is gone without a word is noticed, and its streams end.
     'grpc.keepalive_time_ms': ASKED_EVERY_MS,
     'grpc.keepalive_timeout_ms': ANSWERED_WITHIN_MS,
@@ -113,7 +114,8 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   });
   for (const service of services) {
     const admitted = guard.guarded(service.definition, service.handlers, service.access);
-    const { definition, handlers } = unread.counted(withEncoded(service.definition), admitted);
+    const sized = withRequestSizes(service.definition, admitted, requestBytesOf(service), logger);
+    const { definition, handlers } = unread.counted(withEncoded(sized.definition), sized.handlers);
     server.addService(definition, handlers);
   }
   const port = await connections.listen(listen);
@@ -127,6 +129,10 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
       server.forceShutdown();
     },
   };
+}
+
+function requestBytesOf({ requestBytes = USUAL_REQUEST_BYTES }: GrpcService): number {
+  return Math.min(requestBytes, MOST_REQUEST_BYTES);
 }
 
 export { healthProtoPath };
