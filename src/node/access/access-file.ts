@@ -130,6 +130,7 @@ export function prepareAccess(data: string, isFromBefore: boolean): Promise<Acce
 export async function addAccess(data: string, added: NewEntry): Promise<string | undefined> {
   // Nothing is left in a directory that is no node's.
   knownIn(data);
+  assertOwn(data);
   return changing(data, () => {
     const content = knownIn(data);
     const { name, roles, workerId, certificate = false } = added;
@@ -151,6 +152,7 @@ export async function addAccess(data: string, added: NewEntry): Promise<string |
 /** That of owl itself is made anew at once. @throws OwlError kind `not_found` with the names that there are */
 export async function revokeAccess(data: string, name: string): Promise<void> {
   knownIn(data);
+  assertOwn(data);
   return changing(data, () => {
     const content = knownIn(data);
     const entry = content.entries.find((one) => one.name === name);
@@ -173,9 +175,7 @@ export async function revokeAccess(data: string, name: string): Promise<void> {
   });
 }
 
-/** Whoever may write the data directory may say who is known; the file has to stay the node's. */
 async function changing<T>(data: string, change: () => T): Promise<T> {
-  assertOwn(data);
   const lock = await locked(join(data, LOCK));
   try {
     return change();
@@ -189,14 +189,9 @@ async function changing<T>(data: string, change: () => T): Promise<T> {
   }
 }
 
+/** Whoever may write the data directory may say who is known; but the file has to stay the node's. */
 function assertOwn(data: string): void {
-  const directory = statSync(data, { throwIfNoEntry: false });
-  if (directory?.isDirectory() !== true)
-    throw new OwlError(
-      'refused',
-      `${data} is no data directory; name one where a node runs, or start it once`,
-    );
-  const { uid } = statSync(accessFile(data), { throwIfNoEntry: false }) ?? directory;
+  const { uid } = statSync(accessFile(data));
   const own = process.getuid?.();
   if (own !== undefined && own !== uid)
     throw new OwlError(

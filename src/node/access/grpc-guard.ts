@@ -62,20 +62,23 @@ export class GrpcGuard {
     this.stopping.abort();
   }
 
-  /** @throws Error when a method names no roles */
+  /** @throws Error when a method names no roles, or nothing handles it */
   guarded(
     definition: ServiceDefinition,
     handlers: UntypedServiceImplementation,
     access: ServiceAccess,
   ): UntypedServiceImplementation {
-    const guarded: UntypedServiceImplementation = { ...handlers };
+    // By the names of the proto file alone: what stood under another name would be served without being guarded.
+    const guarded: UntypedServiceImplementation = {};
     for (const [name, method] of Object.entries<Method>(definition)) {
       const declared = access[name];
       if (declared === undefined || declared.roles.length === 0)
         throw new Error(`${method.path} names no roles: say where it is declared who may ask for it`);
       const handler = handlers[name];
-      if (handler === undefined || this.options.access.isOpenTo(declared)) continue;
-      guarded[name] = this.guard(method, handler, declared);
+      if (handler === undefined) throw new Error(`nothing handles ${method.path}`);
+      guarded[name] = this.options.access.isOpenTo(declared)
+        ? handler
+        : this.guard(method, handler, declared);
     }
     return guarded;
   }

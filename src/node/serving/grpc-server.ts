@@ -51,7 +51,13 @@ export interface GrpcServerOptions {
   readonly tls?: ServerTls | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly limits?: Pick<ConnectionsOptions, 'most' | 'quietMs'> & UnreadLimits;
+  readonly limits?: Pick<ConnectionsOptions, 'most' | 'quietMs'> & UnreadLimits & KeepaliveLimits;
+}
+
+/** A connection on which a peer was asked for a sign of life and gave none is cut. Milliseconds; default 60,000 each. */
+export interface KeepaliveLimits {
+  readonly askEveryMs?: number;
+  readonly answerWithinMs?: number;
 }
 
 export interface RunningGrpcServer {
@@ -69,22 +75,22 @@ export interface RunningGrpcServer {
  */
 const CALLS_OF_A_CONNECTION = 1_000;
 /** Much longer than a process may be held up. */
-const ASKED_EVERY_MS = 60_000;
-const ANSWERED_WITHIN_MS = 60_000;
+const ASK_EVERY_MS = 60_000;
+const ANSWER_WITHIN_MS = 60_000;
 
 /**
  * @throws OwlError kind `refused` when the address can't be bound, saying why
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<RunningGrpcServer> {
-  const { listen, services, alsoHealthOf = [], packages, logger } = options;
+  const { listen, services, alsoHealthOf = [], packages, logger, limits = {} } = options;
   const server = new Server({
     // Channelz keeps statistics of every call for a debugging protocol nobody here speaks.
     'grpc.enable_channelz': 0,
     'grpc.max_concurrent_streams': CALLS_OF_A_CONNECTION,
     'grpc.max_receive_message_length': Math.max(USUAL_REQUEST_BYTES, ...services.map(requestBytesOf)),
     // A peer that is gone without a word is noticed, and its streams end.
-    'grpc.keepalive_time_ms': ASKED_EVERY_MS,
-    'grpc.keepalive_timeout_ms': ANSWERED_WITHIN_MS,
+    'grpc.keepalive_time_ms': limits.askEveryMs ?? ASK_EVERY_MS,
+    'grpc.keepalive_timeout_ms': limits.answerWithinMs ?? ANSWER_WITHIN_MS,
   });
   const health = new HealthImplementation({});
   health.addToServer(server);
@@ -96,7 +102,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   setServing(false);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const accept = (socket: Socket) => injector.injectConnection(socket);
-  const { tls, limits = {} } = options;
+  const { tls } = options;
   const secured =
     tls && new TlsConnections({ ...{ tls, protocol: 'h2', accept, logger }, quietMs: limits.quietMs });
   const connections = new Connections({

@@ -129,6 +129,26 @@ t.test('a connection on which nothing is said is closed, and beyond the most non
   t.equal(await call(clientOf(t, address), 1).error, null, 'there is room again');
 });
 
+t.test('a peer that gives no sign of life is cut off, and one that does stays', async (t) => {
+  const { address } = await start(t, async () => undefined, { askEveryMs: 100, answerWithinMs: 100 });
+  const living = clientOf(t, address);
+  t.equal(await call(living, 1).error, null);
+  const channel = living.getChannel();
+  const states: number[] = [];
+  const watch = (): void =>
+    channel.watchConnectivityState(channel.getConnectivityState(false), Number.POSITIVE_INFINITY, () =>
+      states.push(channel.getConnectivityState(false)),
+    );
+  watch();
+  // It begins as HTTP/2 does, with empty settings, and then says nothing more.
+  const gone = socketTo(t, address);
+  gone.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  gone.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+  await once(gone, 'close');
+  t.equal(await call(living, 1).error, null);
+  t.same(states, [], 'on the connection of before');
+});
+
 t.test('answers that are not read are bounded, and told; who does not read them is cut off', async (t) => {
   const size = 1024 * 1024;
   let taken = 0;
