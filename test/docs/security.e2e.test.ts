@@ -29,23 +29,22 @@ interface World {
   run(script: string): { readonly status: number | null; readonly stdout: string; readonly stderr: string };
 }
 
-async function nodeOfThePage(t: Test): Promise<World> {
+async function nodeOfThePage(t: Test, args: readonly string[] = []): Promise<World> {
   const cwd = testDirectory(t);
   for (const name of ['node.pem', 'node.key', 'farm-ca.pem'])
     copyFileSync(join(PACKAGE_ROOT, 'test/fixtures/tls', name), join(cwd, name));
   const listen = `0.0.0.0:${PORT}`;
   t.match(NODE_YAML, listen);
-  writeFileSync(join(cwd, 'owl.yaml'), NODE_YAML.replace(listen, '0.0.0.0:0'));
+  // Nobody believes the authority of the tests by itself.
+  const yaml = NODE_YAML.replace('tls:', 'tls:\n  ca: farm-ca.pem');
+  writeFileSync(join(cwd, 'owl.yaml'), yaml.replace(listen, '0.0.0.0:0'));
   writeFileSync(join(cwd, 'overlord.yaml'), CLIENT_YAML);
-  const up = startOwl(t, ['up', '--no-machine', '--json'], { cwd });
+  const up = startOwl(t, ['up', '--json', ...args], { cwd, env: { OWL_SUPERVISOR_PLOTTER: 'player' } });
   await until('it is up', () => up.stdout().endsWith('\n'));
   const { address } = z.object({ address: z.string() }).parse(JSON.parse(up.stdout()));
   const port = address.split(':').at(-1) ?? '';
   // What finds the node by its configuration finds the port that it was given.
-  writeFileSync(
-    join(cwd, 'owl.yaml'),
-    NODE_YAML.replace(PORT, port).replace('tls:', 'tls:\n  ca: farm-ca.pem'),
-  );
+  writeFileSync(join(cwd, 'owl.yaml'), yaml.replace(PORT, port));
   mkdirSync(join(cwd, 'bin'));
   writeFileSync(join(cwd, 'bin', 'owl'), `#!/bin/sh\nexec "${process.execPath}" "${OWL}" "$@"\n`);
   chmodSync(join(cwd, 'bin', 'owl'), 0o755);
@@ -63,6 +62,10 @@ t.test('each command says what the page says', async (t) => {
     t.equal(status, 0, `${script}\n${stderr}`);
     if (said !== undefined) t.equal(stdout.trim(), said.trim(), script);
   }
+  const { supervisors } = z
+    .object({ supervisors: z.array(z.object({ status: z.string() })) })
+    .parse({ supervisors: JSON.parse(run('owl supervisor list --json').stdout) });
+  t.match(supervisors, [{ status: 'attached' }], 'what `owl up` runs here was told no token');
   t.equal(statSync(join(cwd, 'overlord.token')).mode & 0o077, 0);
   const secrets = ['overlord.token', 'shed-3.token', 'data/local-token'].map((name) =>
     readFileSync(join(cwd, name), 'utf8').trim(),
@@ -78,7 +81,7 @@ t.test('each command says what the page says', async (t) => {
 });
 
 t.test('a machine makes a plot with nothing but its token, over TLS', async (t) => {
-  const { cwd, port, up, run } = await nodeOfThePage(t);
+  const { cwd, port, up, run } = await nodeOfThePage(t, ['--no-machine']);
   const made = run(`umask 077
     owl access add overlord --role submitter,reader > overlord.token
     owl access add shed-3 --role worker,reporter --worker shed-3 > shed-3.token

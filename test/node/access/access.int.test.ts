@@ -15,6 +15,7 @@ import {
 import { Denials } from '../../../src/node/access/denials.js';
 import { type DeniedCall, deniedCaller, noteDenied } from '../../../src/node/access/denied-caller.js';
 import { KnownCallers } from '../../../src/node/access/known-callers.js';
+import { isLoopback } from '../../../src/node/access/loopback.js';
 import { type OperationAccess, ROLES } from '../../../src/node/access/roles.js';
 import { ofKind } from '../../support/events.js';
 import { specificationOf } from '../../support/given.js';
@@ -134,6 +135,30 @@ t.test('what is asked of nobody: by mode and operation', async (t) => {
   await t.test('open', async (t) => t.same(await served(t, 'open'), [true, true, false]));
   await t.test('as before', async (t) => t.same(await served(t, 'as-before'), [true, false, false]));
   await t.test('required', async (t) => t.same(await served(t, 'required'), [false, false, false]));
+});
+
+t.test('what this machine alone reaches', async (t) => {
+  for (const own of [
+    '127.0.0.1:1',
+    '127.8.9.1:1',
+    '[::1]:1',
+    '[0:0:0:0:0:0:0:1]:1',
+    'localhost:1',
+    'LOCALHOST:1',
+  ])
+    t.equal(isLoopback(own), true, own);
+  for (const other of [
+    '0.0.0.0:1',
+    '[::]:1',
+    '10.0.0.1:1',
+    '[1::1]:1',
+    '[::1:1]:1',
+    '[::ffff:10.0.0.1]:1',
+    'farm:1',
+    'localhost.example:1',
+    'x',
+  ])
+    t.equal(isLoopback(other), false, other);
 });
 
 t.test('a certificate counts by its name, if it is good', async (t) => {

@@ -230,6 +230,41 @@ t.test('what is declared without roles does not start', async (t) => {
   });
 });
 
+t.test(
+  'where a caller chooses a program nobody is served without credentials, whatever else is open',
+  async (t) => {
+    const running: ServedSystem = {
+      ...semaphoreSystem,
+      service: async () => {
+        const side = await semaphoreSystem.service();
+        return {
+          ...side,
+          open: async (node) => {
+            const opened = await side.open(node, { semaphore: { lease_seconds: 1 } });
+            const operations = (opened.operations ?? []).map((one) =>
+              one.operation.name === 'create'
+                ? { ...one, operation: { ...one.operation, choosesProgram: true as const } }
+                : one,
+            );
+            return { ...opened, operations };
+          },
+        };
+      },
+    };
+    const data = join(t.testdir(), 'data');
+    const flags = { data, listen: '127.0.0.1:0', access: 'open' };
+    const config = new Settings([running]).load({ env: {}, cwd: '/', flags });
+    const node = await startNode({ systems: [running], config, logger: logLines().logger });
+    const nobody = new SemaphoreClient({ server: node.address });
+    t.teardown(async () => {
+      nobody.close();
+      await node.stop();
+    });
+    await t.rejects(nobody.create({ name: 'gpu', capacity: 1 }), ofKind('unauthenticated'));
+    t.same(await nobody.permits({ name: 'gpu' }), {}, 'the others are open');
+  },
+);
+
 t.test('a node that others can reach does not start unless somebody says who may ask', async (t) => {
   t.testdir();
   const start = async (data: string, more: Record<string, string>) => {
