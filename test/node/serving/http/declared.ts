@@ -46,7 +46,7 @@ export function httpRequestOf(name: string, request: Readonly<Record<string, unk
   const { method, path } = operation.http;
   const rest = { ...request };
   const filled = path.replaceAll(/\{(\w+)\}/g, (_all, field: string) => {
-    const value = String(rest[field] ?? '');
+    const value = textOf(rest[field] ?? '');
     delete rest[field];
     return encodeURIComponent(value);
   });
@@ -54,8 +54,12 @@ export function httpRequestOf(name: string, request: Readonly<Record<string, unk
   if (method === 'POST' || method === 'PUT') return { method, path: url, body: rest };
   const query = new URLSearchParams();
   for (const [field, value] of Object.entries(rest))
-    for (const one of Array.isArray(value) ? value : [value]) query.append(field, String(one));
+    for (const one of Array.isArray(value) ? value : [value]) query.append(field, textOf(one));
   return { method, path: query.size === 0 ? url : `${url}?${query}` };
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 function operationsIn(...modules: readonly object[]): Operation[] {

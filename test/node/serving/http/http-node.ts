@@ -149,19 +149,26 @@ export function askAt(
     ...headers,
   };
   return new Promise((resolve, reject) => {
-    const url = new URL(path, `http://${address}`);
-    const sent = httpRequest(url, { method, headers: all, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: jsonOf(text) });
-      });
-    });
+    const sent = httpRequest(
+      { ...placeOf(address), path, method, headers: all, agent: false },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: jsonOf(text) });
+        });
+      },
+    );
     sent.on('error', reject);
     sent.end(bytes);
   });
+}
+
+function placeOf(address: string) {
+  const [host = '', port] = address.split(':');
+  return { host, port };
 }
 
 function jsonOf(text: string): unknown {
@@ -200,8 +207,7 @@ function followAt(
   headers: Readonly<Record<string, string>>,
 ): Promise<ServerSentEvent[]> {
   return new Promise((resolve, reject) => {
-    const url = new URL(path, `http://${address}`);
-    const sent = httpRequest(url, { headers, agent: false }, (response) => {
+    const sent = httpRequest({ ...placeOf(address), path, headers, agent: false }, (response) => {
       let text = '';
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
