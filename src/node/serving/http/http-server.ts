@@ -131,8 +131,8 @@ async function buildApp(
     return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     logger: false,
-    // What an address that can't be decoded is answered with.
     clientErrorHandler: answerNoHttp,
+    // For an address that can't be decoded, which no hook sees.
     frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply, logger),
   });
   app.setValidatorCompiler(() => (value) => ({ value }));

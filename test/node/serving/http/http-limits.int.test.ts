@@ -66,9 +66,7 @@ t.test('who takes too long to read an answer is cut off', async (t) => {
   socket.write(`GET ${ANSWER} HTTP/1.1\r\nHost: ${address}\r\n\r\n`);
   await once(socket, 'data');
   socket.pause();
-  const closed = new Promise((resolve) => {
-    socket.once('close', resolve);
-  });
+  const closed = gone(socket);
   clock.advance(60_000);
   socket.resume();
   await closed;
@@ -128,15 +126,15 @@ t.test('stopping is bounded, whatever is connected', async (t) => {
   const hanging = askAt(address, 'GET', ANSWER);
   const stream = askAt(address, 'GET', FOLLOW);
   await until('both are under way', () => asked === 2);
-  const gone = [silent, half].map((socket) => once(socket, 'close'));
+  const cut = [silent, half].map(gone);
   const stopped = server.stop(100);
   t.match(await stream, { status: 200 }, 'a stream ends in order');
   await t.rejects(hanging, { code: 'ECONNRESET' }, 'what does not end is cut off');
-  await Promise.all([stopped, ...gone]);
+  await Promise.all([stopped, ...cut]);
   await t.rejects(askAt(address, 'GET', '/healthz'), { code: 'ECONNREFUSED' });
 });
 
-t.test('a connection that is kept holds nothing up', async (t) => {
+t.test('a connection that is kept, or was made in advance, holds nothing up', async (t) => {
   let answer: () => void = () => undefined;
   let isAsked = false;
   const server = await startOddServer(t, {
@@ -155,8 +153,11 @@ t.test('a connection that is kept holds nothing up', async (t) => {
     const socket = connected(t, address);
     socket.write(`GET ${path} HTTP/1.1\r\nHost: ${address}\r\nConnection: keep-alive\r\n\r\n`);
     socket.resume();
-    return once(socket, 'close');
+    return gone(socket);
   });
+  const silent = connected(t, address);
+  await once(silent, 'connect');
+  kept.push(gone(silent));
   await until('it is under way', () => isAsked);
   // Longer than any test: what would have to be cut off would hang it.
   const stopped = server.stop(600_000);
@@ -178,6 +179,13 @@ function connected(t: Test, address: string): Socket {
   socket.on('error', () => undefined);
   t.teardown(() => socket.destroy());
   return socket;
+}
+
+/** In order or not. */
+function gone(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    socket.once('close', () => resolve());
+  });
 }
 
 function said(t: Test, address: string, text: string): Promise<string> {
