@@ -9,8 +9,9 @@
 
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
-import { wait } from '../../../base/backoff.js';
+import { orAborted, wait } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
+import { OwlError } from '../../../base/errors.js';
 import { Slices } from '../slices.js';
 import type { Problem } from './problem.js';
 
@@ -52,7 +53,7 @@ const QUIET_MS = 15_000;
 export async function writeEvents(options: EventStreamOptions): Promise<void> {
   const { response, headers, answers, isResumed } = options;
   try {
-    const first = await answers.next();
+    const first = await firstOf(options);
     options.begin();
     if (first.done === true && isResumed) {
       response.writeHead(204, headers).end();
@@ -67,7 +68,22 @@ export async function writeEvents(options: EventStreamOptions): Promise<void> {
     response.flushHeaders();
     await writeAll(first, options);
   } finally {
-    await answers.return?.();
+    // Not waited for: one that does not hear of its end would hold this up for ever.
+    answers.return?.().catch(() => undefined);
+  }
+}
+
+async function firstOf({
+  answers,
+  over,
+  denied,
+}: EventStreamOptions): Promise<IteratorResult<StreamedAnswer>> {
+  try {
+    return await orAborted(answers.next(), over);
+  } catch (error) {
+    if (!over.aborted) throw error;
+    if (denied.aborted) throw denied.reason;
+    throw new OwlError('unavailable', 'the stream ended before it began; ask again later');
   }
 }
 
@@ -79,7 +95,11 @@ async function writeAll(first: IteratorResult<StreamedAnswer>, options: EventStr
   const living = signsOfLife(options, AbortSignal.any([over, quiet.signal]));
   try {
     const slices = new Slices();
-    for (let next = first; next.done !== true && !over.aborted; next = await answers.next()) {
+    for (
+      let next = first;
+      next.done !== true && !over.aborted;
+      next = await orAborted(answers.next(), over)
+    ) {
       await write(options, textOf(next.value));
       if (slices.isOver()) await slices.next();
     }

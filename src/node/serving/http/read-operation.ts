@@ -37,6 +37,8 @@ export function readParts(
     if (hasBody(operation)) throw new InvalidFieldError(name, 'stands in the body, not in the query');
     return [[name, queried(name, shape[name], value)] as const];
   });
+  if (!hasBody(operation) && body !== undefined && body !== null)
+    throw new InvalidFieldError('body', 'is not looked at here; fields stand in the path and the query');
   const others = hasBody(operation) ? fieldsOf(body) : given;
   const twice = others.find(([name]) => Object.hasOwn(path, name));
   if (twice !== undefined) throw new InvalidFieldError(twice[0], 'stands in the path');

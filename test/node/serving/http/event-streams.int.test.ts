@@ -207,3 +207,32 @@ async function opened(t: Test, address: string): Promise<IncomingMessage> {
   const [response] = await once(sent, 'response');
   return response;
 }
+
+t.test('one that does not hear of its end holds nothing up', async (t) => {
+  let asked = 0;
+  const { address } = await startOddServer(
+    t,
+    {
+      follow: async function* () {
+        asked += 1;
+        await new Promise(() => undefined);
+        yield {};
+      },
+    },
+    { limits: { streams: 1 } },
+  );
+  const begin = () => {
+    const sent = get(`http://${address}${FOLLOW}`, { agent: false }, (response) => response.resume());
+    sent.on('error', () => undefined);
+    t.teardown(() => sent.destroy());
+    return sent;
+  };
+  const first = begin();
+  await until('it is under way', () => asked === 1);
+  t.match(await askAt(address, 'GET', FOLLOW), { status: 429 });
+  first.destroy();
+  await until('there is room for another', () => {
+    begin();
+    return asked > 1;
+  });
+});

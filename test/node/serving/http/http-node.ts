@@ -144,7 +144,9 @@ export function askAt(
   const bytes =
     body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   const all = {
-    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...(bytes === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(bytes)) }),
     ...(authorization === null ? {} : { authorization }),
     ...headers,
   };

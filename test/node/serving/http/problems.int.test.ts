@@ -83,6 +83,9 @@ t.test('what is wrong with fields is told at once, each with its place', async (
   t.match(await one('POST', RETRY, []), { kind: 'invalid', field: 'body', rule: 'must be an object' });
   t.match(await one('POST', RETRY, { task_id: 'b' }), { field: 'task_id', rule: 'stands in the path' });
   t.match(await one('POST', `${RETRY}?reason=x`, {}), { field: 'reason', rule: /stands in the body/ });
+  t.match(await one('DELETE', '/api/v1/semaphore/semaphores/a/permits/b', { holder: 'c' }), {
+    field: 'body',
+  });
   t.match(await one('POST', RETRY, '{"__proto__": {"x": 1}}'), { field: '__proto__' });
   t.match(await one('GET', `${list}?statuses=received&statuses=failed`), { tasks: [] });
 });
