@@ -2,6 +2,7 @@
 
 import { OwlError } from '../base/errors.js';
 import type { LoadedConfig } from '../node/config/config.js';
+import type { NodeConfig } from '../node/config/node-section.js';
 import type { ServedSystem } from '../node/system.js';
 import { toJson } from './format.js';
 import type { GlobalOptions } from './globals.js';
@@ -27,8 +28,7 @@ export async function runNode(
   const node = await startNode({ systems, config: loaded, logger: loggerOf(terminal, config) });
   try {
     const { address, httpAddress, workerId } = node;
-    const at = httpAddress === undefined ? address : `${address} and http://${httpAddress}`;
-    const told = `${name} serves at ${at} as worker ${workerId}, with its data in ${config.data}`;
+    const told = `${name} serves at ${servedAt(config, address, httpAddress)} as worker ${workerId}, with its data in ${config.data}`;
     await terminal.out.line(
       json
         ? toJson({
@@ -48,6 +48,16 @@ export async function runNode(
   } finally {
     await node.stop();
   }
+}
+
+/** Both roads, for people. */
+export function servedAt(
+  { tls }: Pick<NodeConfig, 'tls'>,
+  address: string,
+  http: string | undefined,
+): string {
+  const scheme = tls.cert === undefined ? 'http' : 'https';
+  return http === undefined ? address : `${address} and ${scheme}://${http}`;
 }
 
 /** The reason stands in the log by now. */

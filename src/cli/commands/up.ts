@@ -8,11 +8,13 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { formatAddress, localAddress, parseAddress } from '../../base/address.js';
 import { Releasers } from '../../base/releasers.js';
+import type { NodeConfig } from '../../node/config/node-section.js';
 import { startOwlChild } from '../../processes/services/owl-child.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples } from '../help.js';
 import { type MachineState, machineStates, systemsOf } from '../machine-states.js';
+import { servedAt } from '../run-node.js';
 import { loggerOf, untilInterrupted } from '../service.js';
 import type { Cli } from '../system.js';
 
@@ -115,7 +117,7 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
       if (side === undefined || whyNot !== undefined) continue;
       await start(side.name, () => side.args({ data: config.data, server }));
     }
-    await tell(cli, options, { ...serving, data: config.data }, machines);
+    await tell(cli, options, { config, serving, machines });
     if (isFresh && http === undefined)
       await cli.err.line(
         `it answers no HTTP; \`owl up --http-listen ${USUAL_HTTP}\` (or http_listen) lets it`,
@@ -127,16 +129,21 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
   }
 }
 
+interface Told {
+  readonly config: NodeConfig;
+  readonly serving: z.infer<typeof Serving>;
+  readonly machines: readonly MachineState[];
+}
+
 async function tell(
   { out, err }: Cli,
   { json = false }: GlobalOptions,
-  serving: z.infer<typeof Serving> & { readonly data: string },
-  machines: readonly MachineState[],
+  { config, serving, machines }: Told,
 ): Promise<void> {
   for (const { system, whyNot } of machines)
     if (whyNot !== undefined) await err.line(`${system}: nothing runs on this machine, since ${whyNot}`);
-  const { address, http_address: httpAddress, worker_id: workerId, data } = serving;
-  const at = httpAddress === undefined ? address : `${address} and http://${httpAddress}`;
+  const { address, http_address: httpAddress, worker_id: workerId } = serving;
+  const { data } = config;
   const systems = machines.map(({ system, side, whyNot }) => ({
     name: system,
     machine: whyNot === undefined ? side?.name : undefined,
@@ -144,7 +151,7 @@ async function tell(
   }));
   await out.line(
     json
-      ? toJson({ ...serving, pid: process.pid, systems })
-      : `owl is up at ${at} as worker ${workerId}, with its data in ${data}`,
+      ? toJson({ ...serving, data, pid: process.pid, systems })
+      : `owl is up at ${servedAt(config, address, httpAddress)} as worker ${workerId}, with its data in ${data}`,
   );
 }
