@@ -185,7 +185,7 @@ export class OperationRoutes {
         ...{ answers, headers, isResumed, clock, over, limits, denied: denied.signal },
         response: reply.raw,
         begin: () => void reply.hijack(),
-        problemOf: (error) => problemOf(error, logger, request.url),
+        problemOf: (error) => problemOf(error, logger, `GET ${request.url.split('?')[0]}`),
       });
     } finally {
       this.watched.delete(watched);
