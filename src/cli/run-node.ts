@@ -1,5 +1,6 @@
 /** Runs a node in this process until it is told to stop: what `owl node run` and the service commands of systems do. */
 
+import { formatAddress, localAddress, parseAddress } from '../base/address.js';
 import { OwlError } from '../base/errors.js';
 import type { LoadedConfig } from '../node/config/config.js';
 import type { NodeConfig } from '../node/config/node-section.js';
@@ -50,14 +51,16 @@ export async function runNode(
   }
 }
 
-/** Both roads, for people. */
+/** Both roads, for people: HTTP by an address that a browser can be given. */
 export function servedAt(
   { tls }: Pick<NodeConfig, 'tls'>,
   address: string,
   http: string | undefined,
 ): string {
   const scheme = tls.cert === undefined ? 'http' : 'https';
-  return http === undefined ? address : `${address} and ${scheme}://${http}`;
+  const listening = http === undefined ? undefined : parseAddress(http);
+  if (listening === undefined) return address;
+  return `${address} and ${scheme}://${formatAddress(localAddress(listening))}`;
 }
 
 /** The reason stands in the log by now. */
