@@ -45,6 +45,7 @@ function attempts(address: string): Attempt[] {
       asked: headers({ host: `127.0.0.1.evil.example${port}` }),
     },
     { what: 'our name at another port', status: 403, asked: headers({ host: '127.0.0.1:1' }) },
+    { what: 'the name of all interfaces', status: 403, asked: headers({ host: `0.0.0.0${port}` }) },
     { what: 'our name at no port', status: 403, asked: headers({ host: '127.0.0.1' }) },
     { what: 'a name that is none', status: 403, asked: headers({ host: `a b${port}` }) },
     { what: 'what the browser says of it', status: 403, asked: headers({ 'sec-fetch-site': 'cross-site' }) },
