@@ -87,7 +87,7 @@ function addAddCommand(group: Command, cli: Cli): void {
     .option(...DATA);
   addExamples(add, [
     ['owl access add auditor --role reader', 'may look at everything'],
-    ['owl access add shed-3 --role worker,reporter --worker shed-3', 'for the supervisor of a machine'],
+    ['owl access add shed-3 --role worker,reporter --worker shed-3', 'for what runs work on a machine'],
   ]);
   add.action(async (name: string, _options: unknown, self: Command) => {
     await addOne(cli, self.optsWithGlobals<AddOptions>(), name);
