@@ -5,6 +5,8 @@
 
 import { Command, CommanderError } from 'commander';
 import { OwlError } from './base/errors.js';
+import { packageVersion } from './base/package-version.js';
+import { addAccessCommands } from './cli/commands/access.js';
 import { addConfigCommands } from './cli/commands/config.js';
 import { addNodeCommands } from './cli/commands/node.js';
 import { addStatusCommand } from './cli/commands/status.js';
@@ -15,7 +17,6 @@ import { addGlobalOptions } from './cli/globals.js';
 import { addExamples, examplesOf } from './cli/help.js';
 import type { Cli, System } from './cli/system.js';
 import type { Terminal } from './cli/terminal.js';
-import { packageVersion } from './cli/version.js';
 import { assertNoClash, type Claims, claimsOf, claimsOfService } from './node/clashes.js';
 import { Settings } from './node/config/config.js';
 import { SYSTEMS } from './systems.js';
@@ -77,6 +78,7 @@ function addOwnCommands(program: Command, cli: Cli): void {
   addNodeCommands(program, cli);
   addStoreCommands(program, cli);
   addConfigCommands(program, cli);
+  addAccessCommands(program, cli);
 }
 
 function emptyCommand(terminal: Terminal): Command {

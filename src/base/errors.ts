@@ -1,6 +1,7 @@
 /**
  * The one error taxonomy of owl. Guarantees: whatever a caller gets back is one of a few kinds, each kind has exactly one
- * gRPC status code, and the message says what was wrong and what to do next.
+ * gRPC status code, and the message says what was wrong and what to do next. Two kinds may share a code, so who knows owl goes
+ * by the kind, which goes with each error (`owl-kind`).
  */
 
 import { status as GrpcStatus } from '@grpc/grpc-js';
@@ -8,11 +9,14 @@ import { status as GrpcStatus } from '@grpc/grpc-js';
 export type ErrorKind =
   | 'refused'
   | 'exists'
+  | 'outdated'
   | 'conflict'
   | 'retryable'
   | 'unavailable'
   | 'invalid'
-  | 'not_found';
+  | 'not_found'
+  | 'unauthenticated'
+  | 'forbidden';
 
 /** How a kind reads on the wire. Where a contract refuses in-band, its peers get the same message there (src/node/serving/refusals.ts). */
 export const GRPC_CODE_OF: Readonly<Record<ErrorKind, GrpcStatus>> = {
@@ -20,6 +24,8 @@ export const GRPC_CODE_OF: Readonly<Record<ErrorKind, GrpcStatus>> = {
   refused: GrpcStatus.FAILED_PRECONDITION,
   /** The name is taken, by something else than what was asked for; asking again changes nothing. */
   exists: GrpcStatus.ALREADY_EXISTS,
+  /** What was asked for rests on a revision that is not the newest; look again, then ask anew. */
+  outdated: GrpcStatus.ABORTED,
   /** Others kept winning the race for the stream; ask again. */
   conflict: GrpcStatus.ABORTED,
   /** This node has too much to do right now; ask again later. */
@@ -30,7 +36,19 @@ export const GRPC_CODE_OF: Readonly<Record<ErrorKind, GrpcStatus>> = {
   invalid: GrpcStatus.INVALID_ARGUMENT,
   /** There is no such thing. */
   not_found: GrpcStatus.NOT_FOUND,
+  /** Nobody is known to ask for it; ask with credentials. */
+  unauthenticated: GrpcStatus.UNAUTHENTICATED,
+  /** Who asks is known, or comes from where nobody may ask, and may not do this. */
+  forbidden: GrpcStatus.PERMISSION_DENIED,
 };
+
+export function isErrorKind(text: unknown): text is ErrorKind {
+  return typeof text === 'string' && Object.hasOwn(GRPC_CODE_OF, text);
+}
+
+/** How a kind, and what is wrong with each field, go with a gRPC error. */
+export const KIND_TRAILER = 'owl-kind';
+export const PROBLEMS_TRAILER = 'owl-problems';
 
 export class OwlError extends Error {
   override readonly name: string = 'OwlError';
@@ -42,14 +60,28 @@ export class OwlError extends Error {
   }
 }
 
-/** A field of a request breaks a rule. `field` is its path as the sender knows it. */
+/** What is wrong with one field of a request. */
+export interface FieldProblem {
+  /** Its path as the sender knows it. */
+  readonly field: string;
+  /** What it must be. */
+  readonly rule: string;
+}
+
+/** A field of a request breaks a rule, or several do. `field` is the path of the first as the sender knows it. */
 export class InvalidFieldError extends OwlError {
   override readonly name = 'InvalidFieldError';
   readonly field: string;
+  readonly rule: string;
+  /** All that are known to, the first as well. */
+  readonly problems: readonly FieldProblem[];
 
-  constructor(field: string, rule: string) {
-    super('invalid', `${field}: ${rule}`);
+  constructor(field: string, rule: string, others: readonly FieldProblem[] = []) {
+    const problems = [{ field, rule }, ...others];
+    super('invalid', problems.map((one) => `${one.field}: ${one.rule}`).join('; '));
     this.field = field;
+    this.rule = rule;
+    this.problems = problems;
   }
 }
 

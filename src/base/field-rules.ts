@@ -9,14 +9,14 @@ import { InvalidFieldError } from './errors.js';
 export type TextRule = (value: string) => string | undefined;
 export type NumberRule = (value: number) => string | undefined;
 
-const ID = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/;
+export const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/;
 const LONGEST_PATH = 4096;
 /** NUL and its like, and what breaks a line somewhere: in a terminal, a log or an editor. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
 /** Ids of work, workers, sessions and commands: `task_<uuid>`, a UUID, a SHA-256 in hex … */
 export const isId: TextRule = (value) =>
-  ID.test(value)
+  ID_PATTERN.test(value)
     ? undefined
     : 'must be 1 to 64 letters, digits, dots, colons, dashes or underscores, and begin with a letter or digit';
 

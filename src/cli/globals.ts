@@ -2,8 +2,11 @@
 
 import type { Command } from 'commander';
 import { type Address, formatAddress, localAddress, parseAddress } from '../base/address.js';
+import { localTokenFile } from '../node/access/access-file.js';
+import { isLoopback } from '../node/access/loopback.js';
 import { ConfigError, type LoadedConfig, SERVER_VARIABLE } from '../node/config/config.js';
 import { ANY_NODE, type Called } from '../wire/call-error.js';
+import type { ClientCredentials } from '../wire/credentials.js';
 import { NodeClient } from '../wire/node-client.js';
 import type { ServiceClient, ServiceClientOptions } from '../wire/service-client.js';
 import { UsageError } from './exit.js';
@@ -62,10 +65,37 @@ function calledOf({ systems }: Cli): Called {
 
 /** How a client reaches the node that was asked for; it ends with the command. */
 export function clientOptions(cli: Cli, options: GlobalOptions): ServiceClientOptions {
+  const server = serverOf(cli, options);
   return {
-    server: nodeAddress(cli, options),
+    server: formatAddress(server),
     signal: AbortSignal.any([cli.interrupted, cli.out.closed]),
+    credentials: credentialsOf(configOf(cli, options), server),
   };
+}
+
+/**
+ * What is shown to a node. The token that owl has on this machine goes to the node of this machine alone.
+ * @param server where the node answers, as it is called
+ */
+export function credentialsOf({ config }: LoadedConfig, server: Address): ClientCredentials {
+  const { data, listen, token_file, tls } = config;
+  const own = parseAddress(listen);
+  const isOwn =
+    isLoopback(formatAddress(server)) ||
+    (own !== undefined && formatAddress(localAddress(own)) === formatAddress(server));
+  const { ca, client_cert: cert, client_key: key } = tls;
+  const ownCertificate = isOwn ? tls.cert : undefined;
+  const isPlain = [ca, cert, key, ownCertificate].every((file) => file === undefined);
+  const local = isOwn ? { file: localTokenFile(data), isOptional: true } : undefined;
+  return {
+    tls: isPlain ? undefined : { ca, cert, key, own: ownCertificate },
+    token: token_file === undefined ? local : { file: token_file },
+  };
+}
+
+/** The same for what a command starts that runs on. @param server HOST:PORT */
+export function credentialsAt(loaded: LoadedConfig, server: string): ClientCredentials {
+  return credentialsOf(loaded, parseAddress(server) ?? { host: '', port: 0 });
 }
 
 /** HOST:PORT of the node that was asked for. @throws OwlError kind `invalid` when it can't be meant, or nothing names one */

@@ -25,6 +25,7 @@ export function nodeCard(node: NodeStatus, layout: TableLayout): string {
       ['read models', heldLine(node)],
       ['timers', timersLine(timers)],
       ['timer error', timers.last_error ?? ''],
+      ['denied calls', deniedLine(node)],
     ],
     layout.width,
   );
@@ -91,6 +92,13 @@ function doingLine({ doing = '', state, since_time, next_time }: LoopStatus): st
   return state === 'failing'
     ? `${doing}; next try ${formatTime(next_time)}`
     : `${doing}, until ${formatTime(next_time)}`;
+}
+
+function deniedLine({ denied_calls: denied = [] }: NodeStatus): string {
+  const of = (wanted: string) =>
+    denied.reduce((sum, { kind, count = 0 }) => sum + (kind === wanted ? count : 0), 0);
+  const counts = ['unauthenticated', 'forbidden'].map((kind) => [kind, of(kind)] as const);
+  return counts.flatMap(([kind, count]) => (count === 0 ? [] : [`${count} ${kind}`])).join(', ');
 }
 
 function heldLine({ caught_up = false, share }: NodeStatus): string {

@@ -1,7 +1,9 @@
 /** Runs a node in this process until it is told to stop: what `owl node run` and the service commands of systems do. */
 
+import { formatAddress, localAddress, parseAddress } from '../base/address.js';
 import { OwlError } from '../base/errors.js';
 import type { LoadedConfig } from '../node/config/config.js';
+import type { NodeConfig } from '../node/config/node-section.js';
 import type { ServedSystem } from '../node/system.js';
 import { toJson } from './format.js';
 import type { GlobalOptions } from './globals.js';
@@ -26,10 +28,18 @@ export async function runNode(
   const { startNode } = await import('../node/node.js');
   const node = await startNode({ systems, config: loaded, logger: loggerOf(terminal, config) });
   try {
-    const { address, workerId } = node;
-    const told = `${name} serves at ${address} as worker ${workerId}, with its data in ${config.data}`;
+    const { address, httpAddress, workerId } = node;
+    const told = `${name} serves at ${servedAt(config, address, httpAddress)} as worker ${workerId}, with its data in ${config.data}`;
     await terminal.out.line(
-      json ? toJson({ address, worker_id: workerId, data: config.data, pid: process.pid }) : told,
+      json
+        ? toJson({
+            address,
+            http_address: httpAddress,
+            worker_id: workerId,
+            data: config.data,
+            pid: process.pid,
+          })
+        : told,
     );
     await untilInterrupted(
       terminal,
@@ -39,6 +49,18 @@ export async function runNode(
   } finally {
     await node.stop();
   }
+}
+
+/** Both roads, for people: HTTP by an address that a browser can be given. */
+export function servedAt(
+  { tls }: Pick<NodeConfig, 'tls'>,
+  address: string,
+  http: string | undefined,
+): string {
+  const scheme = tls.cert === undefined ? 'http' : 'https';
+  const listening = http === undefined ? undefined : parseAddress(http);
+  if (listening === undefined) return address;
+  return `${address} and ${scheme}://${formatAddress(localAddress(listening))}`;
 }
 
 /** The reason stands in the log by now. */

@@ -6,6 +6,7 @@
 import { OwlError } from '../base/errors.js';
 import { LOOP_LEASES } from '../runtime/loops/lease-records.js';
 import { tablesOf } from '../runtime/read-models/projection.js';
+import { deniedCaller } from './access/denied-caller.js';
 import { CONFIG_VARIABLE, SERVER_VARIABLE } from './config/config.js';
 import { type ConfigKey, keysOf } from './config/config-section.js';
 import { nodeSection } from './config/node-section.js';
@@ -28,7 +29,7 @@ const SERVICE = 'gRPC service';
 const OWN: Claims = {
   owner: 'owl',
   names: {
-    category: [LOOP_LEASES.category],
+    category: [LOOP_LEASES.category, deniedCaller.category],
     [SERVICE]: ['owl.Node', 'owl.Peers', 'grpc.health.v1.Health'],
     [KEY]: Object.keys(nodeSection([]).shape),
   },

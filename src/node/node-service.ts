@@ -13,11 +13,20 @@ import type { RebuildStatus } from '../runtime/read-models/rebuild.js';
 import type { ParkedEvent } from '../runtime/readers/parked-events.js';
 import type { Reader } from '../runtime/readers/reader.js';
 import type { Runtime } from '../runtime/runtime.js';
+import type { Access } from './access/access.js';
+import { asBefore, type ServiceAccess } from './access/roles.js';
 import { type Health, STORE } from './health.js';
 import { unary } from './serving/calls.js';
 
 /** Parked events told of one reader; the count says how many there are. */
 const PARKED_SHOWN = 20;
+
+/** Called before there were credentials, as talent's methods are. */
+export const NODE_ACCESS: ServiceAccess = asBefore({
+  node_status: { roles: ['reader', 'operator'], isQuery: true },
+  redrive: { roles: ['operator'] },
+  rebuild: { roles: ['operator'] },
+});
 
 const WELL: Pick<Health, 'reason' | 'reasonOf'> = { reason: undefined, reasonOf: () => undefined };
 
@@ -27,11 +36,15 @@ export interface NodeServiceOptions {
   /** What it rests on; default: a node that nothing is known against. */
   readonly health?: Pick<Health, 'reason' | 'reasonOf'>;
   readonly logger: Logger;
+  /** Who may ask; default: nobody was denied. */
+  readonly access?: Pick<Access, 'denied'>;
   /** The names of the systems that this node runs. */
   readonly systems?: readonly string[];
 }
 
-export function nodeHandlers({ runtime, workerId, health = WELL, systems = [], logger }: NodeServiceOptions) {
+export function nodeHandlers(options: NodeServiceOptions) {
+  const { runtime, workerId, health = WELL, access, systems = [], logger } = options;
+
   async function status() {
     const { liveActors, caughtUp, share, loops, timers } = runtime.status();
     const away = health.reasonOf(STORE);
@@ -42,6 +55,7 @@ export function nodeHandlers({ runtime, workerId, health = WELL, systems = [], l
       share,
       not_serving: health.reason ?? '',
       systems,
+      denied_calls: access?.denied ?? [],
       readers: runtime.readers().map((reader) => readerMessageOf(reader, away)),
       timers: {
         pending: timers.pending,

@@ -21,23 +21,25 @@ import { Releasers } from '../base/releasers.js';
 import { LifeCycle } from '../runtime/life-cycle/life-cycle.js';
 import { openRuntime, type Runtime, type RuntimeStatus } from '../runtime/runtime.js';
 import { loadProto, serviceOf } from '../wire/proto.js';
-import { assertNoClash, claimsOfService, servicesIn } from './clashes.js';
+import type { Access } from './access/access.js';
+import { deniedCaller } from './access/denied-caller.js';
+import { accessMode, openAccess } from './access/open-access.js';
+import { assertNoClash, claimsOfService } from './clashes.js';
 import type { LoadedConfig } from './config/config.js';
 import { openDataDirectory } from './data-directory.js';
+import { followHealth } from './follow-health.js';
 import { GroundWatch } from './ground-watch.js';
-import { Health, STORE, watchQueries } from './health.js';
-import { nodeHandlers } from './node-service.js';
+import { Health } from './health.js';
+import { NODE_ACCESS, nodeHandlers } from './node-service.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
-import { ended, peersHandlers, stop } from './peers-service.js';
-import {
-  type GrpcService,
-  healthProtoPath,
-  type RunningGrpcServer,
-  startGrpcServer,
-} from './serving/grpc-server.js';
+import { ended, PEERS_ACCESS, peersHandlers, stop } from './peers-service.js';
+import { type HttpOptions, serveHttp } from './serve-http.js';
+import { endStreams, type OpenedSystem, servicesOf } from './services.js';
+import { healthProtoPath, type RunningGrpcServer, startGrpcServer } from './serving/grpc-server.js';
+import { openServerTls, type ServerTls } from './serving/server-tls.js';
 import type { NodeContext, OpenedService, ServedSystem, ServiceSide } from './system.js';
 
-export interface StartNodeOptions {
+export interface StartNodeOptions extends HttpOptions {
   /** What the node runs, whatever `systems` of the configuration says. */
   readonly systems: readonly ServedSystem[];
   /** Loaded from settings that hold the section of each of them. */
@@ -54,6 +56,8 @@ export interface StartNodeOptions {
 export interface RunningNode {
   /** HOST:PORT as bound. */
   readonly address: string;
+  /** The same of HTTP, if that is served. */
+  readonly httpAddress: string | undefined;
   readonly workerId: string;
   status(): RuntimeStatus;
   /** Resolves with the reason when it can't go on and has to be stopped; it may never. */
@@ -68,16 +72,14 @@ interface LoadedSystem {
   readonly side: ServiceSide;
 }
 
-interface OpenedSystem extends LoadedSystem {
-  readonly opened: OpenedService;
-}
-
 /** All that a node is made of before its systems are opened. */
 interface Ground extends NodeContext {
   readonly runtime: Runtime;
   readonly presence: StorePresence;
   readonly health: Health;
   readonly lifeCycle: LifeCycle;
+  readonly access: Access;
+  readonly tls: ServerTls | undefined;
   readonly releasers: Releasers;
   readonly config: LoadedConfig;
   readonly lost: Promise<OwlError>;
@@ -102,6 +104,7 @@ export async function startNode({
   clock = systemClock,
   queryWaitMs,
   lifeCycle = new LifeCycle(logger, clock),
+  ...http
 }: StartNodeOptions): Promise<RunningNode> {
   const loaded = await load(systems);
   const releasers = new Releasers(logger);
@@ -111,7 +114,9 @@ export async function startNode({
     const opened = await openSystems(loaded, ground);
     followHealth(loaded, ground);
     const server = await serve(opened, ground);
-    return running(ground, server, systems);
+    const httpAddress = await serveHttp(opened, { ...ground, ...http });
+    releasers.add('streams', () => endStreams(opened));
+    return running(ground, { server, httpAddress }, systems);
   } catch (error) {
     await releasers.releaseAll();
     throw error;
@@ -132,6 +137,8 @@ async function openGround(
   const { config } = all;
   const directory = openDataDirectory(config.data, clock);
   releasers.add('data directory', () => directory.release());
+  const mode = await accessMode(config, directory.isKnown, logger);
+  const tls = openServerTls({ paths: config.tls, clock, logger, releasers });
   const opened = await openConfiguredStore(config, directory, logger, lifeCycle);
   const { store, databasePath, presence, deadlineMs } = opened;
   releasers.add('event store', () => store.close());
@@ -141,18 +148,15 @@ async function openGround(
   const shared = deadlineMs !== undefined;
   const queryWaitMs = givenQueryWaitMs ?? deadlineMs;
   const workerId = config.worker_id ?? directory.workerId;
+  const { mailbox, live_actors: liveActors, recoveries } = config.limits;
   const runtime = openRuntime({
     store,
     databasePath,
-    actorTypes: loaded.flatMap(({ side }) => side.actorTypes),
+    actorTypes: [...loaded.flatMap(({ side }) => side.actorTypes), deniedCaller],
     projections: loaded.flatMap(({ side }) => side.projections),
     clock,
     logger,
-    limits: {
-      mailbox: config.limits.mailbox,
-      liveActors: config.limits.live_actors,
-      recoveries: config.limits.recoveries,
-    },
+    limits: { mailbox, liveActors, recoveries },
     shared,
     nodeId: workerId,
     lifeCycle,
@@ -163,7 +167,8 @@ async function openGround(
   releasers.add('watch over the data directory', () => watch.stop());
   const health = new Health(logger);
   const given = { clock, logger, releasers, lifeCycle, config: all };
-  return { ...given, workerId, shared, runtime, presence, health, lost: watch.lost };
+  const access = openAccess({ data: config.data, mode, system: runtime.system, ...given });
+  return { access, tls, ...given, workerId, shared, runtime, presence, health, lost: watch.lost };
 }
 
 /** Resolves when all of them are open and their reactors have begun. */
@@ -230,68 +235,48 @@ async function whenCaughtUp(
   }
 }
 
-/** Every write is refused while the store is away, a system's queries while its read models can't be caught up. */
-function followHealth(loaded: readonly LoadedSystem[], ground: Ground): void {
-  const { presence, health, runtime, clock, releasers, lifeCycle } = ground;
-  presence.follow((isPresent) => {
-    health.note(STORE, presence.problem);
-    const reason = presence.problem ?? '';
-    lifeCycle.tell(isPresent ? { type: 'store back' } : { type: 'store away', reason });
-  });
-  const watching = new AbortController();
-  releasers.add('health', () => watching.abort());
-  for (const { system, side } of loaded) {
-    const { queried = [] } = side;
-    if (queried.length === 0) continue;
-    const ask = () => runtime.readYourWrites(queried);
-    const tell = (reason: string | undefined) => health.note(`queries of ${system.name}`, reason);
-    void watchQueries({ ask, tell, clock, signal: watching.signal });
-  }
-}
-
 async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<RunningGrpcServer> {
-  const { runtime, workerId, health, logger, releasers, config, lifeCycle } = ground;
+  const { runtime, workerId, health, access, tls, clock, logger, releasers, config, lifeCycle } = ground;
   const nodeProto = loadProto('runtime');
   const names = systems.map(({ system }) => system.name);
   const node = {
     name: NODE_SERVICE,
     definition: serviceOf(nodeProto, NODE_SERVICE),
-    handlers: nodeHandlers({ runtime, workerId, systems: names, health, logger }),
+    handlers: nodeHandlers({ runtime, workerId, systems: names, health, access, logger }),
+    access: NODE_ACCESS,
   };
   const served = systems.flatMap(({ opened }) => opened.peers ?? []);
   const peers = {
     name: PEERS_SERVICE,
     definition: serviceOf(nodeProto, PEERS_SERVICE),
     handlers: peersHandlers(served, logger),
+    access: PEERS_ACCESS,
   };
   const protos = systems.map(({ side }) => side.proto);
   const server = await startGrpcServer({
     listen: config.config.listen,
-    services: [...systems.flatMap(servicesOf), node, peers],
+    services: [...systems.flatMap((system) => servicesOf(system, logger)), node, peers],
     alsoHealthOf: names,
     // One for all: a second reflection service would hide the first.
     packages: [Object.assign({}, ...protos, nodeProto, loadSync(healthProtoPath))],
-    logger,
-    lifeCycle,
+    ...{ access, tls, clock, logger, lifeCycle },
   });
   releasers.add('server', () => server.stop(DRAIN_MS));
-  releasers.add('streams', () => {
-    for (const { opened } of systems) opened.endStreams?.();
-  });
+  releasers.add('streams', () => endStreams(systems));
   releasers.add('loops', () => runtime.stopLoops());
   return server;
 }
 
-function servicesOf({ system, side: { proto }, opened }: OpenedSystem): GrpcService[] {
-  return servicesIn(proto).map((name) => {
-    const handlers = opened.handlers[name];
-    if (handlers === undefined)
-      throw new Error(`the system ${system.name} has no handlers for its service ${name}`);
-    return { name, definition: serviceOf(proto, name), handlers };
-  });
+interface Served {
+  readonly server: RunningGrpcServer;
+  readonly httpAddress: string | undefined;
 }
 
-function running(ground: Ground, server: RunningGrpcServer, systems: readonly ServedSystem[]): RunningNode {
+function running(
+  ground: Ground,
+  { server, httpAddress }: Served,
+  systems: readonly ServedSystem[],
+): RunningNode {
   const { workerId, runtime, health, logger, releasers, config, lifeCycle } = ground;
   const { address } = server;
   let stopping = false;
@@ -299,9 +284,10 @@ function running(ground: Ground, server: RunningGrpcServer, systems: readonly Se
   const names = systems.map(({ name }) => name);
   const what = names.length === 1 ? `${names[0]} serves` : `${names.join(', ')} serve`;
   lifeCycle.tell({ type: 'node serving' });
-  logger.info({ address, workerId, data: config.config.data }, what);
+  logger.info({ address, httpAddress, workerId, data: config.config.data }, what);
   return {
     address,
+    httpAddress,
     workerId,
     status: () => runtime.status(),
     lost: ground.lost,

@@ -19,14 +19,23 @@ import type {
   PeerList,
   PeerStatus,
 } from '../wire/peer-messages.js';
+import { type ServiceAccess, workerInField } from './access/roles.js';
 import { type Peer, unary } from './serving/calls.js';
 import type { OpenedService } from './system.js';
 
 const LONGEST_BODY = 16_384;
 const isProtocol = rules.isWhole(1, 2 ** 31 - 1);
 
+const workerIn = workerInField('peer_id');
+export const PEERS_ACCESS: ServiceAccess = {
+  attach: { roles: ['worker'], workerIn },
+  beat: { roles: ['worker'], workerIn },
+  leave: { roles: ['worker'], workerIn },
+  list: { roles: ['reader', 'worker', 'operator'], isQuery: true },
+};
+
 export function peersHandlers(served: readonly ServedPeers[], logger: Logger) {
-  const who = (category: string, { address }: Peer) => `${category} ${address}`;
+  const who = (category: string, peer: Peer) => `${category} ${peer.who}`;
 
   function of(category: string | undefined): ServedPeers {
     const name = rules.given('category', category, rules.isId);

@@ -16,7 +16,9 @@ import type { Loop } from '../runtime/loops/loop.js';
 import type { Reactor } from '../runtime/reactors/reactor.js';
 import type { Projection } from '../runtime/read-models/projection.js';
 import type { Runtime } from '../runtime/runtime.js';
+import type { ServiceAccess } from './access/roles.js';
 import type { ConfigSection } from './config/config-section.js';
+import type { ServedOperation } from './operations/operation.js';
 
 /** Methods, not properties that are functions: a list holds systems of different configurations, each given its own. */
 export interface ServedSystem<Config = unknown> {
@@ -34,6 +36,13 @@ export interface ServiceSide<Config = unknown> {
   readonly queried?: readonly string[];
   /** Its proto file. Every service in it is the system's, and needs handlers. */
   readonly proto: PackageDefinition;
+  /**
+   * Its peers called it before there were credentials: where `access` does not say otherwise nobody on this machine is asked for
+   * any. A newer system leaves it out.
+   */
+  readonly servedAsBefore?: true;
+  /** The largest message that peers of a service may send, by its full name. Default 256 KiB; 16 MiB at the most. */
+  readonly requestBytes?: Readonly<Record<string, number>>;
   /** Called when read models can be queried and before anything is reacted to or served. */
   open(node: NodeContext, config: Config): OpenedService | Promise<OpenedService>;
 }
@@ -85,8 +94,12 @@ export interface OpenedService {
   caughtUp?(): void | Promise<void>;
   /** Peers that attach, beat and leave by owl.Peers, one for each category. The node resumes their leases and ends them. */
   readonly peers?: readonly ServedPeers[];
+  /** What it can be asked for, over gRPC and HTTP. Methods of its services that are none of these have `handlers`. */
+  readonly operations?: readonly ServedOperation[];
   /** By the full name of the service. */
   readonly handlers: Readonly<Record<string, UntypedServiceImplementation>>;
+  /** Who may ask for what has `handlers`; by the full name of the service. Operations say it themselves. */
+  readonly access?: Readonly<Record<string, ServiceAccess>>;
   /** The node takes no new calls: streams that have no end of their own end now. */
   endStreams?(): void;
   /** All calls have ended; actors still take commands. */

@@ -14,6 +14,7 @@ export interface NodeStatus {
   share?: number;
   not_serving?: string;
   loops?: LoopStatus[];
+  denied_calls?: DeniedCalls[];
 }
 
 export interface LoopStatus {
@@ -26,6 +27,12 @@ export interface LoopStatus {
   rounds?: number;
   failures?: number;
   last_error?: string;
+}
+
+export interface DeniedCalls {
+  kind?: string;
+  operation?: string;
+  count?: number;
 }
 
 export interface ReaderStatus {

@@ -7,15 +7,10 @@
  */
 
 import { setMaxListeners } from 'node:events';
-import {
-  type CallOptions,
-  Client,
-  type ClientDuplexStream,
-  credentials,
-  type ServiceError,
-} from '@grpc/grpc-js';
+import { type CallOptions, Client, type ClientDuplexStream, type ServiceError } from '@grpc/grpc-js';
 import { OwlError } from '../base/errors.js';
 import { type Called, explainCallError } from './call-error.js';
+import { type ClientCredentials, channelCredentials, channelOptions, Token } from './credentials.js';
 
 /** How long an answer may take. */
 const DEADLINE_MS = 10_000;
@@ -29,6 +24,8 @@ export interface ServiceClientOptions {
   readonly deadlineMs?: number;
   /** Default: a node. */
   readonly called?: Called;
+  /** Default: none, in plain text. */
+  readonly credentials?: ClientCredentials;
 }
 
 /** Every field of a message may be missing, so what the codecs decode fits as it is. */
@@ -44,17 +41,21 @@ export abstract class ServiceClient {
   private readonly called: Called | undefined;
   private readonly deadlineMs: number;
   private readonly channel: Client;
+  private readonly token: Token;
   private readonly closing = new AbortController();
   private readonly ended: AbortSignal;
 
-  constructor({ server, signal, called, deadlineMs = DEADLINE_MS }: ServiceClientOptions) {
+  /** @throws OwlError kind `invalid` when the files of the credentials can't be used */
+  constructor({ server, signal, called, deadlineMs = DEADLINE_MS, credentials = {} }: ServiceClientOptions) {
     this.called = called;
     this.server = server;
     this.deadlineMs = deadlineMs;
     this.ended = signal === undefined ? this.closing.signal : AbortSignal.any([signal, this.closing.signal]);
+    this.token = new Token(credentials.token);
     // Each call under way listens for its end; many of them are no leak.
     setMaxListeners(0, this.ended);
-    this.channel = new Client(server, credentials.createInsecure(), {
+    this.channel = new Client(server, channelCredentials(credentials.tls, server), {
+      ...channelOptions(server),
       // A farm's machines talk to each other directly, whatever proxy the environment names for the web.
       'grpc.enable_http_proxy': 0,
       'grpc.initial_reconnect_backoff_ms': 100,
@@ -91,6 +92,7 @@ export abstract class ServiceClient {
           method.requestSerialize,
           method.responseDeserialize,
           request,
+          this.token.metadata(),
           { deadline: Date.now() + deadlineMs },
           done,
         );
@@ -119,6 +121,7 @@ export abstract class ServiceClient {
       method.requestSerialize,
       method.responseDeserialize,
       request,
+      this.token.metadata(),
       options,
     );
     const cancel = (): void => call.cancel();
@@ -141,11 +144,22 @@ export abstract class ServiceClient {
     method: Method<Request, Answer>,
   ): ClientDuplexStream<Request, Answer> {
     const { path, requestSerialize, responseDeserialize } = method;
-    return this.channel.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    return this.channel.makeBidiStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      this.token.metadata(),
+    );
   }
 
   protected explain(error: unknown): OwlError {
-    return explainCallError(error, this.server, this.called);
+    const explained = explainCallError(error, this.server, this.called);
+    if (explained.kind !== 'unauthenticated' || this.token.isThere) return explained;
+    return new OwlError(
+      'unauthenticated',
+      `${explained.message}. No token was sent: of a node on this machine owl finds it in the data directory, which OWL_DATA or owl.yaml name; for another one set token_file`,
+      { cause: explained },
+    );
   }
 
   private assertOpen(): void {

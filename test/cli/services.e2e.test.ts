@@ -63,7 +63,10 @@ t.test('a node says where it is, and leaves no process', async (t) => {
     up.stdout(),
     /^owl is up at 127\.0\.0\.1:[0-9]+ as worker [0-9a-f-]{36}, with its data in .*\/data\n$/,
   );
+  const suggestion = 'it answers no HTTP; `owl up --http-listen 127.0.0.1:50080` (or http_listen) lets it\n';
+  await until('HTTP is suggested', () => up.stderr().includes(suggestion));
   const second = await startOwl(t, ['up', '--data', 'data', '--listen', '127.0.0.1:0'], { cwd }).ended;
+  t.notMatch(second.stderr, suggestion, 'once, to who begins');
   t.match(second, { code: 1, stdout: '' });
   t.match(second.stderr, /data is in use by process [0-9]+/);
   t.match(second.stderr, /owl: talent did not start \(exit code 1\); its reason stands above/);

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap';
 import { Settings } from '../../src/node/config/config.js';
 import { type RunningNode, startNode } from '../../src/node/node.js';
 import { ofKind } from '../support/events.js';
+import { localCredentials } from '../support/local-credentials.js';
 import { logLines } from '../support/log-lines.js';
 import { testDirectory } from '../support/test-directory.js';
 import { semaphoreSystem } from '../systems/semaphore/system.js';
@@ -23,7 +24,7 @@ async function start(t: Test, data: string): Promise<{ node: RunningNode; client
   });
   const node = await startNode({ systems, config, logger: logLines().logger });
   t.teardown(() => node.stop());
-  const client = new SemaphoreClient({ server: node.address });
+  const client = new SemaphoreClient({ server: node.address, credentials: localCredentials(data) });
   t.teardown(() => client.close());
   return { node, client };
 }

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../src/base/clock.js';
 import { StoreUnavailableError } from '../../src/base/errors.js';
-import { nodeHandlers } from '../../src/node/node-service.js';
+import { NODE_ACCESS, nodeHandlers } from '../../src/node/node-service.js';
 import { startGrpcServer } from '../../src/node/serving/grpc-server.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { openRuntime } from '../../src/runtime/runtime.js';
@@ -14,6 +14,7 @@ import { loadProto, serviceOf } from '../../src/wire/proto.js';
 import { delegating } from '../support/delegating-store.js';
 import { propose } from '../support/events.js';
 import { type HeldStore, holdingBack } from '../support/held-store.js';
+import { OPEN_TO_ALL } from '../support/open-to-all.js';
 import { permits, semaphore } from '../support/semaphore.js';
 import { owl } from '../support/terminal-double.js';
 import { until } from '../support/until.js';
@@ -41,9 +42,11 @@ async function startNode(t: Test, gate: HeldStore, databasePath: string) {
         name: 'owl.Node',
         definition: serviceOf(proto, 'owl.Node'),
         handlers: nodeHandlers({ runtime, workerId: 'node-1', logger }),
+        access: NODE_ACCESS,
       },
     ],
     packages: [proto],
+    ...OPEN_TO_ALL,
     logger,
   });
   const client = new NodeClient({ server: server.address });

@@ -16,6 +16,7 @@ import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-cl
 import { SYSTEMS } from '../../src/systems.js';
 import { ofKind } from '../support/events.js';
 import { healthOf } from '../support/health.js';
+import { localCredentials } from '../support/local-credentials.js';
 import { logLines } from '../support/log-lines.js';
 import { orderFor } from '../support/talent-node.js';
 import { terminalDouble } from '../support/terminal-double.js';
@@ -36,8 +37,11 @@ async function start(
   return node;
 }
 
-function clientsOf(t: Test, server: string) {
-  const clients = { semaphores: new SemaphoreClient({ server }), talent: new PlotManagerClient({ server }) };
+function clientsOf(t: Test, server: string, data = join(t.testdirName, 'data')) {
+  const clients = {
+    semaphores: new SemaphoreClient({ server, credentials: localCredentials(data) }),
+    talent: new PlotManagerClient({ server }),
+  };
   t.teardown(() => {
     clients.semaphores.close();
     clients.talent.close();
@@ -46,8 +50,8 @@ function clientsOf(t: Test, server: string) {
 }
 
 /** One command of an owl that has semaphores too. */
-async function owl(args: readonly string[], systems: readonly System[] = ALL) {
-  const terminal = terminalDouble();
+async function owl(args: readonly string[], systems: readonly System[] = ALL, data = '/nowhere') {
+  const terminal = terminalDouble({ env: { OWL_DATA: data } });
   const code = await runOwl(args, terminal, systems);
   await new Promise((resolve) => setImmediate(resolve));
   return { code, stdout: terminal.stdout(), stderr: terminal.stderr() };
@@ -60,8 +64,15 @@ t.test('semaphores run beside talent, on one store, one port and one command lin
   await semaphores.create({ name: 'gpu', capacity: 1 });
   t.match(await plots.create(orderFor('task_1')), { is_success: true });
   const server = ['--server', node.address];
-  t.match(await owl(['semaphore', 'acquire', 'gpu', 'a', ...server]), { code: 0, stdout: 'held\n' });
-  t.match(await owl(['semaphore', 'acquire', 'gpu', 'b', ...server]), { code: 0, stdout: 'waiting\n' });
+  const data = join(t.testdirName, 'data');
+  t.match(await owl(['semaphore', 'acquire', 'gpu', 'a', ...server], ALL, data), {
+    code: 0,
+    stdout: 'held\n',
+  });
+  t.match(await owl(['semaphore', 'acquire', 'gpu', 'b', ...server], ALL, data), {
+    code: 0,
+    stdout: 'waiting\n',
+  });
   t.match(await owl(['plot', 'list', ...server]), { code: 0, stdout: /task_1/ });
   await t.rejects(semaphores.acquire({ name: 'none', holder: 'a' }), ofKind('not_found'));
 

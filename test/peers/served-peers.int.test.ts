@@ -13,6 +13,7 @@ import type { PeerStatus } from '../../src/wire/peer-messages.js';
 import { PeersClient } from '../../src/wire/peers-client.js';
 import { ofKind } from '../support/events.js';
 import { startNode as startStore } from '../support/eventstoredb-stores.js';
+import { localCredentials } from '../support/local-credentials.js';
 import { type LogLines, logLines } from '../support/log-lines.js';
 import { until } from '../support/until.js';
 import { workersSystem } from '../systems/workers/system.js';
@@ -21,6 +22,9 @@ const HOLDER = fileURLToPath(new URL('holder/hold-lease.js', import.meta.url));
 const LEASE_SECONDS = 2;
 /** A worker ends three seconds after its last confirmed heartbeat, and is given up two later. */
 const TIMES = { lease_seconds: LEASE_SECONDS, give_up_seconds: 5, margin_seconds: 2 };
+
+/** Of each node. */
+const directories = new Map<RunningNode, string>();
 
 // They wait for leases to run out most of the time.
 t.jobs = 4;
@@ -46,7 +50,8 @@ async function serving(
   const config = new Settings(systems).load({ env: {}, cwd: '/', flags });
   const log = logLines();
   const node = await startNode({ systems, config, logger: log.logger });
-  const client = new PeersClient({ server: node.address });
+  directories.set(node, data);
+  const client = new PeersClient({ server: node.address, credentials: localCredentials(data) });
   t.teardown(async () => {
     client.close();
     await node.stop();
@@ -64,9 +69,13 @@ interface Holder {
 }
 
 function hold(t: Test, node: RunningNode, category: string, session: string): Holder {
-  const child = spawn(process.execPath, [HOLDER, node.address, category, session], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    [HOLDER, node.address, category, session, directories.get(node) ?? ''],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   t.teardown(() => child.kill('SIGKILL'));
   let out = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

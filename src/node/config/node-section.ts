@@ -21,6 +21,33 @@ const Listen = meant(
   { rule: ADDRESS_RULE, meaning: 'Where the node answers.' },
 );
 
+const HttpListen = meant(
+  z
+    .string(ADDRESS_RULE)
+    .refine((text) => parseAddress(text) !== undefined, ADDRESS_RULE)
+    .optional(),
+  {
+    rule: ADDRESS_RULE,
+    meaning:
+      'Where the node answers over HTTP, 127.0.0.1:50080 for instance (see docs/http.md). Left out, it does not.',
+  },
+);
+
+const HOSTS_RULE = 'must be a list of names, HOST or HOST:PORT';
+const HttpHosts = meant(
+  z
+    .array(
+      z.string(HOSTS_RULE).refine((name) => parseAddress(withPort(name)) !== undefined, HOSTS_RULE),
+      HOSTS_RULE,
+    )
+    .optional(),
+  {
+    rule: HOSTS_RULE,
+    meaning:
+      'Names under which the node is asked for over HTTP, beside its address and localhost. Others are refused.',
+  },
+);
+
 const DATA_RULE = 'must be the path of a directory, without NUL or line breaks';
 const Data = meant(z.string(DATA_RULE).refine(isPath, DATA_RULE).default('./data'), {
   rule: DATA_RULE,
@@ -41,6 +68,33 @@ const WorkerId = meant(
       'The id of this machine as a worker. Left out, the node makes one at its first start and keeps it in its data directory; what runs work on a machine then takes that of its node.',
   },
 );
+
+const ACCESS = ['open', 'required'] as const;
+const ACCESS_RULE = `must be ${ACCESS.join(' or ')}`;
+const AccessRule = meant(z.enum(ACCESS, ACCESS_RULE).optional(), {
+  rule: ACCESS_RULE,
+  meaning:
+    'Whether callers have to say who they are: `required`: all of them, by a token or a certificate; `open`: nobody, but for what chooses a program to run and what changes something over HTTP. Left out, what there was before tokens needs none on this machine, and a node that others can reach does not start (see docs/security.md).',
+});
+
+const FILE_RULE = 'must be the path of a file, without NUL or line breaks';
+/** A relative path counts as that of `data`. */
+function file(meaning: string) {
+  return meant(z.string(FILE_RULE).refine(isPath, FILE_RULE).optional(), {
+    rule: FILE_RULE,
+    meaning,
+    isPath: true,
+  });
+}
+
+const TLS = {
+  cert: file('The certificate that the node shows, with those between it and its authority, as PEM.'),
+  key: file('The key of that certificate, as PEM.'),
+  client_ca: file('The authorities whose certificates say who a caller is, as PEM (see docs/security.md).'),
+  ca: file('The authorities whose certificates owl believes when it calls a node, as PEM.'),
+  client_cert: file('The certificate that owl shows when it calls a node, as PEM.'),
+  client_key: file('The key of that certificate, as PEM.'),
+};
 
 const STORE_RULE = 'must be embedded, or esdb://… or esdb+discover://… for EventStoreDB';
 const Store = meant(
@@ -130,8 +184,15 @@ export function nodeSection(systems: readonly string[]) {
   return configSection(
     z.strictObject({
       listen: Listen,
+      http_listen: HttpListen,
+      http_hosts: HttpHosts,
       data: Data,
       worker_id: WorkerId,
+      access: AccessRule,
+      token_file: file(
+        'The file whose first line is the token that owl shows when it calls a node; not needed for a node on this machine.',
+      ),
+      tls: z.strictObject(TLS).prefault({}),
       store: Store,
       store_credentials_file: StoreCredentialsFile,
       systems: systemsOf(systems),
@@ -141,8 +202,12 @@ export function nodeSection(systems: readonly string[]) {
   );
 }
 
-/** `data` and `store_credentials_file` are absolute. */
+/** All paths are absolute. */
 export type NodeConfig = ReturnType<ReturnType<typeof nodeSection>['parse']>;
+
+function withPort(name: string): string {
+  return /:\d{1,5}$/.test(name) ? name : `${name}:80`;
+}
 
 function isPath(text: string): boolean {
   return text.length > 0 && !['\0', '\n', '\r'].some((bad) => text.includes(bad));

@@ -1,13 +1,13 @@
 /**
  * What handlers of gRPC methods are made of: plain async functions and generators, errors are the taxonomy.
  *
- * Guarantees: every error a handler throws reaches the peer as the status code of its kind with its message, one that is
- * no OwlError as INTERNAL without its inner workings; a request of an acknowledged stream that fails is answered by itself and
+ * Guarantees: every error a handler throws reaches the peer as the status code of its kind with its message, its kind and what is
+ * wrong with each field as trailers; one that is no OwlError as INTERNAL without its inner workings; a request of an acknowledged stream that fails is answered by itself and
  * the stream goes on; a stream is written no faster than its peer reads; who has gone is not served: its call is not begun, and
  * the signal of one under way aborts.
  */
 
-import { once } from 'node:events';
+import { type EventEmitter, once } from 'node:events';
 import {
   status as GrpcStatus,
   type handleBidiStreamingCall,
@@ -15,19 +15,24 @@ import {
   type handleUnaryCall,
   Metadata,
   type ServerUnaryCall,
-  type ServerWritableStream,
   type ServiceError,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { GRPC_CODE_OF, messageOf, OwlError } from '../../base/errors.js';
+import {
+  type FieldProblem,
+  GRPC_CODE_OF,
+  InvalidFieldError,
+  KIND_TRAILER,
+  messageOf,
+  OwlError,
+  PROBLEMS_TRAILER,
+} from '../../base/errors.js';
+import { admissionOf, type Peer, peerOf } from './callers.js';
 import type { EncodedMessage } from './encoded.js';
 import { Slices } from './slices.js';
+import { TooLargeRequest } from './too-large-request.js';
 
-/** Who called. */
-export interface Peer {
-  /** Without its port, as gRPC has it. */
-  readonly address: string;
-}
+export type { Peer } from './callers.js';
 
 /** A call under way. Made only where a handler asks for it: most are answered before anybody could go. */
 export interface UnderWay {
@@ -41,7 +46,7 @@ export function unary<Request, Response>(
 ): handleUnaryCall<Request, Response | EncodedMessage> {
   return (call, callback) => {
     if (call.cancelled) return;
-    handle(call.request, peerOf(call.getPeer()), new UnaryCall(call)).then(
+    handle(call.request, peerOf(call), new UnaryCall(call)).then(
       (response) => callback(null, response),
       (error: unknown) => callback(toServiceError(error, logger, call.getPath())),
     );
@@ -73,7 +78,7 @@ export function serverStream<Request, Response>(
 ): handleServerStreamingCall<Request, Response | EncodedMessage> {
   return (call) => {
     const gone = abortedWith(call);
-    write(call, handle(call.request, peerOf(call.getPeer()), gone), gone).then(
+    writeAll(call, handle(call.request, peerOf(call), gone), gone).then(
       () => call.end(),
       (error: unknown) => {
         if (!gone.aborted) call.emit('error', toServiceError(error, logger, call.getPath()));
@@ -103,7 +108,8 @@ export function acknowledgedStream<Request, Answer, Response>(
   { inFlight, handle, answerFailure, pack, closing }: AcknowledgedStreamOptions<Request, Answer, Response>,
 ): handleBidiStreamingCall<Request, Response> {
   return (call) => {
-    const peer = peerOf(call.getPeer());
+    const peer = peerOf(call);
+    const admission = admissionOf(call);
     let underWay = 0;
     let unread = false;
     let ended = false;
@@ -126,6 +132,13 @@ export function acknowledgedStream<Request, Answer, Response>(
       goOn();
       if (ended && underWay === 0) call.end();
     };
+    const take =
+      admission === undefined
+        ? (request: Request) => handle(request, peer)
+        : async (request: Request) => {
+            admission.check?.(request);
+            return await handle(request, peer);
+          };
     const settle = (answer: Answer) => {
       underWay--;
       if (ready.push(answer) === 1) setImmediate(flush);
@@ -136,11 +149,14 @@ export function acknowledgedStream<Request, Answer, Response>(
     };
 
     call.on('data', (request: Request) => {
+      if (request instanceof TooLargeRequest) return fail(request.error);
       underWay++;
       if (underWay >= inFlight) call.pause();
-      handle(request, peer).then(settle, (error: unknown) => {
+      take(request).then(settle, (error: unknown) => {
         try {
-          settle(answerFailure(request, error));
+          // Its sender is to keep what it has to tell until it is let in again.
+          if (error instanceof OwlError && error.kind === 'unauthenticated') fail(error);
+          else settle(answerFailure(request, error));
         } catch (unanswerable) {
           fail(unanswerable);
         }
@@ -161,8 +177,13 @@ export function acknowledgedStream<Request, Answer, Response>(
   };
 }
 
-async function write<T>(
-  call: ServerWritableStream<unknown, T>,
+interface Writable<T> extends EventEmitter {
+  write(item: T): boolean;
+}
+
+/** In step with whoever reads it. */
+export async function writeAll<T>(
+  call: Writable<T>,
   items: AsyncIterable<T>,
   gone: AbortSignal,
 ): Promise<void> {
@@ -174,16 +195,11 @@ async function write<T>(
   }
 }
 
-function abortedWith(call: ServerWritableStream<unknown, unknown>): AbortSignal {
+/** Aborts when the peer is gone, or the call over. */
+export function abortedWith(call: EventEmitter): AbortSignal {
   const gone = new AbortController();
   for (const event of ['cancelled', 'close', 'error']) call.on(event, () => gone.abort());
   return gone.signal;
-}
-
-/** `ipv4:127.0.0.1:40312` → `127.0.0.1`: the port says nothing to an auditor. */
-function peerOf(address: string): Peer {
-  const end = address.lastIndexOf(':');
-  return { address: (end > 0 ? address.slice(0, end) : address).replace(/^ipv[46]:/, '') };
 }
 
 export function toServiceError(error: unknown, logger: Logger, method: string): ServiceError {
@@ -193,6 +209,34 @@ export function toServiceError(error: unknown, logger: Logger, method: string): 
   return Object.assign(new Error(messageOf(error)), {
     code: known ? GRPC_CODE_OF[error.kind] : GrpcStatus.INTERNAL,
     details,
-    metadata: new Metadata(),
+    metadata: trailersOf(error),
   });
+}
+
+/** HTTP/2 bounds what a peer takes of trailers, 8 kB with some. */
+const MOST_PROBLEMS_BYTES = 4 * 1024;
+
+function trailersOf(error: unknown): Metadata {
+  const trailers = new Metadata();
+  trailers.set(KIND_TRAILER, error instanceof OwlError ? error.kind : 'internal');
+  if (!(error instanceof InvalidFieldError)) return trailers;
+  // As many as fit; the message names them all.
+  const told: FieldProblem[] = [];
+  let json = '[]';
+  for (const problem of error.problems) {
+    told.push(problem);
+    const longer = asciiJson(told);
+    if (longer.length > MOST_PROBLEMS_BYTES) break;
+    json = longer;
+  }
+  if (json !== '[]') trailers.set(PROBLEMS_TRAILER, json);
+  return trailers;
+}
+
+/** Headers are ASCII, so what is not is escaped. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[^\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

@@ -67,6 +67,8 @@ export class Connections {
 
   /** No new ones are taken. Resolves when all are gone, for which they have so many milliseconds. */
   async close(graceMs = 0): Promise<void> {
+    // Who has said nothing waits for nothing: browsers connect in advance.
+    for (const socket of this.sockets) if (socket.bytesRead === 0) socket.destroy();
     const late = setTimeout(() => {
       for (const socket of this.sockets) socket.destroy();
     }, graceMs);

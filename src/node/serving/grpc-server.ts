@@ -1,10 +1,12 @@
 /**
  * A gRPC server for the systems on the runtime; what handlers are made of stands in calls.ts.
  *
- * Guarantees: it answers gRPC health checks and server reflection; what one connection can ask for at once, and say in one
+ * Guarantees: it answers gRPC health checks and server reflection, whoever asks, and nothing else of who may not ask for it
+ * (access/grpc-guard.ts); what one connection can ask for at once, and say in one
  * message, and leave unread of answers, is limited; stopping is bounded, whatever is connected (connections.ts).
  */
 
+import type { Socket } from 'node:net';
 import {
   Server,
   ServerCredentials,
@@ -15,9 +17,16 @@ import type { PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-check';
 import type { Logger } from 'pino';
+import type { Clock } from '../../base/clock.js';
 import type { LifeCycle } from '../../runtime/life-cycle/life-cycle.js';
+import type { Access } from '../access/access.js';
+import { GrpcGuard } from '../access/grpc-guard.js';
+import type { ServiceAccess } from '../access/roles.js';
 import { Connections, type ConnectionsOptions } from './connections.js';
 import { withEncoded } from './encoded.js';
+import { MOST_REQUEST_BYTES, USUAL_REQUEST_BYTES, withRequestSizes } from './request-sizes.js';
+import type { ServerTls } from './server-tls.js';
+import { TlsConnections } from './tls-connections.js';
 import { toldCalls } from './told-calls.js';
 import { UnreadAnswers, type UnreadLimits } from './unread-answers.js';
 
@@ -25,6 +34,10 @@ export interface GrpcService {
   readonly name: string;
   readonly definition: ServiceDefinition;
   readonly handlers: UntypedServiceImplementation;
+  /** Who may ask for which method. */
+  readonly access: ServiceAccess;
+  /** The largest message that its peers may send. Default 256 KiB. */
+  readonly requestBytes?: number;
 }
 
 export interface GrpcServerOptions {
@@ -35,10 +48,20 @@ export interface GrpcServerOptions {
   readonly alsoHealthOf?: readonly string[];
   /** What reflection tells of. */
   readonly packages: readonly PackageDefinition[];
+  readonly access: Access;
+  /** Undefined: plain text. */
+  readonly tls?: ServerTls | undefined;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Who listens to calls. Default: nobody. */
   readonly lifeCycle?: LifeCycle;
-  readonly limits?: Pick<ConnectionsOptions, 'most' | 'quietMs'> & UnreadLimits;
+  readonly limits?: Pick<ConnectionsOptions, 'most' | 'quietMs'> & UnreadLimits & KeepaliveLimits;
+}
+
+/** A connection on which a peer was asked for a sign of life and gave none is cut. Milliseconds; default 60,000 each. */
+export interface KeepaliveLimits {
+  readonly askEveryMs?: number;
+  readonly answerWithinMs?: number;
 }
 
 export interface RunningGrpcServer {
@@ -55,19 +78,23 @@ export interface RunningGrpcServer {
  * connection can make this process hold of messages that it never finishes.
  */
 const CALLS_OF_A_CONNECTION = 1_000;
-/** The largest honest request names 1,000 tasks, in less than 70 kB. */
-const LARGEST_REQUEST_BYTES = 256 * 1024;
+/** Much longer than a process may be held up. */
+const ASK_EVERY_MS = 60_000;
+const ANSWER_WITHIN_MS = 60_000;
 
 /**
  * @throws OwlError kind `refused` when the address can't be bound, saying why
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<RunningGrpcServer> {
-  const { listen, services, alsoHealthOf = [], packages, logger } = options;
+  const { listen, services, alsoHealthOf = [], packages, logger, limits = {} } = options;
   const server = new Server({
     // Channelz keeps statistics of every call for a debugging protocol nobody here speaks.
     'grpc.enable_channelz': 0,
     'grpc.max_concurrent_streams': CALLS_OF_A_CONNECTION,
-    'grpc.max_receive_message_length': LARGEST_REQUEST_BYTES,
+    'grpc.max_receive_message_length': Math.max(USUAL_REQUEST_BYTES, ...services.map(requestBytesOf)),
+    // A peer that is gone without a word is noticed, and its streams end.
+    'grpc.keepalive_time_ms': limits.askEveryMs ?? ASK_EVERY_MS,
+    'grpc.keepalive_timeout_ms': limits.answerWithinMs ?? ANSWER_WITHIN_MS,
   });
   const health = new HealthImplementation({});
   health.addToServer(server);
@@ -78,14 +105,27 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   for (const definition of packages) new ReflectionService(definition).addToServer(server);
   setServing(false);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const accept = (socket: Socket) => injector.injectConnection(socket);
+  const { tls } = options;
+  const secured =
+    tls && new TlsConnections({ ...{ tls, protocol: 'h2', accept, logger }, quietMs: limits.quietMs });
   const connections = new Connections({
-    accept: (socket) => injector.injectConnection(socket),
+    accept: secured === undefined ? accept : (socket) => secured.take(socket),
     logger,
-    ...options.limits,
+    ...limits,
   });
-  const unread = new UnreadAnswers(options.limits ?? {}, (peer) => connections.cut(peer), logger);
+  const unread = new UnreadAnswers(limits, (peer) => connections.cut(peer), logger);
+  const { access, clock } = options;
+  const guard = new GrpcGuard({
+    access,
+    certificateOf: (peer) => secured?.certificateOf(peer),
+    clock,
+    logger,
+  });
   for (const service of services) {
-    const { definition, handlers } = unread.counted(withEncoded(service.definition), service.handlers);
+    const admitted = guard.guarded(service.definition, service.handlers, service.access);
+    const sized = withRequestSizes(service.definition, admitted, requestBytesOf(service), logger);
+    const { definition, handlers } = unread.counted(withEncoded(sized.definition), sized.handlers);
     server.addService(definition, toldCalls(definition, handlers, options.lifeCycle));
   }
   const port = await connections.listen(listen);
@@ -93,11 +133,16 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     address: `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`,
     setServing,
     stop: async (graceMs) => {
+      guard.stop();
       injector.drain(graceMs);
       await connections.close(graceMs);
       server.forceShutdown();
     },
   };
+}
+
+function requestBytesOf({ requestBytes = USUAL_REQUEST_BYTES }: GrpcService): number {
+  return Math.min(requestBytes, MOST_REQUEST_BYTES);
 }
 
 export { healthProtoPath };

@@ -51,7 +51,7 @@ export class UnreadAnswers {
     const methods: Record<string, Method> = {};
     const counted: Record<string, UntypedHandleCall> = {};
     for (const [name, method] of Object.entries<Method>(definition)) {
-      const handler = handlers[name] ?? handlers[method.originalName ?? ''];
+      const handler = handlers[name];
       methods[name] = method;
       if (handler === undefined) continue;
       counted[name] = handler;

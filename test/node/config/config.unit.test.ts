@@ -37,6 +37,7 @@ t.test('without file and environment the defaults count', async (t) => {
   const { config, file, origins } = loadConfig({ env: {}, cwd });
   t.strictSame(config, {
     listen: '127.0.0.1:50051',
+    tls: {},
     data: join(cwd, 'data'),
     store: 'embedded',
     systems: ['talent'],

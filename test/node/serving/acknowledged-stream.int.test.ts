@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import t from 'tap';
 import { acknowledgedStream } from '../../../src/node/serving/calls.js';
 import { startGrpcServer } from '../../../src/node/serving/grpc-server.js';
+import { OPEN_TO_ALL } from '../../support/open-to-all.js';
 import { until } from '../../support/until.js';
 
 const PATH = '/test.Echo/tell';
@@ -22,6 +23,7 @@ t.test(
       listen: '127.0.0.1:0',
       logger,
       packages: [],
+      ...OPEN_TO_ALL,
       services: [
         {
           name: 'test.Echo',
@@ -36,6 +38,7 @@ t.test(
               responseDeserialize: decode,
             },
           },
+          access: { tell: { roles: ['reader'] } },
           handlers: {
             tell: acknowledgedStream<string, string, string>(logger, {
               inFlight: 10,

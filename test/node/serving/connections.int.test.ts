@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { unary } from '../../../src/node/serving/calls.js';
 import { type GrpcServerOptions, startGrpcServer } from '../../../src/node/serving/grpc-server.js';
+import { OPEN_TO_ALL } from '../../support/open-to-all.js';
 import { until } from '../../support/until.js';
 
 const PATH = '/test.Echo/say';
@@ -25,6 +26,7 @@ async function start(
     logger,
     limits,
     packages: [],
+    ...OPEN_TO_ALL,
     services: [
       {
         name: 'test.Echo',
@@ -39,6 +41,7 @@ async function start(
             responseDeserialize: (bytes: Buffer) => bytes.length,
           },
         },
+        access: { say: { roles: ['reader'] } },
         handlers: {
           say: unary(logger, async (size: string, _peer, call) => {
             await say(call);
@@ -124,6 +127,26 @@ t.test('a connection on which nothing is said is closed, and beyond the most non
   t.notOk(first.closed || second.closed);
   await Promise.all([once(first, 'close'), once(second, 'close')]);
   t.equal(await call(clientOf(t, address), 1).error, null, 'there is room again');
+});
+
+t.test('a peer that gives no sign of life is cut off, and one that does stays', async (t) => {
+  const { address } = await start(t, async () => undefined, { askEveryMs: 100, answerWithinMs: 100 });
+  const living = clientOf(t, address);
+  t.equal(await call(living, 1).error, null);
+  const channel = living.getChannel();
+  const states: number[] = [];
+  const watch = (): void =>
+    channel.watchConnectivityState(channel.getConnectivityState(false), Number.POSITIVE_INFINITY, () =>
+      states.push(channel.getConnectivityState(false)),
+    );
+  watch();
+  // It begins as HTTP/2 does, with empty settings, and then says nothing more.
+  const gone = socketTo(t, address);
+  gone.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
+  gone.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+  await once(gone, 'close');
+  t.equal(await call(living, 1).error, null);
+  t.same(states, [], 'on the connection of before');
 });
 
 t.test('answers that are not read are bounded, and told; who does not read them is cut off', async (t) => {

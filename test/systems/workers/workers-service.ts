@@ -1,6 +1,7 @@
-/** What workers and shards are on a node: two categories of peers and nothing else, served by owl.Peers. */
+/** What workers and shards are on a node: two categories of peers, served by owl.Peers, and what workers can be asked for. */
 
 import * as rules from '../../../src/base/field-rules.js';
+import { answered, type ServedOperation } from '../../../src/node/operations/operation.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../src/node/system.js';
 import type { LeasePolicy } from '../../../src/peers/holder/lease-terms.js';
 import { Peers } from '../../../src/peers/served-peers.js';
@@ -8,11 +9,12 @@ import type { JsonObject } from '../../../src/runtime/event-store/event-store.js
 import type { WorkersConfig } from './config.js';
 import { SHARDS_TABLE, shards, shardsTable } from './shard.js';
 import { drain, WORKERS_TABLE, workers, workersTable } from './worker.js';
+import { drainWorker, loadWorkersProto, workerSlots } from './worker-operations.js';
 
 export const workersService: ServiceSide<WorkersConfig> = {
   actorTypes: [workers.type, shards.type],
   projections: [workersTable, shardsTable],
-  proto: {},
+  proto: loadWorkersProto(),
   open,
 };
 
@@ -42,8 +44,27 @@ function open(node: NodeContext, { workers: times }: WorkersConfig): OpenedServi
         protocols: { min: 1, max: 1 },
       }),
     ],
+    operations: workerOperations(node),
     handlers: {},
   };
+}
+
+function workerOperations({ runtime: { system } }: NodeContext): ServedOperation[] {
+  return [
+    answered(drainWorker, async ({ peer_id, reason = '', command_id: id }, asking) => {
+      const order = id === undefined ? {} : { id, asks: { name: 'drain', content: { reason } } };
+      const { revision, duplicate } = await system.execute(workers.type, peer_id, {
+        ...order,
+        decide: drain,
+      });
+      asking.repeated(duplicate);
+      return { revision };
+    }),
+    answered(workerSlots, async ({ peer_id }) => {
+      const { revision, snapshot } = await system.read(workers.type, peer_id);
+      return revision < 0 ? {} : { slots: snapshot.context.slots };
+    }),
+  ];
 }
 
 function slotsIn({ slots }: JsonObject): JsonObject {

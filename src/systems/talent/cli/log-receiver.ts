@@ -1,12 +1,12 @@
 /** `owl log-receiver`: follows the logs of this machine's plots until it is told to stop. Supervisors start one themselves. */
 
 import type { Command } from 'commander';
+import { packageVersion } from '../../../base/package-version.js';
 import { toJson } from '../../../cli/format.js';
-import { configOf, type GlobalOptions, nodeAddress } from '../../../cli/globals.js';
+import { configOf, credentialsAt, type GlobalOptions, nodeAddress } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { loggerOf, untilInterrupted } from '../../../cli/service.js';
 import type { Cli } from '../../../cli/system.js';
-import { packageVersion } from '../../../cli/version.js';
 
 interface LogReceiverOptions extends GlobalOptions {
   readonly data?: string;
@@ -36,7 +36,8 @@ export function addLogReceiverCommand(program: Command, terminal: Cli): void {
 }
 
 async function runLogReceiver(terminal: Cli, options: LogReceiverOptions): Promise<void> {
-  const { config } = configOf(terminal, options, { data: options.data });
+  const loaded = configOf(terminal, options, { data: options.data });
+  const { config } = loaded;
   const server = nodeAddress(terminal, options);
   // Loaded here, because no other command needs what a service needs.
   const { startLogReceiver } = await import('../log-receiver/log-receiver.js');
@@ -46,6 +47,7 @@ async function runLogReceiver(terminal: Cli, options: LogReceiverOptions): Promi
     unwrittenEnds,
     machine: new TalentDirectory(config.data),
     server,
+    credentials: credentialsAt(loaded, server),
     version: packageVersion(),
     logger: loggerOf(terminal, config),
   });

@@ -4,13 +4,13 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
+import { packageVersion } from '../../../base/package-version.js';
 import { toJson } from '../../../cli/format.js';
-import { configOf, type GlobalOptions, nodeAddress } from '../../../cli/globals.js';
+import { configOf, credentialsAt, type GlobalOptions, nodeAddress } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { loggerOf, untilInterrupted } from '../../../cli/service.js';
 import { addSettings } from '../../../cli/setting-options.js';
 import type { Cli } from '../../../cli/system.js';
-import { packageVersion } from '../../../cli/version.js';
 import type { LoadedConfig } from '../../../node/config/config.js';
 import { keysOf } from '../../../node/config/config-section.js';
 import type { NodeConfig } from '../../../node/config/node-section.js';
@@ -59,6 +59,7 @@ async function runSupervisor(terminal: Cli, options: GlobalOptions, loaded: Load
       ...[process.execPath, OWL, 'log-receiver', '--data', config.data, '--server', server],
       ...(file === undefined ? [] : ['--config', resolve(terminal.cwd, file)]),
     ],
+    credentials: credentialsAt(loaded, server),
     logger: loggerOf(terminal, config),
     version: packageVersion(),
     path: terminal.env['PATH'] ?? '',

@@ -28,7 +28,7 @@ export function addTalentCommand(program: Command, cli: Cli, system: ServedSyste
   const flagsOf = addSettings(command, own);
   addExamples(command, [
     ['owl talent --data /var/lib/owl', 'on this machine only, at 127.0.0.1:50051'],
-    ['owl talent --data /var/lib/owl --listen 0.0.0.0:50051', 'for the whole farm'],
+    ['owl talent --data /var/lib/owl --listen 0.0.0.0:50051 --access required', 'for the whole farm'],
     ['owl talent --config /etc/owl/owl.yaml', 'as the file says; see docs/configuration.md'],
   ]);
   command.action(async (given: Readonly<Record<string, string | undefined>>, self: Command) => {

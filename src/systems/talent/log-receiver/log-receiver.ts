@@ -17,6 +17,7 @@ import { every } from '../../../base/repeat.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import type { KeptProcess } from '../../../processes/keeper/keeper-messages.js';
 import type { RecordedProcess } from '../../../processes/records/process-records.js';
+import type { ClientCredentials } from '../../../wire/credentials.js';
 import type { PlotFields, PlotKey, PlotRecord, PlotRecords } from '../machine/plot-record.js';
 import type { TalentDirectory } from '../machine/talent-directory.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
@@ -35,6 +36,8 @@ export interface LogReceiverOptions {
   readonly machine: TalentDirectory;
   /** HOST:PORT of talent, which may come later. */
   readonly server: string;
+  /** What talent is shown. */
+  readonly credentials?: ClientCredentials;
   /** Of owl, as its supervisor has to know it. */
   readonly version: string;
   readonly logger: Logger;
@@ -60,6 +63,7 @@ export interface LogReceiver {
 export function startLogReceiver({
   machine,
   server,
+  credentials = {},
   version,
   logger,
   unwrittenEnds = () => Promise.resolve([]),
@@ -76,7 +80,7 @@ export function startLogReceiver({
     const { signal } = stopping;
     void guardLock(lock, { clock, logger, signal, onTaken: resolve, onTakenAnew: nameAnew });
   });
-  const talent = new PlotManagerClient({ server, signal: stopping.signal, clock, logger });
+  const talent = new PlotManagerClient({ server, credentials, signal: stopping.signal, clock, logger });
   releasers.add('connection', () => talent.close());
   const reports = talent.reports(reportKey);
   releasers.add('reports', () => reports.close());

@@ -9,15 +9,12 @@
 import type { PlotTaskSnapshot } from '../../../../machines/talent/plot-task.js';
 import type { PlotTaskEvent } from '../../../../machines/talent/plot-task-events.js';
 import * as rules from '../../../base/field-rules.js';
+import { answered, type ServedOperation } from '../../../node/operations/operation.js';
 import { type Peer, unary } from '../../../node/serving/calls.js';
 import { answerInBand } from '../../../node/serving/refusals.js';
 import type { JsonObject } from '../../../runtime/event-store/event-store.js';
-import type {
-  PlotTaskCreateRequest,
-  PlotTaskRetryRequest,
-  PlotTaskStatusResponse,
-  PlotTaskStopRequest,
-} from '../wire/messages.js';
+import type { PlotTaskCreateRequest, PlotTaskStatusResponse, PlotTaskStopRequest } from '../wire/messages.js';
+import { retryTask } from './operations/task-operations.js';
 import { readOrder } from './order-message.js';
 import { plotTask, receive, retry, stop } from './plot-task-commands.js';
 import { nowSeconds, type TalentContext } from './talent-context.js';
@@ -25,29 +22,21 @@ import { nowSeconds, type TalentContext } from './talent-context.js';
 const NAMES = { on_create: 'create', on_stop: 'stop', on_retry: 'retry' } as const;
 const DONE = { on_create: 'received', on_stop: 'stop accepted', on_retry: 'received again' } as const;
 
+/** Those of the contract of the field. */
 export function overlordHandlers(talent: TalentContext) {
-  const { logger, system, clock } = talent;
+  const { logger, clock } = talent;
 
   /** Carries out one order and answers it in-band. */
   function answer(
     type: keyof typeof DONE,
-    request: { task_id?: string; command_id?: string },
+    request: OrderRequest,
     peer: Peer,
     read: (taskId: string) => Order,
   ): Promise<PlotTaskStatusResponse> {
-    const carryOut = async () => {
-      const taskId = rules.given('task_id', request.task_id, rules.isId);
-      const id = rules.optional('command_id', request.command_id, rules.isId);
-      const { content, decide } = read(taskId);
-      const { revision } = await system.execute(plotTask, taskId, {
-        ...(id === undefined ? {} : { id }),
-        asks: { name: NAMES[type], content },
-        by: `overlord ${peer.address}`,
-        decide,
-      });
-      return { type, is_success: true, msg: DONE[type], revision };
-    };
-    return answerInBand<PlotTaskStatusResponse>(carryOut, (msg) => ({ type, is_success: false, msg }));
+    return answerInBand<PlotTaskStatusResponse>(
+      async () => (await carryOut(talent, type, request, peer, read)).answer,
+      (msg) => ({ type, is_success: false, msg }),
+    );
   }
 
   const create = (request: PlotTaskCreateRequest, peer: Peer) =>
@@ -59,32 +48,53 @@ export function overlordHandlers(talent: TalentContext) {
 
   const stopTask = (request: PlotTaskStopRequest, peer: Peer) =>
     answer('on_stop', request, peer, (taskId) => {
-      const reason = readReason(request);
+      const reason = rules.optional('reason', request.reason, rules.isRemarks);
       return { content: { reason: reason ?? '' }, decide: (task) => stop(task, taskId, reason) };
     });
 
-  const retryTask = (request: PlotTaskRetryRequest, peer: Peer) =>
-    answer('on_retry', request, peer, (taskId) => {
-      const reason = readReason(request);
-      return {
-        content: { reason: reason ?? '' },
-        decide: (task) => retry(task, taskId, reason, nowSeconds(clock)),
-      };
-    });
+  return { plot_task_create: unary(logger, create), plot_task_stop: unary(logger, stopTask) };
+}
 
-  return {
-    plot_task_create: unary(logger, create),
-    plot_task_stop: unary(logger, stopTask),
-    plot_task_retry: unary(logger, retryTask),
-  };
+export function overlordOperations(talent: TalentContext): ServedOperation[] {
+  return [
+    answered(retryTask, async (request, asking) => {
+      const { answer, duplicate } = await carryOut(talent, 'on_retry', request, asking, (taskId) => ({
+        content: { reason: request.reason ?? '' },
+        decide: (task) => retry(task, taskId, request.reason, nowSeconds(talent.clock)),
+      }));
+      asking.repeated(duplicate);
+      return answer;
+    }),
+  ];
+}
+
+/** @throws OwlError with the reason of a refusal */
+async function carryOut(
+  { system }: TalentContext,
+  type: keyof typeof DONE,
+  request: OrderRequest,
+  { who }: Pick<Peer, 'who'>,
+  read: (taskId: string) => Order,
+): Promise<{ answer: PlotTaskStatusResponse; duplicate: boolean }> {
+  const taskId = rules.given('task_id', request.task_id, rules.isId);
+  const id = rules.optional('command_id', request.command_id, rules.isId);
+  const { content, decide } = read(taskId);
+  const { revision, duplicate } = await system.execute(plotTask, taskId, {
+    ...(id === undefined ? {} : { id }),
+    asks: { name: NAMES[type], content },
+    by: `overlord ${who}`,
+    decide,
+  });
+  return { answer: { type, is_success: true, msg: DONE[type], revision }, duplicate };
+}
+
+interface OrderRequest {
+  readonly task_id?: string | undefined;
+  readonly command_id?: string | undefined;
 }
 
 /** What an overlord asks for: what makes it this order and no other, and what follows from it. */
 interface Order {
   readonly content: JsonObject;
   decide(task: PlotTaskSnapshot): readonly PlotTaskEvent[];
-}
-
-function readReason({ reason }: { reason?: string }): string | undefined {
-  return rules.optional('reason', reason, rules.isRemarks);
 }

@@ -13,8 +13,3 @@ export function readStatus(field: string, status: string | undefined): PlotTaskS
     `must be one of ${RECORDED_STATES.join(', ')}, not "${status.slice(0, 40)}"`,
   );
 }
-
-/** Several, as a filter, each once: an empty list is no filter. */
-export function readStatuses(field: string, statuses: readonly string[] = []): PlotTaskState[] {
-  return [...new Set(statuses.flatMap((status) => readStatus(field, status) ?? []))];
-}

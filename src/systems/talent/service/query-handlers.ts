@@ -4,28 +4,27 @@
  * Guarantee: a query shows at least everything this node has acknowledged before.
  */
 
+import type { z } from 'zod';
 import { InvalidFieldError } from '../../../base/errors.js';
 import * as rules from '../../../base/field-rules.js';
 import type { SqlRow } from '../../../base/sql.js';
-import { type Peer, serverStream, type UnderWay, unary } from '../../../node/serving/calls.js';
+import { answered, followed, type ServedOperation } from '../../../node/operations/operation.js';
+import { type Peer, type UnderWay, unary } from '../../../node/serving/calls.js';
 import { EncodedMessage, messageField } from '../../../node/serving/encoded.js';
 import { eventMessageOf, historyOf } from '../../../node/serving/history.js';
 import { type PageTokens, pageOf, readPageSize } from '../../../node/serving/pages.js';
 import type {
   PlotTaskEventMessage,
-  PlotTaskHistoryRequest,
   PlotTaskIdRequest,
-  PlotTaskListRequest,
   PlotTaskListResponse,
   PlotTaskStatus,
-  PlotTaskWatchRequest,
 } from '../wire/messages.js';
+import { listTasks, taskHistory, watchTasks } from './operations/task-operations.js';
 import { plotTask } from './plot-task-commands.js';
-import { readStatus, readStatuses } from './plot-task-status.js';
-import { watchTasks } from './shown/task-watch.js';
+import { readStatus } from './plot-task-status.js';
+import { watchTasks as watchedTasks } from './shown/task-watch.js';
 import { nowSeconds, type TalentContext } from './talent-context.js';
 
-const MOST_TASKS_WATCHED_BY_ID = 1000;
 /** Numbers of fields in proto/talent.proto. */
 export const TASKS_OF_ALL = 1;
 const TASKS_OF_STATUS = 110;
@@ -40,12 +39,15 @@ export function queryHandlers(talent: TalentContext) {
     plot_task_status_all: unary(logger, (_request: unknown, _peer: Peer, call: UnderWay) =>
       statusAll(talent, call),
     ),
-    plot_task_list: unary(logger, (request: PlotTaskListRequest) => list(talent, request)),
-    plot_task_watch: serverStream(logger, (request: PlotTaskWatchRequest, _peer: Peer, signal: AbortSignal) =>
-      watch(talent, request, signal),
-    ),
-    plot_task_history: serverStream(logger, (request: PlotTaskHistoryRequest) => history(talent, request)),
   };
+}
+
+export function queryOperations(talent: TalentContext): ServedOperation[] {
+  return [
+    answered(listTasks, (request) => list(talent, request)),
+    followed(watchTasks, (request, { over }) => watch(talent, request, over)),
+    followed(taskHistory, (request) => history(talent, request)),
+  ];
 }
 
 async function status(
@@ -77,7 +79,10 @@ async function statusAll({ table }: TalentContext, { over }: UnderWay): Promise<
   return new EncodedMessage(await table.encoded(TASKS_OF_ALL, {}, over));
 }
 
-async function list(talent: TalentContext, request: PlotTaskListRequest): Promise<PlotTaskListResponse> {
+async function list(
+  talent: TalentContext,
+  request: z.output<typeof listTasks.request>,
+): Promise<PlotTaskListResponse> {
   const size = readPageSize(request.page_size);
   const newestFirst = request.newest_first === true;
   const filter = readFilter(request, nowSeconds(talent.clock));
@@ -94,51 +99,31 @@ async function list(talent: TalentContext, request: PlotTaskListRequest): Promis
   return { tasks: [...tasks], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };
 }
 
-async function* watch(
+function watch(
   talent: TalentContext,
-  request: PlotTaskWatchRequest,
+  { task_ids, statuses, worker_id: workerId }: z.output<typeof watchTasks.request>,
   signal: AbortSignal,
 ): AsyncGenerator<EncodedMessage> {
-  const taskIds = new Set(request.task_ids);
-  for (const taskId of taskIds) rules.check('task_ids', taskId, rules.isId);
-  if (taskIds.size > MOST_TASKS_WATCHED_BY_ID)
-    throw new InvalidFieldError('task_ids', `must be at most ${MOST_TASKS_WATCHED_BY_ID} ids`);
-  const statuses = readStatuses('statuses', request.statuses);
-  const workerId = rules.optional('worker_id', request.worker_id, rules.isId);
-  const filter = { taskIds, statuses, ...(workerId === undefined ? {} : { workerId }) };
-  yield* watchTasks(talent, filter, signal);
+  const filter = { taskIds: new Set(task_ids), statuses: [...new Set(statuses)] };
+  return watchedTasks(talent, { ...filter, ...(workerId === undefined ? {} : { workerId }) }, signal);
 }
 
 async function* history(
-  talent: TalentContext,
-  request: PlotTaskHistoryRequest,
+  { store, system, problemOf }: TalentContext,
+  { task_id: taskId, from_revision: from = 0 }: z.output<typeof taskHistory.request>,
 ): AsyncGenerator<PlotTaskEventMessage> {
-  const taskId = rules.given('task_id', request.task_id, rules.isId);
-  const from =
-    rules.optionalNumber('from_revision', request.from_revision, rules.isWhole(0, Number.MAX_SAFE_INTEGER)) ??
-    0;
-  const { store, system, problemOf } = talent;
-  for await (const event of historyOf({
-    store,
-    system,
-    type: plotTask,
-    id: taskId,
-    from,
-    noun: 'task',
-    problemOf,
-  }))
+  const asked = { type: plotTask, id: taskId, from, noun: 'task' };
+  for await (const event of historyOf({ store, system, problemOf, ...asked }))
     yield { task_id: taskId, ...eventMessageOf(event) };
 }
 
-function readFilter(request: PlotTaskListRequest, now: number) {
+function readFilter(request: z.output<typeof listTasks.request>, now: number) {
   const isPointInTime = rules.isPointInTime(now);
-  const workerId = rules.optional('worker_id', request.worker_id, rules.isId);
-  const cache = rules.optional('cache', request.cache, rules.isAbsolutePath);
+  const { statuses, worker_id: workerId, cache, task_id_prefix: taskIdPrefix } = request;
   const createdFrom = rules.optionalNumber('created_from', request.created_from, isPointInTime);
   const createdBefore = rules.optionalNumber('created_before', request.created_before, isPointInTime);
-  const taskIdPrefix = rules.optional('task_id_prefix', request.task_id_prefix, rules.isId);
   return {
-    statuses: readStatuses('statuses', request.statuses),
+    statuses: [...new Set(statuses)],
     ...(workerId === undefined ? {} : { workerId }),
     ...(cache === undefined ? {} : { cache }),
     ...(createdFrom === undefined ? {} : { createdFrom }),

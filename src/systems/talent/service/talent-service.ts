@@ -17,10 +17,11 @@ import { PeerLeases } from '../../../peers/leases.js';
 import { idOf, type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import type { TalentConfig } from '../config.js';
-
-import { overlordHandlers } from './overlord-handlers.js';
+import { methodAccess } from './method-access.js';
+import { SERVICE } from './operations/task-operations.js';
+import { overlordHandlers, overlordOperations } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
-import { queryHandlers } from './query-handlers.js';
+import { queryHandlers, queryOperations } from './query-handlers.js';
 import { logReceiverHandlers } from './reports/report-handlers.js';
 import { Reporters } from './reports/reporters.js';
 import { ShownTasks } from './shown/shown-tasks.js';
@@ -29,11 +30,10 @@ import { TimeLeft } from './shown/time-left.js';
 import { WholeTable } from './shown/whole-table.js';
 import { type SupervisorGiveUps, supervisorGiveUps } from './supervisors/give-ups.js';
 import { BEGUN, lostSupervisors } from './supervisors/lost-supervisors.js';
-import { supervisorHandlers } from './supervisors/supervisor-handlers.js';
+import { supervisorHandlers, supervisorOperations } from './supervisors/supervisor-handlers.js';
 import { supervisor, supervisorPeers } from './supervisors/supervisor-type.js';
 import type { ReadModelName, SupervisorLeases, TalentContext } from './talent-context.js';
 
-const SERVICE = 'talent.PlotManager';
 const proto = loadProto('talent');
 const plotTaskStatus = methodOf(serviceOf(proto, SERVICE), 'plot_task_status');
 
@@ -42,6 +42,7 @@ export const talentService: ServiceSide<TalentConfig> = {
   projections: [plotTasks, supervisors],
   queried: [plotTasks.name],
   proto,
+  servedAsBefore: true,
   open,
 };
 
@@ -86,14 +87,20 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
   return {
     reactors: [lost],
     caughtUp: () => resumeLeases(talent, giveUps),
+    operations: [
+      ...overlordOperations(talent),
+      ...queryOperations(talent),
+      ...supervisorOperations(talent, times.default_seconds),
+    ],
     handlers: {
       [SERVICE]: {
         ...overlordHandlers(talent),
         ...queryHandlers(talent),
-        ...supervisorHandlers(talent, times.default_seconds),
+        ...supervisorHandlers(talent),
         ...logReceiverHandlers(talent, closing.signal),
       },
     },
+    access: { [SERVICE]: methodAccess(talent) },
     endStreams: () => {
       talent.feed.close();
       closing.abort();

@@ -2,10 +2,9 @@
  * The supervisor of one machine, put together: takes tasks from talent, has plotters started, watches and stops them.
  *
  * Guarantees: a data directory has one supervisor, also when its lock's file is deleted: it takes that anew, or ends where
- * another was faster; when `startSupervisor` resolves, every plot of this machine is watched
- * and orders are taken as soon as talent can be reached; `stop` detaches and leaves the plots running, for the next
- * supervisor to take over. One that is told to end while it starts, or can't start, leaves nothing of itself: a keeper that
- * does not answer holds nobody up.
+ * another was faster; when `startSupervisor` resolves, every plot of this machine is watched and orders are taken as soon as
+ * talent can be reached; `stop` detaches and leaves the plots running, for the next supervisor to take over. One that is told
+ * to end while it starts, or can't start, leaves nothing of itself: a keeper that does not answer holds nobody up.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -23,6 +22,7 @@ import { KeeperLink } from '../../../processes/keeper/keeper-link.js';
 import { listenLocally } from '../../../processes/local-calls.js';
 import { removeOldLogs } from '../../../processes/records/old-logs.js';
 import { UsageMeter } from '../../../processes/usage.js';
+import type { ClientCredentials } from '../../../wire/credentials.js';
 import { KEEPER_MAIN } from '../machine/keeper-program.js';
 import type { PlotFields, PlotKey } from '../machine/plot-record.js';
 import { TalentDirectory } from '../machine/talent-directory.js';
@@ -66,6 +66,8 @@ export interface SupervisorConfig {
 
 export interface StartSupervisorOptions {
   readonly config: SupervisorConfig;
+  /** What talent is shown. */
+  readonly credentials?: ClientCredentials;
   /** Command line of a log receiver of this version for this talent. */
   readonly logReceiver: readonly string[];
   readonly logger: Logger;
@@ -147,13 +149,13 @@ function partsOf(
   clock: Clock,
   plotter: PlotterDeclaration,
 ): SupervisorParts {
-  const { config, logger, version, path } = options;
+  const { config, logger, version, path, credentials = {} } = options;
   const sessionId = randomUUID();
   const ending = new AbortController();
   const { signal } = ending;
   // Every plot waits for it.
   setMaxListeners(0, signal);
-  const client = new PlotManagerClient({ server: config.server, clock, logger });
+  const client = new PlotManagerClient({ server: config.server, credentials, clock, logger });
   const reportKey = findReportKey(machine.reportKey, logger);
   const reports = client.reports(reportKey);
   const common = { machine, clock, logger, signal, client, reports };

@@ -19,6 +19,7 @@ import type { Logger } from 'pino';
 import { Backoff, wait } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
+import { isDenial } from '../../../base/failure-kinds.js';
 import { ToldFailures } from '../../../base/told-failures.js';
 import { UnreachableError } from '../../../wire/call-error.js';
 import type { PlotTaskReportAck, PlotTaskReportAcks, PlotTaskStatus } from './messages.js';
@@ -203,9 +204,11 @@ export class ReportStream {
     for (const [first] of this.queues.values()) if (first !== undefined) this.write(first);
   }
 
-  /** Whether a call ended by what talent said. One that is away, or goes away in order, has said nothing of any report. */
+  /** Whether a call ended by what talent said. One that is away, goes away in order or lets nobody in has said nothing of any report. */
   private isTalents(error: unknown): boolean {
-    return error !== undefined && !(this.options.explain(error) instanceof UnreachableError);
+    if (error === undefined) return false;
+    const explained = this.options.explain(error);
+    return !(explained instanceof UnreachableError || isDenial(explained));
   }
 
   private suspect(pending: Pending): void {

@@ -1,7 +1,9 @@
 /** What semaphores are on a node: actor types, read models, reactor, loop and handlers. */
 
 import { OwlError } from '../../../../src/base/errors.js';
-import { type Peer, serverStream, unary } from '../../../../src/node/serving/calls.js';
+import { workerInField } from '../../../../src/node/access/roles.js';
+import { answered, followed, type ServedOperation } from '../../../../src/node/operations/operation.js';
+import { unary } from '../../../../src/node/serving/calls.js';
 import { EventFeed } from '../../../../src/node/serving/event-feed.js';
 import type { FeedEvent } from '../../../../src/node/serving/feed-tail.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../../src/node/system.js';
@@ -12,15 +14,13 @@ import { acquire, create, grantsPermits, release, semaphore } from '../../../sup
 import { permitTables } from '../../../support/semaphore-tables.js';
 import type { SemaphoreConfig } from '../config.js';
 import {
-  type CreateRequest,
-  type FollowRequest,
   type HolderRequest,
   loadSemaphoreProto,
   type Permit,
   type PermitEvent,
-  type Permits,
   SEMAPHORES,
 } from '../wire/semaphore-client.js';
+import { createSemaphore, followPermits, listPermits, releasePermit } from './semaphore-operations.js';
 
 export const semaphoreService: ServiceSide<SemaphoreConfig> = {
   actorTypes: [semaphore, notice],
@@ -35,7 +35,9 @@ function open(node: NodeContext, { semaphore: config }: SemaphoreConfig): Opened
   return {
     reactors: [grantsPermits(leaseMs)],
     loops: loopsOf(node, config),
-    handlers: { [SEMAPHORES]: { ...semaphoreHandlers(node, leaseMs), ...followHandler(node, feed) } },
+    operations: [...semaphoreOperations(node), followOperation(feed)],
+    handlers: { [SEMAPHORES]: { acquire: acquireHandler(node, leaseMs) } },
+    access: { [SEMAPHORES]: { acquire: { roles: ['worker'], workerIn: workerInField('holder') } } },
     endStreams: () => feed.close(),
   };
 }
@@ -51,54 +53,52 @@ function loopsOf({ runtime, workerId }: NodeContext, config: SemaphoreConfig['se
   return [tellsHolders({ runtime, tell, leaseSeconds })];
 }
 
-function semaphoreHandlers({ runtime, clock, logger }: NodeContext, leaseMs: number) {
-  const { system, db } = runtime;
-  const permitsOf = async (name: string): Promise<Permit[]> => {
-    await runtime.readYourWrites();
-    return db
-      .prepare('SELECT holder, state FROM permits WHERE stream = ? ORDER BY holder')
-      .all(`${semaphore.category}-${name}`)
-      .map((row) => ({ holder: String(row['holder']), state: String(row['state']) }));
-  };
-
-  async function createOne({ name = '', capacity = 0 }: CreateRequest): Promise<object> {
-    if (capacity < 1) throw new OwlError('invalid', 'capacity must be at least 1');
-    await system.execute(semaphore, named(name), create(capacity));
-    return {};
-  }
-
-  async function acquireOne({ name = '', holder = '' }: HolderRequest): Promise<Permit> {
-    const id = `acquire ${holder} ${clock.now()}`;
-    await system.execute(semaphore, named(name), acquire(named(holder), clock.now() + leaseMs, id));
-    const permit = (await permitsOf(name)).find((one) => one.holder === holder);
-    return permit ?? { holder };
-  }
-
-  async function releaseOne({ name = '', holder = '' }: HolderRequest): Promise<object> {
-    await system.execute(semaphore, named(name), release(named(holder), `release ${holder} ${clock.now()}`));
-    return {};
-  }
-
-  async function list({ name = '' }: { name?: string }): Promise<Permits> {
-    return { permits: await permitsOf(named(name)) };
-  }
-
-  return {
-    create: unary(logger, createOne),
-    acquire: unary(logger, acquireOne),
-    release: unary(logger, releaseOne),
-    permits: unary(logger, list),
-  };
+async function permitsOf({ runtime }: NodeContext, name: string): Promise<Permit[]> {
+  await runtime.readYourWrites();
+  return runtime.db
+    .prepare('SELECT holder, state FROM permits WHERE stream = ? ORDER BY holder')
+    .all(`${semaphore.category}-${name}`)
+    .map((row) => ({ holder: String(row['holder']), state: String(row['state']) }));
 }
 
-function followHandler({ logger }: NodeContext, feed: EventFeed) {
-  async function* follow({ name = '', after = '' }: FollowRequest, _peer: Peer, signal: AbortSignal) {
-    const streams = name === '' ? {} : { streams: [streamName(semaphore.category, named(name))] };
-    for await (const { events, cursor, caughtUp } of feed.follow({ after, ...streams }, signal))
-      yield { events: events.map(messageOf), cursor, caught_up: caughtUp };
-  }
+function acquireHandler(node: NodeContext, leaseMs: number) {
+  const { runtime, clock, logger } = node;
+  return unary(logger, async ({ name = '', holder = '' }: HolderRequest): Promise<Permit> => {
+    const id = `acquire ${holder} ${clock.now()}`;
+    const expiresAt = clock.now() + leaseMs;
+    await runtime.system.execute(semaphore, named(name), acquire(named(holder), expiresAt, id));
+    const permit = (await permitsOf(node, name)).find((one) => one.holder === holder);
+    return permit ?? { holder };
+  });
+}
 
-  return { follow: serverStream(logger, follow) };
+function semaphoreOperations(node: NodeContext): ServedOperation[] {
+  const { clock } = node;
+  const { system } = node.runtime;
+  return [
+    answered(createSemaphore, async ({ name, capacity, command_id: id }, asking) => {
+      const order = id === undefined ? {} : { id, asks: { name: 'create', content: { capacity } } };
+      const { revision, duplicate } = await system.execute(semaphore, name, {
+        ...create(capacity),
+        ...order,
+      });
+      asking.repeated(duplicate);
+      return { name, revision };
+    }),
+    answered(releasePermit, async ({ name, holder }) => {
+      await system.execute(semaphore, name, release(holder, `release ${holder} ${clock.now()}`));
+      return {};
+    }),
+    answered(listPermits, async ({ name }) => ({ permits: await permitsOf(node, name) })),
+  ];
+}
+
+function followOperation(feed: EventFeed): ServedOperation {
+  return followed(followPermits, async function* ({ name, after = '' }, { over }) {
+    const streams = name === undefined ? {} : { streams: [streamName(semaphore.category, name)] };
+    for await (const { events, cursor, caughtUp } of feed.follow({ after, ...streams }, over))
+      yield { events: events.map(messageOf), cursor, caught_up: caughtUp };
+  });
 }
 
 function messageOf({ event, problem }: FeedEvent): PermitEvent {

@@ -24,6 +24,7 @@ import { ReportPutAsideError, type ReportStream } from '../../../../src/systems/
 import { loadProto, serviceOf } from '../../../../src/wire/proto.js';
 import { delegating } from '../../../support/delegating-store.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
+import { anyRole, OPEN_TO_ALL } from '../../../support/open-to-all.js';
 import { orderFor } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
 
@@ -39,12 +40,12 @@ interface Served {
 
 /** A server of these handlers, and the stream of a client. */
 async function serve(t: Test, handlers: Record<string, unknown>): Promise<Served> {
+  const definition = serviceOf(loadProto('talent'), SERVICE);
   const server = await startGrpcServer({
     listen: '127.0.0.1:0',
-    services: [
-      { name: SERVICE, definition: serviceOf(loadProto('talent'), SERVICE), handlers: Object(handlers) },
-    ],
+    services: [{ name: SERVICE, definition, handlers: Object(handlers), access: anyRole(definition) }],
     packages: [],
+    ...OPEN_TO_ALL,
     logger: logLines().logger,
   });
   const log = logLines();

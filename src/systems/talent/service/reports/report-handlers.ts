@@ -8,7 +8,7 @@
  */
 
 import { messageOf, OwlError } from '../../../../base/errors.js';
-import { isRefusal, isTransient } from '../../../../base/failure-kinds.js';
+import { isDenial, isRefusal, isTransient } from '../../../../base/failure-kinds.js';
 import { ToldFailures } from '../../../../base/told-failures.js';
 import { acknowledgedStream, type Peer, unary } from '../../../../node/serving/calls.js';
 import { answerInBand } from '../../../../node/serving/refusals.js';
@@ -39,7 +39,7 @@ export function logReceiverHandlers(
     const { events, revision } = await talent.reporters.checked(message.report_key, (check) =>
       system.execute(plotTask, header.taskId, {
         ...(header.commandId === undefined ? {} : { id: header.commandId }),
-        by: `reporter ${peer.address}`,
+        by: `reporter ${peer.who}`,
         decide: (task) => {
           check(task);
           return report(task, header.taskId, { ...header, changes: readChanges(message, task.context) });
@@ -67,7 +67,9 @@ export function logReceiverHandlers(
 
   function acknowledgeFailure({ seq = 0, status = {} }: PlotTaskReport, error: unknown): PlotTaskReportAck {
     if (isRefusal(error)) return { seq, is_success: false, msg: error.message };
-    if (isTransient(error)) return { seq, is_success: false, msg: messageOf(error), retryable: true };
+    // Its sender keeps what there is to tell until somebody lets it.
+    if (isTransient(error) || isDenial(error))
+      return { seq, is_success: false, msg: messageOf(error), retryable: true };
     failures.tell(whatOf(status), error, 'a report failed inside the service; its sender sends it again', {
       taskId: status.task_id,
     });

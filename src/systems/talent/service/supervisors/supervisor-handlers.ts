@@ -7,93 +7,89 @@
 
 import * as rules from '../../../../base/field-rules.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { answered, type ServedOperation } from '../../../../node/operations/operation.js';
 import { type Peer, serverStream, type UnderWay, unary } from '../../../../node/serving/calls.js';
 import { EncodedMessage } from '../../../../node/serving/encoded.js';
 import type { Lease } from '../../../../peers/held-leases.js';
+import type { JsonObject } from '../../../../runtime/event-store/event-store.js';
 import type {
   GetPlotByCacheRequest,
   PlotStatus,
-  SupervisorAttachRequest,
-  SupervisorDetachRequest,
-  SupervisorDetachResponse,
-  SupervisorHeartbeatRequest,
   SupervisorLease,
   SupervisorListResponse,
   SupervisorStatus,
   SupervisorWorkRequest,
 } from '../../wire/messages.js';
+import {
+  attachSupervisor,
+  detachSupervisor,
+  heartbeatSupervisor,
+  listSupervisors,
+} from '../operations/supervisor-operations.js';
 import { readStatus } from '../plot-task-status.js';
 import { TASKS_OF_ALL } from '../query-handlers.js';
 import { supervisorWork } from '../shown/task-watch.js';
 import type { TalentContext } from '../talent-context.js';
 
 const WAITING = ['received', 'pending'];
-const isLeaseSeconds = rules.isWhole(1, 3600);
 
-export function supervisorHandlers(talent: TalentContext, defaultLeaseSeconds: number) {
+/** What HTTP has no road for: polling as supervisors of old do, and the stream of a supervisor's work. */
+export function supervisorHandlers(talent: TalentContext) {
   const { logger, leases } = talent;
-  const who = (peer: Peer) => `supervisor ${peer.address}`;
-  const workerOf = (workerId: string | undefined) =>
-    rules.optional('worker_id', workerId, rules.isId) ?? talent.workerId;
-  const sessionOf = (sessionId: string | undefined) => rules.given('session_id', sessionId, rules.isId);
-
-  async function attach(request: SupervisorAttachRequest, peer: Peer): Promise<SupervisorLease> {
-    const seconds = rules.optionalNumber('lease_seconds', request.lease_seconds, isLeaseSeconds);
-    const workerId = workerOf(request.worker_id);
-    const reportKeyHash = rules.optional('report_key_hash', request.report_key_hash, rules.isKeyHash);
-    const lease = await leases.attach(
-      {
-        peerId: workerId,
-        sessionId: sessionOf(request.session_id),
-        leaseSeconds: seconds ?? defaultLeaseSeconds,
-        host: rules.optional('host', request.host, rules.isLine(255)),
-        pid: rules.optionalNumber('pid', request.pid, rules.isPid),
-        version: rules.optional('version', request.version, rules.isLine(64)),
-        more: reportKeyHash === undefined ? {} : { report_key_hash: reportKeyHash },
-      },
-      who(peer),
-    );
-    // Its first report may follow at once.
-    talent.reporters.forget(workerId);
-    return leaseMessageOf(lease);
-  }
-
-  async function heartbeat(request: SupervisorHeartbeatRequest, peer: Peer): Promise<SupervisorLease> {
-    return leaseMessageOf(
-      await leases.heartbeat(workerOf(request.worker_id), sessionOf(request.session_id), who(peer)),
-    );
-  }
-
-  async function detach(request: SupervisorDetachRequest, peer: Peer): Promise<SupervisorDetachResponse> {
-    const reason = rules.optional('reason', request.reason, rules.isRemarks);
-    await leases.detach(workerOf(request.worker_id), sessionOf(request.session_id), reason, who(peer));
-    return {};
-  }
 
   async function* work(
     request: SupervisorWorkRequest,
     _peer: Peer,
     signal: AbortSignal,
   ): AsyncGenerator<EncodedMessage> {
-    const workerId = workerOf(request.worker_id);
-    const replaced = await leases.follow(workerId, sessionOf(request.session_id));
+    const workerId = rules.optional('worker_id', request.worker_id, rules.isId) ?? talent.workerId;
+    const sessionId = rules.given('session_id', request.session_id, rules.isId);
+    const replaced = await leases.follow(workerId, sessionId);
     yield* supervisorWork(talent, workerId, AbortSignal.any([signal, replaced]));
     replaced.throwIfAborted();
   }
+
+  return { ...pollingHandlers(talent), supervisor_work: serverStream(logger, work) };
+}
+
+export function supervisorOperations(talent: TalentContext, defaultLeaseSeconds: number): ServedOperation[] {
+  const { leases } = talent;
+  const who = (peer: Pick<Peer, 'who'>) => `supervisor ${peer.who}`;
+  const here = talent.workerId;
 
   async function list(): Promise<SupervisorListResponse> {
     await talent.readYourWrites('supervisors');
     return { supervisors: talent.supervisors().map(supervisorMessageOf) };
   }
 
-  return {
-    ...pollingHandlers(talent),
-    supervisor_attach: unary(logger, attach),
-    supervisor_heartbeat: unary(logger, heartbeat),
-    supervisor_detach: unary(logger, detach),
-    supervisor_work: serverStream(logger, work),
-    supervisor_list: unary(logger, list),
-  };
+  return [
+    answered(attachSupervisor, async (request, asking) => {
+      const {
+        worker_id: workerId = here,
+        session_id: sessionId,
+        lease_seconds: seconds,
+        report_key_hash,
+      } = request;
+      const { host, pid, version } = request;
+      const more: JsonObject = report_key_hash === undefined ? {} : { report_key_hash };
+      const leaseSeconds = seconds ?? defaultLeaseSeconds;
+      const lease = await leases.attach(
+        { peerId: workerId, sessionId, leaseSeconds, host, pid, version, more },
+        who(asking),
+      );
+      // Its first report may follow at once.
+      talent.reporters.forget(workerId);
+      return leaseMessageOf(lease);
+    }),
+    answered(heartbeatSupervisor, async ({ worker_id = here, session_id }, asking) =>
+      leaseMessageOf(await leases.heartbeat(worker_id, session_id, who(asking))),
+    ),
+    answered(detachSupervisor, async ({ worker_id = here, session_id, reason }, asking) => {
+      await leases.detach(worker_id, session_id, reason, who(asking));
+      return {};
+    }),
+    answered(listSupervisors, list),
+  ];
 }
 
 /** How supervisors of old look for work. */

@@ -1,0 +1,12 @@
+/** Addresses that this machine alone reaches. */
+
+import { isIPv4, isIPv6 } from 'node:net';
+import { parseAddress } from '../../base/address.js';
+
+/** @param address HOST:PORT. A name that is not that of every machine for itself may be anything. */
+export function isLoopback(address: string): boolean {
+  const host = parseAddress(address)?.host ?? '';
+  if (isIPv4(host)) return host.startsWith('127.');
+  if (isIPv6(host)) return /^(0*:)*:?0*1$/.test(host);
+  return host.toLowerCase() === 'localhost';
+}

@@ -1,0 +1,81 @@
+/**
+ * Who may ask this node, as it is configured and as its data directory has it.
+ *
+ * Guarantees: a node that others can reach serves nobody without credentials unless its configuration says `access: open`, or is
+ * from before that key: then it goes on as it did, and says at each start what to write; what the data directory says of who is
+ * known is read before anything is served.
+ */
+
+import type { Logger } from 'pino';
+import type { Clock } from '../../base/clock.js';
+import { OwlError } from '../../base/errors.js';
+import type { Releasers } from '../../base/releasers.js';
+import type { ActorSystem } from '../../runtime/actors/actor-system.js';
+import type { NodeConfig } from '../config/node-section.js';
+import { Access, type AccessMode } from './access.js';
+import { prepareAccess } from './access-file.js';
+import { Denials } from './denials.js';
+import { deniedCaller, noteDenied } from './denied-caller.js';
+import { KnownCallers } from './known-callers.js';
+import { isLoopback } from './loopback.js';
+
+export interface OpenAccessOptions {
+  /** The data directory. */
+  readonly data: string;
+  readonly mode: AccessMode;
+  readonly system: Pick<ActorSystem, 'execute'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly releasers: Releasers;
+}
+
+/**
+ * To be asked before anything is opened but the data directory.
+ * @param isKnown a node has worked in the data directory before
+ * @throws OwlError kind `refused` when it would serve everybody and nobody said so, `invalid` when who is known can't be meant
+ */
+export async function accessMode(
+  {
+    access,
+    listen,
+    http_listen: http,
+    data,
+    tls,
+  }: Pick<NodeConfig, 'access' | 'listen' | 'http_listen' | 'data' | 'tls'>,
+  isKnown: boolean,
+  logger: Logger,
+): Promise<AccessMode> {
+  const { from_before: isFromBefore } = await prepareAccess(data, isKnown);
+  const others = [listen, http].filter((one) => one !== undefined && !isLoopback(one)).join(' and ');
+  if (access === 'required') {
+    if (others !== '' && tls.cert === undefined)
+      logger.warn(
+        { listen: others },
+        'others can read the tokens that callers show, for they come in plain text: set tls.cert and tls.key',
+      );
+    return access;
+  }
+  if (access === 'open' || others === '') return access ?? 'as-before';
+  // There was no HTTP before there was access.
+  if (!isFromBefore || (http !== undefined && !isLoopback(http)))
+    throw new OwlError(
+      'refused',
+      `this node listens on ${others}, which others can reach, and nothing says who may ask: set \`access: required\` (tokens are made with \`owl access add\`), or \`access: open\` where everybody may order and stop work`,
+    );
+  logger.warn(
+    { listen: others },
+    'others can reach this node and nothing says who may ask, so everybody may order and stop work: set access (open or required), and tls.cert and tls.key',
+  );
+  return 'as-before';
+}
+
+/** What was denied is stored as events of the node's own. */
+export function openAccess({ data, mode, system, clock, logger, releasers }: OpenAccessOptions): Access {
+  const denials = new Denials({
+    clock,
+    logger,
+    record: (call) => system.execute(deniedCaller, call.caller, noteDenied(call)),
+  });
+  releasers.add('denied calls', () => denials.ended());
+  return new Access({ mode, known: new KnownCallers(data, logger), denials });
+}

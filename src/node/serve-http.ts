@@ -1,0 +1,62 @@
+/**
+ * HTTP as a node serves it: nothing of it is loaded unless `http_listen` is set, for each command of owl waits for what is loaded.
+ */
+
+import type { Logger } from 'pino';
+import type { Clock } from '../base/clock.js';
+import { packageVersion } from '../base/package-version.js';
+import type { Releasers } from '../base/releasers.js';
+import type { Access } from './access/access.js';
+import { authoriseBy } from './access/http-access.js';
+import type { LoadedConfig } from './config/config.js';
+import type { Health } from './health.js';
+import type { OpenedSystem } from './services.js';
+import type { HttpLimits } from './serving/http/http-server.js';
+import type { ServerTls } from './serving/server-tls.js';
+
+export interface HttpOptions {
+  readonly httpLimits?: HttpLimits;
+}
+
+export interface ServeHttpOptions extends HttpOptions {
+  readonly config: LoadedConfig;
+  readonly tls: ServerTls | undefined;
+  readonly health: Health;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly releasers: Releasers;
+}
+
+/** Answers under way get so long to end when the node stops. */
+const DRAIN_MS = 5_000;
+
+/** @returns its address; undefined where the node answers no HTTP */
+export async function serveHttp(
+  systems: readonly OpenedSystem[],
+  {
+    config: { config },
+    health,
+    access,
+    tls,
+    clock,
+    logger,
+    releasers,
+    httpLimits: limits = {},
+  }: ServeHttpOptions,
+): Promise<string | undefined> {
+  const { http_listen: listen, http_hosts: hosts = [] } = config;
+  if (listen === undefined) return undefined;
+  const { startHttpServer } = await import('./serving/http/http-server.js');
+  const server = await startHttpServer({
+    ...{ listen, hosts, tls, clock, logger, limits, version: packageVersion() },
+    authorise: authoriseBy(access),
+    systems: systems.map(({ system, side, opened }) => ({
+      ...{ name: system.name, proto: side.proto, operations: opened.operations ?? [] },
+      servedAsBefore: side.servedAsBefore === true,
+    })),
+    problem: () => health.reason,
+  });
+  releasers.add('HTTP server', () => server.stop(DRAIN_MS));
+  return server.address;
+}

@@ -1,0 +1,280 @@
+/**
+ * The HTTP listener of a node, off unless `http_listen` is set: nothing of this is loaded without it.
+ *
+ * Guarantees: every answer that is no success is a problem (problem.ts), whoever found it; every request is guarded against pages
+ * in a browser (guard.ts); connections, requests at once, streams, what is unread of them, bodies, headers and the time for each
+ * of these are limited; what it answers is not kept by anybody and is taken for nothing else than it is. Stopping is bounded,
+ * whatever is connected: no new requests, streams end, answers under way get their grace, then every connection is cut.
+ */
+
+import { createServer, type Server, STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { Clock } from '../../../base/clock.js';
+import { OwlError } from '../../../base/errors.js';
+import type { Authorise } from '../../access/http-access.js';
+import { Connections, type ConnectionsOptions } from '../connections.js';
+import type { ServerTls } from '../server-tls.js';
+import { TlsConnections } from '../tls-connections.js';
+import { PAGE, PAGE_POLICY, SCRIPT, STYLE } from './docs-page.js';
+import { READ_WITHIN_MS } from './event-stream.js';
+import { Guard } from './guard.js';
+import { readJson } from './json-body.js';
+import { describe, documentOf } from './openapi.js';
+import { MEBIBYTE, OperationRoutes, type RouteLimits, type SystemRoutes } from './operation-routes.js';
+import { HttpError, headersOf, PROBLEM_TYPE, problemIn, problemOf } from './problem.js';
+
+export interface HttpServerOptions {
+  /** HOST:PORT; port 0 takes a free one. */
+  readonly listen: string;
+  /** Names under which it is asked for, beside its address. */
+  readonly hosts: readonly string[];
+  readonly systems: readonly SystemRoutes[];
+  readonly authorise: Authorise;
+  /** Undefined: plain text. */
+  readonly tls?: ServerTls | undefined;
+  /** Why the node does not serve; undefined while it does. */
+  readonly problem: () => string | undefined;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits?: HttpLimits;
+}
+
+export interface HttpLimits extends RouteLimits, Pick<ConnectionsOptions, 'most' | 'quietMs'> {
+  /** Requests under way, streams apart. Default 512. */
+  readonly requests?: number;
+  /** Milliseconds in which a request has to be there, headers and body. Default 30,000. */
+  readonly sendWithinMs?: number;
+}
+
+export interface RunningHttpServer {
+  /** HOST:PORT as bound. */
+  readonly address: string;
+  /** Waits for answers under way at most `graceMs`, then cuts them off. */
+  stop(graceMs: number): Promise<void>;
+}
+
+const CONNECTIONS = 2_000;
+const REQUESTS = 512;
+const SEND_WITHIN_MS = 30_000;
+const HEADERS_WITHIN_MS = 10_000;
+const KEEP_ALIVE_MS = 10_000;
+const LOOK_EVERY_MS = 1_000;
+const LARGEST_HEADERS_BYTES = 16 * 1024;
+const LONGEST_PARAMETER = 512;
+
+/** On every answer. */
+const HEADERS: Readonly<Record<string, string>> = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+};
+
+/** @throws OwlError kind `refused` when the address can't be bound, saying why */
+export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
+  const { listen, logger, limits = {} } = options;
+  const closing = new AbortController();
+  const { app, server } = await buildApp(options, closing.signal);
+  // What watches over the time that requests take begins with this; the connections are taken elsewhere.
+  server.emit('listening');
+  const accept = (socket: Socket) => server.emit('connection', socket);
+  const { tls } = options;
+  const secured =
+    tls && new TlsConnections({ ...{ tls, protocol: 'http/1.1', accept, logger }, quietMs: limits.quietMs });
+  const connections = new Connections({
+    accept: secured === undefined ? accept : (socket) => secured.take(socket),
+    logger,
+    most: CONNECTIONS,
+    ...limits,
+  });
+  try {
+    const port = await connections.listen(listen);
+    return {
+      address: `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`,
+      stop: async (graceMs) => {
+        closing.abort();
+        server.closeIdleConnections();
+        await connections.close(graceMs);
+        await app.close();
+        server.close();
+      },
+    };
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
+async function buildApp(
+  options: HttpServerOptions,
+  closing: AbortSignal,
+): Promise<{ app: FastifyInstance; server: Server }> {
+  const { hosts, systems, authorise, clock, logger, version, limits = {} } = options;
+  const requestTimeout = limits.sendWithinMs ?? SEND_WITHIN_MS;
+  const server = createServer({
+    requestTimeout,
+    headersTimeout: Math.min(HEADERS_WITHIN_MS, requestTimeout),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: LOOK_EVERY_MS,
+    maxHeaderSize: LARGEST_HEADERS_BYTES,
+  });
+  const app: FastifyInstance = fastify({
+    serverFactory: (handler) => server.on('request', handler),
+    bodyLimit: MEBIBYTE,
+    exposeHeadRoutes: false,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: LONGEST_PARAMETER },
+    logger: false,
+    clientErrorHandler: answerNoHttp,
+    // For an address that can't be decoded, which no hook sees.
+    frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply, logger),
+  });
+  app.setValidatorCompiler(() => (value) => ({ value }));
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer' },
+    async (_request: unknown, body: Buffer) => readJson(body),
+  );
+  app.setErrorHandler((error, request, reply) => answerProblem(error, request, reply, logger));
+  const guard = new Guard(hosts, options.tls === undefined ? 'http' : 'https');
+  guardAll(app, { guard, clock, limits, closing });
+  await describe(app, version);
+  const routes = new OperationRoutes({ authorise, clock, logger, headers: HEADERS, limits, closing });
+  for (const system of systems) routes.add(app, system);
+  const templates = systems.flatMap(templatesOf);
+  app.setNotFoundHandler((request) => {
+    throw notThere(request, templates);
+  });
+  addOwnRoutes(app, options);
+  await app.ready();
+  return { app, server };
+}
+
+interface GuardOptions {
+  readonly guard: Guard;
+  readonly clock: Clock;
+  readonly limits: HttpLimits;
+  readonly closing: AbortSignal;
+}
+
+function guardAll(app: FastifyInstance, { guard, clock, limits, closing }: GuardOptions): void {
+  const { requests: most = REQUESTS, readWithinMs = READ_WITHIN_MS } = limits;
+  const underWay = new WeakSet<object>();
+  let count = 0;
+  const done = (raw: object) => {
+    if (underWay.delete(raw)) count -= 1;
+  };
+  app.addHook('onRequest', async ({ raw, routeOptions }, reply) => {
+    reply.headers(HEADERS);
+    const { method = '', url = '', headers, headersDistinct, socket } = raw;
+    const { localAddress, localPort } = socket;
+    guard.check({ method, url, headers, hosts: headersDistinct['host'] ?? [], localAddress, localPort });
+    if (closing.aborted) throw new OwlError('unavailable', 'this node is stopping; ask again later');
+    // Streams have a limit of their own, and who looks whether the node lives is always answered.
+    if (routeOptions.config.answers !== 'once') return;
+    if (count >= most) throw new OwlError('retryable', `${most} requests are under way; ask again later`);
+    count += 1;
+    underWay.add(raw);
+    reply.raw.once('close', () => done(raw));
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    // It stands in this process until it is read.
+    const inTime = clock.after(readWithinMs, () => reply.raw.destroy());
+    reply.raw.once('close', inTime);
+    if (closing.aborted) reply.header('connection', 'close');
+  });
+}
+
+function addOwnRoutes(app: FastifyInstance, { problem, systems }: HttpServerOptions): void {
+  const hidden = { hide: true };
+  let document: string | undefined;
+  app.get('/healthz', { schema: hidden }, async () => ({ status: 'alive' }));
+  app.get('/readyz', { schema: hidden }, async () => {
+    const why = problem();
+    if (why !== undefined) throw new OwlError('unavailable', why);
+    return { status: 'ready', systems: systems.map(({ name }) => name) };
+  });
+  app.get('/openapi.json', { schema: hidden }, async (_request, reply) => {
+    document ??= JSON.stringify(documentOf(app));
+    return reply.type('application/json').send(document);
+  });
+  const page = (url: string, type: string, text: string) =>
+    app.get(url, { schema: hidden }, async (_request, reply) =>
+      reply.header('content-security-policy', PAGE_POLICY).type(type).send(text),
+    );
+  page('/docs', 'text/html; charset=utf-8', PAGE);
+  page('/docs/page.js', 'text/javascript; charset=utf-8', SCRIPT);
+  page('/docs/page.css', 'text/css; charset=utf-8', STYLE);
+}
+
+async function answerProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  logger: Logger,
+): Promise<void> {
+  const problem = problemOf(error, logger, `${request.method} ${request.url.split('?')[0]}`);
+  await reply
+    .headers({ ...HEADERS, ...headersOf(error) })
+    .code(problem.status)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(problem));
+}
+
+const BROKEN: Readonly<Record<string, HttpError>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: new HttpError(408, 'the request was not there in time'),
+  HPE_HEADER_OVERFLOW: new HttpError(431, `headers may have ${LARGEST_HEADERS_BYTES} bytes`),
+};
+const NO_HTTP = new HttpError(400, 'this is no request of HTTP/1.1');
+
+/** What never became a request. */
+function answerNoHttp(this: unknown, error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { status, ...told } = problemIn(BROKEN[error.code ?? ''] ?? NO_HTTP);
+  const body = JSON.stringify({ ...told, status });
+  const headers = { ...HEADERS, 'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body) };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const start = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, 'connection: close'];
+  socket.end(`${start.join('\r\n')}\r\n\r\n${body}`);
+}
+
+interface Template {
+  readonly method: string;
+  readonly matches: RegExp;
+}
+
+const OWN: readonly Template[] = [
+  { method: 'GET', matches: /^\/(healthz|readyz|openapi\.json|docs|docs\/page\.(js|css))$/ },
+];
+
+function templatesOf({ name, operations }: SystemRoutes): Template[] {
+  return operations.map(({ operation: { http } }) => ({
+    method: http.method,
+    matches: new RegExp(`^/api/v1/${name}${http.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
+  }));
+}
+
+/** Another method of what is there, or nothing at all. */
+function notThere({ method, url }: FastifyRequest, templates: readonly Template[]): OwlError {
+  const [path = ''] = url.split('?');
+  const there = [...OWN, ...templates].filter(({ matches }) => matches.test(path));
+  if (there.length === 0)
+    return new HttpError(404, 'there is nothing here; /openapi.json lists what there is', {
+      kind: 'not_found',
+    });
+  const allow = [...new Set(there.map((one) => one.method))].join(', ');
+  return new HttpError(405, `${method} is nothing that can be done here; there is ${allow}`, {
+    headers: { allow },
+  });
+}
