@@ -197,6 +197,25 @@ for (const [name, open] of STORES) {
   });
 }
 
+await t.test('a record that somebody made too deep on the server stops no reader', async (t) => {
+  const node = await startNode(t);
+  const store = await openStore(t, node);
+  const { events } = await store.append('deep-1', 'noStream', [
+    ended({ outputs: [] }),
+    ended({ outputs: [] }),
+  ]);
+  const record = node.log.records.find(({ type }) => type === 'JobEnded');
+  const deep = Buffer.from(`{"outputs":${'['.repeat(100_000)}${']'.repeat(100_000)}}`);
+  Object.assign(record ?? {}, { data: deep });
+  for (const given of [
+    await collect(store.readStream('deep-1')),
+    (await follow(store.subscribe({ categories: ['deep'] }), 2)).events,
+  ]) {
+    t.match(given[0], { damage: /data is no JSON object/, data: { base64: deep.toString('base64') } });
+    t.strictSame(given[1], events[1]);
+  }
+});
+
 await t.test('metadata counts as well, and is no deeper than data', async (t) => {
   const raw = openSqliteEventStore(join(t.testdir(), 'owl.db'));
   t.teardown(() => raw.close());
