@@ -6,8 +6,7 @@
  */
 
 import { messageOf, OwlError } from '../../base/errors.js';
-import { isJsonObject } from '../event-store/append-check.js';
-import type { JsonObject } from '../event-store/event-store.js';
+import { isJsonObject, type JsonObject } from '../event-store/event-store.js';
 import type { AnsweredDecision, DomainEvent } from './actor-type.js';
 
 /** Characters of an answer's JSON. It is kept in memory for a day: what is larger belongs into events, and the answer names it. */

@@ -15,8 +15,6 @@ import {
 import { isUuid } from './ids.js';
 import { isTooDeep, MOST_LEVELS } from './json-levels.js';
 
-export { isJsonObject };
-
 /** Length of an event's JSON in UTF-16 units. EventStoreDB takes 16 MiB for an append, and histories move both ways. */
 export const LARGEST_EVENT = 16 * 1024 * 1024;
 

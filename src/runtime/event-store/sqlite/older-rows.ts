@@ -4,8 +4,8 @@
  */
 
 import type { SqlRow } from '../../../base/sql.js';
-import { isJsonObject, isMetadata, metadataProblem } from '../append-check.js';
-import type { RecordedEvent } from '../event-store.js';
+import { isMetadata, metadataProblem } from '../append-check.js';
+import { isJsonObject, type RecordedEvent } from '../event-store.js';
 import { formatPosition } from './positions.js';
 import { base64Of, NO_ID, parsed, placeOf, textOr, unknownMetadata } from './row-values.js';
 

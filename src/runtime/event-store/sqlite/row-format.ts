@@ -16,9 +16,16 @@
 
 import { numberIn, type SqlRow, type SqlValue } from '../../../base/sql.js';
 import type { SqliteDatabase } from '../../../base/sqlite.js';
-import { type EncodedEvent, isJsonObject } from '../append-check.js';
+import type { EncodedEvent } from '../append-check.js';
 import { canonicalJson, checksumOf, contentOf } from '../canonical.js';
-import type { EventMetadata, Json, JsonObject, RecordedEvent, StreamName } from '../event-store.js';
+import {
+  type EventMetadata,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  type RecordedEvent,
+  type StreamName,
+} from '../event-store.js';
 import { decodeOlder } from './older-rows.js';
 import { formatPosition } from './positions.js';
 import { type DecodedMetadata, RowMetadata } from './row-metadata.js';

@@ -5,9 +5,9 @@
 
 import type { SqlRow } from '../../../base/sql.js';
 import type { SqliteDatabase } from '../../../base/sqlite.js';
-import { isJsonObject, isMetadata, metadataProblem } from '../append-check.js';
+import { isMetadata, metadataProblem } from '../append-check.js';
 import { canonicalJson } from '../canonical.js';
-import type { EventMetadata, JsonObject } from '../event-store.js';
+import { type EventMetadata, isJsonObject, type JsonObject } from '../event-store.js';
 import { isUuid } from '../ids.js';
 import { Dictionary } from './dictionary.js';
 import { bytesOf, parsed, UUID_BYTES, uuidOf } from './row-values.js';

@@ -9,11 +9,12 @@
  * of the server itself ($…) are no events; those that delete a stream of owl's or cut it off come as `CUT_OFF` to who asks.
  */
 
-import { encodeEvent, isJsonObject, isMetadata, metadataProblem } from '../../append-check.js';
+import { encodeEvent, isMetadata, metadataProblem } from '../../append-check.js';
 import { type ContentHead, canonicalJson, checksumOf, contentOf } from '../../canonical.js';
 import {
   CUT_OFF,
   type EventMetadata,
+  isJsonObject,
   type Json,
   type JsonObject,
   type ProposedEvent,
