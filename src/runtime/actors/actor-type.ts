@@ -95,7 +95,10 @@ export type AnyCommand = Command<AnyStateMachine, JsonObject>;
 export interface CommandResult<M extends AnyStateMachine = AnyStateMachine, A extends JsonObject = never> {
   /** The actor's last revision after the command; -1 while it has no events. */
   readonly revision: number;
-  /** Where the command's last event stands; undefined when it changed nothing. Await projections up to here. */
+  /**
+   * Where the command's last event stands, or the last one that was stored together with it; undefined when it changed nothing.
+   * Await projections up to here.
+   */
   readonly position: string | undefined;
   /** What was stored for this command. Empty when nothing changed, or when this is a retry. */
   readonly events: readonly RecordedEvent[];
