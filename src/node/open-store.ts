@@ -160,6 +160,7 @@ function refusingWhileAway(store: EventStore, assertPresent: () => void): EventS
       yield* store.readAll(...parameters);
     },
     subscribe: (...parameters) => store.subscribe(...parameters),
+    marks: store.marks,
     holds: (event) => store.holds(event),
     head: () => store.head(),
     shareOf: (position, end) => store.shareOf(position, end),

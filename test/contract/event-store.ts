@@ -8,6 +8,7 @@ import type { Test } from 'tap';
 import { appendContract } from './event-store-appends.js';
 import { dataContract } from './event-store-data.js';
 import { idempotencyContract } from './event-store-idempotency.js';
+import { marksContract } from './event-store-marks.js';
 import { readContract } from './event-store-reads.js';
 import { subscriptionContract } from './event-store-subscriptions.js';
 import type { OpenStore } from './opened-store.js';
@@ -19,5 +20,6 @@ export function eventStoreContract(t: Test, name: string, open: OpenStore): Prom
     await t.test('append again', (t) => idempotencyContract(t, open));
     await t.test('read', (t) => readContract(t, open));
     await t.test('subscribe', (t) => subscriptionContract(t, open));
+    await t.test('marks', (t) => marksContract(t, open));
   });
 }

@@ -8,6 +8,7 @@ export function delegating(store: EventStore, other: Partial<EventStore>): Event
     readStream: (...parameters) => store.readStream(...parameters),
     readAll: (...parameters) => store.readAll(...parameters),
     subscribe: (...parameters) => store.subscribe(...parameters),
+    marks: store.marks,
     holds: (event) => store.holds(event),
     head: () => store.head(),
     shareOf: (position, end) => store.shareOf(position, end),

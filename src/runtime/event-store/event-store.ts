@@ -145,7 +145,32 @@ export interface SubscriptionBatch {
   readonly resumed?: boolean;
 }
 
+/** What is kept under a name in the place of what was there before. */
+export interface Mark {
+  /** Counts what was written under the name: tells whether another was faster. */
+  readonly revision: number;
+  /** Undefined where what is there can't be read. */
+  readonly value: JsonObject | undefined;
+}
+
+/**
+ * Where those who follow the store say how far they are, for all nodes of it. Marks are no events: nothing that reads events gives
+ * them, and `head` does not move with them. A copy of the store's events has none.
+ */
+export interface Marks {
+  /** The newest under this name; undefined where there is none. @throws StoreUnavailableError */
+  read(name: string): Promise<Mark | undefined>;
+  /**
+   * Writes one in the place of what was read.
+   * @returns false when another has been written meanwhile, which stays
+   * @throws StoreUnavailableError when it is not known to be written; OwlError when the store refuses it
+   */
+  write(name: string, value: JsonObject, instead: Mark | undefined): Promise<boolean>;
+}
+
 export interface EventStore {
+  /** A store without it keeps none. */
+  readonly marks?: Marks | undefined;
   /**
    * @param events one or many of one stream, stored together or not at all
    * @throws RevisionConflictError not stored: the stream was elsewhere

@@ -149,6 +149,7 @@ export function withSchemas(store: EventStore, registry: SchemaRegistry, lifeCyc
     async *subscribe(options) {
       for await (const batch of store.subscribe(options)) yield upcastBatch(batch, registry);
     },
+    marks: store.marks,
     holds: (event) => store.holds(event),
     head: () => store.head(),
     shareOf: (position, end) => store.shareOf(position, end),

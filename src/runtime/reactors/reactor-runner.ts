@@ -6,7 +6,7 @@
  * out (command-sending.ts). The reader takes further events on meanwhile, as many as its window holds, and then leaves the rest to
  * the store. The checkpoint is the low-water mark, below which all was reacted to or is parked; what was done beyond it
  * is not done again in this process, unless the store turns out to be another: then what is under way is given up and the reactor
- * begins again. After a crash it is done again, with the same command ids.
+ * begins again. After a crash it is done again, with the same command ids. How far it is it tells other nodes (shared-mark.ts).
  */
 
 import type { Logger } from 'pino';
@@ -32,9 +32,11 @@ import { Parking } from '../readers/parking.js';
 import { type RedriveResult, redriveParked } from '../readers/redrive.js';
 import { Expansions } from './expansions.js';
 import type { WaitingStream } from './lanes.js';
+import type { MarkValue } from './mark-value.js';
 import { react } from './reaction.js';
 import type { CommandExecutor, Reactor } from './reactor.js';
 import { decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
+import { SharedMark } from './shared-mark.js';
 import { UnderWay } from './under-way.js';
 
 export interface ReactorRunnerOptions extends FollowSettings {
@@ -87,6 +89,7 @@ export class ReactorRunner {
   private readonly history: KnownHistory;
   private readonly underWay: UnderWay;
   private readonly expansions: Expansions;
+  private readonly sharedMark: SharedMark;
   private readonly begun: Promise<void>;
   private begin: () => void = () => undefined;
   private keeping = false;
@@ -134,6 +137,12 @@ export class ReactorRunner {
       logger,
       every: options.progressEvery ?? 1000,
     });
+    this.sharedMark = new SharedMark({
+      ...{ store, name: this.reader, clock, logger },
+      done: () => this.underWay.low?.last,
+      newest: () => this.checkpoints.newest()?.last,
+      parked: (limit) => this.parking.list(limit),
+    });
     this.underWay = new UnderWay({
       ...{ name: reactor.name, store, clock, logger, backoff, parking: this.parking },
       stopping: this.follower.signal,
@@ -144,6 +153,7 @@ export class ReactorRunner {
       done: (event) => {
         // What is parked is not gone on with.
         this.expansions.leave(event);
+        this.sharedMark.moved(1);
         this.keepSoon();
       },
     });
@@ -156,7 +166,10 @@ export class ReactorRunner {
     return this.options.reactor.name;
   }
 
-  /** Resolves once it is decided and stored where the reactor begins, or when it is stopped before. */
+  /**
+   * Resolves once it is decided and stored where the reactor begins, or when it is stopped before. While the store is away only
+   * one waits that is to begin at `now`.
+   */
   async start(): Promise<void> {
     const saved = this.checkpoints.read(this.reader);
     if (saved?.version === REACTOR_VERSION) this.cursor.load();
@@ -183,6 +196,7 @@ export class ReactorRunner {
         'last checkpoint not written; some events come again',
       );
     }
+    await this.sharedMark.close();
   }
 
   /**
@@ -232,12 +246,24 @@ export class ReactorRunner {
   private async open(): Promise<Position> {
     const { reader, checkpoints, parkedEvents: parked, expansions } = this;
     if (checkpoints.read(reader)?.version !== REACTOR_VERSION) await this.underWay.giveUp();
-    await decideBeginning({ ...this.options, reader, checkpoints, parked, expansions });
+    const mark = await this.markOfOthers();
+    await decideBeginning({ ...this.options, reader, checkpoints, parked, expansions, mark });
     this.cursor.load();
     this.parking.load();
     if (await this.underWay.open(this.cursor.position)) this.keptLast = undefined;
     this.begin();
     return this.cursor.position;
+  }
+
+  private async markOfOthers(): Promise<MarkValue | undefined> {
+    // Who is under way goes on by itself.
+    if (this.underWay.low !== undefined) return undefined;
+    try {
+      return await this.sharedMark.read();
+    } catch (error) {
+      if (this.options.reactor.startFrom !== 'now') this.begin();
+      throw error;
+    }
   }
 
   private async handle(batch: SubscriptionBatch): Promise<void> {

@@ -27,10 +27,11 @@ export type OpenAgain = () => Promise<EventStore>;
 
 /** Both stores, by name. */
 export const STORES: Readonly<Record<string, (t: Test, file: string) => Promise<OpenAgain>>> = {
-  SQLite: async (t, file) => async () => {
+  // One for all: another one would not be woken by what this one appends.
+  SQLite: async (t, file) => {
     const store = openSqliteEventStore(file);
     t.teardown(() => store.close());
-    return store;
+    return async () => store;
   },
   EventStoreDB: async (t) => {
     const node = await startNode(t);

@@ -26,6 +26,12 @@ interface Stream {
   tombstone: boolean;
 }
 
+/** What the metadata of a stream says of it. */
+interface StreamLimits {
+  readonly $tb?: number;
+  readonly $maxCount?: number;
+}
+
 /** The revision of a tombstone, and what a deleted stream is truncated before. */
 export const DELETED = 9_223_372_036_854_775_807n;
 
@@ -70,7 +76,13 @@ export class TransactionLog {
     const found = this.openStream(stream);
     if (found.truncatedBefore === DELETED) this.undelete(stream, found);
     let last: LogRecord | undefined;
-    for (const event of events) last = this.write(stream, this.lastRevision(stream) + 1n, event);
+    for (const event of events) {
+      last = this.write(stream, this.lastRevision(stream) + 1n, event);
+      if (event.type === '$metadata' && stream.startsWith('$$')) {
+        const metadata: StreamLimits = JSON.parse(Buffer.from(event.data).toString('utf8'));
+        this.limit(this.openStream(stream.slice(2)), metadata);
+      }
+    }
     if (this.byCategory) this.link(stream, events.length);
     this.index.advance();
     return {
@@ -97,10 +109,8 @@ export class TransactionLog {
    * Writes the metadata of a stream: how many of its newest events readers of the stream see, and from which revision on.
    * What is cut off stays in $all until it is scavenged. Without a limit they see again what is still there.
    */
-  setMetadata(stream: string, metadata: { readonly $tb?: number; readonly $maxCount?: number }): void {
-    const found = this.openStream(stream);
-    found.truncatedBefore = BigInt(metadata.$tb ?? 0);
-    found.maxCount = metadata.$maxCount;
+  setMetadata(stream: string, metadata: StreamLimits): void {
+    this.limit(this.openStream(stream), metadata);
     this.writeSystem(`$$${stream}`, '$metadata', { ...metadata });
     this.index.advance();
   }
@@ -202,6 +212,11 @@ export class TransactionLog {
         ? current >= 0n
         : current === (expected === 'noStream' ? -1n : BigInt(expected));
     return fits ? undefined : { kind: 'wrongRevision', current };
+  }
+
+  private limit(stream: Stream, { $tb = 0, $maxCount }: StreamLimits): void {
+    stream.truncatedBefore = BigInt($tb);
+    stream.maxCount = $maxCount;
   }
 
   private repeated(stream: string, revision: bigint): AppendOutcome {

@@ -37,6 +37,7 @@ import { CallError, explain, unavailable } from './connection/call-error.js';
 import { type Availability, Connection, closedError } from './connection/connection.js';
 import { parseConnectionString } from './connection/connection-string.js';
 import { loadSecurity } from './connection/security.js';
+import { EventStoreDbMarks } from './marks.js';
 import { Feed, type FeedContext, type FeedOptions } from './reads/feed.js';
 import { parsePosition, shareOf } from './reads/positions.js';
 import { filterOf } from './reads/read-requests.js';
@@ -88,6 +89,7 @@ export async function openEventStoreDb(options: EventStoreDbOptions): Promise<Ev
 }
 
 export class EventStoreDbStore implements EventStore {
+  readonly marks: EventStoreDbMarks;
   private readonly connection: Connection;
   private readonly logger: Logger;
   private readonly clock: Clock;
@@ -103,6 +105,7 @@ export class EventStoreDbStore implements EventStore {
     this.connection = connection;
     this.logger = logger;
     this.clock = clock;
+    this.marks = new EventStoreDbMarks(connection, clock, () => this.checkOpen());
     this.reader = new Reader(connection, this.watermark);
     const { reader, watermark, sent } = this;
     this.appender = new Appender({ connection, reader, watermark, sent, clock });

@@ -39,6 +39,7 @@ import { GroupCommit, type GroupCommitStats, type StoredAppend } from './group-c
 import { formatPosition, parsePosition, shareOf } from './positions.js';
 import { RecentEvents } from './recent-events.js';
 import { SqliteEventLog } from './sqlite-event-log.js';
+import { SqliteMarks } from './sqlite-marks.js';
 import { type Availability, WriteRefusals } from './write-refusals.js';
 
 export interface SqliteEventStoreOptions {
@@ -83,6 +84,7 @@ export function openSqliteEventStore(
 }
 
 export class SqliteEventStore implements EventStore {
+  readonly marks: SqliteMarks;
   private readonly db: SqliteDatabase;
   private readonly log: SqliteEventLog;
   private readonly flushed: FlushedUpTo;
@@ -120,6 +122,7 @@ export class SqliteEventStore implements EventStore {
     this.lifeCycle = options.lifeCycle;
     this.recent = new RecentEvents({ events: options.recentEvents ?? RECENT_EVENTS, size: RECENT_SIZE });
     this.newest = this.flushed.position;
+    this.marks = new SqliteMarks(db, () => this.checkOpen());
     this.stopListening = db.file.onBroken(() => this.wakeAll());
   }
 

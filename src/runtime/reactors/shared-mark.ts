@@ -1,0 +1,143 @@
+/**
+ * How far a reactor is on a store, for all nodes of it: the last event below which all is done (docs/decisions/0039-marks.md).
+ *
+ * Guarantees: a mark is gone by only where the store holds its event at its place; one that can be gone by is never replaced by one
+ * before it; with it go the events that are parked below it, so that whoever begins behind them takes them over. It is written when
+ * so many events or so long lie behind it, and at the end; nothing waits for that but the end, and nothing fails with it.
+ */
+
+import type { Logger } from 'pino';
+import type { Clock } from '../../base/clock.js';
+import { messageOf, StoreUnavailableError } from '../../base/errors.js';
+import type { EventPlace, EventStore, Mark, Marks } from '../event-store/event-store.js';
+import type { ParkedEvent } from '../readers/parked-events.js';
+import { decodeMark, encodeMark, type MarkValue } from './mark-value.js';
+
+export interface SharedMarkOptions {
+  readonly store: Pick<EventStore, 'marks' | 'holds'>;
+  /** Of the mark. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The last event below which all is done in this process; undefined where there is none yet. */
+  readonly done: () => EventPlace | undefined;
+  /** The newest event that any reader of this node has taken: as long as the store holds it, it is the store that was read. */
+  readonly newest: () => EventPlace | undefined;
+  /** The first parked events. */
+  readonly parked: (limit: number) => readonly ParkedEvent[];
+}
+
+/** Written when so much lies behind the one before. */
+const EVENTS = 1_000;
+const AFTER_MS = 60_000;
+/** A mark holds no more: with more parked events it stays where it is. */
+const MOST_PARKED = 200;
+/** Another node may be faster so many times. */
+const TRIES = 3;
+
+export class SharedMark {
+  private readonly options: SharedMarkOptions;
+  private behind = 0;
+  private cancelTimer: (() => void) | undefined;
+  private writing: Promise<void> = Promise.resolve();
+  private isWriting = false;
+  private closed = false;
+
+  constructor(options: SharedMarkOptions) {
+    this.options = options;
+  }
+
+  /**
+   * The mark, if it is one to go by.
+   * @throws StoreUnavailableError
+   */
+  async read(): Promise<MarkValue | undefined> {
+    const { store, name, logger } = this.options;
+    try {
+      const mark = await store.marks?.read(name);
+      return mark && (await this.trusted(mark));
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) throw error;
+      logger.warn({ mark: name, reason: messageOf(error) }, 'the mark of other nodes can not be read');
+      return undefined;
+    }
+  }
+
+  /** So many more events are done. */
+  moved(events: number): void {
+    if (this.options.store.marks === undefined || this.closed || events === 0) return;
+    this.behind += events;
+    if (this.behind >= EVENTS) this.writeSoon();
+    else this.cancelTimer ??= this.options.clock.after(AFTER_MS, () => this.writeSoon());
+  }
+
+  /** Writes what is not written yet. */
+  async close(): Promise<void> {
+    this.closed = true;
+    this.cancelTimer?.();
+    await this.writing;
+    if (this.behind > 0) await this.write();
+  }
+
+  private writeSoon(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+    if (this.isWriting || this.closed) return;
+    this.isWriting = true;
+    this.writing = this.write().finally(() => {
+      this.isWriting = false;
+      // What came meanwhile, or could not be written, has its time again.
+      if (this.behind > 0) this.cancelTimer ??= this.options.clock.after(AFTER_MS, () => this.writeSoon());
+      if (this.closed) this.cancelTimer?.();
+    });
+  }
+
+  /** Never throws. What could not be written stays behind. */
+  private async write(): Promise<void> {
+    const { store, name, logger } = this.options;
+    const { behind } = this;
+    try {
+      if (store.marks !== undefined && (await this.writeTo(store.marks))) this.behind -= behind;
+    } catch (error) {
+      logger.warn(
+        { mark: name, reason: messageOf(error) },
+        'the mark for other nodes could not be written; it is tried again later',
+      );
+    }
+  }
+
+  /** False when it can't be written now. */
+  private async writeTo(marks: Marks): Promise<boolean> {
+    const value = await this.current();
+    if (value === undefined) return false;
+    for (let tries = 0; tries < TRIES; tries++) {
+      const there = await marks.read(this.options.name);
+      const trusted = there && (await this.trusted(there));
+      if (trusted !== undefined && trusted.last.position >= value.last.position) return true;
+      if (await marks.write(this.options.name, encodeMark(value), there)) return true;
+    }
+    return false;
+  }
+
+  /** What is to be written; undefined where there is nothing, or it is better left. */
+  private async current(): Promise<MarkValue | undefined> {
+    const { store, done, newest, parked } = this.options;
+    const last = done();
+    if (last === undefined) return undefined;
+    const below = parked(MOST_PARKED + 1).filter(({ position }) => position <= last.position);
+    if (below.length > MOST_PARKED) return undefined;
+    for (const event of [last, newest()]) {
+      if (event !== undefined && !(await store.holds(event))) return undefined;
+    }
+    return { last, parked: below };
+  }
+
+  private async trusted(mark: Mark): Promise<MarkValue | undefined> {
+    const { store, name, logger } = this.options;
+    const value = decodeMark(mark.value);
+    if (value !== undefined && (await store.holds(value.last))) return value;
+    const why = value === undefined ? 'it can not be read' : 'the store does not hold its event';
+    logger.warn({ mark: name, why }, 'the mark of other nodes is not gone by');
+    return undefined;
+  }
+}

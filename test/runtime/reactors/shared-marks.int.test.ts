@@ -1,0 +1,236 @@
+/** How far a reactor is on a store, told to nodes that are new to it or were away. On both stores. */
+
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import type { EventStore, JsonObject, Marks } from '../../../src/runtime/event-store/event-store.js';
+import type { Reactor } from '../../../src/runtime/reactors/reactor.js';
+import type { ReactorRunner } from '../../../src/runtime/reactors/reactor-runner.js';
+import { collect } from '../../support/events.js';
+import { until } from '../../support/until.js';
+import { add } from '../support/tallies.js';
+import { countsAmounts, gate, type Node, nodeOn, STORES } from './reacting.js';
+
+const NAME = 'reactor:counts-amounts';
+
+interface Setup {
+  readonly store: EventStore;
+  readonly marks: Marks;
+  /** One more node of the store; of the same name: the same one again, in another process. */
+  node(name: string): Promise<Node>;
+  counted(id: string): Promise<unknown[]>;
+  mark(): Promise<JsonObject | undefined>;
+}
+
+type OnStore = (t: Test, setup: Setup) => Promise<void>;
+
+function onBothStores(name: string, test: OnStore): void {
+  onStores(Object.keys(STORES), name, test);
+}
+
+function onStores(kinds: readonly string[], name: string, test: OnStore): void {
+  for (const [kind, start] of Object.entries(STORES)) {
+    if (!kinds.includes(kind)) continue;
+    t.test(`${name} (${kind})`, async (t) => {
+      const directory = t.testdir();
+      const open = await start(t, join(directory, 'owl.db'));
+      const store = await open();
+      const { marks } = store;
+      if (marks === undefined) throw new Error('the store keeps no marks');
+      await test(t, {
+        ...{ store, marks },
+        node: async (name) => nodeOn(t, await open(), join(directory, `${name}.db`)),
+        counted: async (id) =>
+          (await collect(store.readStream(`counter-${id}`))).map(({ data }) => data['what']),
+        mark: async () => (await marks.read(NAME))?.value,
+      });
+    });
+  }
+}
+
+async function reactTo(node: Node, reactor?: Reactor): Promise<ReactorRunner> {
+  const reactions = node.runner(reactor);
+  await reactions.start();
+  await reactions.caughtUpTo(await node.store.head());
+  return reactions;
+}
+
+onBothStores('a node that is new to the store begins where the others are', async (t, setup) => {
+  const { store, node, counted, mark } = setup;
+  await add(store, 'a', 1, 2);
+  const first = await reactTo(await node('first'));
+  t.equal(await mark(), undefined, 'nothing is written for two events');
+  await first.stop();
+  t.match(await mark(), { stream: 'tally-a', revision: 1, parked: [] }, 'at the end it is');
+
+  const fresh = await node('fresh');
+  const reactions = await reactTo(fresh);
+  await reactions.caughtUpTo((await add(store, 'a', 3)).position);
+  t.same(fresh.sent, ['a'], 'what is settled is not sent again');
+  t.same(await counted('a'), ['1', '2', '3']);
+});
+
+/** A server takes its time for so many events, and how many are counted has nothing to do with it. */
+onStores(['SQLite'], 'a mark is written when 1,000 events lie behind it', async (t, setup) => {
+  const { store, node, mark } = setup;
+  const reactions = await reactTo(await node('one'), { ...countsAmounts, react: () => [] });
+  await add(store, 'a', ...Array.from({ length: 999 }, () => 1));
+  await reactions.caughtUpTo(await store.head());
+  t.equal(await mark(), undefined);
+  await add(store, 'a', 1);
+  await until('it is written', async () => (await mark()) !== undefined);
+  t.match(await mark(), { revision: 999 });
+});
+
+onBothStores('a mark is written when a minute lies behind it', async (t, { store, node, mark }) => {
+  const one = await node('one');
+  const reactions = await reactTo(one);
+  for (const revision of [0, 1]) {
+    await reactions.caughtUpTo((await add(store, 'a', 1)).position);
+    one.clock.advance(59_000);
+    one.clock.advance(1_000);
+    await until('it is written', async () => (await mark())?.['revision'] === revision);
+    t.match(await mark(), { stream: 'tally-a', parked: [] });
+  }
+});
+
+onBothStores('the mark stays before what is under way', async (t, { store, node, mark }) => {
+  const one = await node('one');
+  const slow = gate();
+  one.hinder = (target) => (target === 'slow' ? slow.passed : undefined);
+  const reactions = one.runner();
+  await reactions.start();
+  await add(store, 'a', 1);
+  await add(store, 'slow', 1);
+  await add(store, 'b', 1);
+  await until('what is beyond is done', () => one.sent.length === 3);
+  await until('it is written', async () => {
+    one.clock.advance(60_000);
+    return (await mark()) !== undefined;
+  });
+  t.match(await mark(), { stream: 'tally-a' });
+  slow.open();
+  await reactions.caughtUpTo(await store.head());
+});
+
+onBothStores('a mark only moves forward, and a node that is behind it follows', async (t, setup) => {
+  const { store, node, mark, counted } = setup;
+  await add(store, 'a', 1);
+  const ahead = await reactTo(await node('ahead'));
+  const behind = await reactTo(await node('behind'));
+  await behind.stop();
+  await ahead.caughtUpTo((await add(store, 'a', 2)).position);
+  await ahead.stop();
+  t.match(await mark(), { revision: 1 });
+
+  // One that was begun by nobody else's mark, and ends behind it.
+  const slow = await node('slow');
+  const holding = gate();
+  slow.hinder = () => holding.passed;
+  const other = slow.runner({ ...countsAmounts, name: 'other' });
+  await other.start();
+  holding.open();
+  await other.stop();
+  t.match(await mark(), { revision: 1 }, 'another reactor has a mark of its own');
+
+  const again = await node('behind');
+  await reactTo(again);
+  t.same(again.sent, [], 'what the other node has settled is not sent again');
+  t.same(await counted('a'), ['1', '2']);
+});
+
+onBothStores('a local checkpoint that is ahead of the mark wins', async (t, { store, node, marks }) => {
+  await add(store, 'a', 1);
+  await (await reactTo(await node('one'))).stop();
+  const old = await marks.read(NAME);
+  await add(store, 'a', 2);
+  await (await reactTo(await node('one'))).stop();
+  t.ok(await marks.write(NAME, old?.value ?? {}, await marks.read(NAME)));
+  const again = await node('one');
+  await reactTo(again);
+  t.same(again.sent, []);
+});
+
+onBothStores('a mark of another history, or of nothing, is not gone by', async (t, setup) => {
+  const { store, node, marks, mark, counted } = setup;
+  const { events } = await add(store, 'a', 1, 2);
+  const [, last] = events;
+  const lies: JsonObject[] = [
+    { position: last?.position ?? '', stream: 'tally-a', revision: 1, id: 'another', parked: [] },
+    { position: last?.position ?? '', stream: 'tally-b', revision: 1, id: last?.id ?? '', parked: [] },
+    { position: last?.position ?? '', stream: 'tally-a', revision: 1, id: last?.id ?? '' },
+    { of: 'something else' },
+  ];
+  for (const [n, lie] of lies.entries()) {
+    t.ok(await marks.write(NAME, lie, await marks.read(NAME)));
+    const fresh = await node(`fresh-${n}`);
+    const reactions = await reactTo(fresh);
+    t.same(fresh.sent, ['a', 'a'], 'it begins at the beginning, as without one');
+    await reactions.stop();
+    t.match(await mark(), { stream: 'tally-a', revision: 1, id: last?.id }, 'and puts its own there');
+  }
+  t.same(await counted('a'), ['1', '2']);
+});
+
+onBothStores('what was parked elsewhere is parked here, too, and can be driven again', async (t, setup) => {
+  const { store, node, counted } = setup;
+  let broken = true;
+  const breaks: Reactor = {
+    ...countsAmounts,
+    react: (event, context) => {
+      if (broken && event.data['amount'] === 13) throw new TypeError('thirteen');
+      return countsAmounts.react(event, context);
+    },
+  };
+  const one = await node('one');
+  const first = one.runner(breaks, { attempts: 1 });
+  await first.start();
+  await add(store, 'a', 1, 13, 2);
+  await add(store, 'b', 1);
+  await first.caughtUpTo(await store.head());
+  t.equal(first.status().parked, 2);
+  await first.stop();
+
+  const fresh = await node('fresh');
+  const reactions = await reactTo(fresh, breaks);
+  t.same(fresh.sent, []);
+  t.match(reactions.parked(), [
+    { stream: 'tally-a', revision: 1, error: 'thirteen', attempts: 1 },
+    { stream: 'tally-a', revision: 2, error: /waits behind revision 1/ },
+  ]);
+  await reactions.caughtUpTo((await add(store, 'a', 3)).position);
+  t.equal(reactions.status().parked, 3, 'what follows in its stream stands behind it');
+  broken = false;
+  t.same(await reactions.redrive(), { redriven: 3, remaining: 0 });
+  t.same(await counted('a'), ['1', '13', '2', '3']);
+});
+
+onBothStores('one that begins at now begins where the others are, if there are any', async (t, setup) => {
+  const { store, node } = setup;
+  const fromNow: Reactor = { ...countsAmounts, startFrom: 'now' };
+  await add(store, 'a', 1);
+  const first = await reactTo(await node('first'), fromNow);
+  await first.caughtUpTo((await add(store, 'a', 2)).position);
+  await first.stop();
+  await add(store, 'a', 3);
+  const fresh = await node('fresh');
+  await reactTo(fresh, fromNow);
+  t.same(fresh.sent, ['a'], 'what came while no node was there is not left out');
+});
+
+onBothStores('a mark that can not be written stops nothing', async (t, setup) => {
+  const { store, node, counted, mark } = setup;
+  const one = await node('one');
+  const broken: Marks = {
+    read: async () => undefined,
+    write: () => Promise.reject(new Error('no marks today')),
+  };
+  const reactions = one.runner(undefined, { store: { ...one.store, marks: broken } });
+  await reactions.start();
+  await reactions.caughtUpTo((await add(store, 'a', 1)).position);
+  one.clock.advance(60_000);
+  await until('that is told', () => one.log.messages('warn').some((line) => /mark for other/.test(line)));
+  await reactions.caughtUpTo((await add(store, 'a', 2)).position);
+  await reactions.stop();
+  t.same(await counted('a'), ['1', '2']);
+  t.equal(await mark(), undefined);
+});
