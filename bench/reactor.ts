@@ -1,12 +1,17 @@
 /**
  * What a reactor costs beside the commands it sends, in one run: the commands of one event as the reactor sends them, and the
- * same to other actors sent in parallel by hand, in turns, on the embedded store. `npm run bench:reactor -- [COMMANDS] [ROUNDS]`.
+ * same to other actors sent in parallel by hand, in turns, on the embedded store. Then as many commands of one event as a third
+ * argument says, given one by one by a process that is killed half-way and by this one from there on.
+ * `npm run bench:reactor -- [COMMANDS] [ROUNDS] [EXPANSION]`
  */
 
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { systemClock } from '../src/base/clock.js';
 import { openDatabase } from '../src/base/sqlite.js';
@@ -14,13 +19,15 @@ import { ActorSystem } from '../src/runtime/actors/actor-system.js';
 import { openSqliteEventStore } from '../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { commandTo } from '../src/runtime/reactors/reactor.js';
 import { ReactorRunner } from '../src/runtime/reactors/reactor-runner.js';
+import { expanding } from '../test/runtime/reactors/expand-until-killed.js';
 import { count, counter } from '../test/runtime/support/counter.js';
 import { add } from '../test/runtime/support/tallies.js';
-import { line, rate, ratio } from './figures.js';
+import { line, rate, ratio, whole } from './figures.js';
 
-const [commands = 2_000, rounds = 7] = process.argv.slice(2).map(Number);
+const [commands = 2_000, rounds = 7, expansion = 100_000] = process.argv.slice(2).map(Number);
 const directory = mkdtempSync(join(tmpdir(), 'owl-bench-'));
 const file = join(directory, 'owl.db');
+const expanded = join(directory, 'expanded.db');
 const store = openSqliteEventStore(file);
 const db = openDatabase(file);
 const system = new ActorSystem({ store, clock: systemClock });
@@ -63,6 +70,38 @@ function byHand(): Promise<number> {
   });
 }
 
+/** Runs the program until it has carried out so many commands, and kills it. */
+async function killAfter(carriedOut: number): Promise<void> {
+  const program = fileURLToPath(new URL('../test/runtime/reactors/expand-until-killed.js', import.meta.url));
+  const child = spawn(process.execPath, [program, expanded], { stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const sent of createInterface({ input: child.stdout })) if (Number(sent) >= carriedOut) break;
+  child.kill('SIGKILL');
+}
+
+async function expandOnce(): Promise<void> {
+  const before = openSqliteEventStore(expanded);
+  const { position } = await add(before, 'a', expansion);
+  await before.close();
+  await killAfter(expansion / 2);
+  const store = openSqliteEventStore(expanded);
+  const db = openDatabase(expanded);
+  const there = Number(db.prepare('SELECT count(*) AS n FROM events').get()?.['n']) - 1;
+  const { reactions, sent } = expanding(store, db, () => undefined);
+  const rss = process.memoryUsage().rss;
+  const seconds = await timed(async () => {
+    await reactions.start();
+    await reactions.caughtUpTo(position);
+  });
+  const grown = (process.memoryUsage().rss - rss) / 2 ** 20;
+  await reactions.stop();
+  db.close();
+  await store.close();
+  line(`one event's ${whole(expansion)} commands, killed at`, whole(there));
+  line('  repeated afterwards', whole(sent() - (expansion - there)));
+  line('  the rest', ...rate([sent() / seconds]));
+  line('  memory grown meanwhile, actors among it', `${whole(grown)} MiB`);
+}
+
 try {
   await reactions.start();
   for (let round = 0; round < 2; round++) {
@@ -79,6 +118,7 @@ try {
   line('commands of one event, by a reactor', ...rate(perSecond(seconds.reactor)));
   line('  the same sent in parallel by hand', ...rate(perSecond(seconds.hand)));
   line('  time of the reactor to that by hand', ...ratio(seconds.reactor, seconds.hand));
+  if (expansion > 0) await expandOnce();
 } finally {
   await reactions.stop();
   await system.close();

@@ -236,7 +236,7 @@ export class ReactorRunner {
       ...status,
       // Known also while the store is away.
       checkpoint: status.checkpoint === START ? this.cursor.position : status.checkpoint,
-      lastError: status.lastError ?? waiting[0]?.reason,
+      lastError: status.lastError ?? (waiting[0] && sentenceOf(waiting[0])),
       parked: this.parking.count(),
       retrying: this.underWay.retrying,
       waiting,
@@ -310,4 +310,8 @@ export class ReactorRunner {
     await react(event, { reactor, executor, clock, logger, parallel, progress, signal });
     progress.done(event);
   }
+}
+
+function sentenceOf({ stream, revision, reason }: WaitingStream): string {
+  return `revision ${revision} of ${stream} waits to be tried again: ${reason}`;
 }

@@ -76,7 +76,7 @@ onBothStores('a failing target does not either, and shows', async (t, { node, st
   await until('it is to be tried again', () => reactions.status().retrying === 1);
   t.match(reactions.status(), {
     retrying: 1,
-    lastError: 'not now',
+    lastError: /revision 0 of tally-.* waits .*: not now/,
     waiting: [{ stream: 'tally-failing', revision: 0, reason: 'not now' }],
   });
   const all = reactions.caughtUpTo(await store.head());
