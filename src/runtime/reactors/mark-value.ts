@@ -5,8 +5,13 @@
  * Guarantee: what is no such mark, in any part, is none at all.
  */
 
-import { isJsonObject } from '../event-store/append-check.js';
-import type { EventPlace, Json, JsonObject, RecordedEvent } from '../event-store/event-store.js';
+import {
+  type EventPlace,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  type RecordedEvent,
+} from '../event-store/event-store.js';
 import type { ParkReason } from '../readers/parked-events.js';
 
 export interface MarkValue {

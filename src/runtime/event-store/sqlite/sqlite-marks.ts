@@ -7,8 +7,7 @@
 
 import { numberIn, textIn } from '../../../base/sql.js';
 import type { SqliteDatabase } from '../../../base/sqlite.js';
-import { isJsonObject } from '../append-check.js';
-import type { JsonObject, Mark, Marks } from '../event-store.js';
+import { isJsonObject, type JsonObject, type Mark, type Marks } from '../event-store.js';
 
 export class SqliteMarks implements Marks {
   private readonly db: SqliteDatabase;
