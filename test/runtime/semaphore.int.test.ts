@@ -8,12 +8,14 @@ import { StoreUnavailableError } from '../../src/base/errors.js';
 import { isTransient } from '../../src/base/failure-kinds.js';
 import type { Command } from '../../src/runtime/actors/actor-type.js';
 import { LiveMachine } from '../../src/runtime/actors/live-machine.js';
+import type { JsonObject } from '../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { openRuntime, type Runtime } from '../../src/runtime/runtime.js';
 import { collect } from '../support/events.js';
 import { ManualClock } from '../support/manual-clock.js';
 import {
   acquire,
+  acquireAll,
   create,
   grantsPermits,
   holderIn,
@@ -52,7 +54,8 @@ async function startNode(t: Test, clock: Clock) {
       await stop(node.runtime);
       node.runtime = await start();
     },
-    execute: (command: Command<SemaphoreMachine>) => node.runtime.system.execute(semaphore, 's', command),
+    execute: <A extends JsonObject = never>(command: Command<SemaphoreMachine, A>) =>
+      node.runtime.system.execute(semaphore, 's', command),
     history: () => collect(node.runtime.store.readStream('semaphore-s')),
     /** As the read model has it; undefined also while the node is down. */
     permitOf: (holder: string) => {
@@ -195,5 +198,49 @@ t.test(
         'PermitAcquired c',
       ],
     );
+  },
+);
+
+t.test(
+  'an order of many is two events with lists; its answer and those who wait outlive restarts',
+  async (t) => {
+    const clock = new ManualClock();
+    const node = await startNode(t, clock);
+    await node.execute(create(3));
+    const holders = Array.from({ length: 1000 }, (_, n) => `h${n}`);
+    const order = () => acquireAll(holders, clock.now() + LEASE_MS, 'order');
+    const answer = { held: 3, waiting: 997 };
+    t.match(await node.execute(order()), { duplicate: false, answer });
+    t.match(
+      (await node.history()).map(({ type, data }) => [type, data['holders']]),
+      [['SemaphoreCreated'], ['PermitsAcquired', holders.slice(0, 3)], ['PermitsAwaited', holders.slice(3)]],
+    );
+    const waits = Array.from({ length: 9 }, (_, more) =>
+      Array.from({ length: 1000 }, (_, n) => `more ${more} ${n}`),
+    );
+    for (const [n, more] of waits.entries()) await node.execute(acquireAll(more, 0, `order ${n}`));
+    await until('the leases are armed', () => node.runtime.status().timers.nextDueAt !== undefined);
+    t.match(await node.execute(acquire('late', 0)), { answer: { holder: 'late', state: 'waiting' } });
+
+    await node.execute(release('h1'));
+    await until('who has waited longest holds it', () => node.permitOf('h3') === 'held');
+    await node.restart();
+    t.match(await node.execute(order()), { duplicate: true, answer }, 'as at first, though h1 is gone');
+    const { snapshot } = await node.runtime.system.read(semaphore, 's');
+    t.match(snapshot.context, { turn: 9998, waiting: { count: 9997 }, queue: { count: 9997 } });
+    await node.runtime.readYourWrites();
+    const counts = node.runtime.db.prepare(
+      'SELECT state, count(*) AS n FROM permits GROUP BY state ORDER BY state',
+    );
+    t.strictSame(
+      counts.all().map(({ state, n }) => [state, n]),
+      [
+        ['gone', 1],
+        ['held', 3],
+        ['waiting', 9997],
+      ],
+    );
+    clock.advance(LEASE_MS);
+    await until('what was not given back goes to those who wait', () => node.permitOf('h6') === 'held');
   },
 );

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../../../src/base/sqlite.js';
+import type { JsonObject } from '../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { openRuntime } from '../../../src/runtime/runtime.js';
 import { collect, propose } from '../../support/events.js';
@@ -38,7 +39,7 @@ async function startNode(t: Test, path: string, clock: ManualClock) {
   await runtime.start(async () => [grantsPermits(60_000)]);
   const execute = (
     id: string,
-    command: Parameters<typeof runtime.system.execute<typeof semaphore.machine>>[2],
+    command: Parameters<typeof runtime.system.execute<typeof semaphore.machine, JsonObject>>[2],
   ) => runtime.system.execute(semaphore, id, command);
   const typesOf = async (id: string) =>
     (await collect(store.readStream(`semaphore-${id}`))).map(({ type }) => type);

@@ -3,7 +3,7 @@
 import type { Test } from 'tap';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import type { Command } from '../../../src/runtime/actors/actor-type.js';
-import type { Position, RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
+import type { JsonObject, Position, RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
 import { Timers, type TimersOptions } from '../../../src/runtime/timers/timers.js';
 import { collect } from '../../support/events.js';
 import { type Projecting, projecting } from '../../support/projecting.js';
@@ -15,7 +15,7 @@ export interface Timing extends Projecting {
   readonly system: ActorSystem;
   timers(options?: Partial<TimersOptions>): Timers;
   /** @returns where its event stands */
-  submit(command: Command<SemaphoreMachine>): Promise<Position>;
+  submit(command: Command<SemaphoreMachine, JsonObject>): Promise<Position>;
   /** Types and holders of all events of the semaphore but the first, oldest first. */
   history(): Promise<string[]>;
   expirations(): Promise<RecordedEvent[]>;

@@ -2,10 +2,19 @@
 
 import t from 'tap';
 import { happens, specificationOf, timerDue } from '../../support/given.js';
-import { acquire, create, release, renew, type SemaphoreEvent, semaphore } from '../../support/semaphore.js';
+import {
+  acquire,
+  acquireAll,
+  create,
+  release,
+  renew,
+  type SemaphoreEvent,
+  semaphore,
+} from '../../support/semaphore.js';
 
 const given = specificationOf(semaphore);
 const EXPIRES_AT = 1_700_000_600_000;
+const HELD = { count: 1, root: { tokens: ['a'], marks: [EXPIRES_AT] } };
 
 const created: SemaphoreEvent = { type: 'SemaphoreCreated', data: { capacity: 1 } };
 const hold = (holder: string): SemaphoreEvent => ({
@@ -18,19 +27,45 @@ const expire = (holder: string): SemaphoreEvent => ({ type: 'PermitExpired', dat
 t.test('who asks gets a permit, or a place in the queue', async (t) => {
   given([created])
     .when(acquire('a', EXPIRES_AT))
-    .then(t, [hold('a')], { context: { holders: { a: EXPIRES_AT } } });
+    .then(t, { events: [hold('a')], answer: { holder: 'a', state: 'held' } }, { context: { holders: HELD } });
   given([created, hold('a')])
     .when(acquire('b', EXPIRES_AT))
-    .then(t, [wait('b')], { context: { holders: { a: EXPIRES_AT }, waiting: ['b'] } });
+    .then(
+      t,
+      { events: [wait('b')], answer: { holder: 'b', state: 'waiting' } },
+      { context: { holders: HELD, queue: { root: { marks: ['b'] } } } },
+    );
   given([created, hold('a'), expire('a'), wait('b')])
     .when(acquire('c', EXPIRES_AT))
     .then(t, [wait('c')], 'nobody goes past one who waits');
   given([created, hold('a'), wait('b')])
     .when(acquire('a', EXPIRES_AT))
-    .then(t, []);
+    .then(t, { events: [], answer: { holder: 'a', state: 'held' } });
   given([created, hold('a'), wait('b')])
     .when(acquire('b', EXPIRES_AT))
-    .then(t, []);
+    .then(t, { events: [], answer: { holder: 'b', state: 'waiting' } });
+});
+
+t.test('several ask in one order: as many as there is room for hold a permit, the others wait', async (t) => {
+  const order = acquireAll(['a', 'b', 'b', 'c', 'd'], EXPIRES_AT, 'order');
+  const acquired: SemaphoreEvent = {
+    type: 'PermitsAcquired',
+    data: { holders: ['b', 'c'], expires_at: EXPIRES_AT },
+  };
+  const awaited: SemaphoreEvent = { type: 'PermitsAwaited', data: { holders: ['d'] } };
+  const three: SemaphoreEvent = { type: 'SemaphoreCreated', data: { capacity: 3 } };
+  given([three, hold('a')])
+    .when(order)
+    .then(t, { events: [acquired, awaited], answer: { held: 3, waiting: 1 } }, { context: { turn: 1 } });
+  given([three, hold('a'), acquired, awaited])
+    .when(order)
+    .then(t, { events: [], answer: { held: 3, waiting: 1 } }, 'decided by state where it was forgotten');
+  given([created, hold('a')])
+    .when(happens({ type: 'PermitsAcquired', data: { holders: ['b'], expires_at: 0 } }))
+    .then(t, { kind: 'refused', message: 'PermitsAcquired is not possible in state open' });
+  given([three])
+    .when(happens({ type: 'PermitsAwaited', data: { holders: ['b', 'b'] } }))
+    .then(t, { kind: 'refused', message: 'PermitsAwaited is not possible in state open' });
 });
 
 t.test('never more holders than the capacity, whoever decides so', async (t) => {
@@ -53,7 +88,7 @@ t.test('only who holds a permit renews or releases it', async (t) => {
   };
   given([created, hold('a')])
     .when(release('a'))
-    .then(t, [released], { context: { holders: {} } });
+    .then(t, [released], { context: { holders: { count: 0 } } });
   given([created, hold('a')])
     .when(renew('a', EXPIRES_AT + 1))
     .then(t, [renewed]);

@@ -61,14 +61,12 @@ async function permitsOf({ runtime }: NodeContext, name: string): Promise<Permit
     .map((row) => ({ holder: String(row['holder']), state: String(row['state']) }));
 }
 
-function acquireHandler(node: NodeContext, leaseMs: number) {
-  const { runtime, clock, logger } = node;
+function acquireHandler({ runtime, clock, logger }: NodeContext, leaseMs: number) {
   return unary(logger, async ({ name = '', holder = '' }: HolderRequest): Promise<Permit> => {
     const id = `acquire ${holder} ${clock.now()}`;
-    const expiresAt = clock.now() + leaseMs;
-    await runtime.system.execute(semaphore, named(name), acquire(named(holder), expiresAt, id));
-    const permit = (await permitsOf(node, name)).find((one) => one.holder === holder);
-    return permit ?? { holder };
+    const asked = acquire(named(holder), clock.now() + leaseMs, id);
+    const { answer } = await runtime.system.execute(semaphore, named(name), asked);
+    return answer ?? { holder };
   });
 }
 
