@@ -16,7 +16,10 @@ export const AT_ONCE = 64;
 const [, program, database] = process.argv;
 if (program?.endsWith('draw-until-killed.js') && database !== undefined) {
   const store = openSqliteEventStore(database);
-  const snapshots = new ActorSnapshots(openDatabase(database), pino({ level: 'silent' }));
+  const db = openDatabase(database);
+  // A connection that nobody holds is closed.
+  process.on('exit', () => db.close());
+  const snapshots = new ActorSnapshots(db, pino({ level: 'silent' }));
   const system = new ActorSystem({ store, clock: systemClock, snapshots });
   await system.execute(tickets, 'a', orderOne('first'));
   for (;;) {
