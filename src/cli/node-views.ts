@@ -117,12 +117,16 @@ function paintIfBehind(text: string, { caught_up = false }: ReaderStatus): strin
   return caught_up ? text : styleText('yellow', text);
 }
 
-function timersLine({ pending = 0, next_due_time, firing = 0, failing = 0 }: TimersStatus): string {
+/** Late is what is a second late: less than that is the time that many at once take. */
+function timersLine({ pending = 0, next_due_time, firing = 0, failing = 0, ...late }: TimersStatus): string {
+  const { late_seconds = 0, most_late_seconds = 0 } = late;
   const parts = [
     `${pending} pending`,
     next_due_time ? `the next is due ${formatTime(next_due_time)}` : '',
     firing > 0 ? `${firing} firing` : '',
     failing > 0 ? `${failing} failing` : '',
+    late_seconds >= 1 ? `the oldest is ${formatDuration(late_seconds)} late` : '',
+    most_late_seconds >= 1 ? `lately up to ${formatDuration(most_late_seconds)} late` : '',
   ];
   return parts.filter((part) => part !== '').join(', ');
 }

@@ -63,6 +63,8 @@ export function nodeHandlers(options: NodeServiceOptions) {
         firing: timers.firing,
         failing: timers.failing,
         last_error: timers.lastError ?? '',
+        late_seconds: timers.lateMs / 1000,
+        most_late_seconds: timers.mostLateMs / 1000,
       },
       loops: loops.map(loopMessageOf),
     };

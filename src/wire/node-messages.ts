@@ -72,6 +72,8 @@ export interface TimersStatus {
   firing?: number;
   failing?: number;
   last_error?: string;
+  late_seconds?: number;
+  most_late_seconds?: number;
 }
 
 export interface RedriveRequest {

@@ -51,6 +51,8 @@ const ILL: NodeStatus = {
     pending: 3,
     next_due_time: PARKED,
     firing: 2,
+    late_seconds: 75,
+    most_late_seconds: 80,
     failing: 1,
     last_error: 'supervisor w1 is not there',
   },
@@ -76,7 +78,8 @@ t.test('lag, what is parked, stream by stream, and why, and failing timers are t
     'worker       node-7\n' +
       'live actors  0\n' +
       'read models  hold 42.3% of what is stored\n' +
-      'timers       3 pending, the next is due 2026-03-09 14:00:00, 2 firing, 1 failing\n' +
+      'timers       3 pending, the next is due 2026-03-09 14:00:00, 2 firing, 1 failing, the oldest is 1m 15s late,\n' +
+      '             lately up to 1m 20s late\n' +
       'timer error  supervisor w1 is not there\n' +
       '\n' +
       'READER       KIND          READ     LAG  PARKED  CHECKPOINT        ERROR\n' +

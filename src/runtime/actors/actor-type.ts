@@ -37,7 +37,13 @@ export interface ActorTimers<M extends AnyStateMachine = AnyStateMachine> {
 }
 
 export type TimerChange =
-  | { readonly set: string /** Milliseconds since the Unix epoch. */; readonly dueAt: number }
+  | {
+      readonly set: string;
+      /** Milliseconds since the Unix epoch. */
+      readonly dueAt: number;
+      /** A whole number; of those due, the higher ones are carried out first. Default 0. */
+      readonly priority?: number;
+    }
   | { readonly cancel: string };
 
 /**

@@ -18,9 +18,10 @@ import {
 import type { Projection } from '../read-models/projection.js';
 
 const TABLE = 'timers';
+const PRIORITY = 'priority INTEGER NOT NULL DEFAULT 0';
 /** What is known of a stream with parked events is not what it says. */
 const READABLE = `stream NOT IN (SELECT stream FROM parked_events WHERE projection = '${TABLE}')`;
-/** Raise it when the table changes. */
+/** Raise it when the table changes; a column that is only added does not need it (`addLaterColumns`). */
 const TABLE_VERSION = 1;
 
 export interface Timer {
@@ -35,9 +36,9 @@ export interface Timer {
 
 /**
  * @param types those that have timers. A type more or less makes another version, since its history has to be read.
- * @param touched called when an event set or cancelled a timer, before that is committed
+ * @param set called with the due time when an event has set a timer, before that is committed
  */
-export function timersProjection(types: readonly ActorType[], touched: () => void): Projection {
+export function timersProjection(types: readonly ActorType[], set: (dueAt: number) => void): Projection {
   const categories = types.map(({ category }) => category).sort();
   return {
     name: TABLE,
@@ -51,26 +52,39 @@ export function timersProjection(types: readonly ActorType[], touched: () => voi
       set_by TEXT NOT NULL,
       correlation_id TEXT NOT NULL,
       fired_at INTEGER,
+      ${PRIORITY},
       PRIMARY KEY (stream, name)
     ) STRICT, WITHOUT ROWID`,
     indexes: [`CREATE INDEX timers_due ON ${TABLE} (due_at) WHERE fired_at IS NULL`],
-    writer: (db, table) => new TimerWriter(db, table, types, touched),
+    writer: (db, table) => new TimerWriter(db, table, types, set),
   };
+}
+
+/** What tables of older nodes lack: added where it is missing, so that their rows stay. */
+export function addLaterColumns(db: Database): void {
+  db.transaction(() => {
+    for (const table of [TABLE, `${TABLE}__rebuild`]) {
+      const columns = db.prepare(`PRAGMA table_info(${table})`).all();
+      if (columns.length > 0 && !columns.some(({ name }) => name === 'priority'))
+        db.exec(`ALTER TABLE ${table} ADD COLUMN ${PRIORITY}`);
+    }
+  });
 }
 
 class TimerWriter {
   private readonly timersOf = new Map<string, ActorTimers>();
-  private readonly touched: () => void;
+  private readonly set: (dueAt: number) => void;
   private readonly upsert;
   private readonly deleteOne;
 
-  constructor(db: Database, table: string, types: readonly ActorType[], touched: () => void) {
+  constructor(db: Database, table: string, types: readonly ActorType[], set: (dueAt: number) => void) {
     for (const { category, timers } of types) if (timers !== undefined) this.timersOf.set(category, timers);
-    this.touched = touched;
+    this.set = set;
     this.upsert = db.prepare(
-      `INSERT INTO ${table} (stream, name, due_at, set_by, correlation_id) VALUES (?, ?, ?, ?, ?)
+      `INSERT INTO ${table} (stream, name, due_at, set_by, correlation_id, priority) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (stream, name) DO UPDATE SET
-         due_at = excluded.due_at, set_by = excluded.set_by, correlation_id = excluded.correlation_id, fired_at = NULL`,
+         due_at = excluded.due_at, set_by = excluded.set_by, correlation_id = excluded.correlation_id,
+         priority = excluded.priority, fired_at = NULL`,
     );
     this.deleteOne = db.prepare(`DELETE FROM ${table} WHERE stream = ? AND name = ?`);
   }
@@ -82,13 +96,15 @@ class TimerWriter {
   private applyOne(event: RecordedEvent): void {
     if (event.type === ORDER_ACCEPTED) return;
     const { stream, id, metadata } = event;
-    const changes = this.timersOf.get(categoryOf(stream))?.on(event) ?? [];
-    if (changes.length === 0) return;
-    for (const change of changes) {
+    for (const change of this.timersOf.get(categoryOf(stream))?.on(event) ?? []) {
       if ('cancel' in change) this.deleteOne.run(stream, change.cancel);
-      else this.upsert.run(stream, change.set, Math.ceil(change.dueAt), id, metadata.$correlationId);
+      else {
+        const dueAt = Math.ceil(change.dueAt);
+        const { set: name, priority = 0 } = change;
+        this.upsert.run(stream, name, dueAt, id, metadata.$correlationId, Math.trunc(priority));
+        this.set(dueAt);
+      }
     }
-    this.touched();
   }
 }
 
@@ -96,6 +112,7 @@ class TimerWriter {
 export class TimerTable {
   private readonly selectDue;
   private readonly selectNext;
+  private readonly selectOldest;
   private readonly selectPending;
   private readonly selectCount;
   private readonly updateFired;
@@ -103,7 +120,10 @@ export class TimerTable {
   constructor(db: Database) {
     this.selectDue = db.prepare(
       `SELECT stream, name, due_at, set_by, correlation_id FROM ${TABLE}
-       WHERE fired_at IS NULL AND due_at <= ? AND ${READABLE} ORDER BY due_at LIMIT ?`,
+       WHERE fired_at IS NULL AND due_at <= ? AND ${READABLE} ORDER BY priority DESC, due_at LIMIT ?`,
+    );
+    this.selectOldest = db.prepare(
+      `SELECT due_at FROM ${TABLE} WHERE fired_at IS NULL AND ${READABLE} ORDER BY due_at LIMIT 1`,
     );
     this.selectNext = db.prepare(
       `SELECT due_at FROM ${TABLE}
@@ -118,7 +138,7 @@ export class TimerTable {
     );
   }
 
-  /** Those not fired yet, earliest first; without those of streams that can't be read on. */
+  /** Those not fired yet, of higher priority first and then the earliest; without those of streams that can't be read on. */
   due(now: number, limit: number): Timer[] {
     return this.selectDue.all(now, limit).map(timerOf);
   }
@@ -126,6 +146,12 @@ export class TimerTable {
   /** When the first timer after `now` is due. */
   nextAfter(now: number): number | undefined {
     const row = this.selectNext.get(now);
+    return row === undefined ? undefined : numberIn(row, 'due_at');
+  }
+
+  /** When the earliest of all that are not fired was or will be due. */
+  earliest(): number | undefined {
+    const row = this.selectOldest.get();
     return row === undefined ? undefined : numberIn(row, 'due_at');
   }
 

@@ -10,6 +10,8 @@
  * - what happens is decided by `timers.due` from the actor's state at the time, so a timer that was moved or cancelled
  *   meanwhile does no harm. Its command id follows from the event that set it: firing twice (a crash before the mark, two
  *   nodes, a rebuild of the table) changes nothing twice;
+ * - of those due, the ones of higher priority are carried out first; one look at the table finds thousands, and the marks of those
+ *   carried out are written together;
  * - a timer is done when its command was carried out, changed nothing or was refused. Any other failure is tried again
  *   with growing delays, shows in `status`, and holds up no other timer;
  * - a timer of a stream that can't be read on is neither: it waits, with what is parked of the stream, until that is mended.
@@ -36,7 +38,9 @@ import type { CommandExecutor } from '../reactors/reactor.js';
 import { Projector, type ProjectorStatus } from '../read-models/projector.js';
 import type { FollowSettings } from '../readers/follower.js';
 import { KnownHistory } from '../readers/known-history.js';
-import { type Timer, TimerTable, timersProjection } from './timer-table.js';
+import { FiredMarks } from './fired-marks.js';
+import { Lateness } from './lateness.js';
+import { addLaterColumns, type Timer, TimerTable, timersProjection } from './timer-table.js';
 
 export interface TimersOptions extends FollowSettings {
   readonly store: EventStore;
@@ -50,7 +54,7 @@ export interface TimersOptions extends FollowSettings {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly lifeCycle?: LifeCycle | undefined;
-  /** Timers fired at the same time. Default 16. */
+  /** Timers fired at the same time. Default 512, as many as keep the actors and the store's batches full. */
   readonly parallel?: number;
   /** Why this event can't be read, if so. */
   readonly problemOf?: (event: RecordedEvent) => string | undefined;
@@ -65,6 +69,10 @@ export interface TimersStatus {
   /** Due and being fired, or waiting to be fired again. */
   readonly firing: number;
   readonly failing: number;
+  /** How late the oldest timer is that is due and not carried out. Milliseconds; 0 when none is due. */
+  readonly lateMs: number;
+  /** How late one was at the most when it was carried out, within the last minute or two. Milliseconds. */
+  readonly mostLateMs: number;
   readonly lastError: string | undefined;
 }
 
@@ -73,6 +81,9 @@ export interface TimersStatus {
  * timeout above 24.8 days.
  */
 const LONGEST_NAP_MS = 60_000;
+/** So many are found with one look. */
+const MOST_FOUND = 4096;
+const PARALLEL = 512;
 /** With so many timers failing it is an outage: no further ones are tried until some of these have succeeded. */
 const MOST_FAILING = 1000;
 
@@ -91,7 +102,15 @@ export class Timers {
   private ignoreLosses: () => void = () => undefined;
   private table: TimerTable | undefined;
   private arming: Promise<unknown> | undefined;
-  private touched = false;
+  private readonly marks: FiredMarks;
+  private readonly lateness: Lateness;
+  /** Found with the last look and not begun, the next one last. */
+  private found: Timer[] = [];
+  /** The last look may have left some that are due. */
+  private leftSome = false;
+  /** The earliest due time that was set since the last look. */
+  private setFor = Number.POSITIVE_INFINITY;
+  private alarmAt = Number.POSITIVE_INFINITY;
   private cancelAlarm: () => void = () => undefined;
   private tableError: string | undefined;
 
@@ -100,16 +119,18 @@ export class Timers {
     const types = options.types.filter(({ timers }) => timers !== undefined);
     this.options = options;
     this.types = new Map(types.map((type) => [type.category, type]));
-    this.parallel = options.parallel ?? 16;
+    this.parallel = options.parallel ?? PARALLEL;
     this.limited = limitConcurrency(this.parallel);
     this.backoff = new Backoff(backoff);
+    this.marks = new FiredMarks(db);
+    this.lateness = new Lateness(clock);
     this.history = options.history ?? new KnownHistory({ store, db, clock, logger });
     this.projector = new Projector({
       store,
       db,
       history: this.history,
-      projection: timersProjection(types, () => {
-        this.touched = true;
+      projection: timersProjection(types, (dueAt) => {
+        this.setFor = Math.min(this.setFor, dueAt);
       }),
       clock,
       logger,
@@ -119,13 +140,15 @@ export class Timers {
       backoff,
     });
     this.projector.onApplied(() => {
-      if (this.touched) this.look();
+      // What was only cancelled or moved away needs no look: the state decides.
+      if (this.setFor < this.alarmAt) this.look();
     });
   }
 
   /** Creates the table where there is none. Timers fire once everything that is stored by now is in it. */
   async start(): Promise<void> {
     if (this.types.size === 0) return;
+    addLaterColumns(this.options.db);
     await this.projector.start();
     if (this.arming !== undefined) return;
     this.arming = this.arm();
@@ -178,6 +201,8 @@ export class Timers {
       nextDueAt: this.table?.nextAfter(this.options.clock.now()),
       firing: this.firing.size,
       failing: this.failing.size,
+      lateMs: Math.max(0, this.options.clock.now() - (this.table?.earliest() ?? Number.POSITIVE_INFINITY)),
+      mostLateMs: this.lateness.mostLateMs,
       lastError: this.tableError ?? [...this.failing.values()].at(-1),
     };
   }
@@ -185,6 +210,7 @@ export class Timers {
   /** None fires until the table has been built anew. */
   private armAnew(): void {
     this.table = undefined;
+    this.found = [];
     this.cancelAlarm();
     this.arming = Promise.all([this.arming, this.arm()]);
   }
@@ -203,17 +229,17 @@ export class Timers {
     });
   }
 
-  /** Fires what is due, as far as there is room, and sets the alarm for what is due next. */
+  /** Finds what is due, fires it as far as there is room, and sets the alarm for what is due next. */
   private look(): void {
     const { table } = this;
     if (table === undefined || this.stopping.signal.aborted) return;
     this.cancelAlarm();
-    this.touched = false;
+    this.setFor = Number.POSITIVE_INFINITY;
     const { clock } = this.options;
     const now = clock.now();
     let napMs = LONGEST_NAP_MS;
     try {
-      this.fireDue(table, now);
+      this.find(table, now);
       const next = table.nextAfter(now);
       if (next !== undefined) napMs = Math.min(next - now, napMs);
       this.tableError = undefined;
@@ -223,18 +249,35 @@ export class Timers {
       this.options.logger.warn({ err: error }, 'looking for due timers failed; trying again');
       napMs = this.backoff.next();
     }
+    this.alarmAt = now + napMs;
     this.cancelAlarm = clock.after(napMs, () => this.look());
+    this.fireFound(table);
   }
 
-  private fireDue(table: TimerTable, now: number): void {
-    const room = Math.min(
-      this.parallel - (this.firing.size - this.failing.size),
-      MOST_FAILING - this.failing.size,
-    );
-    if (room <= 0) return;
+  private find(table: TimerTable, now: number): void {
     // Those being fired are still in the table and may come first.
-    const due = table.due(now, room + this.firing.size).filter((timer) => !this.firing.has(keyOf(timer)));
-    for (const timer of due.slice(0, room)) this.firing.set(keyOf(timer), this.fire(table, timer));
+    const most = MOST_FOUND + this.firing.size;
+    const due = table.due(now, most);
+    this.found = due.filter((timer) => !this.firing.has(keyOf(timer))).reverse();
+    this.leftSome = due.length === most;
+  }
+
+  private fireFound(table: TimerTable): void {
+    const { firing, failing, found } = this;
+    while (found.length > 0) {
+      const room = Math.min(this.parallel - (firing.size - failing.size), MOST_FAILING - firing.size);
+      const timer = room > 0 ? found.pop() : undefined;
+      if (timer === undefined) return;
+      firing.set(keyOf(timer), this.fire(table, timer));
+    }
+  }
+
+  /** There is room for another one. */
+  private fireNext(): void {
+    const { table } = this;
+    if (table === undefined || this.stopping.signal.aborted) return;
+    if (this.found.length === 0 && this.leftSome) this.look();
+    else this.fireFound(table);
   }
 
   private async fire(table: TimerTable, timer: Timer): Promise<void> {
@@ -244,21 +287,22 @@ export class Timers {
     const failed = (error: unknown) => {
       this.failing.set(key, messageOf(error));
       logger.warn({ err: error, timer }, 'firing a timer failed; trying again');
-      this.look();
+      this.fireNext();
     };
     await retry({ clock, backoff: new Backoff(backoff), signal, failed }, () =>
       this.limited(() => this.attempt(table, timer)),
     );
     this.failing.delete(key);
     this.firing.delete(key);
-    this.look();
+    this.fireNext();
   }
 
   private async attempt(table: TimerTable, timer: Timer): Promise<void> {
     const { executor, clock, logger, lifeCycle } = this.options;
     const type = this.types.get(categoryOf(timer.stream));
     if (type === undefined) throw new Error(`no actor type with timers has the category of ${timer.stream}`);
-    if (!table.isPending(timer)) return;
+    // The look found it a moment ago.
+    if (this.failing.has(keyOf(timer)) && !table.isPending(timer)) return;
     try {
       await executor.execute(type, idOf(timer.stream), {
         id: `timer:${timer.setBy}/${timer.name}`,
@@ -271,11 +315,12 @@ export class Timers {
       logger.info({ timer, reason: error.message }, 'timer refused');
     }
     const now = clock.now();
-    table.markFired(timer, now);
+    this.lateness.note(timer.dueAt);
     if (lifeCycle?.wants('timer fired')) {
       const { category } = type;
       lifeCycle.tell({ type: 'timer fired', category, name: timer.name, lateMs: now - timer.dueAt });
     }
+    await this.marks.write(table, timer, now);
   }
 }
 
