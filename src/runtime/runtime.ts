@@ -36,6 +36,7 @@ import { type Unreadable, UnreadableEvents } from './read-models/unreadable-even
 import { InheritedEnd } from './readers/inherited-end.js';
 import { KnownHistory } from './readers/known-history.js';
 import { type Reader, readerOf } from './readers/reader.js';
+import { sharedReading } from './readers/shared-reading.js';
 import { Timers, type TimersStatus } from './timers/timers.js';
 
 export interface RuntimeOptions {
@@ -116,12 +117,16 @@ function partsOf(options: RuntimeOptions, registry: SchemaRegistry, db: SqliteDa
   };
   const closing = new AbortController();
   const inherited = new InheritedEnd({ ...reading, signal: closing.signal });
-  const projectors = projections.map((projection) => new Projector({ ...reading, projection }));
+  // One reading for those that are at the end of the store nearly always.
+  const shownIn = new Set(projections.flatMap(({ categories }) => categories));
+  for (const { category, timers } of actorTypes) if (timers !== undefined) shownIn.add(category);
+  const common = { ...reading, store: sharedReading(store, [...shownIn]) };
+  const projectors = projections.map((projection) => new Projector({ ...common, projection }));
   const ownWrites = new OwnWrites({ inherited, system, queryWaitMs, closing: closing.signal });
   return {
     ...{ reading, system, inherited, closing, projectors, ownWrites },
     loops: new Loops({ ...reading, projectors, ownWrites, sharedAs: shared ? nodeId : undefined }),
-    timers: new Timers({ ...reading, types: actorTypes, executor: system }),
+    timers: new Timers({ ...common, types: actorTypes, executor: system }),
     unreadable: new UnreadableEvents({ ...reading, projectors, ownWrites }),
   };
 }
