@@ -37,7 +37,8 @@ import { InheritedEnd } from './readers/inherited-end.js';
 import { KnownHistory } from './readers/known-history.js';
 import { type Reader, readerOf } from './readers/reader.js';
 import { sharedReading } from './readers/shared-reading.js';
-import { Timers, type TimersStatus } from './timers/timers.js';
+import { Timers } from './timers/timers.js';
+import type { TimersStatus } from './timers/timers-status.js';
 
 export interface RuntimeOptions {
   readonly store: EventStore;

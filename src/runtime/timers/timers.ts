@@ -35,12 +35,13 @@ import {
 } from '../event-store/event-store.js';
 import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import type { CommandExecutor } from '../reactors/reactor.js';
-import { Projector, type ProjectorStatus } from '../read-models/projector.js';
+import { Projector } from '../read-models/projector.js';
 import type { FollowSettings } from '../readers/follower.js';
 import { KnownHistory } from '../readers/known-history.js';
 import { FiredMarks } from './fired-marks.js';
 import { Lateness } from './lateness.js';
 import { addLaterColumns, type Timer, TimerTable, timersProjection } from './timer-table.js';
+import type { TimersStatus } from './timers-status.js';
 
 export interface TimersOptions extends FollowSettings {
   readonly store: EventStore;
@@ -58,22 +59,6 @@ export interface TimersOptions extends FollowSettings {
   readonly parallel?: number;
   /** Why this event can't be read, if so. */
   readonly problemOf?: (event: RecordedEvent) => string | undefined;
-}
-
-export interface TimersStatus {
-  readonly projector: ProjectorStatus;
-  /** Set, and not fired yet. */
-  readonly pending: number;
-  /** Milliseconds since the Unix epoch; undefined when nothing is due later. */
-  readonly nextDueAt: number | undefined;
-  /** Due and being fired, or waiting to be fired again. */
-  readonly firing: number;
-  readonly failing: number;
-  /** How late the oldest timer is that is due and not carried out. Milliseconds; 0 when none is due. */
-  readonly lateMs: number;
-  /** How late one was at the most when it was carried out, within the last minute or two. Milliseconds. */
-  readonly mostLateMs: number;
-  readonly lastError: string | undefined;
 }
 
 /**
