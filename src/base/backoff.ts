@@ -62,6 +62,8 @@ export function untilAborted(signal: AbortSignal): Promise<void> {
 
 /** What the promise comes to, unless the signal aborts before. @throws the signal's reason */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  // Nobody waits for it any more: a failure of it must not end the process.
+  if (signal.aborted) promise.catch(() => undefined);
   signal.throwIfAborted();
   let giveUp = () => {};
   const aborted = new Promise<never>((_, reject) => {

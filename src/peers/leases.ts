@@ -218,13 +218,13 @@ export class PeerLeases<M extends AnyStateMachine> {
   private hold(kept: Omit<KeptLease, 'nodeId'>, revision: number, recordedAt: number | undefined): Lease {
     const { peerId, leaseSeconds } = kept;
     const now = this.listening.now();
-    if (!this.held.has(peerId))
-      this.lifeCycle?.tell({ type: 'lease taken', what: this.kind.noun, id: peerId });
     const before = this.held.get(peerId) ?? { renewAt: now, keptAt: Number.NEGATIVE_INFINITY };
     const renewAt = now + this.handover.recordedAfter * leaseSeconds * 1000;
     const recorded = recordedAt === undefined ? before : { renewAt, keptAt: recordedAt };
     const lease = this.held.make(kept, { revision, renewAt: recorded.renewAt, keptAt: recorded.keptAt });
     if (this.stopped) return lease;
+    if (!this.held.has(peerId))
+      this.lifeCycle?.tell({ type: 'lease taken', what: this.kind.noun, id: peerId });
     this.elsewhere.forget(peerId);
     this.held.hold(lease);
     return lease;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Backoff, wait } from '../../src/base/backoff.js';
+import { Backoff, orAborted, wait } from '../../src/base/backoff.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 t.test('delays double up to the longest, and begin anew after a reset', async (t) => {
@@ -33,4 +33,17 @@ t.test('a wait ends at its time, or at once when it is aborted, and leaves nothi
   await waits[1];
   await wait(clock, 1000, abort.signal);
   t.equal(clock.pending, 0);
+});
+
+t.test('what fails once nobody waits for it any more ends nothing', async (t) => {
+  const abort = new AbortController();
+  abort.abort(new Error('it is over'));
+  let fail: (error: Error) => void = () => undefined;
+  const failing = new Promise<void>((_, reject) => {
+    fail = reject;
+  });
+  await t.rejects(orAborted(failing, abort.signal), { message: 'it is over' });
+  fail(new Error('and this is nobody’s'));
+  // An unhandled rejection would end the process by then.
+  await new Promise((resolve) => setImmediate(resolve));
 });

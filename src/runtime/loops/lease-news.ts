@@ -4,7 +4,7 @@
  */
 
 import type { Logger } from 'pino';
-import { Backoff, wait } from '../../base/backoff.js';
+import { Backoff, orAborted, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import type { EventStore, Position, StreamName } from '../event-store/event-store.js';
 import { type LeaseRecord, LOOP_LEASES, recordOf } from './lease-records.js';
@@ -42,7 +42,7 @@ export class LeaseNews {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       try {
-        await this.listen(await this.options.store.head(), signal);
+        await this.listen(await orAborted(this.options.store.head(), signal), signal);
       } catch (error) {
         logger.debug({ err: error }, 'nothing is heard of the leases of loops; listening again');
       }

@@ -57,6 +57,7 @@ export class LoopRunner {
   /** From taking the lease until it is over, or the loop has to begin anew. */
   private term = new AbortController();
   private running: Promise<void> | undefined;
+  private stopped: Promise<void> | undefined;
   private following = false;
   /** Something has happened since the last round began to look. */
   private wanted = false;
@@ -85,17 +86,10 @@ export class LoopRunner {
     this.running = this.run();
   }
 
-  /** Never rejects. */
-  async stop(): Promise<void> {
-    this.endTerm(this.stopping, new OwlError('unavailable', `the loop ${this.name} is stopped`));
-    for (const unfollow of this.unfollow.splice(0)) unfollow();
-    if (await this.ends()) {
-      await this.options.lease.giveBack();
-      this.show('ended');
-    } else {
-      const told = { loop: this.name, since: this.shown.since };
-      this.options.logger.error(told, 'a round of a loop does not end; it is left to itself with its lease');
-    }
+  /** Again is the same. Never rejects. */
+  stop(): Promise<void> {
+    this.stopped ??= this.end();
+    return this.stopped;
   }
 
   status(): LoopStatus {
@@ -104,6 +98,18 @@ export class LoopRunner {
     const { shown } = this;
     const why = shown.state === 'elsewhere' ? problem : shown.why;
     return { name, ...shown, why, node, rounds, failures };
+  }
+
+  private async end(): Promise<void> {
+    this.endTerm(this.stopping, new OwlError('unavailable', `the loop ${this.name} is stopped`));
+    for (const unfollow of this.unfollow.splice(0)) unfollow();
+    if (await this.ends()) {
+      await this.options.lease.giveBack();
+      this.show('ended');
+    } else {
+      const told = { loop: this.name, since: this.shown.since };
+      this.options.logger.error(told, 'a loop does not end; it is left to itself with its lease');
+    }
   }
 
   private async run(): Promise<void> {

@@ -11,7 +11,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { Backoff, wait } from '../../base/backoff.js';
+import { Backoff, orAborted, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
 import type { ListeningTime } from '../../base/listening-time.js';
@@ -114,7 +114,7 @@ export class StoredLease implements LoopLease {
   }
 
   private async tryToTake(signal: AbortSignal): Promise<void> {
-    const newest = await this.options.records.newest();
+    const newest = await orAborted(this.options.records.newest(), signal);
     this.problem = undefined;
     this.doubtful = false;
     const isMine = newest.held && newest.sessionId === this.held?.sessionId;

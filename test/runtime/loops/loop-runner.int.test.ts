@@ -258,7 +258,7 @@ t.test('a round that does not end holds up a stop only so long', async (t) => {
   clock.advance(10_000);
   await stopped;
   t.equal(node.status().state, 'running');
-  t.match(node.log.messages('error'), [/^a round of a loop does not end/]);
+  t.match(node.log.messages('error'), [/^a loop does not end/]);
 });
 
 t.test('a loop on a read model that nobody declared is refused', async (t) => {
