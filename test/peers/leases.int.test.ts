@@ -48,12 +48,13 @@ t.test('a heartbeat that had arrived when the lease ran out keeps it', async (t)
 });
 
 t.test('a heartbeat behind the loss takes it back at once', async (t) => {
-  const { clock, attach, beat, events } = leasing(t);
+  const { clock, attach, beat, events, told } = leasing(t);
   await attach('s1');
   clock.advance(LEASE_MS);
   await until('it is lost', async () => (await events()).length === 2);
   await beat('s1');
   t.same(await events(), ['Attached', 'Lost', 'Returned']);
+  t.same(told, ['taken w', 'lost w', 'taken w'], 'who listens to the node hears of each');
 });
 
 t.test('another session that attaches while the lease of the old one runs out', async (t) => {

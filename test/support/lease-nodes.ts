@@ -11,6 +11,7 @@ import { type Handover, SELDOM } from '../../src/peers/peer-kind.js';
 import { ActorSystem } from '../../src/runtime/actors/actor-system.js';
 import type { EventStore } from '../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { LifeCycle } from '../../src/runtime/life-cycle/life-cycle.js';
 import { supervisorPeers } from '../../src/systems/talent/service/supervisors/supervisor-type.js';
 import { delegating } from './delegating-store.js';
 import { collect } from './events.js';
@@ -24,6 +25,8 @@ export type Append = EventStore['append'];
 export interface LeaseNode {
   readonly leases: PeerLeases<typeof supervisorMachine>;
   readonly log: LogLines;
+  /** That a lease was taken or lost, as it was told: `taken w`. */
+  readonly told: readonly string[];
   attach(sessionId: string): Promise<Lease>;
   beat(sessionId: string): Promise<Lease>;
   /** Tells this node everything that is stored, once more. */
@@ -75,6 +78,10 @@ export function leaseNodes(t: Test, options: LeaseNodesOptions = {}): LeaseNodes
     clock,
     node(nodeId, { shared = true } = {}) {
       const log = logLines();
+      const lifeCycle = new LifeCycle(log.logger, clock);
+      const told: string[] = [];
+      lifeCycle.on('lease taken', ({ id }) => told.push(`taken ${id}`));
+      lifeCycle.on('lease lost', ({ id }) => told.push(`lost ${id}`));
       const system = new ActorSystem({ store, clock, shared });
       const listening = new ListeningTime(clock);
       const leases = new PeerLeases({
@@ -84,6 +91,7 @@ export function leaseNodes(t: Test, options: LeaseNodesOptions = {}): LeaseNodes
         clock,
         listening,
         logger: log.logger,
+        lifeCycle,
         nodeId,
         shared,
       });
@@ -101,6 +109,7 @@ export function leaseNodes(t: Test, options: LeaseNodesOptions = {}): LeaseNodes
       return {
         leases,
         log,
+        told,
         attach: (sessionId) => leases.attach({ peerId: 'w', sessionId, ...given }, 'test'),
         beat: (sessionId) => leases.heartbeat('w', sessionId, 'test'),
         observeAll: async () => leases.observe(await stored()),

@@ -133,6 +133,11 @@ for (const [name, open] of Object.entries(STORES)) {
       await until('a runs it', () => runs(a));
       const b = await shared.node('b');
       await until('b knows', () => b.status().node === 'a');
+      const told: string[] = [];
+      for (const [name, { runtime }] of Object.entries({ a, b })) {
+        runtime.lifeCycle.on('lease taken', () => told.push(`${name} took it`));
+        runtime.lifeCycle.on('lease lost', () => told.push(`${name} lost it`));
+      }
       a.isAway = true;
       const acting: string[] = [];
       await until('b runs it', () => {
@@ -143,6 +148,7 @@ for (const [name, open] of Object.entries(STORES)) {
       t.notOk(acting.includes('ab'), 'never both');
       t.ok(acting.includes(''), 'and none for a while');
       t.match(a.status(), { state: 'elsewhere', why: 'it is away' });
+      t.same(told, ['a lost it', 'b took it'], 'in this order');
       a.isAway = false;
       await until('a hears of it', () => {
         a.clock.advance(100);
