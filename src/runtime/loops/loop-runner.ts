@@ -156,6 +156,7 @@ export class LoopRunner {
     this.show('running');
     const began = lifeCycle.now();
     const rest = await loop.round(context);
+    if (Number.isNaN(rest.until)) throw new Error(`a round of the loop ${this.name} rests until NaN`);
     this.rounds += 1;
     if (lifeCycle.wants('loop round'))
       lifeCycle.tell({ type: 'loop round', loop: this.name, tookMs: lifeCycle.now() - began });

@@ -19,8 +19,9 @@ export interface Loop {
   /** Names of the projections that it decides from. Each event that they apply wakes it. */
   readonly readModels: readonly string[];
   /**
-   * Runs on one node of a store at a time, which has a lease of this length: another follows a node that was killed after one
-   * to two of them, and one that ended in order at once. Left out: it runs on each node.
+   * Runs on one node of a store at a time, which has a lease of this length: one that ended in order is followed at once, one
+   * that was killed after a length, also by itself when it is started again. Whole seconds, 1 to 3,600. Left out: it runs on each
+   * node.
    */
   readonly leaseSeconds?: number;
   /**
@@ -41,7 +42,7 @@ export interface Loop {
 }
 
 export interface LoopContext {
-  /** Milliseconds since the Unix epoch. */
+  /** When the round began. Milliseconds since the Unix epoch. */
   readonly now: number;
   /** Aborts when nothing may be begun any more: the node stops, the lease is over, the read models are made anew. Effects get it. */
   readonly signal: AbortSignal;

@@ -179,6 +179,13 @@ t.test('a round that fails is tried again after delays that grow and that no eve
   t.match(node.status(), { failures: 0, rounds: 1, why: undefined });
 });
 
+t.test('a round that answers no time has failed', async (t) => {
+  const loop: Loop = { name: 'a', readModels: [notices.name], round: () => ({ until: Number.NaN }) };
+  const node = await loopingNode(t, () => [loop], { clock: new ManualClock() });
+  await until('it has failed', () => node.status().failures === 1);
+  t.match(node.status(), { state: 'failing', why: 'a round of the loop a rests until NaN', rounds: 0 });
+});
+
 t.test('one loop that throws keeps no other from its rounds', async (t) => {
   const throwing: Loop = {
     name: 'a',
