@@ -74,12 +74,12 @@ async function replayOntoSnapshot(recovery: Recovery, live: Live): Promise<boole
   return isSameHistory;
 }
 
-function restoreSnapshot({ type, stream, snapshots, carriedOut }: Recovery): Live | undefined {
+function restoreSnapshot({ type, stream, snapshots, carriedOut, clock }: Recovery): Live | undefined {
   const kept = snapshots?.read(stream, type.version);
   if (kept === undefined) return undefined;
   try {
     const machine = new LiveMachine(type.machine, kept.state);
-    carriedOut.reset(kept.commands);
+    carriedOut.reset(kept.commands, clock.now());
     return { machine, revision: kept.revision, eventId: kept.eventId, tail: new Tail(kept.length) };
   } catch {
     // Snapshots are disposable: whatever is wrong with one, the stream has it all.
@@ -87,8 +87,8 @@ function restoreSnapshot({ type, stream, snapshots, carriedOut }: Recovery): Liv
   }
 }
 
-function startEmpty({ type, carriedOut }: Recovery): Live {
-  carriedOut.reset([]);
+function startEmpty({ type, carriedOut, clock }: Recovery): Live {
+  carriedOut.reset([], clock.now());
   return { machine: new LiveMachine(type.machine), revision: -1, eventId: '', tail: new Tail() };
 }
 

@@ -80,13 +80,14 @@ export class CommandMemory {
     return [...this.orders, ...this.others];
   }
 
-  reset(entries: Iterable<[string, FirstAnswer]>): void {
+  /** Knows these, as far as a day has not passed: what a snapshot holds is forgotten like what is replayed. */
+  reset(entries: Iterable<[string, FirstAnswer]>, now: number): void {
     this.orders.clear();
     this.others.clear();
     this.answered = 0;
     for (const [id, first] of entries) {
       if (first.asked === undefined) this.others.set(id, first);
-      else this.addOrder(id, first);
+      else if ((first.time ?? 0) > now - ORDERS_KNOWN_MS) this.addOrder(id, first);
     }
   }
 

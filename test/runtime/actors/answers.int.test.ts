@@ -63,7 +63,7 @@ for (const [name, prepare] of Object.entries(STORES)) {
     };
 
     await t.test('an order has its first answer through passivation, restart and a day', async (t) => {
-      const { clock, store, system, stored, reopen } = await start(t);
+      const { clock, system, stored, reopen } = await start(t);
       const first = system();
       const { answer, events } = await first.execute(tickets, 'a', orderOne('x'));
       t.strictSame(answer, { number: 1, of: ['house'] });
@@ -92,7 +92,7 @@ for (const [name, prepare] of Object.entries(STORES)) {
       });
       t.equal((await stored()).length, 445);
       clock.advance(1);
-      t.match(await new ActorSystem({ store, clock }).execute(tickets, 'a', orderOne('x')), {
+      t.match(await system().execute(tickets, 'a', orderOne('x')), {
         duplicate: false,
         answer: { number: 223 },
       });
@@ -223,7 +223,7 @@ t.test('orders of a day are answered with no more than fits into memory', async 
     message: /answered orders of a day with 33 characters/,
   });
   const restored = new CommandMemory(10, 30);
-  restored.reset(memory.entries());
+  restored.reset(memory.entries(), now);
   t.throws(() => restored.answerTo(orderOne('d'), now + 2), /33 characters/, 'also out of a snapshot');
   t.equal(restored.answerTo(orderOne('d'), now + DAY_MS), undefined, 'until the oldest is forgotten');
 });
