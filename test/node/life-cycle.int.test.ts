@@ -11,6 +11,7 @@ import {
   type LifeCycleEventOf,
   type LifeCycleType,
 } from '../../src/runtime/life-cycle/life-cycle.js';
+import { localCredentials } from '../support/local-credentials.js';
 import { logLines } from '../support/log-lines.js';
 import { until } from '../support/until.js';
 import { semaphoreSystem } from '../systems/semaphore/system.js';
@@ -26,7 +27,7 @@ async function startSemaphores(t: Test, lifeCycle: LifeCycle, flags: Readonly<Re
   });
   const node = await startNode({ systems, config, logger: logLines().logger, lifeCycle });
   t.teardown(() => node.stop());
-  const client = new SemaphoreClient({ server: node.address });
+  const client = new SemaphoreClient({ server: node.address, credentials: localCredentials(data) });
   t.teardown(() => client.close());
   return { node, client };
 }

@@ -149,11 +149,10 @@ t.test(
     const passing = new Promise<void>((resolve) => {
       letPass = resolve;
     });
-    let isReadModel = true;
+    let isOfReadModels = true;
     const store = delegating(raw, {
       subscribe: async function* (options) {
-        const isHeld = isReadModel;
-        isReadModel = false;
+        const isHeld = isOfReadModels;
         for await (const batch of raw.subscribe(options)) {
           if (isHeld && batch.events.length > 0) await passing;
           yield batch;
@@ -163,6 +162,8 @@ t.test(
     const node = await followedNode(t, dir, store);
     await node.add('semaphore-a', 1);
     await raw.append('semaphore-a', 'any', [propose({}, { type: 'Strange' })]);
+    // What subscribes from now on is the feed.
+    isOfReadModels = false;
     const follower = new Following(node.feed);
     let isTold = false;
     const first = follower.next().then(() => {
