@@ -112,7 +112,7 @@ t.test('once it can be read, redriving goes on from there, and the timer that wa
   const good = String(db.prepare('SELECT data FROM events WHERE revision = 2').get()?.['data']);
   db.close();
   change(`UPDATE events SET data = 'x' WHERE revision = 2`);
-  change(`DELETE FROM checkpoints; DROP TABLE permits; DROP TABLE timers`);
+  change(`DELETE FROM checkpoints; DROP TABLE permits; DROP TABLE timers; DROP TABLE marks`);
   clock.advance(2_000);
   const second = await startNode(t, path, clock);
   await until('all have parked it', () => second.parkedBy().length === 3);

@@ -13,6 +13,7 @@ import t, { type Test } from 'tap';
 import { NodeClient } from '../../../src/wire/node-client.js';
 import { collect } from '../../support/events.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
+import { localCredentials } from '../../support/local-credentials.js';
 import { until } from '../../support/until.js';
 import { SemaphoreClient } from './wire/semaphore-client.js';
 
@@ -61,7 +62,11 @@ async function startProcess(t: Test, name: string, settings: Readonly<Record<str
   });
   const [address]: unknown[] = await once(child.stdout, 'data');
   const server = String(address);
-  const clients = { node: new NodeClient({ server }), semaphores: new SemaphoreClient({ server }) };
+  const credentials = localCredentials(data);
+  const clients = {
+    node: new NodeClient({ server }),
+    semaphores: new SemaphoreClient({ server, credentials }),
+  };
   t.teardown(() => {
     clients.node.close();
     clients.semaphores.close();
