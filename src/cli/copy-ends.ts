@@ -14,6 +14,7 @@ import { systemClock } from '../base/clock.js';
 import { syncDirectory } from '../base/durable-file.js';
 import { OwlError } from '../base/errors.js';
 import { type DataDirectory, openDataDirectory } from '../node/data-directory.js';
+import { delegating } from '../runtime/event-store/delegating-store.js';
 import { type EventStore, START } from '../runtime/event-store/event-store.js';
 import { redact } from '../runtime/event-store/eventstoredb/connection/connection-string.js';
 import { openEventStoreDb } from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
@@ -138,7 +139,9 @@ async function openIn(
 }
 
 function unwritable(store: EventStore, path: string): EventStore {
-  return {
+  return delegating(store, {
+    // Those are written as well.
+    marks: undefined,
     append: () =>
       Promise.reject(
         new OwlError(
@@ -146,14 +149,7 @@ function unwritable(store: EventStore, path: string): EventStore {
           `${path} holds the beginning of this history, perhaps with a node's work on it, and stays as it is; copy to another directory`,
         ),
       ),
-    readStream: (stream, options) => store.readStream(stream, options),
-    readAll: (options) => store.readAll(options),
-    subscribe: (options) => store.subscribe(options),
-    holds: (event) => store.holds(event),
-    head: () => store.head(),
-    shareOf: (position, end) => store.shareOf(position, end),
-    close: () => store.close(),
-  };
+  });
 }
 
 /** SQLite has brought its log into the file when it closed it, so the file alone is the database. */

@@ -11,6 +11,7 @@ import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../base/clock.js';
 import { OwlError, StoreUnavailableError } from '../base/errors.js';
+import { delegating } from '../runtime/event-store/delegating-store.js';
 import type { EventStore } from '../runtime/event-store/event-store.js';
 import { parseConnectionString } from '../runtime/event-store/eventstoredb/connection/connection-string.js';
 import {
@@ -146,7 +147,7 @@ function historyIsMissing({ path, databasePath }: DataDirectory, cause?: OwlErro
 
 /** Subscriptions and the search for the end are those of readers, which wait for the store by themselves. */
 function refusingWhileAway(store: EventStore, assertPresent: () => void): EventStore {
-  return {
+  return delegating(store, {
     async append(...parameters) {
       assertPresent();
       return await store.append(...parameters);
@@ -159,11 +160,5 @@ function refusingWhileAway(store: EventStore, assertPresent: () => void): EventS
       assertPresent();
       yield* store.readAll(...parameters);
     },
-    subscribe: (...parameters) => store.subscribe(...parameters),
-    marks: store.marks,
-    holds: (event) => store.holds(event),
-    head: () => store.head(),
-    shareOf: (position, end) => store.shareOf(position, end),
-    close: () => store.close(),
-  };
+  });
 }

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import t from 'tap';
 import { systemClock } from '../../src/base/clock.js';
+import { delegating } from '../../src/runtime/event-store/delegating-store.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { Projection } from '../../src/runtime/read-models/projection.js';
 import { openRuntime } from '../../src/runtime/runtime.js';
-import { delegating } from '../support/delegating-store.js';
 import { ofKind } from '../support/events.js';
 import { acquire, create, permits, semaphore } from '../support/semaphore.js';
 

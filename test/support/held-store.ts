@@ -1,7 +1,7 @@
 /** An event store whose subscriptions can be held back, batch by batch: how tests look at what is half done. */
 
+import { delegating } from '../../src/runtime/event-store/delegating-store.js';
 import type { EventStore, SubscribeOptions } from '../../src/runtime/event-store/event-store.js';
-import { delegating } from './delegating-store.js';
 
 export interface HeldStore {
   readonly store: EventStore;

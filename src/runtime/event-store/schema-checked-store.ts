@@ -18,6 +18,7 @@ import { DamagedStreamError, messageOf, OwlError } from '../../base/errors.js';
 import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import { tellAppend } from '../life-cycle/telling.js';
 import { type CheckData, compileCheck } from './data-check.js';
+import { delegating } from './delegating-store.js';
 import type { EventSchemas } from './event-schema.js';
 import { sizeProblem } from './event-size.js';
 import {
@@ -126,7 +127,7 @@ export class SchemaRegistry {
 
 /** A store whose appends are checked and whose events are current, in front of any adapter. */
 export function withSchemas(store: EventStore, registry: SchemaRegistry, lifeCycle?: LifeCycle): EventStore {
-  return {
+  return delegating(store, {
     async append(stream, expected, events, options) {
       registry.check(stream, events);
       const appending = store.append(stream, expected, events, options);
@@ -149,12 +150,7 @@ export function withSchemas(store: EventStore, registry: SchemaRegistry, lifeCyc
     async *subscribe(options) {
       for await (const batch of store.subscribe(options)) yield upcastBatch(batch, registry);
     },
-    marks: store.marks,
-    holds: (event) => store.holds(event),
-    head: () => store.head(),
-    shareOf: (position, end) => store.shareOf(position, end),
-    close: () => store.close(),
-  };
+  });
 }
 
 /** Sees to it that no revision is left out. */

@@ -9,6 +9,7 @@
  */
 
 import { orAborted } from '../../base/backoff.js';
+import { delegating } from '../event-store/delegating-store.js';
 import {
   categoryOf,
   type EventStore,
@@ -42,16 +43,7 @@ const MOST_BEHIND = 16;
  */
 export function sharedReading(store: EventStore, categories: readonly string[]): EventStore {
   const reading = new SharedReading(store, categories);
-  return {
-    append: (stream, expected, events) => store.append(stream, expected, events),
-    readStream: (stream, options) => store.readStream(stream, options),
-    readAll: (options) => store.readAll(options),
-    subscribe: (options) => reading.subscribe(options),
-    holds: (event) => store.holds(event),
-    head: () => store.head(),
-    shareOf: (position, end) => store.shareOf(position, end),
-    close: () => store.close(),
-  };
+  return delegating(store, { subscribe: (options) => reading.subscribe(options) });
 }
 
 class SharedReading {

@@ -3,10 +3,10 @@
 import t, { type Test } from 'tap';
 import { StoreUnavailableError } from '../../../src/base/errors.js';
 import { cursorBehind } from '../../../src/node/serving/feed-cursor.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { EventStore, SubscriptionBatch } from '../../../src/runtime/event-store/event-store.js';
 import { counter } from '../../runtime/support/counter.js';
 import { sqliteStore } from '../../runtime/support/restorable-stores.js';
-import { delegating } from '../../support/delegating-store.js';
 import { idsOf, ofKind, propose } from '../../support/events.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { semaphore } from '../../support/semaphore.js';

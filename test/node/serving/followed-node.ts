@@ -7,10 +7,10 @@ import { type Clock, systemClock } from '../../../src/base/clock.js';
 import { EventFeed, type FeedBatch, type FollowOptions } from '../../../src/node/serving/event-feed.js';
 import type { FeedEvent } from '../../../src/node/serving/feed-tail.js';
 import type { ActorType } from '../../../src/runtime/actors/actor-type.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { EventStore, RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
 import { openRuntime, type Runtime } from '../../../src/runtime/runtime.js';
 import { counter } from '../../runtime/support/counter.js';
-import { delegating } from '../../support/delegating-store.js';
 import { propose } from '../../support/events.js';
 import { permits, semaphore } from '../../support/semaphore.js';
 

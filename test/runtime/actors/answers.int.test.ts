@@ -10,6 +10,7 @@ import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import type { Command } from '../../../src/runtime/actors/actor-type.js';
 import { CommandMemory } from '../../../src/runtime/actors/command-memory.js';
 import { LARGEST_ANSWER } from '../../../src/runtime/actors/decision.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import {
   type EventStore,
   type JsonObject,
@@ -17,7 +18,6 @@ import {
 } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { delegating } from '../../support/delegating-store.js';
 import { collect, ofKind } from '../../support/events.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { specificationOf } from '../../support/given.js';

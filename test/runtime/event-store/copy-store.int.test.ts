@@ -8,10 +8,10 @@ import {
   type CopyResult,
   copyStore,
 } from '../../../src/runtime/event-store/copy-store.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { delegating } from '../../support/delegating-store.js';
 import { collect, ofKind, propose, proposeMany } from '../../support/events.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { contentOf, fill } from '../../support/histories.js';

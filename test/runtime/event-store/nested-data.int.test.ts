@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import {
   type EventSchemas,
   listOf,
@@ -18,7 +19,6 @@ import {
 } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { delegating } from '../../support/delegating-store.js';
 import { collect, follow, freshCategory, ofKind, propose } from '../../support/events.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 

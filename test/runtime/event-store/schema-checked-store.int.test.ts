@@ -2,6 +2,7 @@
 
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { EventSchemas } from '../../../src/runtime/event-store/event-schema.js';
 import type {
   EventStore,
@@ -10,7 +11,6 @@ import type {
 } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { delegating } from '../../support/delegating-store.js';
 import { collect, follow, ofKind, propose } from '../../support/events.js';
 
 const CURRENT = {

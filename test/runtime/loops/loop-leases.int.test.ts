@@ -3,10 +3,10 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { StoreUnavailableError } from '../../../src/base/errors.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { Loop, LoopContext } from '../../../src/runtime/loops/loop.js';
-import { delegating } from '../../support/delegating-store.js';
 import { collect } from '../../support/events.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { ManualClock } from '../../support/manual-clock.js';

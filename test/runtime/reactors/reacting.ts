@@ -8,6 +8,7 @@ import type { Test } from 'tap';
 import type { Database } from '../../../src/base/sql.js';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import {
   type EventStore,
   idOf,
@@ -16,7 +17,6 @@ import {
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { type CommandExecutor, commandTo, type Reactor } from '../../../src/runtime/reactors/reactor.js';
 import { ReactorRunner, type ReactorRunnerOptions } from '../../../src/runtime/reactors/reactor-runner.js';
-import { delegating } from '../../support/delegating-store.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { type LogLines, logLines } from '../../support/log-lines.js';
 import { ManualClock } from '../../support/manual-clock.js';

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap';
 import { OwlError } from '../../../src/base/errors.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import { idOf } from '../../../src/runtime/event-store/event-store.js';
 import { type CommandExecutor, commandTo, type Reactor } from '../../../src/runtime/reactors/reactor.js';
 import { ReactorRunner, type ReactorRunnerOptions } from '../../../src/runtime/reactors/reactor-runner.js';
-import { delegating } from '../../support/delegating-store.js';
 import { collect } from '../../support/events.js';
 import { type Projecting, projecting } from '../../support/projecting.js';
 import { until } from '../../support/until.js';

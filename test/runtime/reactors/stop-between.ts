@@ -5,9 +5,9 @@
 
 import { systemClock } from '../../../src/base/clock.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { executeChain } from '../../../src/runtime/reactors/chain.js';
-import { delegating } from '../../support/delegating-store.js';
 import { askFor, hall, open, seating } from '../support/bookings.js';
 
 const [, program, database] = process.argv;

@@ -1,4 +1,5 @@
 import t from 'tap';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type {
   EventStore,
   RecordedEvent,
@@ -6,7 +7,6 @@ import type {
 } from '../../../src/runtime/event-store/event-store.js';
 import { START } from '../../../src/runtime/event-store/event-store.js';
 import { Checkpoints } from '../../../src/runtime/readers/checkpoints.js';
-import { delegating } from '../../support/delegating-store.js';
 import { projecting } from '../../support/projecting.js';
 import { until } from '../../support/until.js';
 import { add, appendTo, rowsOf, talliesProjection } from '../support/tallies.js';

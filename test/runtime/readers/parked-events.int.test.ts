@@ -1,10 +1,10 @@
 import t from 'tap';
 import { StoreUnavailableError } from '../../../src/base/errors.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { LifeCycle, type LifeCycleEvent } from '../../../src/runtime/life-cycle/life-cycle.js';
 import { readerOf } from '../../../src/runtime/readers/reader.js';
-import { delegating } from '../../support/delegating-store.js';
 import { projecting } from '../../support/projecting.js';
 import { add, appendTo, rowsOf, talliesProjection } from '../support/tallies.js';
 

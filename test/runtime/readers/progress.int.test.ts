@@ -2,10 +2,10 @@
 
 import t from 'tap';
 import { openDatabase } from '../../../src/base/sqlite.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import { type EventStore, START } from '../../../src/runtime/event-store/event-store.js';
 import { Follower } from '../../../src/runtime/readers/follower.js';
 import { KnownHistory } from '../../../src/runtime/readers/known-history.js';
-import { delegating } from '../../support/delegating-store.js';
 import { TransactionLog } from '../../support/eventstoredb-node/transaction-log.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { holdingBack } from '../../support/held-store.js';

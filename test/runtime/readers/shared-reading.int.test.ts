@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../src/base/clock.js';
 import { openDatabase } from '../../../src/base/sqlite.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type {
   EventStore,
   RecordedEvent,
@@ -14,7 +15,6 @@ import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sq
 import { Projector } from '../../../src/runtime/read-models/projector.js';
 import { sharedReading } from '../../../src/runtime/readers/shared-reading.js';
 import type { OpenStore } from '../../contract/opened-store.js';
-import { delegating } from '../../support/delegating-store.js';
 import { onNode } from '../../support/eventstoredb-stores.js';
 import { logLines } from '../../support/log-lines.js';
 import { until } from '../../support/until.js';

@@ -6,6 +6,7 @@ import { systemClock } from '../../../../src/base/clock.js';
 import { acknowledgedStream } from '../../../../src/node/serving/calls.js';
 import { startGrpcServer } from '../../../../src/node/serving/grpc-server.js';
 import { ActorSystem } from '../../../../src/runtime/actors/actor-system.js';
+import { delegating } from '../../../../src/runtime/event-store/delegating-store.js';
 import { openSqliteEventStore } from '../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { readOrder } from '../../../../src/systems/talent/service/order-message.js';
 import { plotTask, receive } from '../../../../src/systems/talent/service/plot-task-commands.js';
@@ -22,7 +23,6 @@ import type {
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
 import { ReportPutAsideError, type ReportStream } from '../../../../src/systems/talent/wire/report-stream.js';
 import { loadProto, serviceOf } from '../../../../src/wire/proto.js';
-import { delegating } from '../../../support/delegating-store.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
 import { anyRole, OPEN_TO_ALL } from '../../../support/open-to-all.js';
 import { orderFor } from '../../../support/talent-node.js';

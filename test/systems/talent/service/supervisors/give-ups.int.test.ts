@@ -9,8 +9,8 @@ import { hearOut, ListeningTime } from '../../../../../src/base/listening-time.j
 import { LeaseDecisions } from '../../../../../src/peers/lease-events.js';
 import { SELDOM } from '../../../../../src/peers/peer-kind.js';
 import { ActorSystem } from '../../../../../src/runtime/actors/actor-system.js';
+import { delegating } from '../../../../../src/runtime/event-store/delegating-store.js';
 import { openSqliteEventStore } from '../../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-
 import {
   markLost,
   plotTask,
@@ -22,7 +22,6 @@ import {
   supervisor,
   supervisorPeers,
 } from '../../../../../src/systems/talent/service/supervisors/supervisor-type.js';
-import { delegating } from '../../../../support/delegating-store.js';
 import { propose } from '../../../../support/events.js';
 import { logLines } from '../../../../support/log-lines.js';
 import { ManualClock } from '../../../../support/manual-clock.js';

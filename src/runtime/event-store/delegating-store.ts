@@ -1,6 +1,9 @@
-/** An event store with some of its methods replaced: how tests disturb a real one. */
+/**
+ * An event store with some of its methods replaced: what stands in front of an adapter is made of this, so that what is not
+ * replaced, abilities that not every adapter has included, is the adapter's own.
+ */
 
-import type { EventStore } from '../../src/runtime/event-store/event-store.js';
+import type { EventStore } from './event-store.js';
 
 export function delegating(store: EventStore, other: Partial<EventStore>): EventStore {
   return {
