@@ -88,7 +88,11 @@ export function isPointInTime(nowSeconds: number): NumberRule {
   return (value) =>
     value >= BEGINNING_OF_TIMES && value <= nowSeconds + CLOCKS_MAY_DIFFER_BY
       ? undefined
-      : `must be a time in Unix seconds, from 2010 to a day ahead of now, not ${value}`;
+      : noPointInTime(value);
+}
+
+export function noPointInTime(value: number): string {
+  return `must be a time in Unix seconds, from 2010 to a day ahead of now, not ${value}`;
 }
 
 /** @throws InvalidFieldError when a rule is broken */

@@ -23,6 +23,7 @@ import type { Clock } from '../../base/clock.js';
 import { every } from '../../base/repeat.js';
 import { addressOf, admit } from '../serving/callers.js';
 import { toServiceError } from '../serving/calls.js';
+import { isUnary } from '../serving/method-kinds.js';
 import type { Access, Caller, ShownCertificate } from './access.js';
 import { Admitted, workerIn } from './admitted.js';
 import type { MethodAccess, ServiceAccess } from './roles.js';
@@ -84,7 +85,7 @@ export class GrpcGuard {
   }
 
   private guard(method: Method, handler: UntypedHandleCall, declared: MethodAccess): UntypedHandleCall {
-    if (isUnary(method, handler)) return this.guardUnary(handler, declared);
+    if (isUnary<object>(method, handler)) return this.guardUnary(handler, declared);
     return this.guardStream(method, handler, declared);
   }
 
@@ -149,10 +150,6 @@ export class GrpcGuard {
       }
     }
   }
-}
-
-function isUnary(method: Method, handler: UntypedHandleCall): handler is handleUnaryCall<object, unknown> {
-  return typeof handler === 'function' && !method.requestStream && !method.responseStream;
 }
 
 /** Of the three kinds, which are given a call and nothing else, the one that has all of what is asked of it here. */

@@ -5,9 +5,9 @@
  * the file is still the same; while the file can't be read or meant, no token and no certificate counts, and the log says why.
  */
 
-import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { OwlError } from '../../base/errors.js';
+import { fileMark } from '../../base/file-mark.js';
 import { ToldFailures } from '../../base/told-failures.js';
 import {
   type AccessEntry,
@@ -68,8 +68,7 @@ export class KnownCallers {
   private current(): Snapshot {
     const path = accessFile(this.data);
     try {
-      const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-      const mark = stat === undefined ? '' : `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
+      const mark = fileMark(path);
       if (this.snapshot?.mark === mark) return this.snapshot;
       this.hashes.clear();
       this.snapshot = snapshotOf(mark, this.data);

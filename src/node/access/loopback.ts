@@ -5,7 +5,11 @@ import { parseAddress } from '../../base/address.js';
 
 /** @param address HOST:PORT. A name that is not that of every machine for itself may be anything. */
 export function isLoopback(address: string): boolean {
-  const host = parseAddress(address)?.host ?? '';
+  return isLoopbackHost(parseAddress(address)?.host ?? '');
+}
+
+/** @param host a name, or an IP address without brackets */
+export function isLoopbackHost(host: string): boolean {
   if (isIPv4(host)) return host.startsWith('127.');
   if (isIPv6(host)) return /^(0*:)*:?0*1$/.test(host);
   return host.toLowerCase() === 'localhost';

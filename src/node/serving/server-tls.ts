@@ -8,11 +8,11 @@
  */
 
 import type { X509Certificate } from 'node:crypto';
-import { statSync } from 'node:fs';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import { OwlError } from '../../base/errors.js';
+import { fileMark } from '../../base/file-mark.js';
 import type { Releasers } from '../../base/releasers.js';
 import { every } from '../../base/repeat.js';
 import {
@@ -168,8 +168,7 @@ function markOf({ cert, key, clientCa }: Files): string {
   const marks = [cert, key, clientCa].map((file) => {
     if (file === undefined) return '';
     try {
-      const stat = statSync(file.path, { bigint: true });
-      return `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
+      return fileMark(file.path);
     } catch {
       return 'gone';
     }

@@ -11,7 +11,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { LifeCycle } from '../../runtime/life-cycle/life-cycle.js';
-import { isUnary } from './unread-answers.js';
+import { isUnary } from './method-kinds.js';
 
 export function toldCalls(
   definition: ServiceDefinition,

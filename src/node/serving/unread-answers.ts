@@ -17,6 +17,7 @@ import type {
 import type { Logger } from 'pino';
 import { OwlError } from '../../base/errors.js';
 import { toServiceError } from './calls.js';
+import { isUnary } from './method-kinds.js';
 
 export interface UnreadLimits {
   /** Of one connection. Default 16 MiB. */
@@ -115,14 +116,6 @@ export class UnreadAnswers {
     );
     return toServiceError(full, this.logger, call.getPath());
   }
-}
-
-/** The method has one request and one answer, so that its handler is given what takes the answer. */
-export function isUnary(
-  method: Method,
-  handler: UntypedHandleCall,
-): handler is handleUnaryCall<unknown, unknown> {
-  return typeof handler === 'function' && !method.requestStream && !method.responseStream;
 }
 
 function asItIs(value: unknown): Buffer {

@@ -11,6 +11,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { isIPv6 } from 'node:net';
 import { parseAddress } from '../../../base/address.js';
 import { OwlError } from '../../../base/errors.js';
+import { isLoopbackHost } from '../../access/loopback.js';
 import { HttpError } from './problem.js';
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
@@ -74,17 +75,13 @@ export class Guard {
     if (named.port !== localPort) return false;
     const here = plain(localAddress);
     if (named.host === here || this.names.has(name)) return true;
-    return named.host === 'localhost' && isLoopback(here);
+    return named.host === 'localhost' && isLoopbackHost(here);
   }
 }
 
 /** An IPv4 address also where the system speaks IPv6 of it. */
 export function plain(address: string | undefined): string {
   return address?.replace(/^::ffff:/, '') ?? '';
-}
-
-export function isLoopback(address: string): boolean {
-  return /^127\./.test(plain(address)) || address === '::1';
 }
 
 function checkBody(method: string, headers: IncomingHttpHeaders): void {

@@ -17,11 +17,12 @@ import { OwlError } from '../../../base/errors.js';
 import { every } from '../../../base/repeat.js';
 import { methodOf, serviceOf } from '../../../wire/proto.js';
 import type { Authorise, LetIn } from '../../access/http-access.js';
+import { isLoopbackHost } from '../../access/loopback.js';
 import type { Asking, ServedOperation } from '../../operations/operation.js';
 import { EncodedMessage } from '../encoded.js';
 import { shownCertificate } from '../server-tls.js';
 import { type EventStreamLimits, type StreamedAnswer, writeEvents } from './event-stream.js';
-import { isLoopback, plain } from './guard.js';
+import { plain } from './guard.js';
 import { assertKeyable, REPLAY_HEADER, withKey } from './idempotency.js';
 import { routeSchemaOf } from './openapi.js';
 import { problemOf } from './problem.js';
@@ -150,7 +151,7 @@ export class OperationRoutes {
       operation: served.operation,
       servedAsBefore: system.servedAsBefore,
       ...{ request, address },
-      isLocal: isLoopback(address) && isLoopback(plain(raw.socket.localAddress)),
+      isLocal: isLoopbackHost(address) && isLoopbackHost(plain(raw.socket.localAddress)),
       authorization: headers.authorization,
       certificate: raw.socket instanceof TLSSocket ? shownCertificate(raw.socket) : undefined,
     });

@@ -8,6 +8,7 @@
 import { numberIn, textIn } from '../../../base/sql.js';
 import type { SqliteDatabase } from '../../../base/sqlite.js';
 import { isJsonObject, type JsonObject, type Mark, type Marks } from '../event-store.js';
+import { parseJson } from '../json-levels.js';
 
 export class SqliteMarks implements Marks {
   private readonly db: SqliteDatabase;
@@ -54,10 +55,6 @@ export class SqliteMarks implements Marks {
 }
 
 function valueIn(text: string): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(text);
+  return isJsonObject(value) ? value : undefined;
 }

@@ -14,11 +14,9 @@ import {
 
 export const SERVICE = 'talent.PlotManager';
 const LARGEST_PAGE = 1000;
-const TIME_RULE = 'must be a time in Unix seconds, from 2010 to a day ahead of now';
 
 const statuses = list(oneOf(RECORDED_STATES), { description: 'Any of these; all when empty.' });
-const isTime: rules.NumberRule = (value) =>
-  Number.isFinite(value) ? undefined : `${TIME_RULE}, not ${value}`;
+const isTime: rules.NumberRule = (value) => (Number.isFinite(value) ? undefined : rules.noPointInTime(value));
 
 export const retryTask = operation({
   service: SERVICE,
