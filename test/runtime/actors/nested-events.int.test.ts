@@ -1,8 +1,7 @@
 /** Actors whose events hold lists and maps: what they consume live, after a restart and on repeated orders. On both stores. */
 
-import { join } from 'node:path';
 import { pino } from 'pino';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { assign, setup } from 'xstate';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import { ActorSnapshots } from '../../../src/runtime/actors/actor-snapshots.js';
@@ -16,11 +15,9 @@ import {
   optional,
   record,
 } from '../../../src/runtime/event-store/event-schema.js';
-import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
-import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { STORES } from '../../support/both-stores.js';
 import { collect, ofKind } from '../../support/events.js';
-import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { ManualClock } from '../../support/manual-clock.js';
 
 const events = {
@@ -61,19 +58,7 @@ function add(data: FilesAdded['data'], id?: string): Command<typeof machine> {
   };
 }
 
-const STORES: readonly [string, (t: Test) => Promise<EventStore>][] = [
-  [
-    'SQLite',
-    async (t) => {
-      const store = openSqliteEventStore(join(t.testdir(), 'owl.db'));
-      t.teardown(() => store.close());
-      return store;
-    },
-  ],
-  ['EventStoreDB', async (t) => openStore(t, await startNode(t))],
-];
-
-for (const [name, open] of STORES) {
+for (const [name, open] of Object.entries(STORES)) {
   await t.test(name, async (t) => {
     const store = withSchemas(await open(t), new SchemaRegistry([dataset]));
     const db = openDatabase(':memory:');

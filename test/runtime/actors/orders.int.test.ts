@@ -1,32 +1,19 @@
 /** Exactly once belongs to the command: what is known of an order, how long, and through what. On both stores. */
 
-import { join } from 'node:path';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import { ActorSnapshots } from '../../../src/runtime/actors/actor-snapshots.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import type { Command } from '../../../src/runtime/actors/actor-type.js';
-import { type EventStore, ORDER_ACCEPTED } from '../../../src/runtime/event-store/event-store.js';
+import { ORDER_ACCEPTED } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
-import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { STORES } from '../../support/both-stores.js';
 import { collect, ofKind } from '../../support/events.js';
-import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { account, type machine, pay } from './account.js';
 
 const DAY_MS = 24 * 3_600_000;
-
-type Open = (t: Test) => Promise<EventStore>;
-
-const STORES: Record<string, Open> = {
-  sqlite: async (t) => {
-    const store = openSqliteEventStore(join(t.testdir(), 'owl.db'));
-    t.teardown(() => store.close());
-    return store;
-  },
-  'the EventStoreDB double': async (t) => openStore(t, await startNode(t)),
-};
 
 /** Pays what is missing up to a sum, and so nothing where that is reached. */
 function payUpTo(sum: number, id: string): Command<typeof machine> {

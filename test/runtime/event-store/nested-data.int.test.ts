@@ -1,7 +1,7 @@
 /** Schemas with lists, maps and records in front of both stores: what is refused before a store sees it, and what upcasts make of them. */
 
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import {
   type EventSchemas,
@@ -19,6 +19,7 @@ import {
 } from '../../../src/runtime/event-store/event-store.js';
 import { SchemaRegistry, withSchemas } from '../../../src/runtime/event-store/schema-checked-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
+import { STORES } from '../../support/both-stores.js';
 import { collect, follow, freshCategory, ofKind, propose } from '../../support/events.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 
@@ -51,19 +52,7 @@ function withEvents(raw: EventStore, category: string, events: EventSchemas = EV
   return withSchemas(raw, new SchemaRegistry([{ category, events }]));
 }
 
-const STORES: readonly [string, (t: Test) => Promise<EventStore>][] = [
-  [
-    'SQLite',
-    async (t) => {
-      const store = openSqliteEventStore(join(t.testdir(), 'owl.db'));
-      t.teardown(() => store.close());
-      return store;
-    },
-  ],
-  ['EventStoreDB', async (t) => openStore(t, await startNode(t))],
-];
-
-for (const [name, open] of STORES) {
+for (const [name, open] of Object.entries(STORES)) {
   await t.test(name, async (t) => {
     await t.test(
       'what does not fit is refused before the store sees it, naming event, place and rule',

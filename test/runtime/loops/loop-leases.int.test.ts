@@ -5,10 +5,9 @@ import t, { type Test } from 'tap';
 import { StoreUnavailableError } from '../../../src/base/errors.js';
 import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
-import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { Loop, LoopContext } from '../../../src/runtime/loops/loop.js';
+import { STORES } from '../../support/both-stores.js';
 import { collect } from '../../support/events.js';
-import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { notices, tellsHolders } from '../../support/notices.js';
 import { until } from '../../support/until.js';
@@ -37,15 +36,6 @@ interface NodeOptions extends Partial<Pick<Loop, 'round'>> {
   /** As this node sees it. */
   readonly store?: EventStore;
 }
-
-const STORES: Readonly<Record<string, (t: Test) => Promise<EventStore>>> = {
-  SQLite: async (t) => {
-    const store = openSqliteEventStore(join(t.testdirName, 'events.db'));
-    t.teardown(() => store.close());
-    return store;
-  },
-  EventStoreDB: async (t) => openStore(t, await startNode(t)),
-};
 
 async function sharing(t: Test, open: (t: Test) => Promise<EventStore>): Promise<Shared> {
   t.testdir();

@@ -15,19 +15,10 @@ import type { EventStore } from '../../../src/runtime/event-store/event-store.js
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { executeChain, safetyNet } from '../../../src/runtime/reactors/chain.js';
 import { openRuntime } from '../../../src/runtime/runtime.js';
+import { STORES } from '../../support/both-stores.js';
 import { collect, ofKind } from '../../support/events.js';
-import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { until } from '../../support/until.js';
 import { askFor, booking, hall, open, seating, tellsBookings } from '../support/bookings.js';
-
-const STORES: Readonly<Record<string, (t: Test) => Promise<EventStore>>> = {
-  sqlite: async (t) => {
-    const store = openSqliteEventStore(join(t.testdir(), 'events.db'));
-    t.teardown(() => store.close());
-    return store;
-  },
-  'the EventStoreDB double': async (t) => openStore(t, await startNode(t)),
-};
 
 /** A node with the safety net, until the test ends. */
 async function startWithNet(t: Test, store: EventStore, name = 'node') {
