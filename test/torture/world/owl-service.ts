@@ -5,7 +5,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream, type WriteStream } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type Ground, WELL, writeGround } from './ground.js';
@@ -38,7 +38,6 @@ export class OwlService {
   /** Times it has come to serve. */
   starts = 0;
   private readonly options: OwlServiceOptions;
-  private readonly log: WriteStream;
   private ground: Ground = WELL;
   private child: ChildProcess | undefined;
   private asked = false;
@@ -49,7 +48,6 @@ export class OwlService {
   constructor(options: OwlServiceOptions) {
     this.name = options.name;
     this.options = options;
-    this.log = createWriteStream(options.logFile, { flags: 'a' });
   }
 
   get pid(): number | undefined {
@@ -86,7 +84,7 @@ export class OwlService {
   async stop(longestMs: number): Promise<number | null> {
     this.stopping = true;
     const { child } = this;
-    if (child === undefined || child.exitCode !== null) {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) {
       await this.running;
       return child?.exitCode ?? 0;
     }
@@ -97,7 +95,6 @@ export class OwlService {
     await ended;
     clearTimeout(killing);
     await this.running;
-    await new Promise((resolve) => this.log.end(resolve));
     return child.exitCode;
   }
 
@@ -139,19 +136,21 @@ export class OwlService {
   }
 
   private async run(): Promise<{ code: number | null; signal: string | null }> {
-    const { args, directory, env, groundFile, onServing } = this.options;
+    const { args, directory, env, groundFile, logFile, onServing } = this.options;
     this.asked = this.ground.flush === 'fails' || this.ground.full;
+    // A file and no pipe: what it has started may outlive it with its stderr, and a pipe would not be over then.
+    const log = openSync(logFile, 'a');
     const child = spawn(process.execPath, [OWL, ...args], {
       cwd: directory,
       env: {
         ...{ PATH: process.env['PATH'], ...env },
         ...{ NODE_OPTIONS: `--import=${BAD_GROUND}`, OWL_TORTURE_GROUND: groundFile },
       },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', log],
     });
+    closeSync(log);
     this.child = child;
-    child.stderr.pipe(this.log, { end: false });
-    child.stdout.setEncoding('utf8').once('data', (line: string) => {
+    child.stdout?.setEncoding('utf8').once('data', (line: string) => {
       this.starts += 1;
       onServing(line);
     });
