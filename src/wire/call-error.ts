@@ -48,6 +48,9 @@ export class UnreachableError extends OwlError {
 const NO_CONNECTION =
   /^(?!.*EventStoreDB)(No connection established|Name resolution failed|Connection dropped|Stream refused|.*\bE[A-Z]{4,}\b)/;
 
+/** What grpc-js says of a connection that was reset in the middle of a call, as of a node that was killed. */
+const BROKEN_OFF = /^Received RST_STREAM with code \d+/;
+
 /** @param server HOST:PORT as it was called, for the message */
 export function explainCallError(error: unknown, server: string, called: Called = ANY_NODE): OwlError {
   if (error instanceof OwlError) return error;
@@ -58,6 +61,9 @@ export function explainCallError(error: unknown, server: string, called: Called 
   if (told !== undefined) return refusalOf(told, details, error);
   if (code === GrpcStatus.UNAVAILABLE && NO_CONNECTION.test(details))
     return noAnswer(server, details, called);
+  if (BROKEN_OFF.test(details)) {
+    return new UnreachableError(`${server} broke the call off; is the ${noun} there stopping?`, true);
+  }
   if (code === GrpcStatus.DEADLINE_EXCEEDED) {
     return new UnreachableError(`${server} did not answer in time; is it a ${noun}, and is it well?`, true);
   }

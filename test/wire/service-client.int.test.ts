@@ -1,6 +1,7 @@
 /** What all clients share: how calls end, and that neither their number nor the size of an answer is in the way. */
 
 import { once } from 'node:events';
+import { createServer as createHttp2Server } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -39,6 +40,30 @@ t.test('a call ends when its signal aborts, also one without a deadline', async 
   ending.abort();
   await t.rejects(rebuilding, { kind: 'unavailable', message: /closed here/ });
   await t.rejects(client.status(), { kind: 'unavailable', message: /closed here/ });
+});
+
+t.test('a connection that is reset in the middle of an order leaves open whether it was done', async (t) => {
+  const server = createHttp2Server();
+  const sockets: Socket[] = [];
+  server.on('connection', (socket: Socket) => sockets.push(socket));
+  server.on('sessionError', () => undefined);
+  server.on('stream', (stream) => {
+    stream.on('error', () => undefined);
+    for (const socket of sockets) socket.resetAndDestroy();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const client = new NodeClient({ server: `127.0.0.1:${address.port}` });
+  t.teardown(() => {
+    client.close();
+    server.close();
+  });
+  await t.rejects(client.rebuild({ projection: 'plot_tasks' }), {
+    name: 'UnreachableError',
+    mayHaveArrived: true,
+  });
 });
 
 t.test('an answer that does not come in time is an error, and what takes its time may', async (t) => {

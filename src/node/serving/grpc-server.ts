@@ -134,12 +134,17 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     setServing,
     stop: async (graceMs) => {
       guard.stop();
-      injector.drain(graceMs);
+      // Whoever is cut off loses the connection, which every peer takes for "unavailable". What gRPC would cut off by itself
+      // hears that it had cancelled its call.
+      injector.drain(graceMs + CUT_BY_CONNECTION_MS);
       await connections.close(graceMs);
       server.forceShutdown();
     },
   };
 }
+
+/** Far longer than it takes to close connections. */
+const CUT_BY_CONNECTION_MS = 60_000;
 
 function requestBytesOf({ requestBytes = USUAL_REQUEST_BYTES }: GrpcService): number {
   return Math.min(requestBytes, MOST_REQUEST_BYTES);

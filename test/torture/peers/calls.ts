@@ -79,5 +79,10 @@ export function codeOf(error: unknown): number | undefined {
 
 export function isTransient(error: unknown): boolean {
   const code = codeOf(error);
-  return code !== undefined && TRANSIENT.has(code);
+  return code !== undefined && (TRANSIENT.has(code) || isBrokenOff(error));
+}
+
+/** The connection was reset, as by a node that was killed with a call unread: grpc-js calls that an internal error. */
+function isBrokenOff(error: unknown): boolean {
+  return error instanceof Error && /Received RST_STREAM with code \d+/.test(error.message);
 }
