@@ -134,8 +134,8 @@ export class DatabaseFile {
     this.assertNotLost();
     const { log } = this;
     if (log === undefined) throw new TypeError(`the log of ${this.path} was not opened`);
-    const [flushed, looked] = await Promise.allSettled([flush(log.descriptor), this.assertKept(log.places)]);
-    if (looked.status === 'rejected') throw looked.reason;
+    const [flushed] = await Promise.allSettled([flush(log.descriptor)]);
+    this.assertKept(log.places);
     if (flushed.status === 'rejected') throw this.breakWith(flushed.reason);
     // Another connection may have met an error meanwhile.
     this.assertNotLost();
@@ -163,8 +163,8 @@ export class DatabaseFile {
   }
 
   /** @throws StoreUnavailableError outcome `unknown` when a file is no longer at its path; the file is broken then */
-  async assertInPlace(): Promise<void> {
-    if (this.log !== undefined) await this.assertKept([...this.log.places, ...this.log.index]);
+  assertInPlace(): void {
+    if (this.log !== undefined) this.assertKept([...this.log.places, ...this.log.index]);
   }
 
   /** A connection is closed. With the last one the file is forgotten: who opens it later opens it anew. */
@@ -187,16 +187,16 @@ export class DatabaseFile {
     throw new StoreUnavailableError(this.broken.message, 'unknown', { cause: this.broken });
   }
 
-  private async assertKept(places: readonly FilePlace[]): Promise<void> {
-    let kept: readonly boolean[];
+  private assertKept(places: readonly FilePlace[]): void {
+    // Closed meanwhile, SQLite has removed the log itself.
+    if (this.log === undefined) return;
+    let gone: FilePlace | undefined;
     try {
-      kept = await Promise.all(places.map((place) => place.isKept()));
+      gone = places.find((place) => !place.isKeptNow());
     } catch (error) {
       throw this.breakWith(error);
     }
-    const gone = places.find((_, i) => kept[i] === false);
-    // Closed meanwhile, SQLite has removed the log itself.
-    if (gone === undefined || this.log === undefined) return;
+    if (gone === undefined) return;
     const error = new StoreUnavailableError(
       `${gone.path} was deleted, moved or replaced while this process had it open, and what was written to it is kept in no file; put it back or restore ${this.path} from a backup, and start again`,
       'unknown',

@@ -7,7 +7,7 @@ export type SqlValue = null | number | bigint | string | Uint8Array;
 export type SqlRow = Record<string, SqlValue>;
 
 export interface Statement {
-  run(...parameters: SqlValue[]): { changes: number };
+  run(...parameters: SqlValue[]): { changes: number; lastInsertRowid: number | bigint };
   get(...parameters: SqlValue[]): SqlRow | undefined;
   all(...parameters: SqlValue[]): SqlRow[];
   /** Row by row. Finish or leave the loop within the same turn of the event loop: an open one holds a read snapshot. */

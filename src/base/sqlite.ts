@@ -275,7 +275,7 @@ class SqliteStatement implements Statement {
     this.statement = statement;
   }
 
-  run(...parameters: SqlValue[]): { changes: number } {
+  run(...parameters: SqlValue[]): { changes: number; lastInsertRowid: number | bigint } {
     return attempt(this.file, () => this.statement.run(...parameters));
   }
 

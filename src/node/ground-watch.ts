@@ -55,7 +55,7 @@ export class GroundWatch {
     const { directory, file } = this.options;
     try {
       await directory.assertInPlace();
-      await file.assertInPlace();
+      file.assertInPlace();
     } catch (error) {
       this.end(error);
     }

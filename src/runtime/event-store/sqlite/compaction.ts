@@ -77,7 +77,7 @@ class Compaction {
       `${rows} WHERE e.position > ? AND e.shape IS NULL ORDER BY e.position LIMIT ${ROWS_AT_ONCE}`,
     );
     this.selectRow = db.prepare(`${rows} WHERE e.position = ?`);
-    const columns = ROW_COLUMNS.split(', ').map((name) => `${name} = ?`);
+    const columns = ROW_COLUMNS.map(([name, value]) => `${name} = ${value}`);
     this.update = db.prepare(`UPDATE events SET ${columns.join(', ')} WHERE position = ? AND shape IS NULL`);
   }
 

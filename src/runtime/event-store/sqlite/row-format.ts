@@ -30,7 +30,7 @@ import { decodeOlder } from './older-rows.js';
 import { formatPosition } from './positions.js';
 import { type DecodedMetadata, RowMetadata } from './row-metadata.js';
 import { type Shape, Shapes } from './row-shapes.js';
-import { base64Of, bytesOf, NO_ID, parsed, placeOf, textOr, unknownMetadata } from './row-values.js';
+import { base64Of, NO_ID, parsed, placeOf, textOr, unknownMetadata } from './row-values.js';
 
 /** Integers that a damaged row may hold and JavaScript can't. A good one is below. */
 const whole = (column: string) => `${column} % 9007199254740992 AS ${column.slice(2)}`;
@@ -43,8 +43,29 @@ export const EVENT_COLUMNS = `e.position, s.name AS stream, ${whole('e.revision'
   iif(e.shape IS NULL, json_array(e.type, e.version), NULL) AS older, e.data, e.metadata,
   ${whole('e.shape')}, ${whole('e.time')}, lower(hex(e.cause)) AS cause, ${whole('e.source')}, ${whole('e.checksum')}`;
 
-/** The columns that `encode` gives values for, in their order. */
-export const ROW_COLUMNS = 'id, type, version, data, metadata, shape, time, cause, source, checksum';
+/** What SQLite makes bytes of: digits of UUIDs. It does so in a fraction of the time that JavaScript takes. */
+const BYTES = "unhex(?, '-')";
+
+/** What a row is written with. Where there is a `?`, `encode` gives a value, in this order. */
+export const ROW_COLUMNS: readonly (readonly [name: string, value: string])[] = [
+  ...([
+    ['id', BYTES],
+    ['data', '?'],
+    ['metadata', '?'],
+    ['shape', '?'],
+    ['time', '?'],
+    ['cause', BYTES],
+  ] as const),
+  ...([
+    ['source', '?'],
+    ['checksum', '?'],
+  ] as const),
+  // What only rows of before say in these.
+  ...([
+    ['type', "''"],
+    ['version', '1'],
+  ] as const),
+];
 
 /** Where a row stands: what no content says. */
 export interface RowPlace {
@@ -61,9 +82,6 @@ export interface DecodedBatch {
 
 /** A batch ends early after so many characters of JSON, so that large events don't pile up in memory. */
 const BATCH_SIZE = 4 * 1024 * 1024;
-
-/** What stands in the columns of before in today's rows. */
-const [NO_TYPE, NO_VERSION] = ['', 1];
 
 export class RowFormat {
   private readonly shapes: Shapes;
@@ -85,9 +103,7 @@ export class RowFormat {
       canonical ?? canonicalText(encoded.metadata),
     );
     return [
-      bytesOf(event.id),
-      NO_TYPE,
-      NO_VERSION,
+      event.id,
       shape === undefined ? encoded.data : `[${values.join(',')}]`,
       metadata,
       no,

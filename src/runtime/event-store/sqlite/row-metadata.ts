@@ -10,7 +10,7 @@ import { canonicalJson } from '../canonical.js';
 import { type EventMetadata, isJsonObject, type JsonObject } from '../event-store.js';
 import { isUuid } from '../ids.js';
 import { Dictionary } from './dictionary.js';
-import { bytesOf, parsed, UUID_BYTES, uuidOf } from './row-values.js';
+import { parsed, UUID_BYTES, uuidOf } from './row-values.js';
 
 /** Who told an event is one of so many texts; a text that is one more stands in its rows. */
 const MOST_SOURCES = 4_096;
@@ -20,7 +20,8 @@ const PLAIN_TEXT = /^[\x20-\x7e]{1,200}$/;
 
 export interface MetadataColumns {
   readonly time: number | null;
-  readonly cause: Uint8Array | null;
+  /** Hex digits, and dashes between them. */
+  readonly cause: string | null;
   readonly source: number | null;
   /** JSON of what is in no other column; empty for nothing. */
   readonly metadata: string;
@@ -107,19 +108,15 @@ export class RowMetadata {
 }
 
 /** Undefined where it fits no such blob. */
-function causeOf(
-  causation: string,
-  correlation: string,
-  command: string | undefined,
-): Uint8Array | undefined {
+function causeOf(causation: string, correlation: string, command: string | undefined): string | undefined {
   if (!isUuid(causation) || (command !== undefined && command !== causation)) return undefined;
   if (correlation !== causation && !isUuid(correlation)) return undefined;
-  const hex = causation + (correlation === causation ? '' : correlation);
-  const bytes = bytesOf(hex);
-  return command === undefined ? bytes : Buffer.concat([bytes, NAMED]);
+  const hex = correlation === causation ? causation : causation + correlation;
+  return command === undefined ? hex : hex + NAMED;
 }
 
-const NAMED = Buffer.of(1);
+/** In hex: the command was named so. */
+const NAMED = '01';
 
 interface Cause {
   readonly $causationId: string;
@@ -135,7 +132,7 @@ function causeIn(hex: SqlRow[string] | undefined): Cause | 'damaged' | undefined
     Math.floor(hex.length / UUID_DIGITS),
     hex.slice(hex.length - (hex.length % UUID_DIGITS)),
   ];
-  if ((ids !== 1 && ids !== 2) || (rest !== '' && rest !== '01')) return 'damaged';
+  if ((ids !== 1 && ids !== 2) || (rest !== '' && rest !== NAMED)) return 'damaged';
   const $causationId = uuidOf(hex.slice(0, UUID_DIGITS));
   const $correlationId = ids === 1 ? $causationId : uuidOf(hex.slice(UUID_DIGITS, 2 * UUID_DIGITS));
   return rest === ''

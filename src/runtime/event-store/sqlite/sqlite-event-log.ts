@@ -13,17 +13,17 @@ import { OwlError, RevisionConflictError } from '../../../base/errors.js';
 import { numberIn, type Statement, textIn } from '../../../base/sql.js';
 import type { SqliteDatabase } from '../../../base/sqlite.js';
 import type { EncodedEvent } from '../append-check.js';
-import {
-  type AppendResult,
-  categoryOf,
-  type EventPlace,
-  type ExpectedRevision,
-  type RecordedEvent,
-  type StreamName,
+import type {
+  AppendResult,
+  EventPlace,
+  ExpectedRevision,
+  RecordedEvent,
+  StreamName,
 } from '../event-store.js';
 import { formatPosition, numberOf } from './positions.js';
 import { EVENT_COLUMNS, ROW_COLUMNS, RowFormat } from './row-format.js';
 import { bytesOf } from './row-values.js';
+import { type Stream, StreamTable } from './stream-table.js';
 import { prepareTables } from './tables.js';
 
 /** For `any` and `streamExists`, a repeated append is recognised among so many of the stream's newest events. */
@@ -39,20 +39,13 @@ const EVENTS_OF_STREAM = `SELECT ${EVENT_COLUMNS} FROM events AS e CROSS JOIN st
 /** Positions looked at in one go: what bounds the time a filter that matches nothing holds up the event loop. */
 const WINDOW = 2_048;
 
-interface Stream {
-  readonly no: number;
-  readonly revision: number;
-}
-
 export class SqliteEventLog {
   private readonly db: SqliteDatabase;
   private readonly format: RowFormat;
+  private readonly streams: StreamTable;
   private readonly selectHead: Statement;
   private readonly selectId: Statement;
-  private readonly selectStream: Statement;
   private readonly selectRevision: Statement;
-  private readonly insertStream: Statement;
-  private readonly moveStream: Statement;
   private readonly insertEvent: Statement;
   private readonly selectIds: Statement;
   private readonly selectForwards: Statement;
@@ -68,23 +61,18 @@ export class SqliteEventLog {
     prepareTables(db, mayBeNew);
     this.db = db;
     this.format = new RowFormat(db);
+    this.streams = new StreamTable(db);
     this.selectHead = db.prepare('SELECT coalesce(max(position), 0) AS head FROM events');
     this.selectId = db.prepare(
       `SELECT 1 FROM events AS e JOIN streams AS s ON s.no = e.stream_no
        WHERE e.position = ? AND s.name = ? AND e.revision = ? AND e.id = ?`,
     );
-    this.selectStream = db.prepare('SELECT no, revision FROM streams WHERE name = ?');
     this.selectRevision = db.prepare(
       'SELECT revision FROM events WHERE stream_no = ? AND position <= ? ORDER BY revision DESC LIMIT 1',
     );
-    this.insertStream = db.prepare(
-      'INSERT INTO streams (name, category, revision) VALUES (?, ?, ?) ON CONFLICT (name) DO NOTHING RETURNING no',
-    );
-    this.moveStream = db.prepare(
-      'UPDATE streams SET revision = ? WHERE name = ? AND revision = ? RETURNING no',
-    );
     this.insertEvent = db.prepare(
-      `INSERT INTO events (position, stream_no, revision, ${ROW_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO events (position, stream_no, revision, ${ROW_COLUMNS.map(([name]) => name).join(', ')})
+       VALUES (?, ?, ?, ${ROW_COLUMNS.map(([, value]) => value).join(', ')})`,
     );
     this.selectIds = db.prepare(
       `SELECT revision, lower(hex(id)) AS id FROM events
@@ -106,6 +94,7 @@ export class SqliteEventLog {
       return result;
     } catch (error) {
       this.format.rolledBack();
+      this.streams.rolledBack();
       throw error;
     }
   }
@@ -126,7 +115,7 @@ export class SqliteEventLog {
 
   /** The revision of the stream's last event up to a position, -1 where it has none. */
   revisionAt(stream: StreamName, position: number): number {
-    const found = this.find(stream);
+    const found = this.streams.find(stream);
     // Asked afterwards, so nothing of this stream came in between.
     if (found !== undefined && this.head() <= position) return found.revision;
     const row = found && this.selectRevision.get(found.no, position);
@@ -147,10 +136,10 @@ export class SqliteEventLog {
       return this.appendAnywhere(stream, expected, events, head);
     }
     const before = expected === 'noStream' ? -1 : expected;
-    const no = this.claim(stream, before, events.length);
+    const no = this.streams.claim(stream, before, events.length);
     if (no !== undefined) return this.write(no, stream, before, events, head);
 
-    const found = this.find(stream);
+    const found = this.streams.find(stream);
     const there = found === undefined ? [] : this.eventsAt(found, before + 1, events.length);
     if (events.every(({ event }, i) => event.id === there[i]?.id)) {
       return duplicateOf(there);
@@ -166,7 +155,7 @@ export class SqliteEventLog {
     direction: 'forwards' | 'backwards',
     limit: number,
   ): RecordedEvent[] {
-    const found = this.find(stream);
+    const found = this.streams.find(stream);
     if (found === undefined) return [];
     const select = direction === 'forwards' ? this.selectForwards : this.selectBackwards;
     return this.format.decodeBatch(select.iterate(found.no, lowest, highest, limit), limit).events;
@@ -194,25 +183,16 @@ export class SqliteEventLog {
     events: readonly EncodedEvent[],
     head: number,
   ): AppendResult {
-    const found = this.find(stream);
+    const found = this.streams.find(stream);
     if (found === undefined && expected === 'streamExists') {
       throw new RevisionConflictError(stream, expected, null);
     }
     const there = found === undefined ? [] : this.recognise(stream, found, events);
     if (there.length > 0) return duplicateOf(there);
     const before = found?.revision ?? -1;
-    const no = this.claim(stream, before, events.length);
+    const no = this.streams.claim(stream, before, events.length);
     if (no === undefined) throw new TypeError(`${stream} moved within a transaction`);
     return this.write(no, stream, before, events, head);
-  }
-
-  /** Moves the stream on by `count` events if it is at `before` (-1: if there is none), and answers its number. */
-  private claim(stream: StreamName, before: number, count: number): number | undefined {
-    const row =
-      before < 0
-        ? this.insertStream.get(stream, categoryOf(stream), count - 1)
-        : this.moveStream.get(before + count, stream, before);
-    return row === undefined ? undefined : numberIn(row, 'no');
   }
 
   private write(
@@ -272,11 +252,6 @@ export class SqliteEventLog {
   private eventsAt(found: Stream, from: number, count: number): RecordedEvent[] {
     const rows = this.selectForwards.all(found.no, from, from + count - 1, count);
     return rows.map((row) => this.format.decode(row));
-  }
-
-  private find(stream: StreamName): Stream | undefined {
-    const row = this.selectStream.get(stream);
-    return row && { no: numberIn(row, 'no'), revision: numberIn(row, 'revision') };
   }
 }
 
