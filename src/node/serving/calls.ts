@@ -48,9 +48,17 @@ export function unary<Request, Response>(
     if (call.cancelled) return;
     handle(call.request, peerOf(call), new UnaryCall(call)).then(
       (response) => callback(null, response),
-      (error: unknown) => callback(toServiceError(error, logger, call.getPath())),
+      (error: unknown) => {
+        // Its peer is gone, which is what ended it.
+        if (call.cancelled && isAbort(error)) return;
+        callback(toServiceError(error, logger, call.getPath()));
+      },
     );
   };
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
 }
 
 class UnaryCall implements UnderWay {

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
@@ -18,8 +19,8 @@ async function start(
   t: Test,
   say: (call: { readonly over: AbortSignal }) => Promise<void>,
   limits: GrpcServerOptions['limits'] = {},
+  logger = pino({ level: 'silent' }),
 ) {
-  const logger = pino({ level: 'silent' });
   const text = (value: unknown) => Buffer.from('x'.repeat(Number(value)));
   const server = await startGrpcServer({
     listen: '127.0.0.1:0',
@@ -101,6 +102,30 @@ t.test('a call is told when its caller is gone, and is not answered', async (t) 
   one.cancel();
   t.match(await one.error, { code: status.CANCELLED });
   await until('the handler knows', () => gone.length === 1);
+});
+
+t.test('a handler that ends with its caller is no fault that is told', async (t) => {
+  const told: string[] = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void told.push(line) });
+  let over: AbortSignal | undefined;
+  const { address } = await start(
+    t,
+    async (call) => {
+      over = call.over;
+      await new Promise<never>((_, reject) => {
+        call.over.addEventListener('abort', () => reject(call.over.reason));
+      });
+    },
+    {},
+    logger,
+  );
+  const one = call(clientOf(t, address), 1);
+  await until('it is under way', () => over !== undefined);
+  one.cancel();
+  t.match(await one.error, { code: status.CANCELLED });
+  await until('the handler knows', () => over?.aborted === true);
+  await nextTurn();
+  t.same(told, []);
 });
 
 t.test('stopping waits for calls as long as it may, and for nothing that only stays connected', async (t) => {
