@@ -1,7 +1,7 @@
 /** How the `owl` command ends: the exit codes, and which error ends with which. */
 
 import { OwlError } from '../base/errors.js';
-import { ConfigError, type ConfigProblem } from '../node/config/config.js';
+import { ConfigError, type ConfigProblem } from '../node/config/config-problems.js';
 import { UnreachableError } from '../wire/call-error.js';
 
 export const EXIT = {

@@ -1,7 +1,7 @@
 /** `owl config check`: says what the configuration comes to, or everything that is wrong with it. */
 
 import type { Command } from 'commander';
-import { ConfigError } from '../../node/config/config.js';
+import { ConfigError } from '../../node/config/config-problems.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples, settingsHelp } from '../help.js';

@@ -43,6 +43,8 @@ export interface ConfigKey {
   readonly meaning: string;
   /** A relative path counts from where it is said. */
   readonly isPath: boolean;
+  /** Whether a value is what it must be. */
+  accepts(value: unknown): boolean;
 }
 
 export interface KeyMeaning {
@@ -100,6 +102,7 @@ function keyAt(path: readonly string[], schema: unknown): ConfigKey {
     kind: kindOf(value),
     fallback: shownFallback(fallback),
     isPath: false,
+    accepts: (given) => schema instanceof z.ZodType && schema.safeParse(given).success,
     ...meaning,
   };
 }

@@ -9,10 +9,22 @@
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
-import { OwlError } from '../../base/errors.js';
 import { closest } from '../../base/suggestion.js';
 import { redact } from '../../runtime/event-store/eventstoredb/connection/connection-string.js';
 import { readConfigFile } from './config-file.js';
+import {
+  ConfigError,
+  type ConfigProblem,
+  isGiven,
+  isTree,
+  type KnownKeys,
+  type Layer,
+  problemsOf,
+  shown,
+  type Tree,
+  valueAt,
+  withoutEmpty,
+} from './config-problems.js';
 import { type ConfigKey, type ConfigSection, keysOf, tablesOf } from './config-section.js';
 import { type NodeConfig, nodeSection } from './node-section.js';
 
@@ -44,40 +56,22 @@ export interface LoadedConfig {
   readonly origins: ReadonlyMap<string, string>;
 }
 
-export interface ConfigProblem {
-  /** File with line and column, environment variable or flag. */
-  readonly place: string;
-  /** Empty when it is about the place as a whole. */
-  readonly key: string;
-  readonly rule: string;
-  /** As it is shown, shortened and without credentials; undefined when there is none to show. */
-  readonly value: string | undefined;
-}
-
-/** The configuration can't be used. The message tells every problem. */
-export class ConfigError extends OwlError {
-  override readonly name = 'ConfigError';
+/** A configuration that may be wrong. */
+export interface ExaminedConfig {
+  /** Rules of keys that are broken, in every source. */
   readonly problems: readonly ConfigProblem[];
-
-  constructor(problems: readonly ConfigProblem[]) {
-    const lines = problems.map(describeProblem);
-    const [only] = lines;
-    const all = `the configuration has ${lines.length} problems:\n  ${lines.join('\n  ')}`;
-    super('invalid', lines.length === 1 && only !== undefined ? only : all);
-    this.problems = problems;
-  }
-}
-
-/** One source of settings. */
-interface Layer {
-  readonly values: unknown;
-  /** Relative paths count from here. */
-  readonly base: string;
+  /** As it was named; undefined when none was read. */
+  readonly file: string | undefined;
+  /** Undefined when something of it is wrong. */
+  readonly node: NodeConfig | undefined;
+  /** The same of the owner of a section. */
+  of<Config>(section: ConfigSection<Config>): Config | undefined;
+  /** Where the value of a key, or of what is in a table, is said; `default` when nobody says it. */
   place(path: readonly string[]): string;
 }
 
 /** All that can be configured: the node's section, and that of each system. */
-export class Settings {
+export class Settings implements KnownKeys {
   /** Every key, in the order they are declared. */
   readonly keys: readonly ConfigKey[];
   /** Those of the node itself. */
@@ -107,38 +101,68 @@ export class Settings {
 
   /** @throws ConfigError with every problem of every source */
   load(sources: ConfigSources): LoadedConfig {
+    const { problems, file, node, of, origins, merged } = this.read(sources);
+    const config = node();
+    if (problems.length > 0 || config === undefined) throw new ConfigError(problems);
+    const shown = { ...this.schema.parse(merged), data: config.data, store: redact(config.store) };
+    return { config, of: (section) => of(section), shown, file, origins };
+  }
+
+  /** For whoever has more to check than the rules of keys: what there is to see also where some of it is wrong. */
+  examine(sources: ConfigSources): ExaminedConfig {
+    const { problems, file, node, of, place } = this.read(sources);
+    const sound = <Config>(section: ConfigSection<Config>): Config | undefined =>
+      unlessWrong(() => of(section));
+    return { problems, file, node: node(), of: sound, place };
+  }
+
+  private read(sources: ConfigSources) {
     const problems: ConfigProblem[] = [];
     const file = configFile(sources);
     const layers = [flagLayer(this, sources), environmentLayer(this, sources, problems)];
     if (file !== undefined) layers.push(...fileLayer(sources.cwd, file, problems));
     for (const layer of layers) problems.push(...problemsOf(this, layer));
-    if (problems.length > 0) throw new ConfigError(problems);
-    return this.merge(layers, file, sources.cwd);
+    const place = (path: readonly string[]): string =>
+      layers.find(({ values }) => isGiven(valueAt(values, path)))?.place(path) ?? 'default';
+    const merged = this.merge(layers);
+    const of = <Config>(section: ConfigSection<Config>): Config =>
+      section.parse(Object.fromEntries(Object.entries(merged).filter(([name]) => name in section.shape)));
+    const node = (): NodeConfig | undefined => {
+      const config = unlessWrong(() => of(this.node));
+      return config && { ...config, data: resolve(sources.cwd, config.data) };
+    };
+    const origins = new Map(this.keys.map(({ key, path }) => [key, place(path)]));
+    return { problems, file, merged, of, node, place, origins };
   }
 
-  private merge(layers: readonly Layer[], file: string | undefined, cwd: string): LoadedConfig {
-    const origins = new Map<string, string>();
+  /** What counts, also where it is wrong. Only what is known. */
+  private merge(layers: readonly Layer[]): Tree {
     const merged: Tree = {};
-    for (const { key, path, isPath } of this.keys) {
+    for (const { path, isPath } of this.keys) {
       const layer = layers.find(({ values }) => isGiven(valueAt(values, path)));
-      origins.set(key, layer?.place(path) ?? 'default');
       if (layer === undefined) continue;
       const value = valueAt(layer.values, path);
       setAt(merged, path, isPath && typeof value === 'string' ? resolve(layer.base, value) : value);
     }
-    for (const table of this.tables)
-      setAt(merged, [table], layers.map(({ values }) => valueAt(values, [table])).find(isGiven));
-    const of = <Config>(section: ConfigSection<Config>): Config =>
-      section.parse(Object.fromEntries(Object.entries(merged).filter(([name]) => name in section.shape)));
-    const node = of(this.node);
-    const config = { ...node, data: resolve(cwd, node.data) };
-    const shown = { ...this.schema.parse(merged), data: config.data, store: redact(config.store) };
-    return { config, of, shown, file, origins };
+    for (const table of this.tables) {
+      const entries = layers.map(({ values }) => valueAt(values, [table])).find(isGiven);
+      setAt(merged, [table], withoutEmpty(entries));
+    }
+    return merged;
   }
 
   /** The keys of a configuration with their values as they may be shown, in the order of the declarations. */
   values({ shown }: LoadedConfig): [key: string, value: unknown][] {
     return this.keys.map(({ key, path }) => [key, valueAt(shown, path)]);
+  }
+}
+
+function unlessWrong<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof z.ZodError) return undefined;
+    throw error;
   }
 }
 
@@ -192,76 +216,6 @@ function typed(key: ConfigKey, text: string | undefined): unknown {
   return isNumber ? Number(text) : text;
 }
 
-function problemsOf(settings: Settings, layer: Layer): ConfigProblem[] {
-  const checked = settings.schema.safeParse(withoutEmpty(layer.values));
-  if (checked.success) return [];
-  const seen = new Set<string>();
-  const problems = checked.error.issues.flatMap((issue) => {
-    const path = issue.path.map(String);
-    if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((name) => unknownKey(settings, layer, [...path, name]));
-    const key = path.join('.');
-    if (seen.has(key)) return [];
-    seen.add(key);
-    const rule = isLeaf(settings, path) ? issue.message : sectionRule(settings, path);
-    return [{ place: layer.place(path), key, rule, value: shown(valueAt(layer.values, path)) }];
-  });
-  return problems.sort((a, b) => a.place.localeCompare(b.place, 'en', { numeric: true }));
-}
-
-/** Within a table or a list every rule speaks for itself. */
-function isLeaf(settings: Settings, path: readonly string[]): boolean {
-  const isEntry = settings.keyAt(path.slice(0, -1))?.kind === 'list';
-  return isEntry || settings.keyAt(path) !== undefined || settings.tables.includes(path[0] ?? '');
-}
-
-function sectionRule(settings: Settings, path: readonly string[]): string {
-  if (path.length === 0) return 'must hold keys with values, `listen: 127.0.0.1:50051` for instance';
-  const names = settings.keys.filter(
-    (key) => key.path.length > path.length && key.key.startsWith(`${path.join('.')}.`),
-  );
-  return `must be a section with keys of its own (${names.map((key) => key.path.at(-1)).join(', ')})`;
-}
-
-function unknownKey(settings: Settings, layer: Layer, path: readonly string[]): ConfigProblem {
-  const key = path.join('.');
-  const all = [...settings.keys.map((known) => known.key), ...settings.sections, ...settings.tables];
-  const lastNames = new Map(settings.keys.map((known) => [known.path.at(-1) ?? known.key, known.key]));
-  const byLastName = lastNames.get(closest(path.at(-1) ?? key, lastNames.keys()) ?? '');
-  const meant = closest(key, all) ?? byLastName;
-  const rule = `is not a known key${meant === undefined ? '' : `; did you mean ${meant}?`}`;
-  return { place: layer.place(path), key, rule, value: shown(valueAt(layer.values, path)) };
-}
-
-function describeProblem({ place, key, rule, value }: ConfigProblem): string {
-  const subject = key === '' ? `${place}: ` : `${place}: ${key} `;
-  if (value === undefined) return subject + rule;
-  return rule.startsWith('must ') ? `${subject}${rule}, not ${value}` : `${subject}${rule} (value: ${value})`;
-}
-
-const LONGEST_SHOWN = 80;
-
-/** A value for a message: as JSON, shortened, and with what may be a password (`//user:password@`, also misspelt) masked. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  const masked = text.replace(/(:?\/\/|:).*@/su, '$1***@');
-  return masked.length > LONGEST_SHOWN ? `${masked.slice(0, LONGEST_SHOWN - 1)}…` : masked;
-}
-
-type Tree = { [key: string]: unknown };
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isGiven(value: unknown): boolean {
-  return value !== undefined && value !== null;
-}
-
-function valueAt(values: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((value, name) => (isTree(value) ? value[name] : undefined), values);
-}
-
 function setAt(tree: Tree, path: readonly string[], value: unknown): void {
   const [name, ...rest] = path;
   if (name === undefined || value === undefined) return;
@@ -273,10 +227,4 @@ function setAt(tree: Tree, path: readonly string[], value: unknown): void {
   const section = isTree(below) ? below : {};
   tree[name] = section;
   setAt(section, rest, value);
-}
-
-function withoutEmpty(values: unknown): unknown {
-  if (values === null) return undefined;
-  if (!isTree(values)) return values;
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, withoutEmpty(value)]));
 }

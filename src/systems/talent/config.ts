@@ -2,6 +2,8 @@
 
 import { z } from 'zod';
 import { configSection, meant, wholeNumber } from '../../node/config/config-section.js';
+import { LOG_FORMATS } from './log-receiver/parsers/index.js';
+import { problemOfArgument, problemOfTemp, problemOfVariable } from './supervisor/plotters/plotters.js';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -12,14 +14,38 @@ const Name = z.string(NAME_RULE).regex(/^[a-z][a-z0-9_-]{0,31}$/, NAME_RULE);
 const PLACES = ['cache', 'dest'] as const;
 const ARGV_RULE =
   'must be a list: the program, then its arguments as texts, or as lists of texts where some are left out together';
+/** Numbers are text here (config-file.ts), so what is left is nothing, or a section. */
+const ARGUMENT_RULE = 'must be text (quote it), or a list of texts that are left out together';
+const FORMAT_RULE = `must name the format of its log, one of ${LOG_FORMATS.join(', ')}`;
 const PLOTTERS_RULE = 'must hold declarations of plotters, by name';
+const Argument = obeying(z.string(ARGUMENT_RULE), problemOfArgument);
 const Plotter = z.strictObject({
-  argv: z.array(z.union([z.string().min(1), z.array(z.string()).min(1)]), ARGV_RULE).min(1, ARGV_RULE),
-  format: z.string('must name the format of its log'),
-  temp: z.array(z.string(), 'must be a list of patterns').default([]),
+  argv: z
+    .array(
+      z.union([Argument, z.array(Argument, ARGUMENT_RULE).min(1, ARGUMENT_RULE)], ARGUMENT_RULE),
+      ARGV_RULE,
+    )
+    .min(1, ARGV_RULE)
+    .refine(([program]) => typeof program === 'string' && program !== '', 'must begin with the program'),
+  format: z.string(FORMAT_RULE).refine((format) => LOG_FORMATS.includes(format), FORMAT_RULE),
+  temp: z
+    .array(obeying(z.string('must be a pattern'), problemOfTemp), 'must be a list of patterns')
+    .default([]),
   fills: z.array(z.enum(PLACES), `must be a list of ${PLACES.join(' and ')}`).default(() => [...PLACES]),
-  environment: z.array(z.string(), 'must be a list of names of variables').default([]),
+  environment: z
+    .array(
+      obeying(z.string('must be the name of a variable'), problemOfVariable),
+      'must be a list of names of variables',
+    )
+    .default([]),
 });
+
+function obeying(text: z.ZodString, problemOf: (text: string) => string | undefined) {
+  return text.superRefine((value, context) => {
+    const message = problemOf(value);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
+}
 
 const LEASES = {
   default_seconds: wholeNumber(

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { z } from 'zod';
 import { PACKAGE_ROOT } from '../../../src/base/package-root.js';
-import { ConfigError, type ConfigSources, Settings } from '../../../src/node/config/config.js';
+import { type ConfigSources, Settings } from '../../../src/node/config/config.js';
+import { ConfigError } from '../../../src/node/config/config-problems.js';
 import { configSection } from '../../../src/node/config/config-section.js';
 import { DEFAULT_ACTOR_LIMITS } from '../../../src/runtime/actors/actor-system.js';
 import { talentSection } from '../../../src/systems/talent/config.js';
@@ -171,7 +172,7 @@ t.test('every problem of every source is told at once, with place, key, rule and
     'owl.yaml:2:3: leases.default_seconds must be a whole number from 1 to 3600, not 0',
     'owl.yaml:3:3: leases.give_up_seconds must be a whole number from 1 to 604800, not 1.5',
     'owl.yaml:4:1: log must be a section with keys of its own (level), not "loud"',
-    'owl.yaml:5:1: worker_id must be 1 to 64 letters, digits, dots, colons, dashes or underscores, and begin with a letter or digit, not 7',
+    'owl.yaml:5:1: worker_id must be 1 to 64 letters, digits, dots, colons, dashes or underscores, and begin with a letter or digit, not 7; quote it',
   ]);
 });
 
@@ -308,10 +309,68 @@ t.test('plotters are declared in the file, by name, and wrong ones are told with
   });
   t.strictSame(loadConfig({ env: {}, cwd, file: 'none.yaml' }).config.plotters, {});
   t.match(problems({ env: {}, cwd, file: 'wrong.yaml' }), [
-    /^wrong\.yaml: plotters\.mine\.format must name the format/,
+    /^wrong\.yaml:2:3: plotters\.mine\.format must name the format .*bladebit$/,
     /^wrong\.yaml:3:5: plotters\.mine\.argv must be a list/,
     /^wrong\.yaml:4:5: plotters\.mine\.fromat is not a known key/,
     /^wrong\.yaml:5:3: plotters\.Yours must be 1 to 32 small letters/,
+  ]);
+});
+
+t.test('what stands in a list is text as it is written; what can be none is refused', async (t) => {
+  const cwd = t.testdir({
+    'owl.yaml': `plotters:
+  mine:
+    argv: [mine, -2, "{cache2}", 1e3, 0x10, -0.50, true, 2026-03-09, [-k, 32]]
+    format: chia
+    temp:
+`,
+    'alias.yaml': 'supervisor: { max_plots: &k 3 }\nplotters: { a: { argv: [a, *k], format: chia } }\n',
+    'wrong.yaml': `plotters:
+  mine:
+    argv: [mine, ~, [~], {a: 1}, "{ksiez}", [-k, "{kszie}"]]
+    format: chiapso
+    temp: ["{plot_id}.plot"]
+    environment: ["A B"]
+  other:
+    argv: [[other]]
+    format: chia
+http_hosts: [1]
+worker_id: true
+`,
+  });
+  const { plotters } = loadConfig({ env: {}, cwd }).config;
+  t.strictSame(plotters['mine']?.argv, [
+    ...['mine', '-2', '{cache2}', '1e3', '0x10', '-0.50', 'true', '2026-03-09'],
+    ['-k', '32'],
+  ]);
+  const aliased = loadConfig({ env: {}, cwd, file: 'alias.yaml' }).config;
+  t.strictSame([aliased.plotters['a']?.argv, aliased.supervisor.max_plots], [['a', '3'], 3]);
+  t.match(problems({ env: {}, cwd, file: 'wrong.yaml' }), [
+    /^wrong\.yaml:3:18: plotters\.mine\.argv\.1 must be text \(quote it\), .*, not null$/,
+    /^wrong\.yaml:3:21: plotters\.mine\.argv\.2 must be text \(quote it\), .*, not \[null\]$/,
+    /^wrong\.yaml:3:26: plotters\.mine\.argv\.3 must be text \(quote it\), .*, not \{"a":1\}$/,
+    /^wrong\.yaml:3:34: plotters\.mine\.argv\.4 \{ksiez\} is no placeholder; there are task_id, /,
+    /^wrong\.yaml:3:50: plotters\.mine\.argv\.5\.1 \{kszie\} is no placeholder/,
+    /^wrong\.yaml:4:5: plotters\.mine\.format must name the format .*bladebit, not "chiapso"$/,
+    /^wrong\.yaml:5:12: plotters\.mine\.temp\.0 temp pattern .* must be a file name with \{plot_id\}/,
+    /^wrong\.yaml:6:19: plotters\.mine\.environment\.0 environment "A B" must be the name of a variable/,
+    /^wrong\.yaml:8:5: plotters\.other\.argv must begin with the program/,
+    /^wrong\.yaml:10:14: http_hosts\.0 must be a list of names.*, not "1"$/,
+    /^wrong\.yaml:11:1: worker_id must be 1 to 64 letters.*, not true; quote it$/,
+  ]);
+});
+
+t.test('what is sound can be looked at beside what is wrong', async (t) => {
+  const cwd = t.testdir({ 'owl.yaml': 'lisen: x\nleases: { default_seconds: 0 }\nworker_id: shed-3\n' });
+  const { problems, node, of, place } = settings.examine({ env: { OWL_LOG_LEVEL: 'warn' }, cwd });
+  t.equal(problems.length, 2);
+  t.match(node, { worker_id: 'shed-3', log: { level: 'warn' }, data: join(cwd, 'data') });
+  t.equal(of(talentSection), undefined);
+  t.strictSame([['worker_id'], ['log', 'level'], ['data'], ['plotters', 'none']].map(place), [
+    'owl.yaml:3:1',
+    'OWL_LOG_LEVEL',
+    'default',
+    'default',
   ]);
 });
 

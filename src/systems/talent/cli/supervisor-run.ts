@@ -3,7 +3,6 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { OwlError } from '../../../base/errors.js';
 import { packageVersion } from '../../../base/package-version.js';
 import { toJson } from '../../../cli/format.js';
 import { configOf, credentialsAt, type GlobalOptions, nodeAddress } from '../../../cli/globals.js';
@@ -15,7 +14,6 @@ import type { LoadedConfig } from '../../../node/config/config.js';
 import { keysOf } from '../../../node/config/config-section.js';
 import type { NodeConfig } from '../../../node/config/node-section.js';
 import { type TalentConfig, talentSection } from '../config.js';
-import { LOG_FORMATS } from '../log-receiver/parsers/index.js';
 import type { PlotterDeclaration } from '../supervisor/plotters/plotters.js';
 import { SHIPPED_PLOTTERS } from '../supervisor/plotters/shipped-plotters.js';
 import type { SupervisorConfig } from '../supervisor/supervisor.js';
@@ -92,14 +90,7 @@ function supervisorConfig(config: NodeConfig, talent: TalentConfig, server: stri
 }
 
 /** The shipped ones, and those of the configuration, which come first where names are the same. */
-function declaredPlotters({ plotters }: TalentConfig): PlotterDeclaration[] {
+export function declaredPlotters({ plotters }: TalentConfig): PlotterDeclaration[] {
   const own = Object.entries(plotters).map(([name, declaration]) => ({ name, ...declaration }));
-  const wrong = own.find(({ format }) => !LOG_FORMATS.includes(format));
-  if (wrong !== undefined) {
-    throw new OwlError(
-      'invalid',
-      `plotters.${wrong.name}.format must be one of ${LOG_FORMATS.join(', ')}, not "${wrong.format}"`,
-    );
-  }
   return [...SHIPPED_PLOTTERS.filter(({ name }) => plotters[name] === undefined), ...own];
 }

@@ -94,26 +94,29 @@ export function plotIdSetBy({ argv }: PlotterDeclaration, order: PlotOrder): str
 /** What is wrong with a declaration, as rules for whoever wrote it. */
 export function problemsOf({ argv, temp, environment = [] }: PlotterDeclaration): string[] {
   const [program] = argv;
-  const unknown = argv
-    .flat()
-    .flatMap(placeholdersIn)
-    .filter((name) => !isPlaceholder(name));
   return [
     ...(typeof program === 'string' ? [] : ['argv must begin with the program']),
-    ...unknown.map((name) => `{${name}} is no placeholder; there are ${PLACEHOLDERS.join(', ')}`),
-    ...temp
-      .filter((pattern) => !TEMP_PATTERN.test(pattern))
-      .map(
-        (pattern) =>
-          `temp pattern "${pattern}" must be a file name with {plot_id}, and {ksize} at the most beside it, that ends with tmp, so that it fits neither another plot's files nor a finished plot`,
-      ),
-    ...environment
-      .filter((name) => !VARIABLE.test(name) || name === PLOTS.variable)
-      .map(
-        (name) =>
-          `environment "${name}" must be the name of a variable, letters, digits and underscores, and not ${PLOTS.variable}, which owl sets; its value comes from the supervisor's environment`,
-      ),
+    ...argv.flat().flatMap((element) => problemOfArgument(element) ?? []),
+    ...temp.flatMap((pattern) => problemOfTemp(pattern) ?? []),
+    ...environment.flatMap((name) => problemOfVariable(name) ?? []),
   ];
+}
+
+/** Of one element of an argv. */
+export function problemOfArgument(element: string): string | undefined {
+  const unknown = placeholdersIn(element).find((name) => !isPlaceholder(name));
+  if (unknown === undefined) return undefined;
+  return `{${unknown}} is no placeholder; there are ${PLACEHOLDERS.join(', ')}`;
+}
+
+export function problemOfTemp(pattern: string): string | undefined {
+  if (TEMP_PATTERN.test(pattern)) return undefined;
+  return `temp pattern "${pattern}" must be a file name with {plot_id}, and {ksize} at the most beside it, that ends with tmp, so that it fits neither another plot's files nor a finished plot`;
+}
+
+export function problemOfVariable(name: string): string | undefined {
+  if (VARIABLE.test(name) && name !== PLOTS.variable) return undefined;
+  return `environment "${name}" must be the name of a variable, letters, digits and underscores, and not ${PLOTS.variable}, which owl sets; its value comes from the supervisor's environment`;
 }
 
 /**
