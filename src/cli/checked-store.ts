@@ -3,7 +3,6 @@
 import type { Logger } from 'pino';
 import { systemClock } from '../base/clock.js';
 import type { CheckedStore } from '../runtime/event-store/check-store.js';
-import { openEventStoreDb } from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
 import { SqliteCheck } from '../runtime/event-store/sqlite/sqlite-check.js';
 import type { Place } from './copy-ends.js';
 import { openDatabaseIn } from './store-place.js';
@@ -49,6 +48,7 @@ async function openServer(
   credentialsFile: string | undefined,
   logger: Logger,
 ): Promise<OpenChecked> {
+  const { openEventStoreDb } = await import('../runtime/event-store/eventstoredb/eventstoredb-store.js');
   const store = await openEventStoreDb({
     connectionString,
     logger,

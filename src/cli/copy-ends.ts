@@ -17,7 +17,6 @@ import { type DataDirectory, openDataDirectory } from '../node/data-directory.js
 import { delegating } from '../runtime/event-store/delegating-store.js';
 import { type EventStore, START } from '../runtime/event-store/event-store.js';
 import { redact } from '../runtime/event-store/eventstoredb/connection/connection-string.js';
-import { openEventStoreDb } from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
 import { openSqliteEventStore } from '../runtime/event-store/sqlite/sqlite-event-store.js';
 import { UsageError } from './exit.js';
 
@@ -65,6 +64,7 @@ async function openServer(
   credentialsFile: string | undefined,
   logger: Logger,
 ): Promise<CopyEnd> {
+  const { openEventStoreDb } = await import('../runtime/event-store/eventstoredb/eventstoredb-store.js');
   const store = await openEventStoreDb({
     connectionString,
     logger,

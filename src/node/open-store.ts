@@ -14,10 +14,6 @@ import { OwlError, StoreUnavailableError } from '../base/errors.js';
 import { delegating } from '../runtime/event-store/delegating-store.js';
 import type { EventStore } from '../runtime/event-store/event-store.js';
 import { parseConnectionString } from '../runtime/event-store/eventstoredb/connection/connection-string.js';
-import {
-  DEFAULT_DEADLINE_MS,
-  openEventStoreDb,
-} from '../runtime/event-store/eventstoredb/eventstoredb-store.js';
 import { openSqliteEventStore } from '../runtime/event-store/sqlite/sqlite-event-store.js';
 import type { LifeCycle } from '../runtime/life-cycle/life-cycle.js';
 import { EMBEDDED, type NodeConfig } from './config/node-section.js';
@@ -105,6 +101,10 @@ export async function openConfiguredStore(
     };
   }
   const presence = new StorePresence(false, systemClock);
+  // Loaded here: the client of EventStoreDB is large, and an embedded store needs none of it.
+  const { DEFAULT_DEADLINE_MS, openEventStoreDb } = await import(
+    '../runtime/event-store/eventstoredb/eventstoredb-store.js'
+  );
   const store = await openEventStoreDb({
     connectionString,
     logger,

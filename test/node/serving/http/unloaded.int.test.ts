@@ -1,17 +1,30 @@
-/** Nothing of HTTP is loaded without its key. A file of its own, for what another test has loaded stays. */
+/**
+ * What a node neither serves nor uses costs it nothing: libraries are loaded on first use. A file of its own, for what another
+ * test has loaded stays.
+ */
 
 import { createRequire } from 'node:module';
 import t from 'tap';
 import { startTalentNode } from '../../../support/talent-node.js';
 
 const loaded = createRequire(import.meta.url).cache;
-const isLoaded = () => Object.keys(loaded).some((path) => path.includes('/node_modules/fastify/'));
+const isLoaded = (library: string) =>
+  Object.keys(loaded).some((path) => path.includes(`/node_modules/${library}/`));
 
-t.test('nothing of HTTP is loaded, and nothing listens, without its key', async (t) => {
+/** The first one for HTTP, the others for EventStoreDB, and the last one for what runs on machines. */
+const LIBRARIES = ['fastify', '@eventstore/db-client', 'google-protobuf', 'pidusage'];
+
+t.test('nothing of HTTP or EventStoreDB is loaded without its key', async (t) => {
   const { talent } = await startTalentNode(t);
-  t.equal(talent.httpAddress, undefined);
-  t.notOk(isLoaded());
+  t.equal(talent.httpAddress, undefined, 'nothing listens');
+  t.ok(isLoaded('@grpc/grpc-js'), 'what is loaded can be told');
+  t.same(LIBRARIES.filter(isLoaded), []);
+
   const other = await startTalentNode(t, { data: t.testdir({}), config: { http_listen: '127.0.0.1:0' } });
   t.match(other.talent.httpAddress, /^127\.0\.0\.1:[1-9]\d*$/);
-  t.ok(isLoaded());
+  t.same(LIBRARIES.filter(isLoaded), ['fastify']);
+
+  // As a node with such a store does.
+  await import('../../../../src/runtime/event-store/eventstoredb/eventstoredb-store.js');
+  t.same(LIBRARIES.filter(isLoaded), ['fastify', '@eventstore/db-client', 'google-protobuf']);
 });
