@@ -14,6 +14,7 @@ import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
 import { Slices } from '../slices.js';
 import type { Problem } from './problem.js';
+import { cutOff } from './response-end.js';
 
 export const EVENT_STREAM_TYPE = 'text/event-stream';
 
@@ -120,7 +121,7 @@ function textOf({ id, data }: StreamedAnswer): string {
 
 async function write({ response, over, clock, limits }: EventStreamOptions, text: string): Promise<void> {
   if (response.write(text)) return;
-  const inTime = clock.after(limits.readWithinMs ?? READ_WITHIN_MS, () => response.destroy());
+  const inTime = clock.after(limits.readWithinMs ?? READ_WITHIN_MS, () => cutOff(response));
   try {
     await once(response, 'drain', { signal: over });
   } finally {

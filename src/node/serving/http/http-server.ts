@@ -24,6 +24,7 @@ import { readJson } from './json-body.js';
 import { describe, documentOf } from './openapi.js';
 import { MEBIBYTE, OperationRoutes, type RouteLimits, type SystemRoutes } from './operation-routes.js';
 import { HttpError, headersOf, PROBLEM_TYPE, problemIn, problemOf } from './problem.js';
+import { cutOff, whenOver } from './response-end.js';
 
 export interface HttpServerOptions {
   /** HOST:PORT; port 0 takes a free one. */
@@ -43,8 +44,6 @@ export interface HttpServerOptions {
 }
 
 export interface HttpLimits extends RouteLimits, Pick<ConnectionsOptions, 'most' | 'quietMs'> {
-  /** Requests under way, streams apart. Default 512. */
-  readonly requests?: number;
   /** Milliseconds in which a request has to be there, headers and body. Default 30,000. */
   readonly sendWithinMs?: number;
 }
@@ -57,7 +56,8 @@ export interface RunningHttpServer {
 }
 
 const CONNECTIONS = 2_000;
-const REQUESTS = 512;
+/** Who sends more without waiting for an answer means no good. */
+const REQUESTS_OF_A_CONNECTION = 64;
 const SEND_WITHIN_MS = 30_000;
 const HEADERS_WITHIN_MS = 10_000;
 const KEEP_ALIVE_MS = 10_000;
@@ -166,29 +166,28 @@ interface GuardOptions {
 }
 
 function guardAll(app: FastifyInstance, { guard, clock, limits, closing }: GuardOptions): void {
-  const { requests: most = REQUESTS, readWithinMs = READ_WITHIN_MS } = limits;
-  const underWay = new WeakSet<object>();
-  let count = 0;
-  const done = (raw: object) => {
-    if (underWay.delete(raw)) count -= 1;
-  };
-  app.addHook('onRequest', async ({ raw, routeOptions }, reply) => {
+  const { readWithinMs = READ_WITHIN_MS } = limits;
+  const onConnections = new WeakMap<Socket, number>();
+  app.addHook('onRequest', async ({ raw }, reply) => {
     reply.headers(HEADERS);
     const { method = '', url = '', headers, headersDistinct, socket } = raw;
+    const others = onConnections.get(socket) ?? 0;
+    onConnections.set(socket, others + 1);
+    whenOver(reply.raw, () => onConnections.set(socket, (onConnections.get(socket) ?? 1) - 1));
+    if (others >= REQUESTS_OF_A_CONNECTION) {
+      cutOff(reply.raw);
+      throw new OwlError('retryable', 'too many requests wait on one connection');
+    }
     const { localAddress, localPort } = socket;
     guard.check({ method, url, headers, hosts: headersDistinct['host'] ?? [], localAddress, localPort });
     if (closing.aborted) throw new OwlError('unavailable', 'this node is stopping; ask again later');
-    // Streams have a limit of their own, and who looks whether the node lives is always answered.
-    if (routeOptions.config.answers !== 'once') return;
-    if (count >= most) throw new OwlError('retryable', `${most} requests are under way; ask again later`);
-    count += 1;
-    underWay.add(raw);
-    reply.raw.once('close', () => done(raw));
   });
   app.addHook('onSend', async (_request, reply) => {
     // It stands in this process until it is read.
-    const inTime = clock.after(readWithinMs, () => reply.raw.destroy());
-    reply.raw.once('close', inTime);
+    whenOver(
+      reply.raw,
+      clock.after(readWithinMs, () => cutOff(reply.raw)),
+    );
     if (closing.aborted) reply.header('connection', 'close');
   });
 }

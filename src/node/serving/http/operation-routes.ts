@@ -27,13 +27,7 @@ import { assertKeyable, REPLAY_HEADER, withKey } from './idempotency.js';
 import { routeSchemaOf } from './openapi.js';
 import { problemOf } from './problem.js';
 import { assertReadable, pathFields, readParts } from './read-operation.js';
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Of an operation. */
-    readonly answers?: 'once' | 'on and on';
-  }
-}
+import { overOf, whenOver } from './response-end.js';
 
 /** The operations of one system. */
 export interface SystemRoutes {
@@ -55,6 +49,8 @@ export interface RouteOptions {
 }
 
 export interface RouteLimits extends EventStreamLimits {
+  /** Requests under way, streams apart. Default 512. */
+  readonly requests?: number;
   /** Streams at once. Default 1,000. */
   readonly streams?: number;
   /** Milliseconds for one answer. Default 30,000. */
@@ -63,6 +59,7 @@ export interface RouteLimits extends EventStreamLimits {
 
 export const MEBIBYTE = 1024 * 1024;
 const LARGEST_BODY = 16 * MEBIBYTE;
+const REQUESTS = 512;
 const STREAMS = 1_000;
 const ANSWER_WITHIN_MS = 30_000;
 /** So soon a stream ends once its caller was taken back. */
@@ -79,6 +76,7 @@ export class OperationRoutes {
   private readonly options: RouteOptions;
   /** Those of callers who had to say who they are. */
   private readonly watched = new Set<WatchedStream>();
+  private requests = 0;
   private streams = 0;
 
   constructor(options: RouteOptions) {
@@ -102,9 +100,11 @@ export class OperationRoutes {
         url: urlOf(system.name, path),
         bodyLimit: bodyBytes,
         schema: routeSchemaOf(system.name, operation),
-        config: { answers: operation.isStream === true ? 'on and on' : 'once' },
-        // Nothing is read of who may not ask.
-        onRequest: async (request) => void this.admit({ system, served, wire }, request, undefined),
+        // Nothing is read of who may not ask, and it takes nobody's place.
+        onRequest: async (request, reply) => {
+          this.admit({ system, served, wire }, request, undefined);
+          if (operation.isStream !== true) this.takePlace(reply);
+        },
         handler: (request, reply) => this.handle({ system, served, wire }, request, reply),
       });
     }
@@ -127,7 +127,7 @@ export class OperationRoutes {
     const asking: Asking = {
       address,
       who: admitted.name === undefined ? address : `${admitted.name}@${address}`,
-      over: overOf(reply, 'follow' in handle ? [this.options.closing, denied.signal] : []),
+      over: overOf(reply.raw, 'follow' in handle ? [this.options.closing, denied.signal] : []),
       repeated: (duplicate) => {
         if (duplicate) reply.header(REPLAY_HEADER, 'true');
       },
@@ -154,6 +154,16 @@ export class OperationRoutes {
       isLocal: isLoopbackHost(address) && isLoopbackHost(plain(raw.socket.localAddress)),
       authorization: headers.authorization,
       certificate: raw.socket instanceof TLSSocket ? shownCertificate(raw.socket) : undefined,
+    });
+  }
+
+  private takePlace(reply: FastifyReply): void {
+    const { requests: most = REQUESTS } = this.options.limits;
+    if (this.requests >= most)
+      throw new OwlError('retryable', `${most} requests are under way; ask again later`);
+    this.requests += 1;
+    whenOver(reply.raw, () => {
+      this.requests -= 1;
     });
   }
 
@@ -240,13 +250,6 @@ async function* answersOf(
 function told({ operation }: ServedOperation, wire: Method, answer: object): object {
   const bytes = answer instanceof EncodedMessage ? answer.bytes : wire.responseSerialize(answer);
   return operation.answer.parse(wire.responseDeserialize(bytes));
-}
-
-/** @param others what ends it besides */
-function overOf(reply: FastifyReply, others: readonly AbortSignal[]): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once('close', () => gone.abort());
-  return others.length === 0 ? gone.signal : AbortSignal.any([gone.signal, ...others]);
 }
 
 function keyIn(header: string | string[] | undefined): string | undefined {

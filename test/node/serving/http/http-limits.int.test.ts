@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import t, { type Test } from 'tap';
+import { OwlError } from '../../../../src/base/errors.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 import { until } from '../../../support/until.js';
 import { askAt, startHttpNode } from './http-node.js';
@@ -56,6 +57,74 @@ t.test('so many requests at once, and no more', async (t) => {
   await until('there is room again', () => isAsked);
   answer();
   t.match(await next, { status: 200 });
+});
+
+t.test('what is cut off gives back its place, also where it waited behind others', async (t) => {
+  const clock = new ManualClock();
+  const seen: AbortSignal[] = [];
+  const { address } = await startOddServer(
+    t,
+    {
+      answer: (_request, { over }) => {
+        seen.push(over);
+        // The second is answered, and waits behind the first.
+        return seen.length === 2 ? Promise.resolve({}) : new Promise(() => undefined);
+      },
+    },
+    { clock, limits: { requests: 3 } },
+  );
+  const socket = connected(t, address);
+  socket.write(`GET ${ANSWER} HTTP/1.1\r\nHost: ${address}\r\n\r\n`.repeat(3));
+  await until('all are under way', () => seen.length === 3);
+  t.match(await askAt(address, 'GET', ANSWER), { status: 429 });
+  socket.resetAndDestroy();
+  await until('each of them knows', () => seen.every((over) => over.aborted));
+  const others = [1, 2, 3].map(() => askAt(address, 'GET', ANSWER).catch(() => undefined));
+  await until('there is room for as many', () => seen.length === 6);
+  t.equal(clock.pending, 6, 'nothing but the look at streams, and the time of what is carried out');
+  clock.advance(30_000);
+  t.match(await Promise.all(others), [{ status: 503 }, { status: 503 }, { status: 503 }]);
+});
+
+t.test('an answer that waits behind others is cut off in its time as well', async (t) => {
+  const clock = new ManualClock();
+  let asked = 0;
+  const answer = () => {
+    asked += 1;
+    return asked === 1 ? new Promise<object>(() => undefined) : Promise.resolve({});
+  };
+  const { address } = await startOddServer(t, { answer }, { clock, limits: { answerWithinMs: 600_000 } });
+  const socket = connected(t, address);
+  socket.write(`GET ${ANSWER} HTTP/1.1\r\nHost: ${address}\r\n\r\n`.repeat(2));
+  await until('the second waits behind the first', () => clock.pending === 3 && asked === 2);
+  clock.advance(60_000);
+  await gone(socket);
+});
+
+t.test('so many requests wait on one connection, and who may not ask takes no place', async (t) => {
+  let asked = 0;
+  const answer = () => {
+    asked += 1;
+    return new Promise<object>(() => undefined);
+  };
+  let isKnown = true;
+  const authorise = () => {
+    if (!isKnown) throw new OwlError('unauthenticated', 'nobody');
+    return { name: undefined, check: () => undefined };
+  };
+  const { address } = await startOddServer(t, { answer }, { authorise, limits: { requests: 65 } });
+  const request = `GET ${ANSWER} HTTP/1.1\r\nHost: ${address}\r\n\r\n`;
+  const held = connected(t, address);
+  held.write(request.repeat(64));
+  await until('all are under way', () => asked === 64);
+  isKnown = false;
+  const denied = connected(t, address);
+  denied.write(request.repeat(64));
+  await once(denied, 'data');
+  isKnown = true;
+  held.write(request);
+  await gone(held);
+  t.equal(asked, 64, 'the one too many cuts the connection');
 });
 
 t.test('who takes too long to read an answer is cut off', async (t) => {
