@@ -1,5 +1,6 @@
 /** The events of an EventStoreDB as the checker reads them, with the server's own client library. */
 
+import { setTimeout as pause } from 'node:timers/promises';
 import { EventStoreDBClient } from '@eventstore/db-client';
 import { type Found, readEvent } from './stored-event.js';
 
@@ -26,20 +27,35 @@ export async function* eventsAt(connectionString: string): AsyncGenerator<Found>
   }
 }
 
-/** Makes a stream one that nobody can read on: an event that owl does not know. */
+/**
+ * Makes a stream one that nobody can read on: an event that owl does not know. The server may be in trouble at the moment: the
+ * event has one id, however often it is sent.
+ */
 export async function poisonAt(connectionString: string, stream: string): Promise<void> {
-  const client = EventStoreDBClient.connectionString(connectionString);
-  try {
-    await client.appendToStream(stream, [
-      {
-        id: crypto.randomUUID(),
-        contentType: 'application/json',
-        type: 'Poison',
-        data: {},
-        metadata: { time: 0 },
-      },
-    ]);
-  } finally {
-    await client.dispose();
+  const poison = {
+    id: crypto.randomUUID(),
+    contentType: 'application/json',
+    type: 'Poison',
+    data: {},
+    metadata: { time: 0 },
+  } as const;
+  for (let left = MOST_TRIES; ; left--) {
+    const client = EventStoreDBClient.connectionString(connectionString);
+    try {
+      const answered = client.appendToStream(stream, [poison]).then(() => true);
+      // The client waits for ever for an answer that was lost.
+      if (await Promise.race([answered, pause(ANSWER_WITHIN_MS, false)])) return;
+      answered.catch(() => undefined);
+      if (left === 0) throw new Error(`the store took no poison for ${stream}`);
+    } catch (error) {
+      if (left === 0) throw error;
+      await pause(BETWEEN_TRIES_MS);
+    } finally {
+      await client.dispose();
+    }
   }
 }
+
+const MOST_TRIES = 60;
+const ANSWER_WITHIN_MS = 2_000;
+const BETWEEN_TRIES_MS = 250;
