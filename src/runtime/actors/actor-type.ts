@@ -77,7 +77,8 @@ export interface Command<M extends AnyStateMachine = AnyStateMachine, A extends 
   /**
    * Makes it an order: what it asks for. With its id it is remembered for a day at least, also where nothing changed, and
    * another order with that id is refused as `exists`. Of no account without an id. Commands that reactors, timers and reports
-   * derive are none: their ids are remembered briefly, and then their decision has to see from the state that they came before.
+   * derive are none, unless they ask for something: their ids are remembered briefly, and then their decision has to see from the
+   * state that they came before.
    */
   readonly asks?: Asked;
   /** Who asks: kind of peer and address or id. */

@@ -4,7 +4,8 @@
  *
  * Guarantees:
  * - both ways ask `next` of the same event and so send the same command under the same id, so it is carried out once, whoever is
- *   first. A handler that comes second gets the first answer, as a repetition does;
+ *   first. A handler that comes second gets the first answer, as a repetition does: a second command that is answered is an
+ *   order, so its answer is known for a day, whatever else its actor is told meanwhile;
  * - in between the first actor is in the state `between`, stored, for everybody to see; that there is such a state is checked when
  *   the safety net is made;
  * - the first command sent again, under its id, goes on where the chain stopped: the event that it stored is found in the stream.
@@ -16,7 +17,7 @@
 
 import type { AnyStateMachine } from 'xstate';
 import { OwlError } from '../../base/errors.js';
-import type { ActorType, Command, CommandResult } from '../actors/actor-type.js';
+import type { ActorType, Asked, Command, CommandResult } from '../actors/actor-type.js';
 import {
   type EventStore,
   type JsonObject,
@@ -35,8 +36,8 @@ export interface Chain<A extends AnyStateMachine, B extends AnyStateMachine, R e
   readonly between: string;
   /**
    * The second command, where it follows from this event of the first actor. Pure. Of a command of several events the first
-   * that one follows from counts. A reactor on a new node reads all history again, so the command's decision has to see from
-   * the state that it came before.
+   * that one follows from counts. One that is answered says what it `asks`: an actor takes 10,000 such orders a day. A reactor on a
+   * new node reads all history again, so the command's decision has to see from the state that it came before.
    */
   next(event: RecordedEvent): ChainedCommand<B, R> | undefined;
 }
@@ -44,8 +45,13 @@ export interface Chain<A extends AnyStateMachine, B extends AnyStateMachine, R e
 export interface ChainedCommand<M extends AnyStateMachine, R extends JsonObject = never> {
   readonly type: ActorType<M>;
   readonly id: string;
-  readonly command: Command<M, R>;
+  readonly command: SecondCommand<M, R>;
 }
+
+/** One with an answer has to be an order: of any other command the answer is forgotten with its id. */
+type SecondCommand<M extends AnyStateMachine, R extends JsonObject> = [R] extends [never]
+  ? Command<M, R>
+  : Command<M, R> & { readonly asks: Asked };
 
 export interface ChainResult<
   A extends AnyStateMachine,

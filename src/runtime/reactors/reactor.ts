@@ -56,7 +56,7 @@ export interface ReactorContext {
 
 /**
  * A command and whom it is for; `commandTo` makes one. Left out, its id follows from reactor, event and place, its
- * conversation goes on from the event's, and `by` names the reactor.
+ * conversation goes on from the event's, and `by` names the reactor. One that `asks` is an order, remembered as one for a day.
  */
 export interface ReactorCommand {
   readonly type: ActorType;
@@ -73,7 +73,10 @@ export function commandTo<M extends AnyStateMachine, A extends JsonObject = neve
   return { type, id, command };
 }
 
-/** The command as it is sent: the event that caused it can be read from its id, and so from `$causationId`. */
+/**
+ * The command as it is sent: the event that caused it can be read from its id, and so from `$causationId`. Everything else is as it
+ * was given, what it asks for as an order included.
+ */
 export function completeCommand<M extends AnyStateMachine, A extends JsonObject>(
   reactor: string,
   event: RecordedEvent,
@@ -81,6 +84,7 @@ export function completeCommand<M extends AnyStateMachine, A extends JsonObject>
   command: Command<M, A>,
 ): Command<M, A> {
   return {
+    ...command,
     id: command.id ?? `reactor:${reactor}/${event.id}/${index}`,
     by: command.by ?? `reactor:${reactor}`,
     correlationId: command.correlationId ?? event.metadata.$correlationId,

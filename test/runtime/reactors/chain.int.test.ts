@@ -11,14 +11,14 @@ import { systemClock } from '../../../src/base/clock.js';
 import { StoreUnavailableError } from '../../../src/base/errors.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
-import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
+import { type EventStore, idOf } from '../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import { executeChain, safetyNet } from '../../../src/runtime/reactors/chain.js';
+import { type Chain, executeChain, safetyNet } from '../../../src/runtime/reactors/chain.js';
 import { openRuntime } from '../../../src/runtime/runtime.js';
 import { STORES } from '../../support/both-stores.js';
 import { collect, ofKind } from '../../support/events.js';
 import { until } from '../../support/until.js';
-import { askFor, booking, hall, open, seating, tellsBookings } from '../support/bookings.js';
+import { askFor, booking, hall, open, type Seat, seating, take, tellsBookings } from '../support/bookings.js';
 
 /** A node with the safety net, until the test ends. */
 async function startWithNet(t: Test, store: EventStore, name = 'node') {
@@ -35,6 +35,27 @@ async function startWithNet(t: Test, store: EventStore, name = 'node') {
   await runtime.start(async () => [safetyNet(seating), tellsBookings]);
   return runtime;
 }
+
+/** It is answered the seats that were free then as well, which nobody can tell later. */
+const seatingAmongFree: Chain<typeof booking.machine, typeof hall.machine, Seat & { free: number }> = {
+  ...seating,
+  next: (event) => {
+    const next = seating.next(event);
+    if (next === undefined) return undefined;
+    const { decide, asks } = take(idOf(event.stream));
+    return {
+      ...next,
+      command: {
+        asks,
+        decide: (snapshot) => {
+          const { events, answer } = decide(snapshot);
+          const { seats, asked } = snapshot.context;
+          return { events, answer: { ...answer, free: seats - asked.count } };
+        },
+      },
+    };
+  },
+};
 
 /** A store that does something else with the appends to halls, as long as it has something to do. */
 function hindered(store: EventStore) {
@@ -137,6 +158,29 @@ for (const [name, prepare] of Object.entries(STORES)) {
         t.strictSame(await typesIn(store, 'booking-b'), ['SeatAsked']);
       },
     );
+
+    await t.test('the answer of the second is known after hundreds of others', async (t) => {
+      t.testdir();
+      const store = await prepare(t);
+      const system = new ActorSystem({ store, clock: systemClock });
+      const book = (system: ActorSystem) =>
+        executeChain({ system, store }, seatingAmongFree, 'b', askFor('order'));
+      await system.execute(hall, 'h', open(1_000));
+      const { second: first } = await book(system);
+      t.strictSame(first?.answer, { seat: 1, free: 1_000 });
+      const others = Array.from({ length: 200 }, (_, n) => `other-${n}`);
+      await Promise.all(
+        others.map((id) => system.execute(hall, 'h', { id, decide: (state) => take(id).decide(state) })),
+      );
+      for (const later of [system, new ActorSystem({ store, clock: systemClock })]) {
+        const { second } = await book(later);
+        t.match(second, { duplicate: true, answer: first?.answer });
+      }
+      const [taken] = (await collect(store.readStream('hall-h'))).filter(
+        ({ data }) => data['booking'] === 'b',
+      );
+      t.match(taken?.metadata.asked, /^take\//, 'it was an order');
+    });
   });
 }
 

@@ -105,18 +105,20 @@ export const askFor = (id: string): Command<BookingMachine> => ({
 /** The seat, or 0 for none. */
 export type Seat = { seat: number };
 
-const take = (of: string): Command<HallMachine, Seat> => ({
-  decide: ({ value, context }) => {
-    if (value !== 'open') throw new OwlError('not_found', 'there is no such hall');
-    const given = markOf(context.asked, of);
-    // Decided by state: its id may be forgotten.
-    if (given !== undefined) return { events: [], answer: { seat: given } };
-    const seat = context.asked.count < context.seats ? context.asked.count + 1 : 0;
-    const taken = { type: 'SeatTaken', data: { booking: of, seat } };
-    const declined = { type: 'SeatDeclined', data: { booking: of } };
-    return { events: [seat > 0 ? taken : declined], answer: { seat } };
-  },
-});
+export const take = (of: string) =>
+  ({
+    asks: { name: 'take', content: { booking: of } },
+    decide: ({ value, context }) => {
+      if (value !== 'open') throw new OwlError('not_found', 'there is no such hall');
+      const given = markOf(context.asked, of);
+      // Decided by state: after a day its id is forgotten.
+      if (given !== undefined) return { events: [], answer: { seat: given } };
+      const seat = context.asked.count < context.seats ? context.asked.count + 1 : 0;
+      const taken = { type: 'SeatTaken', data: { booking: of, seat } };
+      const declined = { type: 'SeatDeclined', data: { booking: of } };
+      return { events: [seat > 0 ? taken : declined], answer: { seat } };
+    },
+  }) satisfies Command<HallMachine, Seat>;
 
 export const seating: Chain<BookingMachine, HallMachine, Seat> = {
   name: 'seating',
