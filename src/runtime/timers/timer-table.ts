@@ -2,7 +2,7 @@
  * The read model of durable timers: one row per stream and name, fed by the `timers.on` of every actor type.
  *
  * Guarantee: a row says what the last event that spoke of the timer said. Beside that it holds one mark that is no
- * event's: when the timer was fired. A rebuild loses the marks, so that timers which were fired but neither set again nor
+ * event's: when the timer was fired, or until when one that has failed is put off. A rebuild loses the marks, so that timers which were fired but neither set again nor
  * cancelled are fired once more; they change nothing, because their command id is the same and `due` decides from the state.
  */
 
@@ -18,7 +18,15 @@ import {
 import type { Projection } from '../read-models/projection.js';
 
 const TABLE = 'timers';
-const PRIORITY = 'priority INTEGER NOT NULL DEFAULT 0';
+/** Columns that tables of older nodes lack, by name. */
+const LATER_COLUMNS = {
+  priority: 'priority INTEGER NOT NULL DEFAULT 0',
+  /** Milliseconds since the Unix epoch; of one that has failed and is not to be tried before. */
+  put_off_until: 'put_off_until INTEGER NOT NULL DEFAULT 0',
+};
+/** When it is to be fired. */
+const NEXT_AT = 'max(due_at, put_off_until)';
+const NEXT_INDEX = `CREATE INDEX timers_next ON ${TABLE} (${NEXT_AT}) WHERE fired_at IS NULL`;
 /** What is known of a stream with parked events is not what it says. */
 const READABLE = `stream NOT IN (SELECT stream FROM parked_events WHERE projection = '${TABLE}')`;
 /** Raise it when the table changes; a column that is only added does not need it (`addLaterColumns`). */
@@ -32,6 +40,10 @@ export interface Timer {
   /** Id of the event that set it. */
   readonly setBy: string;
   readonly correlationId: string;
+}
+
+export function keyOf({ setBy, stream, name }: Timer): string {
+  return `${setBy}/${stream}/${name}`;
 }
 
 /**
@@ -52,10 +64,11 @@ export function timersProjection(types: readonly ActorType[], set: (dueAt: numbe
       set_by TEXT NOT NULL,
       correlation_id TEXT NOT NULL,
       fired_at INTEGER,
-      ${PRIORITY},
+      ${LATER_COLUMNS.priority},
+      ${LATER_COLUMNS.put_off_until},
       PRIMARY KEY (stream, name)
     ) STRICT, WITHOUT ROWID`,
-    indexes: [`CREATE INDEX timers_due ON ${TABLE} (due_at) WHERE fired_at IS NULL`],
+    indexes: [`CREATE INDEX timers_due ON ${TABLE} (due_at) WHERE fired_at IS NULL`, NEXT_INDEX],
     writer: (db, table) => new TimerWriter(db, table, types, set),
   };
 }
@@ -65,8 +78,13 @@ export function addLaterColumns(db: Database): void {
   db.transaction(() => {
     for (const table of [TABLE, `${TABLE}__rebuild`]) {
       const columns = db.prepare(`PRAGMA table_info(${table})`).all();
-      if (columns.length > 0 && !columns.some(({ name }) => name === 'priority'))
-        db.exec(`ALTER TABLE ${table} ADD COLUMN ${PRIORITY}`);
+      if (columns.length === 0) continue;
+      const lacks = Object.entries(LATER_COLUMNS).filter(([column]) =>
+        columns.every(({ name }) => name !== column),
+      );
+      for (const [, column] of lacks) db.exec(`ALTER TABLE ${table} ADD COLUMN ${column}`);
+      // That of a table under way comes with the swap.
+      if (table === TABLE && lacks.some(([column]) => column === 'put_off_until')) db.exec(NEXT_INDEX);
     }
   });
 }
@@ -84,7 +102,7 @@ class TimerWriter {
       `INSERT INTO ${table} (stream, name, due_at, set_by, correlation_id, priority) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT (stream, name) DO UPDATE SET
          due_at = excluded.due_at, set_by = excluded.set_by, correlation_id = excluded.correlation_id,
-         priority = excluded.priority, fired_at = NULL`,
+         priority = excluded.priority, fired_at = NULL, put_off_until = 0`,
     );
     this.deleteOne = db.prepare(`DELETE FROM ${table} WHERE stream = ? AND name = ?`);
   }
@@ -116,18 +134,21 @@ export class TimerTable {
   private readonly selectPending;
   private readonly selectCount;
   private readonly updateFired;
+  private readonly updatePutOff;
+  private readonly selectPutOff;
+  private readonly endPuttingOff;
 
   constructor(db: Database) {
     this.selectDue = db.prepare(
       `SELECT stream, name, due_at, set_by, correlation_id FROM ${TABLE}
-       WHERE fired_at IS NULL AND due_at <= ? AND ${READABLE} ORDER BY priority DESC, due_at LIMIT ?`,
+       WHERE fired_at IS NULL AND ${NEXT_AT} <= ? AND ${READABLE} ORDER BY priority DESC, due_at LIMIT ?`,
     );
     this.selectOldest = db.prepare(
       `SELECT due_at FROM ${TABLE} WHERE fired_at IS NULL AND ${READABLE} ORDER BY due_at LIMIT 1`,
     );
     this.selectNext = db.prepare(
-      `SELECT due_at FROM ${TABLE}
-       WHERE fired_at IS NULL AND due_at > ? AND ${READABLE} ORDER BY due_at LIMIT 1`,
+      `SELECT ${NEXT_AT} AS next_at FROM ${TABLE}
+       WHERE fired_at IS NULL AND ${NEXT_AT} > ? AND ${READABLE} ORDER BY ${NEXT_AT} LIMIT 1`,
     );
     this.selectPending = db.prepare(
       `SELECT 1 FROM ${TABLE} WHERE stream = ? AND name = ? AND set_by = ? AND fired_at IS NULL AND ${READABLE}`,
@@ -136,17 +157,27 @@ export class TimerTable {
     this.updateFired = db.prepare(
       `UPDATE ${TABLE} SET fired_at = ? WHERE stream = ? AND name = ? AND set_by = ?`,
     );
+    this.updatePutOff = db.prepare(
+      `UPDATE ${TABLE} SET put_off_until = ? WHERE stream = ? AND name = ? AND set_by = ?`,
+    );
+    this.selectPutOff = db.prepare(
+      `SELECT count(*) AS put_off FROM ${TABLE} WHERE fired_at IS NULL AND put_off_until > 0`,
+    );
+    this.endPuttingOff = db.prepare(`UPDATE ${TABLE} SET put_off_until = 0 WHERE put_off_until > 0`);
   }
 
-  /** Those not fired yet, of higher priority first and then the earliest; without those of streams that can't be read on. */
+  /**
+   * Those not fired yet, of higher priority first and then the earliest; without those that are put off, or of streams that can't be
+   * read on.
+   */
   due(now: number, limit: number): Timer[] {
     return this.selectDue.all(now, limit).map(timerOf);
   }
 
-  /** When the first timer after `now` is due. */
+  /** When the first timer after `now` is due, or to be tried again. */
   nextAfter(now: number): number | undefined {
     const row = this.selectNext.get(now);
-    return row === undefined ? undefined : numberIn(row, 'due_at');
+    return row === undefined ? undefined : numberIn(row, 'next_at');
   }
 
   /** When the earliest of all that are not fired was or will be due. */
@@ -163,6 +194,22 @@ export class TimerTable {
   /** Leaves alone what another event has set meanwhile. */
   markFired(timer: Timer, now: number): void {
     this.updateFired.run(now, timer.stream, timer.name, timer.setBy);
+  }
+
+  /** It is not found before, unless another event sets it anew. @param until milliseconds since the Unix epoch */
+  putOff(timer: Timer, until: number): void {
+    this.updatePutOff.run(until, timer.stream, timer.name, timer.setBy);
+  }
+
+  /** How many have failed and wait here to be tried again. */
+  countPutOff(): number {
+    const row = this.selectPutOff.get();
+    return row === undefined ? 0 : numberIn(row, 'put_off');
+  }
+
+  /** What kept them from being fired may be over. */
+  tryAllAgain(): void {
+    this.endPuttingOff.run();
   }
 
   pending(): number {

@@ -13,10 +13,11 @@
  * - of those due, the ones of higher priority are carried out first; one look at the table finds thousands, and the marks of those
  *   carried out are written together;
  * - a timer is done when its command was carried out, changed nothing or was refused. Any other failure is tried again
- *   with growing delays, shows in `status`, and holds up no other timer;
+ *   with growing delays, shows in `status`, and holds up no other timer, however many fail (failing-timers.ts);
  * - a timer of a stream that can't be read on is neither: it waits, with what is parked of the stream, until that is mended.
  */
 
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import { Backoff } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
@@ -38,9 +39,10 @@ import type { CommandExecutor } from '../reactors/reactor.js';
 import { Projector } from '../read-models/projector.js';
 import type { FollowSettings } from '../readers/follower.js';
 import { KnownHistory } from '../readers/known-history.js';
+import { FailingTimers } from './failing-timers.js';
 import { FiredMarks } from './fired-marks.js';
 import { Lateness } from './lateness.js';
-import { addLaterColumns, type Timer, TimerTable, timersProjection } from './timer-table.js';
+import { addLaterColumns, keyOf, type Timer, TimerTable, timersProjection } from './timer-table.js';
 import type { TimersStatus } from './timers-status.js';
 
 export interface TimersOptions extends FollowSettings {
@@ -69,7 +71,7 @@ const LONGEST_NAP_MS = 60_000;
 /** So many are found with one look. */
 const MOST_FOUND = 4096;
 const PARALLEL = 512;
-/** With so many timers failing it is an outage: no further ones are tried until some of these have succeeded. */
+/** With so many timers failing the store is away: no further ones are tried until some of these have succeeded. */
 const MOST_FAILING = 1000;
 
 export class Timers {
@@ -83,7 +85,7 @@ export class Timers {
   private readonly projector: Projector;
   /** By stream and name and the event that set it. */
   private readonly firing = new Map<string, Promise<void>>();
-  private readonly failing = new Map<string, string>();
+  private readonly failing: FailingTimers;
   private ignoreLosses: () => void = () => undefined;
   private table: TimerTable | undefined;
   private arming: Promise<unknown> | undefined;
@@ -100,15 +102,17 @@ export class Timers {
   private tableError: string | undefined;
 
   constructor(options: TimersOptions) {
-    const { store, db, clock, logger, lifeCycle, problemOf, batchSize, backoff } = options;
+    const { store, db, clock, logger, backoff } = options;
     const types = options.types.filter(({ timers }) => timers !== undefined);
     this.options = options;
+    setMaxListeners(0, this.stopping.signal);
     this.types = new Map(types.map((type) => [type.category, type]));
     this.parallel = options.parallel ?? PARALLEL;
     this.limited = limitConcurrency(this.parallel);
     this.backoff = new Backoff(backoff);
     this.marks = new FiredMarks(db);
     this.lateness = new Lateness(clock);
+    this.failing = new FailingTimers(clock);
     this.history = options.history ?? new KnownHistory({ store, db, clock, logger });
     this.projector = new Projector({
       store,
@@ -119,9 +123,9 @@ export class Timers {
       }),
       clock,
       logger,
-      lifeCycle,
-      problemOf,
-      batchSize,
+      lifeCycle: options.lifeCycle,
+      problemOf: options.problemOf,
+      batchSize: options.batchSize,
       backoff,
     });
     this.projector.onApplied(() => {
@@ -173,6 +177,7 @@ export class Timers {
       parked: (limit) => projector.parked(limit),
       redrive: async (stream) => {
         const result = await projector.redrive(stream);
+        this.table?.tryAllAgain();
         this.look();
         return result;
       },
@@ -180,15 +185,18 @@ export class Timers {
   }
 
   status(): TimersStatus {
+    const { table, failing } = this;
+    const now = this.options.clock.now();
+    const putOff = table?.countPutOff() ?? 0;
     return {
       projector: this.projector.status(),
-      pending: this.table?.pending() ?? 0,
-      nextDueAt: this.table?.nextAfter(this.options.clock.now()),
+      pending: table?.pending() ?? 0,
+      nextDueAt: table?.nextAfter(now),
       firing: this.firing.size,
-      failing: this.failing.size,
-      lateMs: Math.max(0, this.options.clock.now() - (this.table?.earliest() ?? Number.POSITIVE_INFINITY)),
+      failing: failing.size + putOff,
+      lateMs: Math.max(0, now - (table?.earliest() ?? Number.POSITIVE_INFINITY)),
       mostLateMs: this.lateness.mostLateMs,
-      lastError: this.tableError ?? [...this.failing.values()].at(-1),
+      lastError: this.tableError ?? failing.lastError(putOff),
     };
   }
 
@@ -209,7 +217,9 @@ export class Timers {
     };
     await retry({ clock, backoff: this.backoff, signal, failed }, async () => {
       await this.projector.caughtUpTo(await store.head(), signal);
-      this.table = new TimerTable(db);
+      const table = new TimerTable(db);
+      table.tryAllAgain();
+      this.table = table;
       this.look();
     });
   }
@@ -270,7 +280,7 @@ export class Timers {
     const { clock, logger, backoff } = this.options;
     const { signal } = this.stopping;
     const failed = (error: unknown) => {
-      this.failing.set(key, messageOf(error));
+      this.failing.add(key, error);
       logger.warn({ err: error, timer }, 'firing a timer failed; trying again');
       this.fireNext();
     };
@@ -296,7 +306,10 @@ export class Timers {
         decide: (snapshot) => type.timers?.due(timer.name, snapshot, clock.now()) ?? [],
       });
     } catch (error) {
-      if (!isRefusal(error) || error instanceof DamagedStreamError) throw error;
+      if (!isRefusal(error) || error instanceof DamagedStreamError) {
+        if (this.failing.keep(table, timer, error)) throw error;
+        return logger.warn({ err: error, timer }, 'firing a timer failed, as others did; it is put off');
+      }
       logger.info({ timer, reason: error.message }, 'timer refused');
     }
     const now = clock.now();
@@ -307,8 +320,4 @@ export class Timers {
     }
     await this.marks.write(table, timer, now);
   }
-}
-
-function keyOf({ setBy, stream, name }: Timer): string {
-  return `${setBy}/${stream}/${name}`;
 }

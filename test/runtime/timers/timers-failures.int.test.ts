@@ -1,10 +1,10 @@
-import t from 'tap';
-import { OwlError } from '../../../src/base/errors.js';
+import t, { type Test } from 'tap';
+import { DamagedStreamError, OwlError, StoreUnavailableError } from '../../../src/base/errors.js';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { CommandExecutor } from '../../../src/runtime/reactors/reactor.js';
-import { acquire, release, renew } from '../../support/semaphore.js';
+import { acquire, create, release, renew, semaphore } from '../../support/semaphore.js';
 import { until } from '../../support/until.js';
 import { timing } from './timing.js';
 
@@ -160,4 +160,74 @@ t.test('cancelled while it waits to be tried again, it is given up', async (t) =
   await until('it is given up', () => running.status().firing === 0);
   t.equal(attempts, 1);
   t.same(await history(), ['PermitAcquired a', 'PermitReleased a']);
+});
+
+/** More than are tried while the store is away. */
+const MANY = 1300;
+
+/** So many permits of one semaphore that end at one instant, and what their commands fail with. */
+async function manyFailing(t: Test, failure: () => Error | undefined) {
+  const around = await timing(t);
+  const { clock, system, timers, store } = around;
+  const due = clock.now() + 1000;
+  const ordered: Promise<unknown>[] = [system.execute(semaphore, 'many', create(MANY))];
+  for (let n = 0; n < MANY; n++) ordered.push(system.execute(semaphore, 'many', acquire(`${n}`, due)));
+  await Promise.all(ordered);
+  const sent = { failed: 0 };
+  const running = timers({
+    executor: {
+      execute: async (type, id, command) => {
+        const error = id === 'many' ? failure() : undefined;
+        if (error === undefined) return system.execute(type, id, command);
+        sent.failed += 1;
+        throw error;
+      },
+    },
+  });
+  await running.start();
+  await running.caughtUpTo(await store.head());
+  await until('they are armed', () => running.status().nextDueAt === due);
+  return { ...around, running, due, sent };
+}
+
+t.test('thousands that fail for a reason of their own keep none of the others', async (t) => {
+  const isDamaged = true;
+  const failure = () =>
+    isDamaged ? new DamagedStreamError('semaphore-many', 1, 'it is damaged') : undefined;
+  const { clock, submit, running, timers, system, due, sent, history, db } = await manyFailing(t, failure);
+  clock.advance(1000);
+  await until('all have failed', () => running.status().failing === MANY);
+  t.equal(sent.failed, MANY, 'each was tried once');
+  await until('most of them wait in the table', () => running.status().firing === 256);
+  t.match(running.status(), { pending: MANY, lastError: 'it is damaged' });
+  const next = Number(running.status().nextDueAt) - due;
+  t.ok(next >= 60_000 && next <= 61_000, `the others are looked for after ${next} ms`);
+  await running.caughtUpTo(await submit(acquire('good', due + 1)));
+  clock.advance(1);
+  await until('the good one fires', async () => (await history()).includes('PermitExpired good'));
+
+  const before = sent.failed;
+  await until('what was put off is tried again', () => {
+    clock.advance(30_000);
+    return sent.failed > before + MANY;
+  });
+  await running.stop();
+  const again = timers({ executor: system });
+  await again.start();
+  const left = db.prepare('SELECT count(*) AS n FROM timers WHERE fired_at IS NULL');
+  await until('the next process has tried all at once', () => left.get()?.['n'] === 0);
+  t.match(again.status(), { failing: 0, lastError: undefined });
+});
+
+t.test('while the store is away only so many are tried, and none is put off', async (t) => {
+  let isAway = true;
+  const failure = () => (isAway ? new StoreUnavailableError('it is away', 'refused') : undefined);
+  const { clock, running, sent, db } = await manyFailing(t, failure);
+  clock.advance(1000);
+  await until('so many have failed', () => running.status().failing === 1000);
+  t.equal(sent.failed, 1000);
+  t.equal(db.prepare('SELECT max(put_off_until) AS n FROM timers').get()?.['n'], 0);
+  isAway = false;
+  clock.advance(10_000);
+  await until('all have fired within the longest pause', () => running.status().pending === 0);
 });

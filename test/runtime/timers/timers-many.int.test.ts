@@ -107,23 +107,25 @@ t.test('while its actor takes no commands, a timer shows how late it is', async 
   t.match(running.status(), { lateMs: 30_000, pending: 1 });
 });
 
-t.test('a table of an older node gets its column and keeps its rows and marks', async (t) => {
+t.test('a table of an older node gets its columns and keeps its rows and marks', async (t) => {
   const { clock, db, submit, store, timers } = await timing(t);
   const before = timers();
   await before.start();
   await before.caughtUpTo(await submit(acquire('a', clock.now() + 1000)));
   await before.stop();
   db.exec(`UPDATE timers SET fired_at = 7`);
-  db.exec('ALTER TABLE timers DROP COLUMN priority');
+  db.exec('DROP INDEX timers_next');
+  for (const column of ['priority', 'put_off_until']) db.exec(`ALTER TABLE timers DROP COLUMN ${column}`);
   const after = timers();
   await after.start();
   await after.caughtUpTo(await store.head());
   t.same(
     db
-      .prepare('SELECT name, fired_at, priority FROM timers')
+      .prepare('SELECT name, fired_at, priority, put_off_until FROM timers')
       .all()
       .map((row) => ({ ...row })),
-    [{ name: 'a', fired_at: 7, priority: 0 }],
+    [{ name: 'a', fired_at: 7, priority: 0, put_off_until: 0 }],
   );
+  t.ok(db.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'timers_next'`).get());
   t.equal(after.status().projector.rebuild, undefined);
 });
