@@ -7,6 +7,7 @@
 
 import type { Command } from 'commander';
 import type { Settings } from '../node/config/config.js';
+import type { Finding } from '../node/start-check.js';
 import type { ServedSystem } from '../node/system.js';
 import type { Called } from '../wire/call-error.js';
 import type { Terminal } from './terminal.js';
@@ -29,8 +30,18 @@ export interface System<Config = unknown> extends ServedSystem<Config> {
   /** How people call a node where there is no other system; default: a node. */
   readonly called?: Called;
   readonly examples?: Readonly<Partial<Record<ExampleOf, readonly Example[]>>>;
+  /**
+   * What a start on this machine would find beside the rules of keys, a program that is not there for instance. Changes nothing.
+   */
+  check?(config: Config, machine: CheckedMachine): Promise<readonly Finding[]>;
   /** For systems that start processes. */
   readonly machine?: MachineSide<Config>;
+}
+
+export interface CheckedMachine {
+  readonly env: Terminal['env'];
+  /** Whether somebody says the value of a key, or what is in a table. */
+  isSaid(path: readonly string[]): boolean;
 }
 
 /**

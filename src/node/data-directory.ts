@@ -9,7 +9,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import type { Clock } from '../base/clock.js';
 import { syncDirectory, writeFileDurably } from '../base/durable-file.js';
@@ -85,23 +85,67 @@ export function openDataDirectory(path: string, clock: Clock): DataDirectory {
   }
 }
 
+/** What a node would meet that opens the directory. */
+export interface FoundDirectory {
+  /** A node has worked here before. */
+  readonly isKnown: boolean;
+  /** Where its own history would be. */
+  readonly databasePath: string;
+  /** Who has it at the moment, in words. */
+  readonly holder: string | undefined;
+}
+
+/** Looks at it, and changes nothing. @throws OwlError as `openDataDirectory` does, but for who has it */
+export function lookAtDataDirectory(path: string): FoundDirectory {
+  const directory = resolve(path);
+  const databasePath = join(directory, DATABASE);
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (found === undefined) {
+    const parent = dirname(directory);
+    if (!existsSync(parent)) throw parentIsMissing(directory);
+    assertUsable(directory, parent);
+    return { isKnown: false, databasePath, holder: undefined };
+  }
+  if (!found.isDirectory()) throw noDirectory(directory);
+  assertUsable(directory, directory);
+  const isKnown =
+    readWorkerId(join(directory, WORKER_ID)) !== undefined || existsSync(join(directory, READ_MODELS));
+  return { isKnown, databasePath, holder: livingHolder(join(directory, HOLDER)) };
+}
+
+function assertUsable(directory: string, place: string): void {
+  try {
+    accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw unusableNode(directory, error);
+  }
+}
+
 function makeDirectory(directory: string): void {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT') {
-      throw new OwlError(
-        'invalid',
-        `data directory ${directory} can't be made because its parent does not exist; make that first`,
-        { cause: error },
-      );
+      throw parentIsMissing(directory, error);
     }
     if (code !== 'EEXIST') throw unusableNode(directory, error);
     if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() !== true) {
-      throw new OwlError('invalid', `data directory ${directory} is no directory; choose another path`);
+      throw noDirectory(directory);
     }
   }
+}
+
+function parentIsMissing(directory: string, cause?: unknown): OwlError {
+  return new OwlError(
+    'invalid',
+    `data directory ${directory} can't be made because its parent does not exist; make that first`,
+    { cause },
+  );
+}
+
+function noDirectory(directory: string): OwlError {
+  return new OwlError('invalid', `data directory ${directory} is no directory; choose another path`);
 }
 
 /** At every start, for the first one may have been cut off before. A parent that this user can't read, others look after. */
@@ -140,19 +184,23 @@ function writeHolder(file: string, clock: Clock): void {
  * from another container, where pids mean something else.
  */
 function readHolder(file: string): string {
-  const unknown = 'another process, whose pid is not known here';
+  return livingHolder(file) ?? 'another process, whose pid is not known here';
+}
+
+/** Undefined when nobody is named there who is known to live. */
+function livingHolder(file: string): string | undefined {
   try {
     const holder: unknown = JSON.parse(readFileSync(file, 'utf8'));
-    if (typeof holder !== 'object' || holder === null) return unknown;
-    if (!('pid' in holder && typeof holder.pid === 'number')) return unknown;
+    if (typeof holder !== 'object' || holder === null) return undefined;
+    if (!('pid' in holder && typeof holder.pid === 'number')) return undefined;
     const { pid } = holder;
     const identified = 'bootId' in holder && 'startTime' in holder;
     if (identified && !isAlive({ pid, bootId: String(holder.bootId), startTime: String(holder.startTime) })) {
-      return unknown;
+      return undefined;
     }
     return `process ${pid}${'since' in holder ? `, since ${holder.since}` : ''}`;
   } catch {
-    return unknown;
+    return undefined;
   }
 }
 

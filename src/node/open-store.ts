@@ -122,9 +122,7 @@ export async function openConfiguredStore(
 
 function openEmbedded(directory: DataDirectory, presence: StorePresence, lifeCycle: LifeCycle): EventStore {
   const { databasePath, isKnown } = directory;
-  // SQLite would throw away the log of a database that is gone, and with it what may still be saved.
-  const bytes = statSync(databasePath, { throwIfNoEntry: false })?.size ?? 0;
-  if (isKnown && bytes === 0) throw historyIsMissing(directory);
+  assertHistoryIsThere(directory);
   try {
     return openSqliteEventStore(databasePath, {
       mayBeNew: !isKnown,
@@ -137,7 +135,16 @@ function openEmbedded(directory: DataDirectory, presence: StorePresence, lifeCyc
   }
 }
 
-function historyIsMissing({ path, databasePath }: DataDirectory, cause?: OwlError): OwlError {
+type Holding = Pick<DataDirectory, 'path' | 'databasePath' | 'isKnown'>;
+
+/** @throws OwlError kind `refused` when a node has worked there and its embedded history is gone */
+export function assertHistoryIsThere(directory: Holding): void {
+  // SQLite would throw away the log of a database that is gone, and with it what may still be saved.
+  const bytes = statSync(directory.databasePath, { throwIfNoEntry: false })?.size ?? 0;
+  if (directory.isKnown && bytes === 0) throw historyIsMissing(directory);
+}
+
+function historyIsMissing({ path, databasePath }: Holding, cause?: OwlError): OwlError {
   return new OwlError(
     'refused',
     `a node has worked in ${path} before, but ${databasePath} is missing or holds no events of owl; restore it from a backup, or set store to where the history of this node is; to begin a new one, use another directory or remove worker-id and read-models.db from this one`,

@@ -215,7 +215,7 @@ t.test('a result that can not be written is a failure, and a reader that has gon
     const broken = new Writable({
       write: (_chunk, _encoding, done) => done(Object.assign(new Error('broken'), { code })),
     });
-    const terminal = terminalDouble({ cwd: t.testdir() });
+    const terminal = terminalDouble({ cwd: t.testdir(), env: { OWL_SUPERVISOR_PLOTTER: 'player' } });
     const exitCode = await runOwl(['config', 'check'], { ...terminal, out: new Output(broken, {}) });
     return [exitCode, terminal.stderr()];
   };
@@ -227,7 +227,10 @@ t.test('config check shows the effective values and where they come from', async
   const cwd = t.testdir({ 'owl.yaml': 'data: store\nlog: { level: debug }\n' });
   const { code, stdout, stderr } = await owl(['config', 'check'], { cwd, env: { OWL_LISTEN: '[::1]:7' } });
   t.equal(code, 0);
-  t.equal(stderr, '');
+  t.equal(
+    stderr,
+    'note: default: supervisor.plotter: plotter chia: its program chia is in no directory of PATH; install it\n',
+  );
   t.match(stdout, /^owl\.yaml is ok\n/);
   t.match(stdout, /^listen +\[::1\]:7 +OWL_LISTEN$/m);
   t.match(stdout, /^log\.level +debug +owl\.yaml:2:8$/m);

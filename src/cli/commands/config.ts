@@ -1,7 +1,14 @@
 /** `owl config check`: says what the configuration comes to, or everything that is wrong with it. */
 
 import type { Command } from 'commander';
-import { ConfigError } from '../../node/config/config-problems.js';
+import type { ExaminedConfig } from '../../node/config/config.js';
+import {
+  byPlace,
+  ConfigError,
+  type ConfigProblem,
+  describeProblem,
+} from '../../node/config/config-problems.js';
+import type { Finding } from '../../node/start-check.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples, settingsHelp } from '../help.js';
@@ -17,8 +24,9 @@ export function addConfigCommands(program: Command, cli: Cli): void {
     .command('check')
     .summary('check it and show the effective values')
     .description(
-      'Checks file and environment and shows the effective values with where each comes from. ' +
-        'With problems: all of them at once, on stderr, and exit code 1.',
+      'Checks file and environment, and what a start would find here: the data directory, files that are named, who may ' +
+        'ask, and what its systems run. Shows the effective values with where each comes from, and starts and changes ' +
+        'nothing. With problems: all of them at once, on stderr, and exit code 1.',
     )
     .argument('[FILE]', 'the file to check instead of the one that would be used')
     .addHelpText('after', `\n${settingsHelp(cli.settings.keys)}`);
@@ -45,24 +53,55 @@ const COLUMNS: readonly Column<Setting>[] = [
 ];
 
 async function checkConfig(cli: Cli, options: GlobalOptions): Promise<void> {
-  const { out } = cli;
-  try {
-    const loaded = configOf(cli, options);
-    const { file, origins, shown } = loaded;
-    if (options.json) {
-      await out.line(toJson({ ok: true, file, config: shown, origins: Object.fromEntries(origins) }));
-      return;
-    }
-    const settings = cli.settings.values(loaded).map(([key, value]) => ({
-      key,
-      value,
-      from: origins.get(key) ?? '',
-    }));
-    await out.line(file === undefined ? 'ok, without a configuration file' : `${file} is ok`);
-    await out.write(`\n${renderTable(COLUMNS, settings, out)}`);
-  } catch (error) {
-    if (options.json && error instanceof ConfigError)
-      await out.line(toJson({ ok: false, problems: error.problems }));
-    throw error;
+  const { out, err } = cli;
+  const { problems, remarks } = await problemsAndRemarks(cli, options);
+  if (problems.length > 0) {
+    if (options.json) await out.line(toJson({ ok: false, problems, remarks }));
+    throw new ConfigError(problems);
   }
+  const loaded = configOf(cli, options);
+  const { file, origins, shown } = loaded;
+  if (options.json) {
+    await out.line(toJson({ ok: true, file, config: shown, origins: Object.fromEntries(origins), remarks }));
+    return;
+  }
+  const settings = cli.settings.values(loaded).map(([key, value]) => ({
+    key,
+    value,
+    from: origins.get(key) ?? '',
+  }));
+  await out.line(file === undefined ? 'ok, without a configuration file' : `${file} is ok`);
+  await out.write(`\n${renderTable(COLUMNS, settings, out)}`);
+  for (const remark of remarks) await err.line(`note: ${describeProblem(remark)}`);
+}
+
+/** Rules of keys, and what a start would find on this machine as far as what it rests on is sound. */
+async function problemsAndRemarks(cli: Cli, options: GlobalOptions) {
+  const examined = cli.settings.examine({ file: options.config, env: cli.env, cwd: cli.cwd });
+  const findings = await findingsOf(cli, examined);
+  const told = (wanted: boolean): ConfigProblem[] =>
+    findings
+      .filter(({ isRemark = false }) => isRemark === wanted)
+      .map(({ path, text }) => problemOf(path.join('.'), text, examined.place(path)))
+      .sort(byPlace);
+  return { problems: [...examined.problems, ...told(false)].sort(byPlace), remarks: told(true) };
+}
+
+/** Sentences about a file begin with its key already. */
+function problemOf(key: string, text: string, place: string): ConfigProblem {
+  const rule = text.startsWith(`${key}:`) || text.startsWith(`${key} `) ? text : `${key}: ${text}`;
+  return { place, key, rule, value: undefined };
+}
+
+async function findingsOf(cli: Cli, { node, of, place }: ExaminedConfig): Promise<readonly Finding[]> {
+  if (node === undefined) return [];
+  // Loaded here: most commands need nothing of what a node opens.
+  const { findingsOfNode } = await import('../../node/start-check.js');
+  const machine = { env: cli.env, isSaid: (path: readonly string[]) => place(path) !== 'default' };
+  const findings = [...(await findingsOfNode(node, Date.now()))];
+  for (const system of cli.systems) {
+    const config = node.systems.includes(system.name) ? of(system.config) : undefined;
+    if (config !== undefined) findings.push(...((await system.check?.(config, machine)) ?? []));
+  }
+  return findings;
 }

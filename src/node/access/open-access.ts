@@ -46,27 +46,54 @@ export async function accessMode(
   logger: Logger,
 ): Promise<AccessMode> {
   const { from_before: isFromBefore } = await prepareAccess(data, isKnown);
-  const others = [listen, http].filter((one) => one !== undefined && !isLoopback(one)).join(' and ');
+  const {
+    mode,
+    warning,
+    listen: others,
+  } = saidAccess({ access, listen, http_listen: http, tls }, isFromBefore);
+  if (warning !== undefined) logger.warn({ listen: others }, warning);
+  return mode;
+}
+
+/** What the configuration says of who may ask. */
+export interface SaidAccess {
+  readonly mode: AccessMode;
+  /** Where others reach the node; empty when nobody does. */
+  readonly listen: string;
+  /** For people. */
+  readonly warning?: string;
+}
+
+/**
+ * @param isFromBefore the data directory is of a node from before there were roles
+ * @throws OwlError kind `refused` when it would serve everybody and nobody said so
+ */
+export function saidAccess(
+  {
+    access,
+    listen: grpc,
+    http_listen: http,
+    tls,
+  }: Pick<NodeConfig, 'access' | 'listen' | 'http_listen' | 'tls'>,
+  isFromBefore: boolean,
+): SaidAccess {
+  const listen = [grpc, http].filter((one) => one !== undefined && !isLoopback(one)).join(' and ');
   if (access === 'required') {
-    if (others !== '' && tls.cert === undefined)
-      logger.warn(
-        { listen: others },
-        'others can read the tokens that callers show, for they come in plain text: set tls.cert and tls.key',
-      );
-    return access;
+    if (listen === '' || tls.cert !== undefined) return { mode: access, listen };
+    const warning =
+      'others can read the tokens that callers show, for they come in plain text: set tls.cert and tls.key';
+    return { mode: access, listen, warning };
   }
-  if (access === 'open' || others === '') return access ?? 'as-before';
+  if (access === 'open' || listen === '') return { mode: access ?? 'as-before', listen };
   // There was no HTTP before there was access.
   if (!isFromBefore || (http !== undefined && !isLoopback(http)))
     throw new OwlError(
       'refused',
-      `this node listens on ${others}, which others can reach, and nothing says who may ask: set \`access: required\` (tokens are made with \`owl access add\`), or \`access: open\` where everybody may order and stop work`,
+      `this node listens on ${listen}, which others can reach, and nothing says who may ask: set \`access: required\` (tokens are made with \`owl access add\`), or \`access: open\` where everybody may order and stop work`,
     );
-  logger.warn(
-    { listen: others },
-    'others can reach this node and nothing says who may ask, so everybody may order and stop work: set access (open or required), and tls.cert and tls.key',
-  );
-  return 'as-before';
+  const warning =
+    'others can reach this node and nothing says who may ask, so everybody may order and stop work: set access (open or required), and tls.cert and tls.key';
+  return { mode: 'as-before', listen, warning };
 }
 
 /** What was denied is stored as events of the node's own. */

@@ -70,7 +70,12 @@ export function problemsOf(settings: KnownKeys, layer: Layer): ConfigProblem[] {
     const told = value === undefined ? undefined : shown(value);
     return [{ place: layer.place(path), key, rule, value: told, ...hint }];
   });
-  return problems.sort((a, b) => a.place.localeCompare(b.place, 'en', { numeric: true }));
+  return problems.sort(byPlace);
+}
+
+/** Lines and columns are numbers. */
+export function byPlace(a: ConfigProblem, b: ConfigProblem): number {
+  return a.place.localeCompare(b.place, 'en', { numeric: true });
 }
 
 /** A number or a truth value to YAML, which would do as text. */
@@ -103,8 +108,10 @@ function unknownKey(settings: KnownKeys, layer: Layer, path: readonly string[]):
   return { place: layer.place(path), key, rule, value: shown(valueAt(layer.values, path)) };
 }
 
-function describeProblem({ place, key, rule, value, hint }: ConfigProblem): string {
-  const subject = key === '' ? `${place}: ` : `${place}: ${key} `;
+/** One line. */
+export function describeProblem({ place, key, rule, value, hint }: ConfigProblem): string {
+  const isNamed = key === '' || rule.startsWith(`${key} `) || rule.startsWith(`${key}: `);
+  const subject = isNamed ? `${place}: ` : `${place}: ${key} `;
   const advice = hint === undefined ? '' : `; ${hint}`;
   if (value === undefined) return subject + rule + advice;
   const shownValue = rule.startsWith('must ') ? `, not ${value}` : ` (value: ${value})`;

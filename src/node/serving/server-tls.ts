@@ -60,19 +60,28 @@ interface Loaded {
 
 /** @returns undefined for plain text. @throws OwlError kind `invalid` that names the key and the file */
 export function openServerTls(options: ServerTlsOptions): ServerTls | undefined {
-  const { cert, key, client_ca: clientCa } = options.paths;
+  const files = filesOf(options.paths);
+  return files === undefined ? undefined : new ServerTls(files, options);
+}
+
+/** What `openServerTls` would refuse, without opening anything. @param now Unix milliseconds. @throws as that */
+export function checkServerTls(paths: TlsPaths, now: number): void {
+  const files = filesOf(paths);
+  if (files !== undefined) load(files, now);
+}
+
+function filesOf({ cert, key, client_ca: clientCa }: TlsPaths): Files | undefined {
   if (cert === undefined && key === undefined && clientCa === undefined) return undefined;
   if (cert === undefined || key === undefined)
     throw new OwlError(
       'invalid',
       'tls.cert and tls.key go together, and tls.client_ca wants both; name them',
     );
-  const files = {
+  return {
     cert: { key: 'tls.cert', path: cert },
     key: { key: 'tls.key', path: key },
     clientCa: clientCa === undefined ? undefined : { key: 'tls.client_ca', path: clientCa },
   };
-  return new ServerTls(files, options);
 }
 
 interface Files {

@@ -34,6 +34,7 @@ export const talent: System<TalentConfig> = {
     ],
     'node rebuild': [['owl node rebuild plot_tasks', 'makes the table of tasks what the events say']],
   },
+  check: async (config, machine) => (await import('./cli/check.js')).findingsOfPlotters(config, machine),
   service: async () => (await import('./service/talent-service.js')).talentService,
   machine: {
     name: 'supervisor',
