@@ -1,5 +1,5 @@
 /**
- * What a plotter's log tells, in owl's own words. Column facts carry the names of the columns they end up in; the four
+ * What a plotter's log tells, in owl's own words. Column facts carry the names of the columns they end up in; the
  * signals say what state the plot is in. A fact that is missing was not told: what a plotter does not print stays absent
  * and never becomes a zero.
  *
@@ -52,12 +52,14 @@ export interface Columns {
 export interface Signals {
   /** The plotter has begun. */
   started: true;
-  /** The plot is complete and its file is in its final place. */
-  finished: true;
+  /** The plotter says that the plot is complete and its file in its final place. False: it takes that back. */
+  finished: boolean;
   /** A sentence for operators: why the plotter stands still. Empty: it goes on again. */
   waiting: string;
   /** The plotter has given up; its reason. */
   failed: string;
+  /** A sentence for operators that stays true whatever comes. */
+  notice: string;
 }
 
 /** One line's news, or all that is known of a plot so far. */

@@ -29,7 +29,7 @@ import { sendReport } from '../wire/send-report.js';
 import { type Facts, NOTHING } from './facts.js';
 import { lacksInLog } from './log-gaps.js';
 import { type createParser, isLogFormat, LOG_FORMATS, type PlotLogParser } from './parsers/index.js';
-import { toReason } from './parsers/readings.js';
+import { LastLines } from './parsers/last-lines.js';
 import { findPlotFile, placeOf } from './plot-file.js';
 import { type Beside, endReport, mayBeFinished, newsReport } from './plot-reports.js';
 
@@ -38,7 +38,6 @@ const SMALL_BATCH_BYTES = 16_384;
 const PAUSE_MS = 200;
 /** Everything is told, but the record is still there: does talent still know it all? */
 const ASK_AGAIN_MS = 60_000;
-const LAST_LINES = 3;
 
 export interface PlotReporterOptions {
   readonly machine: TalentDirectory;
@@ -63,7 +62,7 @@ interface Answer {
 interface Reading {
   known: Facts;
   offset: number;
-  readonly lastLines: string[];
+  readonly lastLines: LastLines;
 }
 
 export class PlotReporter {
@@ -133,7 +132,7 @@ export class PlotReporter {
     const { machine, record, clock } = this.options;
     const told = await this.askHowFar();
     if (told === undefined) return;
-    const reading: Reading = { known: NOTHING, offset: 0, lastLines: [] };
+    const reading: Reading = { known: NOTHING, offset: 0, lastLines: new LastLines() };
     this.follower = new LogFollower({ path: record.log_path, clock, signal });
     if (this.end !== undefined) this.follower.finish();
     const problem = await this.read(this.follower, reading, told);
@@ -141,7 +140,7 @@ export class PlotReporter {
     const { end } = this;
     if (signal.aborted || end === undefined) return;
     const now = machine.plots.read(record) ?? record;
-    const ending = { ...reading, end, stopping: now.stopping };
+    const ending = { known: reading.known, lastLines: reading.lastLines.list(), end, stopping: now.stopping };
     const beside = mayBeFinished(ending) ? await this.lookBeside(now, ending, problem) : undefined;
     if (signal.aborted) return;
     // Nothing is known from a log that can't be read, unless the plot itself says enough.
@@ -212,7 +211,7 @@ export class PlotReporter {
         const news = parse(line.text);
         reading.known = { ...reading.known, ...news };
         reading.offset = line.offset;
-        keepLast(reading.lastLines, line.text);
+        reading.lastLines.note(line.text);
         if (line.offset <= told || Object.keys(news).length === 0) continue;
         const isRunning = reading.known.started ?? false;
         const report = newsReport({ ...record, offset: line.offset }, news, isRunning, clock.now() / 1000);
@@ -274,11 +273,4 @@ function troublesIn({ unwritten, log_disk_full }: PlotEnd): string[] {
 /** 0 while there is no log. */
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-}
-
-function keepLast(lines: string[], line: string): void {
-  const text = toReason(line);
-  if (text === '') return;
-  lines.push(text);
-  if (lines.length > LAST_LINES) lines.shift();
 }

@@ -1,25 +1,23 @@
 /**
- * bladebit 1, which plots in memory, and what later versions' `ramplot` prints alike. It prints no CPU shares.
+ * bladebit 1, 2 and 3: what all of its plotters print around their steps (bladebit-steps.ts has those). They make k32 only,
+ * and only the file's name tells that; sizes in bytes are not printed.
  *
  * What its lines mean here:
- * - F1 generation and F1 sort together are `p1_t1`; the times of tables 2 to 7 contain their sort.
- * - `Prunning table n` marks the entries of table n that are used: the scan of `p2_tn`, n from 6 to 2. Nothing is sorted.
- * - `Table 1 now has n` after compressing tables 1 and 2: `p1_table_1_now_size`, in entries.
- * - The plot is written beside the work; what is left at the end is stage 5. The file is named after its rename, and
- *   `Finished plotting` then finishes it. Only the file's name tells ksize; sizes in bytes are not printed.
+ * - Before 3 the file is named when it was renamed (in memory) or is about to be (on disk); since then `… .plot.tmp -> ….plot`
+ *   announces a rename that may still fail. So the plot is in its place once that name *and* the end of the work were printed,
+ *   in either order, and no rename was given up. Where it is given up afterwards, `finished` is taken back.
+ * - A full destination is waited for without end since 3.
+ * - A plot that fails its check (`--check`) is deleted by the plotter itself.
  */
 
-import { type Facts, NOTHING, type TimedStep } from '../facts.js';
-import { progressScale } from './progress-scale.js';
+import { type Facts, NOTHING } from '../facts.js';
+import { BladebitSteps } from './bladebit-steps.js';
 import {
   ABORT_RULES,
-  addSeconds,
   failedWith,
   integerFact,
-  onPair,
-  onPhase,
-  onTable,
   placedAt,
+  plotsAskedFor,
   readNumber,
   readPlotName,
   took,
@@ -27,133 +25,104 @@ import {
 } from './readings.js';
 import { type PlotLogParser, type Rule, RuleParser } from './rule-parser.js';
 
-/** Seconds of a k32 with 88 threads. */
-const SCALE = progressScale<TimedStep | 'f1_generation' | 'f1_sort' | 'writing'>({
-  f1_generation: 7,
-  f1_sort: 18,
-  p1_t2: 57,
-  p1_t3: 53,
-  p1_t4: 53,
-  p1_t5: 53,
-  p1_t6: 52,
-  p1_t7: 21,
-  p2_t6_scan: 1,
-  p2_t5_scan: 12,
-  p2_t4_scan: 11,
-  p2_t3_scan: 11,
-  p2_t2_scan: 11,
-  p3_t1_2: 31,
-  p3_t2_3: 35,
-  p3_t3_4: 32,
-  p3_t4_5: 33,
-  p3_t5_6: 35,
-  p3_t6_7: 36,
-  p4_total: 1,
-  writing: 20,
-});
-
-const SECONDS = String.raw`([-+.\w]+) seconds`;
+/** What later lines need of earlier ones. */
+interface Seen {
+  /** Where the plot is, or is about to be. */
+  place: string | undefined;
+  isMade: boolean;
+  /** The plotter's reason stands on the next line. */
+  isFatal: boolean;
+}
 
 export function createBladebitParser(): PlotLogParser {
-  let generation: number | undefined;
-  let fatal = false;
+  const seen: Seen = { place: undefined, isMade: false, isFatal: false };
+  return new RuleParser([
+    ...BEGINNING_RULES,
+    ...new BladebitSteps().rules(),
+    ...endRules(seen),
+    ...failureRules(seen),
+  ]);
+}
 
-  const rules: readonly Rule[] = [
-    // The beginning
-    { pattern: /^ *Thread count *: *(\d+)/, tell: ([, threads]) => integerFact('threads', threads) },
-    {
-      pattern: /^Generating plot \d+(?: \/ \d+)?: ([0-9a-f]+)/,
-      tell: ([, id = '']) => ({ started: true, plot_id: id }),
-    },
-    { pattern: /^Plot Memo: ([0-9a-f]+)/, tell: ([, memo = '']) => ({ memo }) },
+const BEGINNING_RULES: readonly Rule[] = [
+  { pattern: /^ *Thread count *: *(\d+)/, tell: ([, threads]) => integerFact('threads', threads) },
+  { pattern: /^ *Bucket count *: *(\d+)/, tell: ([, buckets]) => integerFact('buckets', buckets) },
+  {
+    pattern: /^(?:Creating| Will create) (?:(\d+) plots|plots (indefinitely))/,
+    tell: ([, count, without]) => plotsAskedFor(count ?? without),
+  },
+  {
+    pattern: /^Generating plot \d+(?: \/ \d+)?: ([0-9a-f]+)/,
+    tell: ([, id = '']) => ({ started: true, plot_id: id }),
+  },
+  { pattern: /^Plot temporary file: (.+)/, tell: ([, path = '']) => readPlotName(path) },
+  { pattern: /^Plot Memo: ([0-9a-f]+)/, tell: ([, memo = '']) => ({ memo }) },
+];
 
-    // Where it is
-    { pattern: /^Running Phase (\d)/, tell: ([, text]) => onPhase(text, (phase) => ({ stage_now: phase })) },
-    { pattern: /^Generating F1/, tell: () => ({ p1_now: 1 }) },
+function endRules(seen: Seen): Rule[] {
+  const placed = (path: string): Facts => {
+    seen.place = path;
+    return { ...readPlotName(path), ...finishedIn(seen) };
+  };
+  const made = (): Facts => {
+    seen.isMade = true;
+    return finishedIn(seen);
+  };
+  return [
+    { pattern: /^Plot (.+\.plot) finished writing to disk:/, tell: ([, path = '']) => placed(path) },
+    { pattern: /^[^>]*\.plot\.tmp -> (.+\.plot)$/, tell: ([, path = '']) => placed(path) },
+    { pattern: /^Renaming plot to '(.+\.plot)'/, tell: ([, path = '']) => placed(path) },
     {
-      pattern: /^Forward propagating to table (\d)/,
-      tell: ([, text]) => onTable(text, (table) => ({ p1_now: table })),
+      pattern: /^Finished plotting in ([-+.\w]+) seconds/,
+      tell: ([, seconds]) => ({ ...took('total', readNumber(seconds)), ...made() }),
     },
-    { pattern: /^ *Prunn?ing table (\d)/, tell: ([, text]) => onTable(text, (table) => ({ p2_now: table })) },
+    // On a card: the work is done, the writing is not.
     {
-      pattern: /^ *Compressing tables (\d) and /,
-      tell: ([, text]) => onPair(text, (pair) => ({ p3_now: pair })),
+      pattern: /^Completed Plot \d+ in ([-+.\w]+) seconds/,
+      tell: ([, seconds]) => ({ ...took('total', readNumber(seconds)), stage_now: 5 }),
     },
-    { pattern: /^Writing final plot tables to disk/, tell: () => ({ stage_now: 5 }) },
+    { pattern: /^Completed writing plot in /, tell: made },
+  ];
+}
 
-    // What is done
-    {
-      pattern: new RegExp(`^Finished F1 generation in ${SECONDS}`),
-      tell: ([, seconds]) => {
-        generation = readNumber(seconds);
-        return { progress: SCALE.after('f1_generation') };
-      },
-    },
-    {
-      pattern: new RegExp(`^Finished F1 sort in ${SECONDS}`),
-      tell: ([, seconds]) => ({
-        ...took('p1_t1', addSeconds(generation, readNumber(seconds))),
-        progress: SCALE.after('f1_sort'),
-      }),
-    },
-    {
-      pattern: new RegExp(String.raw`^Finished forward propagating table (\d) in ${SECONDS}`),
-      tell: ([, text, seconds]) => onTable(text, (table) => tellDone(`p1_t${table}`, seconds)),
-    },
-    {
-      pattern: new RegExp(String.raw`^ *Finished prunn?ing table (\d) in ${SECONDS}`),
-      tell: ([, text, seconds]) => onTable(text, (table) => tellDone(`p2_t${table}_scan`, seconds)),
-    },
-    {
-      pattern: new RegExp(String.raw`^ *Finished compressing tables (\d) and \d in ${SECONDS}`),
-      tell: ([, text, seconds]) => onPair(text, (pair) => tellDone(`p3_t${pair}`, seconds)),
-    },
-    {
-      pattern: /^ *Table 1 now has (\d+) /,
-      tell: ([, entries]) => integerFact('p1_table_1_now_size', entries),
-    },
-    {
-      pattern: new RegExp(String.raw`^Finished Phase (\d) in ${SECONDS}`),
-      tell: ([, text, seconds]) => onPhase(text, (phase) => tellDone(`p${phase}_total`, seconds)),
-    },
-    { pattern: /^Plot (.+\.plot) finished writing to disk:/, tell: ([, path = '']) => tellPlaced(path) },
-    { pattern: /^[^>]*\.plot\.tmp -> (.+\.plot)$/, tell: ([, path = '']) => tellPlaced(path) },
-    {
-      pattern: new RegExp(`^Finished plotting in ${SECONDS}`),
-      tell: ([, seconds], { dest_file_name }) => ({
-        ...took('total', readNumber(seconds)),
-        // A plot that could not be renamed is never named without its `.tmp`.
-        ...(dest_file_name === undefined ? {} : { progress: 100, finished: true }),
-      }),
-    },
+function finishedIn({ place, isMade }: Seen): Facts {
+  return place === undefined || !isMade ? NOTHING : { ...placedAt(place), progress: 100, finished: true };
+}
 
-    // What stands still, and what has failed
+function failureRules(seen: Seen): Rule[] {
+  return [
     {
       pattern: /^No space left in plot output directory .+/,
       tell: ([line]) => ({ waiting: toReason(`waits for disk space: ${line}`) }),
     },
     {
-      pattern: /^Fatal Error:/,
+      pattern: /^Error \d+ encountered when writing to plot .+/,
+      tell: ([line]) => ({ waiting: toReason(`waits to try again: ${line}`) }),
+    },
+    {
+      pattern: /^(?:\*\*\* Panic!!! \*\*\* )?Fatal Error: *$/,
       tell: () => {
-        fatal = true;
+        seen.isFatal = true;
         return NOTHING;
       },
     },
+    { pattern: /^(?:\[PlotWriter\] )?Error::? Could not rename plot file/, tell: () => NOTHING },
     {
-      pattern: /^(?:\[PlotWriter\] )?Error: (Failed to .+)/,
+      pattern: /^(?:\[PlotWriter\] )?Error::? (Failed to (?:to )?rename .+)/,
+      tell: ([, reason = ''], known) => {
+        seen.place = undefined;
+        return { ...failedWith(reason, known), ...(known.finished ? { finished: false } : {}) };
+      },
+    },
+    {
+      pattern: /^(?:(?:\[PlotWriter\] )?Error::? | *(?=CUDA error: )|WARNING: (?=Deleting plot ))(.+)/,
       tell: ([, reason = ''], known) => failedWith(reason, known),
     },
     ...ABORT_RULES,
-    // The message stands on the line after `Fatal Error:`.
-    { pattern: /^ +(\S.*)/, tell: ([, reason = ''], known) => (fatal ? failedWith(reason, known) : NOTHING) },
+    {
+      pattern: /^ *(\S.*)/,
+      tell: ([, reason = ''], known) =>
+        seen.isFatal ? failedWith(reason.replace(/:\s*$/, ''), known) : NOTHING,
+    },
   ];
-  return new RuleParser(rules);
-}
-
-function tellDone(step: TimedStep, seconds: string | undefined): Facts {
-  return { ...took(step, readNumber(seconds)), progress: SCALE.after(step) };
-}
-
-function tellPlaced(path: string): Facts {
-  return { ...readPlotName(path), ...placedAt(path) };
 }

@@ -1,5 +1,6 @@
 /**
- * chiapos 1 and 2: `ProofOfSpace create`, and `chia plots create`, which runs it and adds log lines of its own.
+ * chiapos 1 and 2: `ProofOfSpace create`, and `chia plots create` of chia 1 and 2, which runs it and adds log lines of its
+ * own (the heads of those lines differ; chia 2 has its version in them).
  *
  * What its lines mean here:
  * - Each table, phase, the total and the copy print their seconds and CPU share; a table is the one announced before.
@@ -22,6 +23,7 @@ import {
   onPhase,
   onTable,
   placedAt,
+  plotsAskedFor,
   readNumber,
   took,
   toReason,
@@ -81,6 +83,10 @@ const RULES: readonly Rule[] = [
   // The beginning
   { pattern: /^Starting plotting progress into temporary dirs: /, tell: () => ({ started: true }) },
   { pattern: /^(?:\S+ +){1,5}Memo: ([0-9a-f]+)/, tell: ([, memo = '']) => ({ memo }) },
+  {
+    pattern: /^(?:\S+ +){1,5}Starting plot \d+\/(\d+)/,
+    tell: ([, count]) => plotsAskedFor(count),
+  },
   { pattern: /^ID: ([0-9a-f]+)/, tell: ([, id = '']) => ({ plot_id: id }) },
   { pattern: /^Plot size is: (\d+)/, tell: ([, ksize]) => integerFact('ksize', ksize) },
   { pattern: /^Buffer size is: (\d+)MiB/, tell: ([, buffer]) => integerFact('buffer', buffer) },
@@ -168,7 +174,10 @@ const RULES: readonly Rule[] = [
     tell: ([, reason = ''], known) => failedWith(reason, known),
   },
   // The last line of a Python traceback: `chia` itself gave up.
-  { pattern: /^[A-Za-z_][\w.]*(?:Error|Exception): .+/, tell: ([line], known) => failedWith(line, known) },
+  {
+    pattern: /^[A-Za-z_][\w.]*(?:Error|Exception)(?:$|: .+)/,
+    tell: ([line], known) => failedWith(line, known),
+  },
   ...ABORT_RULES,
 ];
 

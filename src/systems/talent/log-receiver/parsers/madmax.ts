@@ -1,15 +1,18 @@
 /**
- * madMAx `chia_plot`. It prints no CPU shares, and each line only when the step is done, so the table at work is the one
- * after the last that was printed.
+ * madMAx `chia_plot`, from its first versions with options (June 2021) to 1.1.8, and `chia_plot_k34`. It prints no CPU
+ * shares, and each line only when the step is done, so the table at work is the one after the last that was printed.
  *
  * What its lines mean here:
+ * - It has begun with the first line of its settings. The first versions print no `Crafting plot`, and one number of buckets.
  * - `[P1] Table n took`: `p1_tn`.
  * - `[P2] Table n scan` and `rewrite` are what chiapos calls scan and sort of that table (the rewrite fills the sorter),
  *   table 7 included; table 1 is not touched, and its new size is not printed.
  * - `[P3-1]` and `[P3-2] Table n` are the two passes over tables n-1 and n: their sum is `p3_t(n-1)_n`.
  * - `final plot size` in bytes: `wrote`. Buckets are those of phase 1. Memo, buffer and stripe size are not printed.
- * - The plot is then renamed, or copied when it takes longer than a second, and only then finished. If it was asked for
- *   in the working directory it is there already and nothing more is printed.
+ * - The plot is made in the stage directory, which is the working directory where none is printed. From there it is renamed,
+ *   or copied when that takes longer than a second, and only then finished. If it was asked for in the working directory,
+ *   and there is no stage directory, it is in its place with the end of the work. What a command line asks for with `-D`, or
+ *   with a stage directory that is the final one, is not printed: such a log does not tell where the plot is.
  * - A copy that fails is tried again every five minutes; too little space for a phase is waited for. Both without end.
  */
 
@@ -25,6 +28,7 @@ import {
   onPhase,
   onTable,
   placedAt,
+  plotsAskedFor,
   readNumber,
   readPlotName,
   took,
@@ -84,6 +88,8 @@ const SECONDS = String.raw`([-+.\w]+) sec`;
 /** What later lines need of earlier ones. */
 interface Seen {
   finalDirectory: string;
+  /** Where the plot is made. Empty: in the working directory. */
+  stageDirectory: string;
   workingDirectory: string;
   plotName: string;
   /** Seconds. */
@@ -91,7 +97,13 @@ interface Seen {
 }
 
 export function createMadmaxParser(): PlotLogParser {
-  const seen: Seen = { finalDirectory: '', workingDirectory: '', plotName: '', firstPass: undefined };
+  const seen: Seen = {
+    finalDirectory: '',
+    stageDirectory: '',
+    workingDirectory: '',
+    plotName: '',
+    firstPass: undefined,
+  };
 
   const rules: readonly Rule[] = [
     ...beginningRules(seen),
@@ -147,9 +159,7 @@ export function createMadmaxParser(): PlotLogParser {
       tell: ([, seconds]) => ({
         ...took('total', readNumber(seconds)),
         stage_now: 5,
-        ...(seen.plotName !== '' &&
-        seen.finalDirectory !== '' &&
-        seen.finalDirectory === seen.workingDirectory
+        ...(isMadeInPlace(seen)
           ? tellFinished(posix.join(seen.finalDirectory, `${seen.plotName}.plot`))
           : {}),
       }),
@@ -171,7 +181,8 @@ export function createMadmaxParser(): PlotLogParser {
     },
     { pattern: /^\[P\d\] OK: Need /, tell: (_, { waiting }) => (waiting ? { waiting: '' } : NOTHING) },
     {
-      pattern: /^(?:Failed to write|Cannot open|Invalid) .+/,
+      pattern:
+        /^(?:(?:Failed to write|Cannot open|Invalid|Choose either) .+|\S.* (?:needs to be specified via|are mutually exclusive) .+)/,
       tell: ([line], known) => failedWith(line, known),
     },
     ...ABORT_RULES,
@@ -182,16 +193,27 @@ export function createMadmaxParser(): PlotLogParser {
 /** What a log begins with: settings, directories, the plot's name. */
 function beginningRules(seen: Seen): Rule[] {
   return [
-    { pattern: /^Crafting plot /, tell: () => ({ started: true }) },
-    { pattern: /^Number of Threads: (\d+)/, tell: ([, threads]) => integerFact('threads', threads) },
+    { pattern: /^(?:Crafting plot |Process ID: )/, tell: () => STARTED },
+    { pattern: /^Number of Plots: (\S+)/, tell: ([, count]) => ({ ...STARTED, ...plotsAskedFor(count) }) },
     {
-      pattern: /^Number of Buckets(?: P1)?: +2\^\d+ \((\d+)\)/,
+      pattern: /^Number of Threads: (\d+)/,
+      tell: ([, threads]) => ({ ...STARTED, ...integerFact('threads', threads) }),
+    },
+    {
+      pattern: /^Number of (?:Sort )?Buckets(?: P1)?: +2\^\d+ \((\d+)\)/,
       tell: ([, buckets]) => integerFact('buckets', buckets),
     },
     {
       pattern: /^Final Directory: +(.+)/,
       tell: ([, directory = '']) => {
         seen.finalDirectory = directory;
+        return NOTHING;
+      },
+    },
+    {
+      pattern: /^Stage Directory: +(.+)/,
+      tell: ([, directory = '']) => {
+        seen.stageDirectory = directory;
         return NOTHING;
       },
     },
@@ -210,6 +232,14 @@ function beginningRules(seen: Seen): Rule[] {
       },
     },
   ];
+}
+
+const STARTED: Facts = { started: true };
+
+/** Its final place is where it is made, so nothing is left to do. */
+function isMadeInPlace({ plotName, finalDirectory, stageDirectory, workingDirectory }: Seen): boolean {
+  const madeIn = stageDirectory === '' ? workingDirectory : stageDirectory;
+  return plotName !== '' && finalDirectory !== '' && finalDirectory === madeIn;
 }
 
 function tellDone(step: TimedStep, seconds: string | undefined): Facts {

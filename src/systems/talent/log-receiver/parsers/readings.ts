@@ -81,9 +81,20 @@ export function readPlotName(name: string): Facts {
   return id === undefined ? NOTHING : { ...integerFact('ksize', ksize), plot_id: id };
 }
 
-/** Where the finished plot is, as the plotter printed it. */
+/** Where the finished plot is, as the plotter printed it, and which plot that is as far as its name says. */
 export function placedAt(path: string): Facts {
-  return { dest_file_name: posix.basename(path), dest_dir: posix.dirname(path) };
+  const { plot_id } = readPlotName(path);
+  const place = { dest_file_name: posix.basename(path), dest_dir: posix.dirname(path) };
+  return plot_id === undefined ? place : { ...place, plot_id };
+}
+
+/** @param count how many plots one process is asked for, as printed; words for those without end */
+export function plotsAskedFor(count: string | undefined): Facts {
+  if (count === undefined || Number(count) === 1) return NOTHING;
+  const plots = /^\d+$/.test(count) ? `${count} plots` : 'plots without end';
+  return {
+    notice: `its command line asks for ${plots} by one process; a task is one plot, so only the first is followed (order one plot a task, -n 1)`,
+  };
 }
 
 /** A message fit for a table: one line, no control characters, not endless. */

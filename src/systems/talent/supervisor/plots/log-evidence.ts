@@ -21,8 +21,14 @@ export function plotIdInCommand({ argv, plot_id }: Pick<PlotRecord, 'argv' | 'pl
 
 /** True when the log says that the plot is complete and in its place. False also when there is none. */
 export function isFinishedIn(path: string, format: string): boolean {
+  let isFinished = false;
   try {
-    return new LogEvidence(path, format).look(({ finished }) => finished) ?? false;
+    // To its end: the last word counts.
+    new LogEvidence(path, format).look<never>(({ finished = isFinished }) => {
+      isFinished = finished;
+      return undefined;
+    });
+    return isFinished;
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return false;
     throw error;
