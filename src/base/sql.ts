@@ -36,6 +36,12 @@ export function textIn(row: SqlRow, column: string): string {
   throw new TypeError(`column ${column} holds ${describe(value)} where text was expected`);
 }
 
+/** Those of the columns that the table lacks, by their names. @param columns as a definition has them: `name TEXT` */
+export function missingColumns(db: Database, table: string, columns: readonly string[]): string[] {
+  const there = db.prepare(`PRAGMA table_info(${table})`).all();
+  return columns.filter((column) => !there.some(({ name }) => name === column.split(' ')[0]));
+}
+
 function describe(value: SqlValue | undefined): string {
   return value === null ? 'NULL' : value === undefined ? 'nothing' : `a ${typeof value}`;
 }

@@ -1,6 +1,6 @@
 /**
- * What a reactor's mark says, as it is stored: the place of the last event below which all is done, and the events that are parked
- * there.
+ * What a reactor's mark says, as it is stored: of which categories all is done from where on up to which event, and the events that
+ * are parked there.
  *
  * Guarantee: what is no such mark, in any part, is none at all.
  */
@@ -10,12 +10,17 @@ import {
   isJsonObject,
   type Json,
   type JsonObject,
+  type Position,
   type RecordedEvent,
 } from '../event-store/event-store.js';
 import type { ParkReason } from '../readers/parked-events.js';
 
 export interface MarkValue {
+  /** Nothing is said of what is stored up to here. */
+  readonly began: Position;
   readonly last: EventPlace;
+  /** Sorted. */
+  readonly categories: readonly string[];
   readonly parked: readonly MarkedParking[];
 }
 
@@ -30,10 +35,10 @@ export interface MarkedParking extends ParkReason {
 /** Of why it was parked. */
 const LONGEST_ERROR = 300;
 
-export function encodeMark({ last, parked }: MarkValue): JsonObject {
+export function encodeMark({ began, last, categories, parked }: MarkValue): JsonObject {
   const { position, stream, revision, id } = last;
   return {
-    ...{ position, stream, revision, id },
+    ...{ position, stream, revision, id, began, categories },
     parked: parked.map(({ position, stream, revision, type, error, attempts, parkedAt }) => ({
       ...{ position, stream, revision, type, attempts, parkedAt },
       error: error.slice(0, LONGEST_ERROR),
@@ -43,11 +48,22 @@ export function encodeMark({ last, parked }: MarkValue): JsonObject {
 
 export function decodeMark(value: JsonObject | undefined): MarkValue | undefined {
   if (value === undefined) return undefined;
-  const { position, stream, revision, id, parked } = value;
+  const { position, stream, revision, id, began, categories, parked } = value;
   if (!isText(position) || !isText(stream) || !isCount(revision) || !isText(id)) return undefined;
+  // Versions before said neither.
+  if (!isText(began) || !Array.isArray(categories) || !categories.every(isText)) return undefined;
   if (!Array.isArray(parked)) return undefined;
   const read = parked.map(parkingIn).filter((one) => one !== undefined);
-  return read.length < parked.length ? undefined : { last: { position, stream, revision, id }, parked: read };
+  if (read.length < parked.length) return undefined;
+  return { began, last: { position, stream, revision, id }, categories, parked: read };
+}
+
+/** What two marks of one history and the same categories say together; where a part between them is unknown, the later one. */
+export function joined(one: MarkValue, other: MarkValue): MarkValue {
+  const [earlier, later] = one.last.position < other.last.position ? [one, other] : [other, one];
+  if (earlier.began >= later.began || earlier.last.position < later.began) return later;
+  const before = earlier.parked.filter(({ position }) => position <= later.began);
+  return { ...later, began: earlier.began, parked: [...before, ...later.parked] };
 }
 
 /** The event as it can be parked: what it says is read again when it is driven again. */

@@ -25,17 +25,17 @@ import {
 import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import { Checkpoints } from '../readers/checkpoints.js';
 import { Cursor } from '../readers/cursor.js';
-import { Follower, type FollowerStatus, type FollowSettings } from '../readers/follower.js';
+import { Follower, type FollowSettings } from '../readers/follower.js';
 import { KnownHistory } from '../readers/known-history.js';
 import { type ParkedEvent, ParkedEvents } from '../readers/parked-events.js';
 import { Parking } from '../readers/parking.js';
 import { type RedriveResult, redriveParked } from '../readers/redrive.js';
 import { Expansions } from './expansions.js';
-import type { WaitingStream } from './lanes.js';
 import type { MarkValue } from './mark-value.js';
 import { react } from './reaction.js';
 import type { CommandExecutor, Reactor } from './reactor.js';
-import { decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
+import { categoriesOf, decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
+import { type ReactorStatus, sentenceOf } from './reactor-status.js';
 import { SharedMark } from './shared-mark.js';
 import { UnderWay } from './under-way.js';
 
@@ -64,15 +64,6 @@ export interface ReactorRunnerOptions extends FollowSettings {
   readonly problemOf?: (event: RecordedEvent) => string | undefined;
   /** A checkpoint that moves over nothing of interest is written at most this often. Milliseconds, default 5000. */
   readonly restMs?: number;
-}
-
-export interface ReactorStatus extends FollowerStatus {
-  readonly name: string;
-  readonly parked: number;
-  /** Events whose commands wait to be sent again: one of a stream at the most. */
-  readonly retrying: number;
-  /** Their streams, and why; the first ones. */
-  readonly waiting: readonly WaitingStream[];
 }
 
 const WAITING_SHOWN = 10;
@@ -139,6 +130,8 @@ export class ReactorRunner {
     });
     this.sharedMark = new SharedMark({
       ...{ store, name: this.reader, clock, logger },
+      categories: categoriesOf(reactor),
+      began: () => this.checkpoints.read(this.reader)?.began ?? this.cursor.position,
       done: () => this.underWay.low?.last,
       newest: () => this.checkpoints.newest()?.last,
       parked: (limit) => this.parking.list(limit),
@@ -310,8 +303,4 @@ export class ReactorRunner {
     await react(event, { reactor, executor, clock, logger, parallel, progress, signal });
     progress.done(event);
   }
-}
-
-function sentenceOf({ stream, revision, reason }: WaitingStream): string {
-  return `revision ${revision} of ${stream} waits to be tried again: ${reason}`;
 }

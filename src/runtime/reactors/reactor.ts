@@ -26,7 +26,7 @@ export interface CommandExecutor {
 export interface Reactor<Commands extends ReactorCommands = ReactorCommands> {
   /** Names the checkpoint and is part of the command ids: a reactor of another name reacts to everything anew. */
   readonly name: string;
-  /** Only events of these categories reach `react`. */
+  /** Only events of these categories reach `react`. With one more than before the reactor begins again where it began at first. */
   readonly categories: readonly string[];
   /** Where a new reactor begins; decided and stored at its first start. Default `beginning`, the store's first event. */
   readonly startFrom?: 'beginning' | 'now';

@@ -1,17 +1,19 @@
 /**
  * How far a reactor is on a store, for all nodes of it: the last event below which all is done (docs/decisions/0039-marks.md).
  *
- * Guarantees: a mark is gone by only where the store holds its event at its place; one that can be gone by is never replaced by one
- * before it; with it go the events that are parked below it, so that whoever begins behind them takes them over. It is written when
- * so many events or so long lie behind it, and at the end; nothing waits for that but the end, and nothing fails with it.
+ * Guarantees: a mark is gone by only where the store holds its event at its place and it is of the same categories; it says from where
+ * on all is done, so nobody goes over what its writer never saw. One that can be gone by is never replaced by one before it; what the
+ * two say together is written. With it go the events that are parked below it, so that whoever begins behind them takes them over. It
+ * is written when so many events or so long lie behind it, and at the end; nothing waits for that but the end, nothing fails
+ * with it, and what could not be written is tried again after that time, however many events come meanwhile.
  */
 
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, StoreUnavailableError } from '../../base/errors.js';
-import type { EventPlace, EventStore, Mark, Marks } from '../event-store/event-store.js';
+import type { EventPlace, EventStore, Mark, Marks, Position } from '../event-store/event-store.js';
 import type { ParkedEvent } from '../readers/parked-events.js';
-import { decodeMark, encodeMark, type MarkValue } from './mark-value.js';
+import { decodeMark, encodeMark, joined, type MarkValue } from './mark-value.js';
 
 export interface SharedMarkOptions {
   readonly store: Pick<EventStore, 'marks' | 'holds'>;
@@ -19,6 +21,10 @@ export interface SharedMarkOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Sorted. */
+  readonly categories: readonly string[];
+  /** Behind here all is done, up to `done`. */
+  readonly began: () => Position;
   /** The last event below which all is done in this process; undefined where there is none yet. */
   readonly done: () => EventPlace | undefined;
   /** The newest event that any reader of this node has taken: as long as the store holds it, it is the store that was read. */
@@ -38,6 +44,8 @@ const TRIES = 3;
 export class SharedMark {
   private readonly options: SharedMarkOptions;
   private behind = 0;
+  /** What is behind could not be written, and waits for its time. */
+  private isPutOff = false;
   private cancelTimer: (() => void) | undefined;
   private writing: Promise<void> = Promise.resolve();
   private isWriting = false;
@@ -67,7 +75,7 @@ export class SharedMark {
   moved(events: number): void {
     if (this.options.store.marks === undefined || this.closed || events === 0) return;
     this.behind += events;
-    if (this.behind >= EVENTS) this.writeSoon();
+    if (this.behind >= EVENTS && !this.isPutOff) this.writeSoon();
     else this.cancelTimer ??= this.options.clock.after(AFTER_MS, () => this.writeSoon());
   }
 
@@ -96,8 +104,11 @@ export class SharedMark {
   private async write(): Promise<void> {
     const { store, name, logger } = this.options;
     const { behind } = this;
+    this.isPutOff = true;
     try {
-      if (store.marks !== undefined && (await this.writeTo(store.marks))) this.behind -= behind;
+      if (store.marks === undefined || !(await this.writeTo(store.marks))) return;
+      this.behind -= behind;
+      this.isPutOff = false;
     } catch (error) {
       logger.warn(
         { mark: name, reason: messageOf(error) },
@@ -113,15 +124,17 @@ export class SharedMark {
     for (let tries = 0; tries < TRIES; tries++) {
       const there = await marks.read(this.options.name);
       const trusted = there && (await this.trusted(there));
-      if (trusted !== undefined && trusted.last.position >= value.last.position) return true;
-      if (await marks.write(this.options.name, encodeMark(value), there)) return true;
+      const both = trusted === undefined ? value : joined(trusted, value);
+      if (both === trusted) return true;
+      if (both.parked.length > MOST_PARKED) return false;
+      if (await marks.write(this.options.name, encodeMark(both), there)) return true;
     }
     return false;
   }
 
   /** What is to be written; undefined where there is nothing, or it is better left. */
   private async current(): Promise<MarkValue | undefined> {
-    const { store, done, newest, parked } = this.options;
+    const { store, began, categories, done, newest, parked } = this.options;
     const last = done();
     if (last === undefined) return undefined;
     const below = parked(MOST_PARKED + 1).filter(({ position }) => position <= last.position);
@@ -129,15 +142,21 @@ export class SharedMark {
     for (const event of [last, newest()]) {
       if (event !== undefined && !(await store.holds(event))) return undefined;
     }
-    return { last, parked: below };
+    return { began: began(), last, categories, parked: below };
   }
 
   private async trusted(mark: Mark): Promise<MarkValue | undefined> {
-    const { store, name, logger } = this.options;
+    const { name, logger } = this.options;
     const value = decodeMark(mark.value);
-    if (value !== undefined && (await store.holds(value.last))) return value;
-    const why = value === undefined ? 'it can not be read' : 'the store does not hold its event';
+    const why = value === undefined ? 'it can not be read' : await this.problemOf(value);
+    if (why === undefined) return value;
     logger.warn({ mark: name, why }, 'the mark of other nodes is not gone by');
     return undefined;
+  }
+
+  private async problemOf({ categories, last }: MarkValue): Promise<string | undefined> {
+    const { store, categories: own } = this.options;
+    if (categories.join() !== own.join()) return `it is of other categories: ${categories.join(', ')}`;
+    return (await store.holds(last)) ? undefined : 'the store does not hold its event';
   }
 }

@@ -8,7 +8,14 @@
  */
 
 import { OwlError } from '../../base/errors.js';
-import { type Database, numberIn, type SqlRow, type SqlValue, textIn } from '../../base/sql.js';
+import {
+  type Database,
+  missingColumns,
+  numberIn,
+  type SqlRow,
+  type SqlValue,
+  textIn,
+} from '../../base/sql.js';
 import {
   CUT_OFF,
   type EventPlace,
@@ -23,8 +30,10 @@ export interface Checkpoint {
   readonly position: Position;
   /** The last event that was taken; undefined when it isn't known. */
   readonly last?: EventPlace | 'none' | undefined;
-  /** Where a reader began that does not begin at the start. */
+  /** Everything behind here was taken. Undefined where that is not known, or of no account. */
   readonly began?: Position | undefined;
+  /** Categories of what was taken since it began, sorted. Undefined where that is not known, or of no account. */
+  readonly categories?: readonly string[] | undefined;
 }
 
 /** No logic has this version, so whatever stands at it is made anew. */
@@ -62,6 +71,7 @@ export class Checkpoints {
   private readonly update;
   private readonly updateWithLast;
   private readonly updateVersions;
+  private readonly updateBeginning;
   private readonly deleteOne;
 
   constructor(db: Database) {
@@ -83,6 +93,7 @@ export class Checkpoints {
        ${WHERE_IT_STANDS}`,
     );
     this.updateVersions = db.prepare(`UPDATE checkpoints SET version = ${LOST}`);
+    this.updateBeginning = db.prepare('UPDATE checkpoints SET began = ?, categories = ? WHERE reader = ?');
     this.deleteOne = db.prepare('DELETE FROM checkpoints WHERE reader = ?');
   }
 
@@ -97,7 +108,7 @@ export class Checkpoints {
     return row === undefined ? undefined : { reader: textIn(row, 'reader'), last: knownEventOf(row) };
   }
 
-  /** Leaves alone where the reader began. */
+  /** Leaves alone what is said of its beginning. */
   put(reader: string, checkpoint: Checkpoint): void {
     this.upsert.run(...valuesOf(reader, checkpoint));
   }
@@ -105,6 +116,11 @@ export class Checkpoints {
   /** Leaves a checkpoint alone that is already there. */
   putFirst(reader: string, checkpoint: Checkpoint): void {
     this.insert.run(...valuesOf(reader, checkpoint));
+  }
+
+  /** @param categories sorted */
+  putBeginning(reader: string, began: Position, categories: readonly string[]): void {
+    this.updateBeginning.run(began, categories.join(' '), reader);
   }
 
   /**
@@ -151,32 +167,22 @@ const LATER_COLUMNS = [
   'last_revision INTEGER',
   'last_id TEXT',
   'began TEXT',
+  'categories TEXT',
 ];
 
 function createTable(db: Database): void {
-  if (columnsOf(db).includes('last_position')) return;
+  const missing = () => missingColumns(db, 'checkpoints', LATER_COLUMNS);
+  if (missing().length === 0) return;
   db.transaction(() => {
-    const columns = columnsOf(db);
-    if (columns.length === 0) {
-      db.exec(
-        `CREATE TABLE checkpoints (
-           reader TEXT PRIMARY KEY,
-           version INTEGER NOT NULL,
-           position TEXT NOT NULL,
-           ${LATER_COLUMNS.join(', ')}
-         ) STRICT, WITHOUT ROWID`,
-      );
-    } else if (!columns.includes('last_position')) {
-      for (const column of LATER_COLUMNS) db.exec(`ALTER TABLE checkpoints ADD COLUMN ${column}`);
-    }
+    db.exec(
+      `CREATE TABLE IF NOT EXISTS checkpoints (
+         reader TEXT PRIMARY KEY,
+         version INTEGER NOT NULL,
+         position TEXT NOT NULL
+       ) STRICT, WITHOUT ROWID`,
+    );
+    for (const column of missing()) db.exec(`ALTER TABLE checkpoints ADD COLUMN ${column}`);
   });
-}
-
-function columnsOf(db: Database): unknown[] {
-  return db
-    .prepare('PRAGMA table_info(checkpoints)')
-    .all()
-    .map((column) => column['name']);
 }
 
 /** The start stands for no event, NULL for one that isn't known. */
@@ -202,6 +208,7 @@ function checkpointOf(row: SqlRow): Checkpoint {
     position: textIn(row, 'position'),
     last: lastPosition === null ? undefined : lastPosition === START ? 'none' : knownEventOf(row),
     began: row['began'] === null ? undefined : textIn(row, 'began'),
+    categories: row['categories'] === null ? undefined : textIn(row, 'categories').split(' '),
   };
 }
 

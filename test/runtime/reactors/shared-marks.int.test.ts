@@ -1,8 +1,16 @@
 /** How far a reactor is on a store, told to nodes that are new to it or were away. On both stores. */
 
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import type { EventStore, JsonObject, Marks } from '../../../src/runtime/event-store/event-store.js';
+import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
+import type {
+  EventStore,
+  JsonObject,
+  Marks,
+  ProposedEvent,
+} from '../../../src/runtime/event-store/event-store.js';
 import type { Reactor } from '../../../src/runtime/reactors/reactor.js';
 import type { ReactorRunner } from '../../../src/runtime/reactors/reactor-runner.js';
 import { collect } from '../../support/events.js';
@@ -154,10 +162,15 @@ onBothStores('a mark of another history, or of nothing, is not gone by', async (
   const { store, node, marks, mark, counted } = setup;
   const { events } = await add(store, 'a', 1, 2);
   const [, last] = events;
+  const { position = '', id = '' } = last ?? {};
+  const place = { position, stream: 'tally-a', revision: 1, id };
+  const whole = { ...place, began: '', categories: ['tally'], parked: [] };
   const lies: JsonObject[] = [
-    { position: last?.position ?? '', stream: 'tally-a', revision: 1, id: 'another', parked: [] },
-    { position: last?.position ?? '', stream: 'tally-b', revision: 1, id: last?.id ?? '', parked: [] },
-    { position: last?.position ?? '', stream: 'tally-a', revision: 1, id: last?.id ?? '' },
+    { ...whole, id: 'another' },
+    { ...whole, stream: 'tally-b' },
+    { ...place, began: '', categories: ['tally'] },
+    // As versions before wrote it.
+    { ...place, parked: [] },
     { of: 'something else' },
   ];
   for (const [n, lie] of lies.entries()) {
@@ -234,3 +247,106 @@ onBothStores('a mark that can not be written stops nothing', async (t, setup) =>
   t.same(await counted('a'), ['1', '2']);
   t.equal(await mark(), undefined);
 });
+
+onBothStores('what one that began at now has never seen is not left out by others', async (t, setup) => {
+  const { store, node, counted, mark } = setup;
+  const fromNow: Reactor = { ...countsAmounts, startFrom: 'now' };
+  await add(store, 'a', 1);
+  const first = await node('first');
+  const crashed = first.runner(fromNow, { store: delegating(first.store, { marks: undefined }) });
+  await crashed.start();
+  await crashed.caughtUpTo((await add(store, 'a', 2)).position);
+  await crashed.stop();
+  await add(store, 'a', 3);
+  const later = await reactTo(await node('later'), fromNow);
+  await later.caughtUpTo((await add(store, 'a', 4)).position);
+  await later.stop();
+  t.same(await counted('a'), ['2', '4']);
+
+  const again = await node('first');
+  const caughtUp = await reactTo(again, fromNow);
+  t.same(again.sent, ['a', 'a'], 'it goes on where it was');
+  t.same(await counted('a'), ['2', '4', '3']);
+  await caughtUp.stop();
+  const { began } = (await mark()) ?? {};
+  const [one, two] = await collect(store.readStream('tally-a'));
+  t.ok(one && two && began !== undefined && began !== null);
+  t.ok(
+    String(began) >= String(one?.position) && String(began) < String(two?.position),
+    'both say it together',
+  );
+
+  const fromStart = await node('from-start');
+  const reactions = await reactTo(fromStart);
+  t.equal(fromStart.sent.length, 4, 'who is to begin at the beginning does');
+  t.same(await counted('a'), ['2', '4', '3', '1']);
+  await reactions.stop();
+  t.match(await mark(), { began: '', revision: 3 }, 'and says so');
+});
+
+onBothStores('a mark of other categories is not gone by', async (t, setup) => {
+  const { store, node, counted, mark } = setup;
+  const wider: Reactor = { ...countsAmounts, categories: ['tally', 'more'] };
+  const more: ProposedEvent = {
+    ...{ id: randomUUID(), type: 'Added', version: 1, data: { amount: 7 } },
+    metadata: { time: 0, $correlationId: 'test', $causationId: 'test' },
+  };
+  await store.append('more-m', 'noStream', [more]);
+  await add(store, 'a', 1);
+  const before = await node('before');
+  await (await reactTo(before)).stop();
+  t.match(await mark(), { categories: ['tally'] });
+
+  const fresh = await node('fresh');
+  const reactions = await reactTo(fresh, wider);
+  t.same(fresh.sent.toSorted(), ['a', 'm']);
+  t.same(await counted('m'), ['7']);
+  await reactions.stop();
+  t.match(await mark(), { categories: ['more', 'tally'] });
+  const narrow = await node('narrow');
+  await (await reactTo(narrow)).stop();
+  t.same(narrow.sent, ['a'], 'nor is one of more, of which more may be parked');
+
+  const updated = await node('before');
+  await (await reactTo(updated, wider)).stop();
+  t.same(updated.sent.toSorted(), ['a', 'm'], 'who has not seen a category begins again');
+  const same = await node('before');
+  await (await reactTo(same, { ...wider, categories: ['more', 'tally'] })).stop();
+  t.same(same.sent, [], 'once');
+  for (const id of ['a', 'm']) t.equal((await counted(id)).length, 1, 'nothing is done twice');
+});
+
+onStores(
+  ['SQLite'],
+  'one that can not be written is tried again after a minute, not with each event',
+  async (t, setup) => {
+    const { store, node, marks, mark } = setup;
+    const one = await node('one');
+    let tries = 0;
+    let away = true;
+    const broken: Marks = {
+      read: (name) => marks.read(name),
+      write: async (...given) => {
+        tries += 1;
+        if (away) throw new Error('no marks today');
+        return marks.write(...given);
+      },
+    };
+    const reactions = one.runner(
+      { ...countsAmounts, react: () => [] },
+      { store: { ...one.store, marks: broken } },
+    );
+    await reactions.start();
+    await reactions.caughtUpTo((await add(store, 'a', ...Array.from({ length: 1_000 }, () => 1))).position);
+    await until('it was tried', () => tries === 1);
+    for (let n = 0; n < 10; n++) {
+      await reactions.caughtUpTo((await add(store, 'a', n)).position);
+      await nextTurn();
+    }
+    t.equal(tries, 1);
+    away = false;
+    one.clock.advance(60_000);
+    await until('it is written', async () => (await mark())?.['revision'] === 1_009);
+    t.equal(tries, 2);
+  },
+);
