@@ -3,9 +3,11 @@
  *
  * Guarantees: one is made at a time, whoever asks; equal questions that wait share the next one, which is begun after they were
  * asked and so shows all that was acknowledged before; one that nobody waits for any more is given up; with too many who wait,
- * or too much that is not read yet, the next one is refused as retryable.
+ * or too much that is not read yet, the next one is refused as retryable; each caller is given its answer in a turn of the event loop
+ * of its own.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { orAborted } from '../../base/backoff.js';
 import { OwlError } from '../../base/errors.js';
 
@@ -32,6 +34,8 @@ export class WholeAnswers {
   /** By question: those that have not begun. */
   private readonly next = new Map<string, Making>();
   private last: Promise<unknown> = Promise.resolve();
+  /** The turn of whoever is given its answer last. */
+  private lastTurn: Promise<unknown> = Promise.resolve();
   private waiting = 0;
   private onTheirWay = 0;
 
@@ -56,7 +60,9 @@ export class WholeAnswers {
     making.askers += 1;
     this.waiting += 1;
     try {
-      return this.send(await orAborted(making.made, over), over);
+      const answer = await orAborted(making.made, over);
+      await orAborted(this.ownTurn(), over);
+      return this.send(answer, over);
     } finally {
       this.waiting -= 1;
       making.askers -= 1;
@@ -68,6 +74,12 @@ export class WholeAnswers {
   private giveUp(question: string, making: Making): void {
     if (this.next.get(question) === making) this.next.delete(question);
     making.gone.abort(new OwlError('unavailable', 'nobody waits for it'));
+  }
+
+  /** gRPC copies the whole of an answer as it is sent. Those that share one would stand the loop still with as many copies. */
+  private ownTurn(): Promise<unknown> {
+    this.lastTurn = this.lastTurn.then(() => nextTurn());
+    return this.lastTurn;
   }
 
   private send(answer: Buffer, over: AbortSignal): Buffer {

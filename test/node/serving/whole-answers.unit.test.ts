@@ -123,3 +123,27 @@ t.test('who goes in the turn in which its answer is made leaves nothing that cou
     t.equal((await next).length, 1, `nothing is on its way after ${microtasks}`);
   }
 });
+
+t.test('those who share one are given it one after the other, each in a turn of its own', async (t) => {
+  const answers = new WholeAnswers('ask for less');
+  const { make, finish } = making();
+  let turn = 0;
+  let isOver = false;
+  const turns = (async () => {
+    for (; !isOver; turn++) await nextTurn();
+  })();
+  const givenIn: number[] = [];
+  const leaving = open();
+  const gone = answers.ask('all', leaving.signal, make).catch((error) => error);
+  const asked = Array.from({ length: 8 }, () =>
+    answers.ask('all', open().signal, make).then(() => givenIn.push(turn)),
+  );
+  await nextTurn();
+  finish[0]?.(1);
+  leaving.abort(new Error('gone'));
+  await Promise.all(asked);
+  t.match(await gone, { message: 'gone' });
+  isOver = true;
+  await turns;
+  t.equal(new Set(givenIn).size, 8, `given in the turns ${givenIn}`);
+});

@@ -71,8 +71,8 @@ async function statusOfAll(
   over: AbortSignal,
 ): Promise<EncodedMessage> {
   const statuses = status === undefined ? [] : [status];
-  const tasks = await table.encoded(TASKS_OF_STATUS, { workerId, statuses }, over);
-  return new EncodedMessage(Buffer.concat([...messageField(WORKER_ID, Buffer.from(workerId)), tasks]));
+  const before = messageField(WORKER_ID, Buffer.from(workerId));
+  return new EncodedMessage(await table.encoded(TASKS_OF_STATUS, { workerId, statuses }, over, before));
 }
 
 async function statusAll({ table }: TalentContext, { over }: UnderWay): Promise<EncodedMessage> {

@@ -15,6 +15,8 @@ import type { ShownTasks } from './shown-tasks.js';
 
 /** Read at once. */
 const WINDOW = 256;
+/** Small pieces are put together before there are more than so many of them: all at the end would be a long piece of work. */
+const MOST_PIECES = 4096;
 
 export class WholeTable {
   private readonly tasks: PlotTaskQueries;
@@ -32,21 +34,34 @@ export class WholeTable {
   /**
    * @param field number of the `repeated PlotTaskStatus` that they are to be in
    * @param over the call that asks
+   * @param before what stands before them; the same for equal filters
    * @throws OwlError kind `retryable` when too much is asked at once
    */
-  encoded(field: number, filter: PlotTaskFilter, over: AbortSignal): Promise<Buffer> {
+  encoded(
+    field: number,
+    filter: PlotTaskFilter,
+    over: AbortSignal,
+    before: readonly Buffer[] = [],
+  ): Promise<Buffer> {
     return this.answers.ask(JSON.stringify([field, filter]), over, async (gone) => {
       await this.upToDate();
       const slices = new Slices();
       const parts: Buffer[] = [];
+      let pieces = [...before];
+      const putTogether = () => {
+        parts.push(Buffer.concat(pieces));
+        pieces = [];
+      };
       for (const window of windowsOf(this.tasks, filter)) {
         for (const head of this.tasks.heads(filter, window)) {
           const message = this.shown.encodedFrom(head);
-          if (message !== undefined) parts.push(...messageField(field, message));
+          if (message !== undefined) pieces.push(...messageField(field, message));
+          if (pieces.length >= MOST_PIECES) putTogether();
           if (slices.isOver()) await slices.next(gone);
         }
         if (slices.isOver()) await slices.next(gone);
       }
+      putTogether();
       return Buffer.concat(parts);
     });
   }
