@@ -30,6 +30,7 @@ import { openDataDirectory } from './data-directory.js';
 import { followHealth } from './follow-health.js';
 import { GroundWatch } from './ground-watch.js';
 import { Health } from './health.js';
+import { beginMetrics } from './metrics/begin-metrics.js';
 import { NODE_ACCESS, nodeHandlers } from './node-service.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
 import { ended, PEERS_ACCESS, peersHandlers, stop } from './peers-service.js';
@@ -111,10 +112,12 @@ export async function startNode({
   lifeCycle.tell({ type: 'node starting' });
   try {
     const ground = await openGround(loaded, { config, logger, clock, releasers, lifeCycle }, queryWaitMs);
+    const sides = loaded.map(({ side }) => side);
+    const metrics = beginMetrics(sides, ground);
     const opened = await openSystems(loaded, ground);
     followHealth(loaded, ground);
     const server = await serve(opened, ground);
-    const httpAddress = await serveHttp(opened, { ...ground, ...http });
+    const httpAddress = await serveHttp(opened, { ...ground, ...http, metrics });
     releasers.add('streams', () => endStreams(opened));
     return running(ground, { server, httpAddress }, systems);
   } catch (error) {

@@ -10,6 +10,7 @@ import type { Access } from './access/access.js';
 import { authoriseBy } from './access/http-access.js';
 import type { LoadedConfig } from './config/config.js';
 import type { Health } from './health.js';
+import type { MetricsOf } from './metrics/begin-metrics.js';
 import type { OpenedSystem } from './services.js';
 import type { HttpLimits } from './serving/http/http-server.js';
 import type { ServerTls } from './serving/server-tls.js';
@@ -22,6 +23,7 @@ export interface ServeHttpOptions extends HttpOptions {
   readonly config: LoadedConfig;
   readonly tls: ServerTls | undefined;
   readonly health: Health;
+  readonly metrics: MetricsOf | undefined;
   readonly access: Access;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -37,6 +39,7 @@ export async function serveHttp(
   {
     config: { config },
     health,
+    metrics,
     access,
     tls,
     clock,
@@ -48,6 +51,7 @@ export async function serveHttp(
   const { http_listen: listen, http_hosts: hosts = [] } = config;
   if (listen === undefined) return undefined;
   const { startHttpServer } = await import('./serving/http/http-server.js');
+  const page = metrics?.(systems);
   const server = await startHttpServer({
     ...{ listen, hosts, tls, clock, logger, limits, version: packageVersion() },
     authorise: authoriseBy(access),
@@ -56,6 +60,7 @@ export async function serveHttp(
       servedAsBefore: side.servedAsBefore === true,
     })),
     problem: () => health.reason,
+    ...(page === undefined ? {} : { metrics: () => page.read() }),
   });
   releasers.add('HTTP server', () => server.stop(DRAIN_MS));
   return server.address;

@@ -18,6 +18,7 @@ import type { Projection } from '../runtime/read-models/projection.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ServiceAccess } from './access/roles.js';
 import type { ConfigSection } from './config/config-section.js';
+import type { MetricGroup } from './metrics/metric.js';
 import type { ServedOperation } from './operations/operation.js';
 
 /** Methods, not properties that are functions: a list holds systems of different configurations, each given its own. */
@@ -100,6 +101,11 @@ export interface OpenedService {
   readonly handlers: Readonly<Record<string, UntypedServiceImplementation>>;
   /** Who may ask for what has `handlers`; by the full name of the service. Operations say it themselves. */
   readonly access?: Readonly<Record<string, ServiceAccess>>;
+  /**
+   * Figures of its own for `/metrics`, with names that begin with its own. Asked once, and only where somebody can read them: what
+   * is counted is counted from then on.
+   */
+  metrics?(): readonly MetricGroup[];
   /** The node takes no new calls: streams that have no end of their own end now. */
   endStreams?(): void;
   /** All calls have ended; actors still take commands. */

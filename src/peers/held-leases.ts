@@ -46,14 +46,24 @@ export class HeldLeases {
   /** In lengths of the lease; Infinity: whoever keeps it, a heartbeat that is heard does no harm. */
   private readonly goneAfter: number;
   private readonly ranOut: (lease: HeldLease) => void;
+  private readonly changed: (leases: number) => void;
   private readonly ignoreHoldUps: () => void;
 
-  /** @param ranOut the lease is not held any more by then */
-  constructor(clock: Clock, listening: ListeningTime, goneAfter: number, ranOut: (lease: HeldLease) => void) {
+  /**
+   * @param ranOut the lease is not held any more by then
+   * @param changed told how many are held, after each change of that
+   */
+  constructor(
+    clock: Clock,
+    listening: ListeningTime,
+    goneAfter: number,
+    { ranOut, changed }: { ranOut(lease: HeldLease): void; changed(leases: number): void },
+  ) {
     this.clock = clock;
     this.listening = listening;
     this.goneAfter = goneAfter;
     this.ranOut = ranOut;
+    this.changed = changed;
     this.ignoreHoldUps = listening.onHeldUp((heldUpMs) => this.forgive(heldUpMs));
   }
 
@@ -87,8 +97,10 @@ export class HeldLeases {
 
   /** In the place of any other of its peer. */
   hold(lease: HeldLease): void {
-    this.release(lease.peerId);
+    const before = this.held.get(lease.peerId);
+    before?.cancel();
     this.held.set(lease.peerId, lease);
+    if (before === undefined) this.changed(this.held.size);
     this.watch(lease);
   }
 
@@ -104,12 +116,13 @@ export class HeldLeases {
 
   release(peerId: string): void {
     this.held.get(peerId)?.cancel();
-    this.held.delete(peerId);
+    if (this.held.delete(peerId)) this.changed(this.held.size);
   }
 
   stop(): void {
     for (const { cancel } of this.held.values()) cancel();
     this.held.clear();
+    this.changed(0);
     this.ignoreHoldUps();
   }
 
@@ -133,7 +146,7 @@ export class HeldLeases {
   private async lookAgain(lease: HeldLease): Promise<void> {
     await hearOut();
     if (this.goesOn(lease)) return;
-    this.held.delete(lease.peerId);
+    this.release(lease.peerId);
     this.ranOut(lease);
   }
 

@@ -24,6 +24,7 @@ import type { ActorSystem } from '../runtime/actors/actor-system.js';
 import type { CommandResult, DomainEvent } from '../runtime/actors/actor-type.js';
 import { idOf, type RecordedEvent } from '../runtime/event-store/event-store.js';
 import type { LifeCycle } from '../runtime/life-cycle/life-cycle.js';
+import { tellsLeases } from '../runtime/life-cycle/telling.js';
 import { FollowedSessions } from './followed-sessions.js';
 import { type HeldLease, HeldLeases, type Lease } from './held-leases.js';
 import { BEATS_IN_A_LEASE, type LeasePolicy } from './holder/lease-terms.js';
@@ -93,7 +94,10 @@ export class PeerLeases<M extends AnyStateMachine> {
     this.shared = shared;
     this.promises = shared && policy.kind !== 'go on';
     const goneAfter = this.promises ? this.handover.goneAfter : Number.POSITIVE_INFINITY;
-    this.held = new HeldLeases(clock, listening, goneAfter, (lease) => void this.lose(lease));
+    this.held = new HeldLeases(clock, listening, goneAfter, {
+      ranOut: (lease) => void this.lose(lease),
+      changed: tellsLeases(options.lifeCycle, kind.noun),
+    });
     this.followed = new FollowedSessions(async (peerId, sessionId) => {
       this.decisions.assertHolds((await system.read(kind.type, peerId)).snapshot, peerId, sessionId);
     }, logger);
@@ -232,18 +236,16 @@ export class PeerLeases<M extends AnyStateMachine> {
 
   private async lose(lease: HeldLease): Promise<void> {
     const { peerId, sessionId } = lease;
-    const { nodeId } = this;
     try {
       const { events } = await this.record(peerId, (known) =>
-        this.decisions.lose(known, { ...lease, nodeId }, this.here().now),
+        this.decisions.lose(known, { ...lease, nodeId: this.nodeId }, this.here().now),
       );
       if (events.length === 0) return;
       this.observe(events);
       this.lifeCycle?.tell({ type: 'lease lost', what: this.kind.noun, id: peerId, reason: 'gone silent' });
       this.logger.warn({ peerId, sessionId }, `a ${this.kind.noun} has gone silent`);
     } catch (error) {
-      if (this.stopped) return;
-      if (this.isDamaged(error, peerId)) return;
+      if (this.stopped || this.isDamaged(error, peerId)) return;
       const what = `the loss of a ${this.kind.noun} was not recorded; trying again`;
       this.logger.error({ err: error, peerId }, what);
       if (this.held.has(peerId)) return;

@@ -13,9 +13,12 @@ import type { Access, ShownCertificate } from './access.js';
 import { Admitted } from './admitted.js';
 import type { MethodAccess } from './roles.js';
 
+/** What it says of itself: an operation, or a page of the node's own. */
+export type AskedFor = Pick<Operation, 'service' | 'name' | 'kind' | 'roles' | 'choosesProgram' | 'worker'>;
+
 /** What was asked for. */
 export interface AskedOverHttp {
-  readonly operation: Operation;
+  readonly operation: AskedFor;
   /** Of a system that peers called before there were credentials. */
   readonly servedAsBefore: boolean;
   /** Undefined before its body was read: then whom it speaks for is asked later. */

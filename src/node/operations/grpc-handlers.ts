@@ -41,7 +41,12 @@ export function grpcAccessOf(operations: readonly ServedOperation[], service: st
   return Object.fromEntries(own.map(({ operation }) => [operation.name, methodAccessOf(operation)]));
 }
 
-export function methodAccessOf({ roles, kind, choosesProgram, worker }: Operation): MethodAccess {
+export function methodAccessOf({
+  roles,
+  kind,
+  choosesProgram,
+  worker,
+}: Pick<Operation, 'roles' | 'kind' | 'choosesProgram' | 'worker'>): MethodAccess {
   return {
     roles,
     isQuery: kind === 'query',

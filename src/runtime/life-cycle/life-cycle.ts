@@ -42,7 +42,12 @@ export type LifeCycleEvent =
       readonly tookMs: number;
     }
   /** One flush of the embedded store, for so many appends. */
-  | { readonly type: 'store flushed'; readonly appends: number; readonly events: number }
+  | {
+      readonly type: 'store flushed';
+      readonly appends: number;
+      readonly events: number;
+      readonly tookMs: number;
+    }
   | { readonly type: 'events applied'; readonly projection: string; readonly events: number }
   | {
       readonly type: 'event parked';
@@ -66,6 +71,8 @@ export type LifeCycleEvent =
   /** `what` is a kind of peer, or `loop`. */
   | { readonly type: 'lease taken'; readonly what: string; readonly id: string }
   | { readonly type: 'lease lost'; readonly what: string; readonly id: string; readonly reason: string }
+  /** After each change of it: how many leases of a kind of peer this node keeps now. */
+  | { readonly type: 'leases kept'; readonly what: string; readonly leases: number }
   | { readonly type: 'loop round'; readonly loop: string; readonly tookMs: number }
   | {
       readonly type: 'loop failed';

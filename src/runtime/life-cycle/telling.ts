@@ -44,6 +44,13 @@ export function tellCommand(
   );
 }
 
+/** @returns tells how many leases of these peers this node keeps now */
+export function tellsLeases(lifeCycle: LifeCycle | undefined, what: string): (leases: number) => void {
+  return (leases) => {
+    if (lifeCycle?.wants('leases kept')) lifeCycle.tell({ type: 'leases kept', what, leases });
+  };
+}
+
 function kindOf(error: unknown) {
   return error instanceof OwlError ? error.kind : 'internal';
 }

@@ -13,10 +13,12 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
-import type { Authorise } from '../../access/http-access.js';
+import type { AskedFor, Authorise } from '../../access/http-access.js';
+import type { MetricsText } from '../../metrics/metrics-page.js';
 import { Connections, type ConnectionsOptions } from '../connections.js';
 import type { ServerTls } from '../server-tls.js';
 import { TlsConnections } from '../tls-connections.js';
+import { callerOf } from './caller.js';
 import { PAGE, PAGE_POLICY, SCRIPT, STYLE } from './docs-page.js';
 import { READ_WITHIN_MS } from './event-stream.js';
 import { Guard } from './guard.js';
@@ -37,6 +39,8 @@ export interface HttpServerOptions {
   readonly tls?: ServerTls | undefined;
   /** Why the node does not serve; undefined while it does. */
   readonly problem: () => string | undefined;
+  /** What Prometheus reads. Default: there is nothing to read. */
+  readonly metrics?: () => Promise<MetricsText>;
   readonly version: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -192,8 +196,27 @@ function guardAll(app: FastifyInstance, { guard, clock, limits, closing }: Guard
   });
 }
 
-function addOwnRoutes(app: FastifyInstance, { problem, systems }: HttpServerOptions): void {
+/** The same as for the status of the node, which it shows too. */
+const METRICS: AskedFor = {
+  service: 'owl.Node',
+  name: 'metrics',
+  kind: 'query',
+  roles: ['reader', 'operator'],
+};
+
+function addMetrics(app: FastifyInstance, { metrics, authorise }: HttpServerOptions): void {
+  if (metrics === undefined) return;
+  app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
+    authorise({ operation: METRICS, servedAsBefore: true, request: {}, ...callerOf(request) });
+    const { type, text } = await metrics();
+    return reply.type(type).send(text);
+  });
+}
+
+function addOwnRoutes(app: FastifyInstance, options: HttpServerOptions): void {
+  const { problem, systems } = options;
   const hidden = { hide: true };
+  addMetrics(app, options);
   let document: string | undefined;
   app.get('/healthz', { schema: hidden }, async () => ({ status: 'alive' }));
   app.get('/readyz', { schema: hidden }, async () => {
@@ -254,7 +277,7 @@ interface Template {
 }
 
 const OWN: readonly Template[] = [
-  { method: 'GET', matches: /^\/(healthz|readyz|openapi\.json|docs|docs\/page\.(js|css))$/ },
+  { method: 'GET', matches: /^\/(healthz|readyz|metrics|openapi\.json|docs|docs\/page\.(js|css))$/ },
 ];
 
 function templatesOf({ name, operations }: SystemRoutes): Template[] {

@@ -6,7 +6,6 @@
  * with the same key; an order that had been carried out before is told as repeated.
  */
 
-import { TLSSocket } from 'node:tls';
 import type { MethodDefinition } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -17,10 +16,9 @@ import { OwlError } from '../../../base/errors.js';
 import { every } from '../../../base/repeat.js';
 import { methodOf, serviceOf } from '../../../wire/proto.js';
 import type { Authorise, LetIn } from '../../access/http-access.js';
-import { isLoopbackHost } from '../../access/loopback.js';
 import type { Asking, ServedOperation } from '../../operations/operation.js';
 import { EncodedMessage } from '../encoded.js';
-import { shownCertificate } from '../server-tls.js';
+import { callerOf } from './caller.js';
 import { type EventStreamLimits, type StreamedAnswer, writeEvents } from './event-stream.js';
 import { plain } from './guard.js';
 import { assertKeyable, REPLAY_HEADER, withKey } from './idempotency.js';
@@ -146,14 +144,11 @@ export class OperationRoutes {
     { raw, headers }: FastifyRequest,
     request: object | undefined,
   ): LetIn {
-    const address = plain(raw.socket.remoteAddress);
     return this.options.authorise({
       operation: served.operation,
       servedAsBefore: system.servedAsBefore,
-      ...{ request, address },
-      isLocal: isLoopbackHost(address) && isLoopbackHost(plain(raw.socket.localAddress)),
-      authorization: headers.authorization,
-      certificate: raw.socket instanceof TLSSocket ? shownCertificate(raw.socket) : undefined,
+      request,
+      ...callerOf({ raw, headers }),
     });
   }
 

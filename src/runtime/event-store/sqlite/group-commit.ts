@@ -56,8 +56,11 @@ export interface GroupCommitOptions {
   readonly lockPatienceMs: number;
   /** A group takes no further append when it would hold more events than this. A single append may be larger. */
   readonly eventsPerGroup: number;
-  /** Called after each flush and before its appends are answered, with the newest position in the store. */
-  committed(stored: readonly StoredAppend[], newest: number): void;
+  /**
+   * Called after each flush and before its appends are answered, with the newest position in the store.
+   * @param flushMs how long the flush took. Milliseconds
+   */
+  committed(stored: readonly StoredAppend[], newest: number, flushMs: number): void;
 }
 
 interface Waiting {
@@ -155,13 +158,14 @@ export class GroupCommit {
     } catch (error) {
       return this.fail(group, error);
     }
+    const began = performance.now();
     try {
       await this.options.flushed.reach(written.newest);
     } catch (error) {
       return this.refuse(group, error);
     }
     const { outcomes, newest } = written;
-    this.options.committed(this.count(group, outcomes), newest);
+    this.options.committed(this.count(group, outcomes), newest, performance.now() - began);
     group.forEach(({ resolve, reject }, i) => {
       const outcome = outcomes[i];
       if (outcome?.result === undefined) reject(outcome?.conflict);

@@ -117,7 +117,7 @@ export class SqliteEventStore implements EventStore {
       refusals: this.refusals,
       lockPatienceMs: options.lockPatienceMs ?? LOCK_PATIENCE_MS,
       eventsPerGroup: options.eventsPerGroup ?? EVENTS_PER_GROUP,
-      committed: (stored, newest) => this.publish(stored, newest),
+      committed: (stored, newest, flushMs) => this.publish(stored, newest, flushMs),
     });
     this.lifeCycle = options.lifeCycle;
     this.recent = new RecentEvents({ events: options.recentEvents ?? RECENT_EVENTS, size: RECENT_SIZE });
@@ -239,7 +239,7 @@ export class SqliteEventStore implements EventStore {
   }
 
   /** Makes what was flushed visible to live subscribers and wakes them, once for the whole group. */
-  private publish(stored: readonly StoredAppend[], newest: number): void {
+  private publish(stored: readonly StoredAppend[], newest: number, tookMs: number): void {
     for (const { after, encoded, result } of stored) {
       result.events.forEach((event, i) => {
         const json = encoded[i];
@@ -250,7 +250,7 @@ export class SqliteEventStore implements EventStore {
     this.noteNewest(newest);
     if (this.lifeCycle?.wants('store flushed') && stored.length > 0) {
       const events = stored.reduce((sum, { encoded }) => sum + encoded.length, 0);
-      this.lifeCycle.tell({ type: 'store flushed', appends: stored.length, events });
+      this.lifeCycle.tell({ type: 'store flushed', appends: stored.length, events, tookMs });
     }
   }
 

@@ -52,6 +52,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
   const tasks = new PlotTaskQueries(runtime.db);
   const judging = {
     ...{ clock, logger, shared, nodeId: node.workerId, system: runtime.system },
+    lifeCycle: runtime.lifeCycle,
     listening: new ListeningTime(clock),
   };
   const begun = (workerId: string) =>

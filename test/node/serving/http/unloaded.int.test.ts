@@ -6,13 +6,14 @@
 import { createRequire } from 'node:module';
 import t from 'tap';
 import { startTalentNode } from '../../../support/talent-node.js';
+import { askAt } from './http-node.js';
 
 const loaded = createRequire(import.meta.url).cache;
 const isLoaded = (library: string) =>
   Object.keys(loaded).some((path) => path.includes(`/node_modules/${library}/`));
 
-/** The first one for HTTP, the others for EventStoreDB, and the last one for what runs on machines. */
-const LIBRARIES = ['fastify', '@eventstore/db-client', 'google-protobuf', 'pidusage'];
+/** The first one for HTTP, two for EventStoreDB, one for who reads metrics, and the last one for what runs on machines. */
+const LIBRARIES = ['fastify', '@eventstore/db-client', 'google-protobuf', 'prom-client', 'pidusage'];
 
 t.test('nothing of HTTP or EventStoreDB is loaded without its key', async (t) => {
   const { talent } = await startTalentNode(t);
@@ -23,8 +24,12 @@ t.test('nothing of HTTP or EventStoreDB is loaded without its key', async (t) =>
   const other = await startTalentNode(t, { data: t.testdir({}), config: { http_listen: '127.0.0.1:0' } });
   t.match(other.talent.httpAddress, /^127\.0\.0\.1:[1-9]\d*$/);
   t.same(LIBRARIES.filter(isLoaded), ['fastify']);
+  await askAt(other.talent.httpAddress ?? '', 'GET', '/metrics');
+  t.same(LIBRARIES.filter(isLoaded), ['fastify', 'prom-client']);
 
   // As a node with such a store does.
   await import('../../../../src/runtime/event-store/eventstoredb/eventstoredb-store.js');
-  t.same(LIBRARIES.filter(isLoaded), ['fastify', '@eventstore/db-client', 'google-protobuf']);
+  t.same(LIBRARIES.filter(isLoaded), [
+    ...['fastify', '@eventstore/db-client', 'google-protobuf', 'prom-client'],
+  ]);
 });

@@ -1,0 +1,69 @@
+/**
+ * The metrics of a node, put together: its own, and those that its systems declare.
+ *
+ * Guarantee: nothing is counted and nothing listens where the node answers no HTTP, for then nobody can read it.
+ */
+
+import type { Logger } from 'pino';
+import type { Clock } from '../../base/clock.js';
+import { packageVersion } from '../../base/package-version.js';
+import type { Releasers } from '../../base/releasers.js';
+import type { Runtime } from '../../runtime/runtime.js';
+import type { Access } from '../access/access.js';
+import type { NodeConfig } from '../config/node-section.js';
+import type { Health } from '../health.js';
+import type { OpenedSystem } from '../services.js';
+import type { ServiceSide } from '../system.js';
+import { lifeCycleMetrics } from './life-cycle-metrics.js';
+import { assertMetrics } from './metric.js';
+import { MetricsPage } from './metrics-page.js';
+import { nodeMetrics } from './node-metrics.js';
+import { eventLoopMetrics, processMetrics, storeMetrics } from './process-metrics.js';
+
+export interface BeginMetricsOptions {
+  readonly config: { readonly config: Pick<NodeConfig, 'http_listen'> };
+  readonly runtime: Runtime;
+  readonly health: Health;
+  readonly access: Access;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly releasers: Releasers;
+}
+
+/** Given the systems that were opened, the page. @throws Error for a metric that is declared against the rules */
+export type MetricsOf = (systems: readonly OpenedSystem[]) => MetricsPage;
+
+/** Counts from now on. @returns undefined where nobody can read it */
+export function beginMetrics(
+  sides: readonly Pick<ServiceSide, 'actorTypes'>[],
+  { config: { config }, runtime, health, access, clock, logger, releasers }: BeginMetricsOptions,
+): MetricsOf | undefined {
+  if (config.http_listen === undefined) return undefined;
+  const types = sides.flatMap(({ actorTypes }) => actorTypes);
+  const hasTimers = types.some(({ timers }) => timers !== undefined);
+  const own = [
+    nodeMetrics({ runtime, health, access, hasTimers, version: packageVersion() }),
+    lifeCycleMetrics(runtime.lifeCycle, {
+      categories: types.map(({ category }) => category),
+      loops: () => runtime.status().loops.map(({ name }) => name),
+    }),
+    eventLoopMetrics(clock),
+    processMetrics(),
+    storeMetrics(runtime.db.path),
+  ];
+  assertMetrics(own, (name) => name.startsWith('owl_') || name.startsWith('process_'));
+  releasers.add('metrics', () => {
+    for (const group of own) group.stop?.();
+  });
+  return (systems) => {
+    const theirs = systems.flatMap(({ system, opened }) => {
+      const groups = opened.metrics?.() ?? [];
+      releasers.add(`metrics of ${system.name}`, () => {
+        for (const group of groups) group.stop?.();
+      });
+      assertMetrics(groups, (name) => name.startsWith(`${system.name}_`));
+      return groups;
+    });
+    return new MetricsPage({ groups: [...own, ...theirs], clock, logger });
+  };
+}
