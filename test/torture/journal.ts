@@ -54,9 +54,10 @@ export class Journal implements Told {
     return this.byId.size;
   }
 
-  order(commandId: string, name: OrderName, task: string): void {
-    this.byId.set(commandId, { kind: 'order', commandId, name, task, accepted: [], refused: [] });
-    this.write({ order: name, commandId, task });
+  /** @param copies how often it is sent at once */
+  order(commandId: string, name: OrderName, task: string, copies = 1): void {
+    this.byId.set(commandId, { kind: 'order', commandId, name, task, copies, accepted: [], refused: [] });
+    this.write({ order: name, commandId, task, copies });
   }
 
   report(commandId: string, task: string, attempt: number, logOffset: number): void {

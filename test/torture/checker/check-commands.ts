@@ -52,13 +52,14 @@ export function checkCommands(told: Told, history: History, violations: Violatio
 type Tell = (rule: 'acknowledged-once' | 'answered-alike' | 'refused-not-stored', what: string) => void;
 
 function checkOrder(order: ToldOrder, place: CommandPlace | undefined, lost: number, tell: Tell): void {
-  const { accepted, refused, name } = order;
+  const { accepted, refused, name, copies } = order;
   const [revision] = accepted;
   if (new Set(accepted).size > 1) tell('answered-alike', `answered with revisions ${accepted.join(', ')}`);
-  if (revision !== undefined && refused.length > 0)
+  const isRefused = refused.length > 0 && copies === 1;
+  if (revision !== undefined && isRefused)
     tell('answered-alike', `accepted at revision ${revision}, and refused: ${refused[0]}`);
   if (place !== undefined) {
-    if (revision === undefined && refused.length > 0)
+    if (revision === undefined && isRefused)
       tell('refused-not-stored', `refused (${refused[0]}), and stored at revision ${place.first}`);
     checkStoredOrder(order, place, tell);
   }

@@ -114,8 +114,9 @@ const order = (
   name: ToldOrder['name'],
   accepted: number[],
   refused: string[] = [],
+  copies = 1,
 ): ToldOrder => ({
-  ...{ kind: 'order', commandId, name, task: 'a', accepted, refused },
+  ...{ kind: 'order', commandId, name, task: 'a', accepted, refused, copies },
 });
 const report = (commandId: string, logOffset: number, revision: number, recorded: boolean): ToldReport => ({
   ...{ kind: 'report', commandId, task: 'a', attempt: 1, logOffset, accepted: [{ revision, recorded }] },
@@ -176,6 +177,12 @@ t.test('answers that differ, and a refused order that is stored', async (t) => {
   await finds(t, /refused-not-stored: refused \(no\), and stored at revision 7/, {
     commands: COMMANDS.map((known) => (known.commandId === 's' ? order('s', 'stop', [], ['no']) : known)),
   });
+});
+
+t.test('of several copies of an order that are under way at once, one may be refused', async (t) => {
+  const several = order('s', 'stop', [7], ['no'], 2);
+  const commands = COMMANDS.map((known) => (known.commandId === 's' ? several : known));
+  t.same(await foundIn({ commands }), []);
 });
 
 t.test('an order that nobody gave', async (t) => {

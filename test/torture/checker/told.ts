@@ -8,6 +8,8 @@ export interface ToldOrder {
   readonly commandId: string;
   readonly task: string;
   readonly name: OrderName;
+  /** Sent so many times at once. A refusal is not kept: of several that are under way, one may be refused and another be accepted. */
+  readonly copies: number;
   /** Every revision that it was answered with success. */
   readonly accepted: readonly number[];
   /** The reasons of final refusals. */

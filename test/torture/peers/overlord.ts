@@ -87,8 +87,8 @@ export class Overlord {
 
   private async give(order: Order): Promise<void> {
     const { field, dice } = this;
-    field.journal.order(order.commandId, order.name, order.task.id);
     const times = dice.chance(0.1) ? dice.whole(2, 3) : 1;
+    field.journal.order(order.commandId, order.name, order.task.id, times);
     const answers = await Promise.all(Array.from({ length: times }, () => this.send(order)));
     const accepted = answers.find((revision) => revision !== undefined);
     if (accepted === undefined) return;
@@ -116,7 +116,9 @@ export class Overlord {
     const { dice, late } = this;
     if (late.length === 0) return;
     const [order] = late.splice(dice.whole(0, late.length - 1), 1);
-    if (order !== undefined) await this.send(order);
+    if (order === undefined || (await this.send(order)) !== undefined || this.field.isOver) return;
+    if (this.field.journal.poisoned.has(`plot_task-${order.task.id}`)) return;
+    this.field.violations.add('answered-alike', order.commandId, 'accepted, and refused when it was sent again');
   }
 
   /** Another order under the id of one that was accepted. */
