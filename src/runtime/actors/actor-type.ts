@@ -70,8 +70,8 @@ export type Decided<A extends JsonObject> = [A] extends [never]
 /** @typeParam A what it may be answered; left out, it is answered by its events alone */
 export interface Command<M extends AnyStateMachine = AnyStateMachine, A extends JsonObject = never> {
   /**
-   * Given by the sender, it makes a retry change nothing and get the first answer. Left out, the id follows from the
-   * content and the revision it was decided at.
+   * Given by the sender, it makes a retry change nothing and get the first answer, as long as the id is known: of an order (`asks`)
+   * for a day, of another command briefly. Left out, the id follows from the content and the revision it was decided at.
    */
   readonly id?: string;
   /**
@@ -89,8 +89,8 @@ export interface Command<M extends AnyStateMachine = AnyStateMachine, A extends 
    * which the same command gets again as long as its id is known. Pure and repeatable: it runs again when another writer was
    * faster.
    *
-   * An answer without events is remembered of an order only. Of any other command it has to follow from the state, where the
-   * events stand that were decided the first time.
+   * An answer without events is stored of an order only. Of any other command it is remembered in memory, so that who asks again
+   * and again for what is not there fills no stream; behind a restart the state answers.
    * @throws OwlError kind `refused` or `not_found` with the reason
    */
   decide(snapshot: SnapshotFrom<M>): Decided<A>;

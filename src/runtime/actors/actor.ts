@@ -34,7 +34,7 @@ import { type Live, recover } from './actor-recovery.js';
 import type { ActorSnapshot, ActorSnapshots } from './actor-snapshots.js';
 import type { ActorType, Command, CommandResult } from './actor-type.js';
 import { CommandMemory } from './command-memory.js';
-import { answerAll, Decider, type Waiting } from './decider.js';
+import { Decider, type Waiting } from './decider.js';
 
 export interface ActorEnvironment {
   readonly store: EventStore;
@@ -172,7 +172,7 @@ export class Actor {
         }
         const stored = events.length === 0 ? [] : await this.append(live, events);
         this.working = false;
-        answerAll(live, decisions, stored);
+        this.decider.answerAll(live, decisions, stored);
         return;
       } catch (error) {
         this.drop();

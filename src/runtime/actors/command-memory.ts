@@ -3,18 +3,20 @@
  * the actor from its events, so it survives restarts.
  *
  * Guarantees: an order is known for a day with its answer, by the wall clock, whatever came after it; of other named commands the
- * newest ones are known, and what they decide has to follow from the state. Bounded: with too many orders of one day, or
+ * newest ones are known, and what they decide has to follow from the state; those of them that were answered and stored nothing are
+ * known only as long as the actor is in memory or out of a snapshot. Bounded: with too many orders of one day, or
  * too much that they were answered, the next is refused.
  */
 
 import { OwlError } from '../../base/errors.js';
-import type { Position, RecordedEvent } from '../event-store/event-store.js';
+import type { JsonObject, Position, RecordedEvent } from '../event-store/event-store.js';
 import { askedOf } from '../event-store/ids.js';
 import type { AnyCommand } from './actor-type.js';
 
 export interface FirstAnswer {
   readonly revision: number;
-  readonly position: Position;
+  /** Undefined where nothing was stored. */
+  readonly position?: Position;
   /** Of an order: what it asked for, and when that was stored, in milliseconds since the Unix epoch. */
   readonly asked?: string;
   readonly time?: number;
@@ -69,11 +71,15 @@ export class CommandMemory {
     const { commandId, asked, time } = event.metadata;
     if (commandId === undefined) return;
     if (asked === undefined) {
-      this.others.set(commandId, firstAnswerAt(event));
-      if (this.others.size > OTHERS_KNOWN) forgetFirst(this.others);
+      this.addOther(commandId, firstAnswerAt(event));
     } else if (time > now - ORDERS_KNOWN_MS) {
       this.addOrder(commandId, firstAnswerAt(event));
     }
+  }
+
+  /** Takes note of what a command was answered that is no order and has stored nothing. */
+  rememberAnswer({ id }: AnyCommand, revision: number, answer: JsonObject): void {
+    if (id !== undefined) this.addOther(id, { revision, answer: JSON.stringify(answer) });
   }
 
   entries(): [string, FirstAnswer][] {
@@ -89,6 +95,11 @@ export class CommandMemory {
       if (first.asked === undefined) this.others.set(id, first);
       else if ((first.time ?? 0) > now - ORDERS_KNOWN_MS) this.addOrder(id, first);
     }
+  }
+
+  private addOther(id: string, first: FirstAnswer): void {
+    this.others.set(id, first);
+    if (this.others.size > OTHERS_KNOWN) forgetFirst(this.others);
   }
 
   private addOrder(id: string, first: FirstAnswer): void {

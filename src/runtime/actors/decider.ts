@@ -65,7 +65,8 @@ export class Decider {
       }
       const decision = this.decide(live.machine, waiting, revision);
       revision += decision.events.length;
-      if (command.id !== undefined && decision.events.length > 0) named.set(command.id, decision);
+      if (command.id !== undefined && (decision.events.length > 0 || decision.answer !== undefined))
+        named.set(command.id, decision);
       return decision;
     });
   }
@@ -114,40 +115,43 @@ export class Decider {
       return { waiting, events: [], refusal };
     }
   }
-}
 
-/** @param stored what all of these decisions together have stored */
-export function answerAll(
-  live: Live,
-  decisions: readonly Decision[],
-  stored: readonly RecordedEvent[],
-): void {
-  const { snapshot } = live.machine;
-  const before = live.revision - stored.length;
-  let from = 0;
-  for (const { waiting, events: proposed, refusal, repeats, answer } of decisions) {
-    if (refusal !== undefined) {
-      waiting.reject(refusal);
-      continue;
-    }
-    const events = stored.slice(from, from + proposed.length);
-    from += proposed.length;
-    const first = repeats && ('waiting' in repeats ? firstAnswerIn(stored, repeats) : repeats);
-    const last = first ?? events.at(-1);
-    waiting.resolve({
+  /** @param stored what all of these decisions together have stored */
+  answerAll(live: Live, decisions: readonly Decision[], stored: readonly RecordedEvent[]): void {
+    const { snapshot } = live.machine;
+    const before = live.revision - stored.length;
+    let from = 0;
+    for (const decision of decisions) {
+      const { waiting, events: proposed, refusal, repeats, answer } = decision;
+      if (refusal !== undefined) {
+        waiting.reject(refusal);
+        continue;
+      }
+      const events = stored.slice(from, from + proposed.length);
+      from += proposed.length;
+      const first = repeats && ('waiting' in repeats ? this.firstAnswerOf(repeats, stored) : repeats);
+      const last = first ?? events.at(-1);
       // Where it was decided: others of its batch may have moved on since.
-      revision: last?.revision ?? before + from,
-      position: last?.position,
-      events,
-      duplicate: first !== undefined,
-      answer: first === undefined ? answer : parsedAnswer(first.answer),
-      snapshot,
-    });
+      const revision = last?.revision ?? before + from;
+      if (last === undefined && answer !== undefined)
+        this.of.carriedOut.rememberAnswer(waiting.command, revision, answer);
+      waiting.resolve({
+        revision,
+        position: last?.position,
+        events,
+        duplicate: first !== undefined,
+        answer: first === undefined ? answer : parsedAnswer(first.answer),
+        snapshot,
+      });
+    }
   }
-}
 
-/** @param decision of a command of the same batch that stored something */
-function firstAnswerIn(stored: readonly RecordedEvent[], { events }: Decision): FirstAnswer | undefined {
-  const last = stored.find(({ id }) => id === events.at(-1)?.id);
-  return last && firstAnswerAt(last);
+  /** @param decision of a command of the same batch, which was answered before */
+  private firstAnswerOf(
+    { events, waiting }: Decision,
+    stored: readonly RecordedEvent[],
+  ): FirstAnswer | undefined {
+    const last = stored.find(({ id }) => id === events.at(-1)?.id);
+    return last ? firstAnswerAt(last) : this.of.carriedOut.answerTo(waiting.command, this.of.clock.now());
+  }
 }

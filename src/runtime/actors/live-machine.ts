@@ -31,7 +31,9 @@ export class LiveMachine {
 
   /** What a snapshot keeps of where it stands, or stood. */
   persisted(of: MachineSnapshot = this.snapshot): Snapshot<unknown> {
-    return this.machine.getPersistedSnapshot(of);
+    // XState would walk the whole context, in search of actors; there are none (`ActorType.machine`).
+    const withoutContext: Snapshot<unknown> = this.machine.getPersistedSnapshot({ ...of, context: {} });
+    return Object.assign({}, withoutContext, { context: of.context });
   }
 
   /**
@@ -70,7 +72,7 @@ export class LiveMachine {
 
   private rewind(to: MachineSnapshot): void {
     this.actor.stop();
-    this.actor = start(this.machine, this.machine.getPersistedSnapshot(to));
+    this.actor = start(this.machine, this.persisted(to));
   }
 }
 

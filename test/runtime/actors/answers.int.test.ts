@@ -99,7 +99,7 @@ for (const [name, prepare] of Object.entries(STORES)) {
     });
 
     await t.test(
-      'a derived id has it as long as it is known; without events the state answers',
+      'a derived id has it as long as it is known; without events it is known in memory',
       async (t) => {
         const { system, stored } = await start(t);
         const actors = system();
@@ -111,10 +111,23 @@ for (const [name, prepare] of Object.entries(STORES)) {
         for (const id of ['z', undefined])
           t.match(await actors.execute(tickets, 'a', look(id, false)), { events: [], answer: { drawn: 2 } });
         await actors.execute(tickets, 'a', draw());
-        t.match(await actors.execute(tickets, 'a', look('z', false)), {
-          duplicate: false,
-          answer: { drawn: 3 },
-        });
+        const looked = { duplicate: true, revision: 3, position: undefined, answer: { drawn: 2 } };
+        t.match(await actors.execute(tickets, 'a', look('z', false)), looked, 'without events as well');
+        t.match(await actors.execute(tickets, 'a', look(undefined, false)), { answer: { drawn: 3 } });
+        t.match(
+          await system().execute(tickets, 'a', look('z', false)),
+          { duplicate: false, answer: { drawn: 3 } },
+          'until it is replayed: then the state answers',
+        );
+        await fill(actors);
+        await actors.execute(tickets, 'a', look('w', false));
+        await actors.execute(tickets, 'a', draw());
+        actors.passivateIdle();
+        t.match(
+          await actors.execute(tickets, 'a', look('w', false)),
+          { answer: { drawn: 23 } },
+          'a snapshot',
+        );
         const kept = (await stored()).map(({ metadata }) => metadata.answer);
         t.strictSame(kept.slice(-1), [undefined], 'nobody can ask again for a command without an id');
       },
@@ -140,6 +153,21 @@ for (const [name, prepare] of Object.entries(STORES)) {
       );
       t.equal(answers.at(-2)?.revision, answers[0]?.revision);
       t.equal(answers[0]?.revision, 5);
+
+      const asks = (id?: string) => actors.execute(tickets, 'a', look(id, false));
+      const alone = actors.execute(tickets, 'a', draw());
+      const first = asks('l');
+      const between = actors.execute(tickets, 'a', draw());
+      const looks = await Promise.all([first, asks('l'), asks()]);
+      await Promise.all([alone, between]);
+      t.strictSame(
+        looks.map(({ duplicate, answer }) => [duplicate, answer]),
+        [
+          [false, { drawn: 154 }],
+          [true, { drawn: 154 }],
+          [false, { drawn: 155 }],
+        ],
+      );
     });
 
     await t.test('of a lost race, and of an append that nobody knows the outcome of', async (t) => {

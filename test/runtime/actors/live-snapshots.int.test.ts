@@ -14,6 +14,7 @@ import { ActorSnapshots } from '../../../src/runtime/actors/actor-snapshots.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import type { ActorType, Command } from '../../../src/runtime/actors/actor-type.js';
 import { jsonPieces } from '../../../src/runtime/actors/json-pieces.js';
+import { LiveMachine } from '../../../src/runtime/actors/live-machine.js';
 import { Tail } from '../../../src/runtime/actors/tail.js';
 import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { EventSchemas, EventsOf } from '../../../src/runtime/event-store/event-schema.js';
@@ -164,6 +165,32 @@ t.test('one that is refused goes back to the tokens it had', async (t) => {
   await t.rejects(actors.execute(countdown, 'a', twice), ofKind('refused'));
   const { snapshot } = await actors.execute(countdown, 'a', arrive('c'));
   t.strictSame(snapshot.context.arrived, { count: 3, root: { tokens: ['a', 'b', 'c'], marks: [1, 1, 1] } });
+});
+
+t.test('where it stands is told without a look at all that it holds', async (t) => {
+  let looks = 0;
+  const held = {
+    get tokens() {
+      looks += 1;
+      return [1, 2, 3];
+    },
+  };
+  const machine = setup({ types: {} as { context: { readonly held: typeof held } } }).createMachine({
+    context: { held },
+    initial: 'open',
+    states: { open: {} },
+  });
+  const live = new LiveMachine(machine);
+  looks = 0;
+  const kept = live.persisted();
+  t.equal(looks, 0);
+  t.match(JSON.parse(JSON.stringify(kept)), {
+    value: 'open',
+    status: 'active',
+    context: { held: { tokens: [1, 2, 3] } },
+  });
+  const { tokens } = new LiveMachine(machine, kept).snapshot.context.held;
+  t.same(tokens, [1, 2, 3]);
 });
 
 /** A state that takes many turns to be written. */
