@@ -118,7 +118,11 @@ export class Overlord {
     const [order] = late.splice(dice.whole(0, late.length - 1), 1);
     if (order === undefined || (await this.send(order)) !== undefined || this.field.isOver) return;
     if (this.field.journal.poisoned.has(`plot_task-${order.task.id}`)) return;
-    this.field.violations.add('answered-alike', order.commandId, 'accepted, and refused when it was sent again');
+    this.field.violations.add(
+      'answered-alike',
+      order.commandId,
+      'accepted, and refused when it was sent again',
+    );
   }
 
   /** Another order under the id of one that was accepted. */
