@@ -36,6 +36,23 @@ function mostBytes(value: unknown, levels = MOST_LEVELS): number {
   return bytes;
 }
 
+/** About as many characters as its JSON has, for limits of what is kept in memory. */
+export function roughSizeOf({ data }: Pick<ProposedEvent, 'data'>): number {
+  return BESIDE_CHARACTERS + charactersOf(data);
+}
+
+/** For what every event has. */
+const BESIDE_CHARACTERS = 300;
+
+function charactersOf(value: unknown): number {
+  if (typeof value === 'string') return value.length + 2;
+  if (Array.isArray(value)) return value.reduce((sum: number, item) => sum + 1 + charactersOf(item), 2);
+  if (!isJsonObject(value)) return 5;
+  let sum = 2;
+  for (const name in value) sum += name.length + 4 + charactersOf(value[name]);
+  return sum;
+}
+
 function bytesOf(value: unknown): number {
   return Buffer.byteLength(JSON.stringify(value) ?? '', 'utf8');
 }

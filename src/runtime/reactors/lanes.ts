@@ -3,7 +3,8 @@
  *
  * Guarantees: an event that can't be reacted to now is tried again, with growing delays and without end, and shows meanwhile; one
  * that is thrown at is parked after a few attempts; either delays its own lane alone, and takes no place from others while it
- * waits. A lane that is given up leaves its events undone.
+ * waits: where there is no room for others, a lane leaves what is beyond its share to the store, and one that waits all it has. A lane
+ * that is given up leaves its events undone.
  */
 
 import type { Logger } from 'pino';
@@ -14,8 +15,10 @@ import { isTransient } from '../../base/failure-kinds.js';
 import { limitConcurrency } from '../../base/limit-concurrency.js';
 import type { RecordedEvent, StreamName } from '../event-store/event-store.js';
 import type { Parking } from '../readers/parking.js';
+import type { Window } from '../readers/window.js';
+import { Lane, type LaneOptions } from './lane.js';
 
-export interface LanesOptions {
+export interface LanesOptions extends Pick<LaneOptions, 'store' | 'room' | 'share'> {
   readonly name: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -45,12 +48,22 @@ interface Retry {
   readonly since: number;
 }
 
+interface Attempt {
+  /** Undefined where it could not be read. */
+  readonly event?: RecordedEvent | undefined;
+  readonly error?: Error;
+}
+
 export class Lanes {
   private readonly options: LanesOptions;
   private readonly limited: ReturnType<typeof limitConcurrency>;
-  private readonly queues = new Map<StreamName, RecordedEvent[]>();
+  private readonly lanes = new Map<StreamName, Lane>();
   private readonly running = new Set<Promise<void>>();
   private readonly retries = new Map<StreamName, Retry>();
+  /** Those that wait to try again. */
+  private readonly idle = new Set<Lane>();
+  /** Those that may hold more than is theirs when there is no room. */
+  private readonly wide = new Set<Lane>();
 
   constructor(options: LanesOptions) {
     this.options = options;
@@ -69,61 +82,97 @@ export class Lanes {
       .map(([stream, { revision, reason, since }]) => ({ stream, revision, reason, waitingMs: now - since }));
   }
 
-  /** @param signal gives the event up, and with it its lane */
-  put(event: RecordedEvent, signal: AbortSignal): void {
-    const queue = this.queues.get(event.stream);
-    if (queue !== undefined) {
-      queue.push(event);
+  has(stream: StreamName): boolean {
+    return this.lanes.has(stream);
+  }
+
+  /**
+   * @param window has just taken it
+   * @param signal gives the event up, and with it its lane
+   */
+  put(event: RecordedEvent, window: Window, signal: AbortSignal): void {
+    let lane = this.lanes.get(event.stream);
+    if (lane === undefined) {
+      lane = new Lane(event.stream, { ...this.options, window });
+      this.lanes.set(event.stream, lane);
+      lane.put(event);
+      const run = this.run(lane, signal);
+      this.running.add(run);
+      void run.then(() => this.running.delete(run));
       return;
     }
-    const own = [event];
-    this.queues.set(event.stream, own);
-    const lane = this.run(event.stream, own, signal);
-    this.running.add(lane);
-    void lane.then(() => this.running.delete(lane));
+    lane.put(event);
+    if (lane.isLong || this.idle.has(lane)) this.wide.add(lane);
+  }
+
+  /** Lets lanes leave to the store what others have no room for. */
+  makeRoom(): void {
+    for (const lane of this.wide) lane.leave(this.idle.has(lane));
+    this.wide.clear();
   }
 
   /** Resolves once all lanes have ended. */
-  async idle(): Promise<void> {
+  async idled(): Promise<void> {
     while (this.running.size > 0) await Promise.all(this.running);
   }
 
-  private async run(stream: StreamName, queue: RecordedEvent[], signal: AbortSignal): Promise<void> {
-    for (let event = queue[0]; event !== undefined && !signal.aborted; event = queue[0]) {
-      if (!(await this.settle(event, signal))) break;
-      queue.shift();
-      this.options.done(event);
-    }
-    this.queues.delete(stream);
+  private async run(lane: Lane, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && !lane.isEmpty) await this.settleFirst(lane, signal);
+    this.lanes.delete(lane.stream);
+    this.wide.delete(lane);
+    lane.end();
   }
 
-  /** False when it is given up. What was sent for it before a failure is sent again under the same ids. */
-  private async settle(event: RecordedEvent, signal: AbortSignal): Promise<boolean> {
+  /** Its first event, unless it is given up. What was sent for it before a failure is sent again under the same ids. */
+  private async settleFirst(lane: Lane, signal: AbortSignal): Promise<void> {
     const { name, clock, logger, attempts } = this.options;
     const backoff = new Backoff(this.options.backoff);
     const since = clock.monotonic();
     let thrown = 0;
     try {
       while (!signal.aborted) {
-        let error = await this.limited(() => this.attempt(event, signal)).catch(toError);
-        if (error === undefined) return true;
-        if (signal.aborted) return false;
-        if (!isTransient(error)) thrown += 1;
-        if (thrown >= attempts) error = this.park(event, error, thrown);
-        if (error === undefined) return true;
-        this.retries.set(event.stream, { revision: event.revision, reason: error.message, since });
-        logger.warn({ err: error, reactor: name, event: event.id }, 'reacting failed; trying again');
-        await wait(clock, backoff.next(), signal);
+        const { event, error: failure } = await this.limited(() => this.attempt(lane, signal));
+        let error = failure;
+        if (error !== undefined) {
+          if (signal.aborted) return;
+          if (event !== undefined && !isTransient(error)) thrown += 1;
+          if (event !== undefined && thrown >= attempts) error = this.park(event, error, thrown);
+        }
+        if (error === undefined) return this.done(lane, event);
+        this.retries.set(lane.stream, { revision: lane.next, reason: error.message, since });
+        logger.warn({ err: error, reactor: name, event: event?.id }, 'reacting failed; trying again');
+        await this.rest(lane, backoff.next(), signal);
       }
-      return false;
     } finally {
-      this.retries.delete(event.stream);
+      this.retries.delete(lane.stream);
     }
   }
 
-  private async attempt(event: RecordedEvent, signal: AbortSignal): Promise<undefined> {
+  private done(lane: Lane, event: RecordedEvent | undefined): void {
+    if (event === undefined) return;
+    lane.done();
+    this.options.done(event);
+  }
+
+  private async rest(lane: Lane, delayMs: number, signal: AbortSignal): Promise<void> {
+    this.idle.add(lane);
+    this.wide.add(lane);
+    await wait(this.options.clock, delayMs, signal);
+    this.idle.delete(lane);
+  }
+
+  /** Gives no event where it is given up. */
+  private async attempt(lane: Lane, signal: AbortSignal): Promise<Attempt> {
     const { parking, react } = this.options;
-    if (!signal.aborted && !parking.parkUntried(event)) await react(event, signal);
+    let event: RecordedEvent | undefined;
+    try {
+      if (!signal.aborted) event = await lane.first();
+      if (event === undefined || signal.aborted) return {};
+      if (!parking.parkUntried(event)) await react(event, signal);
+      return { event };
+    } catch (error) {
+      return { event, error: toError(error) };
+    }
   }
 
   /** Answers why that can't be done now. */

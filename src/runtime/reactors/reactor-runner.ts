@@ -3,8 +3,8 @@
  *
  * Guarantees, beside those of the reactor: a command that was refused counts as handled, for the world has moved on; what is slow,
  * fails or is parked delays its own stream alone (lanes.ts), and so do the other commands of an event of which one fails go
- * out (command-sending.ts). The reader takes further events on meanwhile, as many as its window holds, and then leaves the rest to
- * the store. The checkpoint is the low-water mark, below which all was reacted to or is parked; what was done beyond it
+ * out (command-sending.ts). The reader takes further events on meanwhile: it holds as many as its window has room for, and of a stream
+ * with more it reads them again when it is their turn (lane.ts). The checkpoint is the low-water mark, below which all was reacted to or is parked; what was done beyond it
  * is not done again in this process, unless the store turns out to be another: then what is under way is given up and the reactor
  * begins again. After a crash it is done again, with the same command ids. How far it is it tells other nodes (shared-mark.ts).
  */
@@ -54,8 +54,13 @@ export interface ReactorRunnerOptions extends FollowSettings {
   readonly streams?: number;
   /** Commands of one event under way at the same time. Default 64. */
   readonly parallel?: number;
-  /** Events that are taken on and not yet done. Default 4096. */
+  /**
+   * Events that are held in memory until they are done, and streams that have some. What a stream has beyond that is read again
+   * when it is its turn. Default 4096.
+   */
   readonly window?: number;
+  /** The same in characters of their JSON, about. Default 32 Mi. */
+  readonly windowSize?: number;
   /** Of commands that are given lazily it is written how far they are after so many. Default 1000. */
   readonly progressEvery?: number;
   /** How often `react` is tried before the event is parked. Default 3. */
@@ -141,6 +146,7 @@ export class ReactorRunner {
       stopping: this.follower.signal,
       streams: options.streams ?? 256,
       window: options.window ?? 4096,
+      windowSize: options.windowSize ?? 32 * 1024 * 1024,
       attempts: options.attempts ?? 3,
       react: (event, signal) => this.reactTo(event, signal),
       done: (event) => {

@@ -1,25 +1,31 @@
 /**
  * What a reactor has taken on and not yet done: the window over its events, and the lanes in which they are reacted to.
  *
- * Guarantees: an event that is given again is not taken on again, as long as the store holds the newest one that was taken on, and
+ * Guarantees: what is held in memory of it has a limit of events and of their size, and no stream that is slow or fails keeps
+ * another from being taken on, however many events it has; as many streams as the limit has events are taken on at the same time. An event that is given again is not taken on again, as long as the store holds the newest one that was taken on, and
  * with it all before; if it does not, what is under way is given up and taken on anew from the checkpoint.
  */
 
 import { setMaxListeners } from 'node:events';
 import type { EventStore, Position, SubscriptionBatch } from '../event-store/event-store.js';
 import { type WaterMark, Window } from '../readers/window.js';
+import type { LaneOptions } from './lane.js';
 import { Lanes, type LanesOptions, type WaitingStream } from './lanes.js';
+import { Room } from './room.js';
 
-export interface UnderWayOptions extends LanesOptions {
-  readonly store: Pick<EventStore, 'holds'>;
+export interface UnderWayOptions extends Omit<LanesOptions, 'room' | 'share'> {
+  readonly store: LaneOptions['store'] & Pick<EventStore, 'holds'>;
   /** Aborts when the reactor is to stop. */
   readonly stopping: AbortSignal;
-  /** Events that are under way at the same time. */
+  /** Events of what is under way that are held in memory, and streams that have some under way. */
   readonly window: number;
+  /** Characters of JSON that they have, about. */
+  readonly windowSize: number;
 }
 
 export class UnderWay {
   private readonly options: UnderWayOptions;
+  private readonly room: Room;
   private readonly lanes: Lanes;
   /** Undefined until the reactor has begun. */
   private window: Window | undefined;
@@ -29,13 +35,11 @@ export class UnderWay {
   constructor(options: UnderWayOptions) {
     this.options = options;
     this.end = options.stopping;
-    this.lanes = new Lanes({
-      ...options,
-      done: (event) => {
-        this.window?.done(event);
-        options.done(event);
-      },
-    });
+    const { window: events, windowSize: size, streams } = options;
+    this.room = new Room({ events, size });
+    // As many streams as are tried at once never fill it, with what they hold and a part that is left.
+    const share = { events: Math.max(Math.floor(events / streams) - 1, 1), size: size / streams };
+    this.lanes = new Lanes({ ...options, room: this.room, share });
   }
 
   /** Aborts when what is under way is to end undone. */
@@ -63,7 +67,7 @@ export class UnderWay {
 
   /** Goes on with what is under way, or begins behind the checkpoint. True when it begins. @throws StoreUnavailableError */
   async open(checkpoint: Position): Promise<boolean> {
-    const { store, stopping, window } = this.options;
+    const { store, stopping } = this.options;
     const last = this.givingUp.signal.aborted ? undefined : this.window?.taken.last;
     if (last !== undefined && (await store.holds(last))) {
       this.window?.forgetPassed();
@@ -74,18 +78,23 @@ export class UnderWay {
     this.end = AbortSignal.any([stopping, this.givingUp.signal]);
     // Each lane that waits listens to it.
     setMaxListeners(0, this.end);
-    this.window = new Window(checkpoint, window);
+    this.window = new Window(checkpoint);
     return true;
   }
 
-  /** Takes a batch on; waits as long as there is no room for it, or the signal aborts. */
+  /** Takes a batch on; waits as long as there is no room for another stream, or the signal aborts. */
   async take(batch: SubscriptionBatch, signal: AbortSignal): Promise<void> {
-    const { window, lanes } = this;
+    const { window, lanes, room } = this;
     if (window === undefined) return;
     for (const event of batch.events) {
-      if (window.isFull) await window.room(signal);
+      if (event.position <= window.taken.position) continue;
+      if (room.isFull && !lanes.has(event.stream)) {
+        lanes.makeRoom();
+        await room.untilFree(signal);
+      }
       if (signal.aborted) return;
-      if (window.take(event)) lanes.put(event, this.end);
+      window.take(event);
+      lanes.put(event, window, this.end);
     }
     window.pass(batch.checkpoint);
   }
@@ -101,6 +110,6 @@ export class UnderWay {
   }
 
   idle(): Promise<void> {
-    return this.lanes.idle();
+    return this.lanes.idled();
   }
 }
