@@ -3,7 +3,7 @@
  * Guarantee: results are on stdout, everything else on stderr, and every way to end has the exit code that --help names.
  */
 
-import { Command, CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { OwlError } from './base/errors.js';
 import { packageVersion } from './base/package-version.js';
 import { addAccessCommands } from './cli/commands/access.js';
@@ -12,11 +12,12 @@ import { addNodeCommands } from './cli/commands/node.js';
 import { addStatusCommand } from './cli/commands/status.js';
 import { addStoreCommands } from './cli/commands/store.js';
 import { addUpCommand } from './cli/commands/up.js';
-import { EXIT, EXIT_HELP, exitCodeOf } from './cli/exit.js';
+import { EXIT, EXIT_HELP, exitCodeOf, UsageError } from './cli/exit.js';
 import { addGlobalOptions } from './cli/globals.js';
 import { addExamples, examplesOf } from './cli/help.js';
 import type { Cli, System } from './cli/system.js';
 import type { Terminal } from './cli/terminal.js';
+import { nameOf, OwlCommand, refuseUnknown } from './cli/usage.js';
 import { assertNoClash, type Claims, claimsOf, claimsOfService } from './node/clashes.js';
 import { Settings } from './node/config/config.js';
 import { SYSTEMS } from './systems.js';
@@ -30,13 +31,24 @@ export async function runOwl(
   terminal: Terminal,
   systems: readonly System[] = SYSTEMS,
 ): Promise<number> {
+  let command = 'owl';
   try {
     const program = await buildCommand(terminal, systems);
+    program.hook('preAction', (_program, run) => {
+      command = nameOf(run);
+    });
+    refuseHelpOfNothing(program, args);
     await program.parseAsync(args, { from: 'user' });
-    return await endWith(undefined, terminal);
+    return await endWith(undefined, terminal, command);
   } catch (error) {
-    return await endWith(error, terminal);
+    return await endWith(error, terminal, command);
   }
+}
+
+/** Commander would print the help of all of owl. */
+function refuseHelpOfNothing(program: Command, [help, word]: readonly string[]): void {
+  if (help !== 'help' || word === undefined || word === help || word.startsWith('-')) return;
+  if (!namesOf(program).includes(word)) refuseUnknown(program, word);
 }
 
 /** Loads no service, unless systems clash: then all that they share is told. */
@@ -82,7 +94,7 @@ function addOwnCommands(program: Command, cli: Cli): void {
 }
 
 function emptyCommand(terminal: Terminal): Command {
-  const program = new Command('owl')
+  const program = new OwlCommand('owl')
     .description('Runs long batch work on many machines and never forgets what happened.')
     .version(packageVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'print this help')
@@ -99,14 +111,21 @@ function emptyCommand(terminal: Terminal): Command {
   return program;
 }
 
-/** @param error what the command ended with; undefined when it did what it was asked to */
-async function endWith(error: unknown, { interrupted, out, err }: Terminal): Promise<number> {
+/**
+ * @param error what the command ended with; undefined when it did what it was asked to
+ * @param command what was run
+ */
+async function endWith(
+  error: unknown,
+  { interrupted, out, err }: Terminal,
+  command: string,
+): Promise<number> {
   if (out.failure !== undefined) {
     await err.line(`owl: the result can't be written: ${out.failure.message}`);
     return EXIT.failed;
   }
   if (error === undefined) return EXIT.ok;
-  // Commander has said what is wrong, or printed the help that was asked for.
+  // Commander has printed help: that was asked for, or else what is missing is a command.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (interrupted.aborted) return interrupted.reason === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted;
   if (out.closed.aborted) return EXIT.ok;
@@ -115,5 +134,11 @@ async function endWith(error: unknown, { interrupted, out, err }: Terminal): Pro
     await err.line(
       `owl: this is a fault of owl itself: ${error instanceof Error ? error.stack : String(error)}`,
     );
-  return exitCodeOf(error);
+  const code = exitCodeOf(error);
+  if (code === EXIT.usage) await err.line(`\`${helpOf(error, command)} --help\` says how it is meant`);
+  return code;
+}
+
+function helpOf(error: unknown, command: string): string {
+  return (error instanceof UsageError ? error.command : undefined) ?? command;
 }

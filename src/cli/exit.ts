@@ -30,9 +30,12 @@ export const EXIT_HELP = `Exit codes:
 /** The command line asks for something that can't be meant. */
 export class UsageError extends OwlError {
   override readonly name = 'UsageError';
+  /** The command whose help says how it is meant, `owl plot list`, where that is not the one that was run. */
+  readonly command: string | undefined;
 
-  constructor(message: string) {
+  constructor(message: string, command?: string) {
     super('invalid', message);
+    this.command = command;
   }
 }
 

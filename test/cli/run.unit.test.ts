@@ -12,6 +12,13 @@ import { runOwl } from '../../src/run.js';
 import { SYSTEMS } from '../../src/systems.js';
 import { owl, terminalDouble } from '../support/terminal-double.js';
 
+/** What has to be given, so that something else is wrong. */
+const WANTED: Readonly<Record<string, readonly string[]>> = {
+  'plot create': ['--cache1', '/c', '--dest-path', '/d'],
+  'access add': ['--role', 'reader'],
+  'store copy': ['--from', '/a', '--to', '/b'],
+};
+
 const COMMANDS = [
   ['talent'],
   ['plot', 'create'],
@@ -36,6 +43,16 @@ const COMMANDS = [
   ['node', 'redrive'],
   ['node', 'rebuild'],
   ['config', 'check'],
+  ['access', 'add'],
+  ['access', 'list'],
+  ['access', 'revoke'],
+  ['store', 'copy'],
+  ['store', 'check'],
+  ['store', 'backup'],
+  ['store', 'compact'],
+  ['plot', 'logs'],
+  ['log-receiver'],
+  ['demo'],
 ];
 
 /** A port that nobody listens on. */
@@ -98,18 +115,35 @@ t.test('wrong usage ends with 2, says what is wrong and what was meant, and prin
   const wrong: [args: string[], message: RegExp][] = [
     [[], /^Usage: owl /],
     [['plot'], /^Usage: owl plot /],
-    [['plto'], /unknown command 'plto'\n\(Did you mean plot\?\)/],
-    [['plot', 'lsit'], /unknown command 'lsit'\n\(Did you mean list\?\)/],
-    [['plot', 'list', '--stauts', 'failed'], /unknown option '--stauts'\n\(Did you mean --status\?\)/],
-    [['plot', 'list', '--status', 'runing'], /"runing" is none of received, pending/],
-    [['plot', 'list', '--limit', '0'], /must be a whole number from 1/],
-    [['plot', 'list', '--since', 'soon'], /must be a time like 2h/],
-    [['plot', 'list', 'extra'], /too many arguments/],
-    [['plot', 'stop'], /missing required argument 'ID'/],
-    [['plot', 'stop', ''], /must not be empty/],
-    [['plot', 'create', '--dest-path', '/d'], /required option '--cache1 <DIR>' not specified/],
+    [['plto'], /^owl: there is no command `owl plto`; did you mean `owl plot`\?$/m],
+    [['help', 'plto'], /^owl: there is no command `owl plto`; did you mean `owl plot`\?$/m],
+    [['plot', 'lsit'], /^owl: there is no command `owl plot lsit`; did you mean `owl plot list`\?$/m],
+    [['watch'], /there is no command `owl watch`; did you mean `owl plot watch`\?$/m],
+    [['drain', 'task_1'], /did you mean `owl supervisor drain`\?$/m],
+    [['supervisor', 'logs'], /no command `owl supervisor logs`; did you mean `owl plot logs`\?$/m],
+    [['xyz'], /^owl: there is no command `owl xyz`; there are .*plot, .*store, config, /m],
+    [
+      ['plot', 'list', '--stauts', 'failed'],
+      /^owl: `owl plot list` takes no --stauts; did you mean --status\?$/m,
+    ],
+    [['plot', 'list', '--status', 'runing'], /^owl: --status: "runing" is none of received, pending/m],
+    [['plot', 'list', '--status'], /^owl: --status wants a value: --status <STATUS>$/m],
+    [
+      ['plot', 'list', '--limit', '0'],
+      /^owl: --limit must be a whole number from 1 to 1000000000, not "0"$/m,
+    ],
+    [['plot', 'list', '--since', 'soon'], /^owl: --since must be a time like 2h, .*, not "soon"$/m],
+    [['plot', 'list', 'extra'], /^owl: `owl plot list` takes no argument, and "extra" is one$/m],
+    [['plot', 'stop', 'a', 'b'], /^owl: `owl plot stop` takes no argument behind ID, and "b" is one$/m],
+    [['plot', 'stop'], /^owl: ID is missing\n`owl plot stop --help` says how it is meant\n$/],
+    [['plot', 'stop', ''], /^owl: an id, or the beginning of one, must not be empty$/m],
+    [['plot', 'create', '--dest-path', '/d'], /^owl: --cache1 <DIR> is missing$/m],
     [['plot', 'create', '--cache1', '/c', '--dest-path', '/d', '--ksize', 'big'], /must be a whole number/],
-    [['plot', 'status', 'task_1', '--status', 'failed'], /give an id or --status, not both/],
+    [
+      ['plot', 'status', 'task_1', '--status', 'failed'],
+      /^owl: give an id or --status, not both\n`owl plot status --help`/,
+    ],
+    [['access', 'revoke', '-'], /^owl: NAME must be 1 to 64 letters, .*, not "-"$/m],
     [
       ['plot', 'list', '--server', 'nowhere'],
       /--server: must be HOST:PORT or \[IPv6\]:PORT .*, not "nowhere"/,
@@ -117,10 +151,16 @@ t.test('wrong usage ends with 2, says what is wrong and what was meant, and prin
     [['plot', 'list', '--server', 'x:0'], /--server: must be HOST:PORT/],
     [['talent', '--listen', 'nowhere'], /--listen: listen must be HOST:PORT/],
     [['up', '--listen', 'nowhere'], /--listen: listen must be HOST:PORT/],
-    [['supervisor', 'statsu'], /unknown command 'statsu'\n\(Did you mean status\?\)/],
-    [['supervisor', 'xyz', '--data', '/d'], /unknown command 'xyz'\n$/],
-    [['supervisor', '--supervisor-max-plotz', '3'], /\(Did you mean --supervisor-max-plots\?\)/],
-    [['supervisor', '--data', '/d', 'status'], /too many arguments for 'run'/],
+    [
+      ['supervisor', 'statsu'],
+      /no command `owl supervisor statsu`; did you mean `owl supervisor status`\?$/m,
+    ],
+    [
+      ['supervisor', 'xyz', '--data', '/d'],
+      /no command `owl supervisor xyz`; there are run, status, drain, /,
+    ],
+    [['supervisor', '--supervisor-max-plotz', '3'], /; did you mean --supervisor-max-plots\?/],
+    [['supervisor', '--data', '/d', 'status'], /`owl supervisor run` takes no argument, and "status" is one/],
     [['supervisor', '--supervisor-max-plots', '0'], /supervisor\.max_plots must be a whole number from 1/],
   ];
   for (const [args, message] of wrong) {
@@ -128,6 +168,21 @@ t.test('wrong usage ends with 2, says what is wrong and what was meant, and prin
     t.equal(code, 2, args.join(' '));
     t.match(stderr, message, args.join(' '));
     t.equal(stdout, '', args.join(' '));
+  }
+});
+
+t.test('every command tells wrong usage in the same words, and where to read on', async (t) => {
+  for (const command of COMMANDS) {
+    const { code, stdout, stderr } = await owl([
+      ...command,
+      ...(WANTED[command.join(' ')] ?? []),
+      '--no-such-option',
+    ]);
+    const [first = '', second = '', ...more] = stderr.split('\n');
+    const name = ['owl', ...(command.join() === 'supervisor' ? ['supervisor', 'run'] : command)].join(' ');
+    t.match({ code, stdout, more }, { code: 2, stdout: '', more: [''] }, name);
+    t.equal(first.replace(/; did you mean .*$/, ''), `owl: \`${name}\` takes no --no-such-option`);
+    t.equal(second, `\`${name} --help\` says how it is meant`);
   }
 });
 

@@ -1,12 +1,12 @@
 /** `owl supervisor`: running one, asking the one of this machine, and the list of those that a talent knows. */
 
 import type { Command } from 'commander';
-import { closest } from '../../../base/suggestion.js';
 import { formatAge, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import { type Column, renderTable } from '../../../cli/table.js';
+import { refuseUnknown } from '../../../cli/usage.js';
 import type { SupervisorStatus } from '../wire/messages.js';
 import { addSupervisorControlCommands } from './supervisor-control.js';
 import { addSupervisorRunCommand } from './supervisor-run.js';
@@ -47,9 +47,7 @@ function refuseOtherWords(group: Command): void {
     const names = group.commands.map((command) => command.name());
     const [word = ''] = group.args;
     if (word === '' || word.startsWith('-') || names.includes(word)) return;
-    const meant = closest(word, names);
-    const question = meant === undefined ? '' : `\n(Did you mean ${meant}?)`;
-    group.error(`error: unknown command '${word}'${question}`);
+    refuseUnknown(group, word);
   });
 }
 
