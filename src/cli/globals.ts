@@ -47,12 +47,12 @@ export async function withNode(
 }
 
 /** Runs `work` with the client and closes it, however that ends. */
-export async function withClient<C extends ServiceClient>(
+export async function withClient<C extends ServiceClient, T>(
   client: C,
-  work: (client: C) => Promise<void>,
-): Promise<void> {
+  work: (client: C) => Promise<T>,
+): Promise<T> {
   try {
-    await work(client);
+    return await work(client);
   } finally {
     client.close();
   }

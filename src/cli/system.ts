@@ -10,6 +10,7 @@ import type { Settings } from '../node/config/config.js';
 import type { Finding } from '../node/start-check.js';
 import type { ServedSystem } from '../node/system.js';
 import type { Called } from '../wire/call-error.js';
+import type { ServiceClientOptions } from '../wire/service-client.js';
 import type { Terminal } from './terminal.js';
 
 /** What commands work with: the terminal, what can be configured, and which systems there are. */
@@ -34,8 +35,38 @@ export interface System<Config = unknown> extends ServedSystem<Config> {
    * What a start on this machine would find beside the rules of keys, a program that is not there for instance. Changes nothing.
    */
   check?(config: Config, machine: CheckedMachine): Promise<readonly Finding[]>;
+  /** What of it runs, what waits and why, for `owl status`. Asks the node that was named, and what runs on this machine. */
+  work?(asked: AskedWork<Config>): Promise<SystemWork>;
   /** For systems that start processes. */
   readonly machine?: MachineSide<Config>;
+}
+
+export interface AskedWork<Config> {
+  readonly config: Config;
+  /** How the node that was asked for is reached. */
+  readonly client: ServiceClientOptions;
+  /** The data directory of this machine. Absolute. */
+  readonly data: string;
+}
+
+/** For people, but for the names. */
+export interface SystemWork {
+  /** Its service in a few words, `2 supervisors attached`. */
+  readonly service: string;
+  /** What runs of its machine side on this machine, `process 12, draining`; undefined when nothing does, or it has none. */
+  readonly machine: string | undefined;
+  /** Each with how far it is. */
+  readonly runs: readonly WorkItem[];
+  /** Each with why it waits. */
+  readonly waits: readonly WorkItem[];
+  /** There is more than these. */
+  readonly hasMore: boolean;
+}
+
+export interface WorkItem {
+  readonly name: string;
+  readonly state: string;
+  readonly what: string;
 }
 
 export interface CheckedMachine {

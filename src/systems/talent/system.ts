@@ -35,6 +35,7 @@ export const talent: System<TalentConfig> = {
     'node rebuild': [['owl node rebuild plot_tasks', 'makes the table of tasks what the events say']],
   },
   check: async (config, machine) => (await import('./cli/check.js')).findingsOfPlotters(config, machine),
+  work: async (asked) => (await import('./cli/system-work.js')).talentWork(asked),
   service: async () => (await import('./service/talent-service.js')).talentService,
   machine: {
     name: 'supervisor',
