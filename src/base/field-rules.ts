@@ -74,7 +74,8 @@ export const isDuration = isNumber(0, 10 * 366 * 86_400);
 /** Percent of one core. */
 export const isCpu = isNumber(0, 1_000_000);
 export const isProgress = isNumber(0, 100);
-export const isByteCount = isWhole(0, Number.MAX_SAFE_INTEGER);
+export const isCount = isWhole(0, Number.MAX_SAFE_INTEGER);
+export const isByteCount = isCount;
 /** SHA-256 in hex. */
 export const isKeyHash: TextRule = (value) =>
   /^[0-9a-f]{64}$/.test(value) ? undefined : 'must be 64 hex digits';

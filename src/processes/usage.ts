@@ -1,6 +1,6 @@
 /** What processes take of the machine, measured now and then. */
 
-import pidusage from 'pidusage';
+import pidusage, { type Status } from 'pidusage';
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
 import { messageOf } from '../base/errors.js';
@@ -8,10 +8,15 @@ import { every } from '../base/repeat.js';
 import { systemErrorCode } from '../base/system-error.js';
 
 export interface Usage {
-  /** Percent of one core since the measurement before. */
-  readonly cpu: number;
+  /** Percent of one core since the measurement before; undefined after the first one, which has nothing to compare with. */
+  readonly cpu: number | undefined;
   /** Bytes in memory. */
   readonly memory: number;
+}
+
+interface Measured extends Usage {
+  /** Age of the process, milliseconds. */
+  readonly elapsed: number;
 }
 
 const MEASURE_EVERY_MS = 10_000;
@@ -28,7 +33,7 @@ export interface UsageMeterOptions {
 
 export class UsageMeter {
   private readonly options: UsageMeterOptions;
-  private measured = new Map<number, Usage>();
+  private measured = new Map<number, Measured>();
 
   constructor(options: UsageMeterOptions) {
     this.options = options;
@@ -53,16 +58,22 @@ export class UsageMeter {
   async measure(): Promise<void> {
     const pids = this.options.pids();
     const usages = await usagesOf(pids);
+    const before = this.measured;
     this.measured = new Map(
-      Object.entries(usages).flatMap(([pid, usage]) =>
+      Object.entries(usages).flatMap(([name, usage]) => {
         // One that has ended meanwhile has none.
-        usage ? [[Number(pid), { cpu: usage.cpu, memory: usage.memory }]] : [],
-      ),
+        if (usage === null) return [];
+        const { cpu, memory, elapsed } = usage;
+        const pid = Number(name);
+        // A younger process has got its pid.
+        const isFirst = (before.get(pid)?.elapsed ?? Number.POSITIVE_INFINITY) > elapsed;
+        return [[pid, { cpu: isFirst ? undefined : cpu, memory, elapsed }]];
+      }),
     );
   }
 }
 
-async function usagesOf(pids: readonly number[]): Promise<Readonly<Record<string, Usage | null>>> {
+async function usagesOf(pids: readonly number[]): Promise<Readonly<Record<string, Status | null>>> {
   if (pids.length === 0) return {};
   try {
     return await pidusage([...pids], { maxage: REMEMBER_MS });

@@ -19,6 +19,8 @@ t.test('who has ended since is left out, also when nobody else is there', async 
   pids = [pid, process.pid];
   await meter.measure();
   t.equal(meter.of(pid), undefined);
+  t.match(meter.of(process.pid), { cpu: undefined, memory: Number }, 'nothing to compare with yet');
+  await meter.measure();
   t.match(meter.of(process.pid), { cpu: Number, memory: Number });
   pids = [];
   await meter.measure();

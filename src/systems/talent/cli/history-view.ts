@@ -49,7 +49,9 @@ export function whatChanged(data: string | undefined): string {
 const POINT_IN_TIME = /^(received|pending|started|running|finished)_time$|_at$/;
 const DURATION = /_time$/;
 const PERCENT = /_cpu$|^progress$/;
-const BYTES = /^wrote$|_now_size$/;
+const BYTES = /^wrote$/;
+/** Of table 1 after phase 1, as plotters count it. */
+const ENTRIES = /_now_size$/;
 
 function formatField(name: string, value: unknown): string {
   if (typeof value === 'string') return value === '' ? '(none)' : value;
@@ -58,5 +60,6 @@ function formatField(name: string, value: unknown): string {
   if (DURATION.test(name)) return formatDuration(value);
   if (PERCENT.test(name)) return formatPercent(value);
   if (BYTES.test(name)) return formatSize(value);
+  if (ENTRIES.test(name)) return `${value} entries`;
   return String(value);
 }

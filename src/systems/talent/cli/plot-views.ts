@@ -134,7 +134,7 @@ async function printTaskTable({ out }: Terminal, pages: AsyncIterable<PlotTaskSt
   for await (const tasks of pages) {
     for (const [id, text] of idsToShow(tasks, out.width)) shown.set(id, text);
     if (table === undefined) {
-      table = new Table(taskColumns(Date.now(), shown), tasks, out);
+      table = new Table(taskColumns(Date.now(), shown, out.width), tasks, out);
       await out.write(table.header());
     }
     await out.write(table.body(tasks));

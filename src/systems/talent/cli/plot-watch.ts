@@ -105,7 +105,7 @@ class LiveTable {
     const ordered = [...tasks.values()].sort(byInterest);
     // One line for the titles, one for what is left out, one for the cursor.
     const fitting = ordered.slice(0, Math.max(1, out.height - 3));
-    const columns = taskColumns(Date.now(), idsToShow(ordered, out.width));
+    const columns = taskColumns(Date.now(), idsToShow(ordered, out.width), out.width);
     const table = renderTable(columns, fitting, { width: out.width - 1, hasColour: out.hasColour });
     const left = ordered.length - fitting.length;
     return left === 0 ? table : `${table}… and ${left} more\n`;

@@ -10,6 +10,7 @@ import { refuseUnknown } from '../../../cli/usage.js';
 import type { SupervisorStatus } from '../wire/messages.js';
 import { addSupervisorControlCommands } from './supervisor-control.js';
 import { addSupervisorRunCommand } from './supervisor-run.js';
+import { remarksColumn } from './task-views.js';
 import { withTalent } from './with-talent.js';
 
 export function addSupervisorCommands(program: Command, terminal: Cli): void {
@@ -57,11 +58,11 @@ async function listSupervisors(terminal: Cli, options: GlobalOptions): Promise<v
     const { supervisors = [] } = await talent.supervisors();
     if (options.json) await out.line(toJson(supervisors));
     else if (supervisors.length === 0) await err.line('no supervisor has attached to this talent yet');
-    else await out.write(renderTable(columns(Date.now()), supervisors, out));
+    else await out.write(renderTable(columns(Date.now(), out.width), supervisors, out));
   });
 }
 
-function columns(nowMs: number): Column<SupervisorStatus>[] {
+function columns(nowMs: number, width: number): Column<SupervisorStatus>[] {
   return [
     { title: 'WORKER', rank: 0, least: 12, value: ({ worker_id = '' }) => worker_id },
     { title: 'STATUS', rank: 0, value: ({ status = '' }) => status },
@@ -74,7 +75,7 @@ function columns(nowMs: number): Column<SupervisorStatus>[] {
       align: 'right',
       value: ({ lease_seconds: s }) => (s === undefined ? '' : `${s}s`),
     },
-    { title: 'REMARKS', rank: 5, least: 16, value: ({ remarks = '' }) => remarks },
+    remarksColumn(width, 5, 16),
   ];
 }
 

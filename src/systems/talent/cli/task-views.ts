@@ -71,8 +71,15 @@ export function paintStatus(text: string, status: string | undefined): string {
   return format === undefined ? text : styleText(format, text);
 }
 
-/** @param nowMs what ages count from; @param shown for each id what stands for it */
-export function taskColumns(nowMs: number, shown: ReadonlyMap<string, string>): Column<PlotTaskStatus>[] {
+/** Terminals narrower than this have room for why, and for little else. */
+const NARROW = 80;
+
+/** @param nowMs what ages count from; @param shown for each id what stands for it; @param width of the table */
+export function taskColumns(
+  nowMs: number,
+  shown: ReadonlyMap<string, string>,
+  width: number,
+): Column<PlotTaskStatus>[] {
   return [
     { title: 'TASK', rank: 0, value: ({ task_id = '' }) => shown.get(task_id) ?? task_id },
     {
@@ -110,8 +117,19 @@ export function taskColumns(nowMs: number, shown: ReadonlyMap<string, string>): 
       value: ({ plot_details }) => plot_details?.dest_path ?? '',
     },
     { title: 'WORKER', rank: 6, least: 10, value: ({ worker_id = '' }) => worker_id },
-    { title: 'REMARKS', rank: 3, least: 24, value: ({ remarks = '' }) => remarks },
+    remarksColumn(width, 3, 24),
   ];
+}
+
+/** Where there is little room it is the last column to go: why nothing happens is what people look for. */
+export function remarksColumn(
+  width: number,
+  rank: number,
+  least: number,
+): Column<{ readonly remarks?: string }> {
+  const place =
+    width < NARROW ? { rank: 0.5, least: Math.min(least, Math.max(8, width - 28)) } : { rank, least };
+  return { title: 'REMARKS', ...place, value: ({ remarks = '' }) => remarks };
 }
 
 /** One line about a task that has just changed. */

@@ -263,6 +263,8 @@ class RunningSupervisor {
 
   private stopPlot(key: PlotKey, task: PlotTaskStatus): void {
     const plot = this.parts.plots.get(key);
+    // It may have been said to run by somebody else, and waits no more.
+    this.parts.starter.withdraw(key);
     if (plot !== undefined) plot.stop();
     else void this.stopUnrecorded(key, task);
   }

@@ -16,6 +16,7 @@ export interface P2TableStatus {
 }
 
 export interface Phase1Status extends PhaseStatus {
+  /** Entries, not bytes. */
   table_1_now_size?: number;
   t1?: PhaseStatus;
   t2?: PhaseStatus;

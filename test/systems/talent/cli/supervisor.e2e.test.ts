@@ -66,6 +66,10 @@ t.test('it runs until it is told to stop, and does what it is asked', async (t) 
   t.match(await ask('resume', 'task_one'), /\ntask_one +running /);
   t.match(await ask('drain'), `supervisor    process ${process.pid}, draining\n`);
   t.notMatch(await ask('undrain'), 'draining');
+  // Somebody else makes it, and is asked to stop.
+  await farm.client.update({ task_id: 'task_three', status: 'running' });
+  await farm.client.stop({ task_id: 'task_three' });
+  await until('it waits here no more', async () => !(await ask('status')).includes('task_three'));
   for (const [args, message] of [
     [['suspend', 'task_nine'], 'owl: no plot of a task task_nine runs on this machine\n'],
     [['suspend', 'task_'], /^owl: task_ may be task_one or task_two; say more of it\n$/],
@@ -115,10 +119,14 @@ t.test('what can not be meant starts nothing', async (t) => {
   writeFileSync(file, configOf(farm).replace('format: chiapos', 'format: klingon'));
   t.match(await run(), {
     code: 1,
-    stderr: /owl: plotters\.actor\.format must be one of chia, .* not "klingon"/,
+    stderr:
+      /owl\.yaml:\d+:5: plotters\.actor\.format must name the format of its log, one of chia, .* not "klingon"/,
   });
   mkdirSync(join(farm.directory, 'other'));
   writeFileSync(file, configOf(farm).replace('"{ksize}', '"{size}').replace('{cache1}', '{cash}'));
-  t.match(await run(), { code: 1, stderr: /owl: plotter actor: \{cash\} is no placeholder/ });
+  t.match(await run(), {
+    code: 1,
+    stderr: /owl\.yaml:\d+:\d+: plotters\.actor\.argv\.\d+ \{cash\} is no placeholder/,
+  });
   t.same(farm.processes(), []);
 });

@@ -48,7 +48,7 @@ const RUNNING: PlotTaskStatus = {
 };
 
 function rowsOf(...tasks: PlotTaskStatus[]): { at(width: number): string } {
-  return { at: (width) => renderTable(taskColumns(NOW, idsToShow(tasks, width)), tasks, { width }) };
+  return { at: (width) => renderTable(taskColumns(NOW, idsToShow(tasks, width), width), tasks, { width }) };
 }
 
 t.test('statuses are those of the machine that can be seen', async (t) => {
@@ -67,6 +67,14 @@ t.test('the table fits 80 columns with what matters most, and shows more where t
   for (const width of [40, 60, 80, 120, 200]) {
     for (const line of rowsOf(RUNNING).at(width).split('\n')) t.ok(textWidth(line) <= width, String(width));
   }
+});
+
+t.test('below 80 columns the remarks are the last column to go', async (t) => {
+  const titles = (width: number) => rowsOf(RUNNING).at(width).split('\n')[0]?.trim().split(/ +/);
+  for (let width = 79; width >= 40; width -= 1) t.ok(titles(width)?.includes('REMARKS'), String(width));
+  t.match(rowsOf(RUNNING).at(60), / {2}adopted after a restart /, 'and they have room to say something');
+  t.strictSame(titles(40), ['TASK', 'STATUS', 'REMARKS']);
+  t.match(rowsOf(RUNNING).at(40), /running {2}adopted after/);
 });
 
 t.test('a card tells everything that is known, and nothing that is not', async (t) => {
@@ -126,6 +134,7 @@ t.test('what an event changed is told in the units of its fields', async (t) => 
         started_time: CREATED,
         p1_t2_time: 192,
         p1_t2_cpu: 178.5,
+        p1_table_1_now_size: 3_425_151_400,
         progress: 12.5,
         wrote: 2048,
         ksize: 32,
@@ -133,7 +142,7 @@ t.test('what an event changed is told in the units of its fields', async (t) => 
         dest_path: '/d',
       }),
     ),
-    'started_time 2026-03-09 14:00:00, p1_t2_time 3m 12s, p1_t2_cpu 178.5%, progress 12.5%, wrote 2.0 KiB, ksize 32, remarks (none), dest_path /d',
+    'started_time 2026-03-09 14:00:00, p1_t2_time 3m 12s, p1_t2_cpu 178.5%, p1_table_1_now_size 3425151400 entries, progress 12.5%, wrote 2.0 KiB, ksize 32, remarks (none), dest_path /d',
   );
   t.equal(whatChanged(undefined), '');
   t.equal(whatChanged('{'), '{', 'what is no JSON is shown as it came');

@@ -118,7 +118,8 @@ const STATUS_FIELDS: Fields = {
     threads: whole('threads', plotRules.isThreads),
     stripe_size: whole('stripe_size', rules.isWhole(1, 2 ** 31 - 1)),
     phase_1_status: phase('p1', {
-      table_1_now_size: whole('p1_table_1_now_size', rules.isByteCount),
+      // Entries.
+      table_1_now_size: whole('p1_table_1_now_size', rules.isCount),
       t1: timed('p1_t1'),
       t2: timed('p1_t2'),
       t3: timed('p1_t3'),

@@ -10,6 +10,7 @@ import type { SqlRow } from '../../../../base/sql.js';
 import { EncodedMessage, messageField, numberField } from '../../../../node/serving/encoded.js';
 import { type FilteredRows, rowNews, watchRows } from '../../../../node/serving/watch.js';
 import type { SupervisorWorkKind } from '../../wire/messages.js';
+import { isFinal } from '../../wire/plot-states.js';
 import type { TalentContext } from '../talent-context.js';
 import { headsOf } from './whole-table.js';
 
@@ -94,8 +95,7 @@ function workKindOf(row: SqlRow, announced: Map<string, string>): SupervisorWork
   const kind = KIND_OF_STATUS.get(String(row['status']));
   if (kind === undefined) {
     announced.delete(taskId);
-    const ended = row['status'] === 'stopped' || row['status'] === 'failed';
-    return ended && before?.startsWith('START') === true ? 'WITHDRAWN' : undefined;
+    return isFinal(String(row['status'])) && before?.startsWith('START') === true ? 'WITHDRAWN' : undefined;
   }
   const announcement = `${kind} ${row['attempt']}`;
   if (before === announcement) return undefined;

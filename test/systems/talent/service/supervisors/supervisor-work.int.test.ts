@@ -62,6 +62,8 @@ t.test('work is pushed at once, first what is there', async (t) => {
   t.same((await work.after(9)).at(-1), 'WITHDRAWN pending 1');
   await client.retry({ task_id: 'failed' });
   t.same((await work.after(10)).at(-1), 'START failed 2');
+  await client.update({ task_id: 'failed', status: 'finished' });
+  t.same((await work.after(11)).at(-1), 'WITHDRAWN failed 2', 'also when others have made it');
   work.stop();
   await work.ended;
 });
