@@ -10,7 +10,15 @@ const LONG_MS = 2_147_483_647;
 
 /** Logs to stderr: stdout is for results. */
 export function loggerOf({ err }: Terminal, { log }: Pick<NodeConfig, 'log'>): Logger {
-  return pino({ level: log.level }, { write: (line) => void err.write(line) });
+  const formatters = { log: aboutOthers };
+  return pino({ level: log.level, formatters }, { write: (line) => void err.write(line) });
+}
+
+/** `pid` is who logs, and stands once in a line; another process that a line is about is its `process`. */
+function aboutOthers(fields: Record<string, unknown>): Record<string, unknown> {
+  if (!('pid' in fields)) return fields;
+  const { pid, ...others } = fields;
+  return { ...others, process: pid };
 }
 
 /**

@@ -73,8 +73,7 @@ t.test('below 80 columns the remarks are the last column to go', async (t) => {
   const titles = (width: number) => rowsOf(RUNNING).at(width).split('\n')[0]?.trim().split(/ +/);
   for (let width = 79; width >= 40; width -= 1) t.ok(titles(width)?.includes('REMARKS'), String(width));
   t.match(rowsOf(RUNNING).at(60), / {2}adopted after a restart /, 'and they have room to say something');
-  t.strictSame(titles(40), ['TASK', 'STATUS', 'REMARKS']);
-  t.match(rowsOf(RUNNING).at(40), /running {2}adopted after/);
+  t.match(rowsOf(RUNNING).at(40), / {2}adopted /);
 });
 
 t.test('a card tells everything that is known, and nothing that is not', async (t) => {
