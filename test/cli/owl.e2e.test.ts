@@ -158,7 +158,11 @@ t.test('an address that is taken is refused', async (t) => {
   const second = await startOwl(t, ['talent', '--data', join(cwd, 'other'), '--listen', address], { cwd })
     .ended;
   t.equal(second.code, 1);
-  t.match(second.stderr, `owl: can't listen on ${address}`);
+  t.equal(
+    second.stderr,
+    `owl: can't listen on ${address}: it is in use by another process; choose another address\n`,
+    'one line',
+  );
 });
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -12,6 +12,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { type Address, formatAddress, parseAddress } from '../../base/address.js';
 import { messageOf, OwlError } from '../../base/errors.js';
+import { systemErrorCode } from '../../base/system-error.js';
 
 export interface ConnectionsOptions {
   readonly accept: (socket: Socket) => void;
@@ -49,13 +50,9 @@ export class Connections {
       return port;
     } catch (error) {
       await this.close();
-      throw new OwlError(
-        'refused',
-        `can't listen on ${listen}: ${messageOf(error)}; choose another address`,
-        {
-          cause: error,
-        },
-      );
+      throw new OwlError('refused', `can't listen on ${listen}: ${whyNot(error)}; choose another address`, {
+        cause: error,
+      });
     }
   }
 
@@ -127,4 +124,14 @@ export class Connections {
 async function addressesOf({ host }: Address): Promise<readonly string[]> {
   const found = await lookup(host, { all: true });
   return [...new Set(found.map(({ address }) => address))];
+}
+
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['EADDRINUSE', 'it is in use by another process'],
+  ['EADDRNOTAVAIL', 'this machine has no such address'],
+  ['EACCES', 'this user may not listen there'],
+]);
+
+function whyNot(error: unknown): string {
+  return REASONS.get(systemErrorCode(error) ?? '') ?? messageOf(error);
 }

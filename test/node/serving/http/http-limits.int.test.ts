@@ -238,7 +238,9 @@ t.test('an address that is taken is said, and the node does not start', async (t
   const { address } = await startHttpNode(t);
   await t.rejects(startHttpNode(t, { data: `${t.testdirName}/other`, config: { http_listen: address } }), {
     kind: 'refused',
-    message: new RegExp(`can't listen on ${address}: .*EADDRINUSE`),
+    message: new RegExp(
+      `can't listen on ${address}: it is in use by another process; choose another address$`,
+    ),
   });
 });
 
