@@ -7,6 +7,8 @@ export interface RunningTalent {
   /** HOST:PORT; stays the same over restarts. */
   readonly address: string;
   readonly workerId: string;
+  /** Of its first start; undefined where it answers no HTTP. */
+  readonly httpAddress?: string | undefined;
   stop(): Promise<void>;
   start(): Promise<void>;
 }
@@ -22,10 +24,9 @@ export async function runTalent(
     return startTalent({ config, logger });
   };
   let talent: Talent | undefined = await startAt('127.0.0.1:0');
-  const { address, workerId } = talent;
+  const { address, workerId, httpAddress } = talent;
   return {
-    address,
-    workerId,
+    ...{ address, workerId, httpAddress },
     async stop() {
       await talent?.stop();
       talent = undefined;

@@ -10,6 +10,7 @@ import type { PeerLeases } from '../../../peers/leases.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { EventStore } from '../../../runtime/event-store/event-store.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
+import type { MachineFigures } from './metrics/machine-figures.js';
 import type { Reporters } from './reports/reporters.js';
 import type { ShownTasks } from './shown/shown-tasks.js';
 import type { WholeTable } from './shown/whole-table.js';
@@ -44,6 +45,7 @@ export interface TalentContext {
   readonly feed: ChangeFeed<string>;
   readonly leases: SupervisorLeases;
   readonly reporters: Reporters;
+  readonly machines: MachineFigures;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Resolves when the named read model holds everything this node has acknowledged: a query of it waits for that. */

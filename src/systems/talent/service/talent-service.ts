@@ -18,6 +18,8 @@ import { idOf, type RecordedEvent, streamName } from '../../../runtime/event-sto
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import type { TalentConfig } from '../config.js';
 import { methodAccess } from './method-access.js';
+import { MachineFigures } from './metrics/machine-figures.js';
+import { talentMetrics } from './metrics/talent-metrics.js';
 import { SERVICE } from './operations/task-operations.js';
 import { overlordHandlers, overlordOperations } from './overlord-handlers.js';
 import { plotTask } from './plot-task-commands.js';
@@ -102,6 +104,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
       },
     },
     access: { [SERVICE]: methodAccess(talent) },
+    metrics: () => [talentMetrics(node, talent.machines)],
     endStreams: () => {
       talent.feed.close();
       closing.abort();
@@ -146,6 +149,7 @@ function createContext(
       ({ stream }) => idOf(stream),
       (taskId) => workerOf(shown.get(taskId)),
     ),
+    machines: new MachineFigures(clock),
     reporters: new Reporters(async (id) => (await system.read(supervisor, id)).snapshot),
   };
 }

@@ -31,6 +31,7 @@ import { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { controlHandler, type SupervisorState } from './control.js';
 import { LogReceiverProcess } from './log-receiver-process.js';
+import { machineFigures } from './machine-figures.js';
 import { isDraining, OperatorControls } from './operator-controls.js';
 import { Plots } from './plots/plots.js';
 import { endUnrecorded } from './plots/unrecorded-plot.js';
@@ -167,6 +168,7 @@ function partsOf(
     ...{ ...common, workerId: config.worker_id, sessionId, host: hostname(), version },
     reportKeyHash: reportKey === undefined ? undefined : hashOfReportKey(reportKey),
     leaseSeconds: config.lease_seconds,
+    figures: () => machineFigures(pids(), starter.waitingByReason(), usage),
   });
   const workerId = () => talent.workerId;
   const plots = new Plots({

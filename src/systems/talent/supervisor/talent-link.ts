@@ -14,6 +14,7 @@ import { type LeaseCalls, LeaseHolder } from '../../../peers/holder/lease-holder
 import { GO_ON, type LeaseTerms } from '../../../peers/holder/lease-terms.js';
 import type { PlotTaskStatus, SupervisorLease, SupervisorWorkKind } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
+import type { SupervisorFigures } from '../wire/supervisor-figures.js';
 
 export interface TalentLinkOptions {
   readonly client: PlotManagerClient;
@@ -26,6 +27,8 @@ export interface TalentLinkOptions {
   readonly reportKeyHash: string | undefined;
   /** Undefined: as talent has it. */
   readonly leaseSeconds: number | undefined;
+  /** What goes on on the machine now; default: nothing is told of it. Never throws. */
+  readonly figures?: () => SupervisorFigures;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -93,7 +96,8 @@ export class TalentLink {
   }
 
   private calls(): LeaseCalls<Granted> {
-    const { client, workerId, sessionId, host, version, leaseSeconds, reportKeyHash, logger } = this.options;
+    const { client, workerId, sessionId, host, version, leaseSeconds, reportKeyHash } = this.options;
+    const { figures, logger } = this.options;
     return {
       attach: async () =>
         granted(
@@ -107,8 +111,10 @@ export class TalentLink {
             ...(reportKeyHash === undefined ? {} : { report_key_hash: reportKeyHash }),
           }),
         ),
-      beat: async ({ lease: { worker_id = '' } }) =>
-        granted(await client.heartbeat({ worker_id, session_id: sessionId })),
+      beat: async ({ lease: { worker_id = '' } }) => {
+        const told = figures === undefined ? {} : { figures: figures() };
+        return granted(await client.heartbeat({ worker_id, session_id: sessionId, ...told }));
+      },
       leave: async ({ lease: { worker_id } }, reason) => {
         if (worker_id === undefined) return;
         await client

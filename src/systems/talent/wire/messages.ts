@@ -3,6 +3,8 @@
  * sends no zero and no empty text). Units are those of the proto file: seconds, Unix seconds, MiB, bytes.
  */
 
+import type { SupervisorFigures } from './supervisor-figures.js';
+
 export interface PhaseStatus {
   stage?: string;
   time?: number;
@@ -248,6 +250,7 @@ export interface SupervisorAttachRequest {
 export interface SupervisorHeartbeatRequest {
   worker_id?: string;
   session_id?: string;
+  figures?: SupervisorFigures;
 }
 
 export interface SupervisorLease {

@@ -19,11 +19,28 @@ const session = id({ description: 'Made by the supervisor at each of its starts.
 const some = text().optional();
 const instant = number(undefined, { description: 'Unix seconds' }).optional();
 
+const count = (options: { readonly description?: string } = {}) => whole(0, 2 ** 31 - 1, options);
+const amount = (options: { readonly description?: string }) =>
+  number(rules.isNumber(0, Number.MAX_SAFE_INTEGER), options);
+
 const lease = message('talent.SupervisorLease', {
   ...{ worker_id: some, session_id: some },
   status: text(undefined, { description: 'attached, lost or detached' }).optional(),
   ...{ lease_seconds: int32().optional(), expires_at: instant },
 });
+
+const figures = request({
+  plotters: count({ description: 'Plots whose process runs.' }).optional(),
+  cpu_cores: amount({ description: 'That these keep busy.' }).optional(),
+  memory_bytes: amount({ description: 'That these take.' }).optional(),
+  waiting: list(
+    request({
+      reason: id({ description: 'max_plots, space, draining and so on.' }).optional(),
+      tasks: count().optional(),
+    }),
+    { most: 100, noun: 'reasons' },
+  ),
+}).meta({ description: 'What goes on on the machine, for metrics: nothing of it is stored.' });
 
 export const attachSupervisor = operation({
   service: SERVICE,
@@ -57,7 +74,7 @@ export const heartbeatSupervisor = operation({
   worker: 'worker_id',
   http: { method: 'POST', path: '/supervisors/heartbeat' },
   summary: 'A sign of life, which keeps the lease or takes it back when it was lost.',
-  request: request({ worker_id: worker, session_id: session }),
+  request: request({ worker_id: worker, session_id: session, figures: figures.optional() }),
   answer: lease,
 });
 

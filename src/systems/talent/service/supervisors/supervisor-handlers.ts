@@ -81,11 +81,14 @@ export function supervisorOperations(talent: TalentContext, defaultLeaseSeconds:
       talent.reporters.forget(workerId);
       return leaseMessageOf(lease);
     }),
-    answered(heartbeatSupervisor, async ({ worker_id = here, session_id }, asking) =>
-      leaseMessageOf(await leases.heartbeat(worker_id, session_id, who(asking))),
-    ),
+    answered(heartbeatSupervisor, async ({ worker_id = here, session_id, figures }, asking) => {
+      const lease = await leases.heartbeat(worker_id, session_id, who(asking));
+      talent.machines.note(worker_id, lease.leaseSeconds, figures);
+      return leaseMessageOf(lease);
+    }),
     answered(detachSupervisor, async ({ worker_id = here, session_id, reason }, asking) => {
       await leases.detach(worker_id, session_id, reason, who(asking));
+      talent.machines.forget(worker_id);
       return {};
     }),
     answered(listSupervisors, list),

@@ -63,6 +63,11 @@ export class Starter {
     return this.waiting.list();
   }
 
+  /** How many tasks wait for which kind of reason. */
+  waitingByReason(): ReadonlyMap<string, number> {
+    return this.waiting.byReason();
+  }
+
   announce(key: PlotKey, task: PlotTaskStatus): void {
     // It runs already, and talent is about to hear of it.
     if (this.options.plots.get(key) !== undefined) return;

@@ -50,6 +50,16 @@ export class WaitingTasks {
     }));
   }
 
+  /** The first word of a reason's key is its kind. */
+  byReason(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { reason } of this.waiting.values()) {
+      const [kind = ''] = (reason?.key ?? 'not_looked_at').split(' ');
+      counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   inOrder(): PlotOrder[] {
     return [...this.waiting.values()].map(({ order }) => order).sort((a, b) => a.id - b.id);
   }
