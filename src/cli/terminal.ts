@@ -1,6 +1,6 @@
 /**
  * What a command knows of the outside: its environment, where it writes, and whether it should end. Commands take it as
- * an argument, so that nothing below src/owl.ts reaches for globals or installs a signal handler.
+ * an argument, so that nothing below src/program.ts reaches for globals or installs a signal handler.
  *
  * stdout carries results and nothing else; messages go to stderr.
  */
@@ -21,6 +21,8 @@ export interface Terminal {
   readonly err: Output;
   /** Aborts when the user ends the command (SIGINT, SIGTERM). */
   readonly interrupted: AbortSignal;
+  /** The file of the executable, where that is another one than owl's own: what a command starts runs it as well. Absolute. */
+  readonly program?: string;
 }
 
 /** Used where nobody says how wide the terminal is, as in a pipe. */

@@ -6,7 +6,7 @@ import t from 'tap';
 import { PACKAGE_ROOT } from '../../src/base/package-root.js';
 
 const ROOMS = ['src/base', 'src/runtime', 'src/wire', 'src/processes', 'src/node', 'src/cli'];
-const FILES = ['src/run.ts', 'src/owl.ts'];
+const FILES = ['src/run.ts', 'src/program.ts', 'src/owl.ts'];
 const WORDS = /plot|talent|supervisor|ksize/i;
 /** A comment, or a text in which something that looks like one may stand. */
 const PIECES = /\/\*[\s\S]*?\*\/|\/\/.*|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g;

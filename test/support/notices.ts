@@ -7,13 +7,12 @@
  */
 
 import { setup } from 'xstate';
-import type { Database } from '../../src/base/sql.js';
+import type { NodeRuntime } from '../../src/node/system.js';
 import type { ActorType, Command } from '../../src/runtime/actors/actor-type.js';
 import type { EventSchemas, EventsOf } from '../../src/runtime/event-store/event-schema.js';
 import { idOf } from '../../src/runtime/event-store/event-store.js';
 import type { Loop, LoopContext } from '../../src/runtime/loops/loop.js';
 import type { Projection } from '../../src/runtime/read-models/projection.js';
-import type { Runtime } from '../../src/runtime/runtime.js';
 import { holderIn, semaphore } from './semaphore.js';
 
 const events = {
@@ -80,7 +79,7 @@ export const notices: Projection = {
 export const NOTICES_IN_A_ROUND = 100;
 
 export interface TellingOptions {
-  readonly runtime: Pick<Runtime, 'system'> & { readonly db: Database };
+  readonly runtime: Pick<NodeRuntime, 'system' | 'db'>;
   /** The effect. */
   readonly tell: (notice: Notice, signal: AbortSignal) => void | Promise<void>;
   /** Default: each node tells. */

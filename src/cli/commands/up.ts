@@ -91,10 +91,13 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
   // A port that was taken as a free one stays the same when the services are started again.
   let address = config.listen;
   const start: Start = async (name, args) => {
-    const { cwd } = cli;
+    const { cwd, program } = cli;
     // What runs here knows the node by it as that of this machine, whose token it may show.
     const env = { ...cli.env, [LISTEN_VARIABLE]: address };
-    const service = startOwlChild({ name, args: () => [...args(), ...settings], env, cwd, logger });
+    const service = startOwlChild({
+      ...{ name, args: () => [...args(), ...settings], env, cwd, logger },
+      ...(program === undefined ? {} : { program }),
+    });
     releasers.add(name, () => service.stop());
     givenUp.push(service.givenUp);
     const { firstLine } = await service.started;

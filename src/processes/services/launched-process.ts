@@ -18,7 +18,7 @@ export interface Launch {
   readonly env: Readonly<Record<string, string | undefined>>;
   /**
    * `outlives`: it goes on when this process is gone, and this process does not stay for it. `shares`: a channel over which
-   * nothing is sent tells it when this process is gone, however it went (see src/owl.ts).
+   * nothing is sent tells it when this process is gone, however it went (see src/program.ts).
    */
   readonly fate: 'outlives' | 'shares';
   /** A file descriptor, 2 for where this process's own goes; undefined: nowhere. */

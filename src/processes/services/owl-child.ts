@@ -3,7 +3,7 @@
  *
  * Guarantees: it is there when it has printed its first line; one that ends unasked is started again, later each time unless
  * it was well for a while, and given up when it does not stay at all; it ends in order when it is stopped, and also when this
- * process vanishes, however that happens (see owl.ts); `stop` leaves no process.
+ * process vanishes, however that happens (see program.ts); `stop` leaves no process.
  */
 
 import { fileURLToPath } from 'node:url';
@@ -24,6 +24,8 @@ const GIVE_UP = { times: 30, withinMs: 600_000 };
 
 export interface OwlChildOptions {
   readonly name: string;
+  /** The file of the executable. Default: owl's own. */
+  readonly program?: string;
   /** What stands behind `owl` on its command line; asked at each start. */
   readonly args: () => readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -44,7 +46,7 @@ export interface OwlChild {
 
 /** A first start that fails is not tried again: `started` rejects, OwlError kind `unavailable`, and its log says why. */
 export function startOwlChild(options: OwlChildOptions): Service<OwlChild> {
-  const { name, args, env, cwd, logger, log, clock = systemClock } = options;
+  const { name, program = OWL, args, env, cwd, logger, log, clock = systemClock } = options;
   const tell = (how: string, delayMs: number): void =>
     logger.error({ service: name, how, delayMs }, 'a service is gone; starting it again');
   const where = log === undefined ? 'its reason stands above' : `${log.path} says why`;
@@ -57,7 +59,7 @@ export function startOwlChild(options: OwlChildOptions): Service<OwlChild> {
     },
     launch: () =>
       new LaunchedProcess({
-        argv: [process.execPath, OWL, ...args()],
+        argv: [process.execPath, program, ...args()],
         ...{ cwd, env, fate: 'shares', stderr: log?.fd ?? 2, stdout: 'first line' },
       }),
     gone: ({ process }) => process.ended,

@@ -157,9 +157,11 @@ await t.test('a value as deep or as large as you like is refused by what it is, 
   let deep: unknown = [];
   for (let i = 0; i < 100_000; i++) deep = [deep];
   t.match(one(listOf('text'))(deep), /in the field it\[0\], which takes a text/);
-  t.match(one('text')(deep), /has what has no JSON form in the field it, which takes a text/);
+  // Newer ones of Node write as deep as that.
+  t.match(one('text')(deep), /has (what has no JSON form|\[+…) in the field it, which takes a text/);
   const circle: Record<string, unknown> = {};
   circle['it'] = circle;
+  t.match(one('text')(circle), /has what has no JSON form in the field it, which takes a text/);
   t.match(one(mapOf(mapOf('text')))(circle), /in the field it\.it\.it, which takes a text/);
   t.ok((one('integer')('x'.repeat(10_000_000))?.length ?? 0) < 200);
 });
