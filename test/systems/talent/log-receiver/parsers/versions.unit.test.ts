@@ -110,7 +110,7 @@ t.test(
         'CUDA error cudaErrorMemoryAllocation : out of memory.',
         './bladebit_cuda(_Z9PanicExitv+0x10)[0x550000001000]',
       ),
-      '2 (0x02) cudaErrorMemoryAllocation : out of memory',
+      'CUDA error: 2 (0x02) cudaErrorMemoryAllocation : out of memory',
     );
     t.equal(
       failed('Error: Cannot plot classic (uncompressed) plots in 128G or 64G mode.'),
