@@ -37,6 +37,8 @@ export interface System<Config = unknown> extends ServedSystem<Config> {
   check?(config: Config, machine: CheckedMachine): Promise<readonly Finding[]>;
   /** What of it runs, what waits and why, for `owl status`. Asks the node that was named, and what runs on this machine. */
   work?(asked: AskedWork<Config>): Promise<SystemWork>;
+  /** What a check says of the configuration beside its values, in sentences: what a name stands for, say. */
+  explain?(config: Config): Promise<readonly string[]>;
   /** For systems that start processes. */
   readonly machine?: MachineSide<Config>;
 }

@@ -14,9 +14,9 @@ const TLS = join(PACKAGE_ROOT, 'test/fixtures/tls');
 async function check(cwd: string, yaml: string, env: Record<string, string> = {}) {
   writeFileSync(join(cwd, 'owl.yaml'), yaml);
   const { code, stdout, stderr } = await owl(['config', 'check', '--json'], { cwd, env });
-  const { problems = [], remarks = [] } = JSON.parse(stdout);
+  const { problems = [], remarks = [], explained } = JSON.parse(stdout);
   const told = (list: { place: string; rule: string }[]) => list.map(({ place, rule }) => `${place} ${rule}`);
-  return { code, stderr, problems: told(problems), remarks: told(remarks) };
+  return { code, stderr, explained, problems: told(problems), remarks: told(remarks) };
 }
 
 /** A directory for PATH with the usual plotter in it. */
@@ -151,3 +151,32 @@ t.test('plotters: who is chosen has to be there, others are remarked', async (t)
   const result = await check(cwd, 'supervisor: { plotter: chia }\n', { PATH: withChia(t, 0o644) });
   t.match(result, { code: 1, problems: [/program chia is in no directory of PATH/] });
 });
+
+t.test(
+  'plotters: which versions they are for is said, and what the chosen one can not do is a problem',
+  async (t) => {
+    const cwd = t.testdir();
+    const path = withChia(t);
+    const own = (versions: string) =>
+      `plotters:\n  mine: { argv: [chia], format: chia, ${versions}smallest_k: 30, largest_k: 33, max_per_cache: 1, k32_gib: { dest: 81.2 } }\n`;
+    const explained = async (yaml: string) => (await check(cwd, yaml, { PATH: path })).explained;
+    t.strictSame(await explained(''), ['plotter chia is for chia 1 and 2 (chia plots create)']);
+    t.strictSame(await explained(own('versions: chia 3, ')), [
+      'plotter chia is for chia 1 and 2 (chia plots create)',
+      'plotter mine is for chia 3; k30 to k33',
+    ]);
+    t.strictSame(await explained(`supervisor: { plotter: mine }\n${own('')}`), [
+      'plotter mine is for versions that its declaration does not name; k30 to k33',
+    ]);
+    const { stdout } = await owl(['config', 'check'], { cwd: t.testdir(), env: { PATH: path } });
+    t.match(stdout, /\nplotter chia is for chia 1 and 2/);
+    t.match(await check(cwd, 'supervisor: { compression: 5 }\n', { PATH: path }), {
+      code: 1,
+      problems: [/^owl\.yaml:1:15 supervisor\.compression is 5, and plotter chia makes no compressed plots/],
+    });
+    t.match(await check(cwd, 'supervisor: { plotter: bladebit-ramplot, compression: 9 }\n', { PATH: path }), {
+      code: 1,
+      problems: [/bladebit-ramplot: its program/, /bladebit-ramplot has the levels 1 to 7/],
+    });
+  },
+);

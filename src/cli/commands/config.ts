@@ -54,15 +54,18 @@ const COLUMNS: readonly Column<Setting>[] = [
 
 async function checkConfig(cli: Cli, options: GlobalOptions): Promise<void> {
   const { out, err } = cli;
-  const { problems, remarks } = await problemsAndRemarks(cli, options);
+  const examined = cli.settings.examine({ file: options.config, env: cli.env, cwd: cli.cwd });
+  const { problems, remarks } = await problemsAndRemarks(cli, examined);
   if (problems.length > 0) {
     if (options.json) await out.line(toJson({ ok: false, problems, remarks }));
     throw new ConfigError(problems);
   }
   const loaded = configOf(cli, options);
   const { file, origins, shown } = loaded;
+  const explained = await explanationsOf(cli, examined);
   if (options.json) {
-    await out.line(toJson({ ok: true, file, config: shown, origins: Object.fromEntries(origins), remarks }));
+    const from = Object.fromEntries(origins);
+    await out.line(toJson({ ok: true, file, config: shown, origins: from, explained, remarks }));
     return;
   }
   const settings = cli.settings.values(loaded).map(([key, value]) => ({
@@ -72,12 +75,12 @@ async function checkConfig(cli: Cli, options: GlobalOptions): Promise<void> {
   }));
   await out.line(file === undefined ? 'ok, without a configuration file' : `${file} is ok`);
   await out.write(`\n${renderTable(COLUMNS, settings, out)}`);
+  if (explained.length > 0) await out.write(`\n${explained.map((sentence) => `${sentence}\n`).join('')}`);
   for (const remark of remarks) await err.line(`note: ${describeProblem(remark)}`);
 }
 
 /** Rules of keys, and what a start would find on this machine as far as what it rests on is sound. */
-async function problemsAndRemarks(cli: Cli, options: GlobalOptions) {
-  const examined = cli.settings.examine({ file: options.config, env: cli.env, cwd: cli.cwd });
+async function problemsAndRemarks(cli: Cli, examined: ExaminedConfig) {
   const findings = await findingsOf(cli, examined);
   const told = (wanted: boolean): ConfigProblem[] =>
     findings
@@ -104,4 +107,13 @@ async function findingsOf(cli: Cli, { node, of, place }: ExaminedConfig): Promis
     if (config !== undefined) findings.push(...((await system.check?.(config, machine)) ?? []));
   }
   return findings;
+}
+
+async function explanationsOf(cli: Cli, { node, of }: ExaminedConfig): Promise<string[]> {
+  const sentences: string[] = [];
+  for (const system of cli.systems) {
+    const config = node?.systems.includes(system.name) ? of(system.config) : undefined;
+    if (config !== undefined) sentences.push(...((await system.explain?.(config)) ?? []));
+  }
+  return sentences;
 }

@@ -19,6 +19,8 @@ const ARGUMENT_RULE = 'must be text (quote it), or a list of texts that are left
 const FORMAT_RULE = `must name the format of its log, one of ${LOG_FORMATS.join(', ')}`;
 const PLOTTERS_RULE = 'must hold declarations of plotters, by name';
 const Argument = obeying(z.string(ARGUMENT_RULE), problemOfArgument);
+const Gib = z.number('must be GiB as a number').min(0, 'must be 0 or more').optional();
+const Ksize = z.int('must be a whole number').min(1, 'must be 1 or more').optional();
 const Plotter = z.strictObject({
   argv: z
     .array(
@@ -31,7 +33,12 @@ const Plotter = z.strictObject({
   temp: z
     .array(obeying(z.string('must be a pattern'), problemOfTemp), 'must be a list of patterns')
     .default([]),
+  versions: z.string('must say in words which versions it is for').optional(),
   fills: z.array(z.enum(PLACES), `must be a list of ${PLACES.join(' and ')}`).default(() => [...PLACES]),
+  k32_gib: z.strictObject({ cache1: Gib, cache2: Gib, caches: Gib, dest: Gib }).optional(),
+  smallest_k: Ksize,
+  largest_k: Ksize,
+  max_per_cache: z.int('must be a whole number').min(1, 'must be 1 or more').optional(),
   environment: z
     .array(
       obeying(z.string('must be the name of a variable'), problemOfVariable),
@@ -63,6 +70,10 @@ const SUPERVISOR = {
     rule: NAME_RULE,
     meaning: 'Which plotter makes the plots of this machine: a shipped one or one of `plotters`.',
   }),
+  compression: wholeNumber(
+    { from: 0, to: 9, otherwise: 0 },
+    'How far plots are compressed, in levels of the plotter; 0 for not at all.',
+  ),
   max_plots: wholeNumber({ from: 1, to: 1000, otherwise: 4 }, 'Plots made at the same time.'),
   max_per_cache: wholeNumber(
     { from: 1, to: 1000, otherwise: 4 },

@@ -36,6 +36,7 @@ export const talent: System<TalentConfig> = {
   },
   check: async (config, machine) => (await import('./cli/check.js')).findingsOfPlotters(config, machine),
   work: async (asked) => (await import('./cli/system-work.js')).talentWork(asked),
+  explain: async (config) => (await import('./cli/check.js')).whatPlottersAreFor(config),
   service: async () => (await import('./service/talent-service.js')).talentService,
   machine: {
     name: 'supervisor',

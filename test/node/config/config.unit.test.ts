@@ -51,6 +51,7 @@ t.test('without file and environment the defaults count', async (t) => {
     },
     supervisor: {
       plotter: 'chia',
+      compression: 0,
       max_plots: 4,
       max_per_cache: 4,
       stagger_seconds: 0,

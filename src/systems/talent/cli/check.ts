@@ -1,5 +1,5 @@
 /**
- * What a supervisor would find of its plotters on this machine: the one that it is to use is declared and its program is there.
+ * What a supervisor would find of its plotters on this machine: the one that it is to use is declared, can make what it is to, and its program is there.
  * A program that is missing keeps no supervisor from starting; tasks wait until it is installed. So it is a problem where somebody
  * has said that plotter, and a remark where nobody has, for a machine may be meant to make no plots.
  */
@@ -9,23 +9,42 @@ import { closest } from '../../../base/suggestion.js';
 import type { CheckedMachine } from '../../../cli/system.js';
 import type { Finding } from '../../../node/start-check.js';
 import type { TalentConfig } from '../config.js';
+import { describePlotter, whyNotCompressed } from '../supervisor/plotters/abilities.js';
 import { findExecutable, type PlotterDeclaration } from '../supervisor/plotters/plotters.js';
 import { declaredPlotters } from './supervisor-run.js';
 
 export function findingsOfPlotters(config: TalentConfig, machine: CheckedMachine): readonly Finding[] {
-  const { plotter: name } = config.supervisor;
   const declared = declaredPlotters(config);
-  const chosen = declared.find((one) => one.name === name);
-  const own = declared.filter((one) => one !== chosen && config.plotters[one.name] !== undefined);
-  const programs = [...(chosen === undefined ? [] : [chosen]), ...own].flatMap((plotter) => {
+  const { chosen, own } = inUse(config, declared);
+  const programs = [...chosen, ...own].flatMap((plotter) => {
     const reason = whyNotThere(plotter, machine.env['PATH'] ?? '');
     if (reason === undefined) return [];
     const isOwn = config.plotters[plotter.name] !== undefined;
     const path = isOwn ? ['plotters', plotter.name, 'argv'] : ['supervisor', 'plotter'];
-    const isProblem = plotter === chosen && machine.isSaid(path);
+    const isProblem = chosen.includes(plotter) && machine.isSaid(path);
     return [{ path, text: reason, isRemark: !isProblem }];
   });
-  return chosen === undefined ? [notDeclared(name, declared), ...programs] : programs;
+  const uncompressed = chosen.flatMap((plotter) => whyNotCompressed(plotter) ?? []);
+  return [
+    ...(chosen.length === 0 ? [notDeclared(config.supervisor.plotter, declared)] : []),
+    ...uncompressed.map((text) => ({ path: ['supervisor', 'compression'], text })),
+    ...programs,
+  ];
+}
+
+/** Which versions they are declared for: another one may print what owl does not understand. */
+export function whatPlottersAreFor(config: TalentConfig): readonly string[] {
+  const { chosen, own } = inUse(config, declaredPlotters(config));
+  return [...chosen, ...own].map((plotter) => `plotter ${plotter.name} is for ${describePlotter(plotter)}`);
+}
+
+/** The one that makes this machine's plots, none where it is not declared, and the others of the configuration. */
+function inUse({ supervisor, plotters }: TalentConfig, declared: readonly PlotterDeclaration[]) {
+  const isChosen = ({ name }: PlotterDeclaration) => name === supervisor.plotter;
+  return {
+    chosen: declared.filter(isChosen),
+    own: declared.filter((one) => !isChosen(one) && plotters[one.name] !== undefined),
+  };
 }
 
 function notDeclared(name: string, declared: readonly PlotterDeclaration[]): Finding {

@@ -90,7 +90,11 @@ function supervisorConfig(config: NodeConfig, talent: TalentConfig, server: stri
 }
 
 /** The shipped ones, and those of the configuration, which come first where names are the same. */
-export function declaredPlotters({ plotters }: TalentConfig): PlotterDeclaration[] {
+export function declaredPlotters({
+  plotters,
+  supervisor: { compression },
+}: TalentConfig): PlotterDeclaration[] {
   const own = Object.entries(plotters).map(([name, declaration]) => ({ name, ...declaration }));
-  return [...SHIPPED_PLOTTERS.filter(({ name }) => plotters[name] === undefined), ...own];
+  const all = [...SHIPPED_PLOTTERS.filter(({ name }) => plotters[name] === undefined), ...own];
+  return all.map((plotter) => ({ ...plotter, compression }));
 }

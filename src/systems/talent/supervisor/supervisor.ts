@@ -179,7 +179,7 @@ function partsOf(
   });
   const starter = new Starter({
     ...{ ...common, workerId, plots, keeper, sessionId },
-    ...{ plotter, plotters: config.plotters, path, limits: limitsFrom(config) },
+    ...{ plotter, plotters: config.plotters, path, limits: limitsFrom(config, plotter) },
     lookAtDirectory: options.lookAtDirectory ?? lookAtDirectory,
     isDraining: () => isDraining(machine),
   });

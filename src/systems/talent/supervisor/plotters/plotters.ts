@@ -1,8 +1,10 @@
 /**
- * Plotters as data: how one is called, what its log looks like, and which temp files it leaves.
+ * Plotters as data: which versions a declaration is for, how they are called, what their log looks like, what they make, and
+ * which room and temp files that takes.
  *
  * Guarantees: a command line is an argv array from the beginning, so no shell ever reads what a peer has sent; a value
- * fills its place within one element and never becomes two; a plotter that lacks a value it can't do without is not started.
+ * fills its place within one element and never becomes two; a plotter that lacks a value it can't do without, or can't make the
+ * k that is ordered, is not started.
  */
 
 import { accessSync, constants, statSync } from 'node:fs';
@@ -12,24 +14,11 @@ import type { Logger } from 'pino';
 import { messageOf, OwlError } from '../../../../base/errors.js';
 import { PACKAGE_ROOT } from '../../../../base/package-root.js';
 import { PLOTS } from '../../machine/plot-record.js';
+import { assertMakes, whyNotCompressed } from './abilities.js';
+import type { PlotterDeclaration } from './declaration.js';
 import { type PlotOrder, plotIdFor } from './plot-order.js';
 
-export interface PlotterDeclaration {
-  readonly name: string;
-  /**
-   * Program and arguments, with `{placeholders}`. A list within it is left out as a whole when one of its placeholders has
-   * no value: `["-f", "{fpk}"]`.
-   */
-  readonly argv: readonly (string | readonly string[])[];
-  /** Name of the format of what it prints; see src/log-receiver/parsers. */
-  readonly format: string;
-  /** Patterns of the names of its temp files; see temp-files.ts. */
-  readonly temp: readonly string[];
-  /** The directories it fills. What it does not fill is not checked for space. */
-  readonly fills: readonly ('cache' | 'dest')[];
-  /** Names of variables that it gets to see beside those that every plotter has; see src/processes/environment.ts. Default: none. */
-  readonly environment?: readonly string[];
-}
+export type { PlotSizes, PlotterDeclaration } from './declaration.js';
 
 /** What can stand between braces in an argv. */
 export const PLACEHOLDERS = [
@@ -48,6 +37,7 @@ export const PLACEHOLDERS = [
   'memo',
   'plot_id',
   'file_name',
+  'compression',
   'node',
   'player',
   'recording',
@@ -69,8 +59,10 @@ const TEMP_PATTERN = /^(?:[^/{}]|\{ksize\})*\{plot_id\}(?:[^/{}]|\{ksize\})*tmp$
  * The command line for an order.
  * @throws OwlError kind `invalid` naming what the plotter can't do without, or what may not stand in a command line
  */
-export function commandFor({ name, argv }: PlotterDeclaration, order: PlotOrder): string[] {
-  const values = valuesFor(order);
+export function commandFor(plotter: PlotterDeclaration, order: PlotOrder): string[] {
+  const { name, argv, compression = 0 } = plotter;
+  assertMakes(plotter, order.ksize);
+  const values = valuesFor(order, compression);
   return argv.flatMap((element) => {
     if (typeof element !== 'string') {
       const filled = element.map((part) => fill(part, values));
@@ -163,6 +155,8 @@ export function choosePlotter(
     }
   }
   const chosen = declared.find((plotter) => plotter.name === name);
+  const uncompressed = chosen === undefined ? undefined : whyNotCompressed(chosen);
+  if (uncompressed !== undefined) throw new OwlError('invalid', uncompressed);
   if (chosen !== undefined) return chosen;
   const names = declared.map((plotter) => plotter.name).join(', ');
   throw new OwlError('invalid', `plotter ${name} is not declared; there are ${names}`);
@@ -174,7 +168,7 @@ const FIXED_VALUES: ReadonlyMap<string, string> = new Map([
   ['recording', join(PACKAGE_ROOT, 'demo', 'madmax-k32.txt')],
 ]);
 
-function valuesFor(order: PlotOrder): ReadonlyMap<string, string> {
+function valuesFor(order: PlotOrder, compression: number): ReadonlyMap<string, string> {
   const { task_id, ksize, threads, buffer, cache1, cache2, dest_path } = order;
   const fpk = keyOf('fpk', order.fpk);
   const pool = keyOf('ppk', order.ppk);
@@ -198,6 +192,7 @@ function valuesFor(order: PlotOrder): ReadonlyMap<string, string> {
     memo: memoOf(fpk, pool),
     plot_id: plotId,
     file_name: `plot-k${ksize}-${plotId}.plot`,
+    compression: compression === 0 ? undefined : String(compression),
     node: FIXED_VALUES.get('node'),
     player: FIXED_VALUES.get('player'),
     recording: FIXED_VALUES.get('recording'),

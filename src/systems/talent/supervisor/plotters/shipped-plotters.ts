@@ -1,13 +1,25 @@
-/** The plotters that owl knows without being told, as their own documentation has their options. */
+/** The plotters that owl knows without being told, as their own documentation has their options and the room they take. */
 
 import type { PlotterDeclaration } from './plotters.js';
 
 /** chiapos and chia name all temp files `<plot's file>.<something>.tmp`. */
 const CHIAPOS_TEMP = ['plot-k{ksize}-*{plot_id}.plot.*tmp'];
 
+/** What all bladebits are told before what they are to do. */
+const BLADEBIT_KEYS: PlotterDeclaration['argv'] = [
+  ...['-n', '1', '-t', '{threads}', '-f', '{fpk}'],
+  ...[
+    ['-p', '{ppk}'],
+    ['-c', '{contract}'],
+  ],
+];
+/** Levels 1 to 7, as its documentation has them. */
+const BLADEBIT_COMPRESSED_GIB = [87.5, 86, 84.4, 82.8, 81.2, 79.6, 78];
+
 export const SHIPPED_PLOTTERS: readonly PlotterDeclaration[] = [
   {
     name: 'chia',
+    versions: 'chia 1 and 2 (chia plots create)',
     argv: [
       ...['chia', 'plots', 'create', '-n', '1', '-k', '{ksize}', '-r', '{threads}', '-b', '{buffer}'],
       ...['-t', '{cache1}', '-2', '{cache2}', '-d', '{dest}', '-x'],
@@ -25,6 +37,7 @@ export const SHIPPED_PLOTTERS: readonly PlotterDeclaration[] = [
   },
   {
     name: 'chiapos',
+    versions: 'chiapos 1 and 2 (ProofOfSpace create)',
     argv: [
       ...['ProofOfSpace', 'create', '-k', '{ksize}', '-r', '{threads}', '-u', '{buckets}'],
       ...['-s', '{stripe_size}', '-b', '{buffer}', '-t', '{cache1}', '-2', '{cache2}', '-d', '{dest}'],
@@ -34,35 +47,49 @@ export const SHIPPED_PLOTTERS: readonly PlotterDeclaration[] = [
     temp: CHIAPOS_TEMP,
     fills: ['cache', 'dest'],
   },
-  {
+  madmax({
     name: 'madmax',
-    // It insists on the slash behind directories. Its first versions make k32 only and ignore -k.
-    argv: [
-      ...['chia_plot', '-n', '1', '-k', '{ksize}', '-r', '{threads}'],
-      ...['-t', '{cache1}/', '-2', '{cache2}/', '-d', '{dest}/', '-f', '{fpk}'],
-      ...[
-        ['-p', '{ppk}'],
-        ['-c', '{contract}'],
-      ],
-    ],
-    format: 'madmax',
-    temp: ['plot-k{ksize}-*-{plot_id}.*tmp'],
-    fills: ['cache', 'dest'],
-  },
-  {
+    versions: 'madMAx chia_plot, from its first versions with options (June 2021) to 1.1.8',
+    program: 'chia_plot',
+    largest_k: 32,
+  }),
+  madmax({
+    name: 'madmax-k34',
+    versions: 'madMAx chia_plot_k34, 1.1.7 and 1.1.8',
+    program: 'chia_plot_k34',
+    largest_k: 34,
+  }),
+  bladebit({
     name: 'bladebit',
-    // The first bladebit: all in memory, k32 only.
-    argv: [
-      ...['bladebit', '-n', '1', '-t', '{threads}', '-f', '{fpk}'],
-      ...[['-p', '{ppk}'], ['-c', '{contract}'], '{dest}'],
-    ],
-    format: 'bladebit',
-    temp: ['plot-k{ksize}-*-{plot_id}.plot.tmp'],
-    fills: ['dest'],
-  },
+    versions: 'bladebit 1, which plots in memory',
+    argv: ['bladebit', ...BLADEBIT_KEYS, '{dest}'],
+  }),
+  bladebit({
+    name: 'bladebit-ramplot',
+    versions: 'bladebit 2 and 3, ramplot; compressed since 3',
+    argv: ['bladebit', ...BLADEBIT_KEYS, ['-z', '{compression}'], 'ramplot', '{dest}'],
+    compressed_k32_gib: BLADEBIT_COMPRESSED_GIB,
+  }),
+  bladebit({
+    name: 'bladebit-diskplot',
+    versions: 'bladebit 2 and 3, diskplot',
+    argv: ['bladebit', ...BLADEBIT_KEYS, 'diskplot', '-t1', '{cache1}', '-t2', '{cache2}', '{dest}'],
+    fills: ['cache', 'dest'],
+    // Of 480 GiB in all, what it reads and writes again and again is 192.
+    k32_gib: { cache1: 288, cache2: 192, caches: 480 },
+    // Its temp files are `t1_0.tmp` and the like for every plot.
+    max_per_cache: 1,
+  }),
+  bladebit({
+    name: 'bladebit-cudaplot',
+    versions: 'bladebit 3, cudaplot in memory (bladebit_cuda)',
+    argv: ['bladebit_cuda', ...BLADEBIT_KEYS, ['-z', '{compression}'], 'cudaplot', '{dest}'],
+    compressed_k32_gib: BLADEBIT_COMPRESSED_GIB,
+  }),
   {
     name: 'player',
-    // For trying things out: plays the log of a real plot within a minute, and makes none.
+    // For trying things out.
+    versions: 'no plotter: it plays the log of a real plot within a minute, and makes none',
     argv: [
       ...['{node}', '{player}', '--log', '{recording}', '--seconds', '60'],
       ...['-t', '{cache1}', '-2', '{cache2}', '-d', '{dest}', '-i', '{plot_id}'],
@@ -72,3 +99,39 @@ export const SHIPPED_PLOTTERS: readonly PlotterDeclaration[] = [
     fills: [],
   },
 ];
+
+/** The two programs differ in the largest k only. */
+function madmax({
+  program,
+  ...its
+}: Pick<PlotterDeclaration, 'name' | 'versions' | 'largest_k'> & {
+  readonly program: string;
+}): PlotterDeclaration {
+  return {
+    ...its,
+    // It insists on the slash behind directories. Its first versions make k32 only and ignore -k.
+    argv: [
+      ...[program, '-n', '1', '-k', '{ksize}', '-r', '{threads}'],
+      ...['-t', '{cache1}/', '-2', '{cache2}/', '-d', '{dest}/', '-f', '{fpk}'],
+      ...[
+        ['-p', '{ppk}'],
+        ['-c', '{contract}'],
+      ],
+    ],
+    format: 'madmax',
+    temp: ['plot-k{ksize}-*-{plot_id}.*tmp'],
+    fills: ['cache', 'dest'],
+    k32_gib: { cache1: 220, cache2: 110, caches: 256 },
+  };
+}
+
+/** All of them make k32 only, in the destination itself. */
+function bladebit(
+  its: Pick<PlotterDeclaration, 'name' | 'versions' | 'argv'> & Partial<PlotterDeclaration>,
+): PlotterDeclaration {
+  return {
+    ...{ format: 'bladebit', temp: ['plot-k{ksize}-*-{plot_id}.plot.tmp'] },
+    ...{ fills: ['dest'], smallest_k: 32, largest_k: 32 },
+    ...its,
+  };
+}

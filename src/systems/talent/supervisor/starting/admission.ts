@@ -9,6 +9,7 @@
  */
 
 import type { PlotKey } from '../../machine/plot-record.js';
+import type { PlotterDeclaration } from '../plotters/plotters.js';
 import { Books } from './books.js';
 import type { CacheDirectory, RunningPlot, SpaceUse } from './claims.js';
 import { inGib, type Place } from './space-needs.js';
@@ -22,15 +23,18 @@ export interface AdmissionLimits {
   readonly staggerMs: number;
 }
 
-/** As it is configured. */
-export function limitsFrom(config: {
-  readonly max_plots: number;
-  readonly max_per_cache: number;
-  readonly stagger_seconds: number;
-}): AdmissionLimits {
+/** As it is configured, and as the plotter can do with. */
+export function limitsFrom(
+  config: {
+    readonly max_plots: number;
+    readonly max_per_cache: number;
+    readonly stagger_seconds: number;
+  },
+  { max_per_cache = config.max_per_cache }: Pick<PlotterDeclaration, 'max_per_cache'>,
+): AdmissionLimits {
   return {
     maxPlots: config.max_plots,
-    maxPlotsPerCache: config.max_per_cache,
+    maxPlotsPerCache: Math.min(config.max_per_cache, max_per_cache),
     staggerMs: config.stagger_seconds * 1000,
   };
 }

@@ -4,7 +4,8 @@
  * Source: Chia's documentation, "K Sizes" (docs.chia.net/k-sizes). It measures temp space for k32 to k35 and gives the size
  * of a plot as (2k + 1) · 2^(k-1) · 0.78005 bytes, which is 101.4 GiB at k32. Beyond the measured sizes temp space is taken
  * as 2.5 plots, a little more than the largest measured share (2.46); below k32, where chiapos' fixed costs weigh more, as
- * 4 plots (a k18 took 3.5). All of this is for uncompressed plots.
+ * 4 plots (a k18 took 3.5). All of this is for uncompressed plots, and for plotters whose declaration does not say better
+ * (`k32_gib`, `compressed_k32_gib`, from their own documentation).
  */
 
 import { finalBytes } from '../../log-receiver/plot-file.js';
@@ -47,6 +48,14 @@ export interface SpaceNeed {
   readonly stays: number;
 }
 
+type Parts = Readonly<Record<Place | 'caches', number>>;
+
+/** What a declaration says of room. */
+export type FillingPlotter = Pick<
+  PlotterDeclaration,
+  'fills' | 'k32_gib' | 'compression' | 'compressed_k32_gib'
+>;
+
 /**
  * What a plot needs on each file system, at its largest. One that serves as several places needs the largest of their
  * parts only: temp files are gone when the plot is moved to its destination, and within a file system it is renamed.
@@ -54,20 +63,48 @@ export interface SpaceNeed {
  */
 export function spaceNeeds(
   ksize: number,
-  fills: PlotterDeclaration['fills'],
+  plotter: FillingPlotter,
   fileSystems: Readonly<Record<Place, number | undefined>>,
 ): SpaceNeed[] {
+  const { fills } = plotter;
+  const parts = partsOf(ksize, plotter);
   const needs: SpaceNeed[] = [];
   const stayingOn = fills.includes('dest') ? fileSystems.dest : undefined;
   const add = (place: Place, bytes: number): void => {
     const fileSystem = fileSystems[place];
     if (fileSystem === undefined || needs.some((need) => need.fileSystem === fileSystem)) return;
-    needs.push({ place, fileSystem, bytes, stays: fileSystem === stayingOn ? finalBytes(ksize) : 0 });
+    needs.push({ place, fileSystem, bytes, stays: fileSystem === stayingOn ? parts.dest : 0 });
   };
   if (fills.includes('cache')) {
-    add('cache1', tempBytes(ksize));
-    add('cache2', Math.ceil(finalBytes(ksize) * SECOND_TEMP_PER_PLOT));
+    add('cache1', fileSystems.cache1 === fileSystems.cache2 ? parts.caches : parts.cache1);
+    add('cache2', parts.cache2);
   }
-  if (fills.includes('dest')) add('dest', finalBytes(ksize));
+  if (fills.includes('dest')) add('dest', parts.dest);
   return needs;
+}
+
+/** Bytes by place, and of both caches together where they are one file system. */
+function partsOf(
+  ksize: number,
+  { k32_gib = {}, compression = 0, compressed_k32_gib = [] }: FillingPlotter,
+): Parts {
+  const share = finalBytes(ksize) / finalBytes(32);
+  const said = (gib: number | undefined) => (gib === undefined ? undefined : Math.ceil(gib * GIB * share));
+  const usual = { caches: tempBytes(ksize), cache2: Math.ceil(finalBytes(ksize) * SECOND_TEMP_PER_PLOT) };
+  // Fixed costs weigh more in a small plot than its share of a k32 tells.
+  const cache = (gib: number | undefined, otherwise: number) => {
+    const bytes = said(gib);
+    return bytes === undefined ? otherwise : Math.max(bytes, ksize < 32 ? otherwise : 0);
+  };
+  const {
+    cache1,
+    cache2,
+    caches = cache1 === undefined || cache2 === undefined ? cache1 : cache1 + cache2,
+  } = k32_gib;
+  return {
+    cache1: cache(cache1, usual.caches),
+    cache2: cache(cache2, usual.cache2),
+    caches: cache(caches, usual.caches),
+    dest: said(k32_gib.dest ?? compressed_k32_gib[compression - 1]) ?? finalBytes(ksize),
+  };
 }

@@ -14,7 +14,7 @@ import type { PlotterDeclaration } from '../plotters/plotters.js';
 import { findTempFiles, listOnce, type TempFile } from '../plotters/temp-files.js';
 import type { WaitingPlot } from './admission.js';
 import type { CacheDirectory, RunningPlot, SpaceUse } from './claims.js';
-import { inGib, type Place, type SpaceNeed, spaceNeeds } from './space-needs.js';
+import { type FillingPlotter, inGib, type Place, type SpaceNeed, spaceNeeds } from './space-needs.js';
 
 /** What a data directory must still take: the logs and records of what is started. */
 const RECORDS_BYTES = 16 * 2 ** 20;
@@ -39,7 +39,7 @@ export async function wantForRecords(
  */
 export async function measureOrder(
   { task_id, attempt, ksize, cache1, cache2, dest_path }: PlotOrder,
-  { fills }: PlotterDeclaration,
+  plotter: PlotterDeclaration,
   directories: Directories,
 ): Promise<WaitingPlot> {
   const paths = { cache1, cache2, dest: dest_path };
@@ -48,10 +48,12 @@ export async function measureOrder(
     cache2: await directories.examine('cache2', cache2),
     dest: await directories.examine('dest', dest_path),
   };
-  const needs = spaceNeeds(ksize, fills, fileSystemsOf(states)).map(({ place, fileSystem, bytes, stays }) => {
-    const { free, size } = states[place];
-    return { place, path: paths[place], fileSystem, bytes, gain: -stays, free, size };
-  });
+  const needs = spaceNeeds(ksize, plotter, fileSystemsOf(states)).map(
+    ({ place, fileSystem, bytes, stays }) => {
+      const { free, size } = states[place];
+      return { place, path: paths[place], fileSystem, bytes, gain: -stays, free, size };
+    },
+  );
   return { task_id, attempt, ksize, caches: cachesOf(paths, states), needs };
 }
 
@@ -84,17 +86,17 @@ export async function measureRunning(
       ? await directories.inTime(find(record, namesWhereAnswered))
       : undefined;
     isAnswering = found !== undefined;
-    const fills = plotters.find(({ name }) => name === record.plotter)?.fills ?? FILLS_ALL;
+    const plotter = plotters.find(({ name }) => name === record.plotter) ?? FILLS_ALL;
     measured.push({
       caches: cachesOf({ cache1, cache2 }, states),
-      needs: stillNeeded(spaceNeeds(record.ksize, fills, fileSystemsOf(states)), found ?? []),
+      needs: stillNeeded(spaceNeeds(record.ksize, plotter, fileSystemsOf(states)), found ?? []),
     });
   }
   return measured;
 }
 
 /** A plotter that is not declared any more. */
-const FILLS_ALL: PlotterDeclaration['fills'] = ['cache', 'dest'];
+const FILLS_ALL: FillingPlotter = { fills: ['cache', 'dest'] };
 
 function stillNeeded(needs: readonly SpaceNeed[], files: readonly TempFile[]): SpaceUse[] {
   return needs.map(({ fileSystem, bytes, stays }) => {

@@ -1,10 +1,11 @@
 /** Command lines as plotters get them, and declarations that can't be meant. */
 
-import { chmodSync, existsSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { PACKAGE_ROOT } from '../../../../../src/base/package-root.js';
+import { LOG_FORMATS } from '../../../../../src/systems/talent/log-receiver/parsers/index.js';
 import {
   type PlotOrder,
   plotIdFor,
@@ -61,11 +62,62 @@ t.test('what is shipped is right, word for word', async (t) => {
     chia: `chia plots create -n 1 -k 32 -r 4 -b 3389 -t /ssd/a -2 /ssd/b -d /farm/1 -x -f ${FPK} -p ${PPK}`,
     chiapos: `ProofOfSpace create -k 32 -r 4 -u 128 -s 65536 -b 3389 -t /ssd/a -2 /ssd/b -d /farm/1 -f plot-k32-${id}.plot -i ${id} -m ${PPK}${FPK}`,
     madmax: `chia_plot -n 1 -k 32 -r 4 -t /ssd/a/ -2 /ssd/b/ -d /farm/1/ -f ${FPK} -p ${PPK}`,
+    'madmax-k34': `chia_plot_k34 -n 1 -k 32 -r 4 -t /ssd/a/ -2 /ssd/b/ -d /farm/1/ -f ${FPK} -p ${PPK}`,
     bladebit: `bladebit -n 1 -t 4 -f ${FPK} -p ${PPK} /farm/1`,
+    'bladebit-ramplot': `bladebit -n 1 -t 4 -f ${FPK} -p ${PPK} ramplot /farm/1`,
+    'bladebit-diskplot': `bladebit -n 1 -t 4 -f ${FPK} -p ${PPK} diskplot -t1 /ssd/a -t2 /ssd/b /farm/1`,
+    'bladebit-cudaplot': `bladebit_cuda -n 1 -t 4 -f ${FPK} -p ${PPK} cudaplot /farm/1`,
     player: `${NODE} ${PLAYER} --log ${RECORDING} --seconds 60 -t /ssd/a -2 /ssd/b -d /farm/1 -i ${id}`,
   });
   for (const file of [PLAYER, RECORDING]) t.ok(existsSync(file), file);
-  for (const plotter of SHIPPED_PLOTTERS) t.same(problemsOf(plotter), [], plotter.name);
+  for (const plotter of SHIPPED_PLOTTERS) {
+    t.same(problemsOf(plotter), [], plotter.name);
+    t.match(plotter.versions, /\S/, `${plotter.name} says which versions it is for`);
+    t.ok(LOG_FORMATS.includes(plotter.format), plotter.name);
+  }
+});
+
+t.test('docs/configuration.md lists what is shipped, with what it can make', async (t) => {
+  const doc = readFileSync(join(PACKAGE_ROOT, 'docs/configuration.md'), 'utf8');
+  const rows = [...doc.matchAll(/^\| ([a-z0-9-]+) \| (.*) \|$/gm)].filter(([, name = '']) =>
+    SHIPPED_PLOTTERS.some((plotter) => plotter.name === name),
+  );
+  t.same(
+    rows.map(([, name]) => name),
+    SHIPPED_PLOTTERS.map(({ name }) => name),
+  );
+  for (const [, name = '', row = ''] of rows) {
+    const { largest_k, k32_gib = {} } = shipped(name);
+    if (largest_k !== undefined) t.match(row, `k${largest_k}`, name);
+    if (!row.includes('as `'))
+      for (const gib of Object.values(k32_gib)) t.match(row, /GiB/, `${name}: ${gib}`);
+  }
+});
+
+t.test('an order for a k that the plotter can not make is refused before anything is started', async (t) => {
+  const command = (name: string, ksize: number) => commandFor(shipped(name), { ...ORDER, ksize });
+  t.throws(() => command('bladebit', 33), {
+    kind: 'invalid',
+    message: 'plotter bladebit makes k32 only, and the order is for k33',
+  });
+  t.throws(() => command('madmax', 33), { message: /makes plots up to k32 only/ });
+  t.match(command('madmax-k34', 34).join(' '), '-k 34');
+  t.throws(() => commandFor({ ...declared('p'), smallest_k: 30 }, { ...ORDER, ksize: 29 }), {
+    message: 'plotter mine makes plots from k30 on only, and the order is for k29',
+  });
+});
+
+t.test('a level of compression goes to who can compress, and to nobody else', async (t) => {
+  const { logger } = logLines();
+  const level = (name: string, compression: number) => ({ ...shipped(name), compression });
+  t.match(commandFor(level('bladebit-cudaplot', 5), ORDER).join(' '), '-z 5 cudaplot /farm/1');
+  t.equal(choosePlotter('bladebit-ramplot', [level('bladebit-ramplot', 7)], '', logger).compression, 7);
+  t.throws(() => choosePlotter('bladebit-ramplot', [level('bladebit-ramplot', 8)], '', logger), {
+    message: 'supervisor.compression is 8, and plotter bladebit-ramplot has the levels 1 to 7',
+  });
+  t.throws(() => choosePlotter('chia', [level('chia', 1)], '', logger), {
+    message: /plotter chia makes no compressed plots: its command line has no \{compression\}/,
+  });
 });
 
 t.test('a contract address takes the place of the pool key, and without keys their options go', async (t) => {

@@ -4,6 +4,7 @@ import t from 'tap';
 import {
   type AdmissionState,
   admit,
+  limitsFrom,
   maxPlotsReason,
   type SpaceWanted,
   type WaitingPlot,
@@ -224,4 +225,11 @@ t.test('the sentences have the figures, the keys have not', async (t) => {
   );
   t.equal(told([wanted(2 ** -10)]), 'cache1 /fs1 has 1.0 MiB free; a k32 plot needs 239.0 GiB there');
   t.same(keys([wanted(200.5)], { running: [busy] }), keys([wanted(2 ** -10)]));
+});
+
+t.test('a plotter whose plots would share temp files gets one a cache, whatever is configured', async (t) => {
+  const config = { max_plots: 9, max_per_cache: 4, stagger_seconds: 1 };
+  t.same(limitsFrom(config, {}), { maxPlots: 9, maxPlotsPerCache: 4, staggerMs: 1000 });
+  t.equal(limitsFrom(config, { max_per_cache: 1 }).maxPlotsPerCache, 1);
+  t.equal(limitsFrom(config, { max_per_cache: 8 }).maxPlotsPerCache, 4);
 });

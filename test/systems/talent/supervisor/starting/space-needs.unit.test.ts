@@ -2,10 +2,14 @@
 
 import t from 'tap';
 import { finalBytes } from '../../../../../src/systems/talent/log-receiver/plot-file.js';
-import { spaceNeeds, tempBytes } from '../../../../../src/systems/talent/supervisor/starting/space-needs.js';
+import {
+  type FillingPlotter,
+  spaceNeeds,
+  tempBytes,
+} from '../../../../../src/systems/talent/supervisor/starting/space-needs.js';
 
 const GIB = 2 ** 30;
-const BOTH = ['cache', 'dest'] as const;
+const BOTH: FillingPlotter = { fills: ['cache', 'dest'] };
 
 t.test('finished plots are as large as they are documented', async (t) => {
   for (const [ksize, gib] of [
@@ -50,8 +54,8 @@ t.test(
   'a plotter that works in memory needs its destination only, one that writes nothing nothing',
   async (t) => {
     const fileSystems = { cache1: 1, cache2: 1, dest: 1 };
-    t.match(spaceNeeds(32, ['dest'], fileSystems), [{ place: 'dest', bytes: finalBytes(32) }]);
-    t.same(spaceNeeds(32, [], fileSystems), []);
+    t.match(spaceNeeds(32, { fills: ['dest'] }, fileSystems), [{ place: 'dest', bytes: finalBytes(32) }]);
+    t.same(spaceNeeds(32, { fills: [] }, fileSystems), []);
   },
 );
 
@@ -64,11 +68,50 @@ t.test('the plot itself stays on the file system of its destination', async (t) 
   ]);
   t.same(stays({ cache1: 1, cache2: 1, dest: 1 }), [['cache1', finalBytes(32)]]);
   t.same(
-    spaceNeeds(32, ['cache'], { cache1: 1, cache2: 1, dest: 1 }).map((need) => need.stays),
+    spaceNeeds(32, { fills: ['cache'] }, { cache1: 1, cache2: 1, dest: 1 }).map((need) => need.stays),
     [0],
   );
 });
 
 t.test('of a file system that is not known nothing is said', async (t) => {
   t.match(spaceNeeds(32, BOTH, { cache1: undefined, cache2: undefined, dest: 2 }), [{ place: 'dest' }]);
+});
+
+t.test('a plotter that is known better takes what its declaration says, other k in proportion', async (t) => {
+  const needs = (plotter: FillingPlotter, ksize: number, ...[cache1, cache2, dest]: number[]) =>
+    spaceNeeds(ksize, plotter, { cache1, cache2, dest }).map(({ place, bytes }) => [
+      place,
+      (bytes / GIB).toFixed(1),
+    ]);
+  const madmax: FillingPlotter = { ...BOTH, k32_gib: { cache1: 220, cache2: 110, caches: 256 } };
+  t.same(needs(madmax, 32, 1, 2, 3), [
+    ['cache1', '220.0'],
+    ['cache2', '110.0'],
+    ['dest', '101.4'],
+  ]);
+  t.same(needs(madmax, 32, 1, 1, 1), [['cache1', '256.0']]);
+  t.same(needs(madmax, 34, 1, 1, 1), [['cache1', '1087.0']]);
+  t.same(needs(madmax, 18, 1, 1, 1), needs(BOTH, 18, 1, 1, 1), 'fixed costs weigh more in a small plot');
+  const disk: FillingPlotter = { ...BOTH, k32_gib: { cache1: 288, cache2: 192 } };
+  t.same(needs(disk, 32, 1, 1, 2)[0], ['cache1', '480.0'], 'both together, where nothing else is said');
+});
+
+t.test('a compressed plot takes the room of its level', async (t) => {
+  const plotter: FillingPlotter = { fills: ['dest'], compressed_k32_gib: [87.5, 86] };
+  const dest = (compression: number) =>
+    spaceNeeds(32, { ...plotter, compression }, { cache1: 1, cache2: 1, dest: 2 }).map(({ bytes, stays }) => [
+      (bytes / GIB).toFixed(1),
+      stays === bytes,
+    ]);
+  t.same([0, 1, 2, 3].flatMap(dest), [
+    ['101.4', true],
+    ['87.5', true],
+    ['86.0', true],
+    ['101.4', true],
+  ]);
+  const own = spaceNeeds(32, { fills: ['dest'], k32_gib: { dest: 81.2 } }, { cache1: 1, cache2: 1, dest: 2 });
+  t.same(
+    own.map(({ bytes }) => (bytes / GIB).toFixed(1)),
+    ['81.2'],
+  );
 });
