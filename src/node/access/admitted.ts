@@ -52,6 +52,6 @@ export class Admitted implements Admission {
   }
 }
 
-export function workerIn(declared: MethodAccess, request: unknown): string | undefined {
+function workerIn(declared: MethodAccess, request: unknown): string | undefined {
   return typeof request === 'object' && request !== null ? declared.workerIn?.(request) : undefined;
 }

@@ -35,6 +35,8 @@ export class KnownCallers {
   private readonly data: string;
   private readonly failures: ToldFailures;
   private snapshot: Snapshot | undefined;
+  /** It was looked at a moment ago, for the same call. */
+  private isFresh = false;
   private readonly hashes = new Map<string, string>();
 
   constructor(data: string, logger: Logger) {
@@ -67,8 +69,13 @@ export class KnownCallers {
 
   private current(): Snapshot {
     const path = accessFile(this.data);
+    if (this.isFresh && this.snapshot !== undefined) return this.snapshot;
     try {
       const mark = fileMark(path);
+      this.isFresh = true;
+      queueMicrotask(() => {
+        this.isFresh = false;
+      });
       if (this.snapshot?.mark === mark) return this.snapshot;
       this.hashes.clear();
       this.snapshot = snapshotOf(mark, this.data);

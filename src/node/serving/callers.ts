@@ -29,6 +29,18 @@ export function admissionOf(call: object): Admission | undefined {
   return admissions.get(call);
 }
 
+/** gRPC hands the metadata of a call on as it came, and the call of a handler is another object than that of an interceptor. */
+const connections = new WeakMap<object, string>();
+
+export function cameOn(metadata: object, connection: string): void {
+  connections.set(metadata, connection);
+}
+
+/** As `connectionOf` calls it. Of a call that came through the gate (call-gate.ts). */
+export function connectionOfCall({ metadata }: { readonly metadata: object }): string {
+  return connections.get(metadata) ?? '';
+}
+
 /** @param call any of gRPC's; `ipv4:127.0.0.1:40312` → `127.0.0.1`: the port says nothing to an auditor */
 export function peerOf(call: { getPeer(): string }): Peer {
   const address = addressOf(call.getPeer());

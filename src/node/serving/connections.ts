@@ -1,8 +1,10 @@
 /**
- * The connections of a gRPC server: who may connect, and how they end.
+ * The connections of a server: who may connect, and how they end.
  *
- * Guarantees: there are at most so many; one on which nothing is said is closed; stopping is bounded, whatever is connected:
- * calls under way get their grace, then every connection is cut, one that never spoke HTTP/2 as well.
+ * Guarantees: there are at most so many; one on which nothing is said is closed; of one address there are at most so many on which
+ * nobody was let in yet: a further one takes the place of the eldest, so that who is let in gets through however many others try;
+ * stopping is bounded, whatever is connected: calls under way get their grace, then every connection is cut, one that never spoke
+ * HTTP/2 as well.
  *
  * Why not the server's own listening: it counts nothing, and waits for a connection without a session for as long as that stays.
  */
@@ -19,17 +21,32 @@ export interface ConnectionsOptions {
   readonly logger: Logger;
   /** Default 20,000. */
   readonly most?: number;
+  /** Of one address, on which nobody was let in. Default 256. */
+  readonly mostOfNobody?: number;
   /** Milliseconds in which something has to be said on a new one. Default 10,000. */
   readonly quietMs?: number;
 }
 
+/** The two ends of a connection. */
+export interface Ends {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+}
+
 const MOST = 20_000;
+const MOST_OF_NOBODY = 256;
+const MOST_BLAME = 100;
 const QUIET_MS = 10_000;
 
 export class Connections {
   private readonly options: ConnectionsOptions;
   private readonly listening: Server[] = [];
-  private readonly sockets = new Set<Socket>();
+  private readonly sockets = new Map<string, Socket>();
+  private readonly blamed = new Map<string, number>();
+  /** By address, those on which nobody was let in, the eldest first. */
+  private readonly ofNobody = new Map<string, Set<string>>();
   private refused = 0;
 
   constructor(options: ConnectionsOptions) {
@@ -56,18 +73,31 @@ export class Connections {
     }
   }
 
-  /** @param peer address and port, as gRPC has them */
-  cut(peer: string): void {
-    for (const socket of this.sockets)
-      if (peer === `${socket.remoteAddress}:${socket.remotePort}`) socket.destroy();
+  /** @param connection as `connectionOf` calls it */
+  cut(connection: string): void {
+    this.sockets.get(connection)?.destroy();
+  }
+
+  /** For what one does who means no good, or has no right: who does it again and again is cut. */
+  blame(connection: string): void {
+    if (!this.sockets.has(connection)) return;
+    const blame = (this.blamed.get(connection) ?? 0) + 1;
+    this.blamed.set(connection, blame);
+    if (blame >= MOST_BLAME) this.cut(connection);
+  }
+
+  /** Somebody who may ask, or who need not say who he is, has asked on it. */
+  letIn(connection: string): void {
+    const address = this.sockets.get(connection)?.remoteAddress;
+    if (address !== undefined) this.forgetNobody(address, connection);
   }
 
   /** No new ones are taken. Resolves when all are gone, for which they have so many milliseconds. */
   async close(graceMs = 0): Promise<void> {
     // Who has said nothing waits for nothing: browsers connect in advance.
-    for (const socket of this.sockets) if (socket.bytesRead === 0) socket.destroy();
+    for (const socket of this.sockets.values()) if (socket.bytesRead === 0) socket.destroy();
     const late = setTimeout(() => {
-      for (const socket of this.sockets) socket.destroy();
+      for (const socket of this.sockets.values()) socket.destroy();
     }, graceMs);
     const closed = this.listening.splice(0).map(
       (server) =>
@@ -100,6 +130,9 @@ export class Connections {
     const { most = MOST, quietMs = QUIET_MS, accept, logger } = this.options;
     // Whoever is connected hears of a broken connection by its end.
     socket.on('error', () => undefined);
+    const connection = connectionOf(socket);
+    // It is gone already.
+    if (connection === undefined) return void socket.destroy();
     if (this.sockets.size >= most) {
       socket.destroy();
       this.refused += 1;
@@ -107,17 +140,54 @@ export class Connections {
         logger.error({ most }, 'too many connections: new ones are refused until some of these have ended');
       return;
     }
-    this.sockets.add(socket);
+    this.sockets.set(connection, socket);
+    const address = socket.remoteAddress ?? '';
+    this.noteNobody(address, connection);
     const silent = setTimeout(() => {
       if (socket.bytesRead === 0) socket.destroy();
     }, quietMs);
     socket.once('close', () => {
       clearTimeout(silent);
-      this.sockets.delete(socket);
+      // Who is quick begins anew from the same port before the end of this is known.
+      if (this.sockets.get(connection) !== socket) return;
+      this.sockets.delete(connection);
+      this.blamed.delete(connection);
+      this.forgetNobody(address, connection);
       this.refused = 0;
     });
     accept(socket);
   }
+
+  private noteNobody(address: string, connection: string): void {
+    const { mostOfNobody = MOST_OF_NOBODY } = this.options;
+    const all = this.ofNobody.get(address) ?? new Set<string>();
+    this.ofNobody.set(address, all);
+    // As the youngest.
+    all.delete(connection);
+    all.add(connection);
+    for (const eldest of all) {
+      if (all.size <= mostOfNobody) break;
+      all.delete(eldest);
+      this.cut(eldest);
+    }
+  }
+
+  private forgetNobody(address: string, connection: string): void {
+    const all = this.ofNobody.get(address);
+    if (all === undefined || !all.delete(connection)) return;
+    if (all.size === 0) this.ofNobody.delete(address);
+  }
+}
+
+/** No other has the same at the same time: one peer may connect from one port to several addresses. Undefined for one that is gone. */
+export function connectionOf({
+  remoteAddress,
+  remotePort,
+  localAddress,
+  localPort,
+}: Ends): string | undefined {
+  if (remoteAddress === undefined || localAddress === undefined) return undefined;
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
 /** All of a name: `localhost` is reached by IPv4 and IPv6. */

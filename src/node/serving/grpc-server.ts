@@ -2,8 +2,8 @@
  * A gRPC server for the systems on the runtime; what handlers are made of stands in calls.ts.
  *
  * Guarantees: it answers gRPC health checks and server reflection, whoever asks, and nothing else of who may not ask for it
- * (access/grpc-guard.ts); what one connection can ask for at once, and say in one
- * message, and leave unread of answers, is limited; stopping is bounded, whatever is connected (connections.ts).
+ * (access/grpc-guard.ts), before anything of what he sends is kept (call-gate.ts); what one connection can ask for at once, and say
+ * in one message, and leave unread of answers, is limited; stopping is bounded, whatever is connected (connections.ts).
  */
 
 import type { Socket } from 'node:net';
@@ -22,6 +22,7 @@ import type { LifeCycle } from '../../runtime/life-cycle/life-cycle.js';
 import type { Access } from '../access/access.js';
 import { GrpcGuard } from '../access/grpc-guard.js';
 import type { ServiceAccess } from '../access/roles.js';
+import { type AtTheGate, CallGate, type GateLimits } from './call-gate.js';
 import { Connections, type ConnectionsOptions } from './connections.js';
 import { withEncoded } from './encoded.js';
 import { MOST_REQUEST_BYTES, USUAL_REQUEST_BYTES, withRequestSizes } from './request-sizes.js';
@@ -55,7 +56,10 @@ export interface GrpcServerOptions {
   readonly logger: Logger;
   /** Who listens to calls. Default: nobody. */
   readonly lifeCycle?: LifeCycle;
-  readonly limits?: Pick<ConnectionsOptions, 'most' | 'quietMs'> & UnreadLimits & KeepaliveLimits;
+  readonly limits?: Pick<ConnectionsOptions, 'most' | 'mostOfNobody' | 'quietMs'> &
+    UnreadLimits &
+    KeepaliveLimits &
+    GateLimits;
 }
 
 /** A connection on which a peer was asked for a sign of life and gave none is cut. Milliseconds; default 60,000 each. */
@@ -73,10 +77,7 @@ export interface RunningGrpcServer {
   stop(graceMs: number): Promise<void>;
 }
 
-/**
- * Peers wait with further calls on a connection that has so many under way. With the largest request it bounds what one
- * connection can make this process hold of messages that it never finishes.
- */
+/** Peers wait with further calls on a connection that has so many under way. */
 const CALLS_OF_A_CONNECTION = 1_000;
 /** Much longer than a process may be held up. */
 const ASK_EVERY_MS = 60_000;
@@ -87,15 +88,35 @@ const ANSWER_WITHIN_MS = 60_000;
  */
 export async function startGrpcServer(options: GrpcServerOptions): Promise<RunningGrpcServer> {
   const { listen, services, alsoHealthOf = [], packages, logger, limits = {} } = options;
+  const receiveBytes = Math.max(USUAL_REQUEST_BYTES, ...services.map(requestBytesOf));
+  const { access, clock, lifeCycle, tls } = options;
+  const accept = (socket: Socket) => injector.injectConnection(socket);
+  const secured =
+    tls && new TlsConnections({ ...{ tls, protocol: 'h2', accept, logger }, quietMs: limits.quietMs });
+  const connections = new Connections({
+    accept: secured === undefined ? accept : (socket) => secured.take(socket),
+    logger,
+    ...limits,
+  });
+  const guard = new GrpcGuard({
+    access,
+    certificateOf: (connection) => secured?.certificateOf(connection),
+    clock,
+    logger,
+  });
+  const admit = (call: AtTheGate) => guard.admit(call);
+  const gate = new CallGate({ admit, connections, receiveBytes, clock, logger, lifeCycle, limits });
   const server = new Server({
     // Channelz keeps statistics of every call for a debugging protocol nobody here speaks.
     'grpc.enable_channelz': 0,
     'grpc.max_concurrent_streams': CALLS_OF_A_CONNECTION,
-    'grpc.max_receive_message_length': Math.max(USUAL_REQUEST_BYTES, ...services.map(requestBytesOf)),
+    'grpc.max_receive_message_length': receiveBytes,
     // A peer that is gone without a word is noticed, and its streams end.
     'grpc.keepalive_time_ms': limits.askEveryMs ?? ASK_EVERY_MS,
     'grpc.keepalive_timeout_ms': limits.answerWithinMs ?? ANSWER_WITHIN_MS,
+    interceptors: [gate.interceptor],
   });
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const health = new HealthImplementation({});
   health.addToServer(server);
   const names = ['', ...services.map(({ name }) => name), ...alsoHealthOf];
@@ -104,29 +125,12 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   };
   for (const definition of packages) new ReflectionService(definition).addToServer(server);
   setServing(false);
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const accept = (socket: Socket) => injector.injectConnection(socket);
-  const { tls } = options;
-  const secured =
-    tls && new TlsConnections({ ...{ tls, protocol: 'h2', accept, logger }, quietMs: limits.quietMs });
-  const connections = new Connections({
-    accept: secured === undefined ? accept : (socket) => secured.take(socket),
-    logger,
-    ...limits,
-  });
-  const unread = new UnreadAnswers(limits, (peer) => connections.cut(peer), logger);
-  const { access, clock } = options;
-  const guard = new GrpcGuard({
-    access,
-    certificateOf: (peer) => secured?.certificateOf(peer),
-    clock,
-    logger,
-  });
+  const unread = new UnreadAnswers(limits, (connection) => connections.cut(connection), logger);
   for (const service of services) {
     const admitted = guard.guarded(service.definition, service.handlers, service.access);
     const sized = withRequestSizes(service.definition, admitted, requestBytesOf(service), logger);
     const { definition, handlers } = unread.counted(withEncoded(sized.definition), sized.handlers);
-    server.addService(definition, toldCalls(definition, handlers, options.lifeCycle));
+    server.addService(definition, toldCalls(definition, handlers, lifeCycle));
   }
   const port = await connections.listen(listen);
   return {
@@ -134,6 +138,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     setServing,
     stop: async (graceMs) => {
       guard.stop();
+      gate.stop();
       // Whoever is cut off loses the connection, which every peer takes for "unavailable". What gRPC would cut off by itself
       // hears that it had cancelled its call.
       injector.drain(graceMs + CUT_BY_CONNECTION_MS);

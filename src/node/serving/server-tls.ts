@@ -4,11 +4,12 @@
  * Guarantees: a node does not start with files that are missing, do not belong together or do not count now, and says which key
  * names them; files that are written anew count within a second, for connections that begin then, and those that there are stay;
  * while what was written anew can't be used, what was there before goes on to count and the log says why; the log says in time,
- * and again once it is so, that the certificate runs out.
+ * and again once it is so, that the certificate runs out; what a caller shows is looked at with each connection, since no session
+ * of before is resumed.
  */
 
-import type { X509Certificate } from 'node:crypto';
-import type { PeerCertificate, TLSSocket } from 'node:tls';
+import { constants, type X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import { OwlError } from '../../base/errors.js';
@@ -22,7 +23,7 @@ import {
   readCertificateAndKey,
 } from '../../base/tls-files.js';
 import { ToldFailures } from '../../base/told-failures.js';
-import type { ShownCertificate } from '../access/access.js';
+import { certificateOn, type PeersCertificate } from './peers-certificate.js';
 
 const LOOK_EVERY_MS = 1_000;
 const TOLD_BEFORE_MS = 14 * 24 * 3_600_000;
@@ -44,6 +45,8 @@ export interface TlsOptions {
   /** Who shows a bad certificate is told so by the answer, not by a connection that breaks. */
   readonly rejectUnauthorized: false;
   readonly minVersion: 'TLSv1.2';
+  /** Resumed sessions count with what was found when they began. */
+  readonly secureOptions: number;
 }
 
 export interface ServerTlsOptions {
@@ -115,6 +118,11 @@ export class ServerTls {
     return this.loaded.options;
   }
 
+  /** What a caller has shown of itself; undefined where it has shown nothing. */
+  certificateOf(socket: TLSSocket): PeersCertificate | undefined {
+    return certificateOn(socket, this.clock);
+  }
+
   /** Told of what counts from now on, whenever it changes. */
   follow(changed: (options: TlsOptions) => void): void {
     this.followers.push(changed);
@@ -167,7 +175,7 @@ function load({ cert, key, clientCa }: Files, now: number): Loaded {
     options: {
       ...{ cert: own.cert, key: own.key, requestCert: ca !== undefined },
       ...(ca === undefined ? {} : { ca }),
-      ...{ rejectUnauthorized: false, minVersion: 'TLSv1.2' },
+      ...{ rejectUnauthorized: false, minVersion: 'TLSv1.2', secureOptions: constants.SSL_OP_NO_TICKET },
     },
   };
 }
@@ -183,14 +191,4 @@ function markOf({ cert, key, clientCa }: Files): string {
     }
   });
   return marks.join('\n');
-}
-
-/** What a caller has shown of itself; undefined where it has shown nothing. */
-export function shownCertificate(socket: TLSSocket): ShownCertificate | undefined {
-  const shown: Partial<PeerCertificate> = socket.getPeerCertificate();
-  if (shown.raw === undefined) return undefined;
-  const name = shown.subject?.CN;
-  if (typeof name !== 'string' || name === '') return { name: '', problem: 'it has no common name' };
-  if (socket.authorized) return { name };
-  return { name, problem: String(socket.authorizationError ?? 'it was not verified') };
 }

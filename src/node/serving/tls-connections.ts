@@ -10,7 +10,9 @@ import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { ShownCertificate } from '../access/access.js';
-import { type ServerTls, shownCertificate } from './server-tls.js';
+import { connectionOf } from './connections.js';
+import type { PeersCertificate } from './peers-certificate.js';
+import type { ServerTls } from './server-tls.js';
 
 export interface TlsConnectionsOptions {
   readonly tls: ServerTls;
@@ -28,8 +30,8 @@ const TOLD_EVERY_MS = 60_000;
 export class TlsConnections {
   private readonly options: TlsConnectionsOptions;
   private readonly server: Server;
-  /** By address and port of the peer, as gRPC has them. */
-  private readonly shown = new Map<string, ShownCertificate>();
+  /** By connection. */
+  private readonly shown = new Map<string, PeersCertificate>();
   private failed = { toldAt: Number.NEGATIVE_INFINITY, more: 0 };
 
   constructor(options: TlsConnectionsOptions) {
@@ -52,22 +54,27 @@ export class TlsConnections {
     this.server.emit('connection', socket);
   }
 
-  certificateOf(peer: string): ShownCertificate | undefined {
-    return this.shown.get(peer);
+  /** @param connection as `connectionOf` calls it */
+  certificateOf(connection: string): ShownCertificate | undefined {
+    return this.shown.get(connection)?.shown();
   }
 
   private pass(socket: TLSSocket, quietMs: number): void {
     // Whoever is connected hears of a broken connection by its end.
     socket.on('error', () => undefined);
-    const peer = `${socket.remoteAddress}:${socket.remotePort}`;
-    const certificate = shownCertificate(socket);
-    if (certificate !== undefined) this.shown.set(peer, certificate);
+    const connection = connectionOf(socket);
+    // It is gone already.
+    if (connection === undefined) return void socket.destroy();
+    const certificate = this.options.tls.certificateOf(socket);
+    // One of the same ends may have been there a moment ago, and its end not be known yet.
+    if (certificate === undefined) this.shown.delete(connection);
+    else this.shown.set(connection, certificate);
     const silent = setTimeout(() => {
       if (socket.bytesRead === 0) socket.destroy();
     }, quietMs);
     socket.once('close', () => {
       clearTimeout(silent);
-      if (this.shown.get(peer) === certificate) this.shown.delete(peer);
+      if (this.shown.get(connection) === certificate) this.shown.delete(connection);
     });
     this.options.accept(socket);
   }

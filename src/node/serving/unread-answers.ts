@@ -16,6 +16,7 @@ import type {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { OwlError } from '../../base/errors.js';
+import { connectionOfCall } from './callers.js';
 import { toServiceError } from './calls.js';
 import { isUnary } from './method-kinds.js';
 
@@ -35,13 +36,13 @@ type Call = ServerUnaryCall<unknown, unknown>;
 
 export class UnreadAnswers {
   private readonly limits: Required<UnreadLimits>;
-  private readonly cut: (peer: string) => void;
+  private readonly cut: (connection: string) => void;
   private readonly logger: Logger;
-  /** In bytes, by peer: its address and port, as gRPC has them. */
+  /** In bytes, by connection. */
   private readonly unread = new Map<string, number>();
 
-  /** @param cut ends the connection of this peer */
-  constructor(limits: UnreadLimits, cut: (peer: string) => void, logger: Logger) {
+  /** @param cut ends a connection, as `connectionOf` calls it */
+  constructor(limits: UnreadLimits, cut: (connection: string) => void, logger: Logger) {
     this.limits = { unreadBytes: UNREAD_BYTES, readWithinMs: READ_WITHIN_MS, ...limits };
     this.cut = cut;
     this.logger = logger;
@@ -96,20 +97,21 @@ export class UnreadAnswers {
 
   /** Until the call is over, which grpc-js calls cancelled also where the answer was taken. */
   private count(call: Call, bytes: number): void {
-    const peer = call.getPeer();
-    this.unread.set(peer, (this.unread.get(peer) ?? 0) + bytes);
-    const late = setTimeout(() => this.cut(peer), this.limits.readWithinMs);
+    const connection = connectionOfCall(call);
+    this.unread.set(connection, (this.unread.get(connection) ?? 0) + bytes);
+    const late = setTimeout(() => this.cut(connection), this.limits.readWithinMs);
     call.once('cancelled', () => {
       clearTimeout(late);
-      const left = (this.unread.get(peer) ?? 0) - bytes;
-      if (left > 0) this.unread.set(peer, left);
-      else this.unread.delete(peer);
+      const left = (this.unread.get(connection) ?? 0) - bytes;
+      if (left > 0) this.unread.set(connection, left);
+      else this.unread.delete(connection);
     });
   }
 
   private refusal(call: Call) {
     const { unreadBytes } = this.limits;
-    if (this.unread.size === 0 || (this.unread.get(call.getPeer()) ?? 0) < unreadBytes) return undefined;
+    if (this.unread.size === 0 || (this.unread.get(connectionOfCall(call)) ?? 0) < unreadBytes)
+      return undefined;
     const full = new OwlError(
       'retryable',
       `${unreadBytes} bytes of answers are unread on this connection; read them, then ask again`,

@@ -144,7 +144,7 @@ t.test('stopping waits for calls as long as it may, and for nothing that only st
 });
 
 t.test('a connection on which nothing is said is closed, and beyond the most none is taken', async (t) => {
-  const { address } = await start(t, async () => undefined, { quietMs: 50, most: 2 });
+  const { address } = await start(t, async () => undefined, { quietMs: 500, most: 2 });
   const [first, second] = [socketTo(t, address), socketTo(t, address)];
   await Promise.all([once(first, 'connect'), once(second, 'connect')]);
   const third = socketTo(t, address);
@@ -155,7 +155,7 @@ t.test('a connection on which nothing is said is closed, and beyond the most non
 });
 
 t.test('a peer that gives no sign of life is cut off, and one that does stays', async (t) => {
-  const { address } = await start(t, async () => undefined, { askEveryMs: 100, answerWithinMs: 100 });
+  const { address } = await start(t, async () => undefined, { askEveryMs: 100, answerWithinMs: 2_000 });
   const living = clientOf(t, address);
   t.equal(await call(living, 1).error, null);
   const channel = living.getChannel();

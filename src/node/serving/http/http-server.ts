@@ -18,13 +18,20 @@ import type { MetricsText } from '../../metrics/metrics-page.js';
 import { Connections, type ConnectionsOptions } from '../connections.js';
 import type { ServerTls } from '../server-tls.js';
 import { TlsConnections } from '../tls-connections.js';
-import { callerOf } from './caller.js';
+import { type Admit, admitBy } from './caller.js';
 import { PAGE, PAGE_POLICY, SCRIPT, STYLE } from './docs-page.js';
 import { READ_WITHIN_MS } from './event-stream.js';
 import { Guard } from './guard.js';
 import { readJson } from './json-body.js';
+import { notThere, templatesOf } from './not-there.js';
 import { describe, documentOf } from './openapi.js';
-import { MEBIBYTE, OperationRoutes, type RouteLimits, type SystemRoutes } from './operation-routes.js';
+import {
+  MEBIBYTE,
+  OperationRoutes,
+  type RouteLimits,
+  type RouteOptions,
+  type SystemRoutes,
+} from './operation-routes.js';
 import { HttpError, headersOf, PROBLEM_TYPE, problemIn, problemOf } from './problem.js';
 import { cutOff, whenOver } from './response-end.js';
 
@@ -47,7 +54,9 @@ export interface HttpServerOptions {
   readonly limits?: HttpLimits;
 }
 
-export interface HttpLimits extends RouteLimits, Pick<ConnectionsOptions, 'most' | 'quietMs'> {
+export interface HttpLimits
+  extends RouteLimits,
+    Pick<ConnectionsOptions, 'most' | 'mostOfNobody' | 'quietMs'> {
   /** Milliseconds in which a request has to be there, headers and body. Default 30,000. */
   readonly sendWithinMs?: number;
 }
@@ -84,11 +93,9 @@ const HEADERS: Readonly<Record<string, string>> = {
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
   const { listen, logger, limits = {} } = options;
   const closing = new AbortController();
-  const { app, server } = await buildApp(options, closing.signal);
-  // What watches over the time that requests take begins with this; the connections are taken elsewhere.
-  server.emit('listening');
-  const accept = (socket: Socket) => server.emit('connection', socket);
   const { tls } = options;
+  const server = serverOf(limits);
+  const accept = (socket: Socket) => server.emit('connection', socket);
   const secured =
     tls && new TlsConnections({ ...{ tls, protocol: 'http/1.1', accept, logger }, quietMs: limits.quietMs });
   const connections = new Connections({
@@ -97,6 +104,13 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     most: CONNECTIONS,
     ...limits,
   });
+  const admit = admitBy(options.authorise, {
+    certificateOf: (connection) => secured?.certificateOf(connection),
+    letIn: (connection) => connections.letIn(connection),
+  });
+  const app = await buildApp(options, server, { admit, closing: closing.signal });
+  // What watches over the time that requests take begins with this; the connections are taken elsewhere.
+  server.emit('listening');
   try {
     const port = await connections.listen(listen);
     return {
@@ -115,19 +129,22 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   }
 }
 
-async function buildApp(
-  options: HttpServerOptions,
-  closing: AbortSignal,
-): Promise<{ app: FastifyInstance; server: Server }> {
-  const { hosts, systems, authorise, clock, logger, version, limits = {} } = options;
-  const requestTimeout = limits.sendWithinMs ?? SEND_WITHIN_MS;
-  const server = createServer({
+function serverOf({ sendWithinMs: requestTimeout = SEND_WITHIN_MS }: HttpLimits): Server {
+  return createServer({
     requestTimeout,
     headersTimeout: Math.min(HEADERS_WITHIN_MS, requestTimeout),
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: LOOK_EVERY_MS,
     maxHeaderSize: LARGEST_HEADERS_BYTES,
   });
+}
+
+async function buildApp(
+  options: HttpServerOptions,
+  server: Server,
+  { admit, closing }: Pick<RouteOptions, 'admit' | 'closing'>,
+): Promise<FastifyInstance> {
+  const { hosts, systems, clock, logger, version, limits = {} } = options;
   const app: FastifyInstance = fastify({
     serverFactory: (handler) => server.on('request', handler),
     bodyLimit: MEBIBYTE,
@@ -151,15 +168,15 @@ async function buildApp(
   const guard = new Guard(hosts, options.tls === undefined ? 'http' : 'https');
   guardAll(app, { guard, clock, limits, closing });
   await describe(app, version);
-  const routes = new OperationRoutes({ authorise, clock, logger, headers: HEADERS, limits, closing });
+  const routes = new OperationRoutes({ admit, clock, logger, headers: HEADERS, limits, closing });
   for (const system of systems) routes.add(app, system);
   const templates = systems.flatMap(templatesOf);
   app.setNotFoundHandler((request) => {
     throw notThere(request, templates);
   });
-  addOwnRoutes(app, options);
+  addOwnRoutes(app, options, admit);
   await app.ready();
-  return { app, server };
+  return app;
 }
 
 interface GuardOptions {
@@ -204,19 +221,19 @@ const METRICS: AskedFor = {
   roles: ['reader', 'operator'],
 };
 
-function addMetrics(app: FastifyInstance, { metrics, authorise }: HttpServerOptions): void {
+function addMetrics(app: FastifyInstance, { metrics }: HttpServerOptions, admit: Admit): void {
   if (metrics === undefined) return;
   app.get('/metrics', { schema: { hide: true } }, async (request, reply) => {
-    authorise({ operation: METRICS, servedAsBefore: true, request: {}, ...callerOf(request) });
+    admit(request, { operation: METRICS, servedAsBefore: true, request: {} });
     const { type, text } = await metrics();
     return reply.type(type).send(text);
   });
 }
 
-function addOwnRoutes(app: FastifyInstance, options: HttpServerOptions): void {
+function addOwnRoutes(app: FastifyInstance, options: HttpServerOptions, admit: Admit): void {
   const { problem, systems } = options;
   const hidden = { hide: true };
-  addMetrics(app, options);
+  addMetrics(app, options, admit);
   let document: string | undefined;
   app.get('/healthz', { schema: hidden }, async () => ({ status: 'alive' }));
   app.get('/readyz', { schema: hidden }, async () => {
@@ -269,34 +286,4 @@ function answerNoHttp(this: unknown, error: NodeJS.ErrnoException, socket: Socke
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const start = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, 'connection: close'];
   socket.end(`${start.join('\r\n')}\r\n\r\n${body}`);
-}
-
-interface Template {
-  readonly method: string;
-  readonly matches: RegExp;
-}
-
-const OWN: readonly Template[] = [
-  { method: 'GET', matches: /^\/(healthz|readyz|metrics|openapi\.json|docs|docs\/page\.(js|css))$/ },
-];
-
-function templatesOf({ name, operations }: SystemRoutes): Template[] {
-  return operations.map(({ operation: { http } }) => ({
-    method: http.method,
-    matches: new RegExp(`^/api/v1/${name}${http.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`),
-  }));
-}
-
-/** Another method of what is there, or nothing at all. */
-function notThere({ method, url }: FastifyRequest, templates: readonly Template[]): OwlError {
-  const [path = ''] = url.split('?');
-  const there = [...OWN, ...templates].filter(({ matches }) => matches.test(path));
-  if (there.length === 0)
-    return new HttpError(404, 'there is nothing here; /openapi.json lists what there is', {
-      kind: 'not_found',
-    });
-  const allow = [...new Set(there.map((one) => one.method))].join(', ');
-  return new HttpError(405, `${method} is nothing that can be done here; there is ${allow}`, {
-    headers: { allow },
-  });
 }

@@ -15,10 +15,10 @@ import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
 import { every } from '../../../base/repeat.js';
 import { methodOf, serviceOf } from '../../../wire/proto.js';
-import type { Authorise, LetIn } from '../../access/http-access.js';
+import type { LetIn } from '../../access/http-access.js';
 import type { Asking, ServedOperation } from '../../operations/operation.js';
 import { EncodedMessage } from '../encoded.js';
-import { callerOf } from './caller.js';
+import type { Admit } from './caller.js';
 import { type EventStreamLimits, type StreamedAnswer, writeEvents } from './event-stream.js';
 import { plain } from './guard.js';
 import { assertKeyable, REPLAY_HEADER, withKey } from './idempotency.js';
@@ -36,7 +36,7 @@ export interface SystemRoutes {
 }
 
 export interface RouteOptions {
-  readonly authorise: Authorise;
+  readonly admit: Admit;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Headers of every answer. */
@@ -139,17 +139,9 @@ export class OperationRoutes {
     return reply;
   }
 
-  private admit(
-    { system, served }: Route,
-    { raw, headers }: FastifyRequest,
-    request: object | undefined,
-  ): LetIn {
-    return this.options.authorise({
-      operation: served.operation,
-      servedAsBefore: system.servedAsBefore,
-      request,
-      ...callerOf({ raw, headers }),
-    });
+  private admit({ system, served }: Route, asking: FastifyRequest, request: object | undefined): LetIn {
+    const { operation } = served;
+    return this.options.admit(asking, { operation, servedAsBefore: system.servedAsBefore, request });
   }
 
   private takePlace(reply: FastifyReply): void {

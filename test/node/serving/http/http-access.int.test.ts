@@ -115,3 +115,16 @@ t.test('what is shown without credentials is shown on this machine alone', async
   t.throws(() => authorise({ ...asked, operation: listTasks, isLocal: false }), ofKind('unauthenticated'));
   t.throws(() => authorise({ ...asked, operation: retryTask, isLocal: true }), ofKind('unauthenticated'));
 });
+
+t.test('what a proxy on this machine passes on is not of this machine', async (t) => {
+  const { address, ask } = await startHttpNode(t, { config: { http_hosts: 'farm.example' } });
+  const list = async (headers: Readonly<Record<string, string>>) => {
+    const { status } = await ask('GET', '/api/v1/talent/plot-tasks', { headers, authorization: null });
+    return status;
+  };
+  const port = address.split(':')[1] ?? '';
+  for (const host of [address, `localhost:${port}`]) t.equal(await list({ host }), 200, host);
+  t.equal(await list({ host: `farm.example:${port}` }), 401, 'it is called by a name that others use');
+  for (const name of ['x-forwarded-for', 'forwarded', 'via', 'x-real-ip'])
+    t.equal(await list({ [name]: '10.0.0.7' }), 401, name);
+});

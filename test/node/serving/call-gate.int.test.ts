@@ -1,0 +1,178 @@
+/** What strangers can make a gRPC server hold: half requests, denied ones, health, and connections. */
+
+import { once } from 'node:events';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as connectHttp2,
+  type IncomingHttpHeaders,
+} from 'node:http2';
+import { connect } from 'node:net';
+import { status } from '@grpc/grpc-js';
+import t, { type Test } from 'tap';
+import { Access, type AccessMode } from '../../../src/node/access/access.js';
+import { Denials } from '../../../src/node/access/denials.js';
+import { KnownCallers } from '../../../src/node/access/known-callers.js';
+import { unary } from '../../../src/node/serving/calls.js';
+import { type GrpcServerOptions, startGrpcServer } from '../../../src/node/serving/grpc-server.js';
+import { logLines } from '../../support/log-lines.js';
+import { ManualClock } from '../../support/manual-clock.js';
+import { until } from '../../support/until.js';
+
+const SAY = '/test.Echo/say';
+const HEALTH = '/grpc.health.v1.Health/Check';
+const WATCH = '/grpc.health.v1.Health/Watch';
+/** Requests that are there. */
+const TEXT = Buffer.from([0, 0, 0, 0, 1, 65]);
+const EMPTY = Buffer.alloc(5);
+
+async function start(t: Test, mode: AccessMode, limits: GrpcServerOptions['limits'] = {}) {
+  const { logger } = logLines();
+  const clock = new ManualClock();
+  const denials = new Denials({ clock, logger, record: async () => undefined });
+  const known = new KnownCallers(t.testdir({}), logger);
+  const bytes = (value: unknown) => Buffer.from(String(value));
+  const server = await startGrpcServer({
+    ...{ listen: '127.0.0.1:0', packages: [], clock, logger, limits },
+    access: new Access({ mode, known, denials }),
+    services: [
+      {
+        name: 'test.Echo',
+        definition: {
+          say: {
+            ...{ path: SAY, requestStream: false, responseStream: false },
+            ...{ requestSerialize: bytes, responseSerialize: bytes },
+            ...{ requestDeserialize: String, responseDeserialize: String },
+          },
+        },
+        access: { say: { roles: ['reader'] } },
+        handlers: { say: unary(logger, async (text: string) => text) },
+      },
+    ],
+  });
+  t.teardown(() => server.stop(0));
+  const session = (): ClientHttp2Session => {
+    const opened = connectHttp2(`http://${server.address}`);
+    opened.on('error', () => undefined);
+    t.teardown(() => opened.destroy());
+    return opened;
+  };
+  /** So many looks at what is not there yet. */
+  const looks = async (times: number) => {
+    for (let n = 0; n < times; n++) {
+      clock.advance(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  return { address: server.address, denials, session, looks };
+}
+
+function open(session: ClientHttp2Session, path: string, more: IncomingHttpHeaders = {}): ClientHttp2Stream {
+  const stream = session.request({
+    ...{ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers', ...more },
+  });
+  stream.on('error', () => undefined);
+  stream.resume();
+  return stream;
+}
+
+/** The beginning of a message of so many bytes. */
+function half(bytes: number): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(bytes, 1);
+  return Buffer.concat([head, Buffer.alloc(bytes - 1)]);
+}
+
+async function statusOf(stream: ClientHttp2Stream): Promise<number> {
+  const [headers] = await once(stream, 'response');
+  if (headers['grpc-status'] !== undefined) return Number(headers['grpc-status']);
+  const [trailers] = await once(stream, 'trailers');
+  return Number(trailers['grpc-status']);
+}
+
+t.test('who may not ask is told so before anything of a message has come', async (t) => {
+  const { session, denials } = await start(t, 'required');
+  t.equal(await statusOf(open(session(), SAY)), status.UNAUTHENTICATED);
+  t.same(denials.all, [{ kind: 'unauthenticated', operation: SAY, count: 1 }], 'and that counts once');
+});
+
+t.test('who is denied again and again is cut off, and others are not', async (t) => {
+  const { session } = await start(t, 'required');
+  const [stranger, other] = [session(), session()];
+  t.equal(await statusOf(open(other, SAY)), status.UNAUTHENTICATED);
+  const cut = once(stranger, 'close');
+  for (let n = 0; n < 100; n++) open(stranger, SAY);
+  await cut;
+  t.equal(await statusOf(open(other, SAY)), status.UNAUTHENTICATED);
+});
+
+t.test('a request that is begun has to be there in time; one that is there may take its time', async (t) => {
+  const { session, looks } = await start(t, 'open');
+  const [slow, quick] = [session(), session()];
+  const begun = open(slow, SAY);
+  begun.write(half(1_000));
+  // Behind it, so that what was begun has come.
+  open(slow, SAY).end(TEXT);
+  const watching = open(quick, WATCH);
+  watching.end(EMPTY);
+  await once(watching, 'data');
+  const whole = open(slow, SAY);
+  whole.end(TEXT);
+  t.equal(await statusOf(whole), status.OK);
+  await looks(30);
+  t.notOk(slow.destroyed);
+  const cut = once(slow, 'close');
+  await looks(1);
+  await cut;
+  const last = open(quick, SAY);
+  last.end(TEXT);
+  t.equal(await statusOf(last), status.OK, 'who only listens stays');
+});
+
+t.test('of what is everybody’s only so much is begun at once, on a connection and at all', async (t) => {
+  const { session } = await start(t, 'required');
+  const first = session();
+  for (let n = 0; n < 16; n++) open(first, HEALTH).write(half(1_000));
+  t.equal(await statusOf(open(first, HEALTH)), status.RESOURCE_EXHAUSTED);
+  const others = [session(), session(), session()];
+  for (const other of others) for (let n = 0; n < 16; n++) open(other, HEALTH).write(half(1_000));
+  await until('64 are begun', async () => {
+    const one = open(session(), HEALTH);
+    one.end(EMPTY);
+    return (await statusOf(one)) === status.RESOURCE_EXHAUSTED;
+  });
+  for (const other of [first, ...others]) other.destroy();
+  await until('there is room again', async () => {
+    const one = open(session(), HEALTH);
+    one.end(EMPTY);
+    return (await statusOf(one)) === status.OK;
+  });
+});
+
+t.test('what is everybody’s and ends before it was there takes its connection along', async (t) => {
+  const { session } = await start(t, 'required');
+  const stranger = session();
+  const cut = once(stranger, 'close');
+  open(stranger, HEALTH, { 'grpc-timeout': '1m' }).write(half(1_000));
+  await cut;
+});
+
+t.test('of one address the eldest connection of nobody gives way; who was let in stays', async (t) => {
+  const { address, session } = await start(t, 'open', { mostOfNobody: 2 });
+  const known = session();
+  const said = open(known, SAY);
+  said.end(TEXT);
+  t.equal(await statusOf(said), status.OK);
+  const port = Number(address.split(':')[1]);
+  const sockets = [1, 2, 3].map(() => connect(port, '127.0.0.1'));
+  for (const socket of sockets) {
+    socket.on('error', () => undefined).resume();
+    t.teardown(() => socket.destroy());
+  }
+  const [eldest] = sockets;
+  if (eldest !== undefined) await once(eldest, 'close');
+  t.notOk(sockets[1]?.closed || sockets[2]?.closed);
+  const again = open(known, SAY);
+  again.end(TEXT);
+  t.equal(await statusOf(again), status.OK);
+});
