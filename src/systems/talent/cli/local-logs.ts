@@ -1,16 +1,22 @@
 /**
  * The logs of a machine's plots: those that were begun, which are files, and those that tasks waiting here will have, of
- * which only the supervisor knows, if one runs. No talent is asked.
+ * which only the supervisor knows, if one runs.
+ *
+ * Guarantees: an id given whole needs nobody else; a beginning never leads to the log of another task: which task is meant only
+ * talent knows, for most have no log on this machine, so without it the whole ids that are here are named instead; a task that
+ * never started says so.
  */
 
 import { existsSync, readdirSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
+import { UsageError } from '../../../cli/exit.js';
 import type { PlotKey } from '../machine/plot-record.js';
 import type { TalentDirectory } from '../machine/talent-directory.js';
 import { askSupervisor, type SupervisorState } from '../supervisor/control.js';
-import { resolveTaskId } from './task-ids.js';
+import type { PlotTaskStatus } from '../wire/messages.js';
+import { isFinal } from '../wire/plot-states.js';
 
 const ASK_EVERY_MS = 200;
 
@@ -25,14 +31,22 @@ export interface LogWish {
 
 type WaitingTask = SupervisorState['waiting'][number];
 
+/** Asks talent for the task that is or begins with a text. @throws UnreachableError when it can't, OwlError with its refusal */
+export type AskTalent = (text: string, supervisor: SupervisorState | undefined) => Promise<PlotTaskStatus>;
+
 /** The attempt whose log is meant. @throws OwlError kind `not_found` or `refused` naming what there is */
 export async function findLog(
   machine: TalentDirectory,
   { beginning, attempt, mayWait }: LogWish,
+  askTalent: AskTalent,
 ): Promise<PlotKey> {
   const logs = logsIn(machine);
-  const waiting = (await waitingIn(machine)) ?? [];
-  const task_id = await chooseTask(machine, [...logs, ...waiting], beginning);
+  const supervisor = await supervisorIn(machine);
+  const waiting = supervisor?.attached === true ? supervisor.waiting : [];
+  const ids = new Set([...logs, ...waiting].map((key) => key.task_id));
+  const task_id = ids.has(beginning)
+    ? beginning
+    : await askWhich(machine, ids, beginning, (text) => askTalent(text, supervisor));
   const begun = attemptsOf(task_id, logs);
   const toBegin = attemptsOf(task_id, waiting);
   const newest = mayWait || begun.length === 0 ? [...begun, ...toBegin] : begun;
@@ -76,32 +90,66 @@ export async function untilBegun(
   }
 }
 
-async function chooseTask(
+/** The one of these that begins so, as talent says. @throws OwlError that says what is so instead */
+async function askWhich(
   { path }: TalentDirectory,
-  keys: readonly PlotKey[],
+  ids: ReadonlySet<string>,
   beginning: string,
+  ask: (text: string) => Promise<PlotTaskStatus>,
 ): Promise<string> {
-  const ids = [...new Set(keys.map((key) => key.task_id))];
-  const begins = (text = ''): string[] => ids.filter((id) => id.startsWith(text));
-  if (begins(beginning).length === 0) {
-    throw new OwlError(
-      'not_found',
-      `below ${path} there is no log of a task whose id begins with "${beginning}", and none waits here; it ran on another machine, or with another --data`,
-    );
+  if (beginning === '') throw new UsageError('an id, or the beginning of one, must not be empty');
+  const candidates = [...ids].filter((id) => id.startsWith(beginning));
+  let task: PlotTaskStatus;
+  try {
+    task = await ask(beginning);
+  } catch (error) {
+    if (!(error instanceof OwlError)) throw error;
+    if (error.kind === 'not_found' || error.kind === 'refused') throw error;
+    throw candidates.length === 0 ? noLog(path, beginning) : wholeIdWanted(beginning, candidates, error);
   }
-  return await resolveTaskId(
-    {
-      status: async ({ task_id = '' }) => ({ existed: ids.includes(task_id) }),
-      list: async ({ task_id_prefix }) => ({ tasks: begins(task_id_prefix).map((id) => ({ task_id: id })) }),
-    },
-    beginning,
+  const { task_id = '' } = task;
+  if (ids.has(task_id)) return task_id;
+  throw new OwlError('not_found', `${notHere(task)}; below ${path} there is no log of it`);
+}
+
+function noLog(path: string, beginning: string): OwlError {
+  return new OwlError(
+    'not_found',
+    `below ${path} there is no log of a task whose id begins with "${beginning}", and none waits here; it ran on another machine, or with another --data`,
   );
+}
+
+function wholeIdWanted(beginning: string, candidates: readonly string[], reason: OwlError): OwlError {
+  const listed = candidates.toSorted().map((id) => `\n  ${id}`);
+  return new OwlError(
+    'refused',
+    `which task begins with "${beginning}" only talent can tell, and it can't be asked (${reason.message}); give the whole id, here are logs of:${listed.join('')}`,
+  );
+}
+
+/** Why a task that talent knows has no log here. */
+function notHere({
+  task_id = '',
+  status = '',
+  remarks = '',
+  started_time,
+  worker_id,
+}: PlotTaskStatus): string {
+  const why = remarks === '' ? '' : `: ${remarks}`;
+  if (started_time !== undefined) return `${task_id} ran on the machine of ${worker_id ?? 'another worker'}`;
+  return isFinal(status)
+    ? `${task_id} never started, it is ${status}${why}`
+    : `${task_id} has not started yet, it is ${status}${why}`;
 }
 
 /** Undefined while nobody knows: no supervisor runs here, or it does not know itself because talent is away. */
 async function waitingIn(machine: TalentDirectory): Promise<readonly WaitingTask[] | undefined> {
-  const state = await askSupervisor(machine, { method: 'status' }).catch(() => undefined);
+  const state = await supervisorIn(machine);
   return state?.attached === true ? state.waiting : undefined;
+}
+
+function supervisorIn(machine: TalentDirectory): Promise<SupervisorState | undefined> {
+  return askSupervisor(machine, { method: 'status' }).catch(() => undefined);
 }
 
 function logsIn(machine: TalentDirectory): PlotKey[] {

@@ -1,6 +1,6 @@
 /**
  * `owl plot logs`: what a plotter of this machine has printed, and prints. It is read from files, so it also works while
- * talent or the supervisor are away, and for plots that ended long ago.
+ * talent or the supervisor are away, and for plots that ended long ago. Talent is asked only which task a beginning means.
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
@@ -13,10 +13,15 @@ import { configOf, type GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import type { Terminal } from '../../../cli/terminal.js';
+import { SERVER_VARIABLE } from '../../../node/config/config.js';
 import { LogFollower } from '../../../processes/logs/log-follower.js';
 import type { PlotKey, PlotRecords } from '../machine/plot-record.js';
 import { TalentDirectory } from '../machine/talent-directory.js';
+import type { SupervisorState } from '../supervisor/control.js';
+import type { PlotTaskStatus } from '../wire/messages.js';
 import { findLog, untilBegun } from './local-logs.js';
+import { resolveTaskId } from './task-ids.js';
+import { withTalent } from './with-talent.js';
 
 const LOOK_EVERY_MS = 200;
 const INT32 = 2 ** 31 - 1;
@@ -33,7 +38,8 @@ export function addLogsCommand(plot: Command, terminal: Cli): void {
     .summary('show what the plotter of a task prints')
     .description(
       'Shows the log of a task that ran or runs on this machine: what its plotter printed, without colours and cursor ' +
-        'movements. It is read from the data directory of the supervisor; no talent is asked.',
+        'movements. It is read from the data directory of the supervisor; the talent is asked only which task it is, where ' +
+        'the id is not given whole.',
     )
     .argument('<ID>', 'the task, by its id or a beginning that no other has')
     .option('-f, --follow', 'go on until the plotter has ended; wait for one that has yet to start')
@@ -55,7 +61,9 @@ async function showLog(terminal: Cli, options: LogsOptions, beginning: string): 
   const { config } = configOf(terminal, options, { data: options.data });
   const machine = new TalentDirectory(config.data);
   const ended = AbortSignal.any([interrupted, out.closed]);
-  const key = await findLog(machine, { beginning, attempt, mayWait: follow });
+  const key = await findLog(machine, { beginning, attempt, mayWait: follow }, (text, supervisor) =>
+    askTalent(terminal, options, text, supervisor),
+  );
   if (follow) await untilBegun(machine, key, ended, (why) => err.line(`${why}; its log follows`));
 
   const follower = new LogFollower({ path: machine.plots.logPathOf(key), clock: systemClock, signal: ended });
@@ -69,6 +77,20 @@ async function showLog(terminal: Cli, options: LogsOptions, beginning: string): 
   ]);
   for (const part of [showing, finishing]) if (part.status === 'rejected') throw part.reason;
   if (interrupted.aborted) throw new OwlError('unavailable', 'the log was not shown to its end');
+}
+
+/** That of the supervisor which made the logs, unless another one is named. */
+async function askTalent(
+  terminal: Cli,
+  options: LogsOptions,
+  text: string,
+  supervisor: SupervisorState | undefined,
+): Promise<PlotTaskStatus> {
+  const isNamed = options.server !== undefined || terminal.env[SERVER_VARIABLE] !== undefined;
+  const server = isNamed ? options.server : supervisor?.server;
+  return await withTalent(terminal, server === undefined ? options : { ...options, server }, async (talent) =>
+    talent.status({ task_id: await resolveTaskId(talent, text) }),
+  );
 }
 
 async function print({ out }: Terminal, { json }: LogsOptions, follower: LogFollower): Promise<void> {

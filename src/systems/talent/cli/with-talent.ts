@@ -5,10 +5,10 @@ import type { Cli } from '../../../cli/system.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 
 /** Runs `work` with a client of the talent that was asked for, and closes it. The client ends with the command. */
-export async function withTalent(
+export async function withTalent<T>(
   terminal: Cli,
   options: GlobalOptions,
-  work: (talent: PlotManagerClient) => Promise<void>,
-): Promise<void> {
-  await withClient(new PlotManagerClient(clientOptions(terminal, options)), work);
+  work: (talent: PlotManagerClient) => Promise<T>,
+): Promise<T> {
+  return await withClient(new PlotManagerClient(clientOptions(terminal, options)), work);
 }

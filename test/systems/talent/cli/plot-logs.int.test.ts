@@ -5,41 +5,80 @@ import t from 'tap';
 import { runOwl } from '../../../../src/run.js';
 import { plotsIn } from '../../../support/plots-in.js';
 import { PlayedPlot } from '../../../support/plotted.js';
+import { orderFor, startTalentNode } from '../../../support/talent-node.js';
 import { owl, terminalDouble } from '../../../support/terminal-double.js';
 import { until } from '../../../support/until.js';
 import { Farm, pausingPlayer } from '../support/farm.js';
 
-t.test('the log of the one task that begins so, of its last attempt unless another is named', async (t) => {
-  const data = t.testdir();
-  new PlayedPlot(data, 'task_aa', 'chiapos', 1).print('first\n');
-  new PlayedPlot(data, 'task_aa', 'chiapos', 2).print('\u001b[32msecond\u001b[0m\nno line end');
-  new PlayedPlot(data, 'task_ab.1', 'chiapos').print('other\n');
-  const logs = (...args: string[]) => owl(['plot', 'logs', '--data', data, ...args]);
+/** No talent. */
+const NOBODY = ['--server', '127.0.0.1:1'];
 
-  t.match(await logs('task_aa'), { code: 0, stdout: 'second\nno line end\n', stderr: '' });
-  t.match(await logs('task_aa', '--attempt', '1'), { code: 0, stdout: 'first\n' });
-  t.match(await logs('task_ab'), { code: 0, stdout: 'other\n' }, 'an id may hold a dot');
-  t.match(await logs('task_aa', '--json'), {
-    code: 0,
-    stdout: '{"text":"second","offset":16}\n{"text":"no line end","offset":27}\n',
-  });
-
-  t.match(await logs('task_a'), {
+t.test('a beginning never leads to the log of another task, and who never started says so', async (t) => {
+  const node = await startTalentNode(t);
+  const data = t.testdirName;
+  const logs = (...args: string[]) =>
+    owl(['plot', 'logs', '--data', data, ...args], { env: { OWL_SERVER: node.address } });
+  new PlayedPlot(data, 'task_10', 'chiapos').print('ten\n');
+  for (const id of ['task_1', 'task_10', 'task_20', 'gone', 'elsewhere'])
+    await node.client.create(orderFor(id));
+  t.match(await logs('task_10'), { code: 0, stdout: 'ten\n', stderr: '' });
+  t.match(await logs('task_1'), {
     code: 1,
     stdout: '',
-    stderr: /several ids.*\n {2}task_aa\n {2}task_ab\.1/,
+    stderr: /^owl: task_1 has not started yet, it is received; below .* there is no log of it\n$/,
   });
-  t.match(await logs('task_x'), {
+  t.match(await logs('task_'), {
     code: 1,
     stdout: '',
-    stderr: /no log of a task whose id begins with "task_x"/,
+    stderr: /several ids.*\n {2}task_1\n {2}task_10\n {2}task_20\n/,
   });
-  t.match(await logs('task_aa', '--attempt', '7'), { code: 1, stderr: /there are those of 1, 2/ });
-  t.match(await owl(['plot', 'logs', 'task_aa', '--data', '/nowhere']), {
+  t.match(await logs('task_2'), { code: 1, stdout: '', stderr: /^owl: task_20 has not started yet/ });
+  t.match(await logs('task_10x'), {
     code: 1,
-    stderr: /below \/nowhere/,
+    stdout: '',
+    stderr: /no task has an id that begins with "task_10x"/,
   });
+  await node.client.stop({ task_id: 'gone', reason: 'no more' });
+  t.match(await logs('go'), { code: 1, stderr: /^owl: gone never started, it is stopped/ });
+  await node.client.update({ task_id: 'elsewhere', status: 'started', started_time: Date.now() / 1000 });
+  t.match(await logs('else'), { code: 1, stderr: /^owl: elsewhere ran on the machine of / });
 });
+
+t.test(
+  'the log of a task, of its last attempt unless another is named, is read without a talent',
+  async (t) => {
+    const data = t.testdir();
+    new PlayedPlot(data, 'task_aa', 'chiapos', 1).print('first\n');
+    new PlayedPlot(data, 'task_aa', 'chiapos', 2).print('\u001b[32msecond\u001b[0m\nno line end');
+    new PlayedPlot(data, 'task_ab.1', 'chiapos').print('other\n');
+    const logs = (...args: string[]) => owl(['plot', 'logs', '--data', data, ...args, ...NOBODY]);
+
+    t.match(await logs('task_aa'), { code: 0, stdout: 'second\nno line end\n', stderr: '' });
+    t.match(await logs('task_aa', '--attempt', '1'), { code: 0, stdout: 'first\n' });
+    t.match(await logs('task_ab.1'), { code: 0, stdout: 'other\n' }, 'an id may hold a dot');
+    t.match(await logs('task_aa', '--json'), {
+      code: 0,
+      stdout: '{"text":"second","offset":16}\n{"text":"no line end","offset":27}\n',
+    });
+
+    t.match(await logs('task_a'), {
+      code: 1,
+      stdout: '',
+      stderr:
+        /which task begins with "task_a" only talent can tell.*give the whole id.*\n {2}task_aa\n {2}task_ab\.1\n$/,
+    });
+    t.match(await logs('task_x'), {
+      code: 1,
+      stdout: '',
+      stderr: /no log of a task whose id begins with "task_x"/,
+    });
+    t.match(await logs('task_aa', '--attempt', '7'), { code: 1, stderr: /there are those of 1, 2/ });
+    t.match(await owl(['plot', 'logs', 'task_aa', '--data', '/nowhere', ...NOBODY]), {
+      code: 1,
+      stderr: /below \/nowhere/,
+    });
+  },
+);
 
 t.test('on a terminal nothing that was printed can move the cursor', async (t) => {
   const data = t.testdir();
