@@ -13,6 +13,8 @@
  * What is no event any more (`RecordedEvent.damage`) is carried over as the bytes that are there, so that nothing is lost and
  * nobody takes it for an event in the copy either.
  *
+ * Streams of which the newest event alone counts are no part of a history and stay where they are.
+ *
  * In memory it keeps two hashes per stream and one chunk of events.
  */
 
@@ -22,7 +24,15 @@ import type { Clock } from '../../base/clock.js';
 import { OwlError, StoreUnavailableError } from '../../base/errors.js';
 import { limitConcurrency } from '../../base/limit-concurrency.js';
 import { isOwlStream } from './append-check.js';
-import type { EventStore, Position, RecordedEvent, StreamName } from './event-store.js';
+import {
+  categoryOf,
+  type EventStore,
+  NEWEST_COUNTS,
+  type Position,
+  type ReadAllOptions,
+  type RecordedEvent,
+  type StreamName,
+} from './event-store.js';
 import { Inventory } from './inventory.js';
 
 export interface CopyOptions {
@@ -94,9 +104,15 @@ export async function copyStore(copy: CopyOptions): Promise<CopyResult> {
   };
 }
 
+/** Without what is no part of a history. */
+async function* historyOf(store: EventStore, options?: ReadAllOptions): AsyncGenerator<RecordedEvent> {
+  for await (const event of store.readAll(options))
+    if (!NEWEST_COUNTS.has(categoryOf(event.stream))) yield event;
+}
+
 /** Other programs may go on with streams of their own. */
 async function checkNothingCame(from: EventStore, begin: Position): Promise<void> {
-  for await (const { stream } of from.readAll({ after: begin })) {
+  for await (const { stream } of historyOf(from, { after: begin })) {
     if (!isOwlStream(stream)) continue;
     throw new OwlError(
       'refused',
@@ -113,7 +129,7 @@ async function readInventory(
 ): Promise<Inventory> {
   const inventory = new Inventory();
   onProgress({ step, events: 0, total });
-  for await (const event of store.readAll()) {
+  for await (const event of historyOf(store)) {
     signal.throwIfAborted();
     // What a copy has written has no gaps.
     if (!inventory.continues(event))
@@ -133,7 +149,7 @@ async function readSource(
   const source = new Inventory();
   let foreignEvents = 0;
   onProgress({ step, events: 0, total: undefined });
-  for await (const event of from.readAll()) {
+  for await (const event of historyOf(from)) {
     signal.throwIfAborted();
     if (!isOwlStream(event.stream)) {
       foreignEvents += 1;
@@ -178,7 +194,7 @@ async function copyMissing(source: Inventory, there: Inventory, options: CopyOpt
     onProgress({ step, events, total });
   };
   onProgress({ step, events, total });
-  for await (const event of from.readAll()) {
+  for await (const event of historyOf(from)) {
     if (events + chunk.events === total) break;
     signal.throwIfAborted();
     const isWanted = event.revision < source.of(event.stream).events;

@@ -25,7 +25,7 @@ export function sizeProblem({ type, data, metadata }: ProposedEvent): string | u
 }
 
 /** At least the bytes of its JSON: a UTF-16 unit takes at most 6, and so many are enough for any number. */
-function mostBytes(value: unknown, levels = MOST_LEVELS): number {
+export function mostBytes(value: unknown, levels = MOST_LEVELS): number {
   if (typeof value === 'string') return 6 * value.length + 2;
   if (levels === 0) return Number.POSITIVE_INFINITY;
   if (Array.isArray(value))

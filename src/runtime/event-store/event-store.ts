@@ -48,7 +48,7 @@ export interface EventMetadata {
   /** What an order asked for, `<name>/<digest of the rest>`: the same id is the same order only with the same of this. */
   readonly asked?: string;
   /** What a command with an id was answered beside its events; on the last of them. Repeated, the command is answered the same. */
-  readonly answer?: JsonObject;
+  readonly answer?: Readonly<JsonObject>;
   /** The kind of peer and its address or id, for auditors. */
   readonly by?: string;
 }
@@ -59,7 +59,8 @@ export interface ProposedEvent {
   readonly type: string;
   /** Version of the type's schema, from 1. */
   readonly version: number;
-  readonly data: JsonObject;
+  /** Nobody's to change: sender, store and all who follow share it. */
+  readonly data: Readonly<JsonObject>;
   readonly metadata: EventMetadata;
 }
 
@@ -83,6 +84,12 @@ export const CUT_OFF = '$cut-off';
  * has no data and may come in any stream, whichever state its actor is in.
  */
 export const ORDER_ACCEPTED = 'OrderAccepted';
+
+/**
+ * Categories of which the newest event of a stream says all there is, so that older ones may be gone. They are no part of a history:
+ * they are not copied, and nobody misses any.
+ */
+export const NEWEST_COUNTS: ReadonlySet<string> = new Set(['owl_loop']);
 
 /** Enough of an event to find it in the store, and to see that it is this one. */
 export interface EventPlace {
@@ -108,6 +115,11 @@ export interface AppendOptions {
    * them, instead of reading back what it has just sent. Default false.
    */
   readonly lastPositionOnly?: boolean;
+  /**
+   * Of this stream so many of the newest events are ever wanted: a store that many nodes write to may let go of those before. Only for
+   * streams of `NEWEST_COUNTS`. Default: all of them stay.
+   */
+  readonly keepNewest?: number;
 }
 
 export interface ReadStreamOptions {

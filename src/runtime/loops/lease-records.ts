@@ -1,6 +1,6 @@
 /**
  * What the store holds of the lease of a loop: who has it, or that nobody has. Each record says all of it, so that only the
- * newest is ever read, however many there are.
+ * newest is ever read, and a store that nodes share keeps no more than the newest of them.
  *
  * Guarantee: of several nodes that write after the same record one is taken.
  */
@@ -17,6 +17,8 @@ import {
 } from '../event-store/event-store.js';
 
 const RECORDED = 'LoopLeaseRecorded';
+/** For people who look who had it lately. */
+const KEPT = 16;
 
 /** Not an actor: nothing is decided from older records than the newest. */
 export const LOOP_LEASES = {
@@ -97,7 +99,8 @@ export class LeaseRecords {
       metadata: { time, $correlationId: sessionId, $causationId: id, by: 'loop' },
     };
     try {
-      return (await store.append(this.stream, after < 0 ? 'noStream' : after, [event])).revision;
+      const expected = after < 0 ? 'noStream' : after;
+      return (await store.append(this.stream, expected, [event], { keepNewest: KEPT })).revision;
     } catch (error) {
       if (error instanceof RevisionConflictError) return undefined;
       throw error;

@@ -85,8 +85,9 @@ export class StoredLease implements LoopLease {
       if (held !== undefined && !this.doubtful && this.mayAct(held))
         return { mayAct: () => this.held === held && this.mayAct(held) };
       try {
-        await this.tryToTake(signal);
-        this.backoff.reset();
+        if (await this.tryToTake(signal)) this.backoff.reset();
+        // What was read may be behind what another node has recorded.
+        else await wait(this.options.clock, this.backoff.next(), signal);
       } catch (error) {
         this.problem = messageOf(error);
         this.silentSince = undefined;
@@ -113,24 +114,26 @@ export class StoredLease implements LoopLease {
     patience.abort();
   }
 
-  private async tryToTake(signal: AbortSignal): Promise<void> {
+  /** @returns false when another record was faster */
+  private async tryToTake(signal: AbortSignal): Promise<boolean> {
     const newest = await orAborted(this.options.records.newest(), signal);
     this.problem = undefined;
     this.doubtful = false;
     const isMine = newest.held && newest.sessionId === this.held?.sessionId;
     if (this.held !== undefined && !isMine) this.let(this.held);
-    if (isMine || !newest.held || newest.id === this.silentSince) await this.record(newest);
-    else await this.watch(newest, signal);
+    if (isMine || !newest.held || newest.id === this.silentSince) return await this.record(newest);
+    await this.watch(newest, signal);
+    return true;
   }
 
   /** Takes it, or keeps it, unless somebody else has by now. */
-  private async record(newest: LeaseRecord): Promise<void> {
+  private async record(newest: LeaseRecord): Promise<boolean> {
     const { clock, records, logger, lifeCycle, loop } = this.options;
     const sessionId = this.held?.sessionId ?? randomUUID();
     const sentAt = clock.sinceBoot();
     const revision = await records.append(newest.revision, sessionId, true);
     this.silentSince = undefined;
-    if (revision === undefined) return;
+    if (revision === undefined) return false;
     if (newest.held && newest.sessionId !== sessionId)
       logger.warn({ loop, nodeId: newest.nodeId }, 'a loop is taken over from a node that keeps it no more');
     if (this.held === undefined || this.held.isOver)
@@ -144,6 +147,7 @@ export class StoredLease implements LoopLease {
     this.held = held;
     this.seen = undefined;
     this.watchOver(held);
+    return true;
   }
 
   /** Until it was given back, or its holder was silent for its length. */

@@ -1,13 +1,18 @@
 /** A loop that runs on one node of a store at a time, with two nodes on each kind of store and a clock for each of them. */
 
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import { StoreUnavailableError } from '../../../src/base/errors.js';
+import { type CheckedStore, checkStore } from '../../../src/runtime/event-store/check-store.js';
+import { copyStore } from '../../../src/runtime/event-store/copy-store.js';
 import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
 import type { EventStore } from '../../../src/runtime/event-store/event-store.js';
+import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { Loop, LoopContext } from '../../../src/runtime/loops/loop.js';
 import { STORES } from '../../support/both-stores.js';
 import { collect } from '../../support/events.js';
+import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { notices, tellsHolders } from '../../support/notices.js';
 import { until } from '../../support/until.js';
@@ -94,6 +99,8 @@ async function records({ store }: Shared): Promise<string[]> {
   const events = await collect(store.readStream(LEASES));
   return events.map(({ data }) => `${data['node_id']}${data['held'] === true ? '' : ' gone'}`);
 }
+
+const openOnServer = async (t: Test): Promise<EventStore> => openStore(t, await startNode(t));
 
 const runs = (node: LoopingNode) => node.status().state === 'resting';
 
@@ -256,6 +263,74 @@ for (const [name, open] of Object.entries(STORES)) {
     });
   });
 }
+
+t.test('a server keeps the newest records only, and they are no part of the history', async (t) => {
+  const shared = await sharing(t, openOnServer);
+  const a = await shared.node('a');
+  await until('a runs it', () => runs(a));
+  await a.grant('h1');
+  let newest = 0;
+  await until('it was recorded often', async () => {
+    a.clock.advance(LEASE_MS / 30);
+    for await (const { revision } of shared.store.readStream(LEASES, { direction: 'backwards', limit: 1 }))
+      newest = revision;
+    return newest > 40;
+  });
+  t.ok(runs(a));
+  t.equal((await records(shared)).length, 16);
+  const b = await shared.node('b');
+  await until('b knows', () => b.status().node === 'a');
+  await a.close();
+  await until('b runs it', () => runs(b));
+  await b.close();
+
+  const copied = openSqliteEventStore(':memory:');
+  t.teardown(() => copied.close());
+  const { signal } = new AbortController();
+  const onProgress = () => undefined;
+  const clock = new ManualClock();
+  const { streams } = await copyStore({ from: shared.store, to: copied, clock, signal, onProgress });
+  t.equal(streams, 2, 'a semaphore and its notices');
+  const problems: string[] = [];
+  const store: CheckedStore = {
+    readAll: () => shared.store.readAll(),
+    readStream: (stream, limit) => shared.store.readStream(stream, { limit }),
+    async *others() {},
+  };
+  await checkStore({
+    ...{ store, signal, onProgress },
+    onProblem: async ({ problem }) => void problems.push(problem),
+  });
+  t.same(problems, []);
+});
+
+t.test('what is read of it lags: it is tried again after pauses, not at once', async (t) => {
+  const shared = await sharing(t, openOnServer);
+  const a = await shared.node('a');
+  await until('a runs it', () => runs(a));
+  let reads = 0;
+  let lags = true;
+  const store = delegating(shared.store, {
+    async *readStream(stream, options) {
+      if (stream === LEASES) reads += 1;
+      if (stream !== LEASES || !lags) yield* shared.store.readStream(stream, options);
+    },
+  });
+  const b = await shared.node('b', { store });
+  await until('b has tried', () => reads > 0);
+  for (let turn = 0; turn < 100; turn++) await nextTurn();
+  t.equal(reads, 1, 'and waits');
+  await until('b tries again', () => {
+    b.clock.advance(50);
+    return reads > 1;
+  });
+  lags = false;
+  await until('b knows', () => {
+    b.clock.advance(50);
+    return b.status().node === 'a';
+  });
+  t.ok(runs(a));
+});
 
 t.test('on a store of its own a node needs no lease', async (t) => {
   const node = await loopingNode(t, (runtime) => [

@@ -38,6 +38,7 @@ import { type Availability, Connection, closedError } from './connection/connect
 import { parseConnectionString } from './connection/connection-string.js';
 import { loadSecurity } from './connection/security.js';
 import { EventStoreDbMarks } from './marks.js';
+import { keepNewest } from './own-records.js';
 import { Feed, type FeedContext, type FeedOptions } from './reads/feed.js';
 import { parsePosition, shareOf } from './reads/positions.js';
 import { filterOf } from './reads/read-requests.js';
@@ -98,6 +99,8 @@ export class EventStoreDbStore implements EventStore {
   private readonly watermark = new Watermark();
   private readonly sent = new SentEvents();
   private readonly appends = new Set<Promise<unknown>>();
+  /** Streams of which the server was told how much to keep. */
+  private readonly limited = new Set<StreamName>();
   private closing: Promise<void> | undefined;
 
   /** @param connection closed with the store */
@@ -121,10 +124,26 @@ export class EventStoreDbStore implements EventStore {
     const append = this.appender.append(stream, expected, events, options);
     this.appends.add(append);
     try {
-      return await append;
+      const appended = await append;
+      if (options?.keepNewest !== undefined) await this.limit(stream, options.keepNewest);
+      return appended;
     } finally {
       this.appends.delete(append);
     }
+  }
+
+  /** Behind its first event: a stream that has limits and no event looks like one that was deleted. */
+  private async limit(stream: StreamName, newest: number): Promise<void> {
+    if (this.limited.has(stream)) return;
+    this.limited.add(stream);
+    await keepNewest(this.connection, stream, newest).catch((error) => {
+      // Nothing rests on it, and the next append tries again.
+      this.limited.delete(stream);
+      this.logger.warn(
+        { stream, reason: messageOf(error) },
+        'EventStoreDB keeps more of a stream than is needed',
+      );
+    });
   }
 
   async *readStream(stream: StreamName, options: ReadStreamOptions = {}): AsyncGenerator<RecordedEvent> {

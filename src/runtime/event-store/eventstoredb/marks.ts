@@ -6,23 +6,16 @@
  * lets one through.
  */
 
-import { randomUUID } from 'node:crypto';
 import { Backoff } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
-import { StoreUnavailableError } from '../../../base/errors.js';
 import type { JsonObject, Mark, Marks, StreamName } from '../event-store.js';
-import type { WireEvent, WriteAnswer } from './appends/append-messages.js';
-import { appendSingly } from './appends/single-append.js';
-import { CallError, explain } from './connection/call-error.js';
 import { consume } from './connection/calls.js';
 import type { Connection } from './connection/connection.js';
-import { metadataStreamOf, objectIn } from './reads/event-codec.js';
+import { appendRecord, keepNewest } from './own-records.js';
+import { objectIn } from './reads/event-codec.js';
 import { readStreamRequest } from './reads/read-requests.js';
 
 const TYPE = '$owl-mark';
-/** The server keeps what a stream's metadata says of it in records of this type. */
-const METADATA_TYPE = '$metadata';
-const NEWEST_ONLY = { $maxCount: 1 };
 const CATCH_UP = { firstMs: 10, longestMs: 200 };
 
 export class EventStoreDbMarks implements Marks {
@@ -58,9 +51,10 @@ export class EventStoreDbMarks implements Marks {
     const stream = streamOf(name);
     // Before the first record, so that none is without it.
     if (instead === undefined) {
-      await this.append(metadataStreamOf(stream), 'any', METADATA_TYPE, NEWEST_ONLY);
+      await keepNewest(this.connection, stream, 1);
     }
-    const answer = await this.append(stream, instead?.revision ?? 'noStream', TYPE, value);
+    const expected = instead?.revision ?? 'noStream';
+    const answer = await appendRecord(this.connection, stream, expected, TYPE, value);
     const revision = answer.stored ? answer.revision : answer.actual;
     if (revision !== null) await this.untilReadable(name, revision);
     return answer.stored;
@@ -77,37 +71,9 @@ export class EventStoreDbMarks implements Marks {
       await connection.pause(pause);
     }
   }
-
-  private async append(
-    stream: StreamName,
-    expected: number | 'any' | 'noStream',
-    type: string,
-    value: JsonObject,
-  ): Promise<WriteAnswer> {
-    const { connection } = this;
-    const deadline = connection.deadline();
-    const append = { stream, expected, events: [recordOf(type, value)] };
-    try {
-      const link = await connection.link(deadline);
-      return await connection.on(link, () => appendSingly(link, append, deadline));
-    } catch (error) {
-      if (!(error instanceof CallError)) throw error;
-      throw new StoreUnavailableError(
-        `EventStoreDB has not confirmed ${stream}: ${explain(error)}`,
-        error.outcome,
-        { cause: error },
-      );
-    }
-  }
 }
 
 /** Without a dash, so that it is of no category. */
 function streamOf(name: string): StreamName {
   return `owl_mark:${name.replaceAll('-', '%2D')}`;
-}
-
-function recordOf(type: string, value: JsonObject): WireEvent {
-  const data = Buffer.from(JSON.stringify(value), 'utf8');
-  const metadata = Buffer.from('{}', 'utf8');
-  return { id: randomUUID(), type, data, metadata, size: data.length + metadata.length + type.length + 200 };
 }
