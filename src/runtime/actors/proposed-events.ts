@@ -1,7 +1,8 @@
 /**
  * What a command has decided, as events to append. Pure.
  *
- * Guarantee: the same decision at the same revision gives the same ids, so a store knows one that comes again.
+ * Guarantees: the same decision at the same revision gives the same ids, so a store knows one that comes again; nobody can change
+ * what is in them, for the store, its subscribers and whoever has sent the command share it.
  */
 
 import type { EventSchemas } from '../event-store/event-schema.js';
@@ -12,6 +13,7 @@ import {
   type StreamName,
 } from '../event-store/event-store.js';
 import { contentCommandId, eventIdOf } from '../event-store/ids.js';
+import { MOST_LEVELS } from '../event-store/json-levels.js';
 import type { AnyCommand, DomainEvent } from './actor-type.js';
 import { askedBy } from './command-memory.js';
 
@@ -43,12 +45,24 @@ export function proposedEvents(decided: DecidedEvents): ProposedEvent[] {
     ...(asked === undefined ? {} : { asked }),
     ...(command.by === undefined ? {} : { by: command.by }),
   };
-  const withAnswer = answer === undefined || command.id === undefined ? metadata : { ...metadata, answer };
+  // Whoever sent the command is given an answer of its own.
+  const withAnswer =
+    answer === undefined || command.id === undefined
+      ? metadata
+      : { ...metadata, answer: frozen(structuredClone(answer)) };
   return stored.map(({ type, data }, index) => ({
     id: eventIdOf(commandId, stream, revision + 1 + index, index),
     type,
     version: schemas[type]?.version ?? 1,
-    data,
+    data: frozen(data),
     metadata: index === stored.length - 1 ? withAnswer : metadata,
   }));
+}
+
+/** What is too deep to be stored is refused by the store. */
+function frozen<T>(value: T, levels = MOST_LEVELS): T {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || levels === 0) return value;
+  Object.freeze(value);
+  for (const item of Object.values(value)) if (typeof item === 'object') frozen(item, levels - 1);
+  return value;
 }

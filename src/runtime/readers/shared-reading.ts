@@ -3,13 +3,14 @@
  * read models follow its category.
  *
  * Guarantees: each subscriber gets what the store itself would have given it, in order, with no gap and no duplicate; one that is
- * behind catches up by a subscription of its own and joins at the end; one that is slow holds up nobody, and when it is far behind
- * it is left out, catches up by itself and joins again; an interruption of the store is told to everyone, also to who was left
+ * behind catches up by a subscription of its own and joins at the end; one that is slow holds up nobody, and when it is far behind,
+ * in batches or in bytes, it is left out, catches up by itself and joins again; an interruption of the store is told to everyone, also to who was left
  * out meanwhile; without subscribers nothing is read.
  */
 
 import { orAborted } from '../../base/backoff.js';
 import { delegating } from '../event-store/delegating-store.js';
+import { mostBytes } from '../event-store/event-size.js';
 import {
   categoryOf,
   type EventStore,
@@ -24,6 +25,8 @@ import {
 interface Place {
   readonly batch: SubscriptionBatch | undefined;
   readonly number: number;
+  /** Of all batches up to here. */
+  readonly bytes: number;
   /** How many interruptions were told up to here. */
   readonly interruptions: number;
   next: Place | undefined;
@@ -34,27 +37,34 @@ interface Member {
   place: Place | undefined;
 }
 
-/** Who is more batches behind than this is left out. */
+/** Who is more batches behind than this is left out, and who is more than a batch behind with so many bytes in them. */
 const MOST_BEHIND = 16;
+const MOST_BYTES_BEHIND = 64 * 1024 * 1024;
 
 /**
  * The store, with subscriptions that share one reading as far as they ask for no more than these categories, and for no batches of
  * another size.
  */
-export function sharedReading(store: EventStore, categories: readonly string[]): EventStore {
-  const reading = new SharedReading(store, categories);
+export function sharedReading(
+  store: EventStore,
+  categories: readonly string[],
+  mostBytes = MOST_BYTES_BEHIND,
+): EventStore {
+  const reading = new SharedReading(store, categories, mostBytes);
   return delegating(store, { subscribe: (options) => reading.subscribe(options) });
 }
 
 class SharedReading {
   private readonly store: EventStore;
   private readonly categories: ReadonlySet<string>;
+  private readonly mostBytes: number;
   private subscribers = 0;
   private current: CommonReading | undefined;
 
-  constructor(store: EventStore, categories: readonly string[]) {
+  constructor(store: EventStore, categories: readonly string[], mostBytes: number) {
     this.store = store;
     this.categories = new Set(categories);
+    this.mostBytes = mostBytes;
   }
 
   subscribe(options: SubscribeOptions = {}): AsyncIterable<SubscriptionBatch> {
@@ -111,7 +121,7 @@ class SharedReading {
 
   private common(): CommonReading {
     if (this.current === undefined || this.current.isOver)
-      this.current = new CommonReading(this.store, [...this.categories]);
+      this.current = new CommonReading(this.store, [...this.categories], this.mostBytes);
     return this.current;
   }
 
@@ -127,12 +137,14 @@ class CommonReading {
   /** Resolves once it is known where it begins. @throws StoreUnavailableError */
   readonly opened: Promise<void>;
   private readonly ending = new AbortController();
+  private readonly mostBytes: number;
   private readonly source: AsyncIterator<SubscriptionBatch>;
   private readonly members = new Set<Member>();
-  private tail: Place = { batch: undefined, number: 0, interruptions: 0, next: undefined };
+  private tail: Place = { batch: undefined, number: 0, bytes: 0, interruptions: 0, next: undefined };
   private reading: Promise<void> | undefined;
 
-  constructor(store: EventStore, categories: readonly string[]) {
+  constructor(store: EventStore, categories: readonly string[], mostBytes: number) {
+    this.mostBytes = mostBytes;
     const { signal } = this.ending;
     const head = store.head();
     this.source = (async function* () {
@@ -217,21 +229,33 @@ class CommonReading {
   }
 
   private add(batch: SubscriptionBatch): void {
-    const { number, interruptions } = this.tail;
+    const { number, bytes, interruptions } = this.tail;
     const place: Place = {
       batch,
       number: number + 1,
+      bytes: bytes + bytesOf(batch),
       interruptions: interruptions + (batch.resumed === true ? 1 : 0),
       next: undefined,
     };
     this.tail.next = place;
     this.tail = place;
     for (const member of this.members) {
-      if (member.place === undefined || place.number - member.place.number <= MOST_BEHIND) continue;
+      if (member.place === undefined || !this.isFarBehind(member.place, place)) continue;
       member.place = undefined;
       this.members.delete(member);
     }
   }
+
+  /** @param at what it was given last, or is being given */
+  private isFarBehind(at: Place, end: Place): boolean {
+    const batches = end.number - at.number;
+    return batches > MOST_BEHIND || (batches > 1 && end.bytes - at.bytes > this.mostBytes);
+  }
+}
+
+/** About: what keeping its events takes at the most. */
+function bytesOf({ events }: SubscriptionBatch): number {
+  return events.reduce((bytes, { data, metadata }) => bytes + mostBytes(data) + mostBytes(metadata), 0);
 }
 
 /** What of a batch is of interest to who has everything up to `after`; undefined when that is nothing, not even a checkpoint. */

@@ -155,6 +155,34 @@ for (const [name, open] of Object.entries(STORES)) {
   });
 }
 
+t.test('who keeps many bytes behind it is left out as well, who is in step never', async (t) => {
+  const { store } = await onFile(t);
+  const counted = counting(store);
+  const shared = sharedReading(counted.store, ['tally'], 1);
+  let goOn: () => void = () => undefined;
+  let held: Promise<void> = Promise.resolve();
+  const slow = reading(t, shared, { categories: ['tally'] }, () => held);
+  const quick = reading(t, shared, { categories: ['tally'] });
+  await until('both are at the end', () => counted.live === 1);
+  const { subscriptions } = counted;
+  const append = async (n: number) => {
+    await appendTo(store, 'tally-a', [n]);
+    await until('the quick one has it', () => quick.events.length === n);
+  };
+  await append(1);
+  await until('both have it', () => slow.events.length === 1);
+  t.equal(counted.subscriptions, subscriptions, 'one batch may be as large as it is');
+  held = new Promise((resolve) => {
+    goOn = resolve;
+  });
+  for (let n = 2; n <= 5; n++) await append(n);
+  t.equal(counted.subscriptions, subscriptions);
+  goOn();
+  await until('the slow one has all', () => slow.events.length === 5);
+  t.equal(counted.subscriptions, subscriptions + 1, 'out of a subscription of its own');
+  t.same(revisions(slow.events), revisions(quick.events));
+});
+
 t.test('readers that come, go and are slow by chance get each event of theirs once, in order', async (t) => {
   const { store } = await onFile(t);
   const shared = sharedReading(store, ['a', 'b', 'c']);
