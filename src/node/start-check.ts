@@ -16,7 +16,7 @@ import {
 } from '../runtime/event-store/eventstoredb/connection/connection-string.js';
 import { Token } from '../wire/credentials.js';
 import { localTokenFile, readAccess } from './access/access-file.js';
-import { saidAccess } from './access/open-access.js';
+import { isOfBefore, saidAccess } from './access/open-access.js';
 import { EMBEDDED, type NodeConfig } from './config/node-section.js';
 import { type FoundDirectory, lookAtDataDirectory } from './data-directory.js';
 import { assertHistoryIsThere } from './open-store.js';
@@ -44,9 +44,9 @@ export async function findingsOfNode(config: NodeConfig, now: number): Promise<r
     }
   };
   const directory = await look(['data'], () => lookAtDataDirectory(config.data));
-  const isFromBefore = await look(['data'], () => isAccessFromBefore(config.data, directory));
+  const isFromBefore = await look(['data'], () => isAccessFromBefore(config, directory));
   const access = await look([config.access === undefined ? 'listen' : 'access'], () =>
-    saidAccess(config, isFromBefore ?? directory?.isKnown ?? false),
+    saidAccess(config, isFromBefore ?? isOfBefore(config, directory?.isKnown ?? false)),
   );
   if (access?.warning !== undefined)
     findings.push({ path: ['listen'], text: access.warning, isRemark: true });
@@ -79,8 +79,9 @@ export async function findingsOfNode(config: NodeConfig, now: number): Promise<r
 }
 
 /** Whether nobody has said yet who may ask, in a directory from before one could. */
-function isAccessFromBefore(data: string, directory: FoundDirectory | undefined): boolean {
+function isAccessFromBefore(config: NodeConfig, directory: FoundDirectory | undefined): boolean {
   if (directory === undefined) return false;
+  const { data } = config;
   const content = readAccess(data);
   const file = localTokenFile(data);
   try {
@@ -89,7 +90,7 @@ function isAccessFromBefore(data: string, directory: FoundDirectory | undefined)
     if (systemErrorCode(error) !== 'ENOENT')
       throw new OwlError('unavailable', `${file} can't be read: ${messageOf(error)}`, { cause: error });
   }
-  return content?.from_before ?? directory.isKnown;
+  return content?.from_before ?? isOfBefore(config, directory.isKnown);
 }
 
 function inUse(data: string, holder: string): Finding {

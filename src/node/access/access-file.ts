@@ -109,7 +109,7 @@ export function readAccess(data: string): AccessContent | undefined {
 
 /**
  * Makes what a node needs at its start where it is missing: the file, and the token of owl itself.
- * @param isFromBefore a node has worked here already; of account only where there is no file
+ * @param isFromBefore it is of a node that served others before there were roles; of account only where there is no file
  * @throws OwlError as `readAccess` does, and kind `unavailable` when nothing can be written
  */
 export function prepareAccess(data: string, isFromBefore: boolean): Promise<AccessContent> {
@@ -230,8 +230,10 @@ function withLocal(data: string, content: AccessContent): AccessContent {
     added: nowText(),
   };
   const entries = [local, ...content.entries.filter(({ name }) => name !== LOCAL)];
+  // The token last: where it lies this directory is none of before (open-access.ts), and one that is not known is made anew.
+  const written = write(data, { ...content, entries });
   writeFileDurably(localTokenFile(data), `${token}\n`);
-  return write(data, { ...content, entries });
+  return written;
 }
 
 function write(data: string, content: AccessContent): AccessContent {

@@ -2,10 +2,11 @@
  * Who may ask this node, as it is configured and as its data directory has it.
  *
  * Guarantees: a node that others can reach serves nobody without credentials unless its configuration says `access: open`, or is
- * from before that key: then it goes on as it did, and says at each start what to write; what the data directory says of who is
+ * from before that key and was open then: it goes on as it did, and says at each start what to write; what the data directory says of who is
  * known is read before anything is served.
  */
 
+import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import { OwlError } from '../../base/errors.js';
@@ -13,7 +14,7 @@ import type { Releasers } from '../../base/releasers.js';
 import type { ActorSystem } from '../../runtime/actors/actor-system.js';
 import type { NodeConfig } from '../config/node-section.js';
 import { Access, type AccessMode } from './access.js';
-import { prepareAccess } from './access-file.js';
+import { localTokenFile, prepareAccess } from './access-file.js';
 import { Denials } from './denials.js';
 import { deniedCaller, noteDenied } from './denied-caller.js';
 import { KnownCallers } from './known-callers.js';
@@ -45,7 +46,7 @@ export async function accessMode(
   isKnown: boolean,
   logger: Logger,
 ): Promise<AccessMode> {
-  const { from_before: isFromBefore } = await prepareAccess(data, isKnown);
+  const { from_before: isFromBefore } = await prepareAccess(data, isOfBefore({ listen, data }, isKnown));
   const {
     mode,
     warning,
@@ -53,6 +54,15 @@ export async function accessMode(
   } = saidAccess({ access, listen, http_listen: http, tls }, isFromBefore);
   if (warning !== undefined) logger.warn({ listen: others }, warning);
   return mode;
+}
+
+/**
+ * Whether a data directory that says nothing of who is known yet is that of a node from before there were roles which others can
+ * reach: nobody is to be shut out by an upgrade, and what was not open before is not opened by one.
+ * @param isKnown a node has worked in it before
+ */
+export function isOfBefore({ listen, data }: Pick<NodeConfig, 'listen' | 'data'>, isKnown: boolean): boolean {
+  return isKnown && !isLoopback(listen) && !existsSync(localTokenFile(data));
 }
 
 /** What the configuration says of who may ask. */

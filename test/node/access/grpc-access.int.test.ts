@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Client, credentials, type ServiceError } from '@grpc/grpc-js';
 import t, { type Test } from 'tap';
 import { openDatabase } from '../../../src/base/sqlite.js';
-import { accessFile, addAccess, revokeAccess } from '../../../src/node/access/access-file.js';
+import { accessFile, addAccess, localTokenFile, revokeAccess } from '../../../src/node/access/access-file.js';
 import type { Role } from '../../../src/node/access/roles.js';
 import { Settings } from '../../../src/node/config/config.js';
 import { startNode } from '../../../src/node/node.js';
@@ -269,9 +269,9 @@ t.test(
   },
 );
 
-t.test('a node that others can reach does not start unless somebody says who may ask', async (t) => {
-  t.testdir();
-  const start = async (data: string, more: Record<string, string>) => {
+/** Starts and stops a node that others can reach, and answers what it warned of. */
+function starter() {
+  return async (data: string, more: Record<string, string>) => {
     const flags = { data, listen: '0.0.0.0:0', ...more };
     const config = new Settings([talent]).load({ env: {}, cwd: '/', flags });
     const log = logLines();
@@ -279,6 +279,18 @@ t.test('a node that others can reach does not start unless somebody says who may
     await node.stop();
     return log.messages('warn');
   };
+}
+
+/** As a node of before leaves it. */
+async function directoryOfBefore(data: string, start: ReturnType<typeof starter>): Promise<string> {
+  await start(data, { listen: '127.0.0.1:0' });
+  for (const file of [accessFile(data), localTokenFile(data)]) rmSync(file);
+  return data;
+}
+
+t.test('a node that others can reach does not start unless somebody says who may ask', async (t) => {
+  t.testdir();
+  const start = starter();
   const fresh = join(t.testdirName, 'fresh');
   await t.rejects(start(fresh, {}), {
     kind: 'refused',
@@ -288,14 +300,24 @@ t.test('a node that others can reach does not start unless somebody says who may
   await t.rejects(start(fresh, {}), ofKind('refused'), 'nor the second time');
   t.same(await start(fresh, { access: 'open' }), []);
   t.match(await start(fresh, { access: 'required' }), [/plain text: set tls\.cert and tls\.key$/]);
-  // As a node of before leaves it.
-  const old = join(t.testdirName, 'old');
-  await start(old, { listen: '127.0.0.1:0' });
-  rmSync(accessFile(old));
+  const old = await directoryOfBefore(join(t.testdirName, 'old'), start);
   const told = [
     /^others can reach this node .* set access \(open or required\), and tls\.cert and tls\.key$/,
   ];
   t.match(await start(old, {}), told, 'it goes on');
   t.match(await start(old, {}), told, 'and says so at each start');
   t.same(await start(old, { access: 'open' }), []);
+});
+
+t.test('what was not open before is not opened by an upgrade, nor by a file that is deleted', async (t) => {
+  t.testdir();
+  const start = starter();
+  const local = { listen: '127.0.0.1:0' };
+  const old = await directoryOfBefore(join(t.testdirName, 'old'), start);
+  t.same(await start(old, local), []);
+  await t.rejects(start(old, {}), ofKind('refused'), 'others never reached it');
+  const known = join(t.testdirName, 'known');
+  await start(known, local);
+  rmSync(accessFile(known));
+  await t.rejects(start(known, {}), ofKind('refused'), 'it is none of before, whatever was deleted');
 });
