@@ -28,6 +28,7 @@ import type { Loop } from './loops/loop.js';
 import type { LoopStatus } from './loops/loop-status.js';
 import { Loops } from './loops/loops.js';
 import type { Reactor } from './reactors/reactor.js';
+import { reactorLimits } from './reactors/reactor-limits.js';
 import { ReactorRunner } from './reactors/reactor-runner.js';
 import type { ReactorStatus } from './reactors/reactor-status.js';
 import { OwnWrites } from './read-models/own-writes.js';
@@ -186,8 +187,10 @@ export class Runtime {
       await projector.start();
       this.releasers.add(projector.name, () => projector.stop());
     }
-    for (const reactor of await reactorsOf()) {
-      const runner = new ReactorRunner({ ...reading, reactor, executor: this.system });
+    const reactors = await reactorsOf();
+    const limits = reactorLimits(reactors.length, this.system.mostLive);
+    for (const reactor of reactors) {
+      const runner = new ReactorRunner({ ...reading, ...limits, reactor, executor: this.system });
       this.reactors.push(runner);
       await runner.start();
       this.releasers.add(reactor.name, () => runner.stop());

@@ -55,7 +55,8 @@ export class ActorSystem {
   /** In order of their last command: the first is the one idle longest. */
   private readonly actors = new Map<string, Actor>();
   private readonly env: ActorEnvironment;
-  private readonly liveActors: number;
+  /** Actors that may be live at the same time. */
+  readonly mostLive: number;
   private readonly lifeCycle: LifeCycle | undefined;
   private readonly underWay = new Set<Promise<unknown>>();
   private closed = false;
@@ -64,7 +65,7 @@ export class ActorSystem {
 
   constructor(options: ActorSystemOptions) {
     const limits = { ...DEFAULT_ACTOR_LIMITS, ...options.limits };
-    this.liveActors = limits.liveActors;
+    this.mostLive = limits.liveActors;
     this.lifeCycle = options.lifeCycle;
     this.env = {
       store: options.store,
@@ -102,11 +103,11 @@ export class ActorSystem {
     const stream = streamName(type.category, id);
     let actor = this.actors.get(stream);
     if (actor === undefined) {
-      if (this.actors.size >= this.liveActors && !this.makeRoom()) {
+      if (this.actors.size >= this.mostLive && !this.makeRoom()) {
         return Promise.reject(
           new OwlError(
             'retryable',
-            `all ${this.liveActors} live actors of this node have work; send again later`,
+            `all ${this.mostLive} live actors of this node have work; send again later`,
           ),
         );
       }

@@ -1,7 +1,8 @@
 /**
  * The commands of one event, sent in bounded parallel.
  *
- * Guarantees: no more than `atOnce` are under way or in memory, however many there are; of those to one target each goes out
+ * Guarantees: no more than `atOnce` are under way or in memory, however many there are, and beyond the first no more than are spare:
+ * one can always be sent; of those to one target each goes out
  * only after the one before it was settled, so their order is kept, and what stands behind a failed one waits for it; a command
  * that fails keeps none to another target from being sent, unless it is the store that is away; what was settled is not sent
  * again with the same `Progress`; when this ends, in whatever way, nothing is under way any more.
@@ -10,10 +11,12 @@
 import { StoreUnavailableError } from '../../base/errors.js';
 import type { Progress } from './progress.js';
 import type { ReactorCommand, ReactorCommands } from './reactor.js';
+import type { SpareCommands } from './reactor-limits.js';
 
 export interface SendingOptions {
   /** Commands under way at the same time. */
   readonly atOnce: number;
+  readonly spare: SpareCommands;
   readonly progress: Progress;
   /** So many may fail before no more are begun. */
   readonly mostFailed: number;
@@ -55,12 +58,12 @@ class CommandSending {
   }
 
   private async begin(commands: ReactorCommands): Promise<void> {
-    const { atOnce, progress, mostFailed, check } = this.options;
+    const { progress, mostFailed, check } = this.options;
     let index = 0;
     for await (const command of commands) {
       const own = index++;
       if (!progress.take(own)) continue;
-      while (this.underWay >= atOnce) await this.oneEnded();
+      while (!this.mayBegin()) await this.oneEnded();
       check();
       if (this.outage !== undefined) return;
       void this.settle(command, own);
@@ -68,9 +71,16 @@ class CommandSending {
     }
   }
 
+  private mayBegin(): boolean {
+    const { atOnce, spare } = this.options;
+    return this.underWay === 0 || (this.underWay < atOnce && spare.areThere);
+  }
+
   private async settle(command: ReactorCommand, index: number): Promise<void> {
     const { targets } = this;
+    const { spare } = this.options;
     const target = `${command.type.category}-${command.id}`;
+    if (this.underWay > 0) spare.take();
     this.underWay += 1;
     const before = targets.get(target);
     const done = before === undefined ? this.send(command, index) : this.sendAfter(before, command, index);
@@ -78,6 +88,7 @@ class CommandSending {
     if (!(await done)) this.failed += 1;
     else if (targets.get(target) === done) targets.delete(target);
     this.underWay -= 1;
+    if (this.underWay > 0) spare.giveBack();
     this.wake();
   }
 

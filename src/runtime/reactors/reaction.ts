@@ -15,6 +15,7 @@ import type { RecordedEvent } from '../event-store/event-store.js';
 import { sendAll } from './command-sending.js';
 import { Progress } from './progress.js';
 import { type CommandExecutor, completeCommand, type Reactor, type ReactorCommand } from './reactor.js';
+import type { SpareCommands } from './reactor-limits.js';
 
 /** Keeps how far the commands of an event are that a reactor gives lazily. */
 export interface ProgressKeeper {
@@ -30,6 +31,7 @@ export interface Reaction {
   readonly logger: Logger;
   /** Commands of one event under way at the same time. */
   readonly parallel: number;
+  readonly spare: SpareCommands;
   readonly progress: ProgressKeeper;
   /** Aborts when no command is to be sent any more. */
   readonly signal: AbortSignal;
@@ -40,12 +42,13 @@ const MOST_FAILED = 256;
 
 /** @throws what the reactor threw, or the first failure of a command that has to be sent again */
 export async function react(event: RecordedEvent, reaction: Reaction): Promise<void> {
-  const { reactor, clock, signal, parallel, progress } = reaction;
+  const { reactor, clock, signal, parallel, spare, progress } = reaction;
   checkRunning(reaction);
   const commands = await reactor.react(event, { now: clock.now(), signal });
   const isList = Array.isArray(commands);
   await sendAll(commands, {
     atOnce: parallel,
+    spare,
     progress: isList ? new Progress() : progress.of(event),
     mostFailed: isList ? Number.POSITIVE_INFINITY : MOST_FAILED,
     check: () => checkRunning(reaction),

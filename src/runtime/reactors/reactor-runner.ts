@@ -35,6 +35,7 @@ import type { MarkValue } from './mark-value.js';
 import { react } from './reaction.js';
 import type { CommandExecutor, Reactor } from './reactor.js';
 import { categoriesOf, decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
+import { SpareCommands } from './reactor-limits.js';
 import { type ReactorStatus, sentenceOf } from './reactor-status.js';
 import { SharedMark } from './shared-mark.js';
 import { UnderWay } from './under-way.js';
@@ -54,6 +55,8 @@ export interface ReactorRunnerOptions extends FollowSettings {
   readonly streams?: number;
   /** Commands of one event under way at the same time. Default 64. */
   readonly parallel?: number;
+  /** What those of many events share. Default 1024, of its own. */
+  readonly spare?: SpareCommands;
   /**
    * Events that are held in memory until they are done, and streams that have some. What a stream has beyond that is read again
    * when it is its turn. Default 4096.
@@ -86,6 +89,7 @@ export class ReactorRunner {
   private readonly underWay: UnderWay;
   private readonly expansions: Expansions;
   private readonly sharedMark: SharedMark;
+  private readonly spare: SpareCommands;
   private readonly begun: Promise<void>;
   private begin: () => void = () => undefined;
   private keeping = false;
@@ -96,6 +100,7 @@ export class ReactorRunner {
   constructor(options: ReactorRunnerOptions) {
     const { store, db, reactor, clock, logger, restMs, batchSize, backoff, problemOf } = options;
     this.options = options;
+    this.spare = options.spare ?? new SpareCommands(1024);
     this.reader = `reactor:${reactor.name}`;
     this.checkpoints = new Checkpoints(db);
     this.parkedEvents = new ParkedEvents(db);
@@ -305,8 +310,9 @@ export class ReactorRunner {
     // Nothing has happened.
     if (event.type === ORDER_ACCEPTED) return;
     const { expansions: progress } = this;
+    const { spare } = this;
     const { reactor, executor, clock, logger, parallel = 64 } = this.options;
-    await react(event, { reactor, executor, clock, logger, parallel, progress, signal });
+    await react(event, { reactor, executor, clock, logger, parallel, spare, progress, signal });
     progress.done(event);
   }
 }

@@ -5,6 +5,7 @@ import { OwlError, StoreUnavailableError } from '../../../src/base/errors.js';
 import { sendAll } from '../../../src/runtime/reactors/command-sending.js';
 import { Progress } from '../../../src/runtime/reactors/progress.js';
 import { commandTo, type ReactorCommand } from '../../../src/runtime/reactors/reactor.js';
+import { reactorLimits, SpareCommands } from '../../../src/runtime/reactors/reactor-limits.js';
 import { count, counter } from '../support/counter.js';
 
 interface Sent {
@@ -26,9 +27,14 @@ class Sending {
     this.progress = progress;
   }
 
-  run(commands: Iterable<ReactorCommand>, mostFailed = Number.POSITIVE_INFINITY): Promise<void> {
+  run(
+    commands: Iterable<ReactorCommand>,
+    mostFailed = Number.POSITIVE_INFINITY,
+    spare = new SpareCommands(1_000),
+  ): Promise<void> {
     return sendAll(commands, {
       atOnce: 64,
+      spare,
       mostFailed,
       progress: this.progress,
       check: () => {
@@ -196,4 +202,46 @@ t.test('progress knows the first that is not settled, and no more than it must',
   t.equal(progress.settled, 5);
   t.notOk(progress.take(3));
   t.ok(progress.take(5), 'what has failed is to be sent again');
+});
+
+t.test('beyond one each they share what is spare, and give all of it back', async (t) => {
+  const spare = new SpareCommands(9);
+  const one = new Sending();
+  const other = new Sending();
+  const first = one.run(to(...several(20)), undefined, spare);
+  await turn();
+  t.equal(one.underWay.size, 10);
+  const second = t.rejects(other.run(to(...several(20)), undefined, spare), { message: 'stopped' });
+  await turn();
+  t.equal(other.underWay.size, 1, 'one can always be sent');
+  await one.endAll();
+  await first;
+  for (const sent of other.underWay) sent.done();
+  await turn();
+  t.equal(other.underWay.size, 10, 'what is spare again the other takes');
+  other.stopped = true;
+  await other.endAll();
+  await second;
+
+  const last = new Sending();
+  const third = last.run(to(...several(30)), undefined, spare);
+  await turn();
+  t.equal(last.underWay.size, 10);
+  await last.endAll();
+  await third;
+});
+
+t.test('all reactors of a node together leave half of the live actors to others', async (t) => {
+  for (const [reactors, live] of [
+    [0, 20_000],
+    [1, 20_000],
+    [20, 20_000],
+    [100, 20_000],
+    [3, 40],
+  ] as const) {
+    const { streams, spare } = reactorLimits(reactors, live);
+    let extra = 0;
+    for (; spare.areThere; extra++) spare.take();
+    t.ok(streams >= 1 && reactors * streams + extra <= live / 2, `${reactors} of ${live}`);
+  }
 });

@@ -6,11 +6,14 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
+import { systemClock } from '../../../src/base/clock.js';
 import { OwlError } from '../../../src/base/errors.js';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../src/runtime/reactors/reactor.js';
+import { openRuntime } from '../../../src/runtime/runtime.js';
 import { collect } from '../../support/events.js';
+import { logLines } from '../../support/log-lines.js';
 import { until } from '../../support/until.js';
 import { count, counter } from '../support/counter.js';
 import { add } from '../support/tallies.js';
@@ -134,4 +137,33 @@ t.test('parked in the middle, it goes on there when it is driven again', async (
   t.same(await reactions.redrive(), { redriven: 1, remaining: 0 });
   t.equal(node.sent.filter((target) => target === 'n150').length, 2);
   t.equal(node.sent.filter((target) => target === 'n3').length, 1, 'what was settled before it is left out');
+});
+
+t.test('however many commands follow from events, others find room among the live actors', async (t) => {
+  const store = openSqliteEventStore(join(t.testdir(), 'owl.db'));
+  const log = logLines();
+  const tally = {
+    ...counter,
+    category: 'tally',
+    events: { Added: { version: 1, fields: { amount: 'integer' } } },
+  } as const;
+  const runtime = openRuntime({
+    ...{ store, databasePath: join(t.testdirName, 'read-models.db') },
+    ...{ actorTypes: [counter, tally], projections: [] },
+    ...{ clock: systemClock, logger: log.logger, limits: { liveActors: 40 } },
+  });
+  t.teardown(async () => {
+    await runtime.close();
+    await store.close();
+  });
+  await add(store, 'a', 1);
+  await add(store, 'b', 1);
+  const head = await store.head();
+  await runtime.start(async () => [many(300), { ...many(300), name: 'again' }]);
+  let asked = 0;
+  await until('all is done', async () => {
+    await runtime.system.execute(counter, `asked-${asked++}`, count('this'));
+    return runtime.status().reactors.every(({ checkpoint }) => checkpoint >= head);
+  });
+  t.same(log.messages('warn'), [], 'no command had to be sent again');
 });
