@@ -90,6 +90,16 @@ export class Load {
   async reports(inFlight: number, seconds: number): Promise<Run> {
     const source = this.prepared ?? (await this.plotsToReport(seconds));
     this.prepared = undefined;
+    return await this.report(source, inFlight, seconds);
+  }
+
+  /** Reports so many new plots from beginning to end, on one stream. */
+  async finish(inFlight: number, plots: number): Promise<void> {
+    await this.report(await this.plotsInTurn(plots), inFlight, Number.POSITIVE_INFINITY);
+  }
+
+  /** Until there are no more, or the time is over. */
+  private async report(source: ReportSource, inFlight: number, seconds: number): Promise<Run> {
     const stream = openReportStream(this.client);
     const until = performance.now() + seconds * 1000;
     const begun = performance.now();

@@ -1,94 +1,71 @@
 /**
- * What a durable update costs, measured side by side in one run: the whole service and bare grpc-js answer the same
- * messages of the same load in turns, each server in a process of its own, and the ratio of the two is what counts; the
- * absolute figures belong to the machine. `npm run bench -- [SECONDS] [ROUNDS]`; with BENCH_PROFILE=DIR talent writes a CPU profile.
+ * All benchmarks that docs/performance.md tells of, side by side in one run: group after group, each by its own program.
+ *
+ *   npm run bench -- [SECONDS] [ROUNDS] [--rows GROUP,GROUP…]
+ *
+ * SECONDS and ROUNDS are of each measurement (default 5 and 5); `--rows` takes some of the groups only. With BENCH_PROFILE=DIR talent writes CPU profiles;
+ * OWL_TEST_EVENTSTORE names a real EventStoreDB for `fleet`.
  */
 
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { line, micros, rate, ratio, whole } from './figures.js';
-import { Load, type Run } from './load.js';
-import { Part } from './part.js';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { load, machine } from './machine.js';
 
-const IN_FLIGHT = 64;
-const STREAM_IN_FLIGHT = 1024;
-/** Enough for the optimizing compiler, unless it is only a try. */
-const warmUpSeconds = (seconds: number) => Math.min(10, 5 * seconds);
-const [seconds = 5, rounds = 5] = process.argv.slice(2).map(Number);
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { rows: { type: 'string' } } });
+const [seconds = '5', rounds = '5'] = positionals;
 
-interface Server {
-  readonly part: Part;
-  readonly load: Load;
+interface Group {
+  readonly what: string;
+  readonly program: string;
+  readonly args: readonly string[];
 }
 
-async function start(kind: 'talent' | 'bare', data = ''): Promise<Server> {
-  const part = await Part.start('./server.js', { args: [kind, data], profiled: kind === 'talent' });
-  return { part, load: new Load(part.address) };
+const GROUPS: Readonly<Record<string, Group>> = {
+  embedded: {
+    what: 'updates and reports on the embedded store, beside bare grpc-js; bytes of store',
+    program: './embedded.js',
+    args: [seconds, rounds],
+  },
+  fleet: {
+    what: 'updates, reports and the adapter on EventStoreDB, beside a bare append loop',
+    program: './eventstoredb.js',
+    args: [seconds, rounds],
+  },
+  reactors: {
+    what: 'the commands of one event, beside the same sent by hand',
+    program: './reactor.js',
+    args: ['2000', rounds, '0'],
+  },
+  timers: {
+    what: 'timers due at one instant, beside the same commands sent by hand',
+    program: './timers.js',
+    args: ['4000', rounds],
+  },
+  actors: {
+    what: 'the token set of an actor, and its first command after kill -9',
+    program: './actors.js',
+    args: [],
+  },
+};
+
+const chosen = values.rows?.split(',') ?? Object.keys(GROUPS);
+for (const name of chosen)
+  if (GROUPS[name] === undefined)
+    throw new Error(`no rows are called ${name}; there are ${Object.keys(GROUPS).join(', ')}`);
+
+console.log(machine());
+for (const name of chosen) {
+  const group = GROUPS[name];
+  if (group !== undefined) await measure(name, group);
 }
 
-async function stop({ part, load }: Server): Promise<void> {
-  load.close();
-  await part.stop();
-}
-
-interface Measured extends Run {
-  /** Microseconds of CPU that the server used for one message. */
-  readonly serverMicros: number;
-}
-
-interface SideBySide {
-  readonly talent: readonly Measured[];
-  readonly bare: readonly Measured[];
-}
-
-async function measure({ part, load }: Server, work: (load: Load) => Promise<Run>): Promise<Measured> {
-  const before = await part.figures();
-  const run = await work(load);
-  const after = await part.figures();
-  return { ...run, serverMicros: ((after.cpuSeconds - before.cpuSeconds) * 1e6) / run.messages };
-}
-
-async function inTurns(work: (load: Load) => Promise<Run>): Promise<SideBySide> {
-  const sides = { talent: [] as Measured[], bare: [] as Measured[] };
-  for (let round = 0; round < rounds; round++) {
-    sides.talent.push(await measure(talent, work));
-    sides.bare.push(await measure(bare, work));
-  }
-  return sides;
-}
-
-function tell(what: string, { talent, bare }: SideBySide): void {
-  const perSecond = (runs: readonly Run[]) => runs.map((run) => run.messages / run.seconds);
-  const cpu = (runs: readonly Measured[]) => micros(runs.map((run) => run.serverMicros));
-  line(what, ...rate(perSecond(talent)));
-  line('  the same messages answered by bare grpc-js', ...rate(perSecond(bare)));
-  line('  ratio', ...ratio(perSecond(talent), perSecond(bare)));
-  line('  CPU of the server for one message, talent and bare', cpu(talent), cpu(bare));
-}
-
-const data = mkdtempSync(join(tmpdir(), 'owl-bench-'));
-const talent = await start('talent', data);
-const bare = await start('bare');
-let plots = 0;
-try {
-  console.log(`${rounds} rounds of ${seconds} s each, in turns; medians, and from lowest to highest\n`);
-  // V8 compiles the hot path while it runs; figures of the first seconds are those of the compiler.
-  for (const { load } of [talent, bare]) await load.updates(IN_FLIGHT, warmUpSeconds(seconds));
-
-  for (const { load } of [talent, bare]) await load.reports(STREAM_IN_FLIGHT, warmUpSeconds(seconds) / 5);
-  const unary = await inTurns((load) => load.updates(IN_FLIGHT, seconds));
-  const stream = await inTurns((load) => load.reports(STREAM_IN_FLIGHT, seconds));
-  const after = await talent.part.figures();
-  tell(`plot_task_update, ${IN_FLIGHT} in flight, durable: talent`, unary);
-  line('  full life cycles', ...rate(unary.talent.map(({ plots, seconds }) => plots / seconds)));
-  tell(`plot_task_report, one stream, ${STREAM_IN_FLIGHT} in flight, durable: talent`, stream);
-  line('talent resident memory', `${Math.round(after.residentBytes / 2 ** 20)} MiB`);
-  plots = [...unary.talent, ...stream.talent].reduce((sum, run) => sum + run.plots, 0);
-} finally {
-  await stop(talent);
-  await stop(bare);
-  // After the stop the log has been moved into the database file.
-  if (plots > 0) line('bytes of store per finished task', whole(statSync(join(data, 'owl.db')).size / plots));
-  rmSync(data, { recursive: true, force: true });
+async function measure(name: string, { what, program, args }: Group): Promise<void> {
+  console.log(`\n== ${name}: ${what} (${load()})`);
+  const child = fork(fileURLToPath(new URL(program, import.meta.url)), args);
+  const [code] = await once(child, 'exit');
+  if (code === 0) return;
+  console.error(`the rows of ${name} were not measured: ${program} ended with ${code}`);
+  process.exitCode = 1;
 }

@@ -1,6 +1,7 @@
 /**
  * What a talent with many tasks makes others wait for: how long the longest other call takes while somebody asks for everything
- * or attaches, how much memory that costs, and what an order costs with many supervisors attached. One talent in a process of its
+ * or attaches (these calls are made where large answers are received, which takes its time as well: so it is told beside them how long
+ * talent itself stood still), how much memory that costs, and what an order costs with many supervisors attached. One talent in a process of its
  * own; every figure beside the same one taken a moment before without that load.
  *
  *   npm run bench:many-tasks -- [TASKS] [SUPERVISORS]
@@ -89,14 +90,16 @@ async function longestWait(meanwhile: Promise<unknown>): Promise<number> {
 async function under(what: string, load: () => Promise<unknown>): Promise<void> {
   refused = 0;
   const before = (await part.figures()).residentBytes;
+  await part.standstill();
   const began = performance.now();
   const longest = await longestWait(load());
   const took = performance.now() - began;
+  const { longestMs } = await part.standstill();
   const grown = ((await part.figures()).residentBytes - before) / MIB;
   line(
     `longest of other calls, ${what}`,
     ms(longest),
-    `it took ${ms(took)}; RSS ${grown.toFixed(0)} MiB more${refused === 0 ? '' : `; ${refused} refused`}`,
+    `talent stood still for ${ms(longestMs)} at the most; it took ${ms(took)}; RSS ${grown.toFixed(0)} MiB more${refused === 0 ? '' : `; ${refused} refused`}`,
   );
 }
 

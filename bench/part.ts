@@ -6,7 +6,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { PartFigures } from './part-main.js';
+import type { PartFigures, PartStandstill } from './part-main.js';
 
 const profiling = process.env['BENCH_PROFILE'];
 
@@ -45,6 +45,11 @@ export class Part {
 
   figures(): Promise<PartFigures> {
     return this.ask('figures');
+  }
+
+  /** The first answer says nothing: it looks at its clock from then on. */
+  standstill(): Promise<PartStandstill> {
+    return this.ask('standstill');
   }
 
   async stop(): Promise<void> {

@@ -104,9 +104,11 @@ t.test('a node starts and stops in order', { buffered: true }, async (t) => {
 t.test('the benchmark measures', { buffered: true }, async (t) => {
   t.match(README, '`npm run bench`');
   // One round of a tenth of a second: no measurement, but all of its parts.
-  const bench = npm(t, ['run', 'bench', '--', '0.1', '1'], {});
+  const bench = npm(t, ['run', 'bench', '--', '0.1', '1', '--rows', 'embedded'], {});
   t.equal(await bench.ended, 0, bench.output());
   t.match(bench.output(), /bare grpc-js +[0-9,]+\/s/);
+  t.match(bench.output(), /[0-9]+ cores, [0-9]+ GiB; .*, Node v[0-9.]+; load [0-9.]+ /);
+  t.match(bench.output(), /all of 20 are finished +[0-9,]+/);
   t.match(bench.output(), / {2}ratio +[0-9.]+/);
 });
 
