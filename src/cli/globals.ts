@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { type Address, formatAddress, localAddress, parseAddress } from '../base/address.js';
 import { localTokenFile } from '../node/access/access-file.js';
 import { isLoopback } from '../node/access/loopback.js';
+import { asBound, isOwnAddress } from '../node/access/own-address.js';
 import { type LoadedConfig, SERVER_VARIABLE } from '../node/config/config.js';
 import { ConfigError } from '../node/config/config-problems.js';
 import { ANY_NODE, type Called } from '../wire/call-error.js';
@@ -75,22 +76,27 @@ export function clientOptions(cli: Cli, options: GlobalOptions): ServiceClientOp
 }
 
 /**
- * What is shown to a node. The token that owl has on this machine goes to the node of this machine alone.
+ * What is shown to a node. The token that owl has on this machine goes to the node of its data directory alone, where that said
+ * that it answers (own-address.ts).
  * @param server where the node answers, as it is called
  */
 export function credentialsOf({ config }: LoadedConfig, server: Address): ClientCredentials {
   const { data, listen, token_file, tls } = config;
   const own = parseAddress(listen);
-  const isOwn =
+  const isHere =
     isLoopback(formatAddress(server)) ||
     (own !== undefined && formatAddress(localAddress(own)) === formatAddress(server));
   const { ca, client_cert: cert, client_key: key } = tls;
-  const ownCertificate = isOwn ? tls.cert : undefined;
+  const ownCertificate = isHere ? tls.cert : undefined;
   const isPlain = [ca, cert, key, ownCertificate].every((file) => file === undefined);
-  const local = isOwn ? { file: localTokenFile(data), isOptional: true } : undefined;
+  // Asked each time: what is started beside a node may be there before it.
+  const mayBeShown = () => isOwnAddress(data, server);
   return {
     tls: isPlain ? undefined : { ca, cert, key, own: ownCertificate },
-    token: token_file === undefined ? local : { file: token_file },
+    token:
+      token_file === undefined
+        ? { file: localTokenFile(data), isOptional: true, mayBeShown }
+        : { file: token_file },
   };
 }
 
@@ -106,10 +112,13 @@ export function nodeAddress(cli: Cli, options: GlobalOptions): string {
 
 /** The command line says it, or the environment, or it is the node that this machine's configuration describes. */
 function serverOf(cli: Cli, options: GlobalOptions): Address {
-  if (options.server !== undefined) return namedServer(options.server, '--server');
   const fromEnvironment = cli.env[SERVER_VARIABLE];
-  if (fromEnvironment) return namedServer(fromEnvironment, SERVER_VARIABLE);
+  const named =
+    options.server === undefined
+      ? fromEnvironment && namedServer(fromEnvironment, SERVER_VARIABLE)
+      : namedServer(options.server, '--server');
   const { config, origins } = configOf(cli, options);
+  if (named) return config.tls.cert === undefined ? asBound(config.data, named) : named;
   const listen = parseAddress(config.listen);
   if (listen === undefined || listen.port === 0) {
     throw new UsageError(

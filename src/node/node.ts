@@ -24,6 +24,7 @@ import { loadProto, serviceOf } from '../wire/proto.js';
 import type { Access } from './access/access.js';
 import { deniedCaller } from './access/denied-caller.js';
 import { accessMode, openAccess } from './access/open-access.js';
+import { forgetOwnAddress, writeOwnAddress } from './access/own-address.js';
 import { assertNoClash, claimsOfService } from './clashes.js';
 import type { LoadedConfig } from './config/config.js';
 import { openDataDirectory } from './data-directory.js';
@@ -265,6 +266,8 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
     ...{ access, tls, clock, logger, lifeCycle },
   });
   releasers.add('server', () => server.stop(DRAIN_MS));
+  writeOwnAddress(config.config.data, server.address);
+  releasers.add('own address', () => forgetOwnAddress(config.config.data));
   releasers.add('streams', () => endStreams(systems));
   releasers.add('loops', () => runtime.stopLoops());
   return server;

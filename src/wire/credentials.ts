@@ -38,6 +38,8 @@ export interface TokenSource {
   readonly file: string;
   /** Where it is missing the calls go without one. */
   readonly isOptional?: boolean;
+  /** Asked each time that the file is read: while it may not, the calls go without one. Default: it may. */
+  mayBeShown?(): boolean;
 }
 
 const READ_EVERY_MS = 1_000;
@@ -129,6 +131,10 @@ export class Token {
     if (this.source === undefined) return;
     const { file, isOptional = false } = this.source;
     this.readAt = performance.now();
+    if (this.source.mayBeShown?.() === false) {
+      this.token = undefined;
+      return;
+    }
     try {
       const [line = ''] = readFileSync(file, 'utf8').split('\n');
       const token = line.trim();

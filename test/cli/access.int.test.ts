@@ -3,8 +3,10 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { parseAddress } from '../../src/base/address.js';
 import { credentialsAt } from '../../src/cli/globals.js';
 import { accessFile, prepareAccess } from '../../src/node/access/access-file.js';
+import { isOwnAddress, writeOwnAddress } from '../../src/node/access/own-address.js';
 import { Settings } from '../../src/node/config/config.js';
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { ofKind } from '../support/events.js';
@@ -113,13 +115,60 @@ t.test('the token of this machine goes to no other', async (t) => {
   await t.rejects(client.list({}), ofKind('unauthenticated'));
   const load = (flags: Record<string, string>) =>
     new Settings([]).load({ env: {}, cwd: '/', flags: { data: node.data, ...flags } });
-  const tokenFor = (server: string, flags = {}) => credentialsAt(load(flags), server).token?.file;
+  const tokenFor = (server: string, flags = {}) => {
+    const { token } = credentialsAt(load(flags), server);
+    return token?.mayBeShown?.() === false ? undefined : token?.file;
+  };
   const own = join(node.data, 'local-token');
-  t.equal(tokenFor('127.0.0.1:50051'), own);
-  t.equal(tokenFor('localhost:1'), own);
-  t.equal(tokenFor('[::1]:1'), own);
-  for (const server of ['10.0.0.5:50051', 'farm:50051', '[fe80::1]:50051', '127.0.0.1.evil.example:50051'])
+  const port = node.address.split(':')[1];
+  t.equal(tokenFor(node.address), own);
+  for (const server of [
+    `10.0.0.5:${port}`,
+    `farm:${port}`,
+    `[fe80::1]:${port}`,
+    '127.0.0.1.evil.example:50051',
+  ])
     t.equal(tokenFor(server), undefined, server);
-  t.equal(tokenFor('10.0.0.5:50051', { listen: '10.0.0.5:50051' }), own, 'its own address');
+  // Others may listen there.
+  for (const server of ['127.0.0.1:1', `127.0.0.2:${port}`, `[::1]:${port}`, `localhost:${port}`])
+    t.equal(tokenFor(server), undefined, server);
+  t.equal(tokenFor('10.0.0.5:50051', { listen: '10.0.0.5:50051' }), undefined, 'it is configured, not there');
   t.equal(tokenFor('farm:50051', { token_file: '/etc/owl/token' }), '/etc/owl/token');
+  const env = { OWL_DATA: node.data };
+  t.match(
+    await owl(['plot', 'list', '--server', `localhost:${port}`], { env }),
+    { code: 0 },
+    'by its address',
+  );
+  await node.stop();
+  t.equal(tokenFor(node.address), undefined, 'nor once it has stopped');
+});
+
+t.test('what an address says of the one that is called', async (t) => {
+  const data = t.testdir({});
+  const isOwn = (bound: string, server: string) => {
+    writeOwnAddress(data, bound);
+    const called = parseAddress(server);
+    return called !== undefined && isOwnAddress(data, called);
+  };
+  for (const [bound, server] of [
+    ['127.0.0.1:1', '127.0.0.1:1'],
+    ['0.0.0.0:1', '127.0.0.1:1'],
+    ['0.0.0.0:1', '127.0.0.2:1'],
+    ['[::]:1', '[::1]:1'],
+    ['[::1]:1', '[::1]:1'],
+    ['localhost:1', 'localhost:1'],
+    ['10.0.0.5:1', '10.0.0.5:1'],
+  ] as const)
+    t.equal(isOwn(bound, server), true, `${bound} ${server}`);
+  for (const [bound, server] of [
+    ['127.0.0.1:1', '127.0.0.1:2'],
+    ['127.0.0.1:1', 'localhost:1'],
+    ['0.0.0.0:1', 'localhost:1'],
+    ['0.0.0.0:1', '[::1]:1'],
+    ['0.0.0.0:1', '127.evil:1'],
+    ['[::]:1', '127.0.0.1:1'],
+    ['10.0.0.5:1', '127.0.0.1:1'],
+  ] as const)
+    t.equal(isOwn(bound, server), false, `${bound} ${server}`);
 });

@@ -17,7 +17,7 @@ const STAYS: ReadonlySet<string> = new Set([
   ...['plots', 'logs', 'drain', 'keeper.log'],
   ...['owl.lock', 'supervisor.lock', 'log-receiver.lock', 'keeper.lock'],
   ...['owl.db', 'read-models.db', 'worker-id', 'report.key'],
-  ...['access.json', 'access.lock', 'local-token'],
+  ...['access.json', 'access.lock', 'local-token', 'listening'],
 ]);
 
 export interface Place {

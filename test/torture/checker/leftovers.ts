@@ -10,7 +10,7 @@ import { join } from 'node:path';
 const STAYS: ReadonlySet<string> = new Set([
   ...['owl.db', 'read-models.db', 'worker-id', 'report.key', 'plots', 'logs', 'drain', 'keeper.log'],
   ...['owl.lock', 'supervisor.lock', 'log-receiver.lock', 'keeper.lock'],
-  ...['access.json', 'access.lock', 'local-token'],
+  ...['access.json', 'access.lock', 'local-token', 'listening'],
 ]);
 
 export interface LivingProcess {
