@@ -34,9 +34,10 @@ class Rows<Row> {
   }
 
   private add(first: string, second: string): Row {
-    if (this.size > MOST_ROWS) return this.at(OTHER, OTHER);
-    // The last one is that of all others.
-    const [one, two] = this.size === MOST_ROWS ? [OTHER, OTHER] : [first, second];
+    // The last one is that of all others. With one label there is no second one.
+    const others = [OTHER, second === '' ? '' : OTHER] as const;
+    if (this.size > MOST_ROWS) return this.at(...others);
+    const [one, two] = this.size === MOST_ROWS ? others : [first, second];
     const rows = this.byFirst.get(one) ?? new Map<string, Row>();
     const row = rows.get(two) ?? this.make();
     this.byFirst.set(one, rows.set(two, row));

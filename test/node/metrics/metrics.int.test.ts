@@ -55,6 +55,7 @@ t.test('what happened is counted, each thing once', async (t) => {
   t.equal(states?.length, 1, 'a loop is in one state');
   is('owl_parked_events', { reader: 'plot_tasks', kind: 'projection' }, 0);
   is('owl_serving', {}, 1);
+  is('semaphore_permits_held', {}, 1);
   is('owl_store_available', {}, 1);
   is('owl_timers_pending', {}, 1);
   const appended = numberOf(told, 'owl_append_duration_seconds_count') ?? 0;

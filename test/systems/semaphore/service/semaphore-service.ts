@@ -2,6 +2,7 @@
 
 import { OwlError } from '../../../../src/base/errors.js';
 import { workerInField } from '../../../../src/node/access/roles.js';
+import { type MetricGroup, metricGroup, one } from '../../../../src/node/metrics/metric.js';
 import { answered, followed, type ServedOperation } from '../../../../src/node/operations/operation.js';
 import { unary } from '../../../../src/node/serving/calls.js';
 import { EventFeed } from '../../../../src/node/serving/event-feed.js';
@@ -38,8 +39,24 @@ function open(node: NodeContext, { semaphore: config }: SemaphoreConfig): Opened
     operations: [...semaphoreOperations(node), followOperation(feed)],
     handlers: { [SEMAPHORES]: { acquire: acquireHandler(node, leaseMs) } },
     access: { [SEMAPHORES]: { acquire: { roles: ['worker'], workerIn: workerInField('holder') } } },
+    metrics: () => [permitMetrics(node)],
     endStreams: () => feed.close(),
   };
+}
+
+function permitMetrics({ runtime }: NodeContext): MetricGroup {
+  return metricGroup({
+    name: 'semaphore',
+    gather: () => runtime.db.prepare('SELECT sum(held) AS held FROM semaphores').get(),
+    metrics: [
+      {
+        name: 'semaphore_permits_held',
+        help: 'Permits that are held now, of all semaphores',
+        type: 'gauge',
+        samples: (row) => one(Number(row?.['held'] ?? 0)),
+      },
+    ],
+  });
 }
 
 function loopsOf({ runtime, workerId }: NodeContext, config: SemaphoreConfig['semaphore']): Loop[] {
