@@ -16,6 +16,8 @@ class Rows<Row> {
   private readonly byFirst = new Map<string, Map<string, Row>>();
   private readonly make: () => Row;
   private size = 0;
+  /** Once there are too many. */
+  private others: Row | undefined;
 
   constructor(make: () => Row) {
     this.make = make;
@@ -34,13 +36,15 @@ class Rows<Row> {
   }
 
   private add(first: string, second: string): Row {
-    // The last one is that of all others. With one label there is no second one.
-    const others = [OTHER, second === '' ? '' : OTHER] as const;
-    if (this.size > MOST_ROWS) return this.at(...others);
-    const [one, two] = this.size === MOST_ROWS ? others : [first, second];
-    const rows = this.byFirst.get(one) ?? new Map<string, Row>();
-    const row = rows.get(two) ?? this.make();
-    this.byFirst.set(one, rows.set(two, row));
+    // With one label there is no second one.
+    if (this.size >= MOST_ROWS) this.others ??= this.put(OTHER, second === '' ? '' : OTHER);
+    return this.others ?? this.put(first, second);
+  }
+
+  private put(first: string, second: string): Row {
+    const rows = this.byFirst.get(first) ?? new Map<string, Row>();
+    const row = rows.get(second) ?? this.make();
+    this.byFirst.set(first, rows.set(second, row));
     this.size += 1;
     return row;
   }
