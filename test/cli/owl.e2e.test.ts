@@ -176,7 +176,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const { code, stderr } = await talent.ended;
     t.equal(code, 0, stderr);
     t.match(stderr, 'owl talent is stopping; a second signal ends it at once');
-    t.equal((await watch.ended).code, 3, 'who watched is told that the talent has gone');
+    await until('who watches is told that the talent has gone', () => watch.stderr().includes('is away'));
+    watch.child.kill('SIGINT');
+    t.equal((await watch.ended).code, 130);
     t.equal((await run('plot', 'list')).code, 3);
 
     const again = await startTalentProcess(t, ['--data', data], cwd);

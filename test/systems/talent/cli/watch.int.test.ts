@@ -35,6 +35,73 @@ t.test('the table is drawn over the one before, with what is most interesting fi
   t.equal(terminal.stderr(), '');
 });
 
+t.test('a watch outlives a restart of talent, and tells a pipe nothing twice', async (t) => {
+  const data = t.testdir();
+  const startAt = async (listen: string, flags: Record<string, string> = {}) => {
+    const config = loadTalentConfig({ env: {}, cwd: '/', flags: { data, listen, ...flags } });
+    const talent = await startTalent({ config, logger: logLines().logger });
+    t.teardown(() => talent.stop());
+    return talent;
+  };
+  const first = await startAt('127.0.0.1:0');
+  const env = { OWL_SERVER: first.address };
+  const order = (id: string) => owl(['plot', 'create', ...PATHS, '--task-id', id], { env });
+  await order('one');
+  await order('two');
+  const [text, json, live] = [
+    terminalDouble({ env }),
+    terminalDouble({ env }),
+    terminalDouble({ env, screen: { columns: 80, rows: 9 } }),
+  ];
+  const watching = [
+    runOwl(['plot', 'watch'], text),
+    runOwl(['plot', 'watch', '--json', '--status', 'received'], json),
+    runOwl(['plot', 'watch'], live),
+  ];
+  await until('all have seen what there is', () =>
+    [text, json, live].every((terminal) => terminal.stdout().includes('two')),
+  );
+  await until('the beginning is complete', () => json.stdout().includes('initial_complete'));
+  await first.stop();
+  await until('all are told', () =>
+    [text, json, live].every((terminal) =>
+      terminal.stderr().includes('the talent is away, waiting for it ('),
+    ),
+  );
+
+  const second = await startAt('127.0.0.1:0');
+  await owl(['plot', 'stop', 'one'], { env: { OWL_SERVER: second.address } });
+  await second.stop();
+  await startAt(first.address);
+  await until('all go on', () =>
+    [text, json, live].every((terminal) => terminal.stderr().endsWith('the talent is back\n')),
+  );
+  await order('three');
+  await until('all see what is new', () =>
+    [text, json, live].every((terminal) => terminal.stdout().includes('three')),
+  );
+  for (const terminal of [text, json, live]) terminal.interrupt('SIGINT');
+  t.strictSame(await Promise.all(watching), [130, 130, 130]);
+
+  const lines = text.stdout().trimEnd().split('\n');
+  t.match(lines, [/ one {2}received /, / two {2}received /, / one {2}stopped /, / three {2}received /]);
+  t.equal(lines.length, 4);
+  const changes = json
+    .stdout()
+    .trimEnd()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line));
+  t.match(changes, [
+    { task: { task_id: 'one' } },
+    { task: { task_id: 'two' } },
+    { initial_complete: true },
+    { task: { task_id: 'one' }, gone: true },
+    { task: { task_id: 'three' } },
+  ]);
+  t.equal(changes.length, 5);
+  t.match(screen(live.stdout()), /^TASK.*\ntwo .*\nthree .*\none +stopped .*\n$/);
+});
+
 /** What stands on the screen after all of this was written to it: `ESC [ n A` goes up n lines, `ESC [ 0 J` clears the rest. */
 function screen(written: string): string {
   const [first = '', ...sequences] = written.split('\u001b[');
