@@ -17,6 +17,7 @@ import {
   OwlError,
   PROBLEMS_TRAILER,
 } from '../base/errors.js';
+import { isAboutCertificate, reasonOfNoConnection } from '../base/grpc-connections.js';
 
 /** How people call what answers: messages do so too. */
 export interface Called {
@@ -111,8 +112,8 @@ function isProblem(value: unknown): value is FieldProblem {
 function noAnswer(server: string, details: string, { noun, start }: Called): UnreachableError {
   const arrived =
     !details.startsWith('No connection established') && !details.startsWith('Name resolution failed');
-  if (/certificate|altnames/i.test(details)) {
-    const why = details.replace(/^.*Last error: (Error: )?/, '').replace(/\. Resolution note:.*$/s, '');
+  if (isAboutCertificate(details)) {
+    const why = reasonOfNoConnection(details);
     return new UnreachableError(
       `${server} shows a certificate that is not believed (${why}): name its authority in tls.ca, and the ${noun} as its certificate does`,
       false,

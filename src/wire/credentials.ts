@@ -8,11 +8,11 @@
 
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { checkServerIdentity, createSecureContext, rootCertificates } from 'node:tls';
 import { type ChannelCredentials, type ChannelOptions, credentials, Metadata } from '@grpc/grpc-js';
 import { parseAddress } from '../base/address.js';
 import { messageOf, OwlError } from '../base/errors.js';
+import { targetNameFor } from '../base/grpc-connections.js';
 import { systemErrorCode } from '../base/system-error.js';
 import { readAuthorities, readCertificateAndKey } from '../base/tls-files.js';
 
@@ -77,11 +77,9 @@ export function channelCredentials(tls: ClientTls | undefined, server: string): 
   });
 }
 
-/** For a connection to an IP address, which TLS can't be told as a name; what is shown is compared with the address all the same. */
+/** @param server HOST:PORT as it is called */
 export function channelOptions(server: string): ChannelOptions {
-  return isIP(parseAddress(server)?.host ?? '') === 0
-    ? {}
-    : { 'grpc.ssl_target_name_override': 'owl.invalid' };
+  return targetNameFor(parseAddress(server)?.host ?? '');
 }
 
 /** Read anew, since a node changes its certificate while it runs. */

@@ -1,9 +1,12 @@
 /** TLS and credentials of the EventStoreDB adapter; and that neither a log nor an error tells them. */
 
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import t, { type Test } from 'tap';
+import { messageOf } from '../../../../src/base/errors.js';
 import type { EventStore } from '../../../../src/runtime/event-store/event-store.js';
 import type { Availability } from '../../../../src/runtime/event-store/eventstoredb/connection/connection.js';
 import { openEventStoreDb } from '../../../../src/runtime/event-store/eventstoredb/eventstoredb-store.js';
@@ -74,16 +77,51 @@ await t.test('a file that was changed is used for the next connection', async (t
   await until('it lets the store in', () => canAppend(store));
 });
 
+/** What a call is refused with, once the reason is known: until then there is no connection in time. */
+async function refusalOf(store: EventStore): Promise<string> {
+  let message = '';
+  await until('it says why', async () => {
+    message = await store.head().then(String, messageOf);
+    return !message.includes('did not answer in time');
+  });
+  return message;
+}
+
 await t.test('a server with a certificate that nobody vouches for is not trusted', async (t) => {
   const { node } = await startSecureNode(t);
-  const store = await openStore(
-    t,
-    { connectionString: `esdb://${encoded(USERS)}@localhost:${node.address.port}` },
-    { deadlineMs: SHORT_DEADLINE_MS },
+  const connectionString = `esdb://${encoded(USERS)}@localhost:${node.address.port}`;
+  const store = await openStore(t, { connectionString }, { deadlineMs: SHORT_DEADLINE_MS });
+  t.match(
+    await refusalOf(store),
+    /its certificate is not believed \(.*certificate.*\); name the authority that signed it as tlsCaFile/,
   );
-  await t.rejects(store.head(), { name: 'StoreUnavailableError' });
   t.equal(node.calls, 0, 'nothing was sent to it');
 });
+
+await t.test(
+  'a node that is named by its address is known by it, and Node has nothing to warn of',
+  async (t) => {
+    const { at, node } = await startSecureNode(t);
+    const elsewhere = createServer((socket) => {
+      socket.pipe(connect(node.address.port, '127.0.0.1')).pipe(socket);
+    }).listen(0, '127.0.0.2');
+    await once(elsewhere, 'listening');
+    t.teardown(() => elsewhere.close());
+    const there = elsewhere.address();
+    const warnings: Error[] = [];
+    const listener = (warning: Error) => warnings.push(warning);
+    process.on('warning', listener);
+    t.teardown(() => process.off('warning', listener));
+    const to = (address: string) => at(`${encoded(USERS)}@`).replace(/localhost:\d+/, address);
+    const store = await openStore(t, { connectionString: to(`127.0.0.1:${node.address.port}`) });
+    t.ok(await canAppend(store));
+    const port = typeof there === 'object' ? there?.port : undefined;
+    const connectionString = to(`127.0.0.2:${port}`);
+    const other = await openStore(t, { connectionString }, { deadlineMs: SHORT_DEADLINE_MS });
+    t.match(await refusalOf(other), /not believed \(.*127\.0\.0\.2.*\); name .* tlsCaFile/);
+    t.strictSame(warnings, []);
+  },
+);
 
 await t.test('without TLS, credentials are not sent, and the log says so', async (t) => {
   const node = await startNode(t, { users: USERS });

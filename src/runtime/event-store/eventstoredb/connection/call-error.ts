@@ -5,6 +5,7 @@
 
 import { status as GrpcStatus, type Metadata, type ServiceError } from '@grpc/grpc-js';
 import { messageOf, type OwlError, StoreUnavailableError } from '../../../../base/errors.js';
+import { isAboutCertificate, reasonOfNoConnection } from '../../../../base/grpc-connections.js';
 import type { Endpoint } from './connection-string.js';
 import { shared, type status } from './protocol.js';
 
@@ -99,7 +100,10 @@ export function callErrorOf(error: unknown): CallError {
   if (error instanceof CallError) return error;
   if (!isServiceError(error)) return new CallError('unexpected', messageOf(error), { cause: error });
   const { kind, leader } = classify(error);
-  return new CallError(kind, error.details, { cause: error, ...(leader === undefined ? {} : { leader }) });
+  return new CallError(kind, reasonOfNoConnection(error.details), {
+    cause: error,
+    ...(leader === undefined ? {} : { leader }),
+  });
 }
 
 /** From the error that a batch append answers with, instead of a status of the call. */
@@ -149,7 +153,9 @@ export function explain(error: CallError): string {
     case 'timeout':
       return `it did not finish in time (${error.message}); try again`;
     default:
-      return error.message;
+      return isAboutCertificate(error.message)
+        ? `its certificate is not believed (${error.message}); name the authority that signed it as tlsCaFile in the connection string, and the node as its certificate does`
+        : error.message;
   }
 }
 

@@ -45,7 +45,11 @@ async function askForLeader(
   deadline: number,
   signal: AbortSignal,
 ): Promise<Endpoint> {
-  const client = new GossipClient(formatEndpoint(host), security.channel, clientOptions(settings));
+  const client = new GossipClient(
+    formatEndpoint(host),
+    security.channelTo(host.host),
+    clientOptions(settings, host),
+  );
   try {
     const cluster = await ask<gossip.ClusterInfo>(
       (answer) => client.read(new shared.Empty(), headersOf(settings, security), { deadline }, answer),

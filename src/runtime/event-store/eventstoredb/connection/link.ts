@@ -5,6 +5,7 @@
 
 import { setMaxListeners } from 'node:events';
 import { type ClientOptions, type ClientReadableStream, connectivityState, Metadata } from '@grpc/grpc-js';
+import { targetNameFor } from '../../../../base/grpc-connections.js';
 import { BatchAppends } from '../appends/batch-appends.js';
 import type { BatchStream } from '../appends/batch-lane.js';
 import { batchAnswerOf } from '../appends/batch-messages.js';
@@ -127,12 +128,13 @@ export async function openLink(
   deadline: number,
   signal: AbortSignal,
 ): Promise<Link> {
-  const options = clientOptions(settings);
+  const options = clientOptions(settings, endpoint);
   const headers = headersOf(settings, security);
   const address = formatEndpoint(endpoint);
-  const streams = new StreamsClient(address, security.channel, options);
+  const channel = security.channelTo(endpoint.host);
+  const streams = new StreamsClient(address, channel, options);
   try {
-    const features = new ServerFeaturesClient(address, security.channel, {
+    const features = new ServerFeaturesClient(address, channel, {
       ...options,
       channelOverride: streams.getChannel(),
     });
@@ -171,9 +173,10 @@ async function probe(
 }
 
 /** Options of every channel to a node. */
-export function clientOptions(settings: ConnectionSettings): Partial<ClientOptions> {
+export function clientOptions(settings: ConnectionSettings, { host }: Endpoint): Partial<ClientOptions> {
   const { keepAliveIntervalMs, keepAliveTimeoutMs } = settings;
   return {
+    ...targetNameFor(host),
     'grpc.max_receive_message_length': LARGEST_MESSAGE,
     ...(keepAliveIntervalMs < 0 ? {} : { 'grpc.keepalive_time_ms': keepAliveIntervalMs }),
     ...(keepAliveTimeoutMs < 0 ? {} : { 'grpc.keepalive_timeout_ms': keepAliveTimeoutMs }),

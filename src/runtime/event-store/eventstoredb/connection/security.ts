@@ -5,12 +5,14 @@
  */
 
 import { readFile } from 'node:fs/promises';
+import { checkServerIdentity } from 'node:tls';
 import { ChannelCredentials } from '@grpc/grpc-js';
 import { messageOf, OwlError } from '../../../../base/errors.js';
 import { type ConnectionSettings, type Credentials, parseCredentials } from './connection-string.js';
 
 export interface Security {
-  readonly channel: ChannelCredentials;
+  /** For a channel to that host: what it shows has to be for its name or address. */
+  channelTo(host: string): ChannelCredentials;
   /** The value of the authorization header. */
   readonly authorization?: string;
 }
@@ -23,7 +25,7 @@ export async function loadSecurity(
   settings: ConnectionSettings,
   credentialsFile?: string,
 ): Promise<Security> {
-  if (!settings.tls) return { channel: ChannelCredentials.createInsecure() };
+  if (!settings.tls) return { channelTo: () => ChannelCredentials.createInsecure() };
   const [authority, certificate, key, fromFile] = await Promise.all([
     readPem('tlsCaFile', settings.tlsCaFile),
     readPem('userCertFile', settings.userCertFile),
@@ -31,19 +33,25 @@ export async function loadSecurity(
     readCredentials(credentialsFile),
   ]);
   const credentials = fromFile ?? settings.credentials;
+  const channelTo = (host: string) => createTls(host, authority, key, certificate);
+  // Files that make no sense are told now.
+  channelTo('localhost');
   return {
-    channel: createTls(authority, key, certificate),
+    channelTo,
     ...(credentials === undefined ? {} : { authorization: basicAuthorization(credentials) }),
   };
 }
 
 function createTls(
+  host: string,
   authority: Buffer | null,
   key: Buffer | null,
   certificate: Buffer | null,
 ): ChannelCredentials {
   try {
-    return ChannelCredentials.createSsl(authority, key, certificate);
+    return ChannelCredentials.createSsl(authority, key, certificate, {
+      checkServerIdentity: (_name, shown) => checkServerIdentity(host, shown),
+    });
   } catch (error) {
     throw new OwlError(
       'invalid',
