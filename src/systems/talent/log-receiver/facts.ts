@@ -67,3 +67,11 @@ export type Facts = Readonly<Partial<Columns & Signals> & Timings>;
 
 /** What a line tells that has nothing to tell. */
 export const NOTHING: Facts = Object.freeze({});
+
+/**
+ * False when a log told nothing that only its own plotter prints: then it is another's, or of another version. The pair of
+ * tables at work is no sign, for two plotters word it alike.
+ */
+export function isUnderstood(known: Facts): boolean {
+  return Object.keys(known).some((fact) => fact !== 'p3_now');
+}

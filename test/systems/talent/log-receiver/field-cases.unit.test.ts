@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { PACKAGE_ROOT } from '../../../../src/base/package-root.js';
-import type { Facts } from '../../../../src/systems/talent/log-receiver/facts.js';
+import { type Facts, isUnderstood } from '../../../../src/systems/talent/log-receiver/facts.js';
 import type { LogFormat } from '../../../../src/systems/talent/log-receiver/parsers/index.js';
 import { LastLines } from '../../../../src/systems/talent/log-receiver/parsers/last-lines.js';
 import { endReport } from '../../../../src/systems/talent/log-receiver/plot-reports.js';
@@ -207,4 +207,14 @@ t.test('two plots by one process: the first one is followed, which is told at th
   t.match(news[2], { notice: /asks for 2 plots by one process.*only the first is followed/ });
   t.equal(news.filter(({ notice }) => notice !== undefined).length, 1);
   t.notMatch(JSON.stringify(news), /cdcd/);
+});
+
+t.test('a whole log read in the format of another plotter is not understood', async (t) => {
+  for (const [name, { format, end }] of Object.entries(CASES)) {
+    if (end !== 0) continue;
+    const lines = toLines(readFileSync(join(FOLDER, `${name}.log`)));
+    t.ok(isUnderstood(sumOf(newsOf(format, lines))), name);
+    for (const other of (['chia', 'madmax', 'bladebit'] as const).filter((one) => one !== format))
+      t.notOk(isUnderstood(sumOf(newsOf(other, lines))), `${name} as ${other}`);
+  }
 });
