@@ -41,7 +41,7 @@ export async function endUnrecorded(
   const remark = ended === 0 ? 'there was no process of it here' : `${ended} processes of it were killed`;
   const problems = signal.aborted ? [] : await clearAway(key, task, options);
   const log = machine.plots.logPathOf(key);
-  const isMade = options.plotters.some(({ format }) => isFinishedIn(log, format));
+  const isMade = [...formatsOf(options.plotters)].some((format) => isFinishedIn(log, format));
   const made = isMade ? [`its log tells that its plot was finished: ${log}`] : [];
   return [`its record was lost; ${remark}`, ...made, ...problems];
 }
@@ -74,7 +74,7 @@ function ownerOf(key: PlotKey, task: PlotTaskStatus, options: EndUnrecordedOptio
 
 /** Null when there is no log, or it does not say. */
 function idInLog(path: string, plotters: readonly PlotterDeclaration[]): string | null {
-  for (const format of new Set(plotters.map((declared) => declared.format))) {
+  for (const format of formatsOf(plotters)) {
     try {
       const id = new PlotIdInLog(path, format).look();
       if (id !== null) return id;
@@ -83,4 +83,9 @@ function idInLog(path: string, plotters: readonly PlotterDeclaration[]): string 
     }
   }
   return null;
+}
+
+/** Several plotters print alike. */
+function formatsOf(plotters: readonly PlotterDeclaration[]): ReadonlySet<string> {
+  return new Set(plotters.map(({ format }) => format));
 }

@@ -141,19 +141,19 @@ export function choosePlotter(
   path: string,
   logger: Logger,
 ): PlotterDeclaration {
+  const others: string[] = [];
   for (const plotter of declared) {
     const [problem] = problemsOf(plotter);
     if (problem !== undefined) throw new OwlError('invalid', `plotter ${plotter.name}: ${problem}`);
     try {
       findExecutable(plotter, path);
     } catch (error) {
-      const level = plotter.name === name ? 'error' : 'info';
-      logger[level](
-        { plotter: plotter.name, reason: messageOf(error) },
-        'the program of a plotter is missing',
-      );
+      if (plotter.name === name)
+        logger.error({ plotter: name, reason: messageOf(error) }, 'the program of a plotter is missing');
+      else others.push(plotter.name);
     }
   }
+  if (others.length > 0) logger.info({ plotters: others }, 'programs of plotters not in use are missing');
   const chosen = declared.find((plotter) => plotter.name === name);
   const uncompressed = chosen === undefined ? undefined : whyNotCompressed(chosen);
   if (uncompressed !== undefined) throw new OwlError('invalid', uncompressed);
