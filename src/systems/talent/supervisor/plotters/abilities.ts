@@ -17,10 +17,12 @@ export function assertMakes(plotter: PlotterDeclaration, ksize: number): void {
   );
 }
 
-/** Why it can't make plots as far compressed as it is to; undefined when it can. */
+/** Why it can't make plots as far compressed as it is to, or not at all; undefined when it can. */
 export function whyNotCompressed(plotter: PlotterDeclaration): string | undefined {
   const { name, argv, compression = 0, compressed_k32_gib: levels } = plotter;
-  if (compression === 0) return undefined;
+  const isRequired = argv.some((element) => typeof element === 'string' && element.includes('{compression}'));
+  if (compression === 0)
+    return isRequired ? `plotter ${name} makes compressed plots only: set supervisor.compression` : undefined;
   if (!argv.flat().some((element) => element.includes('{compression}')))
     return `supervisor.compression is ${compression}, and plotter ${name} makes no compressed plots: its command line has no {compression}`;
   if (levels === undefined || compression <= levels.length) return undefined;

@@ -86,6 +86,20 @@ export const SHIPPED_PLOTTERS: readonly PlotterDeclaration[] = [
     argv: ['bladebit_cuda', ...BLADEBIT_KEYS, ['-z', '{compression}'], 'cudaplot', '{dest}'],
     compressed_k32_gib: BLADEBIT_COMPRESSED_GIB,
   }),
+  bladebit({
+    name: 'bladebit-cudaplot-128',
+    versions: 'bladebit 3.1, cudaplot with tables on disk (bladebit_cuda, --disk-128)',
+    argv: [
+      ...['bladebit_cuda', ...BLADEBIT_KEYS, '-z', '{compression}'],
+      ...['cudaplot', '--disk-128', '-t1', '{cache1}', '-t2', '{cache2}', '{dest}'],
+    ],
+    fills: ['cache', 'dest'],
+    // 8 bytes an entry for the first table and 6 for each of the five after it; what is not sorted yet, 8.
+    k32_gib: { cache1: 155, cache2: 33 },
+    // Its temp files are `table_l_3.tmp` and the like for every plot.
+    max_per_cache: 1,
+    compressed_k32_gib: BLADEBIT_COMPRESSED_GIB,
+  }),
   {
     name: 'player',
     // For trying things out.

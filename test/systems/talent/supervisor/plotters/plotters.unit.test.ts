@@ -56,7 +56,10 @@ function declared(...argv: PlotterDeclaration['argv']): PlotterDeclaration {
 t.test('what is shipped is right, word for word', async (t) => {
   const id = plotIdFor(ORDER);
   const lines = Object.fromEntries(
-    SHIPPED_PLOTTERS.map((plotter) => [plotter.name, commandFor(plotter, ORDER).join(' ')]),
+    SHIPPED_PLOTTERS.map((plotter) => {
+      const compression = plotter.name === 'bladebit-cudaplot-128' ? 3 : 0;
+      return [plotter.name, commandFor({ ...plotter, compression }, ORDER).join(' ')];
+    }),
   );
   t.same(lines, {
     chia: `chia plots create -n 1 -k 32 -r 4 -b 3389 -t /ssd/a -2 /ssd/b -d /farm/1 -x -f ${FPK} -p ${PPK}`,
@@ -67,6 +70,7 @@ t.test('what is shipped is right, word for word', async (t) => {
     'bladebit-ramplot': `bladebit -n 1 -t 4 -f ${FPK} -p ${PPK} ramplot /farm/1`,
     'bladebit-diskplot': `bladebit -n 1 -t 4 -f ${FPK} -p ${PPK} diskplot -t1 /ssd/a -t2 /ssd/b /farm/1`,
     'bladebit-cudaplot': `bladebit_cuda -n 1 -t 4 -f ${FPK} -p ${PPK} cudaplot /farm/1`,
+    'bladebit-cudaplot-128': `bladebit_cuda -n 1 -t 4 -f ${FPK} -p ${PPK} -z 3 cudaplot --disk-128 -t1 /ssd/a -t2 /ssd/b /farm/1`,
     player: `${NODE} ${PLAYER} --log ${RECORDING} --seconds 60 -t /ssd/a -2 /ssd/b -d /farm/1 -i ${id}`,
   });
   for (const file of [PLAYER, RECORDING]) t.ok(existsSync(file), file);
@@ -114,6 +118,9 @@ t.test('a level of compression goes to who can compress, and to nobody else', as
   t.equal(choosePlotter('bladebit-ramplot', [level('bladebit-ramplot', 7)], '', logger).compression, 7);
   t.throws(() => choosePlotter('bladebit-ramplot', [level('bladebit-ramplot', 8)], '', logger), {
     message: 'supervisor.compression is 8, and plotter bladebit-ramplot has the levels 1 to 7',
+  });
+  t.throws(() => choosePlotter('bladebit-cudaplot-128', [level('bladebit-cudaplot-128', 0)], '', logger), {
+    message: 'plotter bladebit-cudaplot-128 makes compressed plots only: set supervisor.compression',
   });
   t.throws(() => choosePlotter('chia', [level('chia', 1)], '', logger), {
     message: /plotter chia makes no compressed plots: its command line has no \{compression\}/,
