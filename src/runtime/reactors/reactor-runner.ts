@@ -4,17 +4,13 @@
  * Guarantees, beside those of the reactor: a command that was refused counts as handled, for the world has moved on; what is slow,
  * fails or is parked delays its own stream alone (lanes.ts), and so do the other commands of an event of which one fails go
  * out (command-sending.ts). The reader takes further events on meanwhile: it holds as many as its window has room for, and of a stream
- * with more it reads them again when it is their turn (lane.ts). The checkpoint is the low-water mark, below which all was reacted to or is parked; what was done beyond it
- * is not done again in this process, unless the store turns out to be another: then what is under way is given up and the reactor
- * begins again. After a crash it is done again, with the same command ids. How far it is it tells other nodes (shared-mark.ts).
+ * with more it reads them again when it is their turn (lane.ts). The checkpoint is the low-water mark, below which all was reacted to or
+ * is parked; what was done beyond it is not done again in this process, unless the store turns out to be another: then what is under
+ * way is given up and the reactor begins again. After a crash it is done again, with the same command ids. How far it is it tells other nodes (shared-mark.ts).
  */
 
-import type { Logger } from 'pino';
-import type { Clock } from '../../base/clock.js';
-import type { Database } from '../../base/sql.js';
 import {
   type EventPlace,
-  type EventStore,
   ORDER_ACCEPTED,
   type Position,
   type RecordedEvent,
@@ -22,10 +18,9 @@ import {
   type StreamName,
   type SubscriptionBatch,
 } from '../event-store/event-store.js';
-import type { LifeCycle } from '../life-cycle/life-cycle.js';
 import { Checkpoints } from '../readers/checkpoints.js';
 import { Cursor } from '../readers/cursor.js';
-import { Follower, type FollowSettings } from '../readers/follower.js';
+import { Follower } from '../readers/follower.js';
 import { KnownHistory } from '../readers/known-history.js';
 import { type ParkedEvent, ParkedEvents } from '../readers/parked-events.js';
 import { Parking } from '../readers/parking.js';
@@ -33,46 +28,12 @@ import { type RedriveResult, redriveParked } from '../readers/redrive.js';
 import { Expansions } from './expansions.js';
 import type { MarkValue } from './mark-value.js';
 import { react } from './reaction.js';
-import type { CommandExecutor, Reactor } from './reactor.js';
 import { categoriesOf, decideBeginning, REACTOR_VERSION } from './reactor-beginning.js';
 import { SpareCommands } from './reactor-limits.js';
+import type { ReactorRunnerOptions } from './reactor-options.js';
 import { type ReactorStatus, sentenceOf } from './reactor-status.js';
 import { SharedMark } from './shared-mark.js';
 import { UnderWay } from './under-way.js';
-
-export interface ReactorRunnerOptions extends FollowSettings {
-  readonly store: EventStore;
-  /** Holds the checkpoint and the parked events. */
-  readonly db: Database;
-  /** Shared by the readers of one database. */
-  readonly history?: KnownHistory | undefined;
-  readonly reactor: Reactor;
-  readonly executor: CommandExecutor;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly lifeCycle?: LifeCycle | undefined;
-  /** Streams whose events are reacted to at the same time. Default 256. */
-  readonly streams?: number;
-  /** Commands of one event under way at the same time. Default 64. */
-  readonly parallel?: number;
-  /** What those of many events share. Default 1024, of its own. */
-  readonly spare?: SpareCommands;
-  /**
-   * Events that are held in memory until they are done, and streams that have some. What a stream has beyond that is read again
-   * when it is its turn. Default 4096.
-   */
-  readonly window?: number;
-  /** The same in characters of their JSON, about. Default 32 Mi. */
-  readonly windowSize?: number;
-  /** Of commands that are given lazily it is written how far they are after so many. Default 1000. */
-  readonly progressEvery?: number;
-  /** How often `react` is tried before the event is parked. Default 3. */
-  readonly attempts?: number;
-  /** Why this event can't be read, if so: it is parked without being tried. */
-  readonly problemOf?: (event: RecordedEvent) => string | undefined;
-  /** A checkpoint that moves over nothing of interest is written at most this often. Milliseconds, default 5000. */
-  readonly restMs?: number;
-}
 
 const WAITING_SHOWN = 10;
 
@@ -224,8 +185,13 @@ export class ReactorRunner {
     const { reader, parkedEvents: parked } = this;
     const { store } = this.options;
     const take = async (event: RecordedEvent) => {
-      await this.reactTo(event, this.underWay.signal);
-      this.parking.remove(event);
+      try {
+        await this.reactTo(event, this.underWay.signal);
+        this.parking.remove(event);
+        this.expansions.passed(this.cursor.position);
+      } finally {
+        this.expansions.leave(event);
+      }
     };
     const result = this.redriving.then(() => redriveParked({ parked, reader, store, stream, take }));
     this.redriving = result.catch(() => undefined);
@@ -254,6 +220,7 @@ export class ReactorRunner {
     await decideBeginning({ ...this.options, reader, checkpoints, parked, expansions, mark });
     this.cursor.load();
     this.parking.load();
+    expansions.begin(this.cursor.position);
     if (await this.underWay.open(this.cursor.position)) this.keptLast = undefined;
     this.begin();
     return this.cursor.position;

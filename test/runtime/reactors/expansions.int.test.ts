@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../src/base/clock.js';
 import { OwlError } from '../../../src/base/errors.js';
+import type { Database } from '../../../src/base/sql.js';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../src/runtime/reactors/reactor.js';
@@ -120,23 +121,57 @@ for (const [kind, start] of Object.entries(STORES)) {
   });
 }
 
-t.test('parked in the middle, it goes on there when it is driven again', async (t) => {
+const progressRows = (db: Database) => db.prepare('SELECT * FROM reactor_progress').all().length;
+
+t.test('parked in the middle, it goes on there when it is driven again, after a restart, too', async (t) => {
   const directory = t.testdir();
   const store = openSqliteEventStore(join(directory, 'owl.db'));
   t.teardown(() => store.close());
   const node = nodeOn(t, store, join(directory, 'read-models.db'));
   let broken = true;
-  node.hinder = (target) => {
+  const hinder = (target: string) => {
     if (broken && target === 'n150') throw new TypeError('broken');
   };
+  node.hinder = hinder;
   const reactions = node.runner(many(200), { attempts: 1 });
   await reactions.start();
   await reactions.caughtUpTo((await add(store, 'a', 1)).position);
   t.match(reactions.parked(), [{ error: 'broken' }]);
+  await reactions.stop();
+
+  const next = nodeOn(t, store, join(directory, 'read-models.db'));
+  next.hinder = hinder;
+  const again = next.runner(many(200), { attempts: 1 });
+  await again.start();
+  t.same(await again.redrive(), { redriven: 0, remaining: 1 });
   broken = false;
-  t.same(await reactions.redrive(), { redriven: 1, remaining: 0 });
-  t.equal(node.sent.filter((target) => target === 'n150').length, 2);
-  t.equal(node.sent.filter((target) => target === 'n3').length, 1, 'what was settled before it is left out');
+  t.same(await again.redrive(), { redriven: 1, remaining: 0 });
+  t.equal(next.sent.filter((target) => target === 'n150').length, 2);
+  t.notOk(next.sent.includes('n3'), 'what was settled before it is left out');
+  t.equal(progressRows(next.db), 0, 'and nothing is kept');
+});
+
+t.test('what a process left behind that was killed between checkpoint and tidying is not kept', async (t) => {
+  const directory = t.testdir();
+  const store = openSqliteEventStore(join(directory, 'owl.db'));
+  t.teardown(() => store.close());
+  const node = nodeOn(t, store, join(directory, 'read-models.db'));
+  const reactions = node.runner(many(20), { progressEvery: 5 });
+  await reactions.start();
+  // As if it were killed before it comes to that.
+  node.db.exec('CREATE TRIGGER killed BEFORE DELETE ON reactor_progress BEGIN SELECT RAISE(IGNORE); END');
+  const { position } = await add(store, 'a', 1);
+  await reactions.caughtUpTo(position);
+  await reactions.stop();
+  t.equal(progressRows(node.db), 1);
+  node.db.exec('DROP TRIGGER killed');
+
+  const next = nodeOn(t, store, join(directory, 'read-models.db'));
+  const again = next.runner(many(20));
+  await again.start();
+  await again.caughtUpTo(position);
+  t.equal(progressRows(next.db), 0);
+  t.same(next.sent, []);
 });
 
 t.test('however many commands follow from events, others find room among the live actors', async (t) => {

@@ -16,7 +16,8 @@ import {
 } from '../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { type CommandExecutor, commandTo, type Reactor } from '../../../src/runtime/reactors/reactor.js';
-import { ReactorRunner, type ReactorRunnerOptions } from '../../../src/runtime/reactors/reactor-runner.js';
+import type { ReactorRunnerOptions } from '../../../src/runtime/reactors/reactor-options.js';
+import { ReactorRunner } from '../../../src/runtime/reactors/reactor-runner.js';
 import { openStore, startNode } from '../../support/eventstoredb-stores.js';
 import { type LogLines, logLines } from '../../support/log-lines.js';
 import { ManualClock } from '../../support/manual-clock.js';
