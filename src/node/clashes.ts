@@ -5,7 +5,7 @@
 
 import { OwlError } from '../base/errors.js';
 import { LOOP_LEASES } from '../runtime/loops/lease-records.js';
-import { tablesOf } from '../runtime/read-models/projection.js';
+import { RUNTIME_TABLES, tablesOf } from '../runtime/read-models/projection.js';
 import { deniedCaller } from './access/denied-caller.js';
 import { CONFIG_VARIABLE, SERVER_VARIABLE } from './config/config.js';
 import { type ConfigKey, keysOf } from './config/config-section.js';
@@ -30,6 +30,8 @@ const OWN: Claims = {
   owner: 'owl',
   names: {
     category: [LOOP_LEASES.category, deniedCaller.category],
+    projection: ['timers'],
+    table: RUNTIME_TABLES,
     [SERVICE]: ['owl.Node', 'owl.Peers', 'grpc.health.v1.Health'],
     [KEY]: Object.keys(nodeSection([]).shape),
   },
@@ -73,7 +75,8 @@ export function claimsOfService(
   const names = {
     category: actorTypes.map(({ category }) => category),
     projection: projections.map(({ name }) => name),
-    table: projections.flatMap(tablesOf).map(({ table }) => table),
+    // SQLite takes names of one spelling for one.
+    table: projections.flatMap(tablesOf).map(({ table }) => table.toLowerCase()),
     [SERVICE]: servicesIn(proto),
   };
   const { names: known, ...declared } = claimsOf(system);

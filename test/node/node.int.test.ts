@@ -178,7 +178,7 @@ t.test('two reactors of one name are refused, and the directory is free again', 
   await start(t, [semaphoreSystem]);
 });
 
-t.test('two loops of one name are refused, and a category that is the node’s own', async (t) => {
+t.test('two loops of one name are refused, and a category or table that is the node’s own', async (t) => {
   t.testdir();
   const loops = [{ name: 'feeds', readModels: [], round: () => ({}) }];
   const [one, other] = ['one', 'other'].map((name) =>
@@ -191,6 +191,11 @@ t.test('two loops of one name are refused, and a category that is the node’s o
   });
   const leases = like({}, { actorTypes: [{ ...supervisorPeers.type, category: 'owl_loop' }] });
   await t.rejects(start(t, [leases]), { message: /^owl and other can't be .* the category owl_loop;/ });
+  const { projections } = await semaphoreSystem.service();
+  const [permits] = projections;
+  if (permits === undefined) throw new Error('it has read models');
+  const marks = like({}, { projections: [{ ...permits, table: 'Marks' }] });
+  await t.rejects(start(t, [marks]), { message: /^owl and other can't be .* the table marks;/ });
   await start(t, [one]);
 });
 

@@ -27,6 +27,12 @@ export interface Projection extends ProjectionTable {
   writer(db: Database, table: string, ...otherTables: string[]): ProjectionWriter;
 }
 
+/** What has these names in the database of the read models is the runtime's, or the embedded store's where both are one file. */
+export const RUNTIME_TABLES: readonly string[] = [
+  ...['streams', 'events', 'event_shapes', 'event_sources', 'stored_events', 'marks', 'write_probe'],
+  ...['checkpoints', 'parked_events', 'reactor_progress', 'timers', 'actor_snapshots'],
+];
+
 /** Its tables, the first one first. */
 export function tablesOf(projection: Projection): readonly ProjectionTable[] {
   return [projection, ...(projection.otherTables ?? [])];

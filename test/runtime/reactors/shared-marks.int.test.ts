@@ -11,10 +11,14 @@ import type {
   Marks,
   ProposedEvent,
 } from '../../../src/runtime/event-store/event-store.js';
+import { openSqliteEventStore } from '../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import type { Reactor } from '../../../src/runtime/reactors/reactor.js';
 import type { ReactorRunner } from '../../../src/runtime/reactors/reactor-runner.js';
+import { RUNTIME_TABLES } from '../../../src/runtime/read-models/projection.js';
+import { openRuntime } from '../../../src/runtime/runtime.js';
 import { collect } from '../../support/events.js';
 import { until } from '../../support/until.js';
+import { counter } from '../support/counter.js';
 import { add } from '../support/tallies.js';
 import { countsAmounts, gate, type Node, nodeOn, STORES } from './reacting.js';
 
@@ -350,3 +354,25 @@ onStores(
     t.equal(tries, 2);
   },
 );
+
+t.test('the tables of runtime and embedded store have names that are known to be theirs', async (t) => {
+  const file = join(t.testdir(), 'owl.db');
+  const store = openSqliteEventStore(file);
+  t.teardown(() => store.close());
+  const node = nodeOn(t, store, file);
+  await add(store, 'a', 1);
+  const runtime = openRuntime({
+    ...{ store, databasePath: file, actorTypes: [counter], projections: [] },
+    ...{ clock: node.clock, logger: node.log.logger },
+  });
+  t.teardown(() => runtime.close());
+  await runtime.start(async () => []);
+  await (await reactTo(node)).stop();
+  const tables = node.db.prepare("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')").all();
+  const names = tables.map(({ name }) => String(name)).filter((name) => !name.startsWith('sqlite_'));
+  t.ok(names.includes('marks'));
+  t.same(
+    names.filter((name) => !RUNTIME_TABLES.includes(name)),
+    [],
+  );
+});
