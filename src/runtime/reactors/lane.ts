@@ -112,10 +112,10 @@ export class Lane {
     this.leaveTo(() => window.leave([first.event, ...others.map(({ event }) => event)], this.left));
   }
 
-  /** It is given up. */
-  end(): void {
+  /** What is not done is given up, and for the window stays undone. */
+  giveUp(): void {
     for (const each of [...this.held, ...this.cutOffs]) this.release(each);
-    if (this.left !== undefined) this.forgetLeft(this.left);
+    if (this.left !== undefined) this.options.room.giveBack(0);
   }
 
   private get hasMore(): boolean {

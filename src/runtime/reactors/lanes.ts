@@ -120,7 +120,7 @@ export class Lanes {
     while (!signal.aborted && !lane.isEmpty) await this.settleFirst(lane, signal);
     this.lanes.delete(lane.stream);
     this.wide.delete(lane);
-    lane.end();
+    lane.giveUp();
   }
 
   /** Its first event, unless it is given up. What was sent for it before a failure is sent again under the same ids. */

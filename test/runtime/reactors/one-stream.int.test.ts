@@ -166,6 +166,21 @@ onBothStores('what can not be read is parked in its place when it is its turn', 
   ]);
 });
 
+onBothStores('what is left to the store at a stop comes again', async (t, { store, node, counted }) => {
+  failing(node, 'a');
+  const reactions = node.runner(undefined, { window: 4 });
+  await reactions.start();
+  await add(store, 'a', ...numbers(6));
+  await add(store, 'b', 1);
+  await until('the other is done', async () => (await counted('b')).length === 1);
+  await reactions.stop();
+  const again = nodeOn(t, store, join(t.testdirName, FILE));
+  const after = again.runner();
+  await after.start();
+  await after.caughtUpTo(await store.head());
+  t.same(await counted('a'), texts(6));
+});
+
 onBothStores('what a stop leaves undone comes again', async (t, { store, node, counted }) => {
   const slow = gate();
   node.hinder = (id) => (id === 'a' ? slow.passed : undefined);
