@@ -1,6 +1,6 @@
 /**
- * What two systems of one owl can't both have. Guarantee: a clash is told in one sentence with the names of both systems and
- * of all they share; what the node has for itself counts as a system called `owl`.
+ * What two systems of one owl can't both have, nor one of them twice. Guarantee: a clash is told in one sentence with the names of
+ * both systems and of all they share; what the node has for itself counts as a system called `owl`.
  */
 
 import { OwlError } from '../base/errors.js';
@@ -47,6 +47,7 @@ export function assertNoClash(claims: readonly Claims[]): void {
   const all = [OWN, ...claims];
   for (const [index, one] of all.entries()) {
     assertOneKeyAVariable(one);
+    assertNoneTwice(one);
     for (const other of all.slice(index + 1)) {
       const shared = sharedBy(one, other);
       if (shared === '') continue;
@@ -102,6 +103,18 @@ function sharedVariables(some: Claims['keys'] = [], others: Claims['keys'] = [])
     const other = others.find((one) => one.variable === variable && one.key !== key);
     return other === undefined ? [] : [`the variable ${variable} (of ${key} and of ${other.key})`];
   });
+}
+
+/** @throws OwlError kind `refused` that names what one system has for two things */
+function assertNoneTwice({ owner, names }: Claims): void {
+  for (const [kind, given] of Object.entries(names)) {
+    const twice = given.find((name, index) => given.indexOf(name) < index);
+    if (twice !== undefined)
+      throw new OwlError(
+        'refused',
+        `${owner} has the ${kind} ${twice} twice; one of them needs another name`,
+      );
+  }
 }
 
 /** @throws OwlError kind `refused` that names both keys */

@@ -175,6 +175,8 @@ t.test('two reactors of one name are refused, and the directory is free again', 
     kind: 'refused',
     message: /^semaphore and other can't be .* the reactor grants-permits;/,
   });
+  const twice = like({}, { open: () => ({ handlers: {}, reactors: [...reactors, ...reactors] }) });
+  await t.rejects(start(t, [twice]), { message: /^other has the reactor grants-permits twice;/ });
   await start(t, [semaphoreSystem]);
 });
 

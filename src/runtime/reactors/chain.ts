@@ -104,7 +104,7 @@ export async function executeChain<
   { system, store }: ChainContext,
   chain: Chain<A, B, R>,
   id: string,
-  command: Command<A, X>,
+  command: Command<A, X> & { readonly id: string },
 ): Promise<ChainResult<A, B, X, R>> {
   const first = await system.execute(chain.from, id, command);
   const stream = streamName(chain.from.category, id);
@@ -126,7 +126,7 @@ export async function executeChain<
 async function eventsOf(
   store: ChainContext['store'],
   stream: string,
-  commandId: string | undefined,
+  commandId: string,
   last: number,
 ): Promise<readonly RecordedEvent[]> {
   const events: RecordedEvent[] = [];

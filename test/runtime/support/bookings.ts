@@ -93,7 +93,7 @@ export const open = (seats: number): Command<HallMachine> => ({
 });
 
 /** The order of a seat. */
-export const askFor = (id: string): Command<BookingMachine> => ({
+export const askFor = (id: string): Command<BookingMachine> & { readonly id: string } => ({
   id,
   asks: { name: 'book', content: {} },
   decide: ({ value }) => {
