@@ -161,7 +161,7 @@ export class TimerTable {
       `UPDATE ${TABLE} SET put_off_until = ? WHERE stream = ? AND name = ? AND set_by = ?`,
     );
     this.selectPutOff = db.prepare(
-      `SELECT count(*) AS put_off FROM ${TABLE} WHERE fired_at IS NULL AND put_off_until > 0`,
+      `SELECT count(*) AS put_off FROM ${TABLE} WHERE fired_at IS NULL AND put_off_until > ?`,
     );
     this.endPuttingOff = db.prepare(`UPDATE ${TABLE} SET put_off_until = 0 WHERE put_off_until > 0`);
   }
@@ -202,8 +202,8 @@ export class TimerTable {
   }
 
   /** How many have failed and wait here to be tried again. */
-  countPutOff(): number {
-    const row = this.selectPutOff.get();
+  countPutOff(now: number): number {
+    const row = this.selectPutOff.get(now);
     return row === undefined ? 0 : numberIn(row, 'put_off');
   }
 

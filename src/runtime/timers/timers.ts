@@ -187,7 +187,7 @@ export class Timers {
   status(): TimersStatus {
     const { table, failing } = this;
     const now = this.options.clock.now();
-    const putOff = table?.countPutOff() ?? 0;
+    const putOff = table?.countPutOff(now) ?? 0;
     return {
       projector: this.projector.status(),
       pending: table?.pending() ?? 0,
