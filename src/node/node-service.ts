@@ -21,12 +21,12 @@ import { unary } from './serving/calls.js';
 /** Parked events told of one reader; the count says how many there are. */
 const PARKED_SHOWN = 20;
 
-/** Called before there were credentials, as talent's methods are. */
-export const NODE_ACCESS: ServiceAccess = asBefore({
-  node_status: { roles: ['reader', 'operator'], isQuery: true },
+/** Looking was there before there were credentials. Only talent's peers change something without: people have owl's own token. */
+export const NODE_ACCESS: ServiceAccess = {
+  ...asBefore({ node_status: { roles: ['reader', 'operator'], isQuery: true } }),
   redrive: { roles: ['operator'] },
   rebuild: { roles: ['operator'] },
-});
+};
 
 const WELL: Pick<Health, 'reason' | 'reasonOf'> = { reason: undefined, reasonOf: () => undefined };
 

@@ -21,7 +21,7 @@ async function startFarm(t: Test): Promise<Farm> {
   const talent = await runTalent(data, { worker_id: 'node-7' });
   t.teardown(() => talent.stop());
   return {
-    run: (...args) => owl(args, { env: { OWL_SERVER: talent.address } }),
+    run: (...args) => owl(args, { env: { OWL_SERVER: talent.address, OWL_DATA: data } }),
     change(sql) {
       const db = openDatabase(join(data, 'owl.db'));
       db.exec(sql);

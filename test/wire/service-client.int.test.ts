@@ -9,6 +9,7 @@ import type { PlotTaskStatus } from '../../src/systems/talent/wire/messages.js';
 import { PlotManagerClient } from '../../src/systems/talent/wire/plot-manager-client.js';
 import { UnreachableError } from '../../src/wire/call-error.js';
 import { NodeClient } from '../../src/wire/node-client.js';
+import { localCredentials } from '../support/local-credentials.js';
 import { type RunningTalent, runTalent } from '../support/running-talent.js';
 
 /** The most characters remarks may have, each three bytes long. */
@@ -68,7 +69,8 @@ t.test('a connection that is reset in the middle of an order leaves open whether
 
 t.test('an answer that does not come in time is an error, and what takes its time may', async (t) => {
   const talent = await startTalent(t);
-  const client = new NodeClient({ server: talent.address, deadlineMs: 0 });
+  const shown = localCredentials(join(t.testdirName, 'data'));
+  const client = new NodeClient({ server: talent.address, deadlineMs: 0, credentials: shown });
   t.teardown(() => client.close());
   await t.rejects(client.status(), { message: /did not answer in time/ });
   await t.rejects(client.status(), UnreachableError);

@@ -3,9 +3,8 @@
  *
  * Guarantees: who may not ask is told so by the headers of the call, and nothing that he sends is kept; of what everybody may ask
  * for (health, reflection) only so much may be begun at once; a request that is begun has to be there in time, or its connection
- * is cut, for the library keeps what has come of it for as long; so is a connection on which calls are denied, or end before they
- * are there, again and again: each stays half open for as long as its peer likes. Time is counted in looks, so that nobody is cut
- * for a time in which this process stood still.
+ * is cut, for the library keeps what has come of it for as long; so is one whose peer leaves calls half open that are over
+ * (half-open-calls.ts). Time is counted in looks, so that nobody is cut for a time in which this process stood still.
  *
  * Why an interceptor: the handler of one request is called only once all of it is there.
  */
@@ -19,13 +18,13 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
-import { type ErrorKind, OwlError } from '../../base/errors.js';
 import { every } from '../../base/repeat.js';
 import type { LifeCycle } from '../../runtime/life-cycle/life-cycle.js';
 import { AnybodysCalls } from './anybodys-calls.js';
 import { cameOn } from './callers.js';
 import { toServiceError } from './calls.js';
 import { type Connections, connectionOf } from './connections.js';
+import { HalfOpenCalls, isOpen } from './half-open-calls.js';
 
 export interface GateLimits {
   /** Seconds in which a request has to be there. Default 30. */
@@ -49,7 +48,7 @@ export interface CallGateOptions {
    * @throws OwlError when its caller may not ask
    */
   readonly admit: (call: AtTheGate) => 'let in' | 'anybody';
-  readonly connections: Pick<Connections, 'blame' | 'cut' | 'letIn'>;
+  readonly connections: Pick<Connections, 'cut' | 'letIn'>;
   /** The largest message that is taken. */
   readonly receiveBytes: number;
   readonly clock: Clock;
@@ -60,7 +59,6 @@ export interface CallGateOptions {
 
 const LOOK_EVERY_MS = 1_000;
 const SEND_WITHIN_SECONDS = 30;
-const BLAMED: ReadonlySet<ErrorKind> = new Set(['unauthenticated', 'retryable']);
 
 type Method = Parameters<ServerInterceptor>[0];
 
@@ -75,13 +73,15 @@ export class CallGate {
     new ServerInterceptingCall(call, { start: (next) => next(this.listenerOf(method, call)) });
   private readonly options: CallGateOptions;
   private readonly anybodys: AnybodysCalls;
+  private readonly halfOpen: HalfOpenCalls;
   private readonly unfinished = new Set<Unfinished>();
   private readonly stopping = new AbortController();
 
   constructor(options: CallGateOptions) {
     this.options = options;
-    const { clock, receiveBytes } = options;
+    const { clock, connections, receiveBytes } = options;
     this.anybodys = new AnybodysCalls(receiveBytes);
+    this.halfOpen = new HalfOpenCalls((connection) => connections.cut(connection));
     void every({ clock, pauseMs: LOOK_EVERY_MS, signal: this.stopping.signal }, () => this.look());
   }
 
@@ -99,7 +99,7 @@ export class CallGate {
         if (connection === undefined) return;
         try {
           const gate = { path: method.path, metadata, peer: call.getPeer(), connection };
-          ({ isThere, isOver } = this.begin(method, gate));
+          ({ isThere, isOver } = this.begin(method, call, gate));
         } catch (error) {
           this.deny(method, call, connection, error);
           return;
@@ -116,7 +116,11 @@ export class CallGate {
   }
 
   /** @throws OwlError when it may not begin */
-  private begin({ requestStream }: Method, gate: AtTheGate): Beginning {
+  private begin(
+    { requestStream }: Method,
+    call: ServerInterceptingCallInterface,
+    gate: AtTheGate,
+  ): Beginning {
     const { admit, connections } = this.options;
     const { connection } = gate;
     const isAnybodys = admit(gate) === 'anybody';
@@ -132,10 +136,9 @@ export class CallGate {
       },
       isOver: () => {
         anybodys?.isOver();
-        if (!this.unfinished.delete(unfinished)) return;
-        // What has come of it is kept all the same.
+        if (!this.unfinished.delete(unfinished) || !isOpen(call)) return;
         if (isAnybodys) connections.cut(connection);
-        else connections.blame(connection);
+        else this.halfOpen.note(connection, call);
       },
     };
   }
@@ -146,11 +149,10 @@ export class CallGate {
     connection: string,
     error: unknown,
   ): void {
-    const { connections, logger, lifeCycle } = this.options;
+    const { logger, lifeCycle } = this.options;
     const told = toServiceError(error, logger, path);
     call.sendStatus(told);
-    // Who is known and has no role for it is no stranger.
-    if (error instanceof OwlError && BLAMED.has(error.kind)) connections.blame(connection);
+    this.halfOpen.note(connection, call);
     if (!requestStream && !responseStream && lifeCycle?.wants('call ended') === true)
       lifeCycle.tell({ type: 'call ended', method: path, code: told.code, tookMs: 0 });
   }
@@ -158,6 +160,7 @@ export class CallGate {
   private look(): void {
     const { connections, limits } = this.options;
     const { sendWithinSeconds = SEND_WITHIN_SECONDS } = limits;
+    this.halfOpen.look();
     for (const unfinished of this.unfinished) {
       unfinished.looks += 1;
       if (unfinished.looks <= sendWithinSeconds) continue;

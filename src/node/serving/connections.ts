@@ -37,14 +37,12 @@ export interface Ends {
 
 const MOST = 20_000;
 const MOST_OF_NOBODY = 256;
-const MOST_BLAME = 100;
 const QUIET_MS = 10_000;
 
 export class Connections {
   private readonly options: ConnectionsOptions;
   private readonly listening: Server[] = [];
   private readonly sockets = new Map<string, Socket>();
-  private readonly blamed = new Map<string, number>();
   /** By address, those on which nobody was let in, the eldest first. */
   private readonly ofNobody = new Map<string, Set<string>>();
   private refused = 0;
@@ -76,14 +74,6 @@ export class Connections {
   /** @param connection as `connectionOf` calls it */
   cut(connection: string): void {
     this.sockets.get(connection)?.destroy();
-  }
-
-  /** For what one does who means no good, or has no right: who does it again and again is cut. */
-  blame(connection: string): void {
-    if (!this.sockets.has(connection)) return;
-    const blame = (this.blamed.get(connection) ?? 0) + 1;
-    this.blamed.set(connection, blame);
-    if (blame >= MOST_BLAME) this.cut(connection);
   }
 
   /** Somebody who may ask, or who need not say who he is, has asked on it. */
@@ -151,7 +141,6 @@ export class Connections {
       // Who is quick begins anew from the same port before the end of this is known.
       if (this.sockets.get(connection) !== socket) return;
       this.sockets.delete(connection);
-      this.blamed.delete(connection);
       this.forgetNobody(address, connection);
       this.refused = 0;
     });

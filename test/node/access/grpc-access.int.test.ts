@@ -72,6 +72,15 @@ t.test('on this machine talent answers as before, and other systems ask who call
   await connect().attach({ session_id: 's1' });
   const node = new NodeClient({ server: address });
   await t.resolves(node.status());
+  await t.rejects(
+    node.redrive({ reader: 'none' }),
+    ofKind('unauthenticated'),
+    'who keeps the node says who he is',
+  );
+  await t.rejects(node.rebuild({ projection: 'none' }), ofKind('unauthenticated'));
+  const keeper = new NodeClient({ server: address, credentials: localCredentials(data) });
+  t.teardown(() => keeper.close());
+  await t.rejects(keeper.rebuild({ projection: 'none' }), ofKind('not_found'));
   const nobody = new SemaphoreClient({ server: address });
   const owl = new SemaphoreClient({ server: address, credentials: localCredentials(data) });
   await t.rejects(nobody.create({ name: 'gpu', capacity: 1 }), {

@@ -96,14 +96,17 @@ t.test('who may not ask is told so before anything of a message has come', async
   t.same(denials.all, [{ kind: 'unauthenticated', operation: SAY, count: 1 }], 'and that counts once');
 });
 
-t.test('who is denied again and again is cut off, and others are not', async (t) => {
+t.test('who leaves calls half open that were denied is cut off, who ends them stays', async (t) => {
   const { session } = await start(t, 'required');
   const [stranger, other] = [session(), session()];
-  t.equal(await statusOf(open(other, SAY)), status.UNAUTHENTICATED);
   const cut = once(stranger, 'close');
   for (let n = 0; n < 100; n++) open(stranger, SAY);
   await cut;
-  t.equal(await statusOf(open(other, SAY)), status.UNAUTHENTICATED);
+  for (let n = 0; n < 110; n++) {
+    const call = open(other, SAY);
+    call.end(TEXT);
+    t.equal(await statusOf(call), status.UNAUTHENTICATED);
+  }
 });
 
 t.test('a request that is begun has to be there in time; one that is there may take its time', async (t) => {
@@ -147,6 +150,20 @@ t.test('of what is everybody’s only so much is begun at once, on a connection 
     one.end(EMPTY);
     return (await statusOf(one)) === status.OK;
   });
+});
+
+t.test('a caller who goes before all of its request is there takes nothing along', async (t) => {
+  const { session } = await start(t, 'required');
+  const client = session();
+  for (let n = 0; n < 20; n++) {
+    const call = open(client, HEALTH);
+    call.write(half(1_000));
+    call.close();
+    await once(call, 'close');
+  }
+  const last = open(client, HEALTH);
+  last.end(EMPTY);
+  t.equal(await statusOf(last), status.OK);
 });
 
 t.test('what is everybody’s and ends before it was there takes its connection along', async (t) => {

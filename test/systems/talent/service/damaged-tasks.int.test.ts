@@ -11,6 +11,7 @@ import { NodeClient } from '../../../../src/wire/node-client.js';
 import { propose } from '../../../support/events.js';
 import type { EventStoreDbNode } from '../../../support/eventstoredb-node/node.js';
 import { startNode } from '../../../support/eventstoredb-stores.js';
+import { localCredentials } from '../../../support/local-credentials.js';
 import { makeOlder } from '../../../support/older-store.js';
 import { orderFor, startTalentNode, type TalentNode } from '../../../support/talent-node.js';
 import { until } from '../../../support/until.js';
@@ -143,7 +144,7 @@ await t.test('on EventStoreDB', async (t) => {
   };
   await t.test('as it comes', () => checkAll(node));
   await t.test('after a rebuild', async (t) => {
-    const operator = new NodeClient({ server: node.address });
+    const operator = new NodeClient({ server: node.address, credentials: localCredentials(node.data) });
     t.teardown(() => operator.close());
     await operator.rebuild({ projection: 'plot_tasks' });
     await checkAll(node);
@@ -167,7 +168,7 @@ await t.test('on EventStoreDB, a stream that is made whole again', async (t) => 
   const status = async (): Promise<PlotTaskStatus> => node.ask('plot_task_status', { task_id: 'bad' });
   await until('the row says so', async () => (await status()).status === 'failed');
   server.log.setMetadata('plot_task-bad', {});
-  const operator = new NodeClient({ server: node.address });
+  const operator = new NodeClient({ server: node.address, credentials: localCredentials(node.data) });
   t.teardown(() => operator.close());
   t.match(await operator.redrive({ reader: 'plot_tasks' }), { applied: 0, still_parked: 1 });
   const { readers = [] } = await operator.status();
@@ -225,7 +226,7 @@ await t.test('on the embedded store, as the newest event of all, in a row of bef
     t.match(tasks.map(({ task_id }) => task_id).toSorted(), ['bad', 'good'], 'queries are answered');
     t.match(await node.ask('plot_task_stop', { task_id: 'bad' }), { is_success: false, msg: says });
     t.match(await historyOf(node, 'bad'), { types: BEFORE, end: says });
-    const operator = new NodeClient({ server: node.address });
+    const operator = new NodeClient({ server: node.address, credentials: localCredentials(node.data) });
     await operator.rebuild({ projection: 'plot_tasks' });
     operator.close();
     t.match(await node.ask('plot_task_status', { task_id: 'bad' }), { status: 'running', remarks: says });
