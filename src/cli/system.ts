@@ -30,6 +30,8 @@ export interface System<Config = unknown> extends ServedSystem<Config> {
   commands(program: Command, cli: Cli): void;
   /** How people call a node where there is no other system; default: a node. */
   readonly called?: Called;
+  /** How people call the streams of a category, `plots`; by category. */
+  readonly counted?: Readonly<Record<string, string>>;
   readonly examples?: Readonly<Partial<Record<ExampleOf, readonly Example[]>>>;
   /**
    * What a start on this machine would find beside the rules of keys, a program that is not there for instance. Changes nothing.

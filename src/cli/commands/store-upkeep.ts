@@ -14,14 +14,14 @@ import { ProgressView } from '../progress-view.js';
 import { loggerOf } from '../service.js';
 import type { Cli } from '../system.js';
 
-interface StoreFlags extends GlobalOptions {
+export interface StoreFlags extends GlobalOptions {
   readonly from?: string;
   readonly credentialsFile?: string;
 }
 
 /** So many problems are shown; all are counted. */
 const MOST_SHOWN = 1_000;
-const FROM = ['--from <STORE>', 'the store (default: as configured)'] as const;
+export const FROM = ['--from <STORE>', 'the store (default: as configured)'] as const;
 
 export function addUpkeepCommands(group: Command, cli: Cli): void {
   const check = group
@@ -208,7 +208,7 @@ async function compactStore(cli: Cli, options: StoreFlags): Promise<void> {
   }
 }
 
-async function placeOf(cli: Cli, options: StoreFlags) {
+export async function placeOf(cli: Cli, options: StoreFlags) {
   // Loaded here: most commands need no stores, and the client of EventStoreDB is large.
   const { storePlace } = await import('../store-place.js');
   const { config } = configOf(cli, options);
@@ -225,7 +225,7 @@ function directoryOf(place: Place, why: string): string {
   throw new UsageError(`${place.name} is EventStoreDB, which is ${why}; --from must be a data directory`);
 }
 
-async function withProgress<T>(cli: Cli, work: (view: ProgressView) => Promise<T>): Promise<T> {
+export async function withProgress<T>(cli: Cli, work: (view: ProgressView) => Promise<T>): Promise<T> {
   const view = new ProgressView(cli.err);
   try {
     return await work(view);
@@ -234,6 +234,6 @@ async function withProgress<T>(cli: Cli, work: (view: ProgressView) => Promise<T
   }
 }
 
-function count(number: number, what: string): string {
+export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? '' : 's'}`;
 }

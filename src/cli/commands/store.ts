@@ -11,6 +11,7 @@ import { addExamples } from '../help.js';
 import { ProgressView } from '../progress-view.js';
 import { loggerOf } from '../service.js';
 import type { Cli } from '../system.js';
+import { addInfoCommand } from './store-info.js';
 import { addUpkeepCommands } from './store-upkeep.js';
 
 interface CopyFlags extends GlobalOptions {
@@ -46,6 +47,7 @@ export function addStoreCommands(program: Command, terminal: Cli): void {
   copy.action(async (_options: unknown, self: Command) => {
     await copyHistory(terminal, self.optsWithGlobals<CopyFlags>());
   });
+  addInfoCommand(group, terminal);
   addUpkeepCommands(group, terminal);
 }
 

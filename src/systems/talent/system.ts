@@ -20,6 +20,7 @@ export const talent: System<TalentConfig> = {
     addLogReceiverCommand(program, cli);
   },
   called: TALENT,
+  counted: { plot_task: 'plots', supervisor: 'supervisors' },
   examples: {
     owl: [
       ['owl talent --data /var/lib/owl', 'run the service on this machine'],
