@@ -1,10 +1,10 @@
 /** The store that `owl store check` reads, whichever kind it is. */
 
 import type { Logger } from 'pino';
-import { systemClock } from '../base/clock.js';
 import type { CheckedStore } from '../runtime/event-store/check-store.js';
 import { SqliteCheck } from '../runtime/event-store/sqlite/sqlite-check.js';
 import type { Place } from './copy-ends.js';
+import { openReachable } from './reachable-store.js';
 import { openDatabaseIn } from './store-place.js';
 
 export interface OpenChecked extends CheckedStore {
@@ -21,7 +21,7 @@ export function openChecked(
 ): Promise<OpenChecked> {
   return place.kind === 'directory'
     ? Promise.resolve(openFile(place.path))
-    : openServer(place.connectionString, credentialsFile, logger);
+    : openServer(place, credentialsFile, logger);
 }
 
 function openFile(path: string): OpenChecked {
@@ -44,17 +44,11 @@ function openFile(path: string): OpenChecked {
 }
 
 async function openServer(
-  connectionString: string,
+  place: Extract<Place, { kind: 'eventstoredb' }>,
   credentialsFile: string | undefined,
   logger: Logger,
 ): Promise<OpenChecked> {
-  const { openEventStoreDb } = await import('../runtime/event-store/eventstoredb/eventstoredb-store.js');
-  const store = await openEventStoreDb({
-    connectionString,
-    logger,
-    clock: systemClock,
-    ...(credentialsFile !== undefined && { credentialsFile }),
-  });
+  const store = await openReachable({ ...place, credentialsFile, logger });
   return {
     readAll: () => store.readAll(),
     readStream: (stream, limit) => store.readStream(stream, { limit }),

@@ -19,6 +19,7 @@ import { type EventStore, START } from '../runtime/event-store/event-store.js';
 import { redact } from '../runtime/event-store/eventstoredb/connection/connection-string.js';
 import { openSqliteEventStore } from '../runtime/event-store/sqlite/sqlite-event-store.js';
 import { UsageError } from './exit.js';
+import { openReachable } from './reachable-store.js';
 
 export interface CopyEnd {
   readonly store: EventStore;
@@ -49,27 +50,22 @@ export function parsePlace(text: string, option: string, cwd: string): Place {
 export function openSource(place: Place, credentialsFile: string | undefined, logger: Logger) {
   return place.kind === 'directory'
     ? openSourceDirectory(place.path)
-    : openServer(place.connectionString, credentialsFile, logger);
+    : openServer(place, credentialsFile, logger);
 }
 
 /** @throws OwlError kind `refused` when a node runs on the directory */
 export function openTarget(place: Place, credentialsFile: string | undefined, logger: Logger) {
   return place.kind === 'directory'
     ? openTargetDirectory(place.path)
-    : openServer(place.connectionString, credentialsFile, logger);
+    : openServer(place, credentialsFile, logger);
 }
 
 async function openServer(
-  connectionString: string,
+  place: Extract<Place, { kind: 'eventstoredb' }>,
   credentialsFile: string | undefined,
   logger: Logger,
 ): Promise<CopyEnd> {
-  const { openEventStoreDb } = await import('../runtime/event-store/eventstoredb/eventstoredb-store.js');
-  const store = await openEventStoreDb({
-    connectionString,
-    logger,
-    ...(credentialsFile !== undefined && { credentialsFile }),
-  });
+  const store = await openReachable({ ...place, credentialsFile, logger });
   return { store, keep: () => store.close(), close: () => store.close() };
 }
 
@@ -152,9 +148,13 @@ function unwritable(store: EventStore, path: string): EventStore {
   });
 }
 
-/** SQLite has brought its log into the file when it closed it, so the file alone is the database. */
+/**
+ * SQLite has brought its log into the file when it closed it, so the file alone is the database. Its side files stay until the
+ * driver gives its handles back, and would then be looked for beside a file that is no longer there.
+ */
 function putInPlace(file: string, databasePath: string): void {
-  for (const suffix of ['-wal', '-shm']) rmSync(`${databasePath}${suffix}`, { force: true });
+  for (const path of [databasePath, file])
+    for (const suffix of ['-wal', '-shm']) rmSync(`${path}${suffix}`, { force: true });
   renameSync(file, databasePath);
   syncDirectory(dirname(databasePath));
 }

@@ -1,6 +1,6 @@
 /** `owl store copy` as a command: its two ends, what it says, and what it refuses. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../src/base/clock.js';
@@ -140,9 +140,16 @@ await t.test('a terminal gets one line that fills up', async (t) => {
   t.match(stderr, `${'█'.repeat(30)}  verifying: 100.0%, 20 of 20 events\n`);
 });
 
-await t.test('a server that is away', async (t) => {
-  const { node, data, copy } = await start(t);
+await t.test('a server that is away is told in one sentence, and nothing is left or made', async (t) => {
+  const { cwd, node, data, copy } = await start(t);
   await node.stop();
-  const away = await copy(data, `${node.connectionString}&defaultDeadline=300`);
-  t.match(away, { code: 1, stdout: '', stderr: /EventStoreDB/ });
+  const away = `${node.connectionString}&defaultDeadline=300`;
+  const before = readdirSync(data);
+  const sentence =
+    /^owl: no EventStoreDB can be used at esdb:\/\/\S+ \(.+\); start one there, or name another\n$/;
+  t.match(await copy(data, away), { code: 1, stdout: '', stderr: sentence });
+  t.strictSame(readdirSync(data), before);
+  t.match(await copy(away, 'new'), { code: 1, stdout: '', stderr: sentence });
+  t.notOk(existsSync(join(cwd, 'new')));
+  t.match(await owl(['store', 'check', '--from', away], { cwd }), { code: 1, stdout: '', stderr: sentence });
 });

@@ -19,10 +19,12 @@ import { UsageError } from '../../../cli/exit.js';
 import { formatDuration, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import { openReachable } from '../../../cli/reachable-store.js';
 import type { Cli } from '../../../cli/system.js';
 import { renderTable } from '../../../cli/table.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import { EMBEDDED } from '../../../node/config/node-section.js';
+import { redact } from '../../../runtime/event-store/eventstoredb/connection/connection-string.js';
 import type { PlotTaskEventMessage, PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { isFinal } from '../wire/plot-states.js';
@@ -107,20 +109,13 @@ function storeOf({ cwd }: Terminal, { store, storeCredentialsFile: file }: DemoO
  * @throws OwlError that says what is wrong with the settings, or that the store is not there
  */
 async function assertReachable({ store = '', store_credentials_file: file }: StoreSettings): Promise<void> {
-  // Loaded here: most commands need no client of EventStoreDB, which is large.
-  const { openEventStoreDb } = await import(
-    '../../../runtime/event-store/eventstoredb/eventstoredb-store.js'
-  );
-  const opened = await openEventStoreDb({
+  const opened = await openReachable({
     connectionString: store,
+    credentialsFile: file,
+    name: redact(store),
     logger: pino({ level: 'silent' }),
-    ...(file === undefined ? {} : { credentialsFile: file }),
   });
-  try {
-    await opened.head();
-  } finally {
-    await opened.close();
-  }
+  await opened.close();
 }
 
 /** A store that outlives the demo may hold the tasks of another one. */
