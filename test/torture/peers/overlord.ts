@@ -68,7 +68,7 @@ export class Overlord {
         buffer: 4096,
         cache1: worker.cache,
         dest: { type: this.dice.pick(['local', 'nfs']), path: '/farm/1' },
-        ...(this.dice.chance(0.3) ? { fpk: this.dice.name() } : {}),
+        ...(this.dice.chance(0.3) ? { fpk: this.dice.name().repeat(3) } : {}),
       },
     });
   }

@@ -1,6 +1,6 @@
 /**
  * What an overlord asks for, checked field by field.
- * Guarantee: what comes out can be run: ids, absolute paths, numbers in range; `cache2` is `cache1` where none was given.
+ * Guarantee: what comes out can be run: ids, absolute paths, numbers in range, keys that a plotter takes; `cache2` is `cache1` where none was given.
  */
 
 import type { PlotTaskOrder } from '../../../../machines/talent/plot-task-events.js';
@@ -20,8 +20,8 @@ export function readOrder(request: PlotTaskCreateRequest, workerId: string, now:
   const { plot_config: config = {} } = request;
   const field = (name: string) => `plot_config.${name}`;
   const cache1 = rules.given(field('cache1'), config.cache1, rules.isAbsolutePath);
-  const fpk = rules.optional(field('fpk'), config.fpk, plotRules.isKey);
-  const ppk = rules.optional(field('ppk'), config.ppk, plotRules.isKey);
+  const fpk = rules.optional(field('fpk'), config.fpk, plotRules.isFarmerKey);
+  const ppk = rules.optional(field('ppk'), config.ppk, plotRules.isPoolKey);
   return {
     task_id: rules.given('task_id', request.task_id, rules.isId),
     worker_id: rules.optional('worker_id', request.worker_id, rules.isId) ?? workerId,

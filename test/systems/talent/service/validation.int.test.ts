@@ -7,6 +7,7 @@ import { orderFor, startTalentNode } from '../../../support/talent-node.js';
 
 type Refused = readonly [request: object, problem: RegExp];
 
+const CONTRACT = 'xch1u8ll2ztwhseej45d6u2zp9j4mlnzhwseccr0axqws9fl2tyj5u0svdy04y';
 const LONG_ID = 'f'.repeat(65);
 const ID_RULE = 'must be 1 to 64 letters';
 
@@ -45,8 +46,15 @@ const IN_BAND: Readonly<Record<string, readonly Refused[]>> = {
     [order({ threads: 2000 }), /^plot_config\.threads: must be a whole number from 1 to 1024/],
     [order({ buffer: 0 }), /^plot_config\.buffer: is missing$/],
     [order({ buffer: -1 }), /^plot_config\.buffer: must be a whole number from 1 to 16777216/],
-    [order({ fpk: 'x'.repeat(257) }), /^plot_config\.fpk: must be at most 256 characters$/],
-    [order({ ppk: 'a\nb' }), /^plot_config\.ppk: must hold no NUL/],
+    [order({ fpk: '--stubborn' }), /^plot_config\.fpk: must be a public key in hex, 96 digits/],
+    [order({ fpk: 'a'.repeat(95) }), /^plot_config\.fpk: must be a public key/],
+    [order({ fpk: CONTRACT }), /^plot_config\.fpk: must be a public key/],
+    [
+      order({ ppk: 'a\nb' }),
+      /^plot_config\.ppk: must be a public key in hex, 96 digits, or the address of a pool/,
+    ],
+    [order({ ppk: CONTRACT.slice(0, -1) }), /^plot_config\.ppk: must be a public key/],
+    [order({ ppk: CONTRACT.replace('u8', 'ub') }), /^plot_config\.ppk: must be a public key/],
   ],
   plot_task_stop: [
     [{}, /^task_id: is missing$/],

@@ -24,8 +24,8 @@ const ORDER = {
   task_id: 'task_6a1f0b52-7d53-4f7e-9c1f-0d9a5a2f6c11',
   worker_id: 'b7c9d1de-2f55-4a53-8a0f-0c34a5b7f0aa',
   plot_config: {
-    fpk: 'a1b2',
-    ppk: 'c3d4',
+    fpk: 'a1b2'.repeat(24),
+    ppk: 'c3d4'.repeat(24),
     ksize: 32,
     threads: 4,
     buffer: 3390,

@@ -76,7 +76,6 @@ interface PlotConfigOptions {
   readonly cache1?: string;
   readonly cache2?: string;
   readonly dest?: string;
-  readonly fpk?: string;
 }
 
 export interface FarmOptions {
@@ -203,7 +202,7 @@ export class Farm {
   }
 
   async order(taskId: string, config: PlotConfigOptions = {}): Promise<void> {
-    const { ksize = 18, cache1 = this.cache1, cache2 = this.cache2, dest = this.dest, fpk } = config;
+    const { ksize = 18, cache1 = this.cache1, cache2 = this.cache2, dest = this.dest } = config;
     await this.client.create({
       task_id: taskId,
       plot_config: {
@@ -213,7 +212,6 @@ export class Farm {
         cache1,
         cache2,
         dest: { type: 'local', path: dest },
-        ...(fpk === undefined ? {} : { fpk }),
       },
     });
   }

@@ -4,8 +4,9 @@
  * Source: Chia's documentation, "K Sizes" (docs.chia.net/k-sizes). It measures temp space for k32 to k35 and gives the size
  * of a plot as (2k + 1) · 2^(k-1) · 0.78005 bytes, which is 101.4 GiB at k32. Beyond the measured sizes temp space is taken
  * as 2.5 plots, a little more than the largest measured share (2.46); below k32, where chiapos' fixed costs weigh more, as
- * 4 plots (a k18 took 3.5). All of this is for uncompressed plots, and for plotters whose declaration does not say better
- * (`k32_gib`, `compressed_k32_gib`, from their own documentation).
+ * 4 plots (a k18 took 3.5). Below k25 a margin comes on top: what files take beside their entries, and by how much entries
+ * vary by chance, is no small share of so little. All of this is for uncompressed plots, and for plotters whose declaration does
+ * not say better (`k32_gib`, `compressed_k32_gib`, from their own documentation).
  */
 
 import { finalBytes } from '../../log-receiver/plot-file.js';
@@ -23,11 +24,20 @@ const TEMP_PER_SMALL_PLOT = 4;
 /** The second temp directory holds the plot in the making: madMAx asks for 110 GiB at k32. */
 const SECOND_TEMP_PER_PLOT = 1.085;
 
+const SMALLEST_WITHOUT_MARGIN = 25;
+/** A k18 of 0.004 GiB may have a fifth more than the rule says. */
+const MARGIN = 1.2;
+
 /** Bytes that a plot takes at its largest while it is made, in all its temp directories together. */
 export function tempBytes(ksize: number): number {
   const measured = MEASURED_TEMP_GIB.get(ksize);
   if (measured !== undefined) return measured * GIB;
-  return Math.ceil(finalBytes(ksize) * (ksize < 32 ? TEMP_PER_SMALL_PLOT : TEMP_PER_PLOT));
+  const plots = ksize < 32 ? TEMP_PER_SMALL_PLOT : TEMP_PER_PLOT;
+  return Math.ceil(finalBytes(ksize) * plots * marginOf(ksize));
+}
+
+function marginOf(ksize: number): number {
+  return ksize < SMALLEST_WITHOUT_MARGIN ? MARGIN : 1;
 }
 
 /** For operators; in MiB where that says more. */
@@ -79,7 +89,7 @@ export function spaceNeeds(
     add('cache1', fileSystems.cache1 === fileSystems.cache2 ? parts.caches : parts.cache1);
     add('cache2', parts.cache2);
   }
-  if (fills.includes('dest')) add('dest', parts.dest);
+  if (fills.includes('dest')) add('dest', Math.ceil(parts.dest * marginOf(ksize)));
   return needs;
 }
 
@@ -90,7 +100,10 @@ function partsOf(
 ): Parts {
   const share = finalBytes(ksize) / finalBytes(32);
   const said = (gib: number | undefined) => (gib === undefined ? undefined : Math.ceil(gib * GIB * share));
-  const usual = { caches: tempBytes(ksize), cache2: Math.ceil(finalBytes(ksize) * SECOND_TEMP_PER_PLOT) };
+  const usual = {
+    caches: tempBytes(ksize),
+    cache2: Math.ceil(finalBytes(ksize) * SECOND_TEMP_PER_PLOT * marginOf(ksize)),
+  };
   // Fixed costs weigh more in a small plot than its share of a k32 tells.
   const cache = (gib: number | undefined, otherwise: number) => {
     const bytes = said(gib);

@@ -150,11 +150,6 @@ t.test('an order that names no real key is refused before it reaches a command l
     (await farm.reaches('one', 'failed')).remarks,
     'plotter player needs fpk, which the order does not give',
   );
-  await farm.order('two', { fpk: '--stubborn' });
-  t.match(
-    (await farm.reaches('two', 'failed')).remarks,
-    'fpk is neither a key in hex nor a contract address',
-  );
 });
 
 t.test('a program that is being replaced is waited for', async (t) => {
