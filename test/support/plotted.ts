@@ -16,6 +16,8 @@ import { plotsIn } from './plots-in.js';
 import { until } from './until.js';
 
 export const ENDED_AT = 1_790_000_000;
+/** How a log tells where its finished plot is. */
+const PLACED = /^(?:Renamed final |Plot |Copy to ).*?([^\s"/]+\.plot)"?(?: finished.*)?$/m;
 
 /** One plot whose process and supervisor the test plays itself. */
 export class PlayedPlot {
@@ -23,6 +25,7 @@ export class PlayedPlot {
   readonly logPath: string;
   private readonly data: string;
   private record: PlotRecord;
+  private printed = '';
 
   /** Its log is there, and empty; nothing of it is known to anybody yet. */
   constructor(data: string, taskId: string, format: string, attempt = 1) {
@@ -44,13 +47,15 @@ export class PlayedPlot {
       ksize: 32,
       cache1: '/ssd/1',
       cache2: '/ssd/1',
-      dest_path: '/farm/1',
+      dest_path: join(data, 'farm'),
       plotter: format,
       temp: [],
       plot_id: null,
+      fills_dest: false,
     };
     mkdirSync(dirname(this.logPath), { recursive: true });
     mkdirSync(plotsIn(data).directory.records, { recursive: true });
+    mkdirSync(join(data, 'farm'), { recursive: true });
     writeFileSync(this.logPath, '');
     plotsIn(data).write(this.record);
   }
@@ -69,9 +74,23 @@ export class PlayedPlot {
 
   print(bytes: string | Uint8Array): void {
     appendFileSync(this.logPath, bytes);
+    this.printed += Buffer.from(bytes).toString('latin1');
   }
 
+  /** Where its plot belongs on this machine, whatever it was ordered for. */
+  get farm(): string {
+    return join(this.data, 'farm');
+  }
+
+  /** What its log says to be in its place is there. Nothing where it does not say so. */
+  place(): void {
+    const [, name] = PLACED.exec(this.printed) ?? [];
+    if (name !== undefined) writeFileSync(join(this.farm, name), 'it is no plot, but it is there\n');
+  }
+
+  /** With 0 it has placed its plot. */
   end(how: Partial<PlotEnd> = {}): void {
+    if (how.exit_code === 0) this.place();
     plotsIn(this.data).writeEnd(this.record, {
       exit_code: null,
       exit_signal: null,

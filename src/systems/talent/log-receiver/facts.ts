@@ -52,7 +52,9 @@ export interface Columns {
 export interface Signals {
   /** The plotter has begun. */
   started: true;
-  /** The plotter says that the plot is complete and its file in its final place. False: it takes that back. */
+  /**
+   * The plotter says that its plot is complete and in its final place; its file has the last word. False: it takes that back.
+   */
   finished: boolean;
   /** A sentence for operators: why the plotter stands still. Empty: it goes on again. */
   waiting: string;

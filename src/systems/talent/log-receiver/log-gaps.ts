@@ -2,13 +2,14 @@
 
 import { open, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { systemErrorCode } from '../../../base/system-error.js';
 
 const NEWLINE = 10;
 
 /** @returns sentences; none when the log looks whole or can't be looked at */
 export async function lacksInLog(path: string): Promise<string[]> {
   const [lastByte, isFull] = await Promise.all([
-    lastByteOf(path).catch(() => null),
+    lastByteOf(path).catch((error: unknown) => (systemErrorCode(error) === 'ENOENT' ? null : NEWLINE)),
     hasNoFreeBlock(path).catch(() => false),
   ]);
   const gaps: string[] = [];

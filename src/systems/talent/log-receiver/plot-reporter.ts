@@ -6,7 +6,7 @@
  * it is given up and not before: a talent that knows nothing of the plot may be the wrong one, and one that has heard all
  * may lose it again, so both are asked again later. A line that its parser throws at tells nothing, and what comes after it
  * is read all the same. Memory is bounded: the log is read no faster than talent answers. The log is evidence and its
- * absence is not: where it does not tell of a finished plot, the plot's file is looked for.
+ * absence is not: whatever it tells, the plot's file is looked for.
  */
 
 import { statSync } from 'node:fs';
@@ -17,7 +17,7 @@ import type { Clock } from '../../../base/clock.js';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { isAlive } from '../../../base/process-identity.js';
 import { ToldFailures } from '../../../base/told-failures.js';
-import { LogFollower, LogUnreadableError } from '../../../processes/logs/log-follower.js';
+import { LogChangedError, LogFollower, LogUnreadableError } from '../../../processes/logs/log-follower.js';
 import { identityOf } from '../../../processes/records/process-record.js';
 import type { PlotEnd, PlotRecord } from '../machine/plot-record.js';
 import type { TalentDirectory } from '../machine/talent-directory.js';
@@ -27,11 +27,11 @@ import { isFinal } from '../wire/plot-states.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { sendReport } from '../wire/send-report.js';
 import { type Facts, NOTHING } from './facts.js';
-import { lacksInLog } from './log-gaps.js';
+import { lookBeside } from './look-beside.js';
 import { type createParser, isLogFormat, LOG_FORMATS, type PlotLogParser } from './parsers/index.js';
 import { LastLines } from './parsers/last-lines.js';
-import { findPlotFile, placeOf } from './plot-file.js';
-import { type Beside, endReport, mayBeFinished, newsReport } from './plot-reports.js';
+import { endReport, newsReport } from './plot-reports.js';
+import { mayBeFinished } from './verdict.js';
 
 /** A plotter that prints line after line is read in pieces of that many bytes at least, or after so long. */
 const SMALL_BATCH_BYTES = 16_384;
@@ -76,6 +76,8 @@ export class PlotReporter {
   private end: PlotEnd | undefined;
   /** What keeps it from reporting: said once, not at every try. */
   private problem = '';
+  /** What became of the log under its reader. */
+  private logChange: string | undefined;
 
   constructor(options: PlotReporterOptions) {
     this.options = options;
@@ -112,6 +114,8 @@ export class PlotReporter {
         await wait(clock, ASK_AGAIN_MS, signal);
       } catch (error) {
         if (signal.aborted) return;
+        if (error instanceof LogChangedError)
+          this.logChange = `its log was ${error.change} while it was read`;
         this.complain(error);
         await wait(clock, this.backoff.next(), signal);
       }
@@ -141,13 +145,14 @@ export class PlotReporter {
     if (signal.aborted || end === undefined) return;
     const now = machine.plots.read(record) ?? record;
     const ending = { known: reading.known, lastLines: reading.lastLines.list(), end, stopping: now.stopping };
-    const beside = mayBeFinished(ending) ? await this.lookBeside(now, ending, problem) : undefined;
+    const trouble = problem?.message ?? this.logChange;
+    const beside = await lookBeside(now, ending, trouble, { ...this.options, signal });
     if (signal.aborted) return;
     // Nothing is known from a log that can't be read, unless the plot itself says enough.
-    if (problem !== undefined && beside?.file === undefined) throw problem;
+    if (problem !== undefined && (beside.file === undefined || !mayBeFinished(ending))) throw problem;
     // A log that was cut short of what talent was told takes nothing back.
     const offset = Math.max(told, reading.offset);
-    const report = endReport({ ...record, offset }, { ...ending, ...(beside ? { beside } : {}) });
+    const report = endReport({ ...record, offset }, { ...ending, beside, ordered: record });
     const { over, refusal } = await this.send(report);
     if (refusal !== undefined && !over)
       throw new OwlError('refused', `talent refuses to hear how the plot has ended: ${refusal}`);
@@ -165,17 +170,6 @@ export class PlotReporter {
       if (error instanceof LogUnreadableError && this.end !== undefined) return error;
       throw error;
     }
-  }
-
-  private async lookBeside(
-    record: PlotRecord,
-    { known, end }: { readonly known: Facts; readonly end: PlotEnd },
-    problem: LogUnreadableError | undefined,
-  ): Promise<Beside> {
-    const { clock } = this.options;
-    const look = await findPlotFile(placeOf(record, known), { clock, signal: this.signal });
-    const gaps = problem === undefined ? await lacksInLog(record.log_path) : [problem.message];
-    return { ...look, gaps: [...gaps, ...troublesIn(end)] };
   }
 
   /** The byte up to which talent has been told of this attempt; undefined when it wants to hear no more. */
@@ -260,14 +254,6 @@ export class PlotReporter {
     if (over) this.logger.info({ reason: msg }, 'talent wants to hear no more of this plot');
     return { over, refusal: msg };
   }
-}
-
-/** What the keeper saw of the disk when the plotter ended. */
-function troublesIn({ unwritten, log_disk_full }: PlotEnd): string[] {
-  return [
-    ...(log_disk_full ? ['the disk of its log had no free block when it ended'] : []),
-    ...(unwritten === undefined ? [] : [`its end could not be written at once (${unwritten})`]),
-  ];
 }
 
 /** 0 while there is no log. */

@@ -6,60 +6,35 @@
  */
 
 import { posix } from 'node:path';
-import type { PlotEnd, PlotKey } from '../machine/plot-record.js';
+import type { PlotKey } from '../machine/plot-record.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
 import { reportHeader } from '../wire/report-id.js';
 import type { Facts } from './facts.js';
-import { inPlace, type PlotFileLook } from './plot-file.js';
+import { type Ending, otherSizeThan, verdictOn } from './verdict.js';
+
+export type { Beside, Ending } from './verdict.js';
 
 /** Set before what is hashed. Changing it changes every id. */
 /** Proto3 sends no empty text, so the end of a waiting needs words of its own. */
 const GOES_ON = 'goes on after waiting';
-/** Of a program's own making: its last lines may say why. Other signals come from outside. */
-const CRASHES: ReadonlySet<string> = new Set([
-  'SIGABRT',
-  'SIGBUS',
-  'SIGFPE',
-  'SIGILL',
-  'SIGSEGV',
-  'SIGSYS',
-  'SIGTRAP',
-]);
-
 /** Where a report comes from. */
 export interface Told extends PlotKey {
   /** Byte just past the last line it tells of. */
   readonly offset: number;
+  /** That was ordered. */
+  readonly ksize?: number;
 }
 
 /** @param news of one line; @param isRunning the plotter has begun; @param now Unix seconds */
 export function newsReport(told: Told, news: Facts, isRunning: boolean, now: number): PlotTaskStatus {
-  const remarks = news.failed ?? (news.waiting === '' ? GOES_ON : news.waiting);
+  const other = told.ksize === undefined ? undefined : otherSizeThan(told.ksize, news.ksize);
+  const remarks = news.failed ?? news.notice ?? other ?? (news.waiting === '' ? GOES_ON : news.waiting);
   return {
     ...header(told, 'line'),
     ...(isRunning ? { status: 'running', running_time: now } : {}),
     ...(remarks === undefined ? {} : { remarks }),
     plot_details: detailsOf(news),
   };
-}
-
-export interface Ending {
-  /** All that the log told. */
-  readonly known: Facts;
-  readonly lastLines: readonly string[];
-  readonly end: PlotEnd;
-  /** The supervisor has ended it, and says so itself unless the plot was finished before. */
-  readonly stopping: boolean;
-  /** What was looked at beside the log; missing where that can't change anything. */
-  readonly beside?: Beside;
-}
-
-/** The plot's file, and what is known to be wrong with the log, as sentences. */
-export type Beside = PlotFileLook & { readonly gaps: readonly string[] };
-
-/** Its log does not tell of a finished plot, and nothing else speaks against one: its file decides. */
-export function mayBeFinished({ known, end, stopping }: Ending): boolean {
-  return known.finished !== true && (stopping || endedWell(end));
 }
 
 /** Once nothing more can come: how it ended. Of a plot that was stopped only that everything has been told. */
@@ -71,48 +46,6 @@ export function endReport(told: Told, ending: Ending): PlotTaskStatus {
     ...(exit_signal === null ? {} : { exit_signal }),
     ...verdictOn(ending),
   };
-}
-
-function verdictOn(ending: Ending): PlotTaskStatus {
-  const { known, end, stopping, beside } = ending;
-  const finished = { status: 'finished', finished_time: end.ended_time };
-  // A plot in its final place is not lost to a stop that came too late.
-  if (known.finished && (endedWell(end) || stopping)) return finished;
-  if (beside?.file !== undefined && mayBeFinished(ending)) {
-    const gaps = ['its log does not tell of its end', ...beside.gaps];
-    return { ...finished, remarks: `${inPlace(beside.file)}; ${gaps.join('; ')}` };
-  }
-  return stopping ? {} : { status: 'failed', remarks: failureOf(ending) };
-}
-
-/** As far as anybody knows. */
-function endedWell({ exit_code, exit_signal }: PlotEnd): boolean {
-  return exit_signal === null && (exit_code ?? 0) === 0;
-}
-
-/** A sentence for operators: how the process ended, and why as far as its log says. */
-function failureOf({ known, lastLines, end, beside }: Ending): string {
-  const { exit_code, exit_signal, reason = 'ended, and nobody saw how' } = end;
-  const why = known.failed ?? lastLines.join(' / ');
-  if (exit_signal !== null) {
-    const tellsWhy = known.failed !== undefined || CRASHES.has(exit_signal);
-    return join(`killed by ${exit_signal}`, tellsWhy ? why : '');
-  }
-  if (exit_code === null) return join(reason, known.failed ?? '');
-  // Only where it may have been finished: what was looked for and not found.
-  const looked = beside?.why === undefined ? [] : [beside.why, ...beside.gaps];
-  return [join(`exited ${exit_code} ${howFar(known, end)}`, why), ...looked].join('; ');
-}
-
-/** A log on a full disk does not tell that nothing was finished. */
-function howFar({ finished }: Facts, { log_disk_full, unwritten }: PlotEnd): string {
-  if (finished) return 'after finishing its plot';
-  const mayLack = log_disk_full === true || unwritten !== undefined;
-  return mayLack ? 'and its log tells of no finished plot' : 'without finishing a plot';
-}
-
-function join(how: string, why: string): string {
-  return why === '' ? how : `${how}: ${why}`;
 }
 
 function header(told: Told, kind: 'line' | 'end'): PlotTaskStatus {

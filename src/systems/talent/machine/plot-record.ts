@@ -14,6 +14,7 @@ import {
   isCount,
   isText,
   isTexts,
+  orMissing,
   orNull,
 } from '../../../processes/records/checks.js';
 import type { ProcessKind } from '../../../processes/records/process-kind.js';
@@ -47,6 +48,8 @@ export interface PlotFields extends PlotKey {
   readonly temp: readonly string[];
   /** The plotter's own id of the plot, once that is known. */
   readonly plot_id: string | null;
+  /** Its plotter is declared to fill the destination, so that its plot has a size there. Missing in records of earlier versions. */
+  readonly fills_dest?: boolean;
 }
 
 export type PlotRecord = ProcessRecord<PlotFields>;
@@ -70,6 +73,7 @@ const FIELD_CHECKS: Checks<PlotFields> = {
   plotter: isText,
   temp: isTexts,
   plot_id: orNull(isText),
+  fills_dest: orMissing(isBoolean),
 };
 
 export const PLOTS: ProcessKind<PlotKey, PlotFields> = {

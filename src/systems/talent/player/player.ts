@@ -9,7 +9,15 @@
  * leaves them.
  */
 
-import { existsSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Recording, readRecording } from './recording.js';
@@ -40,7 +48,7 @@ async function play(settings: Settings): Promise<void> {
   await print(lines.slice(pauseAt), msPerLine);
 
   const isFinished = lines.length === recording.lines.length && exitCode === 0 && signal === undefined;
-  if (isFinished) finish(files, finalFile(settings, recording));
+  if (isFinished) finish(files, finalFile(settings, recording), settings.bytes);
   if (signal !== undefined) return await endBy(signal);
   process.exitCode = exitCode;
 }
@@ -62,11 +70,12 @@ function finalFile({ finalFile, replacements }: Settings, { fileName }: Recordin
   return join(replacements.finalDir, fileName);
 }
 
-function finish(files: readonly string[], final: string | undefined): void {
+function finish(files: readonly string[], final: string | undefined, bytes: number | undefined): void {
   for (const file of files) rmSync(file, { force: true });
   if (final === undefined) return;
   // As plotters do, so that nobody ever sees half a plot under its final name.
   writeFileSync(`${final}.tmp`, 'the player made this file; it is no plot\n');
+  if (bytes !== undefined) truncateSync(`${final}.tmp`, bytes);
   renameSync(`${final}.tmp`, final);
 }
 

@@ -20,6 +20,7 @@ export const USAGE = `player: plays a recorded plotter log, for demos and tests.
   -d, --final-dir DIR   puts the plot's file there, and says so in the log
   -f, --file-name NAME  of the plot's file
   --final-file FILE     where the plot's file goes, whatever the log says
+  --bytes N             makes that file so large, without filling it (default: a line)
   -i, --id HEX          of the plot
   -m, --memo HEX        of the plot
 `;
@@ -36,6 +37,7 @@ export interface Settings {
   readonly signal: NodeJS.Signals | undefined;
   readonly stubborn: boolean;
   readonly finalFile: string | undefined;
+  readonly bytes: number | undefined;
   readonly replacements: Replacements;
 }
 
@@ -55,6 +57,7 @@ export function readSettings(args: readonly string[]): Settings {
     signal: values.signal === undefined ? undefined : readSignal(values.signal),
     stubborn: values.stubborn ?? false,
     finalFile: values['final-file'],
+    bytes: values.bytes === undefined ? undefined : readWhole('--bytes', values.bytes, 0),
     replacements: {
       plotId: values.id,
       memo: values.memo,
@@ -85,6 +88,7 @@ function parse(args: readonly string[]) {
         'final-dir': { type: 'string', short: 'd' },
         'file-name': { type: 'string', short: 'f' },
         'final-file': { type: 'string' },
+        bytes: { type: 'string' },
         id: { type: 'string', short: 'i' },
         memo: { type: 'string', short: 'm' },
       },

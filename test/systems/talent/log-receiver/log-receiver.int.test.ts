@@ -114,7 +114,8 @@ t.test('all five recorded logs end up right in the table', async (t) => {
     }
   }
   t.match(rowOf(machine.data, 'missing'), {
-    remarks: 'killed by SIGABRT: Temp directory /nonexistent does not exist',
+    remarks:
+      'killed by SIGABRT before its plot was finished: Temp directory /nonexistent does not exist; a k18 is made although a k32 was ordered: its plotter may know no other size',
     exit_signal: 'SIGABRT',
     exit_code: null,
     running_time: undefined,
@@ -227,6 +228,7 @@ t.test('a plot that was finished before the stop came is finished', async (t) =>
   await untilTask(machine.talent, 'plot', 'is done', ({ plot_details }) => plot_details?.progress === 100);
   await machine.talent.stop({ task_id: 'plot' });
   plot.change({ stopping: true });
+  plot.place();
   plot.end({ exit_signal: 'SIGTERM' });
   t.match(await untilOver(machine, 'plot'), { status: 'finished', exit_signal: 'SIGTERM' });
 });
@@ -287,7 +289,8 @@ t.test('a log in a format that nobody reads ends as its process did', async (t) 
   plot.end({ exit_code: 0 });
   t.match(await untilOver(machine, 'plot'), {
     status: 'failed',
-    remarks: 'exited 0 without finishing a plot: all went well',
+    remarks:
+      /^exited 0 and nothing in its log was understood as one of format gigahorse: all went well; its plot id was never known/,
   });
   t.match(machine.log.messages('error'), [/no such log format/]);
 });

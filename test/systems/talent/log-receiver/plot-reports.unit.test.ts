@@ -31,21 +31,77 @@ t.test('a plot is finished when its log says so and its process did not end badl
     exit_code: 3,
     remarks: 'exited 3 after finishing its plot: one / two',
   });
-  t.match(ended(FINISHED, { exit_signal: 'SIGKILL' }), { status: 'failed', remarks: 'killed by SIGKILL' });
+  t.match(ended(FINISHED, { exit_signal: 'SIGKILL' }), {
+    status: 'failed',
+    remarks: 'killed by SIGKILL after its log told of a finished plot',
+  });
+});
+
+t.test('what a log announces is not done before its file is there', async (t) => {
+  const why = 'there is no file of its plot in /d';
+  const with_ = (known: Facts, end: Partial<PlotEnd>, looked: Beside) =>
+    endReport(TOLD, {
+      ...{ known, lastLines: ['one'], stopping: false, beside: looked },
+      ordered: { ksize: 33, format: 'madmax' },
+      end: { exit_code: null, exit_signal: null, ended_time: 5, ...end },
+    });
+  const gone: Beside = { file: undefined, why, gaps: [], left: ['/c/a.plot lies there'] };
+  t.match(with_(FINISHED, { exit_code: 0 }, gone), {
+    status: 'failed',
+    remarks: `exited 0 and its log tells of a finished plot, but that is not there: one; ${why}; /c/a.plot lies there`,
+  });
+  t.equal(with_(FINISHED, { reason: 'nobody saw it' }, gone).status, 'failed');
+  const file = { path: '/d/plot-k32-1-ab.plot', bytes: 9 };
+  const there: Beside = { file, gaps: [] };
+  const placed = 'its plot is in its place (9 bytes)';
+  const other =
+    'a k32 is made although a k33 was ordered: its plotter may know no other size; 1 plot of 2 is followed';
+  t.match(with_({ ...FINISHED, notice: '1 plot of 2 is followed' }, { exit_code: 0 }, there), {
+    status: 'finished',
+    remarks: `${placed}; ${other}`,
+  });
+  t.match(with_(FINISHED, { exit_signal: 'SIGKILL' }, there), {
+    status: 'failed',
+    remarks: /^killed by SIGKILL when its plot was finished: its plot is in its place/,
+  });
+  t.match(
+    with_({}, { exit_code: 0 }, gone).remarks,
+    /^exited 0 and nothing in its log was understood as one of format madmax: one/,
+  );
+  t.match(with_({ ksize: 32 }, { exit_code: 1 }, gone).remarks, /a k32 is made although a k33 was ordered/);
+});
+
+t.test('a log that ends midway says where', async (t) => {
+  const remarks = (known: Facts) => ended({ ...HALF, ...known }, { exit_code: 0 }).remarks;
+  t.equal(remarks({ stage_now: 4 }), 'exited 0 and its log ends in phase 4: one / two');
+  t.equal(remarks({ stage_now: 5 }), 'exited 0 and its log ends before the plot was placed: one / two');
+});
+
+t.test('another k than was ordered is told as soon as its log tells it', async (t) => {
+  const remarks = (ksize: number) => newsReport({ ...TOLD, ksize: 33 }, { ksize }, true, 1).remarks;
+  t.match(remarks(32), /^a k32 is made although a k33 was ordered/);
+  t.equal(remarks(33), undefined);
+  t.equal(newsReport(TOLD, { notice: 'two plots' }, true, 1).remarks, 'two plots');
 });
 
 t.test('whatever else ends a plot is a failure with its reason', async (t) => {
   const failure = (known: Facts, end: Partial<PlotEnd>) => ended(known, end).remarks;
-  t.equal(failure(HALF, { exit_code: 0 }), 'exited 0 without finishing a plot: one / two');
+  t.equal(failure(HALF, { exit_code: 0 }), 'exited 0 and its log ends midway: one / two');
   t.equal(failure(HALF, { exit_code: 1 }), 'exited 1 without finishing a plot: one / two');
   t.equal(failure({ failed: 'no disk' }, { exit_code: 1 }), 'exited 1 without finishing a plot: no disk');
   t.equal(
     failure(HALF, { exit_signal: 'SIGKILL' }),
-    'killed by SIGKILL',
+    'killed by SIGKILL before its plot was finished',
     'its last lines say nothing of that',
   );
-  t.equal(failure(HALF, { exit_signal: 'SIGSEGV' }), 'killed by SIGSEGV: one / two');
-  t.equal(failure({ failed: 'no disk' }, { exit_signal: 'SIGABRT' }), 'killed by SIGABRT: no disk');
+  t.equal(
+    failure(HALF, { exit_signal: 'SIGSEGV' }),
+    'killed by SIGSEGV before its plot was finished: one / two',
+  );
+  t.equal(
+    failure({ failed: 'no disk' }, { exit_signal: 'SIGABRT' }),
+    'killed by SIGABRT before its plot was finished: no disk',
+  );
   t.equal(failure(HALF, { reason: 'vanished' }), 'vanished');
   t.equal(failure(HALF, {}), 'ended, and nobody saw how');
   t.equal(ended(HALF, { exit_code: 0 }).status, 'failed');
@@ -78,7 +134,7 @@ t.test('a plot whose file is in its place is finished, whatever became of its lo
   const missing = { file: undefined, why: 'there is no file of its plot in /d', gaps: ['its log is empty'] };
   t.match(with_(HALF, { exit_code: 0 }, missing), {
     status: 'failed',
-    remarks: 'exited 0 without finishing a plot: one; there is no file of its plot in /d; its log is empty',
+    remarks: 'exited 0 and its log ends midway: one; there is no file of its plot in /d; its log is empty',
   });
   t.match(with_(HALF, { exit_code: 0, log_disk_full: true }, missing), {
     remarks: /^exited 0 and its log tells of no finished plot: one; /,

@@ -12,6 +12,7 @@ import { pino } from 'pino';
 import type { Test } from 'tap';
 import { PACKAGE_ROOT } from '../../../../src/base/package-root.js';
 import { identifyProcess } from '../../../../src/base/process-identity.js';
+import { finalBytes } from '../../../../src/systems/talent/log-receiver/plot-file.js';
 import type { PlotRecord } from '../../../../src/systems/talent/machine/plot-record.js';
 import type { PlotterDeclaration } from '../../../../src/systems/talent/supervisor/plotters/plotters.js';
 import {
@@ -43,7 +44,7 @@ export function playerWith(...args: string[]): PlotterDeclaration {
     name: 'player',
     argv: [
       ...['{node}', '{player}', '--log', CHIAPOS_LOG, '-t', '{cache1}', '-2', '{cache2}'],
-      ...['-d', '{dest}', '-f', '{file_name}', '-i', '{plot_id}', ...args],
+      ...['-d', '{dest}', '-f', '{file_name}', '-i', '{plot_id}', '--bytes', String(finalBytes(18)), ...args],
     ],
     format: 'chiapos',
     temp: ['plot-k{ksize}-*{plot_id}.plot.*tmp'],

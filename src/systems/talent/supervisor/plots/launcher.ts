@@ -89,6 +89,7 @@ export class Launcher {
       plotter: plotter.name,
       temp: plotter.temp,
       plot_id: plotIdSetBy(plotter, order),
+      fills_dest: plotter.fills.includes('dest'),
       environment: processEnvironment(plotter.environment),
     };
   }

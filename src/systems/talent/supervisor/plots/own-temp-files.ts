@@ -2,7 +2,8 @@
  * Removes the temp files of a plot that came to nothing.
  *
  * Guarantees: they are found by the id that this machine knows the plot by, and by no other; one that another unsettled plot of
- * this machine goes by as well, or may go by, removes nothing; what stays is told, with where it may lie.
+ * this machine goes by as well, or may go by, removes nothing; what stays is told, with where it may lie, and so is a whole
+ * plot in a cache, which nobody removes.
  */
 
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
@@ -11,6 +12,7 @@ import type { Logger } from 'pino';
 import { messageOf } from '../../../../base/errors.js';
 import { systemErrorCode } from '../../../../base/system-error.js';
 import type { KeptRecord } from '../../../../processes/records/kept-record.js';
+import { plotsInCaches } from '../../log-receiver/left-behind.js';
 import type { PlotFields, PlotKey, PlotRecords } from '../../machine/plot-record.js';
 import { removeTempFiles, type TempOwner } from '../plotters/temp-files.js';
 import { PlotIdInLog, plotIdInCommand } from './log-evidence.js';
@@ -38,10 +40,13 @@ export class OwnTempFiles {
     if (id !== null && id !== this.kept.current.plot_id) this.kept.change({ plot_id: id });
   }
 
-  /** @returns a sentence for each thing that could not be removed */
-  remove(): Promise<string[]> {
+  /**
+   * @param keepsWhole what is as large as a whole plot stays: its plotter has ended well, and may only not have renamed it
+   * @returns a sentence for each thing that is left
+   */
+  remove(keepsWhole = false): Promise<string[]> {
     const { current } = this.kept;
-    return removeOwnTempFiles(this.plots, current, { ...current, plot_id: this.findId() });
+    return removeOwnTempFiles(this.plots, current, { ...current, plot_id: this.findId() }, keepsWhole);
   }
 
   private findId(): string | null {
@@ -54,11 +59,25 @@ export class OwnTempFiles {
   }
 }
 
-/** @param owner with the plot's id from `log-evidence.ts`; @returns a sentence for each thing that could not be removed */
+/**
+ * @param owner with the plot's id from `log-evidence.ts`
+ * @returns a sentence for each thing that is left: what could not be removed, and a whole plot in a cache
+ */
 export async function removeOwnTempFiles(
   plots: PlotRecords,
   key: PlotKey,
   owner: TempOwner,
+  keepsWhole = false,
+): Promise<string[]> {
+  const problems = await removeUnlessShared(plots, key, owner, keepsWhole);
+  return [...problems, ...(await plotsInCaches(owner))];
+}
+
+async function removeUnlessShared(
+  plots: PlotRecords,
+  key: PlotKey,
+  owner: TempOwner,
+  keepsWhole: boolean,
 ): Promise<string[]> {
   const { plot_id } = owner;
   if (plot_id !== null) {
@@ -70,7 +89,14 @@ export async function removeOwnTempFiles(
       return [`its temp files stay: whether another plot has its id is not known (${messageOf(error)})`];
     }
   }
-  return await removeTempFiles(owner);
+  const otherIds = plot_id === null ? idsOfOthers(plots, key) : new Set<string>();
+  return await removeTempFiles({ ...owner, otherIds }, undefined, keepsWhole);
+}
+
+function idsOfOthers(plots: PlotRecords, key: PlotKey): ReadonlySet<string> {
+  const others = plots.readAll().processes.map(({ record }) => record);
+  const name = plots.kind.nameOf(key);
+  return new Set(others.flatMap((other) => (plots.kind.nameOf(other) === name ? [] : (other.plot_id ?? []))));
 }
 
 /**

@@ -270,7 +270,8 @@ export class Plot {
   }
 
   private async clearAway(): Promise<void> {
-    const problems = await this.tempFiles.remove();
+    const { exit_code = null } = this.seenEnd ?? {};
+    const problems = await this.tempFiles.remove(exit_code === 0 && !this.record.stopping);
     if (problems.length > 0) this.logger.error({ problems }, 'temp files of a plot may be left over');
   }
 

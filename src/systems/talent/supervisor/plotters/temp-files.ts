@@ -1,10 +1,10 @@
 /**
- * The temp files of a plot, by the patterns of its plotter's declaration: `plot-k{ksize}-*-{plot_id}.plot.*tmp`. A star
- * stands for any characters; every pattern holds the plot's own id, 64 hex digits, so that it fits no other plot's files.
+ * The temp files of a plot, by their names (see temp-names.ts).
  *
  * Guarantees: only plain files directly in the given directories whose whole name fits are counted or removed. No link is
  * followed, no directory is entered, and while the plot's id is not known nothing fits. What can't be looked at counts as
- * nothing, and is told where files are to be removed. A file that a process has open stays, and is told of too.
+ * nothing, and is told where files are to be removed. A file that a process has open stays, and is told of too, and so does
+ * one as large as a whole plot where that is asked for: it may lack nothing but its name.
  */
 
 import { lstat, readdir, unlink } from 'node:fs/promises';
@@ -12,9 +12,17 @@ import { basename, join } from 'node:path';
 import { messageOf } from '../../../../base/errors.js';
 import { systemErrorCode } from '../../../../base/system-error.js';
 import { whoHasOpen } from '../../../../processes/open-files.js';
-import type { PlotRecord } from '../../machine/plot-record.js';
+import {
+  isIdMissing,
+  type LeftOwner,
+  tempFilesOfUnknown,
+  wholeUnderTempName,
+  workPlaces,
+} from '../../log-receiver/left-behind.js';
+import { smallestBytes } from '../../log-receiver/plot-file.js';
+import { tempNamesOf } from '../../machine/temp-names.js';
 
-export type TempOwner = Pick<PlotRecord, 'ksize' | 'plot_id' | 'temp' | 'cache1' | 'cache2' | 'dest_path'>;
+export type TempOwner = LeftOwner;
 
 export interface TempFile {
   readonly path: string;
@@ -22,10 +30,10 @@ export interface TempFile {
   readonly fileSystem: number;
   /** What it takes on the disk, holes not counted. */
   readonly bytes: number;
+  /** What it holds, holes counted. */
+  readonly size: number;
 }
 
-const PLOT_ID = /^[0-9a-f]{64}$/;
-const ID_PLACE = '{plot_id}';
 const BLOCK_BYTES = 512;
 
 /** Names within one directory that many plots may share; read once for all of them. */
@@ -47,14 +55,25 @@ export async function findTempFiles(owner: TempOwner, listing: Listing = readdir
   return [...new Map(files.map((file) => [file.inode, file])).values()];
 }
 
-/** @returns a sentence for each thing that could not be removed, or not be looked for */
-export async function removeTempFiles(owner: TempOwner, listing: Listing = readdir): Promise<string[]> {
+/**
+ * @param keepsWhole what is as large as a whole plot stays
+ * @returns a sentence for each thing that was not removed, or could not be looked for
+ */
+export async function removeTempFiles(
+  owner: TempOwner,
+  listing: Listing = readdir,
+  keepsWhole = false,
+): Promise<string[]> {
   const { files, problems } = await search(owner, listing);
   const names = new Set(files.map(({ path }) => basename(path)));
   const { users, unreadable } = await whoHasOpen(names);
   for (const pid of unreadable)
     problems.push(`process ${pid} can't be looked at; whether it has temp files open is not known`);
-  for (const { path } of files) {
+  for (const { path, size } of files) {
+    if (keepsWhole && size >= smallestBytes(basename(path), owner.ksize)) {
+      problems.push(wholeUnderTempName(path, size));
+      continue;
+    }
     const user = users.get(basename(path))?.[0];
     if (user !== undefined) {
       problems.push(`${path} stays, because process ${user} has it open; end that, and remove the file`);
@@ -66,7 +85,7 @@ export async function removeTempFiles(owner: TempOwner, listing: Listing = readd
       if (!isMissing(error)) problems.push(`${path} is left over: ${messageOf(error)}`);
     }
   }
-  return isIdMissing(owner) ? [whereToLook(owner), ...problems] : problems;
+  return isIdMissing(owner) ? [await tempFilesOfUnknown(owner), ...problems] : problems;
 }
 
 interface Found extends TempFile {
@@ -92,8 +111,8 @@ async function search(
       return [];
     }
   };
-  const patterns = patternsOf(owner);
-  for (const directory of patterns.length === 0 ? [] : directoriesOf(owner)) {
+  const patterns = tempNamesOf(owner.temp, owner.plot_id);
+  for (const directory of patterns.length === 0 ? [] : workPlaces(owner)) {
     for (const name of await lookAt(directory, listing))
       if (patterns.some((pattern) => pattern.test(name)))
         files.push(...(await lookAt(join(directory, name), inspect)));
@@ -105,33 +124,8 @@ async function search(
 async function inspect(path: string): Promise<Found[]> {
   const file = await lstat(path);
   if (!file.isFile()) return [];
-  const { dev, ino, blocks } = file;
-  return [{ path, inode: `${dev}:${ino}`, fileSystem: dev, bytes: blocks * BLOCK_BYTES }];
-}
-
-function directoriesOf({ cache1, cache2, dest_path }: TempOwner): ReadonlySet<string> {
-  return new Set([cache1, cache2, dest_path]);
-}
-
-/** None while the id is not known: without it a pattern may fit anything. */
-function patternsOf({ temp, ksize, plot_id }: TempOwner): RegExp[] {
-  if (plot_id === null || !PLOT_ID.test(plot_id)) return [];
-  return temp
-    .filter((pattern) => pattern.includes(ID_PLACE))
-    .map((pattern) => {
-      const name = pattern.replaceAll(ID_PLACE, plot_id).replaceAll('{ksize}', String(ksize));
-      const parts = name.split('*').map((part) => part.replace(/[.\\^$+?()[\]{}|-]/g, '\\$&'));
-      return new RegExp(`^${parts.join('[^/]*')}$`);
-    });
-}
-
-function isIdMissing(owner: TempOwner): boolean {
-  return owner.temp.length > 0 && patternsOf(owner).length === 0;
-}
-
-function whereToLook(owner: TempOwner): string {
-  const directories = [...directoriesOf(owner)].join(', ');
-  return `its plot id was never known; if it has left temp files in ${directories}, remove them yourself`;
+  const { dev, ino, blocks, size } = file;
+  return [{ path, inode: `${dev}:${ino}`, fileSystem: dev, bytes: blocks * BLOCK_BYTES, size }];
 }
 
 function isMissing(error: unknown): boolean {

@@ -184,9 +184,34 @@ t.test('a plot whose id was never known says so when it is stopped', async (t) =
   t.match(await client.status({ task_id: 'one' }), {
     status: 'stopped',
     remarks:
-      /^its plot id was never known; if it has left temp files in .*cache, .*dest, remove them yourself$/,
+      /^its plot id was never known; if it has left temp files in .*cache, .*dest, remove them yourself: .* are .*cache.plot-\w+.sort.tmp$/,
   });
   t.ok(existsSync(tempFile));
+});
+
+t.test('one that is stopped in its copy leaves the whole plot in the cache, and says where', async (t) => {
+  const watched = await watchWithTalent(t);
+  const { data, client, plots, clock, hasRecord } = watched;
+  await createTask(client, 'one');
+  const plot = new PlayedPlot(data, 'one', 'chia');
+  const tempFile = keepTempFile(data, plot);
+  const whole = join(data, 'cache', `plot-k32-${ID}.plot`);
+  const begun = join(data, 'dest', `plot-${ID}.plot.tmp`);
+  for (const path of [whole, begun]) writeFileSync(path, 'x');
+  plot.print(`ID: ${ID}\n`);
+  plot.change({ stopping: true });
+  await plot.announce(client);
+  await client.stop({ task_id: 'one' });
+  plots.adopt();
+  await until('it is settled', () => {
+    clock.advance(100);
+    return !hasRecord('one');
+  });
+  t.match(await client.status({ task_id: 'one' }), {
+    status: 'stopped',
+    remarks: `its plot lies in the cache and stays there: ${whole} (1 bytes)`,
+  });
+  t.same([whole, tempFile, begun].map(existsSync), [true, false, false]);
 });
 
 t.test(

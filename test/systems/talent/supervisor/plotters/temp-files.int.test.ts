@@ -2,7 +2,15 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, openSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
@@ -63,7 +71,7 @@ t.test('the files that each plotter leaves', async (t) => {
 t.test('what belongs to others, or only looks alike, stays', async (t) => {
   const others = [
     `plot-k32-2021-07-14-22-33-${OTHER}.plot.table1.tmp`,
-    `plot-k33-2021-07-14-22-33-${ID}.plot.table1.tmp`,
+    `plot-kX-2021-07-14-22-33-${ID}.plot.table1.tmp`,
     `${NAME}.plot`,
     `${NAME}.plot.2.tmp.bak`,
     `my-${NAME}.plot.2.tmp`,
@@ -82,6 +90,29 @@ t.test('what belongs to others, or only looks alike, stays', async (t) => {
   t.same(readdirSync(join(directory, 'a')), before);
   t.ok(existsSync(join(directory, 'precious')));
   t.equal(readdirSync(join(directory, 'elsewhere')).length, 1);
+});
+
+t.test('a plotter that made another k than was ordered leaves its own files, and they go', async (t) => {
+  const directory = t.testdir({ a: { [`${NAME}.p1.t1.sort_bucket_1.tmp`]: '' }, b: {}, d: {} });
+  t.same(await removeTempFiles({ ...ownerIn(directory, 'madmax'), ksize: 33 }), []);
+  t.same(readdirSync(join(directory, 'a')), []);
+});
+
+t.test('what may be a whole plot that lacks only its name stays where that is asked for', async (t) => {
+  const directory = t.testdir({
+    a: { [`${NAME}.plot.sort.tmp`]: '' },
+    b: {},
+    d: { [`${NAME}.plot.tmp`]: '' },
+  });
+  const whole = join(directory, 'd', `${NAME}.plot.tmp`);
+  truncateSync(whole, 108_800_000_000);
+  const owner = ownerIn(directory, 'madmax');
+  t.match(await removeTempFiles(owner, undefined, true), [
+    new RegExp(`^${whole} stays: with 108800000000 bytes it may be the whole plot`),
+  ]);
+  t.same(readdirSync(join(directory, 'a')), [], 'the others go');
+  t.same(await removeTempFiles(owner), []);
+  t.notOk(existsSync(whole), 'of a plotter that was ended it goes too');
 });
 
 t.test('as long as the plot id is not known, or is none, nothing fits', async (t) => {

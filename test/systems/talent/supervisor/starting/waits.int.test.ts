@@ -49,7 +49,7 @@ t.test('without room on a cache a task waits, and says so once; with room it sta
   );
   free.set(farm.cache1, tempBytes(32));
   await lookAgain(farm);
-  t.match((await farm.reaches('big', 'finished')).remarks, /^made by plotter player/);
+  t.match((await farm.reaches('big', 'finished')).remarks, /^its plot is in its place/);
   t.same(await pendingRemarks(farm, 'big'), [waiting.remarks]);
 });
 
