@@ -12,15 +12,9 @@ import { OwlError } from '../../../src/base/errors.js';
 import type { SqlRow } from '../../../src/base/sql.js';
 import { openDatabase } from '../../../src/base/sqlite.js';
 import type { RecordedEvent } from '../../../src/runtime/event-store/event-store.js';
-import {
-  markLost,
-  markReturned,
-  receive,
-  report,
-  retry,
-  stop,
-} from '../../../src/systems/talent/service/plot-task-commands.js';
+import { receive, report, retry, stop } from '../../../src/systems/talent/service/plot-task-commands.js';
 import { readReported } from '../../../src/systems/talent/service/reports/reported-fields.js';
+import { markLost, markReturned } from '../../../src/systems/talent/service/supervisor-losses.js';
 import type { PlotTaskStatus } from '../../../src/systems/talent/wire/messages.js';
 import { propose } from '../../support/events.js';
 import { jsonOf } from '../../support/plot-task-lives.js';

@@ -1,4 +1,4 @@
-/** `owl plot create | stop | retry`: what an operator can have done to a task. Each prints the whole id of the task. */
+/** `owl plot create | stop | fail | retry`: what an operator can have done to a task. Each prints the whole id of the task. */
 
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
@@ -33,6 +33,7 @@ interface CreateOptions extends GlobalOptions {
 
 interface ReasonOptions extends GlobalOptions {
   readonly reason?: string;
+  readonly force?: boolean;
 }
 
 export function addOrderCommands(plot: Command, terminal: Cli): void {
@@ -61,20 +62,7 @@ export function addOrderCommands(plot: Command, terminal: Cli): void {
     await createTask(terminal, self.optsWithGlobals<CreateOptions>());
   });
 
-  const stop = plot
-    .command('stop')
-    .summary('stop a task')
-    .description(
-      'Stops a task. One that has no process yet is stopped at once, others when their process is gone.',
-    )
-    .argument('<ID>', 'the task, by its id or a beginning that no other has')
-    .option('--reason <TEXT>', 'why; it is kept in the history');
-  addExamples(stop, [
-    ['owl plot stop task_3f2a --reason "disk is failing"', 'stops the one task that begins so'],
-  ]);
-  stop.action(async (id: string, _options: unknown, self: Command) => {
-    await orderTask(terminal, self.optsWithGlobals<ReasonOptions>(), 'stop', id);
-  });
+  addEndingCommands(plot, terminal);
 
   const retry = plot
     .command('retry')
@@ -85,6 +73,39 @@ export function addOrderCommands(plot: Command, terminal: Cli): void {
   addExamples(retry, [['owl plot retry task_3f2a', 'orders the same plot again under the same id']]);
   retry.action(async (id: string, _options: unknown, self: Command) => {
     await orderTask(terminal, self.optsWithGlobals<ReasonOptions>(), 'retry', id);
+  });
+}
+
+function addEndingCommands(plot: Command, terminal: Cli): void {
+  const stop = plot
+    .command('stop')
+    .summary('stop a task')
+    .description(
+      'Stops a task. One that has no process yet is stopped at once, others when their process is gone.',
+    )
+    .argument('<ID>', 'the task, by its id or a beginning that no other has')
+    .option('--reason <TEXT>', 'why; it is kept in the history')
+    .option('--force', 'at once, of a task whose supervisor holds no lease and will not hear of it');
+  addExamples(stop, [
+    ['owl plot stop task_3f2a --reason "disk is failing"', 'stops the one task that begins so'],
+    ['owl plot stop task_3f2a --force', 'its machine is gone for good'],
+  ]);
+  stop.action(async (id: string, _options: unknown, self: Command) => {
+    await orderTask(terminal, self.optsWithGlobals<ReasonOptions>(), 'stop', id);
+  });
+
+  const fail = plot
+    .command('fail')
+    .summary('call a task failed that nobody speaks of')
+    .description(
+      'Calls a task failed whose supervisor holds no lease, because its machine is gone or its supervisor is of before. ' +
+        'Should the machine come back with the plot, it is ended there.',
+    )
+    .argument('<ID>', 'the task, by its id or a beginning that no other has')
+    .requiredOption('--reason <TEXT>', 'why; it is kept in the history');
+  addExamples(fail, [['owl plot fail task_3f2a --reason "the machine burned"', 'settles it']]);
+  fail.action(async (id: string, _options: unknown, self: Command) => {
+    await orderTask(terminal, self.optsWithGlobals<ReasonOptions>(), 'fail', id);
   });
 }
 
@@ -116,14 +137,14 @@ async function createTask(terminal: Cli, options: CreateOptions): Promise<void> 
 async function orderTask(
   terminal: Cli,
   options: ReasonOptions,
-  order: 'stop' | 'retry',
+  order: 'stop' | 'retry' | 'fail',
   beginning: string,
 ): Promise<void> {
-  const { reason } = options;
+  const { reason, force = false } = options;
   await withTalent(terminal, options, async (talent) => {
     const taskId = await resolveTaskId(talent, beginning);
     const answer = await sayIfUnknown(taskId, () =>
-      talent[order]({ task_id: taskId, ...(reason !== undefined && { reason }) }),
+      talent[order]({ task_id: taskId, ...(reason !== undefined && { reason }), ...(force && { force }) }),
     );
     mustBeAccepted(answer);
     await terminal.out.line(

@@ -15,6 +15,7 @@ import type { PlotTaskEvent, PlotTaskOrder, Reported } from '../../../../machine
 import { PLOT_TASK_EVENTS } from '../../../../machines/talent/plot-task-events.js';
 import { OwlError } from '../../../base/errors.js';
 import type { ActorType } from '../../../runtime/actors/actor-type.js';
+import { isBegun, isWaiting, markFound } from './supervisor-losses.js';
 
 export type PlotTaskType = ActorType<typeof plotTaskMachine>;
 
@@ -25,9 +26,6 @@ export const plotTask: PlotTaskType = {
   machine: plotTaskMachine,
   events: PLOT_TASK_EVENTS,
 };
-
-/** When a task fails is told anew only if it differs by more seconds than this. */
-const TELLING_DIFFERENCE_SECONDS = 30;
 
 export interface Report {
   /** The state the peer says the task is in; undefined when it does not say. */
@@ -83,9 +81,11 @@ export function report(task: PlotTaskSnapshot, taskId: string, report: Report): 
     );
   // It was sent before the plotter was started.
   if (isBegun(task.value) && isWaiting(report.status)) return [];
+  // Whoever reports of a plot has it.
+  const found = markFound(task);
   const steps = stepsTo(task.value, report.status);
-  if (steps.length > 0) return arriveAt(steps, report);
-  return changed ? [{ type: 'PlotTaskReported', data: changes }] : [];
+  if (steps.length > 0) return [...found, ...arriveAt(steps, report)];
+  return changed ? [...found, { type: 'PlotTaskReported', data: changes }] : found;
 }
 
 /** Stopping what is being stopped already changes nothing. */
@@ -95,6 +95,28 @@ export function stop(task: PlotTaskSnapshot, taskId: string, reason: string | un
   if (isFinal(task.value))
     throw new OwlError('refused', `task ${taskId} is ${task.value} already; there is nothing to stop`);
   return [{ type: 'PlotTaskStopRequested', data: reason === undefined ? {} : { remarks: reason } }];
+}
+
+/** Nobody is there who would end its plotter. */
+export function stopByForce(
+  task: PlotTaskSnapshot,
+  taskId: string,
+  reason: string | undefined,
+): PlotTaskEvent[] {
+  const requested = stop(task, taskId, reason);
+  if (task.value !== 'stopping' && (requested.length === 0 || isWaiting(task.value))) return requested;
+  const why = reason === undefined ? '' : `: ${reason}`;
+  const remarks = `stopped by force, without word from its machine${why}`;
+  return [...requested, { type: 'PlotTaskStopped', data: { remarks } }];
+}
+
+/** An operator knows what nobody reports. */
+export function fail(task: PlotTaskSnapshot, taskId: string, reason: string): PlotTaskEvent[] {
+  assertKnown(task, taskId);
+  if (task.value === 'failed') return [];
+  if (isFinal(task.value))
+    throw new OwlError('refused', `task ${taskId} is ${task.value} already; it can't fail any more`);
+  return [{ type: 'PlotTaskFailed', data: { remarks: `failed by the operator: ${reason}` } }];
 }
 
 export function retry(
@@ -119,70 +141,6 @@ export function retry(
       data: { attempt: attempt + 1, received_time: now, ksize, threads, buffer, ...remarks },
     },
   ];
-}
-
-/**
- * Marks a task whose supervisor's lease ran out. One that has not begun has lost nothing: it waits, with the reason.
- * Times are Unix seconds.
- */
-export function markLost(
-  task: PlotTaskSnapshot,
-  supervisor: string,
-  lostAt: number,
-  failAt: number,
-): PlotTaskEvent[] {
-  if (!isLiving(task.value) || task.context.loss !== null) return [];
-  return [
-    lost(task, `supervisor ${supervisor} has not been heard of since ${isoTime(lostAt)}`, lostAt, failAt),
-  ];
-}
-
-export function markReturned(task: PlotTaskSnapshot): PlotTaskEvent[] {
-  const { loss } = task.context;
-  if (!isLiving(task.value) || loss === null) return [];
-  return [{ type: 'PlotTaskSupervisorReturned', data: { remarks: loss.remarks } }];
-}
-
-/** Its supervisor stayed lost. One that has not begun has lost nothing and goes on waiting. */
-export function failAsLost(task: PlotTaskSnapshot): PlotTaskEvent[] {
-  const { loss } = task.context;
-  if (!isBegun(task.value) || loss === null) return [];
-  return [{ type: 'PlotTaskFailed', data: { remarks: `lost: ${sinceWhen(loss.mark)}` } }];
-}
-
-/** It fails later than was said, unless its supervisor returns. Times are Unix seconds. */
-export function postponeFailure(now: number, failAt: number): (task: PlotTaskSnapshot) => PlotTaskEvent[] {
-  return (task) => {
-    const { loss } = task.context;
-    if (!isBegun(task.value) || loss === null) return [];
-    if (Math.abs(failAt - loss.failAt) <= TELLING_DIFFERENCE_SECONDS) return [];
-    return [lost(task, sinceWhen(loss.mark), now, failAt)];
-  };
-}
-
-function sinceWhen(mark: string): string {
-  const [since = ''] = mark.split(';');
-  return since;
-}
-
-function lost(task: PlotTaskSnapshot, since: string, lostTime: number, failAt: number): PlotTaskEvent {
-  const then = isWaiting(task.value)
-    ? 'waiting for its return'
-    : `fails as lost at ${isoTime(failAt)} unless it returns`;
-  const data = { remarks: `${since}; ${then}`, lost_time: lostTime, fail_at: failAt };
-  return { type: 'PlotTaskSupervisorLost', data };
-}
-
-function isLiving(state: PlotTaskState): boolean {
-  return state !== 'initialized' && !isFinal(state);
-}
-
-function isBegun(state: PlotTaskState): boolean {
-  return isLiving(state) && !isWaiting(state);
-}
-
-function isWaiting(state: PlotTaskState | undefined): boolean {
-  return state === 'received' || state === 'pending';
 }
 
 function assertKnown(task: PlotTaskSnapshot, taskId: string): void {
@@ -232,8 +190,4 @@ function arrive(state: PlotTaskState, time: number, changes: Reported): PlotTask
     default:
       throw new OwlError('refused', `${state} is no state that can be reported`);
   }
-}
-
-function isoTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
 }

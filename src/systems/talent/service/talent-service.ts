@@ -32,6 +32,7 @@ import { TimeLeft } from './shown/time-left.js';
 import { WholeTable } from './shown/whole-table.js';
 import { type SupervisorGiveUps, supervisorGiveUps } from './supervisors/give-ups.js';
 import { BEGUN, lostSupervisors } from './supervisors/lost-supervisors.js';
+import { MissingPlots } from './supervisors/missing-plots.js';
 import { supervisorHandlers, supervisorOperations } from './supervisors/supervisor-handlers.js';
 import { supervisor, supervisorPeers } from './supervisors/supervisor-type.js';
 import type { ReadModelName, SupervisorLeases, TalentContext } from './talent-context.js';
@@ -49,17 +50,10 @@ export const talentService: ServiceSide<TalentConfig> = {
 };
 
 function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService {
-  const { runtime, clock, logger, shared } = node;
+  const { runtime } = node;
   const { give_up_seconds: giveUpSeconds } = times;
   const tasks = new PlotTaskQueries(runtime.db);
-  const judging = {
-    ...{ clock, logger, shared, nodeId: node.workerId, system: runtime.system },
-    lifeCycle: runtime.lifeCycle,
-    listening: new ListeningTime(clock),
-  };
-  const begun = (workerId: string) =>
-    tasks.select({ workerId, statuses: BEGUN }).map((row) => String(row['task_id']));
-  const giveUps = supervisorGiveUps({ ...judging, giveUpSeconds, begun });
+  const { judging, giveUps, missing } = judgesOf(node, tasks, giveUpSeconds);
   const leases = new PeerLeases({
     kind: supervisorPeers,
     policy: GO_ON,
@@ -73,6 +67,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
   runtime.onApplied(plotTasks.name, (events) => {
     talent.shown.changed(events);
     talent.feed.publish(events);
+    missing.observe(events);
   });
   // What can't be read says nothing of a lease.
   const isReadable = ({ stream }: RecordedEvent) =>
@@ -89,11 +84,14 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
   });
   return {
     reactors: [lost],
-    caughtUp: () => resumeLeases(talent, giveUps),
+    caughtUp: () => {
+      resumeLeases(talent, giveUps);
+      missing.resume();
+    },
     operations: [
       ...overlordOperations(talent),
       ...queryOperations(talent),
-      ...supervisorOperations(talent, times.default_seconds),
+      ...supervisorOperations(talent, missing, times.default_seconds),
     ],
     handlers: {
       [SERVICE]: {
@@ -111,10 +109,29 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
     },
     stop: () => {
       giveUps.stop();
+      missing.stop();
       leases.stop();
     },
-    ended: () => giveUps.ended(),
+    ended: async () => {
+      await Promise.all([giveUps.ended(), missing.ended()]);
+    },
   };
+}
+
+/** Who decides that a supervisor is lost, or that it does not have what it should. */
+function judgesOf(node: NodeContext, tasks: PlotTaskQueries, giveUpSeconds: number) {
+  const { runtime, clock, logger, shared, workerId } = node;
+  const judging = {
+    ...{ clock, logger, shared, nodeId: workerId, system: runtime.system },
+    lifeCycle: runtime.lifeCycle,
+    listening: new ListeningTime(clock),
+  };
+  const begunRows = (id?: string) =>
+    tasks.select({ statuses: BEGUN, ...(id === undefined ? {} : { workerId: id }) });
+  const begun = (id: string) => begunRows(id).map((row) => String(row['task_id']));
+  const giveUps = supervisorGiveUps({ ...judging, giveUpSeconds, begun });
+  const missing = new MissingPlots({ ...judging, giveUpSeconds, begun: begunRows });
+  return { judging, giveUps, missing };
 }
 
 function createContext(

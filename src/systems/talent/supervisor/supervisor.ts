@@ -176,6 +176,7 @@ function partsOf(
     logPid: () => logReceiver.pid,
     isKept: (key) => keeper.keeps(key),
     unwrittenEnd: (key) => keeper.unwrittenEnd(key),
+    tellPlots: (id, has) => talent.tellPlots(id, has),
   });
   const starter = new Starter({
     ...{ ...common, workerId, plots, keeper, sessionId },

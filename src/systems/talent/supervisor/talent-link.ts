@@ -12,6 +12,8 @@ import type { Clock } from '../../../base/clock.js';
 import { messageOf } from '../../../base/errors.js';
 import { type LeaseCalls, LeaseHolder } from '../../../peers/holder/lease-holder.js';
 import { GO_ON, type LeaseTerms } from '../../../peers/holder/lease-terms.js';
+import { UnreachableError } from '../../../wire/call-error.js';
+import type { PlotKey } from '../machine/plot-record.js';
 import type { PlotTaskStatus, SupervisorLease, SupervisorWorkKind } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import type { SupervisorFigures } from '../wire/supervisor-figures.js';
@@ -93,6 +95,21 @@ export class TalentLink {
   /** Why it is not attached. */
   get awayReason(): string | undefined {
     return this.reason;
+  }
+
+  /** What this machine has. A talent of before does not ask for it. @throws OwlError when it can't be told now */
+  async tellPlots(worker_id: string, plots: readonly PlotKey[]): Promise<void> {
+    const { client, sessionId, logger } = this.options;
+    if (!this.attached) return;
+    const told = plots.map(({ task_id, attempt }) => ({ task_id, attempt }));
+    try {
+      const { missing = [] } = await client.plots({ worker_id, session_id: sessionId, plots: told });
+      if (missing.length > 0)
+        logger.warn({ missing }, 'talent knows of plots that this machine does not have');
+    } catch (error) {
+      if (error instanceof UnreachableError) throw error;
+      logger.debug({ reason: messageOf(error) }, 'talent was not told what this machine has');
+    }
   }
 
   private calls(): LeaseCalls<Granted> {

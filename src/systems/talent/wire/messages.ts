@@ -141,6 +141,7 @@ export interface PlotTaskStopRequest {
   task_id?: string;
   reason?: string;
   command_id?: string;
+  force?: boolean;
 }
 
 export interface PlotTaskStatusResponse {

@@ -33,6 +33,11 @@ import type {
   SupervisorWorkRequest,
 } from './messages.js';
 import { ReportStream } from './report-stream.js';
+import type {
+  PlotTaskFailRequest,
+  SupervisorPlotsRequest,
+  SupervisorPlotsResponse,
+} from './settling-messages.js';
 
 /** A history may be long; it must still end. */
 const HISTORY_DEADLINE_MS = 120_000;
@@ -49,6 +54,7 @@ interface Service {
   readonly create: Method<PlotTaskCreateRequest, PlotTaskStatusResponse>;
   readonly stop: Method<PlotTaskStopRequest, PlotTaskStatusResponse>;
   readonly retry: Method<PlotTaskRetryRequest, PlotTaskStatusResponse>;
+  readonly fail: Method<PlotTaskFailRequest, PlotTaskStatusResponse>;
   readonly status: Method<PlotTaskIdRequest, PlotTaskStatus>;
   readonly update: Method<PlotTaskStatus, PlotTaskUpdateResponse>;
   readonly list: Method<PlotTaskListRequest, PlotTaskListResponse>;
@@ -59,6 +65,7 @@ interface Service {
   readonly heartbeat: Method<SupervisorHeartbeatRequest, SupervisorLease>;
   readonly detach: Method<SupervisorDetachRequest, object>;
   readonly work: Method<SupervisorWorkRequest, SupervisorWork>;
+  readonly plots: Method<SupervisorPlotsRequest, SupervisorPlotsResponse>;
   readonly supervisors: Method<object, SupervisorListResponse>;
 }
 
@@ -81,6 +88,10 @@ export class PlotManagerClient extends ServiceClient {
 
   retry(request: PlotTaskRetryRequest): Promise<PlotTaskStatusResponse> {
     return this.ask(this.service.retry, request);
+  }
+
+  fail(request: PlotTaskFailRequest): Promise<PlotTaskStatusResponse> {
+    return this.ask(this.service.fail, request);
   }
 
   /** `existed` is missing when there is no such task. */
@@ -142,6 +153,11 @@ export class PlotManagerClient extends ServiceClient {
     return this.follow(this.service.work, request, {}, signal);
   }
 
+  /** Of the session that holds the lease: what its machine has. */
+  plots(request: SupervisorPlotsRequest): Promise<SupervisorPlotsResponse> {
+    return this.ask(this.service.plots, request);
+  }
+
   supervisors(): Promise<SupervisorListResponse> {
     return this.ask(this.service.supervisors, {});
   }
@@ -166,6 +182,7 @@ function loadService(): Service {
     create: method('plot_task_create'),
     stop: method('plot_task_stop'),
     retry: method('plot_task_retry'),
+    fail: method('plot_task_fail'),
     status: method('plot_task_status'),
     update: method('plot_task_update'),
     list: method('plot_task_list'),
@@ -176,6 +193,7 @@ function loadService(): Service {
     heartbeat: method('supervisor_heartbeat'),
     detach: method('supervisor_detach'),
     work: method('supervisor_work'),
+    plots: method('supervisor_plots'),
     supervisors: method('supervisor_list'),
   };
 }

@@ -37,6 +37,11 @@ const TABLE: Readonly<Record<string, readonly Case[]>> = {
     { asks: always({ task_id: 'a b' }), kind: 'invalid' },
     { asks: own('received', { reason: 'a\0', command_id: '$' }), kind: 'invalid' },
   ],
+  [`${PLOTS}.plot_task_fail`]: [
+    { asks: own('received', { reason: 'its machine burned', command_id: 'burned' }) },
+    { asks: own('nobody', { reason: 'what?' }), kind: 'not_found' },
+    { asks: own('received'), kind: 'invalid' },
+  ],
   [`${PLOTS}.plot_task_list`]: [
     { asks: always({}) },
     { asks: always({ statuses: ['received', 'stopped'], page_size: 2, newest_first: true }) },
@@ -73,6 +78,13 @@ const TABLE: Readonly<Record<string, readonly Case[]>> = {
   [`${PLOTS}.supervisor_detach`]: [
     { asks: (road) => ({ worker_id: `w-${road}`, session_id: 's', reason: 'done' }) },
     { asks: always({ worker_id: 'w-none', session_id: '' }), kind: 'invalid' },
+  ],
+  [`${PLOTS}.supervisor_plots`]: [
+    {
+      asks: always({ worker_id: 'w-none', session_id: 's', plots: [{ task_id: 'a', attempt: 1 }] }),
+      kind: 'refused',
+    },
+    { asks: always({ worker_id: 'w-none', session_id: '', plots: [] }), kind: 'invalid' },
   ],
   [`${PLOTS}.supervisor_list`]: [{ asks: always({}) }],
   'semaphore.Semaphores.create': [

@@ -8,17 +8,19 @@ import {
 } from '../../../../machines/talent/plot-task.js';
 import type { PlotTaskEvent, PlotTaskOrder } from '../../../../machines/talent/plot-task-events.js';
 import {
-  failAsLost,
-  markLost,
-  markReturned,
   plotTask,
-  postponeFailure,
   type Report,
   receive,
   report,
   retry,
   stop,
 } from '../../../../src/systems/talent/service/plot-task-commands.js';
+import {
+  failAsLost,
+  markLost,
+  markReturned,
+  postponeFailure,
+} from '../../../../src/systems/talent/service/supervisor-losses.js';
 import { specificationOf } from '../../../support/given.js';
 import { ORDER as ANY_ORDER } from '../../../support/plot-task-order.js';
 

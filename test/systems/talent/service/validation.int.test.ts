@@ -73,6 +73,11 @@ const IN_BAND: Readonly<Record<string, readonly Refused[]>> = {
     ],
     [{ task_id: 'nobody' }, /^task nobody does not exist/],
   ],
+  plot_task_fail: [
+    [{}, /^task_id: is missing; reason: is missing$|^task_id: is missing/],
+    [{ task_id: 'known' }, /^reason: is missing$/],
+    [{ task_id: 'nobody', reason: 'x' }, /^task nobody does not exist/],
+  ],
   plot_task_update: [
     [{}, /^task_id: is missing$/],
     [{ task_id: 'a/b' }, /^task_id: must be/],
@@ -126,6 +131,10 @@ const AS_ERRORS: Readonly<Record<string, readonly Refused[]>> = {
   supervisor_detach: [
     [{}, /^session_id: is missing$/],
     [{ session_id: 's', reason: 'a\0' }, /^reason: must hold no NUL/],
+  ],
+  supervisor_plots: [
+    [{ plots: [] }, /^session_id: is missing$/],
+    [{ session_id: 's', plots: [{ task_id: 'a', attempt: -1 }] }, /^plots\.0\.attempt: must be/],
   ],
 };
 

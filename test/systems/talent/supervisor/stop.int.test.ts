@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { finalBytes } from '../../../../src/systems/talent/log-receiver/plot-file.js';
 import { plotIdFor } from '../../../../src/systems/talent/supervisor/plotters/plot-order.js';
 import { until } from '../../../support/until.js';
 import { Farm, pausingPlayer } from '../support/farm.js';
@@ -102,6 +103,9 @@ t.test('a plot that is finished is not lost to a stop that comes too late', asyn
     'its log is read to the end',
     async () => (await farm.task('one')).plot_details?.dest_file_name !== undefined,
   );
+  // It has been renamed to its name by then.
+  const name = `plot-k18-${plotIdFor({ task_id: 'one', attempt: 1 })}.plot`;
+  writeFileSync(join(farm.dest, name), Buffer.alloc(finalBytes(18)));
   await farm.client.stop({ task_id: 'one' });
   t.match(await farm.reaches('one', 'finished'), { exit_signal: 'SIGTERM', plot_details: { progress: 100 } });
   await until('the record is gone', () => farm.records().length === 0);

@@ -94,6 +94,27 @@ export const detachSupervisor = operation({
   answer: message('talent.SupervisorDetachResponse', {}),
 });
 
+export const tellSupervisorPlots = operation({
+  service: SERVICE,
+  name: 'supervisor_plots',
+  kind: 'decision',
+  roles: ['worker'],
+  worker: 'worker_id',
+  http: { method: 'POST', path: '/supervisors/plots' },
+  summary:
+    'Says which plots the machine has: tasks that are believed to be under way there and are not named fail as lost.',
+  request: request({
+    worker_id: worker,
+    session_id: session,
+    plots: list(message('talent.SupervisorPlot', { task_id: id(), attempt: whole(1, 2 ** 31 - 1) }), {
+      most: 10_000,
+      noun: 'plots',
+      description: 'All that are not settled.',
+    }),
+  }),
+  answer: message('talent.SupervisorPlotsResponse', { missing: list(text()) }),
+});
+
 export const listSupervisors = operation({
   service: SERVICE,
   name: 'supervisor_list',

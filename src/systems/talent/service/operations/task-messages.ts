@@ -110,7 +110,7 @@ export const plotTaskStatus = message('talent.PlotTaskStatus', {
 });
 
 export const plotTaskStatusResponse = message('talent.PlotTaskStatusResponse', {
-  type: text(undefined, { description: 'on_retry' }).optional(),
+  type: text(undefined, { description: 'on_retry or on_fail' }).optional(),
   ...{ is_success: flag().optional(), msg: some },
   revision: int64({ description: 'Of the task after the command.' }).optional(),
 });

@@ -37,6 +37,25 @@ export const retryTask = operation({
   inBand: (msg) => ({ type: 'on_retry', is_success: false, msg }),
 });
 
+export const failTask = operation({
+  service: SERVICE,
+  name: 'plot_task_fail',
+  kind: 'decision',
+  roles: ['operator'],
+  http: { method: 'POST', path: '/plot-tasks/{task_id}/fail' },
+  summary: 'Calls a task failed whose supervisor holds no lease.',
+  request: request({
+    task_id: id(),
+    reason: text(rules.isRemarks, { maxLength: 16_384, description: 'Why.' }),
+    command_id: id({
+      description: 'Of this very order: sent again within 24 hours, it changes nothing.',
+    }).optional(),
+  }),
+  answer: plotTaskStatusResponse,
+  commandId: 'command_id',
+  inBand: (msg) => ({ type: 'on_fail', is_success: false, msg }),
+});
+
 export const listTasks = operation({
   service: SERVICE,
   name: 'plot_task_list',

@@ -7,7 +7,8 @@ import type { supervisorMachine } from '../../../../../machines/talent/superviso
 import type { Clock } from '../../../../base/clock.js';
 import { isRefusal } from '../../../../base/failure-kinds.js';
 import { GiveUps, type GiveUpsOptions } from '../../../../peers/give-ups.js';
-import { failAsLost, plotTask, postponeFailure } from '../plot-task-commands.js';
+import { plotTask } from '../plot-task-commands.js';
+import { failAsLost, postponeFailure } from '../supervisor-losses.js';
 import { supervisorPeers } from './supervisor-type.js';
 
 export type SupervisorGiveUps = GiveUps<typeof supervisorMachine>;

@@ -12,8 +12,9 @@ import type { PlotTaskQueries } from '../../../../../projections/talent/plot-tas
 import { Slices } from '../../../../node/serving/slices.js';
 import type { Position, RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
-import { markLost, markReturned, plotTask } from '../plot-task-commands.js';
+import { plotTask } from '../plot-task-commands.js';
 import { headsOf } from '../shown/whole-table.js';
+import { markLost, markReturned } from '../supervisor-losses.js';
 
 /** The states of tasks that a supervisor is at work on. */
 export const BEGUN = ['started', 'running', 'stopping'];

@@ -25,11 +25,13 @@ import {
   detachSupervisor,
   heartbeatSupervisor,
   listSupervisors,
+  tellSupervisorPlots,
 } from '../operations/supervisor-operations.js';
 import { readStatus } from '../plot-task-status.js';
 import { TASKS_OF_ALL } from '../query-handlers.js';
 import { supervisorWork } from '../shown/task-watch.js';
-import type { TalentContext } from '../talent-context.js';
+import { nowSeconds, type TalentContext } from '../talent-context.js';
+import type { MissingPlots } from './missing-plots.js';
 
 const WAITING = ['received', 'pending'];
 
@@ -52,7 +54,11 @@ export function supervisorHandlers(talent: TalentContext) {
   return { ...pollingHandlers(talent), supervisor_work: serverStream(logger, work) };
 }
 
-export function supervisorOperations(talent: TalentContext, defaultLeaseSeconds: number): ServedOperation[] {
+export function supervisorOperations(
+  talent: TalentContext,
+  missing: MissingPlots,
+  defaultLeaseSeconds: number,
+): ServedOperation[] {
   const { leases } = talent;
   const who = (peer: Pick<Peer, 'who'>) => `supervisor ${peer.who}`;
   const here = talent.workerId;
@@ -90,6 +96,12 @@ export function supervisorOperations(talent: TalentContext, defaultLeaseSeconds:
       await leases.detach(worker_id, session_id, reason, who(asking));
       talent.machines.forget(worker_id);
       return {};
+    }),
+    answered(tellSupervisorPlots, async ({ worker_id = here, session_id, plots }, asking) => {
+      // Whose word it is: refused for any other session, and a sign of life besides.
+      await leases.heartbeat(worker_id, session_id, who(asking));
+      await talent.readYourWrites('plot_tasks');
+      return { missing: await missing.compare(worker_id, plots, who(asking), nowSeconds(talent.clock)) };
     }),
     answered(listSupervisors, list),
   ];

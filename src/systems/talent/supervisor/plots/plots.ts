@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import { Backoff, wait } from '../../../../base/backoff.js';
 import { messageOf } from '../../../../base/errors.js';
 import { ToldFailures } from '../../../../base/told-failures.js';
+import { findMarked } from '../../../../processes/process-family.js';
 import { readProcesses } from '../../../../processes/process-table.js';
 import { UnreachableError } from '../../../../wire/call-error.js';
 import { PLOTS, type PlotKey, type PlotRecord } from '../../machine/plot-record.js';
@@ -28,6 +29,8 @@ export interface PlotsOptions extends PlotEnvironment {
   readonly logger: Logger;
   /** Undefined before talent was reached for the first time. */
   readonly workerId: () => string | undefined;
+  /** Tells talent which plots this machine has. Default: it is not told. */
+  readonly tellPlots?: (workerId: string, plots: readonly PlotKey[]) => Promise<void>;
 }
 
 export class Plots {
@@ -109,17 +112,36 @@ export class Plots {
     }
   }
 
-  /** Asks talent how the running plots stand there, and ends those that it has given up. Never rejects. */
+  /**
+   * Tells talent what this machine has, asks how the running plots stand there, and ends those that it has given up. Never
+   * rejects.
+   */
   async compareWithTalent(): Promise<void> {
-    const { workerId, logger, signal } = this.options;
+    const { workerId, logger, signal, tellPlots } = this.options;
     const id = workerId();
-    if (id === undefined || this.running().length === 0) return;
+    if (id === undefined || (tellPlots === undefined && this.running().length === 0)) return;
     try {
-      await this.compareWith(await this.tasksOf(id));
+      const tasks = await this.tasksOf(id);
+      if (signal.aborted) return;
+      await tellPlots?.(id, this.plotsHere(tasks.values()));
+      await this.compareWith(tasks);
     } catch (error) {
       if (signal.aborted) return;
       logger.info({ reason: messageOf(error) }, 'plots were not compared with talent; trying again later');
     }
+  }
+
+  /** With those of which the record is lost while a process of them lives. @param tasks that are under way here for talent */
+  private plotsHere(tasks: Iterable<PlotTaskStatus>): PlotKey[] {
+    const { machine, isKept } = this.options;
+    const here = this.all().map(({ record: { task_id, attempt } }) => ({ task_id, attempt }));
+    for (const { task_id, attempt } of tasks) {
+      if (task_id === undefined || attempt === undefined || this.get({ task_id, attempt }) !== undefined)
+        continue;
+      const key = { task_id, attempt };
+      if (isKept(key) || findMarked(machine.plots.markOf(key)).length > 0) here.push(key);
+    }
+    return here;
   }
 
   private async tasksOf(workerId: string): Promise<ReadonlyMap<string, PlotTaskStatus>> {

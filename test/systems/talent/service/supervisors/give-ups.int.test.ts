@@ -11,12 +11,8 @@ import { SELDOM } from '../../../../../src/peers/peer-kind.js';
 import { ActorSystem } from '../../../../../src/runtime/actors/actor-system.js';
 import { delegating } from '../../../../../src/runtime/event-store/delegating-store.js';
 import { openSqliteEventStore } from '../../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
-import {
-  markLost,
-  plotTask,
-  receive,
-  report,
-} from '../../../../../src/systems/talent/service/plot-task-commands.js';
+import { plotTask, receive, report } from '../../../../../src/systems/talent/service/plot-task-commands.js';
+import { markLost } from '../../../../../src/systems/talent/service/supervisor-losses.js';
 import { supervisorGiveUps } from '../../../../../src/systems/talent/service/supervisors/give-ups.js';
 import {
   supervisor,
