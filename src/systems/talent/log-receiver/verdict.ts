@@ -8,7 +8,7 @@
 
 import type { PlotEnd, PlotRecord } from '../machine/plot-record.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
-import type { Facts } from './facts.js';
+import { type Facts, isUnderstood } from './facts.js';
 import { inPlace, ksizeIn, type PlotFile, type PlotFileLook } from './plot-file.js';
 
 /** Of a program's own making: its last lines may say why. Other signals come from outside. */
@@ -122,7 +122,7 @@ function howFar({ known, end, lastLines, beside, ordered }: Ending): string {
     return `after finishing its plot${beside?.file === undefined ? '' : ` (${beside.file.path})`}`;
   }
   if (log_disk_full === true || unwritten !== undefined) return 'and its log tells of no finished plot';
-  if (Object.keys(known).length === 0 && lastLines.length > 0)
+  if (!isUnderstood(known) && lastLines.length > 0)
     return `and nothing in its log was understood${ordered === undefined ? '' : ` as one of format ${ordered.format}`}`;
   const { stage_now: stage, failed } = known;
   if (exit_code !== 0 || failed !== undefined || known.started !== true) return 'without finishing a plot';

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { PACKAGE_ROOT } from '../../../../src/base/package-root.js';
+import type { LogLine } from '../../../../src/processes/logs/line-reader.js';
 import { type Facts, isUnderstood } from '../../../../src/systems/talent/log-receiver/facts.js';
 import type { LogFormat } from '../../../../src/systems/talent/log-receiver/parsers/index.js';
 import { LastLines } from '../../../../src/systems/talent/log-receiver/parsers/last-lines.js';
@@ -23,8 +24,10 @@ interface Case {
   readonly without?: readonly (keyof Facts)[];
   /** How often it was told that the plotter waits. */
   readonly waits?: number;
-  /** Status and, where it is no plain end, the remark. */
+  /** Status and, where it is no plain end, the remark. Nobody has looked for a file. */
   readonly ended: 'finished' | RegExp;
+  /** Remark of one that is finished. */
+  readonly remarked?: RegExp;
 }
 
 const MADMAX: Facts = {
@@ -62,6 +65,10 @@ const BLADEBIT: Facts = {
   dest_file_name: `plot-k32-c05-2023-09-10-11-26-${ID}.plot`,
 };
 
+function linesOf(name: string): LogLine[] {
+  return toLines(readFileSync(join(FOLDER, `${name}.log`)));
+}
+
 const CASES: Readonly<Record<string, Case>> = {
   'mm-early-no-crafting': {
     ...{ format: 'madmax', end: 0, ended: 'finished' },
@@ -79,8 +86,17 @@ const CASES: Readonly<Record<string, Case>> = {
     ...{ format: 'madmax', end: 0, waits: 1, ended: 'finished' },
     facts: { ...MADMAX, copy_time: 988.5 },
   },
+  'mm-log-stops-p4': {
+    ...{
+      format: 'madmax',
+      end: 0,
+      facts: { started: true, plot_id: ID, stage_now: 4, p3_total_time: 640.75 },
+    },
+    without: ['finished', 'total_time'],
+    ended: /^exited 0 and its log ends in phase 4: .* \/ \[P4\] Writing C2 table$/,
+  },
   'mm-two-plots': {
-    ...{ format: 'madmax', end: 0, ended: 'finished' },
+    ...{ format: 'madmax', end: 0, ended: 'finished', remarked: /2 plots by one process.*only the first/ },
     facts: { ...MADMAX, copy_time: 88.5, p1_t4_time: 104.25 },
   },
   'mm-ctrl-c-graceful': {
@@ -91,7 +107,8 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'mm-open-files': {
     ...{ format: 'madmax', end: 254, facts: {}, without: ['started'] },
-    ended: /: Cannot open at least 1044 files, please raise maximum open file limit in OS\.$/,
+    ended:
+      /^exited 254 without finishing a plot: Cannot open at least 1044 files, please raise maximum open file limit in OS\.$/,
   },
   'bb124-progress-lines': {
     ...{ format: 'bladebit', end: 0, ended: 'finished' },
@@ -122,7 +139,7 @@ const CASES: Readonly<Record<string, Case>> = {
       },
       failed: 'Failed to write to plot with error 28',
     },
-    ended: /: Failed to write to plot with error 28$/,
+    ended: /^exited 1 without finishing a plot: Failed to write to plot with error 28$/,
   },
   'bb3-ram-no-space-waits': {
     ...{ format: 'bladebit', end: 0, waits: 2, ended: 'finished' },
@@ -133,7 +150,8 @@ const CASES: Readonly<Record<string, Case>> = {
     facts: { plot_id: ID, stage_now: 5, total_time: 1382.91 },
     // It would name a file that is not there.
     without: ['finished', 'dest_file_name', 'dest_dir'],
-    ended: /: Failed to to rename plot file after 10 retries\. Please rename manually\.$/,
+    ended:
+      /^exited 0 without finishing a plot: Failed to to rename plot file after 10 retries\. Please rename manually\.$/,
   },
   'ch-k34-nobitfield': {
     ...{ format: 'chia', end: 0, ended: 'finished' },
@@ -149,53 +167,62 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'ch-many-full': {
     ...{ format: 'chia', end: 'SIGTERM', facts: { p1_now: 3 }, without: ['finished'], waits: 1 },
-    ended: /^killed by SIGTERM/,
+    ended: /^killed by SIGTERM before its plot was finished$/,
   },
   'ch-copy-other-locale': { format: 'chia', end: 0, facts: CHIA, waits: 2, ended: 'finished' },
   'ch-max-buckets': {
     ...{ format: 'chia', end: 1, facts: { failed: 'Maximum buckets is 128' } },
-    ended: /: Maximum buckets is 128$/,
+    ended: /^exited 1 without finishing a plot: Maximum buckets is 128$/,
   },
   'ch-no-keys': {
     ...{ format: 'chia', end: 1, facts: {} },
-    ended: /: ValueError: Length of bytes object not equal to G1Element::SIZE$/,
+    ended:
+      /^exited 1 without finishing a plot: ValueError: Length of bytes object not equal to G1Element::SIZE$/,
   },
   'ch2-header': { format: 'chia', end: 0, facts: CHIA, ended: 'finished' },
 };
 
-const LATER = new Set(['mm-log-stops-p4']);
+/** How a plot has ended by its log alone. */
+function endedBy(format: LogFormat, lines: readonly LogLine[], end: Case['end']) {
+  const lastLines = new LastLines();
+  for (const { text } of lines) lastLines.note(text);
+  const how =
+    typeof end === 'string' ? { exit_code: null, exit_signal: end } : { exit_code: end, exit_signal: null };
+  return endReport(
+    { task_id: 't', attempt: 1, offset: lines.at(-1)?.offset ?? 0 },
+    {
+      ...{ known: sumOf(newsOf(format, lines)), lastLines: lastLines.list(), stopping: false },
+      ...{ end: { ...how, ended_time: 5 }, ordered: { ksize: 32, format } },
+    },
+  );
+}
 
-for (const [name, { format, end, facts, without = [], waits = 0, ended }] of Object.entries(CASES)) {
+for (const [name, { format, end, facts, without = [], waits = 0, ended, remarked }] of Object.entries(
+  CASES,
+)) {
   t.test(name, async (t) => {
-    const bytes = readFileSync(join(FOLDER, `${name}.log`));
-    const lines = toLines(bytes);
+    const lines = linesOf(name);
     const news = newsOf(format, lines);
     const known = sumOf(news);
     t.match(known, facts);
     for (const fact of without) t.equal(known[fact], undefined, fact);
     t.equal(news.filter(({ waiting = '' }) => waiting !== '').length, waits, 'told to wait');
-
-    const lastLines = new LastLines();
-    for (const { text } of lines) lastLines.note(text);
-    const how =
-      typeof end === 'string' ? { exit_code: null, exit_signal: end } : { exit_code: end, exit_signal: null };
-    const told = { task_id: 't', attempt: 1, offset: bytes.length };
-    const report = endReport(told, {
-      ...{ known, lastLines: lastLines.list(), stopping: false },
-      end: { ...how, ended_time: 5 },
-    });
-    if (ended === 'finished') t.equal(report.status, ended);
-    else t.match(report, { status: 'failed', remarks: ended });
+    const report = endedBy(format, lines, end);
+    if (ended !== 'finished') t.match(report, { status: 'failed', remarks: ended });
+    else {
+      t.equal(report.status, ended);
+      if (remarked !== undefined) t.match(report.remarks, remarked);
+    }
   });
 }
 
 t.test('every log of the folder has a row', async (t) => {
   const logs = readdirSync(FOLDER).flatMap((file) => (file.endsWith('.log') ? file.slice(0, -4) : []));
-  t.same(logs.filter((name) => !LATER.has(name)).sort(), Object.keys(CASES).sort());
+  t.same(logs.sort(), Object.keys(CASES).sort());
 });
 
 t.test('a plotter of the first versions runs from the head of its log on', async (t) => {
-  const lines = toLines(readFileSync(join(FOLDER, 'mm-early-no-crafting.log')));
+  const lines = linesOf('mm-early-no-crafting');
   t.equal(
     newsOf('madmax', lines).findIndex(({ started }) => started === true),
     2,
@@ -203,7 +230,7 @@ t.test('a plotter of the first versions runs from the head of its log on', async
 });
 
 t.test('two plots by one process: the first one is followed, which is told at the head', async (t) => {
-  const news = newsOf('madmax', toLines(readFileSync(join(FOLDER, 'mm-two-plots.log'))));
+  const news = newsOf('madmax', linesOf('mm-two-plots'));
   t.match(news[2], { notice: /asks for 2 plots by one process.*only the first is followed/ });
   t.equal(news.filter(({ notice }) => notice !== undefined).length, 1);
   t.notMatch(JSON.stringify(news), /cdcd/);
@@ -212,9 +239,12 @@ t.test('two plots by one process: the first one is followed, which is told at th
 t.test('a whole log read in the format of another plotter is not understood', async (t) => {
   for (const [name, { format, end }] of Object.entries(CASES)) {
     if (end !== 0) continue;
-    const lines = toLines(readFileSync(join(FOLDER, `${name}.log`)));
+    const lines = linesOf(name);
     t.ok(isUnderstood(sumOf(newsOf(format, lines))), name);
     for (const other of (['chia', 'madmax', 'bladebit'] as const).filter((one) => one !== format))
-      t.notOk(isUnderstood(sumOf(newsOf(other, lines))), `${name} as ${other}`);
+      t.match(endedBy(other, lines, 0), {
+        status: 'failed',
+        remarks: `exited 0 and nothing in its log was understood as one of format ${other}: `,
+      });
   }
 });
