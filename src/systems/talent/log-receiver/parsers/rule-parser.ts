@@ -26,6 +26,9 @@ export interface Rule {
   tell(match: RegExpExecArray, known: Facts): Facts;
 }
 
+/** Of waiting that are remembered; a log with more of them is odd, and is told some again. */
+const MOST_KINDS = 100;
+
 export class RuleParser implements PlotLogParser {
   readonly #rules: readonly Rule[];
   #known: Facts = NOTHING;
@@ -48,7 +51,7 @@ export class RuleParser implements PlotLogParser {
 
   /** What it tells of the first plot. */
   #ofOnePlot(told: Facts): Facts {
-    const { plot_id = this.#known.plot_id, notice } = this.#known;
+    const { plot_id, notice } = this.#known;
     if (told.plot_id !== undefined && told.plot_id !== plot_id && plot_id !== undefined) {
       this.#isAtAnother = true;
       return notice === undefined ? { notice: otherPlot(told.plot_id, plot_id) } : NOTHING;
@@ -85,6 +88,7 @@ export class RuleParser implements PlotLogParser {
   #newWait(waiting: string): string | undefined {
     const kind = waiting.replace(/\d+/g, '0');
     if (this.#waits.has(kind)) return undefined;
+    if (this.#waits.size >= MOST_KINDS) this.#waits.clear();
     if (kind !== '') this.#waits.add(kind);
     return waiting;
   }
