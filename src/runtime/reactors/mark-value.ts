@@ -2,10 +2,12 @@
  * What a reactor's mark says, as it is stored: of which categories all is done from where on up to which event, and the events that
  * are parked there.
  *
- * Guarantee: what is no such mark, in any part, is none at all.
+ * Guarantee: what is no such mark, in any part, is none at all. One of a version before, that did not say so much, says nothing of what
+ * is done.
  */
 
 import {
+  categoryOf,
   type EventPlace,
   isJsonObject,
   type Json,
@@ -50,12 +52,21 @@ export function decodeMark(value: JsonObject | undefined): MarkValue | undefined
   if (value === undefined) return undefined;
   const { position, stream, revision, id, began, categories, parked } = value;
   if (!isText(position) || !isText(stream) || !isCount(revision) || !isText(id)) return undefined;
-  // Versions before said neither.
-  if (!isText(began) || !Array.isArray(categories) || !categories.every(isText)) return undefined;
   if (!Array.isArray(parked)) return undefined;
   const read = parked.map(parkingIn).filter((one) => one !== undefined);
   if (read.length < parked.length) return undefined;
-  return { began, last: { position, stream, revision, id }, categories, parked: read };
+  const last = { position, stream, revision, id };
+  // Versions before said neither.
+  if (began === undefined && categories === undefined)
+    return { began: position, last, categories: [], parked: read };
+  if (!isText(began) || !Array.isArray(categories) || !categories.every(isText)) return undefined;
+  return { began, last, categories, parked: read };
+}
+
+/** What a mark of other categories says of these: no more than where its writer was. */
+export function placeOnly({ last, parked }: MarkValue, categories: readonly string[]): MarkValue {
+  const own = parked.filter(({ stream }) => categories.includes(categoryOf(stream)));
+  return { began: last.position, last, categories, parked: own };
 }
 
 /** What two marks of one history and the same categories say together; where a part between them is unknown, the later one. */

@@ -2,7 +2,8 @@
  * How far a reactor is on a store, for all nodes of it: the last event below which all is done (docs/decisions/0039-marks.md).
  *
  * Guarantees: a mark is gone by only where the store holds its event at its place and it is of the same categories; it says from where
- * on all is done, so nobody goes over what its writer never saw. One that can be gone by is never replaced by one before it; what the
+ * on all is done, so nobody goes over what its writer never saw. One of other categories is a place to begin for who would begin at
+ * the end, and nothing else. One that can be gone by is never replaced by one before it; what the
  * two say together is written. With it go the events that are parked below it, so that whoever begins behind them takes them over. It
  * is written when so many events or so long lie behind it, and at the end; nothing waits for that but the end, nothing fails
  * with it, and what could not be written is tried again after that time, however many events come meanwhile.
@@ -13,7 +14,7 @@ import type { Clock } from '../../base/clock.js';
 import { messageOf, StoreUnavailableError } from '../../base/errors.js';
 import type { EventPlace, EventStore, Mark, Marks, Position } from '../event-store/event-store.js';
 import type { ParkedEvent } from '../readers/parked-events.js';
-import { decodeMark, encodeMark, joined, type MarkValue } from './mark-value.js';
+import { decodeMark, encodeMark, joined, type MarkValue, placeOnly } from './mark-value.js';
 
 export interface SharedMarkOptions {
   readonly store: Pick<EventStore, 'marks' | 'holds'>;
@@ -56,14 +57,15 @@ export class SharedMark {
   }
 
   /**
-   * The mark, if it is one to go by.
+   * The mark, if it is one to go by. One of other categories says only where its writer was: that nothing is done.
    * @throws StoreUnavailableError
    */
   async read(): Promise<MarkValue | undefined> {
-    const { store, name, logger } = this.options;
+    const { store, name, logger, categories } = this.options;
     try {
       const mark = await store.marks?.read(name);
-      return mark && (await this.trusted(mark));
+      const value = mark && (await this.whole(mark));
+      return value === undefined || this.isOfSame(value) ? value : placeOnly(value, categories);
     } catch (error) {
       if (error instanceof StoreUnavailableError) throw error;
       logger.warn({ mark: name, reason: messageOf(error) }, 'the mark of other nodes can not be read');
@@ -123,7 +125,8 @@ export class SharedMark {
     if (value === undefined) return false;
     for (let tries = 0; tries < TRIES; tries++) {
       const there = await marks.read(this.options.name);
-      const trusted = there && (await this.trusted(there));
+      const found = there && (await this.whole(there));
+      const trusted = found && this.isOfSame(found) ? found : undefined;
       const both = trusted === undefined ? value : joined(trusted, value);
       if (both === trusted) return true;
       if (both.parked.length > MOST_PARKED) return false;
@@ -145,18 +148,17 @@ export class SharedMark {
     return { began: began(), last, categories, parked: below };
   }
 
-  private async trusted(mark: Mark): Promise<MarkValue | undefined> {
-    const { name, logger } = this.options;
+  /** Of this history, whatever its categories. */
+  private async whole(mark: Mark): Promise<MarkValue | undefined> {
+    const { store, name, logger } = this.options;
     const value = decodeMark(mark.value);
-    const why = value === undefined ? 'it can not be read' : await this.problemOf(value);
-    if (why === undefined) return value;
+    if (value !== undefined && (await store.holds(value.last))) return value;
+    const why = value === undefined ? 'it can not be read' : 'the store does not hold its event';
     logger.warn({ mark: name, why }, 'the mark of other nodes is not gone by');
     return undefined;
   }
 
-  private async problemOf({ categories, last }: MarkValue): Promise<string | undefined> {
-    const { store, categories: own } = this.options;
-    if (categories.join() !== own.join()) return `it is of other categories: ${categories.join(', ')}`;
-    return (await store.holds(last)) ? undefined : 'the store does not hold its event';
+  private isOfSame({ categories }: MarkValue): boolean {
+    return categories.join() === this.options.categories.join();
   }
 }

@@ -222,16 +222,27 @@ onBothStores('what was parked elsewhere is parked here, too, and can be driven a
 });
 
 onBothStores('one that begins at now begins where the others are, if there are any', async (t, setup) => {
-  const { store, node } = setup;
+  const { store, node, marks, mark } = setup;
   const fromNow: Reactor = { ...countsAmounts, startFrom: 'now' };
   await add(store, 'a', 1);
   const first = await reactTo(await node('first'), fromNow);
   await first.caughtUpTo((await add(store, 'a', 2)).position);
   await first.stop();
   await add(store, 'a', 3);
+  const { began: _, categories: __, ...ofBefore } = (await mark()) ?? {};
   const fresh = await node('fresh');
-  await reactTo(fresh, fromNow);
+  const reactions = await reactTo(fresh, fromNow);
   t.same(fresh.sent, ['a'], 'what came while no node was there is not left out');
+  await reactions.stop();
+
+  await add(store, 'a', 4);
+  const wider = await node('wider');
+  await (await reactTo(wider, { ...fromNow, categories: ['tally', 'more'] })).stop();
+  t.same(wider.sent, ['a'], 'nor where that node knew less categories');
+  t.ok(await marks.write(NAME, ofBefore, await marks.read(NAME)));
+  const newer = await node('newer');
+  await reactTo(newer, fromNow);
+  t.same(newer.sent, ['a', 'a'], 'nor where it was of a version before');
 });
 
 onBothStores('a mark that can not be written stops nothing', async (t, setup) => {
