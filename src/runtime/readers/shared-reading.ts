@@ -44,27 +44,28 @@ const MOST_BYTES_BEHIND = 64 * 1024 * 1024;
 /**
  * The store, with subscriptions that share one reading as far as they ask for no more than these categories, and for no batches of
  * another size.
+ * @param bytesBehind of the batches that one who is slow keeps at the most
  */
 export function sharedReading(
   store: EventStore,
   categories: readonly string[],
-  mostBytes = MOST_BYTES_BEHIND,
+  bytesBehind = MOST_BYTES_BEHIND,
 ): EventStore {
-  const reading = new SharedReading(store, categories, mostBytes);
+  const reading = new SharedReading(store, categories, bytesBehind);
   return delegating(store, { subscribe: (options) => reading.subscribe(options) });
 }
 
 class SharedReading {
   private readonly store: EventStore;
   private readonly categories: ReadonlySet<string>;
-  private readonly mostBytes: number;
+  private readonly bytesBehind: number;
   private subscribers = 0;
   private current: CommonReading | undefined;
 
-  constructor(store: EventStore, categories: readonly string[], mostBytes: number) {
+  constructor(store: EventStore, categories: readonly string[], bytesBehind: number) {
     this.store = store;
     this.categories = new Set(categories);
-    this.mostBytes = mostBytes;
+    this.bytesBehind = bytesBehind;
   }
 
   subscribe(options: SubscribeOptions = {}): AsyncIterable<SubscriptionBatch> {
@@ -121,7 +122,7 @@ class SharedReading {
 
   private common(): CommonReading {
     if (this.current === undefined || this.current.isOver)
-      this.current = new CommonReading(this.store, [...this.categories], this.mostBytes);
+      this.current = new CommonReading(this.store, [...this.categories], this.bytesBehind);
     return this.current;
   }
 
@@ -137,14 +138,14 @@ class CommonReading {
   /** Resolves once it is known where it begins. @throws StoreUnavailableError */
   readonly opened: Promise<void>;
   private readonly ending = new AbortController();
-  private readonly mostBytes: number;
+  private readonly bytesBehind: number;
   private readonly source: AsyncIterator<SubscriptionBatch>;
   private readonly members = new Set<Member>();
   private tail: Place = { batch: undefined, number: 0, bytes: 0, interruptions: 0, next: undefined };
   private reading: Promise<void> | undefined;
 
-  constructor(store: EventStore, categories: readonly string[], mostBytes: number) {
-    this.mostBytes = mostBytes;
+  constructor(store: EventStore, categories: readonly string[], bytesBehind: number) {
+    this.bytesBehind = bytesBehind;
     const { signal } = this.ending;
     const head = store.head();
     this.source = (async function* () {
@@ -249,7 +250,7 @@ class CommonReading {
   /** @param at what it was given last, or is being given */
   private isFarBehind(at: Place, end: Place): boolean {
     const batches = end.number - at.number;
-    return batches > MOST_BEHIND || (batches > 1 && end.bytes - at.bytes > this.mostBytes);
+    return batches > MOST_BEHIND || (batches > 1 && end.bytes - at.bytes > this.bytesBehind);
   }
 }
 
