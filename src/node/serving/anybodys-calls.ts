@@ -6,6 +6,7 @@
  */
 
 import { OwlError } from '../../base/errors.js';
+import { isOpen, type OpenCall } from './half-open-calls.js';
 
 /** Watches of health stay for as long as their peer. */
 const OF_A_CONNECTION = 16;
@@ -16,6 +17,7 @@ const LEAST_UNFINISHED = 8;
 export interface AnybodysCall {
   /** All of its request has come. */
   isThere(): void;
+  /** For this side: what has come of a request that is not there stays until its stream is closed, and counts as long. */
   isOver(): void;
 }
 
@@ -23,6 +25,8 @@ export class AnybodysCalls {
   private readonly most: number;
   private readonly onConnection = new Map<string, number>();
   private readonly unfinished = { streams: 0, requests: 0 };
+  /** That are over and half open: how to end counting each. */
+  private readonly halfOpen = new Map<OpenCall, () => void>();
 
   /** @param receiveBytes the largest message that is taken */
   constructor(receiveBytes: number) {
@@ -30,29 +34,46 @@ export class AnybodysCalls {
   }
 
   /** @throws OwlError kind `retryable` */
-  begin(connection: string, isStream: boolean): AnybodysCall {
+  begin(connection: string, isStream: boolean, call: OpenCall): AnybodysCall {
     const kind = isStream ? 'streams' : 'requests';
-    const others = this.onConnection.get(connection) ?? 0;
-    if (others >= OF_A_CONNECTION || this.unfinished[kind] >= this.most)
+    if (this.isFull(connection, kind)) this.look();
+    if (this.isFull(connection, kind))
       throw new OwlError(
         'retryable',
         'too much is asked here by who need not say who he is; ask again later',
       );
-    this.onConnection.set(connection, others + 1);
+    this.onConnection.set(connection, (this.onConnection.get(connection) ?? 0) + 1);
     this.unfinished[kind] += 1;
     let isThere = false;
     const there = () => {
       if (!isThere) this.unfinished[kind] -= 1;
       isThere = true;
     };
+    const end = () => {
+      there();
+      const left = (this.onConnection.get(connection) ?? 1) - 1;
+      if (left === 0) this.onConnection.delete(connection);
+      else this.onConnection.set(connection, left);
+    };
     return {
       isThere: there,
       isOver: () => {
-        there();
-        const left = (this.onConnection.get(connection) ?? 1) - 1;
-        if (left === 0) this.onConnection.delete(connection);
-        else this.onConnection.set(connection, left);
+        if (isThere || !isOpen(call)) end();
+        else this.halfOpen.set(call, end);
       },
     };
+  }
+
+  /** Forgets those that have been closed. */
+  look(): void {
+    for (const [call, end] of this.halfOpen) {
+      if (isOpen(call)) continue;
+      this.halfOpen.delete(call);
+      end();
+    }
+  }
+
+  private isFull(connection: string, kind: 'streams' | 'requests'): boolean {
+    return (this.onConnection.get(connection) ?? 0) >= OF_A_CONNECTION || this.unfinished[kind] >= this.most;
   }
 }

@@ -24,7 +24,7 @@ import { AnybodysCalls } from './anybodys-calls.js';
 import { cameOn } from './callers.js';
 import { toServiceError } from './calls.js';
 import { type Connections, connectionOf } from './connections.js';
-import { HalfOpenCalls, isOpen } from './half-open-calls.js';
+import { HalfOpenCalls, isOpen, type OpenCall } from './half-open-calls.js';
 
 export interface GateLimits {
   /** Seconds in which a request has to be there. Default 30. */
@@ -62,9 +62,11 @@ const SEND_WITHIN_SECONDS = 30;
 
 type Method = Parameters<ServerInterceptor>[0];
 
-/** A request that is not there yet. */
+/** A request that is not there yet, and may be over for this side all the same. */
 interface Unfinished {
   readonly connection: string;
+  readonly call: OpenCall;
+  isOver: boolean;
   looks: number;
 }
 
@@ -124,10 +126,10 @@ export class CallGate {
     const { admit, connections } = this.options;
     const { connection } = gate;
     const isAnybodys = admit(gate) === 'anybody';
-    const anybodys = isAnybodys ? this.anybodys.begin(connection, requestStream) : undefined;
+    const anybodys = isAnybodys ? this.anybodys.begin(connection, requestStream, call) : undefined;
     if (!isAnybodys) connections.letIn(connection);
     if (requestStream) return { isThere: () => undefined, isOver: () => anybodys?.isOver() };
-    const unfinished: Unfinished = { connection, looks: 0 };
+    const unfinished: Unfinished = { connection, call, isOver: false, looks: 0 };
     this.unfinished.add(unfinished);
     return {
       isThere: () => {
@@ -136,11 +138,16 @@ export class CallGate {
       },
       isOver: () => {
         anybodys?.isOver();
-        if (!this.unfinished.delete(unfinished) || !isOpen(call)) return;
-        if (isAnybodys) connections.cut(connection);
-        else this.halfOpen.note(connection, call);
+        if (this.unfinished.has(unfinished)) this.leave(unfinished);
       },
     };
+  }
+
+  /** Over for this side; its peer has not said all. */
+  private leave(unfinished: Unfinished): void {
+    unfinished.isOver = true;
+    this.unfinished.add(unfinished);
+    this.halfOpen.note(unfinished.connection, unfinished.call);
   }
 
   private deny(
@@ -152,7 +159,7 @@ export class CallGate {
     const { logger, lifeCycle } = this.options;
     const told = toServiceError(error, logger, path);
     call.sendStatus(told);
-    this.halfOpen.note(connection, call);
+    this.leave({ connection, call, isOver: true, looks: 0 });
     if (!requestStream && !responseStream && lifeCycle?.wants('call ended') === true)
       lifeCycle.tell({ type: 'call ended', method: path, code: told.code, tookMs: 0 });
   }
@@ -161,11 +168,14 @@ export class CallGate {
     const { connections, limits } = this.options;
     const { sendWithinSeconds = SEND_WITHIN_SECONDS } = limits;
     this.halfOpen.look();
+    this.anybodys.look();
     for (const unfinished of this.unfinished) {
+      const { connection, call, isOver } = unfinished;
       unfinished.looks += 1;
-      if (unfinished.looks <= sendWithinSeconds) continue;
+      const isClosed = isOver && !isOpen(call);
+      if (!isClosed && unfinished.looks <= sendWithinSeconds) continue;
       this.unfinished.delete(unfinished);
-      connections.cut(unfinished.connection);
+      if (!isClosed) connections.cut(connection);
     }
   }
 }

@@ -11,23 +11,23 @@ const OF_A_CONNECTION = 100;
 /** What gRPC calls the peer of a call whose stream is closed. */
 const NOBODY = 'unknown';
 
-type Call = Pick<ServerInterceptingCallInterface, 'getPeer'>;
+export type OpenCall = Pick<ServerInterceptingCallInterface, 'getPeer'>;
 
-export function isOpen(call: Call): boolean {
+export function isOpen(call: OpenCall): boolean {
   return call.getPeer() !== NOBODY;
 }
 
 export class HalfOpenCalls {
   private readonly cut: (connection: string) => void;
-  private readonly onConnection = new Map<string, Set<Call>>();
+  private readonly onConnection = new Map<string, Set<OpenCall>>();
 
   /** @param cut ends a connection */
   constructor(cut: (connection: string) => void) {
     this.cut = cut;
   }
 
-  note(connection: string, call: Call): void {
-    const calls = this.onConnection.get(connection) ?? new Set<Call>();
+  note(connection: string, call: OpenCall): void {
+    const calls = this.onConnection.get(connection) ?? new Set<OpenCall>();
     this.onConnection.set(connection, calls.add(call));
     if (calls.size >= OF_A_CONNECTION && this.left(connection, calls) >= OF_A_CONNECTION)
       this.cut(connection);
@@ -38,7 +38,7 @@ export class HalfOpenCalls {
     for (const [connection, calls] of this.onConnection) this.left(connection, calls);
   }
 
-  private left(connection: string, calls: Set<Call>): number {
+  private left(connection: string, calls: Set<OpenCall>): number {
     for (const call of calls) if (!isOpen(call)) calls.delete(call);
     if (calls.size === 0) this.onConnection.delete(connection);
     return calls.size;

@@ -166,12 +166,31 @@ t.test('a caller who goes before all of its request is there takes nothing along
   t.equal(await statusOf(last), status.OK);
 });
 
-t.test('what is everybody’s and ends before it was there takes its connection along', async (t) => {
+t.test(
+  'what ends before it was there counts as long as its peer leaves it open, and no longer than others',
+  async (t) => {
+    const { session, looks } = await start(t, 'required');
+    const stranger = session();
+    for (let n = 0; n < 16; n++) {
+      const call = open(stranger, HEALTH, { 'grpc-timeout': '1m' });
+      call.write(half(1_000));
+      t.equal(await statusOf(call), status.DEADLINE_EXCEEDED);
+    }
+    t.equal(await statusOf(open(stranger, HEALTH)), status.RESOURCE_EXHAUSTED);
+    const cut = once(stranger, 'close');
+    await looks(31);
+    await cut;
+  },
+);
+
+t.test('who says nonsense and ends it is told so as often as he likes', async (t) => {
   const { session } = await start(t, 'required');
   const stranger = session();
-  const cut = once(stranger, 'close');
-  open(stranger, HEALTH, { 'grpc-timeout': '1m' }).write(half(1_000));
-  await cut;
+  for (let n = 0; n < 110; n++) {
+    const call = open(stranger, HEALTH);
+    call.end(Buffer.from([0, 0, 0, 0, 1, 255]));
+    t.equal(await statusOf(call), status.INTERNAL);
+  }
 });
 
 t.test('of one address the eldest connection of nobody gives way; who was let in stays', async (t) => {
