@@ -17,7 +17,7 @@ import type { ServiceSide } from '../system.js';
 import { lifeCycleMetrics } from './life-cycle-metrics.js';
 import { assertMetrics } from './metric.js';
 import { MetricsPage } from './metrics-page.js';
-import { nodeMetrics } from './node-metrics.js';
+import { healthMetrics, nodeMetrics } from './node-metrics.js';
 import { eventLoopMetrics, processMetrics, storeMetrics } from './process-metrics.js';
 
 export interface BeginMetricsOptions {
@@ -41,8 +41,10 @@ export function beginMetrics(
   if (config.http_listen === undefined) return undefined;
   const types = sides.flatMap(({ actorTypes }) => actorTypes);
   const hasTimers = types.some(({ timers }) => timers !== undefined);
+  const told = { runtime, health, access, hasTimers, version: packageVersion() };
   const own = [
-    nodeMetrics({ runtime, health, access, hasTimers, version: packageVersion() }),
+    healthMetrics(told),
+    nodeMetrics(told),
     lifeCycleMetrics(runtime.lifeCycle, {
       categories: types.map(({ category }) => category),
       loops: () => runtime.status().loops.map(({ name }) => name),

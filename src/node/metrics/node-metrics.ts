@@ -24,13 +24,17 @@ export interface NodeMetricsOptions {
 
 type Told = Metric<RuntimeStatus>;
 
+/** Rests on nothing that fails together with the node: it has to be told then. */
+export function healthMetrics({ health, version }: NodeMetricsOptions): MetricGroup {
+  return metricGroup({ name: 'health', gather: () => health, metrics: metricsOfHealth(version) });
+}
+
 export function nodeMetrics(options: NodeMetricsOptions): MetricGroup {
-  const { runtime, health, access, hasTimers, version } = options;
+  const { runtime, access, hasTimers } = options;
   return metricGroup({
     name: 'node',
     gather: () => runtime.status(),
     metrics: [
-      ...healthMetrics(health, version),
       ...readerMetrics(hasTimers),
       ...timerMetrics(),
       loopMetric(),
@@ -51,7 +55,7 @@ export function nodeMetrics(options: NodeMetricsOptions): MetricGroup {
   });
 }
 
-function healthMetrics(health: NodeMetricsOptions['health'], version: string): Told[] {
+function metricsOfHealth(version: string): Metric<NodeMetricsOptions['health']>[] {
   return [
     {
       name: 'owl_build_info',
@@ -64,13 +68,13 @@ function healthMetrics(health: NodeMetricsOptions['health'], version: string): T
       name: 'owl_serving',
       help: '1 as long as the node can do its work, as health says; owl node status says why not',
       type: 'gauge',
-      samples: () => one(health.reason === undefined ? 1 : 0),
+      samples: ({ reason }) => one(reason === undefined ? 1 : 0),
     },
     {
       name: 'owl_store_available',
       help: '1 as long as the event store answers and takes writes',
       type: 'gauge',
-      samples: () => one(health.reasonOf(STORE) === undefined ? 1 : 0),
+      samples: (health) => one(health.reasonOf(STORE) === undefined ? 1 : 0),
     },
   ];
 }

@@ -2,6 +2,8 @@
 
 import t, { type Test } from 'tap';
 import { addAccess } from '../../../src/node/access/access-file.js';
+import { talent } from '../../../src/systems/talent/system.js';
+import { startNode } from '../../support/eventstoredb-stores.js';
 import { orderFor } from '../../support/talent-node.js';
 import { until } from '../../support/until.js';
 import { askAt, type HttpNode, startHttpNode } from '../serving/http/http-node.js';
@@ -71,6 +73,27 @@ t.test('what happened is counted, each thing once', async (t) => {
     return numberOf(told, 'owl_leases', { peer: 'supervisor' }) === 0;
   });
   t.same(node.log.messages('error'), []);
+});
+
+t.test('on EventStoreDB as well, without flushes; while it is away the page says so', async (t) => {
+  const server = await startNode(t);
+  const node = await startHttpNode(t, { systems: [talent], config: { store: server.connectionString } });
+  await node.call(PLOTS, 'plot_task_create', orderFor('a'));
+  let told = await scrape(t, node);
+  const reaches = (name: string, value: number) =>
+    until(`${name} is ${value}`, async () => {
+      told = await scrape(t, node);
+      return numberOf(told, name) === value;
+    });
+  await reaches('owl_append_duration_seconds_count', 1);
+  t.equal(numberOf(told, 'owl_store_flush_duration_seconds_count'), 0);
+  t.equal(numberOf(told, 'owl_store_available'), 1);
+  t.equal(numberOf(told, 'owl_store_outages_total'), 0);
+  t.ok((numberOf(told, 'owl_store_size_bytes', { file: 'database' }) ?? 0) > 0, 'of the read models');
+  await server.stop();
+  await reaches('owl_store_available', 0);
+  t.equal(numberOf(told, 'owl_serving'), 0);
+  t.equal(numberOf(told, 'owl_store_outages_total'), 1);
 });
 
 t.test('no label holds what a caller says', async (t) => {

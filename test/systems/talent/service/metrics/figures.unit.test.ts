@@ -39,6 +39,18 @@ t.test('a supervisor sums up what its plotters take', async (t) => {
     [2, { cpu: 50, memory: 24 }],
   ]);
   const told = machineFigures([1, 2, 3], new Map([['space', 2]]), { of: (pid) => usages.get(pid) });
+  const odd = machineFigures(
+    [1, 2],
+    new Map([
+      ['/a path', 1],
+      ['Ω', 2],
+    ]),
+    {
+      of: (pid) => ({ cpu: pid === 1 ? Number.NaN : -1, memory: Number.POSITIVE_INFINITY }),
+    },
+  );
+  const waiting = [{ reason: 'other', tasks: 3 }];
+  t.same(odd, { plotters: 2, cpu_cores: 0, memory_bytes: 0, waiting }, 'nothing of it would be refused');
   t.same(told, { plotters: 3, cpu_cores: 2, memory_bytes: 1024, waiting: [{ reason: 'space', tasks: 2 }] });
 });
 
