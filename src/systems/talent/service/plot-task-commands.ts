@@ -15,6 +15,7 @@ import type { PlotTaskEvent, PlotTaskOrder, Reported } from '../../../../machine
 import { PLOT_TASK_EVENTS } from '../../../../machines/talent/plot-task-events.js';
 import { OwlError } from '../../../base/errors.js';
 import type { ActorType } from '../../../runtime/actors/actor-type.js';
+import { lastRemarks, reasonOfStop } from './last-remarks.js';
 import { isBegun, isWaiting, markFound } from './supervisor-losses.js';
 
 export type PlotTaskType = ActorType<typeof plotTaskMachine>;
@@ -48,7 +49,9 @@ export function receive(task: PlotTaskSnapshot, order: PlotTaskOrder): PlotTaskE
 }
 
 /** @throws OwlError `not_found` for an unknown task, `refused` when its state does not allow the report */
-export function report(task: PlotTaskSnapshot, taskId: string, report: Report): PlotTaskEvent[] {
+export function report(task: PlotTaskSnapshot, taskId: string, told: Report): PlotTaskEvent[] {
+  const ending = told.changes.remarks === undefined ? lastRemarks(task, told.status) : {};
+  const report = { ...told, changes: { ...told.changes, ...ending } };
   assertKnown(task, taskId);
   const { attempt } = task.context;
   if (report.attempt !== undefined && report.attempt !== attempt) {
@@ -94,7 +97,7 @@ export function stop(task: PlotTaskSnapshot, taskId: string, reason: string | un
   if (task.value === 'stopping' || task.value === 'stopped') return [];
   if (isFinal(task.value))
     throw new OwlError('refused', `task ${taskId} is ${task.value} already; there is nothing to stop`);
-  return [{ type: 'PlotTaskStopRequested', data: reason === undefined ? {} : { remarks: reason } }];
+  return [{ type: 'PlotTaskStopRequested', data: { remarks: reason ?? reasonOfStop(task) } }];
 }
 
 /** Nobody is there who would end its plotter. */

@@ -192,7 +192,8 @@ t.test('stop', async (t) => {
     task
       .when(asks.stop('sold'))
       .then(t, [{ type: 'PlotTaskStopRequested', data: { remarks: 'sold' } }], state, { value });
-    task.when(asks.stop()).then(t, [{ type: 'PlotTaskStopRequested', data: {} }], state, { value });
+    const remarks = value === 'stopped' ? 'stopped before it was started' : 'stopped on request';
+    task.when(asks.stop()).then(t, [{ type: 'PlotTaskStopRequested', data: { remarks } }], state, { value });
   }
   for (const state of ['stopping', 'stopped'] as const)
     given(HISTORY[state]).when(asks.stop('x')).then(t, []);
@@ -201,6 +202,48 @@ t.test('stop', async (t) => {
       .when(asks.stop('x'))
       .then(t, { kind: 'refused', message: /nothing to stop/ });
   given([]).when(asks.stop('x')).then(t, UNKNOWN);
+});
+
+t.test('remarks of what is over speak of how it ended, where its reporter says nothing', async (t) => {
+  const waited: PlotTaskEvent = {
+    type: 'PlotTaskPending',
+    data: { pending_time: NOW - 90, remarks: 'no room on /ssd' },
+  };
+  const made: PlotTaskEvent = {
+    type: 'PlotTaskStarted',
+    data: { started_time: NOW - 80, remarks: 'made by plotter chia' },
+  };
+  const halted: PlotTaskEvent = { type: 'PlotTaskReported', data: { remarks: 'suspended by the operator' } };
+  const begun = [received, waited, started, running];
+  const stopping: PlotTaskEvent = { type: 'PlotTaskStopRequested', data: { remarks: 'sold' } };
+  type End = 'finished' | 'stopped' | 'failed';
+  const ends: [events: readonly PlotTaskEvent[], status: End, remarks: string | undefined][] = [
+    [begun, 'finished', 'finished'],
+    [[...begun, halted], 'finished', 'finished'],
+    [[received, waited, made, running], 'finished', undefined],
+    [[received, pending, started, running], 'finished', undefined],
+    [[...begun, stopping], 'finished', 'finished before it could be stopped'],
+    [[...begun, stopping], 'stopped', undefined],
+    [begun, 'stopped', 'stopped'],
+    [begun, 'failed', 'failed, and nobody said why'],
+  ];
+  const TYPES = {
+    finished: 'PlotTaskFinished',
+    stopped: 'PlotTaskStopped',
+    failed: 'PlotTaskFailed',
+  } as const;
+  for (const [events, status, remarks] of ends) {
+    const data = {
+      ...(remarks === undefined ? {} : { remarks }),
+      ...(status === 'finished' ? { finished_time: NOW } : {}),
+    };
+    given(events)
+      .when(asks.report(reporting(status)))
+      .then(t, [{ type: TYPES[status], data }], `${status} after ${events.at(-1)?.type}`);
+  }
+  given(begun)
+    .when(asks.report(reporting('failed', { changes: { remarks: 'disk full' } })))
+    .then(t, [failed]);
 });
 
 t.test('retry', async (t) => {
