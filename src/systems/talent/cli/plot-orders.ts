@@ -131,6 +131,9 @@ async function createTask(terminal: Cli, options: CreateOptions): Promise<void> 
     );
     mustBeAccepted(answer);
     await terminal.out.line(options.json ? toJson({ task_id: taskId, ...answer }) : taskId);
+    const { msg = '' } = answer;
+    // There is more to say than that it was received.
+    if (!options.json && msg.includes(';')) await terminal.err.line(`owl: ${msg}`);
   });
 }
 

@@ -110,7 +110,13 @@ async function carryOut(
     decide,
   });
   const advice = snapshot.value === 'stopping' ? await settlingAdvice(talent.system, snapshot) : '';
-  return { answer: { type, is_success: true, msg: `${DONE[type]}${advice}`, revision }, duplicate };
+  const { order } = snapshot.context;
+  const absence =
+    (type !== 'on_create' && type !== 'on_retry') || order === null
+      ? undefined
+      : talent.knownSupervisors.absenceOf(order.worker_id);
+  const msg = absence === undefined ? `${DONE[type]}${advice}` : `${DONE[type]}; ${absence}`;
+  return { answer: { type, is_success: true, msg, revision }, duplicate };
 }
 
 interface OrderRequest {

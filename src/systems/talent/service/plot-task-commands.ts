@@ -76,6 +76,9 @@ export function report(task: PlotTaskSnapshot, taskId: string, told: Report): Pl
       `task ${taskId} is ${task.value} (attempt ${attempt}); a report of ${report.status ?? 'progress'} changes nothing`,
     );
   }
+  // Who says so has not heard where it is.
+  if (report.status === 'received' && task.value !== 'received')
+    throw new OwlError('refused', `task ${taskId} is ${task.value}; a report of received changes nothing`);
   // It would end a plotter. What is being stopped may be told so again.
   if (report.status === 'stopping' && task.value !== 'stopping')
     throw new OwlError(
@@ -83,7 +86,7 @@ export function report(task: PlotTaskSnapshot, taskId: string, told: Report): Pl
       `task ${taskId} is ${task.value}; a stop is asked for with plot_task_stop, not reported`,
     );
   // It was sent before the plotter was started.
-  if (isBegun(task.value) && isWaiting(report.status)) return [];
+  if (isBegun(task.value) && report.status === 'pending') return [];
   // Whoever reports of a plot has it.
   const found = markFound(task);
   const steps = stepsTo(task.value, report.status);

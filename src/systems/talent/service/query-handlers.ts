@@ -21,12 +21,12 @@ import type {
 } from '../wire/messages.js';
 import { listTasks, taskHistory, watchTasks } from './operations/task-operations.js';
 import { plotTask } from './plot-task-commands.js';
-import { readStatus } from './plot-task-status.js';
+import { askedStatuses } from './plot-task-status.js';
+import { encodeStatus, withEmptyPhases } from './shown/empty-phases.js';
 import { watchTasks as watchedTasks } from './shown/task-watch.js';
 import { nowSeconds, type TalentContext } from './talent-context.js';
 
 /** Numbers of fields in proto/talent.proto. */
-export const TASKS_OF_ALL = 1;
 const TASKS_OF_STATUS = 110;
 const WORKER_ID = 1;
 
@@ -55,13 +55,12 @@ async function status(
   { task_id: taskId = '', status: inStatus }: PlotTaskIdRequest,
   { over }: UnderWay,
 ): Promise<PlotTaskStatus | EncodedMessage> {
-  const only = readStatus('status', inStatus);
-  if (taskId === '') return statusOfAll(talent, only, over);
+  if (taskId === '') return statusOfAll(talent, inStatus, over);
   await talent.readYourWrites('plot_tasks');
   const row = talent.tasks.get(taskId);
   return row === undefined
     ? { existed: false, task_id: taskId, worker_id: talent.workerId }
-    : talent.messageOf(row);
+    : new EncodedMessage(withEmptyPhases(encodeStatus(talent.messageOf(row))));
 }
 
 /** All of this node's, in `tasks` of a PlotTaskStatus. */
@@ -70,13 +69,13 @@ async function statusOfAll(
   status: string | undefined,
   over: AbortSignal,
 ): Promise<EncodedMessage> {
-  const statuses = status === undefined ? [] : [status];
+  const statuses = askedStatuses(status, []);
   const before = messageField(WORKER_ID, Buffer.from(workerId));
   return new EncodedMessage(await table.encoded(TASKS_OF_STATUS, { workerId, statuses }, over, before));
 }
 
-async function statusAll({ table }: TalentContext, { over }: UnderWay): Promise<EncodedMessage> {
-  return new EncodedMessage(await table.encoded(TASKS_OF_ALL, {}, over));
+function statusAll({ table }: TalentContext, { over }: UnderWay): Promise<EncodedMessage> {
+  return table.forOldPeers({}, over);
 }
 
 async function list(

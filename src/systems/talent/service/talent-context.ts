@@ -14,6 +14,7 @@ import type { MachineFigures } from './metrics/machine-figures.js';
 import type { Reporters } from './reports/reporters.js';
 import type { ShownTasks } from './shown/shown-tasks.js';
 import type { WholeTable } from './shown/whole-table.js';
+import type { KnownSupervisors } from './supervisors/known-supervisors.js';
 
 /** What queries read. */
 export type ReadModelName = 'plot_tasks' | 'supervisors';
@@ -41,6 +42,7 @@ export interface TalentContext {
   /** What keeps the row of a task from showing all that was stored of it, and from which revision on. */
   readonly problemOf: (taskId: string) => TaskProblem | undefined;
   readonly supervisors: () => readonly SqlRow[];
+  readonly knownSupervisors: KnownSupervisors;
   /** By task id. */
   readonly feed: ChangeFeed<string>;
   readonly leases: SupervisorLeases;

@@ -15,7 +15,7 @@ import type { NodeContext, OpenedService, ServiceSide } from '../../../node/syst
 import { GO_ON } from '../../../peers/holder/lease-terms.js';
 import { PeerLeases } from '../../../peers/leases.js';
 import { idOf, type RecordedEvent, streamName } from '../../../runtime/event-store/event-store.js';
-import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
+import { loadProto } from '../../../wire/proto.js';
 import type { TalentConfig } from '../config.js';
 import { methodAccess } from './method-access.js';
 import { MachineFigures } from './metrics/machine-figures.js';
@@ -26,11 +26,13 @@ import { plotTask } from './plot-task-commands.js';
 import { queryHandlers, queryOperations } from './query-handlers.js';
 import { logReceiverHandlers } from './reports/report-handlers.js';
 import { Reporters } from './reports/reporters.js';
+import { encodeStatus } from './shown/empty-phases.js';
 import { ShownTasks } from './shown/shown-tasks.js';
 import { shownRows, statusMessageOf } from './shown/status-message.js';
 import { TimeLeft } from './shown/time-left.js';
 import { WholeTable } from './shown/whole-table.js';
 import { type SupervisorGiveUps, supervisorGiveUps } from './supervisors/give-ups.js';
+import { KnownSupervisors } from './supervisors/known-supervisors.js';
 import { BEGUN, lostSupervisors } from './supervisors/lost-supervisors.js';
 import { MissingPlots } from './supervisors/missing-plots.js';
 import { supervisorHandlers, supervisorOperations } from './supervisors/supervisor-handlers.js';
@@ -38,7 +40,6 @@ import { supervisor, supervisorPeers } from './supervisors/supervisor-type.js';
 import type { ReadModelName, SupervisorLeases, TalentContext } from './talent-context.js';
 
 const proto = loadProto('talent');
-const plotTaskStatus = methodOf(serviceOf(proto, SERVICE), 'plot_task_status');
 
 export const talentService: ServiceSide<TalentConfig> = {
   actorTypes: [plotTask, supervisor],
@@ -74,7 +75,8 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
     runtime.projector(supervisors.name).firstParked(stream) === undefined;
   runtime.onApplied(supervisors.name, (events) => {
     const readable = events.filter(isReadable);
-    for (const observer of [leases, giveUps, talent.reporters]) observer.observe(readable);
+    for (const observer of [leases, giveUps, talent.reporters, talent.knownSupervisors])
+      observer.observe(readable);
   });
   const lost = lostSupervisors({
     tasks,
@@ -145,23 +147,29 @@ function createContext(
     const parked = runtime.projector(plotTasks.name).firstParked(streamName(plotTask.category, taskId));
     return parked && { revision: parked.revision, message: parked.error };
   };
+  const knownSupervisors = new KnownSupervisors(() => selectSupervisors(db));
+  /** Of a task that nobody has taken notice of. */
+  const absenceIn = ({ status, worker_id: worker }: SqlRow) =>
+    status === 'received' ? knownSupervisors.absenceOf(String(worker)) : undefined;
   const messageOf = shownRows((row) => {
     const problem = problemOf(String(row['task_id']));
     return problem === undefined
-      ? statusMessageOf(row, timeLeft.of(row))
-      : statusMessageOf(row, undefined, problem.message);
+      ? statusMessageOf(row, { secondsLeft: timeLeft.of(row), absence: absenceIn(row) })
+      : statusMessageOf(row, { problem: problem.message });
   }, logger);
   const shown = new ShownTasks({
     read: (taskId) => tasks.get(taskId),
     show: messageOf,
     isStill: (row) => row['status'] !== 'running' && problemOf(String(row['task_id'])) === undefined,
-    encode: (message) => plotTaskStatus.responseSerialize(message),
+    beside: absenceIn,
+    encode: encodeStatus,
   });
   const readYourWrites = (readModel: ReadModelName) => runtime.readYourWrites([readModel]);
   return {
     ...{ workerId, system, store, tasks, messageOf, problemOf, shown, leases, clock, logger, readYourWrites },
-    table: new WholeTable(tasks, shown, () => readYourWrites('plot_tasks')),
+    table: new WholeTable({ tasks, shown, logger, upToDate: () => readYourWrites('plot_tasks') }),
     supervisors: () => selectSupervisors(db),
+    knownSupervisors,
     feed: new ChangeFeed(
       ({ stream }) => idOf(stream),
       (taskId) => workerOf(shown.get(taskId)),

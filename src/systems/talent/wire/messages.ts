@@ -30,14 +30,9 @@ export interface Phase1Status extends PhaseStatus {
   now?: number;
 }
 
-export interface Phase2Status extends PhaseStatus {
-  t7?: P2TableStatus;
-  t6?: P2TableStatus;
-  t5?: P2TableStatus;
-  t4?: P2TableStatus;
-  t3?: P2TableStatus;
-  t2?: P2TableStatus;
-  t1?: P2TableStatus;
+type Tables = 't1' | 't2' | 't3' | 't4' | 't5' | 't6' | 't7';
+
+export interface Phase2Status extends PhaseStatus, Partial<Record<Tables, P2TableStatus>> {
   now?: number;
 }
 
@@ -130,6 +125,7 @@ export interface PlotTaskStatus {
 
 export interface PlotTaskStatusAllResponse {
   tasks?: PlotTaskStatus[];
+  left_out?: number;
 }
 
 export interface PlotTaskIdRequest {

@@ -132,10 +132,20 @@ export function messageIn(shapes: Shapes, name: string, bytes: Buffer): DecodedM
     }
     const read = readValue(shapes, known.type, value);
     const before = fields[known.field];
-    if (!known.repeated) fields[known.field] = read;
+    if (!known.repeated) fields[known.field] = merged(before, read);
     else if (isMessage(read)) fields[known.field] = [...(isList(before) ? before : []), read];
   }
   return { fields, unknown };
+}
+
+/** A message that comes twice is one, as proto3 has it. */
+function merged(before: WireValue | undefined, read: WireValue): WireValue {
+  if (!isMessage(before) || !isMessage(read)) return read;
+  const inner = Object.entries(read).map(([field, value]) => [
+    field,
+    value === undefined ? value : merged(before[field], value),
+  ]);
+  return { ...before, ...Object.fromEntries(inner) };
 }
 
 function readValue(shapes: Shapes, type: string, value: Buffer): WireValue {

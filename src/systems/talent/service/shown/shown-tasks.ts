@@ -14,8 +14,10 @@ import type { PlotTaskStatus } from '../../wire/messages.js';
 export interface ShownTasksOptions {
   readonly read: (taskId: string) => SqlRow | undefined;
   readonly show: (row: SqlRow) => PlotTaskStatus;
-  /** What is shown of it follows from the row alone. */
+  /** What is shown of it follows from the row alone; asked of the beginning of a row as well. */
   readonly isStill: (row: SqlRow) => boolean;
+  /** What is shown of it besides and may change without it. */
+  readonly beside?: (row: SqlRow) => string | undefined;
   readonly encode: (message: PlotTaskStatus) => Buffer;
   /** Encoded rows that are kept. Default 64 MiB. */
   readonly keptBytes?: number;
@@ -23,6 +25,7 @@ export interface ShownTasksOptions {
 
 interface Kept {
   readonly revision: number;
+  readonly beside: string | undefined;
   readonly bytes: Buffer;
 }
 
@@ -75,13 +78,20 @@ export class ShownTasks {
     const bytes = this.options.encode(this.options.show(row));
     this.encoded.set(row, bytes);
     if (this.options.isStill(row))
-      this.keep(String(row['task_id']), { revision: Number(row['revision']), bytes });
+      this.keep(String(row['task_id']), {
+        revision: Number(row['revision']),
+        beside: this.options.beside?.(row),
+        bytes,
+      });
     return bytes;
   }
 
-  private keptOf({ task_id: taskId, revision }: SqlRow): Buffer | undefined {
-    const kept = this.kept.get(String(taskId));
-    return kept !== undefined && kept.revision === revision ? kept.bytes : undefined;
+  /** @param head what is shown may have begun to change by itself at the same revision: a problem came up */
+  private keptOf(head: SqlRow): Buffer | undefined {
+    const kept = this.kept.get(String(head['task_id']));
+    if (kept === undefined || kept.revision !== head['revision']) return undefined;
+    const { isStill, beside } = this.options;
+    return isStill(head) && kept.beside === beside?.(head) ? kept.bytes : undefined;
   }
 
   private keep(taskId: string, kept: Kept): void {

@@ -30,14 +30,24 @@ const SAME_NAME = [
 
 const ORDERED_DETAILS = ['fpk', 'ppk', 'cache1', 'cache2', 'dest_type', 'dest_path'] as const;
 
-/**
- * @param secondsLeft of a running task, as far as it is known
- * @param problem why the row does not show all that was stored; old peers read it in the remarks
- */
-export function statusMessageOf(row: SqlRow, secondsLeft?: number, problem?: string): PlotTaskStatus {
+/** What is known of a task and stands in no row. */
+export interface BesideTheRow {
+  /** Of a running task, as far as it is known. */
+  readonly secondsLeft?: number | undefined;
+  /** Why the row does not show all that was stored; old peers read it in the remarks. */
+  readonly problem?: string;
+  /** That there has never been a supervisor who could take it: stands in the remarks while nobody has said anything. */
+  readonly absence?: string | undefined;
+}
+
+export function statusMessageOf(
+  row: SqlRow,
+  { secondsLeft, problem, absence }: BesideTheRow = {},
+): PlotTaskStatus {
   const reported = writeReported(row);
   const details = typeof reported['plot_details'] === 'object' ? reported['plot_details'] : {};
   return {
+    ...(absence === undefined ? {} : { remarks: absence }),
     ...reported,
     ...pick(row, SAME_NAME),
     existed: true,

@@ -9,7 +9,7 @@ import * as rules from '../../../../base/field-rules.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import { answered, type ServedOperation } from '../../../../node/operations/operation.js';
 import { type Peer, serverStream, type UnderWay, unary } from '../../../../node/serving/calls.js';
-import { EncodedMessage } from '../../../../node/serving/encoded.js';
+import type { EncodedMessage } from '../../../../node/serving/encoded.js';
 import type { Lease } from '../../../../peers/held-leases.js';
 import type { JsonObject } from '../../../../runtime/event-store/event-store.js';
 import type {
@@ -27,8 +27,7 @@ import {
   listSupervisors,
   tellSupervisorPlots,
 } from '../operations/supervisor-operations.js';
-import { readStatus } from '../plot-task-status.js';
-import { TASKS_OF_ALL } from '../query-handlers.js';
+import { askedStatuses } from '../plot-task-status.js';
 import { supervisorWork } from '../shown/task-watch.js';
 import { nowSeconds, type TalentContext } from '../talent-context.js';
 import type { MissingPlots } from './missing-plots.js';
@@ -85,6 +84,7 @@ export function supervisorOperations(
       );
       // Its first report may follow at once.
       talent.reporters.forget(workerId);
+      talent.knownSupervisors.add(workerId);
       return leaseMessageOf(lease);
     }),
     answered(heartbeatSupervisor, async ({ worker_id = here, session_id, figures }, asking) => {
@@ -112,9 +112,8 @@ function pollingHandlers(talent: TalentContext) {
   const { logger } = talent;
 
   async function getPlotTasks(request: PlotStatus, _peer: Peer, { over }: UnderWay): Promise<EncodedMessage> {
-    const status = readStatus('status', request.status);
-    const statuses = status === undefined ? WAITING : [status];
-    return new EncodedMessage(await talent.table.encoded(TASKS_OF_ALL, { statuses }, over));
+    const statuses = askedStatuses(request.status, WAITING);
+    return await talent.table.forOldPeers({ statuses }, over);
   }
 
   async function getPlotByCache(
@@ -122,10 +121,10 @@ function pollingHandlers(talent: TalentContext) {
     _peer: Peer,
     { over }: UnderWay,
   ): Promise<EncodedMessage> {
-    const status = readStatus('status', request.status);
-    const cache1 = rules.given('cache1', request.cache1, rules.isAbsolutePath);
-    const statuses = status === undefined ? [] : [status];
-    return new EncodedMessage(await talent.table.encoded(TASKS_OF_ALL, { cache1, statuses }, over));
+    // One that no task can have has no tasks.
+    const cache1 = rules.given('cache1', request.cache1, () => undefined);
+    const statuses = askedStatuses(request.status, []);
+    return await talent.table.forOldPeers({ cache1, statuses }, over);
   }
 
   return {

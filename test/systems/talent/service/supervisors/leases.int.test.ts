@@ -67,7 +67,7 @@ t.test(
     t.same(await look('running'), ['running', FAILS]);
     t.same(await look('stopping'), ['stopping', FAILS]);
     t.same(await look('finished'), ['finished', undefined]);
-    t.same(await look('elsewhere'), ['received', undefined]);
+    t.same(await look('elsewhere'), ['received', 'no supervisor has attached as worker other; there are w']);
     t.match(await supervisor(), { lost_time: Date.UTC(2024, 0, 1) / 1000 + LEASE });
 
     advance(GIVE_UP - 1);
