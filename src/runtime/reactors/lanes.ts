@@ -64,6 +64,7 @@ export class Lanes {
   private readonly idle = new Set<Lane>();
   /** Those that may hold more than is theirs when there is no room. */
   private readonly wide = new Set<Lane>();
+  private laneOptions: LaneOptions | undefined;
 
   constructor(options: LanesOptions) {
     this.options = options;
@@ -93,7 +94,7 @@ export class Lanes {
   put(event: RecordedEvent, window: Window, signal: AbortSignal): void {
     let lane = this.lanes.get(event.stream);
     if (lane === undefined) {
-      lane = new Lane(event.stream, { ...this.options, window });
+      lane = new Lane(event.stream, this.optionsFor(window));
       this.lanes.set(event.stream, lane);
       lane.put(event);
       const run = this.run(lane, signal);
@@ -114,6 +115,12 @@ export class Lanes {
   /** Resolves once all lanes have ended. */
   async idled(): Promise<void> {
     while (this.running.size > 0) await Promise.all(this.running);
+  }
+
+  private optionsFor(window: Window): LaneOptions {
+    const { store, room, share, logger } = this.options;
+    if (this.laneOptions?.window !== window) this.laneOptions = { store, room, share, logger, window };
+    return this.laneOptions;
   }
 
   private async run(lane: Lane, signal: AbortSignal): Promise<void> {
@@ -156,7 +163,9 @@ export class Lanes {
 
   private async rest(lane: Lane, delayMs: number, signal: AbortSignal): Promise<void> {
     this.idle.add(lane);
-    this.wide.add(lane);
+    // Somebody may be waiting for room already.
+    if (this.options.room.isFull) lane.leave(true);
+    else this.wide.add(lane);
     await wait(this.options.clock, delayMs, signal);
     this.idle.delete(lane);
   }

@@ -108,6 +108,23 @@ onBothStores('some that are slow with more events than the window holds', async 
   t.equal(node.sent.length, 24, 'each once');
 });
 
+onBothStores('some that fail when the others wait for room already', async (t, { store, node, counted }) => {
+  const held = gate();
+  node.hinder = async (id) => {
+    if (id === 'c') return;
+    await held.passed;
+    throw new OwlError('unavailable', 'not now');
+  };
+  const reactions = node.runner(undefined, { window: 6, streams: 2 });
+  await reactions.start();
+  for (const id of ['a', 'b']) await add(store, id, ...numbers(3));
+  await add(store, 'c', 1);
+  await until('all are given', () => node.given() === 7 && node.sent.length === 2);
+  held.open();
+  await until('the other is done', async () => (await counted('c')).length === 1);
+  t.same(node.sent.toSorted(), ['a', 'b', 'c']);
+});
+
 onBothStores('one whose events are large', async (t, setup) => {
   const { store, node, counted } = setup;
   const target = failing(node, 'a');
