@@ -63,6 +63,6 @@ export function proposedEvents(decided: DecidedEvents): ProposedEvent[] {
 function frozen<T>(value: T, levels = MOST_LEVELS): T {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || levels === 0) return value;
   Object.freeze(value);
-  for (const item of Object.values(value)) if (typeof item === 'object') frozen(item, levels - 1);
+  for (const name in value) if (typeof value[name] === 'object') frozen(value[name], levels - 1);
   return value;
 }
