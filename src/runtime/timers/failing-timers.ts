@@ -22,7 +22,7 @@ export class FailingTimers {
   private readonly reasons = new Map<string, string>();
   /** Of these, those that failed for a reason of their own. */
   private readonly own = new Set<string>();
-  /** Until when the last one was put off. Milliseconds since the Unix epoch. */
+  /** Until when the last one was put off, in running time: the wall's may be set. Milliseconds. */
   private lastUntil = 0;
   private lastPutOff = '';
 
@@ -64,10 +64,11 @@ export class FailingTimers {
       this.add(key, error);
       return true;
     }
-    const until = Math.max(this.clock.now() + PUT_OFF_MS, this.lastUntil + APART_MS);
+    const now = this.clock.monotonic();
+    this.lastUntil = Math.max(now + PUT_OFF_MS, this.lastUntil + APART_MS);
+    const until = this.clock.now() + this.lastUntil - now;
     // Many come again with one look.
     table.putOff(timer, Math.ceil(until / LOOKS_APART_MS) * LOOKS_APART_MS);
-    this.lastUntil = until;
     this.lastPutOff = messageOf(error);
     return false;
   }
