@@ -45,7 +45,18 @@ export { UsageError } from '../cli/exit.js';
 export { printable, toJson } from '../cli/format.js';
 export { clientOptions, type GlobalOptions, withClient } from '../cli/globals.js';
 export { addExamples } from '../cli/help.js';
-export type { Cli, Example, ExampleOf, MachinePlace, MachineSide, System } from '../cli/system.js';
+export type {
+  AskedWork,
+  CheckedMachine,
+  Cli,
+  Example,
+  ExampleOf,
+  MachinePlace,
+  MachineSide,
+  System,
+  SystemWork,
+  WorkItem,
+} from '../cli/system.js';
 export { type Column, renderTable } from '../cli/table.js';
 export type { Terminal } from '../cli/terminal.js';
 // What it can be asked for, and by whom.
@@ -75,6 +86,7 @@ export type { FeedEvent } from '../node/serving/feed-tail.js';
 export { eventMessageOf, historyOf } from '../node/serving/history.js';
 export { type Page, pageOf, pageTokens, readPageSize } from '../node/serving/pages.js';
 export { rowNews, type WatchedRows, watchRows } from '../node/serving/watch.js';
+export type { Finding } from '../node/start-check.js';
 export type { NodeContext, NodeRuntime, OpenedService, ServiceSide } from '../node/system.js';
 export { LeaseHolder, type LeaseHolderHooks } from '../peers/holder/lease-holder.js';
 export { GO_ON, type LeasePolicy } from '../peers/holder/lease-terms.js';
