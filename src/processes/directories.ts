@@ -3,15 +3,16 @@
  *
  * Guarantees: a file system that does not answer (a dead NFS server blocks whoever asks, and Node has few threads that may
  * be blocked) is a reason to wait and stops nobody else: nothing more is asked of it until it answers. What may pass by
- * itself is a reason to wait too.
+ * itself is a reason to wait too, and so is a path that led to a disk before and leads to another place now (places.ts).
  */
 
 import { constants } from 'node:fs';
-import { access, stat, statfs } from 'node:fs/promises';
+import { access, realpath, stat, statfs } from 'node:fs/promises';
 import { wait } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf, OwlError } from '../base/errors.js';
 import { systemErrorCode } from '../base/system-error.js';
+import { KnownPlaces, mountPointOf } from './places.js';
 
 const ANSWERS_WITHIN_MS = 5_000;
 /** Node has four threads for files and names. One is left for what is not looked at here. */
@@ -26,6 +27,8 @@ export interface DirectoryState {
   readonly free: number;
   /** Bytes that this user could write if the file system were empty. */
   readonly size: number;
+  /** Where the file system is mounted; missing where that is not known. */
+  readonly mountPoint?: string;
 }
 
 /** How a directory is looked at. Injected, so that tests have disks of any size. */
@@ -41,6 +44,7 @@ export const lookAtDirectory: LookAtDirectory = async (path) => {
     fileSystem: Number(directory.dev),
     free: bavail * bsize,
     size: (blocks - bfree + bavail) * bsize,
+    mountPoint: await mountPointOf(await realpath(path), directory.dev),
   };
 };
 
@@ -57,6 +61,7 @@ export class Directories {
   private readonly options: DirectoriesOptions;
   private readonly lastSeen = new Map<string, DirectoryState>();
   private readonly silent = new Set<string>();
+  private readonly places = new KnownPlaces();
   private looks = new Map<string, Promise<DirectoryState>>();
 
   constructor(options: DirectoriesOptions) {
@@ -65,7 +70,9 @@ export class Directories {
 
   /** Begins another round: each directory is looked at once a round. What the last one did not ask for is forgotten. */
   lookAnew(): void {
-    for (const path of this.lastSeen.keys()) if (!this.looks.has(path)) this.lastSeen.delete(path);
+    for (const path of this.lastSeen.keys()) {
+      if (!this.looks.has(path)) this.lastSeen.delete(path);
+    }
     this.looks = new Map();
   }
 
@@ -116,8 +123,11 @@ export class Directories {
         `can't be looked at while ${[...this.silent].join(', ')} do not answer`,
       );
     const looking = this.options.lookAtDirectory(path);
-    const state = await this.inTime(looking);
+    const state = await this.inTime(looking).catch((error: unknown): never => {
+      throw this.places.explain(path, error);
+    });
     if (state !== undefined) {
+      this.places.note(path, state);
       this.lastSeen.set(path, state);
       return state;
     }

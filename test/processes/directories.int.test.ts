@@ -5,7 +5,12 @@ import { closeSync, constants, openSync, symlinkSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
-import { Directories, type LookAtDirectory, lookAtDirectory } from '../../src/processes/directories.js';
+import {
+  Directories,
+  type DirectoryState,
+  type LookAtDirectory,
+  lookAtDirectory,
+} from '../../src/processes/directories.js';
 import { ManualClock } from '../support/manual-clock.js';
 import { until } from '../support/until.js';
 
@@ -88,6 +93,57 @@ t.test('each is looked at once a round, and what was seen last is remembered', a
   directories.lookAnew();
   directories.lookAnew();
   t.equal(await directories.recall('/a'), undefined, 'nobody asked for it meanwhile');
+});
+
+t.test('a path that leads to another file system than before is waited for', async (t) => {
+  const MOUNTED = { id: '2:2', fileSystem: 2, free: 5, size: 9 };
+  const BELOW = { id: '1:7', fileSystem: 1, free: 900, size: 900 };
+  let found: DirectoryState | undefined = MOUNTED;
+  const directories = directoriesWith(async () => {
+    if (found === undefined) throw Object.assign(new Error('ENOENT: gone'), { code: 'ENOENT' });
+    return found;
+  });
+  const look = async (now: DirectoryState | undefined) => {
+    found = now;
+    directories.lookAnew();
+    const answer = directories.examine('dest', '/farm/1');
+    return await answer.catch((error: unknown) => error);
+  };
+  t.same(await look(MOUNTED), MOUNTED);
+  directories.lookAnew();
+  const taken =
+    /^dest \/farm\/1 is on another file system than when it was looked at before.*: its disk may have been taken out/;
+  for (let again = 0; again < 2; again++)
+    t.match(
+      await look(BELOW),
+      { kind: 'unavailable', message: taken },
+      'also after a round that did not ask',
+    );
+  t.match(await look(undefined), { kind: 'unavailable', message: /^dest \/farm\/1 does not exist any more/ });
+  t.same(await look(MOUNTED), MOUNTED, 'it is back');
+
+  // Where it is known what is mounted, another disk in the same place is one that was changed for it.
+  const mounted = { ...MOUNTED, mountPoint: '/farm/1' };
+  t.same(await look(mounted), mounted);
+  t.match(await look({ ...BELOW, mountPoint: '/' }), { message: /\(then \/farm\/1 was mounted\)/ });
+  const changed = { ...mounted, fileSystem: 3 };
+  t.same(await look(changed), changed);
+});
+
+t.test('a disk that is mounted over a directory that was there before is what was wanted', async (t) => {
+  let found: DirectoryState = { id: '1:7', fileSystem: 1, free: 1, size: 9, mountPoint: '/' };
+  const directories = directoriesWith(async () => found);
+  await directories.examine('dest', '/farm/1');
+  found = { ...found, fileSystem: 2, mountPoint: '/farm' };
+  directories.lookAnew();
+  t.same(await directories.examine('dest', '/farm/1'), found);
+});
+
+t.test('the real look says where a file system is mounted', async (t) => {
+  t.equal((await lookAtDirectory('/dev/shm')).mountPoint, '/dev/shm');
+  const directory = t.testdir({ a: { b: {} } });
+  const { mountPoint = '?' } = await lookAtDirectory(join(directory, 'a', 'b'));
+  t.ok(directory.startsWith(mountPoint), mountPoint);
 });
 
 t.test('what does not answer is a reason to wait, and blocks one thread and nobody else', async (t) => {

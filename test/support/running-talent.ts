@@ -1,6 +1,7 @@
 /** A real talent on a free port for tests, that can be stopped and started again at the same address with the same data. */
 
 import { pino } from 'pino';
+import type { Clock } from '../../src/base/clock.js';
 import { loadTalentConfig, startTalent, type Talent } from './start-talent.js';
 
 export interface RunningTalent {
@@ -17,11 +18,12 @@ export interface RunningTalent {
 export async function runTalent(
   data: string,
   flags: Readonly<Record<string, string>> = {},
+  more: { readonly clock?: Clock } = {},
 ): Promise<RunningTalent> {
   const logger = pino({ level: 'silent' });
   const startAt = (listen: string): Promise<Talent> => {
     const config = loadTalentConfig({ env: {}, cwd: '/', flags: { ...flags, data, listen } });
-    return startTalent({ config, logger });
+    return startTalent({ config, logger, ...more });
   };
   let talent: Talent | undefined = await startAt('127.0.0.1:0');
   const { address, workerId, httpAddress } = talent;

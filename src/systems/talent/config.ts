@@ -91,6 +91,10 @@ const SUPERVISOR = {
     { from: 0, to: 3650, otherwise: 90 },
     'How long the logs of plots are kept that are over; 0 keeps them for ever.',
   ),
+  quiet_seconds: wholeNumber(
+    { from: 0, to: 7 * DAY, otherwise: 6 * HOUR },
+    'How long a plotter may print nothing before its task says so; 0 says nothing.',
+  ),
 };
 
 /** Its sections stand at the top of the file, where they were before there were other systems. */

@@ -57,6 +57,7 @@ t.test('without file and environment the defaults count', async (t) => {
       stagger_seconds: 0,
       grace_seconds: 30,
       keep_logs_days: 90,
+      quiet_seconds: 21_600,
     },
     plotters: {},
   });

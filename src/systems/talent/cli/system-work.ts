@@ -1,12 +1,13 @@
 /** What `owl status` shows of talent: tasks that run and how far they are, tasks that wait and why, and who is there to make plots. */
 
-import { formatDuration, formatPercent } from '../../../cli/format.js';
+import { formatPercent } from '../../../cli/format.js';
 import { withClient } from '../../../cli/globals.js';
 import type { AskedWork, SystemWork, WorkItem } from '../../../cli/system.js';
 import { TalentDirectory } from '../machine/talent-directory.js';
 import { askSupervisor } from '../supervisor/control.js';
 import type { PlotTaskStatus, SupervisorStatus } from '../wire/messages.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
+import { timeLeftOf } from './task-views.js';
 
 const RUNS = ['started', 'running', 'stopping'];
 const WAITS = ['received', 'pending'];
@@ -58,7 +59,7 @@ function runs({ task_id = '', status = '', plot_details: details = {}, ...task }
   const parts = [
     formatPercent(progress),
     stage === '' ? '' : `stage ${stage}`,
-    task.seconds_left === undefined ? '' : `about ${formatDuration(task.seconds_left)} left`,
+    timeLeftOf(task.seconds_left),
     task.worker_id ? `on ${task.worker_id}` : '',
     task.remarks ?? '',
   ];

@@ -99,7 +99,7 @@ export function taskColumns(
       title: 'LEFT',
       rank: 4,
       align: 'right',
-      value: ({ seconds_left }) => formatDuration(seconds_left),
+      value: ({ seconds_left }) => (seconds_left === 0 ? OVERDUE : formatDuration(seconds_left)),
     },
     { title: 'TOOK', rank: 5, align: 'right', value: (task) => formatDuration(timeTaken(task)) },
     {
@@ -219,12 +219,17 @@ function statusLine({ status = '', attempt = 1, exit_code, exit_signal }: PlotTa
   return notes.length === 0 ? status : `${status} (${notes.join(', ')})`;
 }
 
+/** What earlier plots took is over. */
+const OVERDUE = 'overdue';
+
+/** Empty where it is not known. */
+export function timeLeftOf(seconds: number | undefined): string {
+  if (seconds === undefined) return '';
+  return seconds === 0 ? OVERDUE : `about ${formatDuration(seconds)} left`;
+}
+
 function progressLine({ progress = 0, stage_now }: PlotDetails, left: number | undefined): string {
-  const parts = [
-    formatPercent(progress),
-    stage_now ? `stage ${stage_now}` : '',
-    left === undefined ? '' : `about ${formatDuration(left)} left`,
-  ];
+  const parts = [formatPercent(progress), stage_now ? `stage ${stage_now}` : '', timeLeftOf(left)];
   return parts.filter((part) => part !== '').join(', ');
 }
 

@@ -13,6 +13,7 @@ import type { PlotTaskStatus } from '../wire/messages.js';
 import type { MachineFigures } from './metrics/machine-figures.js';
 import type { Reporters } from './reports/reporters.js';
 import type { ShownTasks } from './shown/shown-tasks.js';
+import type { TimeLeft } from './shown/time-left.js';
 import type { WholeTable } from './shown/whole-table.js';
 import type { KnownSupervisors } from './supervisors/known-supervisors.js';
 
@@ -41,6 +42,7 @@ export interface TalentContext {
   readonly messageOf: (row: SqlRow) => PlotTaskStatus;
   /** What keeps the row of a task from showing all that was stored of it, and from which revision on. */
   readonly problemOf: (taskId: string) => TaskProblem | undefined;
+  readonly timeLeft: TimeLeft;
   readonly supervisors: () => readonly SqlRow[];
   readonly knownSupervisors: KnownSupervisors;
   /** By task id. */

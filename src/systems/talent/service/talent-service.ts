@@ -89,6 +89,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
     caughtUp: () => {
       resumeLeases(talent, giveUps);
       missing.resume();
+      noteProgress(talent);
     },
     operations: [
       ...overlordOperations(talent),
@@ -160,6 +161,7 @@ function createContext(
   const shown = new ShownTasks({
     read: (taskId) => tasks.get(taskId),
     show: messageOf,
+    now: () => clock.monotonic(),
     isStill: (row) => row['status'] !== 'running' && problemOf(String(row['task_id'])) === undefined,
     beside: absenceIn,
     encode: encodeStatus,
@@ -167,6 +169,7 @@ function createContext(
   const readYourWrites = (readModel: ReadModelName) => runtime.readYourWrites([readModel]);
   return {
     ...{ workerId, system, store, tasks, messageOf, problemOf, shown, leases, clock, logger, readYourWrites },
+    timeLeft,
     table: new WholeTable({ tasks, shown, logger, upToDate: () => readYourWrites('plot_tasks') }),
     supervisors: () => selectSupervisors(db),
     knownSupervisors,
@@ -177,6 +180,18 @@ function createContext(
     machines: new MachineFigures(clock),
     reporters: new Reporters(async (id) => (await system.read(supervisor, id)).snapshot),
   };
+}
+
+/** Before anybody has news that is none of that. Never throws. */
+function noteProgress({ timeLeft, tasks, logger }: TalentContext): void {
+  try {
+    timeLeft.note(tasks.select({ statuses: ['running'] }));
+  } catch (error) {
+    logger.warn(
+      { err: error },
+      'how far running plots have come is not known; the time they take may be off',
+    );
+  }
 }
 
 function workerOf(row: SqlRow | undefined): string | undefined {

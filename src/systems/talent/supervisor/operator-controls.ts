@@ -12,6 +12,7 @@ import { findCgroupPlace } from '../../../processes/cgroup.js';
 import type { UsageMeter } from '../../../processes/usage.js';
 import type { TalentDirectory } from '../machine/talent-directory.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
+import { SUSPENDED } from '../wire/plot-states.js';
 import type { Controls, PlotStatus, SupervisorState } from './control.js';
 import type { LogReceiverProcess } from './log-receiver-process.js';
 import type { Plot } from './plots/plot.js';
@@ -77,7 +78,7 @@ export class OperatorControls implements Controls {
   suspend(taskId: string): void {
     const plot = this.runningPlot(taskId);
     if (!plot.suspend()) throw new OwlError('refused', `task ${taskId} is being stopped`);
-    this.remark(plot, 'suspended by the operator');
+    this.remark(plot, SUSPENDED);
   }
 
   resume(taskId: string): void {

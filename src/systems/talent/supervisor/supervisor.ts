@@ -33,6 +33,7 @@ import { controlHandler, type SupervisorState } from './control.js';
 import { LogReceiverProcess } from './log-receiver-process.js';
 import { machineFigures } from './machine-figures.js';
 import { isDraining, OperatorControls } from './operator-controls.js';
+import { patienceWith } from './plots/plot-environment.js';
 import { Plots } from './plots/plots.js';
 import { endUnrecorded } from './plots/unrecorded-plot.js';
 import { plotKeyOf } from './plotters/plot-order.js';
@@ -61,6 +62,8 @@ export interface SupervisorConfig {
   readonly grace_seconds: number;
   /** How long logs of plots that are over are kept; 0: for ever. */
   readonly keep_logs_days: number;
+  /** How long a plotter may print nothing before its task says so; 0: for ever. */
+  readonly quiet_seconds: number;
   /** Undefined: as talent has it. */
   readonly lease_seconds: number | undefined;
 }
@@ -172,7 +175,7 @@ function partsOf(
   });
   const workerId = () => talent.workerId;
   const plots = new Plots({
-    ...{ ...common, workerId, stopGraceMs: config.grace_seconds * 1000 },
+    ...{ ...common, workerId, ...patienceWith(config) },
     logPid: () => logReceiver.pid,
     isKept: (key) => keeper.keeps(key),
     unwrittenEnd: (key) => keeper.unwrittenEnd(key),

@@ -11,3 +11,6 @@ const FINAL: ReadonlySet<string> = new Set(FINAL_STATES);
 export function isFinal(state: string): boolean {
   return FINAL.has(state);
 }
+
+/** What the remarks of a task say from when its plotter is halted until it goes on. */
+export const SUSPENDED = 'suspended by the operator';

@@ -153,6 +153,7 @@ export class Farm {
       stagger_seconds: 0,
       grace_seconds: 5,
       keep_logs_days: 90,
+      quiet_seconds: 21_600,
       lease_seconds: 3,
       ...config,
     };

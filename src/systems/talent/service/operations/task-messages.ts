@@ -101,7 +101,9 @@ export const plotTaskStatus = message('talent.PlotTaskStatus', {
   ...{ exit_code: explicit(int32()), exit_signal: some, log_offset: int64().optional(), command_id: some },
   ...{ for_attempt: whole, report_key: some },
   seconds_left: explicit(
-    number(undefined, { description: 'Of a task that runs: how long it still takes, as earlier ones tell.' }),
+    number(undefined, {
+      description: 'Of a task that runs: how long it still takes, as earlier ones tell; 0: overdue.',
+    }),
   ),
   problem: text(undefined, { description: 'Why nothing behind `revision` is known.' }).optional(),
   get tasks(): z.ZodOptional<z.ZodArray<z.ZodType>> {

@@ -14,6 +14,8 @@ import type { PlotTaskStatus } from '../../wire/messages.js';
 export interface ShownTasksOptions {
   readonly read: (taskId: string) => SqlRow | undefined;
   readonly show: (row: SqlRow) => PlotTaskStatus;
+  /** Milliseconds that only grow. */
+  readonly now: () => number;
   /** What is shown of it follows from the row alone; asked of the beginning of a row as well. */
   readonly isStill: (row: SqlRow) => boolean;
   /** What is shown of it besides and may change without it. */
@@ -29,6 +31,13 @@ interface Kept {
   readonly bytes: Buffer;
 }
 
+interface Encoded {
+  readonly bytes: Buffer;
+  readonly at: number;
+}
+
+/** For so long what changes by itself may be shown as it was. */
+const FRESH_MS = 1_000;
 const KEPT_BYTES = 64 * 1024 * 1024;
 /** Rows that have changed lately. */
 const MOST_ROWS = 1_000;
@@ -36,7 +45,7 @@ const MOST_ROWS = 1_000;
 export class ShownTasks {
   private readonly options: ShownTasksOptions;
   private readonly rows = new Map<string, SqlRow | undefined>();
-  private readonly encoded = new WeakMap<SqlRow, Buffer>();
+  private readonly encoded = new WeakMap<SqlRow, Encoded>();
   /** By task. Those that were encoded last stay. */
   private readonly kept = new Map<string, Kept>();
   private keptBytes = 0;
@@ -73,16 +82,16 @@ export class ShownTasks {
 
   /** @param row whole */
   encodedOf(row: SqlRow): Buffer {
-    const known = this.encoded.get(row) ?? this.keptOf(row);
-    if (known !== undefined) return known;
-    const bytes = this.options.encode(this.options.show(row));
-    this.encoded.set(row, bytes);
-    if (this.options.isStill(row))
-      this.keep(String(row['task_id']), {
-        revision: Number(row['revision']),
-        beside: this.options.beside?.(row),
-        bytes,
-      });
+    const { now, isStill, encode, show, beside } = this.options;
+    const isLasting = isStill(row);
+    const known = this.encoded.get(row);
+    if (known !== undefined && (isLasting || now() - known.at < FRESH_MS)) return known.bytes;
+    const kept = this.keptOf(row);
+    if (kept !== undefined) return kept;
+    const bytes = encode(show(row));
+    this.encoded.set(row, { bytes, at: now() });
+    if (isLasting)
+      this.keep(String(row['task_id']), { revision: Number(row['revision']), beside: beside?.(row), bytes });
     return bytes;
   }
 

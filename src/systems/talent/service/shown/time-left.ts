@@ -1,16 +1,28 @@
 /**
  * How long running plots still take, from how long earlier plots of their size took on their machine. An estimate for
- * people: it says nothing rather than something made up, and it may be a minute old.
+ * people: it says nothing rather than something made up, and what it knows of other plots may be a minute old.
+ *
+ * Guarantees: between two steps of the progress it counts down, to 0, which is overdue, and never up; a talent that is started
+ * again says the same. Of a plot that was halted nothing is said, and when it goes on its time is counted from there.
  */
 
 import type { PlotTaskQueries } from '../../../../../projections/talent/plot-task-queries.js';
 import type { Clock } from '../../../../base/clock.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { SUSPENDED } from '../../wire/plot-states.js';
 
 /** So many of the newest finished plots of a machine count. */
 const EARLIER_PLOTS = 100;
+/** Tasks that are followed. */
+const MOST_FOLLOWED = 10_000;
 /** How long what was looked up counts. */
 const FRESH_MS = 60_000;
+
+interface Step {
+  readonly progress: number;
+  readonly attempt: unknown;
+  readonly at: number;
+}
 
 export class TimeLeft {
   private readonly tasks: PlotTaskQueries;
@@ -18,6 +30,8 @@ export class TimeLeft {
   /** Seconds that a plot usually takes, by worker and then by k. */
   private usual = new Map<string, ReadonlyMap<number, number>>();
   private lookedUpAt = Number.NEGATIVE_INFINITY;
+  /** When each running task had come how far. Unix seconds. */
+  private readonly steps = new Map<string, Step>();
 
   constructor(tasks: PlotTaskQueries, clock: Clock) {
     this.tasks = tasks;
@@ -26,11 +40,37 @@ export class TimeLeft {
 
   /** Seconds; undefined for what does not run and for what nothing is known of. @param row of `plot_tasks` */
   of(row: SqlRow): number | undefined {
-    const { status, running_time: since, progress, ksize, worker_id: workerId } = row;
-    if (status !== 'running' || typeof since !== 'number') return undefined;
-    const elapsed = this.clock.now() / 1000 - since;
+    const { running_time: since, ksize, worker_id: workerId } = row;
+    const step = this.stepOf(row);
+    if (step === undefined || typeof since !== 'number') return undefined;
     const usual = this.usualOn(String(workerId)).get(Number(ksize));
-    return estimateSecondsLeft(typeof progress === 'number' ? progress : 0, elapsed, usual);
+    const left = estimateSecondsLeft(step.progress, step.at - since, usual);
+    if (left === undefined) return undefined;
+    const passed = Math.max(this.clock.now() / 1000 - step.at, 0);
+    return Math.max(left - passed, 0);
+  }
+
+  /** Takes note of how far these have come: later news may not be news of that. @param rows of `plot_tasks` */
+  note(rows: readonly SqlRow[]): void {
+    for (const row of rows) this.stepOf(row);
+  }
+
+  /** Undefined for what does not run. What it learns is when the progress was seen first, or else the row's newest event. */
+  private stepOf(row: SqlRow): Step | undefined {
+    const { task_id, status, attempt, progress: told, remarks, update_time: at, running_time } = row;
+    const taskId = String(task_id);
+    if (status !== 'running' || remarks === SUSPENDED) {
+      this.steps.delete(taskId);
+      return undefined;
+    }
+    const progress = typeof told === 'number' ? told : 0;
+    const known = this.steps.get(taskId);
+    if (known?.progress === progress && known.attempt === attempt) return known;
+    if (this.steps.size >= MOST_FOLLOWED) this.steps.clear();
+    const first = progress > 0 ? at : (running_time ?? at);
+    const step = { progress, attempt, at: Number(first) };
+    this.steps.set(taskId, step);
+    return step;
   }
 
   private usualOn(workerId: string): ReadonlyMap<number, number> {

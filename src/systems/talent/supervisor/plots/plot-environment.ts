@@ -14,6 +14,8 @@ export interface PlotEnvironment {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly stopGraceMs: number;
+  /** How long a plotter may print nothing before that is remarked. Default, or 0: for ever. */
+  readonly quietMs?: number;
   /** Ends the watching, not the plots. */
   readonly signal: AbortSignal;
   readonly logPid: () => number | undefined;
@@ -21,4 +23,12 @@ export interface PlotEnvironment {
   readonly isKept: (key: PlotKey) => boolean;
   /** What the keeper has told of an end that it can't write. */
   readonly unwrittenEnd: (key: PlotKey) => PlotEnd | undefined;
+}
+
+/** As it is configured. */
+export function patienceWith(config: {
+  readonly grace_seconds: number;
+  readonly quiet_seconds: number;
+}): Pick<PlotEnvironment, 'stopGraceMs' | 'quietMs'> {
+  return { stopGraceMs: config.grace_seconds * 1000, quietMs: config.quiet_seconds * 1000 };
 }

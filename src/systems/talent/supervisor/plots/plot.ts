@@ -28,6 +28,7 @@ import { finishedAfterAll, isEndTold } from './end-told.js';
 import { standingOf } from './given-up.js';
 import { OwnTempFiles } from './own-temp-files.js';
 import type { PlotEnvironment } from './plot-environment.js';
+import { QuietLog } from './quiet-log.js';
 
 /** How long the log receiver gets to read a stopped plot's log to its end, while talent can be asked. */
 const READ_WITHIN_MS = 5_000;
@@ -38,6 +39,7 @@ export class Plot {
   private readonly kept: KeptRecord<PlotKey, PlotFields>;
   private readonly family: ProcessFamily;
   private readonly tempFiles: OwnTempFiles;
+  private readonly quietLog: QuietLog;
   /** Aborts when the plotter has ended, and when nobody watches any more. */
   private readonly over = new AbortController();
   private readonly told = new Set<string>();
@@ -56,6 +58,7 @@ export class Plot {
     const cgroups = cgroupsOf(plots.markOf(record), record.cgroup);
     this.family = new ProcessFamily(identityOf(record), cgroups);
     this.tempFiles = new OwnTempFiles(plots, this.kept, this.logger);
+    this.quietLog = new QuietLog(record.log_path, env.clock, env.quietMs ?? 0);
   }
 
   get record(): PlotRecord {
@@ -86,6 +89,7 @@ export class Plot {
     this.kept.catchUp();
     this.tempFiles.noteId();
     if (this.isEndWritten) return;
+    if (this.seenEnd === undefined) this.lookAtSilence();
     const unwritten = unwrittenEnd(this.record);
     if (unwritten !== undefined) this.noteEnd(unwritten);
     try {
@@ -96,6 +100,16 @@ export class Plot {
     } catch (error) {
       this.logger.error({ err: error }, 'the end of a plot could not be read or written; trying again');
     }
+  }
+
+  private lookAtSilence(): void {
+    const { announced, suspended, stopping } = this.record;
+    const size = this.quietLog.look(suspended || stopping || !announced);
+    if (size === undefined) return;
+    const hours = Number(((this.env.quietMs ?? 0) / 3_600_000).toFixed(2));
+    const remark = `its plotter has printed nothing for ${hours} h; it may hang`;
+    this.logger.warn({ remark }, 'a plotter is silent');
+    tellTalent(this.env, remarkReport(this.record, remark, `silent since ${size}`));
   }
 
   /** Takes note of what the plotter has started by now. To be called now and then, before it ends. */

@@ -178,7 +178,10 @@ export class Starter {
       return await measureOrder(order, this.options.plotter, this.directories);
     } catch (error) {
       if (isLasting(error)) this.waiting.refuse(order, messageOf(error));
-      else this.waiting.tell(order, { key: 'directories', sentence: messageOf(error), isOwn: true });
+      else {
+        const sentence = messageOf(error);
+        this.waiting.tell(order, { key: `directories ${sentence}`, sentence, isOwn: true });
+      }
       return undefined;
     }
   }

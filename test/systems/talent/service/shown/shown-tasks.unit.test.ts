@@ -8,6 +8,7 @@ import { propose } from '../../../../support/events.js';
 function showing(keptBytes?: number) {
   const rows = new Map<string, SqlRow>();
   const counts = { reads: 0, encodes: 0 };
+  const clock = { now: 0 };
   const shown = new ShownTasks({
     read: (taskId) => {
       counts.reads += 1;
@@ -15,6 +16,7 @@ function showing(keptBytes?: number) {
       return row && { ...row };
     },
     show: (row) => ({ task_id: String(row['task_id']), status: String(row['status']) }),
+    now: () => clock.now,
     isStill: (row) => row['status'] !== 'running',
     encode: (message) => {
       counts.encodes += 1;
@@ -27,7 +29,7 @@ function showing(keptBytes?: number) {
     shown.changed([{ ...propose(), stream: `plot_task-${task_id}`, revision, position: '0' }]);
   };
   const row = (taskId: string): SqlRow => shown.get(taskId) ?? {};
-  return { shown, counts, set, row };
+  return { shown, counts, clock, set, row };
 }
 
 t.test('a changed row is read once and encoded once, however many are shown it', async (t) => {
@@ -38,6 +40,17 @@ t.test('a changed row is read once and encoded once, however many are shown it',
     t.same(counts, { reads: n + 1, encodes: n + 1 });
   }
   t.equal(shown.get('b'), undefined);
+});
+
+t.test('what counts down is not shown as it was a second ago', async (t) => {
+  const { shown, counts, clock, set, row } = showing();
+  for (const status of ['running', 'received']) {
+    set('a', status, 0);
+    shown.encodedOf(row('a'));
+    clock.now += 1_000;
+    shown.encodedOf(row('a'));
+  }
+  t.equal(counts.encodes, 3, 'of the one that runs each, of the other once');
 });
 
 t.test(

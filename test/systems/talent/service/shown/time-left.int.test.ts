@@ -2,7 +2,10 @@
 
 import t from 'tap';
 import type { PlotTaskStatus } from '../../../../../src/systems/talent/wire/messages.js';
+import { PlotManagerClient } from '../../../../../src/systems/talent/wire/plot-manager-client.js';
+import { SUSPENDED } from '../../../../../src/systems/talent/wire/plot-states.js';
 import { ManualClock } from '../../../../support/manual-clock.js';
+import { runTalent } from '../../../../support/running-talent.js';
 import { orderFor, startTalentNode } from '../../../../support/talent-node.js';
 
 t.test('earlier plots of the same size on the same machine tell it, else its own pace', async (t) => {
@@ -51,5 +54,47 @@ t.test('earlier plots of the same size on the same machine tell it, else its own
   await running('next', 'there', 32, 50);
   await client.update({ task_id: 'next', seconds_left: 7 });
   clock.advance(60_000);
-  t.equal((await client.status({ task_id: 'next' })).seconds_left, 300);
+  const left = async (task_id: string) => (await client.status({ task_id })).seconds_left;
+  t.equal(await left('next'), 240);
 });
+
+t.test(
+  'it counts down to overdue, the same after a restart, and is blank while a plot is halted',
+  async (t) => {
+    const clock = new ManualClock();
+    const directory = t.testdir();
+    const talent = await runTalent(directory, {}, { clock });
+    let client = new PlotManagerClient({ server: talent.address });
+    t.teardown(async () => {
+      client.close();
+      await talent.stop();
+    });
+    const left = async () => (await client.status({ task_id: 'a' })).seconds_left;
+    const advance = (seconds: number) => clock.advance(seconds * 1000);
+    await client.create(orderFor('a'));
+    await client.update({ task_id: 'a', status: 'running', running_time: clock.now() / 1000 });
+    advance(100);
+    await client.update({ task_id: 'a', plot_details: { progress: 50 } });
+    t.equal(await left(), 100);
+    advance(30);
+    t.equal(await left(), 70);
+
+    await talent.stop();
+    client.close();
+    await talent.start();
+    client = new PlotManagerClient({ server: talent.address });
+    t.equal(await left(), 70, 'a talent that was started again');
+    // Another log receiver follows it: that is no news of its progress.
+    await client.update({ task_id: 'a', log_pid: 77 });
+    t.equal(await left(), 70);
+    advance(80);
+    t.equal(await left(), 0, 'overdue');
+    await client.update({ task_id: 'a', plot_details: { progress: 70 } });
+    t.equal(Math.round(Number(await left())), 90, 'it is slower than it was');
+    await client.update({ task_id: 'a', remarks: SUSPENDED });
+    t.equal(await left(), undefined);
+    advance(1_000);
+    await client.update({ task_id: 'a', remarks: 'resumed by the operator' });
+    t.ok(Number(await left()) > 0, 'the time in which it was halted is not its own');
+  },
+);
