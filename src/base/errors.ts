@@ -68,18 +68,30 @@ export interface FieldProblem {
   readonly rule: string;
 }
 
+const MOST_PROBLEMS = 100;
+/** Who sends a field that is not there chooses its name. */
+const LONGEST_FIELD = 100;
+
+function shortened({ field, rule }: FieldProblem): FieldProblem {
+  return field.length <= LONGEST_FIELD
+    ? { field, rule }
+    : { field: `${field.slice(0, LONGEST_FIELD)}…`, rule };
+}
+
 /** A field of a request breaks a rule, or several do. `field` is the path of the first as the sender knows it. */
 export class InvalidFieldError extends OwlError {
   override readonly name = 'InvalidFieldError';
   readonly field: string;
   readonly rule: string;
-  /** All that are known to, the first as well. */
+  /** All that are known to, the first as well; a hundred at the most. */
   readonly problems: readonly FieldProblem[];
 
   constructor(field: string, rule: string, others: readonly FieldProblem[] = []) {
-    const problems = [{ field, rule }, ...others];
-    super('invalid', problems.map((one) => `${one.field}: ${one.rule}`).join('; '));
-    this.field = field;
+    const problems = [{ field, rule }, ...others].slice(0, MOST_PROBLEMS).map(shortened);
+    const left = others.length + 1 - problems.length;
+    const all = problems.map((one) => `${one.field}: ${one.rule}`).join('; ');
+    super('invalid', left === 0 ? all : `${all}; and ${left} more`);
+    this.field = problems[0]?.field ?? field;
     this.rule = rule;
     this.problems = problems;
   }

@@ -64,7 +64,21 @@ export function assertValidAt(certificate: X509Certificate, { key, path }: Named
     );
 }
 
+const BEGIN = '-----BEGIN CERTIFICATE-----';
+
+/** The first one. All of them are looked at, for whoever uses the file passes over what comes behind one that is broken. */
 function certificateIn({ key, path }: NamedFile, pem: Buffer): X509Certificate {
+  const [, ...parts] = pem.toString('latin1').split(BEGIN);
+  const certificates = parts.map((part, at) => {
+    try {
+      return new X509Certificate(`${BEGIN}${part}`);
+    } catch (error) {
+      const which = parts.length === 1 ? 'holds no' : `holds as its certificate ${at + 1} no`;
+      throw new OwlError('invalid', `${key}: ${path} ${which} certificate as PEM`, { cause: error });
+    }
+  });
+  const [first] = certificates;
+  if (first !== undefined) return first;
   try {
     return new X509Certificate(pem);
   } catch (error) {

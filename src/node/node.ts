@@ -265,6 +265,8 @@ async function serve(systems: readonly OpenedSystem[], ground: Ground): Promise<
     packages: [Object.assign({}, ...protos, nodeProto, loadSync(healthProtoPath))],
     ...{ access, tls, clock, logger, lifeCycle },
   });
+  // Once nobody is denied any more, and while the store is there.
+  releasers.add('denied calls', () => access.ended());
   releasers.add('server', () => server.stop(DRAIN_MS));
   writeOwnAddress(config.config.data, server.address);
   releasers.add('own address', () => forgetOwnAddress(config.config.data));

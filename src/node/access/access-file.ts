@@ -3,7 +3,7 @@
  * notices. Tokens stand in it as hashes. Beside it lies the token that owl itself uses on this machine (`local-token`).
  *
  * Guarantees: a token is shown once, when it is made, and is nowhere but in the hands of who was shown it, the local one
- * excepted, whose file is for its owner alone; the file has the whole old or the whole new content, for its owner alone; two who
+ * excepted, whose file is for its owner alone: one that others could read is made anew at the next start; the file has the whole old or the whole new content, for its owner alone; two who
  * change it at once both succeed; one who runs as another user than the node changes nothing; entries without roles, and
  * whatever else can't be meant, are refused with their place.
  */
@@ -94,7 +94,13 @@ export function readAccess(data: string): AccessContent | undefined {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
+    if (isForOthers(path, 0o022))
+      throw new OwlError(
+        'invalid',
+        `${path} can be written by others, who could say that they may ask: look whom it names (\`owl access list\` once it is \`chmod 600\`)`,
+      );
   } catch (error) {
+    if (error instanceof OwlError) throw error;
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw new OwlError('unavailable', `${path} can't be read: ${messageOf(error)}`, { cause: error });
   }
@@ -247,14 +253,22 @@ function newToken(): string {
   return `owl_${randomBytes(TOKEN_BYTES).toString('base64url')}`;
 }
 
+/** Undefined for one that others could read as well: then another is made. */
 function readToken(path: string): string | undefined {
   try {
+    if (isForOthers(path, 0o077)) return undefined;
     const text = readFileSync(path, 'utf8').trim();
     return isToken(text) ? text : undefined;
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw error;
   }
+}
+
+/** @param bits of the mode that others must not have */
+function isForOthers(path: string, bits: number): boolean {
+  // Where nobody has a number, modes say nothing.
+  return process.getuid !== undefined && (statSync(path).mode & bits) !== 0;
 }
 
 function jsonOf(text: string): unknown {

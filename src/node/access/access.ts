@@ -9,7 +9,7 @@
 
 import { OwlError } from '../../base/errors.js';
 import type { Denials, DeniedCount } from './denials.js';
-import type { KnownCallers } from './known-callers.js';
+import type { Known, KnownCallers } from './known-callers.js';
 import type { OperationAccess, Role, WithoutCredentials } from './roles.js';
 
 /**
@@ -38,6 +38,8 @@ export interface ShownCertificate {
 export interface Caller {
   /** As `owl access list` has it; undefined when nobody is known. */
   readonly name: string | undefined;
+  /** Who of that name, where there was another before; undefined when nobody is known. */
+  readonly identity: string | undefined;
   readonly roles: readonly Role[];
   /** Limited to it. */
   readonly workerId: string | undefined;
@@ -71,6 +73,11 @@ export class Access {
   /** Calls that were denied since the node began. */
   get denied(): readonly DeniedCount[] {
     return this.denials.all;
+  }
+
+  /** Resolves when all that is to be known of them is stored, or could not be. */
+  ended(): Promise<void> {
+    return this.denials.ended();
   }
 
   /** Whether nobody is asked for credentials, so that what they show is not looked at. */
@@ -114,8 +121,7 @@ export class Access {
     const known = this.known.byToken(token);
     if (known === undefined) return nobody(address, 'its token is not known here');
     if ('revoked' in known) return takenBack(address, known.revoked, 'token');
-    const { name, roles, worker_id: workerId } = known.entry;
-    return { name, roles, workerId, address, problem: undefined };
+    return callerOf(known, address);
   }
 
   private byCertificate(address: string, { name, problem }: ShownCertificate): Caller {
@@ -124,8 +130,7 @@ export class Access {
     if (known === undefined)
       return nobody(address, `no certificate of the name ${short(name)} is known here`);
     if ('revoked' in known) return takenBack(address, known.revoked, 'certificate');
-    const { roles, worker_id: workerId } = known.entry;
-    return { name, roles, workerId, address, problem: undefined };
+    return callerOf(known, address);
   }
 }
 
@@ -136,7 +141,12 @@ const OPEN: Readonly<Record<AccessMode, ReadonlySet<WithoutCredentials>>> = {
 };
 
 export function nobody(address: string, problem?: string): Caller {
-  return { name: undefined, roles: [], workerId: undefined, address, problem };
+  return { name: undefined, identity: undefined, roles: [], workerId: undefined, address, problem };
+}
+
+function callerOf({ entry, identity }: Extract<Known, { entry: unknown }>, address: string): Caller {
+  const { name, roles, worker_id: workerId } = entry;
+  return { name, identity, roles, workerId, address, problem: undefined };
 }
 
 function takenBack(

@@ -30,6 +30,10 @@ export class Admitted implements Admission {
     return this.caller.name;
   }
 
+  get identity(): string | undefined {
+    return this.caller.identity;
+  }
+
   /** @throws OwlError kind `unauthenticated`, `forbidden` or `unavailable` */
   check(request: unknown): void {
     this.lookAtCaller();

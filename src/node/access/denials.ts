@@ -68,6 +68,7 @@ export class Denials {
 
   /** Resolves when what was asked for is stored, or could not be. */
   async ended(): Promise<void> {
+    this.tellLeftOut();
     await Promise.all(this.recording);
   }
 
@@ -75,8 +76,7 @@ export class Denials {
     const { clock, logger } = this.options;
     const now = clock.monotonic();
     if (now - this.lines.since >= MINUTE_MS) {
-      const { leftOut } = this.lines;
-      if (leftOut > 0) logger.warn({ leftOut }, 'more calls were denied than were told');
+      this.tellLeftOut();
       this.lines = { since: now, written: 0, leftOut: 0 };
     }
     if (this.lines.written >= LINES_A_MINUTE) {
@@ -85,6 +85,12 @@ export class Denials {
     }
     this.lines.written += 1;
     logger.warn(fields, 'a call was denied');
+  }
+
+  private tellLeftOut(): void {
+    const { leftOut } = this.lines;
+    if (leftOut > 0) this.options.logger.warn({ leftOut }, 'more calls were denied than were told');
+    this.lines.leftOut = 0;
   }
 
   private tell(name: string, call: Pick<DeniedCall, 'operation' | 'kind' | 'reason' | 'address'>): void {

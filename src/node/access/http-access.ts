@@ -36,6 +36,8 @@ export interface AskedOverHttp {
 export interface LetIn {
   /** Undefined when nobody had to be known. */
   readonly name: string | undefined;
+  /** To whom its keys belong: whoever gets the name later is somebody else. */
+  readonly identity?: string | undefined;
   /** Of a stream: may it go on? @throws OwlError kind `unauthenticated` or `forbidden` */
   check(): void;
 }
@@ -52,7 +54,7 @@ export function authoriseBy(access: Access): Authorise {
     const admitted = new Admitted(name, access, declared, () => access.identify(asked));
     const check = () => (request === undefined ? admitted.checkCaller() : admitted.check(request));
     check();
-    return { name: admitted.name, check };
+    return { name: admitted.name, identity: admitted.identity, check };
   };
 }
 

@@ -14,6 +14,7 @@ import {
   accessFile,
   hashOfToken,
   isToken,
+  LOCAL,
   type RevokedEntry,
   readAccess,
 } from './access-file.js';
@@ -21,7 +22,13 @@ import {
 /** Tokens whose hash is remembered, so that not each call makes it. */
 const REMEMBERED = 1_000;
 
-export type Known = { readonly entry: AccessEntry } | { readonly revoked: RevokedEntry };
+export type Known =
+  | {
+      readonly entry: AccessEntry;
+      /** Another for who has got the name of one that was taken back. */
+      readonly identity: string;
+    }
+  | { readonly revoked: RevokedEntry };
 
 interface Snapshot {
   /** What the file looked like. */
@@ -100,7 +107,11 @@ function snapshotOf(mark: string, data: string): Snapshot {
     { name, sha256 }: { readonly name: string; readonly sha256?: string | undefined },
   ) => (sha256 === undefined ? byName.set(name, known) : byHash.set(sha256, known));
   for (const one of revoked) put({ revoked: one }, one);
+  const takenBack = new Set(revoked.map(({ name }) => name));
   // Who was taken back may be known again.
-  for (const entry of entries) put({ entry }, entry);
+  for (const entry of entries) {
+    const { name, added } = entry;
+    put({ entry, identity: takenBack.has(name) && name !== LOCAL ? `${name} ${added}` : name }, entry);
+  }
   return { mark, byHash, byName };
 }

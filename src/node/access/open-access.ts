@@ -10,7 +10,6 @@ import { existsSync } from 'node:fs';
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import { OwlError } from '../../base/errors.js';
-import type { Releasers } from '../../base/releasers.js';
 import type { ActorSystem } from '../../runtime/actors/actor-system.js';
 import type { NodeConfig } from '../config/node-section.js';
 import { Access, type AccessMode } from './access.js';
@@ -27,7 +26,6 @@ export interface OpenAccessOptions {
   readonly system: Pick<ActorSystem, 'execute'>;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly releasers: Releasers;
 }
 
 /**
@@ -107,12 +105,11 @@ export function saidAccess(
 }
 
 /** What was denied is stored as events of the node's own. */
-export function openAccess({ data, mode, system, clock, logger, releasers }: OpenAccessOptions): Access {
+export function openAccess({ data, mode, system, clock, logger }: OpenAccessOptions): Access {
   const denials = new Denials({
     clock,
     logger,
     record: (call) => system.execute(deniedCaller, call.caller, noteDenied(call)),
   });
-  releasers.add('denied calls', () => denials.ended());
   return new Access({ mode, known: new KnownCallers(data, logger), denials });
 }

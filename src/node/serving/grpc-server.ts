@@ -132,17 +132,24 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
     const { definition, handlers } = unread.counted(withEncoded(sized.definition), sized.handlers);
     server.addService(definition, toldCalls(definition, handlers, lifeCycle));
   }
-  const port = await connections.listen(listen);
+  const stopLooking = () => {
+    guard.stop();
+    gate.stop();
+  };
+  const port = await connections.listen(listen).catch((error: unknown) => {
+    stopLooking();
+    throw error;
+  });
   return {
     address: `${listen.slice(0, listen.lastIndexOf(':'))}:${port}`,
     setServing,
     stop: async (graceMs) => {
-      guard.stop();
-      gate.stop();
       // Whoever is cut off loses the connection, which every peer takes for "unavailable". What gRPC would cut off by itself
       // hears that it had cancelled its call.
       injector.drain(graceMs + CUT_BY_CONNECTION_MS);
       await connections.close(graceMs);
+      // Until then who is taken back is out, and what takes too long is cut.
+      stopLooking();
       server.forceShutdown();
     },
   };

@@ -101,6 +101,26 @@ t.test(
   },
 );
 
+t.test('what others could have read or written does not count', async (t) => {
+  const { data, withToken } = await world(t);
+  const local = () => readFileSync(localTokenFile(data), 'utf8').trim();
+  const first = local();
+  chmodSync(localTokenFile(data), 0o644);
+  await prepareAccess(data, false);
+  t.equal(statSync(localTokenFile(data)).mode & 0o777, 0o600);
+  t.match(withToken(first), { name: undefined, problem: 'its token is not known here' });
+  t.match(withToken(local()), { name: 'local' });
+  chmodSync(accessFile(data), 0o620);
+  // What asks at once is one call, and looks once.
+  await Promise.resolve();
+  t.throws(() => withToken(local()), ofKind('unavailable'));
+  t.throws(() => readAccess(data), { kind: 'invalid', message: /can be written by others/ });
+  await t.rejects(prepareAccess(data, false), ofKind('invalid'), 'a node does not start with it');
+  chmodSync(accessFile(data), 0o600);
+  await Promise.resolve();
+  t.match(withToken(local()), { name: 'local' });
+});
+
 t.test('a caller that is limited to a worker speaks for that one alone', async (t) => {
   const { data, access, withToken } = await world(t);
   const token = await addAccess(data, { name: 'a', roles: ['worker', 'reader'], workerId: 'shed-3' });
@@ -260,6 +280,7 @@ t.test(
     t.equal(recorded.length, 1);
     clock.advance(60_000);
     deny(auditor);
+    for (let i = 0; i < 10; i++) deny(identify({}));
     t.equal(recorded.length, 2);
     t.equal(recorded[1]?.denied_calls, 25, 'with those that were not told');
     t.ok(log.messages('warn').includes('more calls were denied than were told'));
@@ -267,10 +288,15 @@ t.test(
       denials.all.map(({ kind, count }) => [kind, count]),
       [
         ['forbidden', 26],
-        ['unauthenticated', 25],
+        ['unauthenticated', 35],
       ],
     );
     await denials.ended();
+    t.equal(
+      log.messages('warn').filter((text) => text === 'more calls were denied than were told').length,
+      2,
+      'also at the end',
+    );
   },
 );
 

@@ -167,7 +167,9 @@ t.test('files that change count without a restart; connections that there are st
 });
 
 t.test('a node does not start with files that can not be used, and says which key names them', async (t) => {
-  const directory = t.testdir({ 'no.pem': 'nothing' });
+  const broken = readFileSync(fixture('other-ca.pem'), 'utf8').replace(/M.{20}/, 'M');
+  const second = `${readFileSync(AUTHORITY, 'utf8')}${broken}`;
+  const directory = t.testdir({ 'no.pem': 'nothing', 'second.pem': second });
   const data = join(directory, 'data');
   const start = (tls: Record<string, string>) => {
     const file = join(directory, 'owl.yaml');
@@ -185,6 +187,10 @@ t.test('a node does not start with files that can not be used, and says which ke
     [{ cert, key: cert }, /^tls\.key: .*node\.pem holds no private key as PEM/],
     [{ cert: fixture('expired.pem'), key: fixture('expired.key') }, /^tls\.cert: .* has expired on Jan {2}2/],
     [{ cert, key, client_ca: join(directory, 'no.pem') }, /^tls\.client_ca: .* holds no certificate as PEM/],
+    [
+      { cert, key, client_ca: join(directory, 'second.pem') },
+      /^tls\.client_ca: .*second\.pem holds as its certificate 2 no certificate as PEM$/,
+    ],
   ] as const)
     await t.rejects(start(tls), { kind: 'invalid', message });
   const node = await start({ cert, key });

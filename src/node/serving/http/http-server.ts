@@ -237,8 +237,9 @@ function addOwnRoutes(app: FastifyInstance, options: HttpServerOptions, admit: A
   let document: string | undefined;
   app.get('/healthz', { schema: hidden }, async () => ({ status: 'alive' }));
   app.get('/readyz', { schema: hidden }, async () => {
-    const why = problem();
-    if (why !== undefined) throw new OwlError('unavailable', why);
+    // Everybody may ask this, and reasons name files, servers and tasks.
+    if (problem() !== undefined)
+      throw new OwlError('unavailable', 'the node can not do its work now; `owl node status` says why');
     return { status: 'ready', systems: systems.map(({ name }) => name) };
   });
   app.get('/openapi.json', { schema: hidden }, async (_request, reply) => {

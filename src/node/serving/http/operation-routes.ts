@@ -116,7 +116,7 @@ export class OperationRoutes {
     const address = plain(request.raw.socket.remoteAddress);
     const admitted = this.admit(route, request, asked);
     const order = withKey(operation, asked, {
-      identity: admitted.name ?? '',
+      identity: admitted.identity ?? '',
       method: request.method,
       address: JSON.stringify([request.routeOptions.url, pathFields(operation).map((name) => path[name])]),
       key: keyIn(request.headers['idempotency-key']),

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { z } from 'zod';
-import { addAccess } from '../../../../src/node/access/access-file.js';
+import { addAccess, revokeAccess } from '../../../../src/node/access/access-file.js';
 import { orderFor } from '../../../support/talent-node.js';
 import { type Answer, type HttpNode, startHttpNode } from './http-node.js';
 
@@ -92,6 +92,17 @@ t.test('a key is that of who asks, and of what it was sent to', async (t) => {
     t.match(first, { status: 200, body: { is_success: true } });
     t.match(await retry(), { status: 200, headers: { [REPLAY]: 'true' }, body: first.body });
   }
+});
+
+t.test('who gets the name of one that was taken back gets none of his keys', async (t) => {
+  const node = await startHttpNode(t);
+  const add = async () => `Bearer ${await addAccess(node.data, { name: 'a', roles: ['submitter'] })}`;
+  const first = await add();
+  const created = Created.parse((await create(node, 'k', { capacity: 1 }, first)).body);
+  await revokeAccess(node.data, 'a');
+  const second = await create(node, 'k', { capacity: 1 }, await add());
+  t.equal(second.headers[REPLAY], undefined);
+  t.not(Created.parse(second.body).name, created.name);
 });
 
 t.test('a key that can not count is refused, never passed over', async (t) => {

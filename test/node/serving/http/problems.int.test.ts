@@ -122,14 +122,27 @@ t.test('an answer that breaks its own schema is a fault of the program', async (
   t.match(await askAt(address, 'GET', ANSWER), { status: 500, body: { kind: 'internal' } });
 });
 
-t.test('a node that can not work says why, and that it lives', async (t) => {
+t.test('however much is wrong, what is told of it is bounded', async (t) => {
+  const { ask } = await startHttpNode(t);
+  const fields = Array.from({ length: 150 }, (_, n) => [`field_${n}_${'x'.repeat(2_000)}`, n]);
+  const { status, text, body } = await ask('POST', RETRY, { body: Object.fromEntries(fields) });
+  t.equal(status, 422);
+  t.ok(text.length < 64 * 1024, `${text.length} characters`);
+  t.match(body, { detail: /; and 50 more$/, problems: { length: 100 } });
+});
+
+t.test('a node that can not work says so to everybody, and that it lives, and not why', async (t) => {
   let problem: string | undefined = 'the event store is away';
   const { address } = await startOddServer(t, {}, { problem: () => problem });
   t.match(await askAt(address, 'GET', '/healthz'), { status: 200 });
   t.match(await askAt(address, 'GET', '/readyz'), {
     status: 503,
     headers: { 'retry-after': '2' },
-    body: { kind: 'unavailable', detail: 'the event store is away', retryable: true },
+    body: {
+      kind: 'unavailable',
+      detail: /^the node can not do its work now; `owl node status` says why$/,
+      retryable: true,
+    },
   });
   problem = undefined;
   t.match(await askAt(address, 'GET', '/readyz'), { status: 200, body: { status: 'ready' } });
