@@ -1,15 +1,14 @@
 /**
  * `owl-fleet/system`: what a system is written with that lives in a package of its own (docs/a-new-system.md). What stands here
- * keeps its name and its shape from one minor version to the next; what does not is owl's own.
+ * keeps its name and its shape within a major version; what does not is owl's own.
  *
- * Guarantee: loading this loads no server and no store, so that a program with further systems prints its help as quickly as
- * `owl` does.
+ * Guarantee: loading this loads no library that the command line of owl does not load, so that a program with further systems prints
+ * its help as quickly as `owl` does.
  */
 
 import type { System } from '../cli/system.js';
 import type { RunningNode, StartNodeOptions } from '../node/node.js';
 
-// Its peers.
 export {
   ATTACHED_FIELDS,
   DETACHED_FIELDS,
@@ -25,10 +24,8 @@ export {
   RETURNED_FIELDS,
 } from '../../machines/peers/lease.js';
 export { type PeersTable, peersProjection, selectPeers } from '../../projections/peers/peers.js';
-// What it is on a node: actors, read models, reactors, loops.
 export type { Clock } from '../base/clock.js';
 export { systemClock } from '../base/clock.js';
-// What it is: declaration, configuration, and what is wrong in its words.
 export {
   type ErrorKind,
   type FieldProblem,
@@ -40,7 +37,6 @@ export {
 } from '../base/errors.js';
 export * as rules from '../base/field-rules.js';
 export { type Database, numberIn, type SqlRow, type SqlValue, type Statement, textIn } from '../base/sql.js';
-// Its commands, and clients of a node.
 export { UsageError } from '../cli/exit.js';
 export { printable, toJson } from '../cli/format.js';
 export { clientOptions, type GlobalOptions, withClient } from '../cli/globals.js';
@@ -59,7 +55,6 @@ export type {
 } from '../cli/system.js';
 export { type Column, renderTable } from '../cli/table.js';
 export type { Terminal } from '../cli/terminal.js';
-// What it can be asked for, and by whom.
 export { type MethodAccess, type Role, type ServiceAccess, workerInField } from '../node/access/roles.js';
 export { type LoadedConfig, Settings } from '../node/config/config.js';
 export {
@@ -69,6 +64,7 @@ export {
   meant,
   wholeNumber,
 } from '../node/config/config-section.js';
+export { type Metric, type MetricGroup, metricGroup, one } from '../node/metrics/metric.js';
 export * as fields from '../node/operations/fields.js';
 export {
   type Asking,
@@ -99,7 +95,6 @@ export {
   WITHIN_TWO_LEASES,
 } from '../peers/peer-kind.js';
 export { Peers, type PeersOptions } from '../peers/served-peers.js';
-// Its processes on a machine.
 export { KeeperLink, type KeeperLinkOptions, type KeeperNews } from '../processes/keeper/keeper-link.js';
 export type { ProcessStart } from '../processes/keeper/process-start.js';
 export { runKeeper } from '../processes/keeper/run-keeper.js';
@@ -180,7 +175,6 @@ export {
   withoutToken,
   withToken,
 } from '../state/token-set.js';
-// The program that runs it.
 export { SYSTEMS } from '../systems.js';
 export type { ClientCredentials } from '../wire/credentials.js';
 export { NodeClient } from '../wire/node-client.js';
