@@ -34,6 +34,9 @@ export interface LaneOptions {
   readonly logger: Logger;
 }
 
+/** Events, where there is room: what is beyond the share is left again when others need it. */
+const READ_AT_ONCE = 64;
+
 interface Held {
   readonly event: RecordedEvent;
   readonly size: number;
@@ -166,7 +169,7 @@ export class Lane {
   private async readAgain(left: LeftPart, to: number): Promise<readonly RecordedEvent[]> {
     const { store, room, share } = this.options;
     const { stream, from } = left;
-    const limit = Math.min(room.isFull ? 1 : share.events, to - from + 1);
+    const limit = Math.min(room.isFull ? 1 : READ_AT_ONCE, to - from + 1);
     const events: RecordedEvent[] = [];
     let size = 0;
     let isWhole = true;

@@ -177,6 +177,7 @@ export class Lanes {
     try {
       if (!signal.aborted) event = await lane.first();
       if (event === undefined || signal.aborted) return {};
+      if (lane.isLong) this.wide.add(lane);
       if (!parking.parkUntried(event)) await react(event, signal);
       return { event };
     } catch (error) {
