@@ -53,10 +53,15 @@ export class ProgressView {
     if (latest === undefined) return '';
     const { events, total } = latest;
     if (total === undefined) return `${cut(sentence(latest), this.out.width - 1)}\n`;
-    const done = total === 0 ? BAR_WIDTH : Math.floor((events / total) * BAR_WIDTH);
-    const bar = '█'.repeat(done) + '░'.repeat(BAR_WIDTH - done);
-    return `${cut(`${bar}  ${sentence(latest)}`, this.out.width - 1)}\n`;
+    const filled = bar(total === 0 ? 1 : events / total, BAR_WIDTH);
+    return `${cut(`${filled}  ${sentence(latest)}`, this.out.width - 1)}\n`;
   }
+}
+
+/** @param share from 0 to 1; what lies beyond counts as that; @param width in columns */
+export function bar(share: number, width: number): string {
+  const done = Math.floor(Math.min(Math.max(share, 0), 1) * width);
+  return '█'.repeat(done) + '░'.repeat(width - done);
 }
 
 function sentence({ step, events, total, unit = 'events' }: Progress): string {

@@ -2,6 +2,7 @@
 
 import { formatPercent, printable } from '../../../cli/format.js';
 import { LiveArea } from '../../../cli/live-area.js';
+import { bar } from '../../../cli/progress-view.js';
 import type { Output } from '../../../cli/terminal.js';
 import { cut, pad } from '../../../cli/text-width.js';
 import type { PlotTaskStatus } from '../wire/messages.js';
@@ -66,12 +67,10 @@ function barLine(task: PlotTaskStatus, { width, nameWidth, hasColour }: BarLayou
   const { task_id = '', status = '', remarks = '', plot_details: { progress = 0 } = {} } = task;
   const room = width - nameWidth - STATUS_WIDTH - PERCENT_WIDTH - 6;
   const barWidth = Math.max(NARROWEST_BAR, Math.min(WIDEST_BAR, room));
-  const done = Math.floor((progress / 100) * barWidth);
   const name = pad(cut(printable(task_id), nameWidth), nameWidth, 'left');
   const state = pad(status, STATUS_WIDTH, 'left');
-  const bar = '█'.repeat(done) + '░'.repeat(barWidth - done);
   const percent = pad(formatPercent(progress), PERCENT_WIDTH, 'right');
   const rest = cut(printable(remarks), Math.max(0, room - barWidth - 2));
   const shownState = hasColour ? paintStatus(state, status) : state;
-  return [name, shownState, bar, percent, rest].join('  ').trimEnd();
+  return [name, shownState, bar(progress / 100, barWidth), percent, rest].join('  ').trimEnd();
 }
