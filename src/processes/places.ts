@@ -27,7 +27,7 @@ export class PlaceLostError extends OwlError {
   override readonly name = 'PlaceLostError';
 
   constructor(message: string) {
-    super('unavailable', `${message}; mount it again, or restart the supervisor if that is meant to be so`);
+    super('unavailable', `${message}; mount it again, or restart what works here if that is meant to be so`);
   }
 }
 

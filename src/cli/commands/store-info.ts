@@ -49,7 +49,7 @@ export function addInfoCommand(group: Command, cli: Cli): void {
     .command('info')
     .summary('what a store holds, and how fast it grows')
     .description(
-      'Reads a store and says what is in it, what each plot takes, and what that will be in a year: a store only grows. ' +
+      'Reads a store and says what is in it, what each piece of work takes, and what that will be in a year: a store only grows. ' +
         'STORE is a data directory or esdb://HOST:PORT; its node may run. Nothing is changed.',
     )
     .option(...FROM)

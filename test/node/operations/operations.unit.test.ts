@@ -26,7 +26,7 @@ import * as ofWorkers from '../../systems/workers/worker-operations.js';
 import { differences } from './operation-contract.js';
 
 const WORLDS = [
-  { proto: loadProto('talent'), declared: { ...ofTasks, ...ofSupervisors }, count: 8 },
+  { proto: loadProto('talent'), declared: { ...ofTasks, ...ofSupervisors }, count: 10 },
   { proto: loadSemaphoreProto(), declared: ofSemaphores, count: 4 },
   { proto: ofWorkers.loadWorkersProto(), declared: ofWorkers, count: 2 },
 ];
