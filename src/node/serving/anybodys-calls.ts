@@ -2,7 +2,8 @@
  * The gRPC calls that everybody may make, whoever he is: health and reflection.
  *
  * Guarantees: one connection has only so many under way; of all of them only so many are begun and not there yet that what they
- * may hold is bounded, whatever is sent; two-way streams, which are there only when they end, have a bound of their own.
+ * may hold is bounded, whatever is sent, and a further one takes the place of the eldest, so that who asks whether a node is well is
+ * answered however many others ask for nothing; two-way streams, which are there only when they end, have a bound of their own.
  */
 
 import { OwlError } from '../../base/errors.js';
@@ -21,59 +22,76 @@ export interface AnybodysCall {
   isOver(): void;
 }
 
+interface Unfinished {
+  readonly connection: string;
+  /** For this side. */
+  isOver: boolean;
+  readonly end: () => void;
+}
+
 export class AnybodysCalls {
   private readonly most: number;
+  private readonly cut: (connection: string) => void;
   private readonly onConnection = new Map<string, number>();
-  private readonly unfinished = { streams: 0, requests: 0 };
-  /** That are over and half open: how to end counting each. */
-  private readonly halfOpen = new Map<OpenCall, () => void>();
+  /** The eldest first. */
+  private readonly unfinished = {
+    streams: new Map<OpenCall, Unfinished>(),
+    requests: new Map<OpenCall, Unfinished>(),
+  };
 
-  /** @param receiveBytes the largest message that is taken */
-  constructor(receiveBytes: number) {
+  /**
+   * @param receiveBytes the largest message that is taken
+   * @param cut ends a connection
+   */
+  constructor(receiveBytes: number, cut: (connection: string) => void) {
     this.most = Math.max(LEAST_UNFINISHED, Math.floor(UNFINISHED_BYTES / receiveBytes));
+    this.cut = cut;
   }
 
   /** @throws OwlError kind `retryable` */
   begin(connection: string, isStream: boolean, call: OpenCall): AnybodysCall {
-    const kind = isStream ? 'streams' : 'requests';
-    if (this.isFull(connection, kind)) this.look();
-    if (this.isFull(connection, kind))
-      throw new OwlError(
-        'retryable',
-        'too much is asked here by who need not say who he is; ask again later',
-      );
-    this.onConnection.set(connection, (this.onConnection.get(connection) ?? 0) + 1);
-    this.unfinished[kind] += 1;
-    let isThere = false;
-    const there = () => {
-      if (!isThere) this.unfinished[kind] -= 1;
-      isThere = true;
-    };
+    const unfinished = isStream ? this.unfinished.streams : this.unfinished.requests;
+    const isFull = () => this.on(connection) >= OF_A_CONNECTION || unfinished.size >= this.most;
+    if (isFull()) this.look();
+    if (this.on(connection) >= OF_A_CONNECTION)
+      throw new OwlError('retryable', 'too many calls on one connection that says not who it is; end some');
+    if (unfinished.size >= this.most) this.makeRoom(unfinished);
+    this.onConnection.set(connection, this.on(connection) + 1);
+    let isCounted = true;
     const end = () => {
-      there();
-      const left = (this.onConnection.get(connection) ?? 1) - 1;
+      unfinished.delete(call);
+      if (!isCounted) return;
+      isCounted = false;
+      const left = this.on(connection) - 1;
       if (left === 0) this.onConnection.delete(connection);
       else this.onConnection.set(connection, left);
     };
+    const one: Unfinished = { connection, isOver: false, end };
+    unfinished.set(call, one);
     return {
-      isThere: there,
+      isThere: () => unfinished.delete(call),
       isOver: () => {
-        if (isThere || !isOpen(call)) end();
-        else this.halfOpen.set(call, end);
+        if (unfinished.has(call) && isOpen(call)) one.isOver = true;
+        else end();
       },
     };
   }
 
-  /** Forgets those that have been closed. */
+  /** Forgets those that are over and have been closed. */
   look(): void {
-    for (const [call, end] of this.halfOpen) {
-      if (isOpen(call)) continue;
-      this.halfOpen.delete(call);
-      end();
-    }
+    for (const unfinished of Object.values(this.unfinished))
+      for (const [call, { isOver, end }] of unfinished) if (isOver && !isOpen(call)) end();
   }
 
-  private isFull(connection: string, kind: 'streams' | 'requests'): boolean {
-    return (this.onConnection.get(connection) ?? 0) >= OF_A_CONNECTION || this.unfinished[kind] >= this.most;
+  /** Who is honest has said all in no time, so the eldest is none of those. */
+  private makeRoom(unfinished: ReadonlyMap<OpenCall, Unfinished>): void {
+    const [eldest] = unfinished.values();
+    if (eldest === undefined) return;
+    eldest.end();
+    this.cut(eldest.connection);
+  }
+
+  private on(connection: string): number {
+    return this.onConnection.get(connection) ?? 0;
   }
 }

@@ -82,8 +82,9 @@ export class CallGate {
   constructor(options: CallGateOptions) {
     this.options = options;
     const { clock, connections, receiveBytes } = options;
-    this.anybodys = new AnybodysCalls(receiveBytes);
-    this.halfOpen = new HalfOpenCalls((connection) => connections.cut(connection));
+    const cut = (connection: string) => connections.cut(connection);
+    this.anybodys = new AnybodysCalls(receiveBytes, cut);
+    this.halfOpen = new HalfOpenCalls(cut);
     void every({ clock, pauseMs: LOOK_EVERY_MS, signal: this.stopping.signal }, () => this.look());
   }
 
