@@ -114,7 +114,7 @@ t.test('what can not be meant starts nothing', async (t) => {
     owl(['supervisor', 'run', '--config', file, '--server', server, ...args]);
   t.match(await run('--supervisor-plotter', 'nobody'), {
     code: 1,
-    stderr: 'owl: plotter nobody is not declared; there are chia, chiapos, madmax, bladebit, player, actor\n',
+    stderr: /^owl: plotter nobody is not declared; there are chia, .*, player, actor\n$/,
   });
   writeFileSync(file, configOf(farm).replace('format: chiapos', 'format: klingon'));
   t.match(await run(), {
