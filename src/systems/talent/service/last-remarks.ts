@@ -7,6 +7,7 @@
 import { isFinal } from '../../../../machines/talent/final-states.js';
 import type { PlotTaskSnapshot, PlotTaskState } from '../../../../machines/talent/plot-task.js';
 import type { Reported } from '../../../../machines/talent/plot-task-events.js';
+import { isWaiting } from './supervisor-losses.js';
 
 /** As the supervisor says it of what it has started (supervisor-reports.ts). */
 const MADE_BY = /^made by plotter /;
@@ -32,6 +33,5 @@ export function lastRemarks(
 
 /** What is said of a stop for which nobody gives a reason. */
 export function reasonOfStop(task: PlotTaskSnapshot): string {
-  const isWaiting = task.value === 'received' || task.value === 'pending';
-  return isWaiting ? 'stopped before it was started' : 'stopped on request';
+  return isWaiting(task.value) ? 'stopped before it was started' : 'stopped on request';
 }
