@@ -38,13 +38,16 @@ const PAUSE_AT = 200;
 /** What the log tells by then is a little more than this. */
 const PROGRESS_AT_PAUSE = 64.4;
 
+/** Enough for any k that a test orders; nothing of it is on the disk. */
+const LARGEST_PLOT = finalBytes(35);
+
 /** A player that behaves as chiapos does. */
 export function playerWith(...args: string[]): PlotterDeclaration {
   return {
     name: 'player',
     argv: [
       ...['{node}', '{player}', '--log', CHIAPOS_LOG, '-t', '{cache1}', '-2', '{cache2}'],
-      ...['-d', '{dest}', '-f', '{file_name}', '-i', '{plot_id}', '--bytes', String(finalBytes(18)), ...args],
+      ...['-d', '{dest}', '-f', '{file_name}', '-i', '{plot_id}', '--bytes', String(LARGEST_PLOT), ...args],
     ],
     format: 'chiapos',
     temp: ['plot-k{ksize}-*{plot_id}.plot.*tmp'],

@@ -7,6 +7,7 @@
  */
 
 import type { Logger } from 'pino';
+import type { PlotTaskSnapshot } from '../../../../../machines/talent/plot-task.js';
 import { isRefusal } from '../../../../base/failure-kinds.js';
 import { hearOut, type ListeningTime } from '../../../../base/listening-time.js';
 import type { SqlRow } from '../../../../base/sql.js';
@@ -58,10 +59,14 @@ export class MissingPlots {
       const isThere = (attempts.get(taskId) ?? 0) >= Number(attempt);
       if (!isThere) missing.push(taskId);
       else if (!isMissingMark(String(remarks ?? ''))) continue;
-      await system.execute(plotTask, taskId, {
-        by,
-        decide: (task) => (isThere ? markFound(task) : markMissing(task, workerId, now, now + giveUpSeconds)),
-      });
+      const decide = (task: PlotTaskSnapshot) =>
+        isThere ? markFound(task) : markMissing(task, workerId, now, now + giveUpSeconds);
+      try {
+        await system.execute(plotTask, taskId, { by, decide });
+      } catch (error) {
+        // It is said again within a minute, and keeps no other from it.
+        logger.warn({ err: error, taskId }, 'whether a machine has a task was not stored');
+      }
     }
     for (const taskId of missing) this.watch(taskId);
     if (missing.length > 0)

@@ -24,9 +24,12 @@ function disks(free: Map<string, number>): LookAtDirectory {
 
 /** How often, and with which remarks, a task was said to be pending. */
 async function pendingRemarks(farm: Farm, taskId: string): Promise<string[]> {
-  return (await farm.history(taskId))
+  const history = await farm.history(taskId);
+  const started = history.findIndex(({ type }) => type === 'PlotTaskStarted');
+  return history
+    .slice(0, started < 0 ? undefined : started)
     .map(({ data = '{}' }) => JSON.parse(data).remarks)
-    .filter((remarks) => typeof remarks === 'string' && !remarks.startsWith('made by'));
+    .filter((remarks) => typeof remarks === 'string');
 }
 
 /** The supervisor does so by itself every two seconds. */
