@@ -68,6 +68,11 @@ t.test('what can not be meant is usage, what is refused says why', async (t) => 
   ])
     t.match(await access(...args), { code: 2, stdout: '' }, args.join(' '));
   t.match(await access('add', 'local', '--role', 'reader'), { code: 1, stderr: /"local" is known already/ });
+  t.match(await access('add', 'a', '--role', 'submitter', '--worker', 'shed-9'), {
+    code: 1,
+    stdout: '',
+    stderr: /a limit to one worker goes with the roles worker and reporter alone, not with submitter/,
+  });
   t.match(await access('revoke', 'nobody'), {
     code: 1,
     stderr: /nobody is known as "nobody"; there are local/,

@@ -73,7 +73,7 @@ function addAddCommand(group: Command, cli: Cli): void {
     .summary('make a token for somebody')
     .description(
       'Makes a token and prints it, this once: the node keeps a hash of it. Who shows it has the roles; with --worker ' +
-        'he speaks for that worker alone. With --certificate nothing is made: who shows a certificate of that common name, ' +
+        'he speaks for that worker alone, which goes with the roles worker and reporter. With --certificate nothing is made: who shows a certificate of that common name, ' +
         'of an authority in tls.client_ca, has them.',
     )
     .argument('<NAME>', 'what the history and the log call him', idOf)
@@ -82,7 +82,7 @@ function addAddCommand(group: Command, cli: Cli): void {
         .argParser(severalOf(ROLES))
         .makeOptionMandatory(),
     )
-    .option('--worker <ID>', 'the one worker that he speaks for', idOf)
+    .option('--worker <ID>', 'the one worker that he speaks for, as worker or reporter', idOf)
     .option('--certificate', 'he shows a certificate instead of a token')
     .option(...DATA);
   addExamples(add, [

@@ -4,7 +4,8 @@
  *
  * Guarantees: a token is shown once, when it is made, and is nowhere but in the hands of who was shown it, the local one
  * excepted, whose file is for its owner alone: one that others could read is made anew at the next start; the file has the whole old or the whole new content, for its owner alone; two who
- * change it at once both succeed; one who runs as another user than the node changes nothing; entries without roles, and
+ * change it at once both succeed; one who runs as another user than the node changes nothing; who is limited to a worker gets no role to which that does not
+ * apply; entries without roles, and
  * whatever else can't be meant, are refused with their place.
  */
 
@@ -18,7 +19,7 @@ import { messageOf, OwlError } from '../../base/errors.js';
 import { isId } from '../../base/field-rules.js';
 import { FileLock } from '../../base/lock.js';
 import { systemErrorCode } from '../../base/system-error.js';
-import { ROLES, type Role } from './roles.js';
+import { ROLES, ROLES_OF_A_WORKER, type Role } from './roles.js';
 
 const ACCESS_FILE = 'access.json';
 const LOCAL_TOKEN = 'local-token';
@@ -137,6 +138,7 @@ export async function addAccess(data: string, added: NewEntry): Promise<string |
   // Nothing is left in a directory that is no node's.
   knownIn(data);
   assertOwn(data);
+  assertLimit(added);
   return changing(data, () => {
     const content = knownIn(data);
     const { name, roles, workerId, certificate = false } = added;
@@ -193,6 +195,17 @@ async function changing<T>(data: string, change: () => T): Promise<T> {
   } finally {
     lock.release();
   }
+}
+
+/** A limit that is shown and does not hold would be worse than none. */
+function assertLimit({ roles, workerId }: NewEntry): void {
+  const others = roles.filter((role) => !ROLES_OF_A_WORKER.has(role));
+  if (workerId === undefined || others.length === 0) return;
+  const limited = [...ROLES_OF_A_WORKER].join(' and ');
+  throw new OwlError(
+    'invalid',
+    `a limit to one worker goes with the roles ${limited} alone, not with ${others.join(', ')}: give those to another name, without a worker`,
+  );
 }
 
 /** Whoever may write the data directory may say who is known; but the file has to stay the node's. */

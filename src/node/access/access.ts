@@ -2,8 +2,8 @@
  * Decides who may ask for an operation: the one place for gRPC and HTTP.
  *
  * Guarantees: who shows nothing, or what does not count, is nobody; nobody is served only where the configuration and the
- * operation both allow it (`WithoutCredentials`); everybody else needs one of the operation's roles, and who is limited to a
- * worker does what workers and reporters do for that one alone; each denial says which roles would do and where they come from,
+ * operation both allow it (`WithoutCredentials`); everybody else needs one of the operation's roles; who is limited to a worker
+ * changes nothing but what is of that one, whatever his roles; each denial says which roles would do and where they come from,
  * is counted, and is told (denials.ts).
  */
 
@@ -56,8 +56,6 @@ export interface AccessOptions {
 }
 
 const BEARER = /^Bearer +(\S+) *$/i;
-/** What is limited to a worker. */
-const OF_A_WORKER: ReadonlySet<Role> = new Set(['worker', 'reporter']);
 
 export class Access {
   readonly mode: AccessMode;
@@ -176,7 +174,7 @@ function denialOf(
       'forbidden',
       `${name} may not do this: it has ${roles.join(', ')}, and this needs ${which}`,
     );
-  if (workerId === undefined || isQuery || had.some((role) => !OF_A_WORKER.has(role))) return undefined;
+  if (workerId === undefined || isQuery) return undefined;
   const spokenFor = worker?.();
   if (spokenFor === workerId) return undefined;
   const whom =

@@ -9,6 +9,9 @@ export const ROLES = ['reader', 'submitter', 'worker', 'reporter', 'operator'] a
 
 export type Role = (typeof ROLES)[number];
 
+/** Who has others beside these is limited to no worker: what they allow names none. */
+export const ROLES_OF_A_WORKER: ReadonlySet<Role> = new Set(['worker', 'reporter']);
+
 /**
  * Where nobody is asked for credentials:
  * - `as-before`: what peers from before there were any ask for. On this machine, and wherever `access: open` says so;

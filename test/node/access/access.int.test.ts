@@ -123,7 +123,7 @@ t.test('what others could have read or written does not count', async (t) => {
 
 t.test('a caller that is limited to a worker speaks for that one alone', async (t) => {
   const { data, access, withToken } = await world(t);
-  const token = await addAccess(data, { name: 'a', roles: ['worker', 'reader'], workerId: 'shed-3' });
+  const token = await addAccess(data, { name: 'a', roles: ['worker', 'reporter'], workerId: 'shed-3' });
   const caller = withToken(token);
   const ask = (worker?: () => string | undefined) => access.authorise('Work', WORK, caller, worker);
   ask(() => 'shed-3');
@@ -137,8 +137,29 @@ t.test('a caller that is limited to a worker speaks for that one alone', async (
       kind: 'forbidden',
       message: `a may speak for the worker shed-3 alone, and ${why}`,
     });
-  access.authorise('List', READ, caller);
+  access.authorise('List', { roles: ['worker'], isQuery: true }, caller);
 });
+
+t.test(
+  'a limit to a worker goes with no role to which it would not apply, and counts with each',
+  async (t) => {
+    const { data, access, withToken } = await world(t);
+    for (const role of ['reader', 'submitter', 'operator'] as const)
+      await t.rejects(addAccess(data, { name: 'a', roles: ['worker', role], workerId: 'shed-9' }), {
+        kind: 'invalid',
+        message: `a limit to one worker goes with the roles worker and reporter alone, not with ${role}: give those to another name, without a worker`,
+      });
+    const token = await addAccess(data, { name: 'a', roles: ['submitter', 'worker'] });
+    const content = JSON.parse(readFileSync(accessFile(data), 'utf8'));
+    content.entries[1].worker_id = 'shed-9';
+    writeFileSync(accessFile(data), JSON.stringify(content));
+    const caller = withToken(token);
+    t.match(caller, { name: 'a', workerId: 'shed-9' });
+    t.throws(() => access.authorise('Order', RUN, caller), ofKind('forbidden'), 'it names no worker');
+    access.authorise('Order', RUN, caller, () => 'shed-9');
+    t.throws(() => access.authorise('Order', RUN, caller, () => 'shed-1'), ofKind('forbidden'));
+  },
+);
 
 t.test('what is asked of nobody: by mode and operation', async (t) => {
   const served = async (t: Test, mode: AccessMode) => {
