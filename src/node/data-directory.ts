@@ -113,6 +113,11 @@ export function lookAtDataDirectory(path: string): FoundDirectory {
   return { isKnown, databasePath, holder: livingHolder(join(directory, HOLDER)) };
 }
 
+/** Whether a node has worked there. A directory may have been made for it before. */
+export function hasWorkedIn(path: string): boolean {
+  return [WORKER_ID, READ_MODELS, DATABASE].some((name) => existsSync(join(path, name)));
+}
+
 function assertUsable(directory: string, place: string): void {
   try {
     accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);

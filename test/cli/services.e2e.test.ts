@@ -56,7 +56,8 @@ t.test('a service whose parent is gone before it has begun ends too', async (t) 
 });
 
 t.test('a node says where it is, and leaves no process', async (t) => {
-  const cwd = t.testdir();
+  // A directory that was made for it is fresh all the same.
+  const cwd = t.testdir({ data: {} });
   const up = startOwl(t, ['up', '--data', 'data', '--listen', '127.0.0.1:0'], { cwd });
   await until('it is up', () => up.stdout().endsWith('\n'));
   t.match(

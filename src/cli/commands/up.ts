@@ -3,12 +3,12 @@
  * own, so that none takes another with it. What becomes of the work on the machine when they end, each system says.
  */
 
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { formatAddress, localAddress, parseAddress } from '../../base/address.js';
 import { Releasers } from '../../base/releasers.js';
 import type { NodeConfig } from '../../node/config/node-section.js';
+import { hasWorkedIn } from '../../node/data-directory.js';
 import { startOwlChild } from '../../processes/services/owl-child.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
@@ -105,7 +105,7 @@ async function runUp(cli: Cli, options: UpOptions): Promise<void> {
   };
   try {
     let http = config.http_listen;
-    const isFresh = !existsSync(config.data);
+    const isFresh = !hasWorkedIn(config.data);
     const told = await start(config.systems.join(', '), () => [
       ...['node', 'run', '--json', '--data', config.data],
       ...['--listen', address, '--systems', config.systems.join(',')],

@@ -10,7 +10,10 @@ import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { closest } from '../../base/suggestion.js';
-import { redact } from '../../runtime/event-store/eventstoredb/connection/connection-string.js';
+import {
+  hasCredentials,
+  redact,
+} from '../../runtime/event-store/eventstoredb/connection/connection-string.js';
 import { readConfigFile } from './config-file.js';
 import {
   ConfigError,
@@ -119,7 +122,7 @@ export class Settings implements KnownKeys {
   private read(sources: ConfigSources) {
     const problems: ConfigProblem[] = [];
     const file = configFile(sources);
-    const layers = [flagLayer(this, sources), environmentLayer(this, sources, problems)];
+    const layers = [flagLayer(this, sources, problems), environmentLayer(this, sources, problems)];
     if (file !== undefined) layers.push(...fileLayer(sources.cwd, file, problems));
     for (const layer of layers) problems.push(...problemsOf(this, layer));
     const place = (path: readonly string[]): string =>
@@ -202,9 +205,14 @@ function environmentLayer(settings: Settings, { env, cwd }: ConfigSources, probl
   return { values, base: cwd, place: (path) => settings.keyAt(path)?.variable ?? 'the environment' };
 }
 
-function flagLayer(settings: Settings, { flags = {}, cwd }: ConfigSources): Layer {
+function flagLayer(settings: Settings, { flags = {}, cwd }: ConfigSources, problems: ConfigProblem[]): Layer {
   const values: Tree = {};
   for (const key of settings.keys) setAt(values, key.path, typed(key, flags[key.key]));
+  if (flags['store'] !== undefined && hasCredentials(flags['store'])) {
+    const rule =
+      'must name no user and password on the command line, which others can see; put them into a file (store_credentials_file)';
+    problems.push({ place: '--store', key: 'store', rule, value: undefined });
+  }
   return { values, base: cwd, place: (path) => settings.keyAt(path)?.flag ?? 'the command line' };
 }
 

@@ -235,6 +235,16 @@ t.test('an effective configuration is shown without its password', async (t) => 
   t.notMatch(JSON.stringify(loaded.shown), /admin|secret/);
 });
 
+t.test('credentials of the store are refused on the command line alone', async (t) => {
+  const cwd = t.testdir();
+  const told = problems({ env: {}, cwd, flags: { store: 'esdb://admin:secret@node.example:2113' } });
+  t.match(told, [/^--store: store must name no user and password on .*\(store_credentials_file\)$/]);
+  t.equal(told.length, 1);
+  t.notMatch(told[0], /admin|secret/);
+  const plain = 'esdb://node.example:2113?connectionName=owl@1';
+  t.equal(loadConfig({ env: {}, cwd, flags: { store: plain } }).config.store, plain);
+});
+
 t.test('systems are a list in the file, and have commas between elsewhere', async (t) => {
   const other = { ...talent, name: 'graphs', config: configSection(z.strictObject({})) };
   const two = new Settings([talent, other]);

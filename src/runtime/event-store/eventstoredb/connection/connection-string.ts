@@ -73,6 +73,15 @@ export function redact(text: string): string {
   return text.replace(/:\/\/.*@/su, '://***@');
 }
 
+/** Whether it names a user and a password; also when in doubt. */
+export function hasCredentials(text: string): boolean {
+  try {
+    return parseConnectionString(text).credentials !== undefined;
+  } catch {
+    return redact(text) !== text;
+  }
+}
+
 /**
  * `user:password`, both percent-encoded when they come in a connection string.
  * @param source what it came from, for the message
