@@ -1,8 +1,9 @@
 /**
  * The connections of a server: who may connect, and how they end.
  *
- * Guarantees: there are at most so many; one on which nothing is said is closed; of one address there are at most so many on which
- * nobody was let in yet: a further one takes the place of the eldest, so that who is let in gets through however many others try;
+ * Guarantees: there are at most so many; one on which nothing is said is closed; of one address (of IPv6: one network) there are at
+ * most so many on which nobody was let in yet; a further one takes the place of the eldest of these, and where all places are taken
+ * that of the eldest of any address, so that who is let in gets through however many others try, from wherever;
  * stopping is bounded, whatever is connected: calls under way get their grace, then every connection is cut, one that never spoke
  * HTTP/2 as well.
  *
@@ -15,13 +16,14 @@ import type { Logger } from 'pino';
 import { type Address, formatAddress, parseAddress } from '../../base/address.js';
 import { messageOf, OwlError } from '../../base/errors.js';
 import { systemErrorCode } from '../../base/system-error.js';
+import { networkOf } from './peers-network.js';
 
 export interface ConnectionsOptions {
   readonly accept: (socket: Socket) => void;
   readonly logger: Logger;
   /** Default 20,000. */
   readonly most?: number;
-  /** Of one address, on which nobody was let in. Default 256. */
+  /** Of one address, or network of IPv6, on which nobody was let in. Default 256. */
   readonly mostOfNobody?: number;
   /** Milliseconds in which something has to be said on a new one. Default 10,000. */
   readonly quietMs?: number;
@@ -43,8 +45,10 @@ export class Connections {
   private readonly options: ConnectionsOptions;
   private readonly listening: Server[] = [];
   private readonly sockets = new Map<string, Socket>();
-  /** By address, those on which nobody was let in, the eldest first. */
-  private readonly ofNobody = new Map<string, Set<string>>();
+  /** Those on which nobody was let in, with where they come from, the eldest first. */
+  private readonly ofNobody = new Map<string, string>();
+  /** The same by where they come from. */
+  private readonly ofNobodyFrom = new Map<string, Set<string>>();
   private refused = 0;
 
   constructor(options: ConnectionsOptions) {
@@ -78,8 +82,7 @@ export class Connections {
 
   /** Somebody who may ask, or who need not say who he is, has asked on it. */
   letIn(connection: string): void {
-    const address = this.sockets.get(connection)?.remoteAddress;
-    if (address !== undefined) this.forgetNobody(address, connection);
+    this.forgetNobody(connection);
   }
 
   /** No new ones are taken. Resolves when all are gone, for which they have so many milliseconds. */
@@ -123,7 +126,7 @@ export class Connections {
     const connection = connectionOf(socket);
     // It is gone already.
     if (connection === undefined) return void socket.destroy();
-    if (this.sockets.size >= most) {
+    if (this.sockets.size >= most && !this.makeRoom()) {
       socket.destroy();
       this.refused += 1;
       if (this.refused === 1)
@@ -131,8 +134,7 @@ export class Connections {
       return;
     }
     this.sockets.set(connection, socket);
-    const address = socket.remoteAddress ?? '';
-    this.noteNobody(address, connection);
+    this.noteNobody(networkOf(socket.remoteAddress ?? ''), connection);
     const silent = setTimeout(() => {
       if (socket.bytesRead === 0) socket.destroy();
     }, quietMs);
@@ -141,30 +143,45 @@ export class Connections {
       // Who is quick begins anew from the same port before the end of this is known.
       if (this.sockets.get(connection) !== socket) return;
       this.sockets.delete(connection);
-      this.forgetNobody(address, connection);
+      this.forgetNobody(connection);
       this.refused = 0;
     });
     accept(socket);
   }
 
-  private noteNobody(address: string, connection: string): void {
-    const { mostOfNobody = MOST_OF_NOBODY } = this.options;
-    const all = this.ofNobody.get(address) ?? new Set<string>();
-    this.ofNobody.set(address, all);
-    // As the youngest.
-    all.delete(connection);
-    all.add(connection);
-    for (const eldest of all) {
-      if (all.size <= mostOfNobody) break;
-      all.delete(eldest);
-      this.cut(eldest);
-    }
+  /** @returns whether there is room now: who was let in makes none */
+  private makeRoom(): boolean {
+    const [eldest] = this.ofNobody.keys();
+    if (eldest === undefined) return false;
+    this.giveWay(eldest);
+    return true;
   }
 
-  private forgetNobody(address: string, connection: string): void {
-    const all = this.ofNobody.get(address);
-    if (all === undefined || !all.delete(connection)) return;
-    if (all.size === 0) this.ofNobody.delete(address);
+  private noteNobody(from: string, connection: string): void {
+    const { mostOfNobody = MOST_OF_NOBODY } = this.options;
+    // As the youngest.
+    this.forgetNobody(connection);
+    const others = this.ofNobodyFrom.get(from) ?? new Set<string>();
+    this.ofNobodyFrom.set(from, others.add(connection));
+    this.ofNobody.set(connection, from);
+    const [eldest] = others;
+    if (others.size > mostOfNobody && eldest !== undefined) this.giveWay(eldest);
+  }
+
+  /** Its place is free at once, not only when it is closed. */
+  private giveWay(connection: string): void {
+    this.forgetNobody(connection);
+    this.cut(connection);
+    this.sockets.delete(connection);
+  }
+
+  private forgetNobody(connection: string): void {
+    const from = this.ofNobody.get(connection);
+    if (from === undefined) return;
+    this.ofNobody.delete(connection);
+    const others = this.ofNobodyFrom.get(from);
+    others?.delete(connection);
+    if (others?.size === 0) this.ofNobodyFrom.delete(from);
   }
 }
 

@@ -80,8 +80,9 @@ function clientOf(t: Test, address: string): Client {
   return client;
 }
 
-function socketTo(t: Test, address: string): Socket {
-  const socket = connect(Number(address.slice(address.lastIndexOf(':') + 1)), '127.0.0.1');
+function socketTo(t: Test, address: string, localAddress = '127.0.0.1'): Socket {
+  const port = Number(address.slice(address.lastIndexOf(':') + 1));
+  const socket = connect({ host: '127.0.0.1', port, localAddress });
   socket.on('error', () => undefined);
   // Otherwise it would not notice its end.
   socket.resume();
@@ -143,15 +144,37 @@ t.test('stopping waits for calls as long as it may, and for nothing that only st
   t.match(await endless.error, { code: status.UNAVAILABLE }, 'who is cut off did not cancel anything');
 });
 
-t.test('a connection on which nothing is said is closed, and beyond the most none is taken', async (t) => {
-  const { address } = await start(t, async () => undefined, { quietMs: 500, most: 2 });
-  const [first, second] = [socketTo(t, address), socketTo(t, address)];
-  await Promise.all([once(first, 'connect'), once(second, 'connect')]);
-  const third = socketTo(t, address);
-  await once(third, 'close');
-  t.notOk(first.closed || second.closed);
-  await Promise.all([once(first, 'close'), once(second, 'close')]);
-  t.equal(await call(clientOf(t, address), 1).error, null, 'there is room again');
+t.test(
+  'a connection on which nothing is said is closed, and where all are taken the eldest of nobody gives way',
+  async (t) => {
+    const { address } = await start(t, async () => undefined, { quietMs: 500, most: 2 });
+    const [first, second] = [socketTo(t, address), socketTo(t, address)];
+    await Promise.all([once(first, 'connect'), once(second, 'connect')]);
+    const third = socketTo(t, address);
+    await once(first, 'close');
+    t.notOk(second.closed || third.closed);
+    await Promise.all([once(second, 'close'), once(third, 'close')]);
+    t.equal(await call(clientOf(t, address), 1).error, null, 'there is room again');
+  },
+);
+
+t.test('who was let in gets and keeps a place, from wherever others take them all', async (t) => {
+  const { address } = await start(t, async () => undefined, { most: 4 });
+  const first = clientOf(t, address);
+  t.equal(await call(first, 1).error, null);
+  const closed: string[] = [];
+  const strangers = ['127.0.1.1', '127.0.1.2', '127.0.1.3'].map((from) => {
+    const socket = socketTo(t, address, from);
+    socket.once('close', () => closed.push(from));
+    return socket;
+  });
+  await Promise.all(strangers.map((socket) => once(socket, 'connect')));
+  const clients = [clientOf(t, address), clientOf(t, address), clientOf(t, address)];
+  for (const client of clients) t.equal(await call(client, 1).error, null);
+  await until('strangers gave way', () => closed.length === 3);
+  const late = socketTo(t, address);
+  await once(late, 'close');
+  for (const client of [first, ...clients]) t.equal(await call(client, 1).error, null, 'and to none of them');
 });
 
 t.test('a peer that gives no sign of life is cut off, and one that does stays', async (t) => {
