@@ -27,6 +27,7 @@ import { queryHandlers, queryOperations } from './query-handlers.js';
 import { logReceiverHandlers } from './reports/report-handlers.js';
 import { Reporters } from './reports/reporters.js';
 import { encodeStatus } from './shown/empty-phases.js';
+import { lastStepOf } from './shown/last-step.js';
 import { ShownTasks } from './shown/shown-tasks.js';
 import { shownRows, statusMessageOf } from './shown/status-message.js';
 import { TimeLeft } from './shown/time-left.js';
@@ -66,6 +67,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
   // Every stream of reports waits for it.
   setMaxListeners(0, closing.signal);
   runtime.onApplied(plotTasks.name, (events) => {
+    talent.timeLeft.observe(events);
     talent.shown.changed(events);
     talent.feed.publish(events);
     missing.observe(events);
@@ -89,7 +91,7 @@ function open(node: NodeContext, { leases: times }: TalentConfig): OpenedService
     caughtUp: () => {
       resumeLeases(talent, giveUps);
       missing.resume();
-      noteProgress(talent);
+      void recallProgress(talent);
     },
     operations: [
       ...overlordOperations(talent),
@@ -182,10 +184,10 @@ function createContext(
   };
 }
 
-/** Before anybody has news that is none of that. Never throws. */
-function noteProgress({ timeLeft, tasks, logger }: TalentContext): void {
+/** How far running plots had come when. Nobody waits for it, and it never rejects. */
+async function recallProgress({ timeLeft, store, logger }: TalentContext): Promise<void> {
   try {
-    timeLeft.note(tasks.select({ statuses: ['running'] }));
+    await timeLeft.recall((taskId) => lastStepOf(store, streamName(plotTask.category, taskId)));
   } catch (error) {
     logger.warn(
       { err: error },

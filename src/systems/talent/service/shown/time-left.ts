@@ -9,7 +9,9 @@
 import type { PlotTaskQueries } from '../../../../../projections/talent/plot-task-queries.js';
 import type { Clock } from '../../../../base/clock.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { SUSPENDED } from '../../wire/plot-states.js';
+import { stepTimeIn } from './last-step.js';
 
 /** So many of the newest finished plots of a machine count. */
 const EARLIER_PLOTS = 100;
@@ -20,7 +22,8 @@ const FRESH_MS = 60_000;
 
 interface Step {
   readonly progress: number;
-  readonly attempt: unknown;
+  /** Undefined: of the one that is under way. */
+  readonly attempt?: unknown;
   readonly at: number;
 }
 
@@ -32,6 +35,7 @@ export class TimeLeft {
   private lookedUpAt = Number.NEGATIVE_INFINITY;
   /** When each running task had come how far. Unix seconds. */
   private readonly steps = new Map<string, Step>();
+  private readonly halted = new Set<string>();
 
   constructor(tasks: PlotTaskQueries, clock: Clock) {
     this.tasks = tasks;
@@ -50,25 +54,56 @@ export class TimeLeft {
     return Math.max(left - passed, 0);
   }
 
-  /** Takes note of how far these have come: later news may not be news of that. @param rows of `plot_tasks` */
-  note(rows: readonly SqlRow[]): void {
-    for (const row of rows) this.stepOf(row);
+  /** Takes note of when plots come how far: news that comes later may be news of something else. */
+  observe(events: readonly RecordedEvent[]): void {
+    for (const { stream, ...event } of events) {
+      const taskId = idOf(stream);
+      const at = stepTimeIn(event);
+      const { progress, remarks } = event.data;
+      if (at !== undefined) this.keep(taskId, { progress: typeof progress === 'number' ? progress : 0, at });
+      if (remarks === SUSPENDED) this.halted.add(taskId);
+      else if (remarks !== undefined && this.halted.delete(taskId))
+        this.note(taskId, event.metadata.time / 1000);
+    }
+  }
+
+  /**
+   * What was stored before this talent began. Until it is known of a task, its newest event counts.
+   * @param stepOf Unix seconds of the last step of a task; undefined where it is not known
+   */
+  async recall(stepOf: (taskId: string) => Promise<number | undefined>): Promise<void> {
+    for (const { task_id, revision } of this.tasks.heads({ statuses: ['running'] }, {})) {
+      const taskId = String(task_id);
+      const at = await stepOf(taskId);
+      // What has come meanwhile was observed.
+      if (at !== undefined && this.tasks.get(taskId)?.['revision'] === revision) this.note(taskId, at);
+    }
+  }
+
+  private note(taskId: string, at: number): void {
+    const row = this.tasks.get(taskId);
+    if (row === undefined || row['status'] !== 'running' || row['remarks'] === SUSPENDED) return;
+    this.keep(taskId, { progress: progressIn(row), attempt: row['attempt'], at });
   }
 
   /** Undefined for what does not run. What it learns is when the progress was seen first, or else the row's newest event. */
   private stepOf(row: SqlRow): Step | undefined {
-    const { task_id, status, attempt, progress: told, remarks, update_time: at, running_time } = row;
+    const { task_id, status, attempt, remarks, update_time: at, running_time } = row;
     const taskId = String(task_id);
     if (status !== 'running' || remarks === SUSPENDED) {
       this.steps.delete(taskId);
       return undefined;
     }
-    const progress = typeof told === 'number' ? told : 0;
+    const progress = progressIn(row);
     const known = this.steps.get(taskId);
-    if (known?.progress === progress && known.attempt === attempt) return known;
-    if (this.steps.size >= MOST_FOLLOWED) this.steps.clear();
+    if (known?.progress === progress && (known.attempt ?? attempt) === attempt) return known;
     const first = progress > 0 ? at : (running_time ?? at);
-    const step = { progress, attempt, at: Number(first) };
+    return this.keep(taskId, { progress, attempt, at: Number(first) });
+  }
+
+  private keep(taskId: string, step: Step): Step {
+    if (this.steps.size >= MOST_FOLLOWED) this.steps.clear();
+    if (this.halted.size >= MOST_FOLLOWED) this.halted.clear();
     this.steps.set(taskId, step);
     return step;
   }
@@ -90,6 +125,10 @@ export class TimeLeft {
       totals.set(ksize, [...(totals.get(ksize) ?? []), seconds]);
     return new Map([...totals].map(([ksize, all]) => [ksize, medianOf(all)]));
   }
+}
+
+function progressIn({ progress }: SqlRow): number {
+  return typeof progress === 'number' ? progress : 0;
 }
 
 /**
