@@ -58,6 +58,20 @@ export function printable(text: string): string {
   return text.replaceAll(/[\t\r\n\u2028\u2029]+/g, ' ').replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '\u{FFFD}');
 }
 
+/** `kind forbidden, denied_calls 3`: the fields of an event's data. */
+export function formatFields(
+  fields: Readonly<Record<string, unknown>>,
+  format: (name: string, value: unknown) => string = (_name, value) =>
+    typeof value === 'string' ? value || NO_TEXT : JSON.stringify(value),
+): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `${name} ${format(name, value)}`)
+    .join(', ');
+}
+
+/** Stands for a text that is empty. */
+export const NO_TEXT = '(none)';
+
 /** Where floats of the wire lose their noise (12.34 instead of 12.34000015258789). Bigger numbers are times and sizes. */
 const LARGEST_FLOAT = 2 ** 23;
 

@@ -11,6 +11,7 @@ import { addExamples } from '../help.js';
 import { ProgressView } from '../progress-view.js';
 import { loggerOf } from '../service.js';
 import type { Cli } from '../system.js';
+import { addEventsCommand } from './store-events.js';
 import { addInfoCommand } from './store-info.js';
 import { addUpkeepCommands } from './store-upkeep.js';
 
@@ -24,7 +25,7 @@ export function addStoreCommands(program: Command, terminal: Cli): void {
   const group = program
     .command('store')
     .summary('move a history from one store to another')
-    .description('What is done with the history of a node: copies, checks, backups.');
+    .description('What is done with the history of a node: reading it, copies, checks, backups.');
 
   const copy = group
     .command('copy')
@@ -48,6 +49,7 @@ export function addStoreCommands(program: Command, terminal: Cli): void {
     await copyHistory(terminal, self.optsWithGlobals<CopyFlags>());
   });
   addInfoCommand(group, terminal);
+  addEventsCommand(group, terminal);
   addUpkeepCommands(group, terminal);
 }
 

@@ -11,7 +11,7 @@ import { DamagedStreamError, messageOf, OwlError, StoreUnavailableError } from '
 import { numberIn, type SqlRow, type Statement, textIn } from '../../../base/sql.js';
 import type { SqliteDatabase } from '../../../base/sqlite.js';
 import type { CheckedStore, StoreProblem, Unreadable } from '../check-store.js';
-import type { RecordedEvent, StreamName } from '../event-store.js';
+import type { ReadStreamOptions, RecordedEvent, StreamName } from '../event-store.js';
 import { formatPosition } from './positions.js';
 import { EVENT_COLUMNS, RowFormat } from './row-format.js';
 import { TABLES_VERSION, tablesVersionOf } from './tables.js';
@@ -27,6 +27,8 @@ export class SqliteCheck implements CheckedStore {
   private readonly version: number;
   private readonly selectEvents: Statement;
   private readonly selectStream: Statement;
+  private readonly selectForwards: Statement;
+  private readonly selectBackwards: Statement;
   /** Events in rows of before, which have no checksum. */
   unchecked = 0;
 
@@ -45,10 +47,11 @@ export class SqliteCheck implements CheckedStore {
       `${events} LEFT JOIN streams AS s ON s.no = e.stream_no WHERE e.position BETWEEN ? AND ?
        ORDER BY e.position LIMIT ?`,
     );
-    this.selectStream = db.prepare(
-      `${events} CROSS JOIN streams AS s ON s.no = e.stream_no
-       WHERE e.stream_no = (SELECT no FROM streams WHERE name = ?) AND e.revision BETWEEN ? AND ? ORDER BY e.revision`,
-    );
+    const ofStream = `${events} CROSS JOIN streams AS s ON s.no = e.stream_no
+       WHERE e.stream_no = (SELECT no FROM streams WHERE name = ?) AND e.revision BETWEEN ? AND ? ORDER BY e.revision`;
+    this.selectStream = db.prepare(ofStream);
+    this.selectForwards = db.prepare(`${ofStream} LIMIT ${BATCH}`);
+    this.selectBackwards = db.prepare(`${ofStream} DESC LIMIT ${BATCH}`);
   }
 
   async *readAll(): AsyncGenerator<RecordedEvent | Unreadable> {
@@ -74,6 +77,59 @@ export class SqliteCheck implements CheckedStore {
       for (const row of rows) yield this.format.decode(row);
       await nextTurn();
     }
+  }
+
+  /** What SQLite can't read is told in its place, and the next revisions are tried one by one. */
+  async *readPart(
+    stream: StreamName,
+    { direction, from, limit = Number.MAX_SAFE_INTEGER }: ReadStreamOptions = {},
+  ): AsyncGenerator<RecordedEvent | Unreadable> {
+    const last = this.lastRevisionOf(stream);
+    const isBack = direction === 'backwards';
+    const [step, end] = isBack ? [-1, 0] : [1, last];
+    const select = isBack ? this.selectBackwards : this.selectForwards;
+    let next = isBack ? Math.min(from ?? last, last) : (from ?? 0);
+    let left = limit;
+    for (let alone = 0; left > 0 && (end - next) * step >= 0; ) {
+      const until = alone > 0 ? next : end;
+      const rows = this.attempt(() => select.all(stream, Math.min(next, until), Math.max(next, until)));
+      if (typeof rows === 'string' && alone === 0) {
+        alone = BATCH;
+        continue;
+      }
+      const items =
+        typeof rows === 'string'
+          ? [{ unreadable: { stream, revision: next, problem: rows } }]
+          : rows.slice(0, left).map((row) => this.format.decode(row));
+      yield* items;
+      left -= items.length;
+      if (alone > 0) alone--;
+      else if (items.length < BATCH) return;
+      const reached = items.flatMap((item) => ('unreadable' in item ? [] : [item.revision * step]));
+      // In a damaged index rows may come out of order, and none of them lead on.
+      next = step * (Math.max(next * step, ...(until === next ? [] : reached)) + 1);
+      await nextTurn();
+    }
+  }
+
+  /** Of all streams. */
+  names(): string[] {
+    const found = this.attempt(() => this.db.prepare('SELECT name FROM streams').all());
+    return typeof found === 'string' ? [] : found.map(({ name }) => String(name));
+  }
+
+  /** -1 where there is no such stream. @throws DamagedStreamError */
+  private lastRevisionOf(stream: StreamName): number {
+    const found = this.attempt(() =>
+      this.db
+        .prepare(
+          `SELECT max(s.revision, coalesce((SELECT max(revision) FROM events AS e WHERE e.stream_no = s.no), 0)) AS last
+           FROM streams AS s WHERE s.name = ?`,
+        )
+        .all(stream),
+    );
+    if (typeof found === 'string') throw new DamagedStreamError(stream, 0, found);
+    return Number(found[0]?.['last'] ?? -1);
   }
 
   async *others(): AsyncGenerator<StoreProblem> {
@@ -143,7 +199,10 @@ export class SqliteCheck implements CheckedStore {
       return read();
     } catch (error) {
       // The driver refuses a number that JavaScript can't hold.
-      const isOfFile = error instanceof StoreUnavailableError || error instanceof RangeError;
+      const isOfFile =
+        error instanceof StoreUnavailableError ||
+        error instanceof RangeError ||
+        (error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR');
       if (!isOfFile || this.db.file.isBroken) throw error;
       return messageOf(error instanceof StoreUnavailableError ? (error.cause ?? error) : error);
     }

@@ -1,7 +1,14 @@
 /** A task's history as a table: what happened, when, and what it changed. */
 
 import { z } from 'zod';
-import { formatDuration, formatPercent, formatSize, formatTime } from '../../../cli/format.js';
+import {
+  formatDuration,
+  formatFields,
+  formatPercent,
+  formatSize,
+  formatTime,
+  NO_TEXT,
+} from '../../../cli/format.js';
 import type { Column } from '../../../cli/table.js';
 import type { PlotTaskEventMessage } from '../wire/messages.js';
 
@@ -40,10 +47,8 @@ export function whatChanged(data: string | undefined): string {
   }
   const fields = EventData.safeParse(parsed);
   if (!fields.success) return data;
-  return Object.entries(fields.data)
-    .filter(([name]) => name !== 'task_id')
-    .map(([name, value]) => `${name} ${formatField(name, value)}`)
-    .join(', ');
+  const { task_id: _known, ...changed } = fields.data;
+  return formatFields(changed, formatField);
 }
 
 const POINT_IN_TIME = /^(received|pending|started|running|finished)_time$|_at$/;
@@ -54,7 +59,7 @@ const BYTES = /^wrote$/;
 const ENTRIES = /_now_size$/;
 
 function formatField(name: string, value: unknown): string {
-  if (typeof value === 'string') return value === '' ? '(none)' : value;
+  if (typeof value === 'string') return value || NO_TEXT;
   if (typeof value !== 'number') return JSON.stringify(value);
   if (POINT_IN_TIME.test(name)) return formatTime(value);
   if (DURATION.test(name)) return formatDuration(value);
