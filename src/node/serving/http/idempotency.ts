@@ -34,7 +34,7 @@ export function withKey(
   request: Readonly<Record<string, unknown>>,
   { identity, method, address, key: header }: Keyed,
 ): Readonly<Record<string, unknown>> {
-  if (header === undefined || operation.kind === 'query') return request;
+  if (header === undefined) return request;
   const { commandId, creates } = operation;
   if (commandId === undefined)
     throw new InvalidFieldError(HEADER, 'is of no use here: asked again, this changes nothing; leave it out');
