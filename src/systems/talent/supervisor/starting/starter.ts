@@ -2,8 +2,9 @@
  * Starts what waits, as far as there is room.
  *
  * Guarantees: nothing is started while talent is away, since it may have been withdrawn meanwhile; an order that can never
- * be started here fails with the reason, and what may pass (a full disk, a server that is away) is waited for; while
- * nothing may start at all, no disk is looked at.
+ * be started here fails with the reason, and what may pass (a full disk, a server that is away) is waited for. The disks of
+ * each task are looked at once when it comes, so that one that is taken out later is missed; while nothing may start
+ * at all, they are not looked at again.
  */
 
 import { messageOf, OwlError } from '../../../../base/errors.js';
@@ -141,11 +142,18 @@ export class Starter {
 
   private async startWhatCan(): Promise<void> {
     const { isDraining, plots } = this.options;
+    await this.lookAtNew();
     if (isDraining()) return this.waiting.tellAll(DRAINING);
     if (this.isFull) return this.waiting.tellUnlessOwn(maxPlotsReason(plots.running().length));
     const obstacle = await this.obstacle();
     if (obstacle !== undefined) this.waiting.tellAll(obstacle);
     else await this.carryOut(await this.admit());
+  }
+
+  private async lookAtNew(): Promise<void> {
+    const unseen = this.waiting.unseen();
+    if (unseen.length > 0) this.directories.lookAnew();
+    for (const order of unseen) await this.measure(order);
   }
 
   /** What is missing for every start. */

@@ -27,6 +27,8 @@ interface Waiting {
   fresh: boolean;
   /** Undefined before the first look. */
   reason: WaitReason | undefined;
+  /** Its directories were looked at. */
+  isSeen: boolean;
 }
 
 export class WaitingTasks {
@@ -64,6 +66,13 @@ export class WaitingTasks {
     return [...this.waiting.values()].map(({ order }) => order).sort((a, b) => a.id - b.id);
   }
 
+  /** Those that are seen for the first time: from now on they are not. */
+  unseen(): PlotOrder[] {
+    const found = [...this.waiting.values()].filter(({ isSeen }) => !isSeen);
+    for (const waiting of found) waiting.isSeen = true;
+    return found.map(({ order }) => order);
+  }
+
   /** Undefined when that attempt does not wait any more. */
   get(key: PlotKey): PlotOrder | undefined {
     return this.find(key)?.order;
@@ -71,10 +80,10 @@ export class WaitingTasks {
 
   /** An earlier attempt waits no more. */
   add(key: PlotKey, task: PlotTaskStatus): void {
-    const reason = this.find(key)?.reason;
+    const { reason, isSeen = false } = this.find(key) ?? {};
     this.waiting.delete(key.task_id);
     try {
-      this.waiting.set(key.task_id, { order: readOrder(key, task), fresh: true, reason });
+      this.waiting.set(key.task_id, { order: readOrder(key, task), fresh: true, reason, isSeen });
     } catch (error) {
       this.refuse(key, messageOf(error));
     }
