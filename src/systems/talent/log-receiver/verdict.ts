@@ -72,10 +72,16 @@ export function otherSizeThan(ordered: number, made: number | undefined): string
 function successOf(ending: Ending): string {
   const { known, beside } = ending;
   const { file, gaps = [] } = beside ?? {};
+  const besides = [...unseenEnd(ending), ...lasting(ending)];
   // Where the log told it, the path stands in fields of its own.
-  if (known.finished === true) return [...(file ? [isThere(file)] : []), ...lasting(ending)].join('; ');
+  if (known.finished === true) return [...(file ? [isThere(file)] : []), ...besides].join('; ');
   const said = ['its log does not tell of its end', ...gaps];
-  return [...(file ? [inPlace(file)] : []), ...said, ...lasting(ending)].join('; ');
+  return [...(file ? [inPlace(file)] : []), ...said, ...besides].join('; ');
+}
+
+/** A keeper that is gone may have been the only one who could see it. */
+function unseenEnd({ end: { exit_code, exit_signal }, stopping }: Ending): string[] {
+  return exit_code === null && exit_signal === null && !stopping ? ['nobody saw how its process ended'] : [];
 }
 
 function isThere({ bytes }: PlotFile): string {

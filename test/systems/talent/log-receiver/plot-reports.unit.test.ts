@@ -123,7 +123,10 @@ t.test('a plot whose file is in its place is finished, whatever became of its lo
     finished_time: 5,
     remarks,
   });
-  t.match(with_(HALF, { reason: 'nobody saw it' }, beside), { status: 'finished', remarks });
+  t.match(with_(HALF, { reason: 'nobody saw it' }, beside), {
+    status: 'finished',
+    remarks: `${remarks}; nobody saw how its process ended`,
+  });
   t.match(
     with_(HALF, { exit_signal: 'SIGTERM' }, beside, true),
     { status: 'finished' },
