@@ -171,9 +171,10 @@ t.test(
   'who is taken back is out: calls at once, streams under way as well, and reports are kept',
   async (t) => {
     const { data, token, talent: connect, log } = await world(t, { access: 'required' });
-    const file = await token('shed-3', ['worker', 'reporter', 'submitter'], 'shed-3');
+    const file = await token('shed-3', ['worker', 'reporter'], 'shed-3');
     const shed = connect(file);
-    await shed.create(orderFor('task_1', { worker_id: 'shed-3' }));
+    const orders = connect(await token('orders', ['submitter']));
+    await orders.create(orderFor('task_1', { worker_id: 'shed-3' }));
     await shed.attach({ worker_id: 'shed-3', session_id: 's' });
     const work = shed.work({ worker_id: 'shed-3', session_id: 's' });
     t.match(await work.next(), { value: { kind: 'START' } });
