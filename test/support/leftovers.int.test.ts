@@ -35,6 +35,8 @@ t.test('a plot that is not settled needs its process and its keeper', async (t) 
   mkdirSync(data);
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', directory]);
   const plot = new PlayedPlot(data, 'a', 'chiapos');
+  // Where it goes is no part of a machine's directory.
+  rmSync(join(data, 'farm'), { recursive: true });
   plot.change({ process: { pid: child.pid ?? 0, boot_id: 'boot', start_time: '1' } });
   writeFileSync(join(data, 'keeper.sock'), '');
   const place = { data, mark: directory };

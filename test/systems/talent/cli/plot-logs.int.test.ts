@@ -25,7 +25,8 @@ t.test('a beginning never leads to the log of another task, and who never starte
   t.match(await logs('task_1'), {
     code: 1,
     stdout: '',
-    stderr: /^owl: task_1 has not started yet, it is received; below .* there is no log of it\n$/,
+    stderr:
+      /^owl: task_1 has not started yet, it is received: no supervisor has attached yet; below .* there is no log of it\n$/,
   });
   t.match(await logs('task_'), {
     code: 1,
