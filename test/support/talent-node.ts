@@ -53,8 +53,11 @@ export function methodNamed(name: string): MethodDefinition<object, object> {
 
 export async function startTalentNode(t: Test, options: TalentNodeOptions = {}): Promise<TalentNode> {
   const data = options.data ?? join(t.testdir(), 'data');
-  const flags = { data, listen: '127.0.0.1:0', ...options.config };
-  const config = loadTalentConfig({ env: {}, cwd: '/', flags });
+  const { store, ...others } = options.config ?? {};
+  const flags = { data, listen: '127.0.0.1:0', ...others };
+  // Where a password may stand: on a command line it is refused.
+  const env = store === undefined ? {} : { OWL_STORE: store };
+  const config = loadTalentConfig({ env, cwd: '/', flags });
   const log = logLines();
   const { clock, logger = log.logger } = options;
   const talent = await startTalent({ config, logger, ...(clock === undefined ? {} : { clock }) });

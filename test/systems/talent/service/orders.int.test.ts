@@ -11,14 +11,16 @@ t.test('a late repetition of a stop that changed nothing does not stop the next 
   await run(field, 'a');
   t.match(await client.stop({ task_id: 'a', command_id: 'first' }), { is_success: true });
   const twice = await client.stop({ task_id: 'a', command_id: 'second' });
-  t.match(twice, { is_success: true, msg: 'stop accepted' });
+  t.match(twice, { is_success: true, msg: /^stop accepted; no supervisor of worker / });
+  // What stands behind the semicolon is advice of the moment.
+  const first = { ...twice, msg: /^stop accepted/ };
   t.match(await client.status({ task_id: 'a' }), { status: 'stopping', revision: twice.revision });
   await peer.call('plot_task_update', { task_id: 'a', status: 'stopped' });
   t.match(await client.stop({ task_id: 'a', command_id: 'third' }), { is_success: true });
   t.match(await client.retry({ task_id: 'a' }), { is_success: true });
   for (const command_id of ['first', 'second', 'third'])
     t.match(await client.stop({ task_id: 'a', command_id }), { is_success: true });
-  t.same(await client.stop({ task_id: 'a', command_id: 'second' }), twice, 'its first answer');
+  t.match(await client.stop({ task_id: 'a', command_id: 'second' }), first, 'its first answer');
   t.match(await client.status({ task_id: 'a' }), { status: 'received', attempt: 2 });
   const known = await events('a');
   t.same(
@@ -28,7 +30,7 @@ t.test('a late repetition of a stop that changed nothing does not stop the next 
 
   await field.stop();
   const again = await startTalentNode(t, { data: field.data });
-  t.same(await again.client.stop({ task_id: 'a', command_id: 'second' }), twice, 'also after a restart');
+  t.match(await again.client.stop({ task_id: 'a', command_id: 'second' }), first, 'also after a restart');
   t.match(await again.client.status({ task_id: 'a' }), { status: 'received', attempt: 2 });
 });
 
