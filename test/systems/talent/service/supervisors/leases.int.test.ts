@@ -76,7 +76,7 @@ t.test(
     t.same(await look('received'), ['received', undefined]);
     t.same(await look('pending'), ['pending', 'no room']);
     t.same(await look('running'), ['running', 'slow disk']);
-    t.same(await look('stopping'), ['stopping', undefined]);
+    t.same(await look('stopping'), ['stopping', 'stopped on request']);
     t.same(await events(), ['Attached', 'Lost', 'Returned']);
     for (let beats = 0; beats < 30; beats++) {
       advance(LEASE - 1);
