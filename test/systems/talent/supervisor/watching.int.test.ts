@@ -52,7 +52,7 @@ t.test('a pid that another process has now is not the plotter', async (t) => {
   await farm.supervise(playerWith());
   t.equal(
     (await farm.reaches('one', 'failed')).remarks,
-    `process ${process.pid} ended while no keeper watched it, and another one has its pid now; its exit code is unknown`,
+    `process ${process.pid} ended while no keeper watched it, and another one has its pid now; its exit code is unknown; its plot id was never known, so its file could not be looked for`,
   );
   await until('the record is gone', () => farm.records().length === 0);
 });
