@@ -45,7 +45,7 @@ export function addEventsCommand(group: Command, cli: Cli): void {
       'Shows the events of one stream, oldest first: each with its revision, its time, who told it and its data. ' +
         'STORE is a data directory or esdb://HOST:PORT; its node may run. Nothing is changed.',
     )
-    .argument('<STREAM>', 'its whole name, CATEGORY-ID: plot_task-task_1, owl_caller-NAME')
+    .argument('<STREAM>', 'its whole name, CATEGORY-ID: owl_caller-NAME for one')
     .option(...FROM)
     .option('--credentials-file <FILE>', 'its first line is user:password, for EventStoreDB')
     .option(
@@ -57,8 +57,8 @@ export function addEventsCommand(group: Command, cli: Cli): void {
     .option('--newest-first', 'from the newest to the oldest');
   addExamples(events, [
     ['owl store events owl_caller-shed-3', 'what shed-3 was denied'],
-    ['owl store events plot_task-task_1 --newest-first --limit 5', 'the newest five, from a task'],
-    ['owl store events plot_task-task_1 --json', 'one JSON object a line, with ids, causes and whole data'],
+    ['owl store events owl_caller-shed-7 --newest-first --limit 5', 'the newest five, of a caller'],
+    ['owl store events owl_caller-shed-7 --json', 'one JSON object a line, with ids, causes and whole data'],
   ]);
   events.action(async (stream: string, _options: unknown, self: Command) => {
     await showEvents(cli, self.optsWithGlobals<EventsFlags>(), stream);
@@ -68,7 +68,7 @@ export function addEventsCommand(group: Command, cli: Cli): void {
 async function showEvents(cli: Cli, options: EventsFlags, stream: string): Promise<void> {
   if (!isOwlStream(stream))
     throw new UsageError(
-      `${JSON.stringify(stream)} is no name of a stream: it is CATEGORY-ID, plot_task-task_1 for instance`,
+      `${JSON.stringify(stream)} is no name of a stream: it is CATEGORY-ID, owl_caller-shed-7 for instance`,
     );
   const { place, credentialsFile, logger } = await placeOf(cli, options);
   const { openChecked } = await import('../checked-store.js');
