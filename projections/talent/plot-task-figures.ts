@@ -3,7 +3,8 @@
  * plots there have been.
  */
 
-import type { Database, SqlRow, SqlValue, Statement } from '../../src/base/sql.js';
+import type { Database, SqlRow, SqlValue } from '../../src/base/sql.js';
+import { KeptStatements } from './kept-statements.js';
 
 /** How a plot ended, as far as its log told. Seconds. */
 const ENDED = [
@@ -11,13 +12,11 @@ const ENDED = [
   ...['p1_total_time', 'p2_total_time', 'p3_total_time', 'p4_total_time', 'copy_time', 'total_time'],
 ] as const;
 
-/** Statements are prepared when they are first needed: the tables are the projectors' to make. */
 export class PlotTaskFigures {
-  private readonly db: Pick<Database, 'prepare'>;
-  private readonly statements = new Map<string, Statement>();
+  private readonly statements: KeptStatements;
 
   constructor(db: Pick<Database, 'prepare'>) {
-    this.db = db;
+    this.statements = new KeptStatements(db);
   }
 
   /** The largest running number; 0 without tasks. */
@@ -34,7 +33,7 @@ export class PlotTaskFigures {
   /** `progress` and `stage_now` of the newest that run. */
   running(limit: number): SqlRow[] {
     const sql = `SELECT progress, stage_now FROM plot_tasks WHERE status = 'running' ORDER BY id DESC LIMIT ?`;
-    return this.prepared(sql).all(limit);
+    return this.statements.of(sql).all(limit);
   }
 
   /** Tasks that wait for a machine whose supervisor holds no lease; `limit` where there are more. */
@@ -48,20 +47,14 @@ export class PlotTaskFigures {
 
   /** `status` and how many supervisors are in it. */
   supervisors(): SqlRow[] {
-    return this.prepared('SELECT status, count(*) AS counted FROM supervisors GROUP BY status').all();
+    return this.statements.of('SELECT status, count(*) AS counted FROM supervisors GROUP BY status').all();
   }
 
   ended(taskId: string): SqlRow | undefined {
-    return this.prepared(`SELECT ${ENDED} FROM plot_tasks WHERE task_id = ?`).get(taskId);
+    return this.statements.of(`SELECT ${ENDED} FROM plot_tasks WHERE task_id = ?`).get(taskId);
   }
 
   private count(sql: string, ...values: readonly SqlValue[]): number {
-    return Number(this.prepared(sql).get(...values)?.['counted']);
-  }
-
-  private prepared(sql: string): Statement {
-    const known = this.statements.get(sql) ?? this.db.prepare(sql);
-    this.statements.set(sql, known);
-    return known;
+    return Number(this.statements.of(sql).get(...values)?.['counted']);
   }
 }

@@ -3,7 +3,8 @@
  * pages by it, so that a page stays right while tasks come and go.
  */
 
-import type { Database, SqlRow, SqlValue, Statement } from '../../src/base/sql.js';
+import type { Database, SqlRow, SqlValue } from '../../src/base/sql.js';
+import { KeptStatements } from './kept-statements.js';
 
 export interface PlotTaskFilter {
   /** Any of these; undefined or empty: all. */
@@ -28,25 +29,22 @@ export interface PlotTaskPage {
   readonly newestFirst?: boolean;
 }
 
-const STATEMENTS_KEPT = 64;
 const HEAD = 'id, task_id, worker_id, status, attempt, revision';
 
-/** Statements are prepared when they are first needed: the table is the projector's to make. */
 export class PlotTaskQueries {
-  private readonly db: Pick<Database, 'prepare'>;
-  private readonly statements = new Map<string, Statement>();
+  private readonly statements: KeptStatements;
 
   constructor(db: Pick<Database, 'prepare'>) {
-    this.db = db;
+    this.statements = new KeptStatements(db);
   }
 
   get(taskId: string): SqlRow | undefined {
-    return this.prepared('SELECT * FROM plot_tasks WHERE task_id = ?').get(taskId);
+    return this.statements.of('SELECT * FROM plot_tasks WHERE task_id = ?').get(taskId);
   }
 
   /** The largest running number; 0 without tasks. */
   lastId(): number {
-    return Number(this.prepared('SELECT coalesce(max(id), 0) AS last FROM plot_tasks').get()?.['last']);
+    return Number(this.statements.of('SELECT coalesce(max(id), 0) AS last FROM plot_tasks').get()?.['last']);
   }
 
   /**
@@ -126,15 +124,6 @@ export class PlotTaskQueries {
   }
 
   private all(sql: string, values: readonly SqlValue[]): SqlRow[] {
-    return this.prepared(sql).all(...values);
-  }
-
-  private prepared(sql: string): Statement {
-    const known = this.statements.get(sql);
-    if (known !== undefined) return known;
-    if (this.statements.size >= STATEMENTS_KEPT) this.statements.clear();
-    const statement = this.db.prepare(sql);
-    this.statements.set(sql, statement);
-    return statement;
+    return this.statements.of(sql).all(...values);
   }
 }
