@@ -20,6 +20,8 @@ const MOST_FOLLOWED = 10_000;
 /** How long what was looked up counts. */
 const FRESH_MS = 60_000;
 
+const ENDS: ReadonlySet<string> = new Set(['PlotTaskFinished', 'PlotTaskStopped', 'PlotTaskFailed']);
+
 interface Step {
   readonly progress: number;
   /** Undefined: of the one that is under way. */
@@ -61,7 +63,8 @@ export class TimeLeft {
       const at = stepTimeIn(event);
       const { progress, remarks } = event.data;
       if (at !== undefined) this.keep(taskId, { progress: typeof progress === 'number' ? progress : 0, at });
-      if (remarks === SUSPENDED) this.halted.add(taskId);
+      if (ENDS.has(event.type)) this.forget(taskId);
+      else if (remarks === SUSPENDED) this.halted.add(taskId);
       else if (remarks !== undefined && this.halted.delete(taskId))
         this.note(taskId, event.metadata.time / 1000);
     }
@@ -78,6 +81,11 @@ export class TimeLeft {
       // What has come meanwhile was observed.
       if (at !== undefined && this.tasks.get(taskId)?.['revision'] === revision) this.note(taskId, at);
     }
+  }
+
+  private forget(taskId: string): void {
+    this.steps.delete(taskId);
+    this.halted.delete(taskId);
   }
 
   private note(taskId: string, at: number): void {
