@@ -73,12 +73,10 @@ function waits(
   return { name: task_id, state: status, what: remarks === '' ? whyUnheard(worker, supervisors) : remarks };
 }
 
-/** Of a task about which no supervisor has said anything. */
+/** Of a task about which no supervisor has said anything. Where none has ever attached talent says so in the remarks. */
 function whyUnheard(worker: string, supervisors: readonly SupervisorStatus[]): string {
   const its = supervisors.find(({ worker_id: id }) => id === worker);
-  if (its?.status === 'attached') return `its supervisor (${worker}) has not said yet what it waits for`;
-  if (its !== undefined) return `its supervisor (${worker}) is ${its.status ?? 'away'}`;
-  const ids = supervisors.flatMap(({ worker_id: id }) => id ?? []);
-  const there = ids.length === 0 ? 'none has attached yet' : `there are ${ids.join(', ')}`;
-  return `no supervisor of worker ${worker} has attached; ${there}`;
+  if (its === undefined) return '';
+  if (its.status === 'attached') return `its supervisor (${worker}) has not said yet what it waits for`;
+  return `its supervisor (${worker}) is ${its.status ?? 'away'}`;
 }
