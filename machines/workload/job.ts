@@ -164,6 +164,8 @@ export interface JobContext {
   readonly curRetry: number;
   readonly losses: number;
   readonly lossesInARow: number;
+  /** Sent since it was queued last. */
+  readonly hints: number;
   readonly claim: Claim | null;
   /** Unix seconds; 0 for at once. */
   readonly notBefore: number;
@@ -190,6 +192,8 @@ const jobSetup = setup({
       return { task: task ?? null, executable, deviceType, rank, retries };
     }),
     rank: assign(({ event }) => (event.type === 'JobRanked' ? { rank: event.data.rank } : {})),
+    hint: assign({ hints: 1 }),
+    hintAgain: assign(({ context }) => ({ hints: context.hints + 1 })),
     grant: assign(({ event }) => {
       if (event.type !== 'JobClaimed') return {};
       const { claim_id: claimId, pilot, session_id: sessionId, attempt } = event.data;
@@ -227,16 +231,16 @@ export const jobMachine = jobSetup.createMachine({
   context: {
     ...{ task: null, executable: '', deviceType: 'cpu', rank: 0, retries: 0 },
     ...{ attempt: 0, curRetry: 0, losses: 0, lossesInARow: 0 },
-    ...{ claim: null, notBefore: 0, failAt: null },
+    ...{ hints: 0, claim: null, notBefore: 0, failAt: null },
   },
   initial: 'absent',
   states: {
     absent: { on: { JobCreated: { target: 'created', actions: 'create' } } },
-    created: { on: { ...whileWaiting, JobQueued: { target: 'queued' } } },
+    created: { on: { ...whileWaiting, JobQueued: { target: 'queued', actions: 'hint' } } },
     queued: {
       on: {
         ...whileWaiting,
-        JobRequeued: {},
+        JobRequeued: { actions: 'hintAgain' },
         JobWithdrawn: { target: 'created' },
         JobClaimed: { target: 'staging', guard: 'isNext', actions: 'grant' },
       },

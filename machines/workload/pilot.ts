@@ -78,6 +78,8 @@ export type PilotEvent = EventsOf<typeof PILOT_EVENTS>;
 export interface PilotContext extends LeaseContext {
   readonly deviceType: string;
   readonly slots: number;
+  /** As it said last. */
+  readonly slotsUsed: number;
   readonly memoryMib: number | null;
   /** At most MOST_EXECUTABLES. */
   readonly executables: readonly string[];
@@ -93,8 +95,18 @@ const pilotSetup = setup({
     attach: assign(({ event }) => {
       if (event.type !== 'PilotAttached') return {};
       const { device_type: deviceType, slots, memory_mib, executables } = event.data;
-      return { ...leaseOf(event.data), deviceType, slots, memoryMib: memory_mib ?? null, executables };
+      return {
+        ...leaseOf(event.data),
+        deviceType,
+        slots,
+        slotsUsed: 0,
+        memoryMib: memory_mib ?? null,
+        executables,
+      };
     }),
+    report: assign(({ event }) =>
+      event.type === 'PilotReported' ? { slotsUsed: event.data.slots_used } : {},
+    ),
     keep: assign(({ event }) =>
       event.type === 'PilotLeaseKept' || event.type === 'PilotReturned' ? keptBy(event.data) : {},
     ),
@@ -103,7 +115,7 @@ const pilotSetup = setup({
 
 export const pilotMachine = pilotSetup.createMachine({
   id: 'wl_pilot',
-  context: { ...NO_LEASE, deviceType: 'cpu', slots: 0, memoryMib: null, executables: [] },
+  context: { ...NO_LEASE, deviceType: 'cpu', slots: 0, slotsUsed: 0, memoryMib: null, executables: [] },
   type: 'parallel',
   states: {
     lease: { initial: 'detached', states: leaseStates(PILOT_LEASE) },
@@ -112,14 +124,14 @@ export const pilotMachine = pilotSetup.createMachine({
       states: {
         in: {
           on: {
-            PilotReported: { guard: 'isOfSession' },
+            PilotReported: { guard: 'isOfSession', actions: 'report' },
             PilotDrainRequested: { target: 'draining' },
             PilotRetired: { target: 'retired' },
           },
         },
         draining: {
           on: {
-            PilotReported: { guard: 'isOfSession' },
+            PilotReported: { guard: 'isOfSession', actions: 'report' },
             PilotUndrained: { target: 'in' },
             PilotRetired: { target: 'retired' },
           },
