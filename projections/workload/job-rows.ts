@@ -1,0 +1,245 @@
+/** Rows of jobs and of the files that they use, and how the jobs of a task stand. */
+
+import type { SqlRow, SqlValue } from '../../src/base/sql.js';
+import {
+  idOf,
+  type JsonObject,
+  ORDER_ACCEPTED,
+  type RecordedEvent,
+} from '../../src/runtime/event-store/event-store.js';
+import { columns } from './dataset-rows.js';
+import {
+  type Differences,
+  recordIn,
+  recordsIn,
+  type Statements,
+  StreamRows,
+  sizeIn,
+  timeOf,
+  valueIn,
+} from './rows.js';
+
+export interface JobTables {
+  readonly jobs: string;
+  readonly jobFiles: string;
+  readonly tasks: string;
+}
+
+/** What a task counts a job in that state as. */
+const COUNTED: Readonly<Record<string, string>> = {
+  created: 'jobs_waiting',
+  queued: 'jobs_waiting',
+  staging: 'jobs_running',
+  running: 'jobs_running',
+  cancelling: 'jobs_running',
+  finished: 'jobs_finished',
+  failed: 'jobs_failed',
+  cancelled: 'jobs_cancelled',
+};
+
+/** The state an event leads to; absent where it stays. */
+const STATE_AFTER: Readonly<Record<string, string>> = {
+  JobQueued: 'queued',
+  JobWithdrawn: 'created',
+  JobClaimed: 'staging',
+  JobStarted: 'running',
+  JobAttemptFailed: 'created',
+  JobFailed: 'failed',
+  JobFinished: 'finished',
+  JobCancelRequested: 'cancelling',
+  JobCancelled: 'cancelled',
+  JobRetried: 'created',
+};
+
+const STAYS = new Set(['JobRequeued', 'JobRanked', 'JobPilotLost', 'JobPilotReturned', ORDER_ACCEPTED]);
+
+const ORDERED =
+  'executable args rank device_type mode retries timeout_seconds memory_mib seq level data_out_url';
+
+/** What becomes of the files that a job uses, by type of file. */
+const FILES_AFTER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  JobClaimed: { input: 'in_use', output: 'declared', log: 'declared' },
+  JobAttemptFailed: { input: 'waiting' },
+  JobFinished: { input: 'used' },
+  JobFailed: { input: 'used', output: 'failed', log: 'failed' },
+  JobCancelled: { input: 'used', output: 'discarded', log: 'discarded' },
+  JobRetried: { input: 'waiting', output: 'declared', log: 'declared' },
+};
+
+export class JobRows {
+  private readonly statements: Statements;
+  private readonly tables: JobTables;
+  private readonly jobs: StreamRows;
+  private readonly jobFiles: StreamRows;
+
+  constructor(statements: Statements, tables: JobTables) {
+    this.statements = statements;
+    this.tables = tables;
+    this.jobs = new StreamRows(statements, tables.jobs, 'id');
+    this.jobFiles = new StreamRows(statements, tables.jobFiles, 'file_id');
+  }
+
+  /** @param counts of tasks, by their running numbers */
+  apply(event: RecordedEvent, counts: Differences): void {
+    const { type } = event;
+    if (type === 'JobCreated') {
+      this.create(event, counts);
+      return;
+    }
+    const row = this.jobs.before(event, 'job_id, task_id, state');
+    if (row === undefined) return;
+    const before = String(row['state']);
+    const state = STATE_AFTER[type] ?? before;
+    if (STATE_AFTER[type] === undefined && !STAYS.has(type)) throw new Error(`${type} is no event of a job`);
+    this.jobs.update(event, { state, ...changeOf(event) });
+    this.count(counts, row['task_id'], before, -1);
+    this.count(counts, row['task_id'], state, 1);
+    this.changeFiles(event, Number(row['job_id']));
+  }
+
+  private create(event: RecordedEvent, counts: Differences): void {
+    if (this.jobs.has(event.stream)) return;
+    const { data } = event;
+    const [inputs, outputs] = [recordsIn(data, 'inputs'), recordsIn(data, 'outputs')];
+    const job = this.jobs.next('job_id');
+    const first = this.jobFiles.next('file_id');
+    const ids = { in: first, out: first + inputs.length, log: first + inputs.length + outputs.length };
+    const log = recordIn(data, 'log');
+    const files = [
+      ...inputs.map((file): [string, JsonObject] => ['input', file]),
+      ...outputs.map((file): [string, JsonObject] => ['output', file]),
+      ['log', log] as const,
+    ];
+    for (const [i, [type, file]] of files.entries()) this.use(file, { type, id: first + i, job, ids });
+    const task = this.taskIdOf(data['task']);
+    const time = timeOf(event);
+    this.jobs.insert({
+      job_id: job,
+      id: idOf(event.stream),
+      ...{ file_in_id: ids.in, file_out_id: ids.out, file_log_id: ids.log, file_id: ids.in },
+      parent_job_id: this.writerOf(inputs[0]),
+      task_id: task,
+      ...columns(data, ORDERED),
+      ...{ state: 'created', inputs: inputs.length, outputs: outputs.length },
+      ...{ created_time: time, update_time: time, revision: event.revision },
+    });
+    this.count(counts, task, 'created', 1);
+    if (task !== null) counts.add(String(task), 'jobs_total', 1);
+  }
+
+  private use(
+    file: JsonObject,
+    of: {
+      readonly type: string;
+      readonly id: number;
+      readonly job: number;
+      readonly ids: { readonly in: number; readonly out: number; readonly log: number };
+    },
+  ): void {
+    this.jobFiles.insert({
+      file_id: of.id,
+      ...columns(file, 'file_name path check_sum sha256 dataset_uid'),
+      type: of.type,
+      size: sizeIn(file, 'size'),
+      status: of.type === 'input' ? 'waiting' : 'declared',
+      ...{ job_id: of.job, file_in_id: of.ids.in, file_out_id: of.ids.out, file_log_id: of.ids.log },
+      dsm_file: valueIn(file, 'uid'),
+    });
+  }
+
+  private taskIdOf(uid: unknown): number | null {
+    if (typeof uid !== 'string') return null;
+    const row = this.statements.of(`SELECT task_id FROM ${this.tables.tasks} WHERE uid = ?`).get(uid);
+    if (row === undefined) throw new Error(`there is no task ${uid}`);
+    return Number(row['task_id']);
+  }
+
+  /** The job that wrote the file. */
+  private writerOf(input: JsonObject | undefined): number | null {
+    if (input === undefined) return null;
+    const row = this.statements
+      .of(`SELECT job_id FROM ${this.tables.jobFiles} WHERE dsm_file = ? AND type <> 'input' LIMIT 1`)
+      .get(valueIn(input, 'uid'));
+    return row === undefined ? null : Number(row['job_id']);
+  }
+
+  private count(counts: Differences, task: SqlRow[string] | undefined, state: string, by: 1 | -1): void {
+    const column = COUNTED[state];
+    if (task === null || task === undefined || column === undefined) return;
+    counts.add(String(task), column, by);
+  }
+
+  private changeFiles(event: RecordedEvent, job: number): void {
+    const { type, data } = event;
+    const time = timeOf(event);
+    for (const [of, status] of Object.entries(FILES_AFTER[type] ?? {}))
+      this.statements
+        .of(
+          `UPDATE ${this.tables.jobFiles} SET status = ?, time_start = ${type === 'JobClaimed' ? '?' : 'coalesce(time_start, ?)'},
+           attempt = coalesce(?, attempt) WHERE job_id = ? AND type = ?`,
+        )
+        .run(status, time, valueIn(data, 'attempt'), job, of);
+    if (type !== 'JobFinished') return;
+    for (const file of [...recordsIn(data, 'outputs'), recordIn(data, 'log')])
+      this.statements
+        .of(
+          `UPDATE ${this.tables.jobFiles} SET status = 'available', file_name = ?, path = ?, size = ?, check_sum = ?, sha256 = ?,
+           time_end = ?, attempt = ? WHERE job_id = ? AND dsm_file = ?`,
+        )
+        .run(
+          ...[valueIn(file, 'file_name'), valueIn(file, 'path'), sizeIn(file, 'size')],
+          ...[valueIn(file, 'check_sum'), valueIn(file, 'sha256'), time],
+          ...[valueIn(data, 'attempt'), job, valueIn(file, 'uid')],
+        );
+  }
+}
+
+function changeOf(event: RecordedEvent): Record<string, SqlValue> {
+  const { type, data } = event;
+  const time = timeOf(event);
+  switch (type) {
+    case 'JobQueued':
+      return { queued_time: time, remarks: null };
+    case 'JobRequeued':
+    case 'JobWithdrawn':
+    case 'JobCancelRequested':
+      return { remarks: valueIn(data, 'reason') };
+    case 'JobRanked':
+      return { rank: valueIn(data, 'rank') };
+    case 'JobClaimed':
+      return {
+        ...columns(data, 'pilot session_id claim_id attempt cur_retry'),
+        ...{ claimed_time: time, time_start: null, time_end: null, fail_at: null, remarks: null },
+        ...{ failure_class: null, exit_code: null, exit_signal: null },
+      };
+    case 'JobStarted':
+      return { time_start: time };
+    case 'JobAttemptFailed':
+      return {
+        ...columns(data, 'cur_retry losses not_before exit_code exit_signal'),
+        ...{ failure_class: valueIn(data, 'class'), remarks: valueIn(data, 'detail') },
+        ...{ claim_id: null, fail_at: null, time_end: time },
+      };
+    case 'JobFailed':
+      return {
+        ...columns(data, 'exit_code exit_signal'),
+        ...{ failure_class: valueIn(data, 'class'), remarks: valueIn(data, 'detail') },
+        ...{ claim_id: null, fail_at: null, time_end: time },
+      };
+    case 'JobFinished':
+      return {
+        ...columns(data, 'exit_code cpu_seconds'),
+        ...{ max_rss: sizeIn(data, 'max_rss'), time_end: time, fail_at: null, remarks: null },
+      };
+    case 'JobCancelled':
+      return { time_end: time, fail_at: null, claim_id: null, remarks: valueIn(data, 'reason') };
+    case 'JobPilotLost':
+      return columns(data, 'remarks fail_at');
+    case 'JobPilotReturned':
+      return { remarks: null, fail_at: null };
+    case 'JobRetried':
+      return { ...{ cur_retry: 0, losses: 0, not_before: 0 }, remarks: valueIn(data, 'reason') };
+    default:
+      return {};
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * The read model of workloads: datasets and their files, tasks, jobs and the files that those use. One projection, for a row of one
+ * table names the running number of another's, and a task counts its jobs, a dataset its files: they change together, exactly once.
+ */
+
+import type { Database } from '../../src/base/sql.js';
+import { categoryOf, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
+import type { Projection, ProjectionWriter } from '../../src/runtime/read-models/projection.js';
+import { DatasetRows } from './dataset-rows.js';
+import { JobRows } from './job-rows.js';
+import { Differences, Statements } from './rows.js';
+import { DATASETS, FILES, JOB_FILES, JOBS, TASKS } from './tables.js';
+import { TaskRows } from './task-rows.js';
+
+const OTHERS = [JOBS, JOB_FILES, DATASETS, FILES];
+
+export const workload: Projection = {
+  name: 'workload',
+  version: 1,
+  categories: ['wl_dataset', 'wl_file', 'wl_task', 'wl_job'],
+  ...TASKS,
+  otherTables: OTHERS,
+  writer: (db, tasks, ...others) => new WorkloadWriter(db, tasks, others),
+};
+
+class WorkloadWriter implements ProjectionWriter {
+  private readonly statements: Statements;
+  private readonly names: { readonly tasks: string; readonly datasets: string };
+  private readonly datasets: DatasetRows;
+  private readonly tasks: TaskRows;
+  private readonly jobs: JobRows;
+
+  constructor(db: Database, tasks: string, others: readonly string[]) {
+    const [jobs, jobFiles, datasets, files] = OTHERS.map(({ table }, i) => others[i] ?? table);
+    if (jobs === undefined || jobFiles === undefined || datasets === undefined || files === undefined)
+      throw new TypeError('a table is missing');
+    this.statements = new Statements(db);
+    this.names = { tasks, datasets };
+    this.datasets = new DatasetRows(this.statements, { datasets, files });
+    this.tasks = new TaskRows(this.statements, tasks);
+    this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks });
+  }
+
+  apply(events: readonly RecordedEvent[]): void {
+    const ofDatasets = new Differences();
+    const ofTasks = new Differences();
+    for (const event of events) {
+      const category = categoryOf(event.stream);
+      if (category === 'wl_job') this.jobs.apply(event, ofTasks);
+      else if (category === 'wl_file') this.datasets.applyFile(event, ofDatasets);
+      else if (category === 'wl_task') this.tasks.apply(event);
+      else this.datasets.applyDataset(event);
+    }
+    ofDatasets.write(this.statements, this.names.datasets, 'uid');
+    ofTasks.write(this.statements, this.names.tasks, 'task_id');
+  }
+}
