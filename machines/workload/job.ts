@@ -167,6 +167,8 @@ export interface JobContext {
   /** Sent since it was queued last. */
   readonly hints: number;
   readonly claim: Claim | null;
+  /** The claim whose attempt has ended last: who tells its end once more tells nothing new. */
+  readonly lastClaimId: string | null;
   /** Unix seconds; 0 for at once. */
   readonly notBefore: number;
   /** While the pilot's lease is lost: when the attempt fails, in Unix seconds. */
@@ -202,9 +204,14 @@ const jobSetup = setup({
     fail: assign(({ event }) => {
       if (event.type !== 'JobAttemptFailed') return {};
       const { cur_retry: curRetry, losses, losses_in_a_row: lossesInARow, not_before } = event.data;
-      return { curRetry, losses, lossesInARow, notBefore: not_before, claim: null, failAt: null };
+      const ended = { claim: null, lastClaimId: event.data.claim_id, failAt: null };
+      return { curRetry, losses, lossesInARow, notBefore: not_before, ...ended };
     }),
-    end: assign({ claim: null, failAt: null }),
+    end: assign(({ context }) => ({
+      claim: null,
+      lastClaimId: context.claim?.claimId ?? null,
+      failAt: null,
+    })),
     markLost: assign(({ event }) => (event.type === 'JobPilotLost' ? { failAt: event.data.fail_at } : {})),
     unmarkLost: assign({ failAt: null }),
     beginAnew: assign({ curRetry: 0, losses: 0, lossesInARow: 0, notBefore: 0 }),
@@ -231,7 +238,7 @@ export const jobMachine = jobSetup.createMachine({
   context: {
     ...{ task: null, executable: '', deviceType: 'cpu', rank: 0, retries: 0 },
     ...{ attempt: 0, curRetry: 0, losses: 0, lossesInARow: 0 },
-    ...{ hints: 0, claim: null, notBefore: 0, failAt: null },
+    ...{ hints: 0, claim: null, lastClaimId: null, notBefore: 0, failAt: null },
   },
   initial: 'absent',
   states: {

@@ -1,0 +1,52 @@
+/**
+ * Why an attempt at a job fails, whose fault that is, and what becomes of the job. Its own failures use up its retries; losses of
+ * machines are counted apart, and what takes machines with it again and again is given up.
+ */
+
+/**
+ * - `job`: the payload's own, tried again as often as the order says;
+ * - `data`: an input is not what it was, and stays so until somebody restores it;
+ * - `order`: nobody could carry it out;
+ * - `machine`: whoever ran it was lost, or could not begin; tried again, elsewhere first.
+ */
+export type Fault = 'job' | 'data' | 'order' | 'machine';
+
+export const FAULT_OF = {
+  payload_exit: 'job',
+  payload_signal: 'job',
+  time_limit: 'job',
+  looping: 'job',
+  log_limit: 'job',
+  out_of_memory: 'job',
+  output_missing: 'job',
+  output_too_large: 'job',
+  input_missing: 'data',
+  input_checksum: 'data',
+  executable_unknown: 'order',
+  args_invalid: 'order',
+  pilot_lost: 'machine',
+  pilot_stopped: 'machine',
+  end_unknown: 'machine',
+  start_failed: 'machine',
+  storage_unavailable: 'machine',
+  /** It was lost so often in a row that it is the reason, presumably. */
+  poison: 'order',
+} as const satisfies Readonly<Record<string, Fault>>;
+
+export type FailureClass = keyof typeof FAULT_OF;
+
+export function isFailureClass(text: string): text is FailureClass {
+  return Object.hasOwn(FAULT_OF, text);
+}
+
+/** Losses after which a job fails, and those in a row after which it is taken for their reason. */
+export const MOST_LOSSES = 5;
+export const LOSSES_OF_POISON = 3;
+
+const FIRST_DELAY_SECONDS = 5;
+const LONGEST_DELAY_SECONDS = 300;
+
+/** Before the next attempt. @param before how many failures of the kind came before */
+export function delaySeconds(before: number): number {
+  return Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** before);
+}

@@ -1,0 +1,227 @@
+/** What pilots and operators may want of a job: grants, stale claims, retries and losses, cancellations. */
+
+import t from 'tap';
+import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job.js';
+import {
+  type ClaimRequest,
+  cancel,
+  cancelled,
+  fail,
+  finish,
+  grant,
+  JobRefusedError,
+  job,
+  retry,
+  start,
+} from '../../../../../src/systems/workload/service/jobs/job-commands.js';
+import { specificationOf, timerDue } from '../../../../support/given.js';
+
+const given = specificationOf(job);
+
+const CREATED: JobEvent = {
+  type: 'JobCreated',
+  data: {
+    ...{ seq: 0, level: 1, executable: 'sort', rank: 0, device_type: 'cpu', mode: 'map', retries: 1 },
+    data_out_url: 'file:///out',
+    inputs: [{ uid: 'f', dataset_uid: 'd', idx: 0, file_name: 'a', path: 'a' }],
+    outputs: [{ uid: 'g', dataset_uid: 'o', idx: 0, file_name: 'a.j0' }],
+    log: { uid: 'l', dataset_uid: 'l', idx: 0, file_name: 'a.j0.log' },
+  },
+};
+const QUEUED: JobEvent = { type: 'JobQueued', data: { queue: 'cpu', batch: 'b' } };
+const CLAIM: ClaimRequest = {
+  ...{ claimId: 'c1', pilot: 'p', sessionId: 's', curRetry: 0, leaseSeconds: 60 },
+  ...{ deviceType: 'cpu', executables: ['sort', 'wc'] },
+};
+const claimed = (claim_id: string, attempt: number, cur_retry: number): JobEvent => ({
+  type: 'JobClaimed',
+  data: { pilot: 'p', session_id: 's', claim_id, attempt, cur_retry, lease_seconds: 60 },
+});
+const STARTED = { pid: 7, boot_id: 'b', start_time: '1', inputs_checked: 1 };
+const started = (claim_id: string, attempt: number): JobEvent => ({
+  type: 'JobStarted',
+  data: { claim_id, attempt, ...STARTED },
+});
+const WRITTEN = { uid: 'g', file_name: 'a', path: '/out/a', size: '1', check_sum: 'c', sha256: 's' };
+const TOLD = { exit_code: 0, outputs: [WRITTEN], log: WRITTEN, wall_seconds: 1.5 };
+const FINISHED: JobEvent = { type: 'JobFinished', data: { claim_id: 'c1', attempt: 1, ...TOLD } };
+const RUNNING = [CREATED, QUEUED, claimed('c1', 1, 0), started('c1', 1)];
+const CANCEL: JobEvent = { type: 'JobCancelRequested', data: { reason: 'wrong', grace_seconds: 10 } };
+const LOST: JobEvent = {
+  type: 'JobPilotLost',
+  data: { claim_id: 'c1', remarks: 'p is silent', fail_at: 700 },
+};
+
+const exit = { class: 'payload_exit', detail: 'it ended with 1', exit_code: 1 } as const;
+const lost = { class: 'pilot_lost', detail: 'gone' } as const;
+const failsBy = (claimId: string, failure: Parameters<typeof fail>[3]) => (snapshot: JobSnapshot) =>
+  fail(snapshot, 'j', claimId, failure, 100);
+
+/** What is decided on that, as events of a job. */
+function eventsOf(past: readonly JobEvent[], decide: (snapshot: JobSnapshot) => JobEvent[]): JobEvent[] {
+  let events: JobEvent[] = [];
+  given(past).when((snapshot) => {
+    events = decide(snapshot);
+    return events;
+  });
+  return events;
+}
+
+t.test('a claim is granted once, as the next attempt', async (t) => {
+  const queued = given([CREATED, QUEUED]);
+  queued.when((snapshot) => grant(snapshot, 'j', CLAIM)).then(t, [claimed('c1', 1, 0)], { value: 'staging' });
+  given(RUNNING)
+    .when((snapshot) => grant(snapshot, 'j', CLAIM))
+    .then(t, [], 'the same claim once more');
+});
+
+t.test('what can not be granted says why, for programs and for people', async (t) => {
+  const other = { ...CLAIM, claimId: 'c2' };
+  const cases: readonly (readonly [readonly JobEvent[], ClaimRequest, string, RegExp])[] = [
+    [[], CLAIM, 'unknown', /is not there/],
+    [[CREATED], CLAIM, 'stale', /waits to be queued again/],
+    [RUNNING, other, 'claimed', /is running on pilot p/],
+    [[...RUNNING, CANCEL], other, 'cancelled', /is cancelling/],
+    [[...RUNNING, FINISHED], other, 'done', /is finished/],
+    [[CREATED, QUEUED], { ...CLAIM, curRetry: 1 }, 'stale', /is at retry 0, not 1/],
+    [[CREATED, QUEUED], { ...CLAIM, deviceType: 'gpu' }, 'stale', /is for a cpu, and the pilot has a gpu/],
+    [[CREATED, QUEUED], { ...CLAIM, executables: ['wc'] }, 'stale', /needs sort/],
+  ];
+  for (const [past, claim, reason, message] of cases) {
+    let told: unknown;
+    given(past)
+      .when((snapshot) => {
+        try {
+          return grant(snapshot, 'j', claim);
+        } catch (error) {
+          told = error instanceof JobRefusedError ? error.reason : error;
+          throw error;
+        }
+      })
+      .then(t, { kind: reason === 'unknown' ? 'not_found' : 'refused', message });
+    t.equal(told, reason);
+  }
+});
+
+t.test('what is told under another claim is stale', async (t) => {
+  const stale = {
+    kind: 'refused',
+    message: /claim c9 of job j counts no more: it is granted to pilot p/,
+  } as const;
+  const running = given(RUNNING);
+  running.when((snapshot) => start(snapshot, 'j', 'c9', STARTED)).then(t, stale);
+  running.when((snapshot) => finish(snapshot, 'j', 'c9', TOLD)).then(t, stale);
+  running.when(failsBy('c9', exit)).then(t, stale);
+  running.when((snapshot) => cancelled(snapshot, 'j', 'c9', 1)).then(t, stale);
+});
+
+t.test('what is told once more is nothing new', async (t) => {
+  given(RUNNING)
+    .when((snapshot) => start(snapshot, 'j', 'c1', STARTED))
+    .then(t, []);
+  given([...RUNNING, FINISHED])
+    .when((snapshot) => finish(snapshot, 'j', 'c1', TOLD))
+    .then(t, []);
+  given([...RUNNING, ...eventsOf(RUNNING, failsBy('c1', exit))])
+    .when(failsBy('c1', exit))
+    .then(t, []);
+});
+
+t.test('its own failures use up its retries, each later than the one before', async (t) => {
+  const counts = { losses: 0, losses_in_a_row: 0 };
+  given(RUNNING)
+    .when(failsBy('c1', exit))
+    .then(t, [
+      {
+        type: 'JobAttemptFailed',
+        data: { ...exit, claim_id: 'c1', attempt: 1, cur_retry: 1, ...counts, not_before: 105 },
+      },
+    ]);
+  const second: JobEvent[] = [
+    ...RUNNING,
+    {
+      type: 'JobAttemptFailed',
+      data: { ...exit, claim_id: 'c1', attempt: 1, cur_retry: 1, ...counts, not_before: 5 },
+    },
+    ...[QUEUED, claimed('c2', 2, 1), started('c2', 2)],
+  ];
+  given(second)
+    .when(failsBy('c2', exit))
+    .then(t, [{ type: 'JobFailed', data: { ...exit, claim_id: 'c2' } }], { value: 'failed' });
+});
+
+t.test('losses are counted apart, and three in a row are poison', async (t) => {
+  const past: JobEvent[] = [CREATED];
+  for (let n = 1; n <= 2; n++) {
+    past.push(QUEUED, claimed(`c${n}`, n, 0));
+    const [event] = given(past)
+      .when(failsBy(`c${n}`, lost))
+      .events() as JobEvent[];
+    if (event === undefined) throw new Error('nothing was decided');
+    t.match(event, { type: 'JobAttemptFailed', data: { cur_retry: 0, losses: n, losses_in_a_row: n } });
+    past.push(event);
+  }
+  past.push(QUEUED, claimed('c3', 3, 0));
+  const poison = given(past).when(failsBy('c3', lost)).events();
+  t.match(poison, [{ type: 'JobFailed', data: { class: 'poison', detail: /3 times in a row.*gone/ } }]);
+});
+
+t.test('what an input or the order is to blame for is not tried again', async (t) => {
+  const missing = { class: 'input_missing', detail: 'a is not there' } as const;
+  given(RUNNING)
+    .when(failsBy('c1', missing))
+    .then(t, [{ type: 'JobFailed', data: { ...missing, claim_id: 'c1' } }]);
+});
+
+t.test('a lost pilot is given up when its time has come, and not before', async (t) => {
+  const silent = given([...RUNNING, LOST]);
+  silent.when(timerDue(job, 'give up', 699_000)).then(t, []);
+  const [event] = silent.when(timerDue(job, 'give up', 700_000)).events();
+  t.match(event, { type: 'JobAttemptFailed', data: { class: 'pilot_lost', claim_id: 'c1', losses: 1 } });
+  given([...RUNNING, LOST, { type: 'JobPilotReturned', data: { claim_id: 'c1' } }])
+    .when(timerDue(job, 'give up', 700_000))
+    .then(t, [], 'it has come back');
+  const [byLease] = given([...RUNNING, CANCEL, LOST])
+    .when(timerDue(job, 'give up', 700_000))
+    .events();
+  t.match(byLease, { type: 'JobCancelled', data: { by_lease: true, claim_id: 'c1' } });
+});
+
+t.test('what waits is cancelled at once, what runs when it has ended', async (t) => {
+  const wish = (snapshot: JobSnapshot) => cancel(snapshot, 'j', 'wrong', 10);
+  given([CREATED, QUEUED])
+    .when(wish)
+    .then(t, [{ type: 'JobCancelled', data: { reason: 'wrong', processes_ended: 0 } }]);
+  given(RUNNING).when(wish).then(t, [CANCEL]);
+  given([...RUNNING, CANCEL])
+    .when(wish)
+    .then(t, [], 'asked for once more');
+  given([...RUNNING, FINISHED])
+    .when(wish)
+    .then(t, { kind: 'refused', message: 'job j is finished already' });
+  given([...RUNNING, CANCEL])
+    .when((snapshot) => cancelled(snapshot, 'j', 'c1', 2))
+    .then(
+      t,
+      [
+        {
+          type: 'JobCancelled',
+          data: { reason: 'its processes have ended', processes_ended: 2, claim_id: 'c1' },
+        },
+      ],
+      { value: 'cancelled' },
+    );
+  given([...RUNNING, CANCEL])
+    .when((snapshot) => finish(snapshot, 'j', 'c1', TOLD))
+    .then(t, [FINISHED], 'what was finished first wins');
+});
+
+t.test('only what failed is retried', async (t) => {
+  const again = (snapshot: JobSnapshot) => retry(snapshot, 'j', undefined);
+  given([CREATED, { type: 'JobFailed', data: { class: 'poison', detail: 'lost' } }])
+    .when(again)
+    .then(t, [{ type: 'JobRetried', data: {} }], { value: 'created' });
+  given(RUNNING)
+    .when(again)
+    .then(t, { kind: 'refused', message: /is running; only a failed one/ });
+});
