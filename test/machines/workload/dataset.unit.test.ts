@@ -42,7 +42,7 @@ checkEveryState({
     closed: [REGISTERED, added(0, 'a'), sealed(1), CLOSED],
     aborted: [REGISTERED, 'DatasetAborted'],
   },
-  then: {
+  after: {
     absent: { DatasetRegistered: 'registered' },
     registered: { DatasetAborted: 'aborted' },
     open: { DatasetFilesAdded: 'open', DatasetSealed: 'sealed', DatasetAborted: 'aborted' },

@@ -47,7 +47,7 @@ checkEveryState({
     failed: [registered(true), FAILED],
     discarded: [registered(true), 'FileDiscarded'],
   },
-  then: {
+  after: {
     absent: { FileRegistered: 'available' },
     declared: { FileAvailable: 'available', FileFailed: 'failed', FileDiscarded: 'discarded' },
     available: {

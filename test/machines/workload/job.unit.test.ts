@@ -85,7 +85,7 @@ checkEveryState({
     finished: [...RUNNING, finished('c')],
     cancelled: [CREATED, 'JobCancelled'],
   },
-  then: {
+  after: {
     absent: { JobCreated: 'created' },
     created: { JobQueued: 'queued', JobRanked: 'created', JobFailed: 'failed', JobCancelled: 'cancelled' },
     queued: {

@@ -11,14 +11,14 @@ export interface StateTable<M extends AnyStateMachine, S extends string> {
   /** How to get into each state: names of examples, or events of its own. */
   readonly given: Readonly<Record<S, readonly (string | EventFromLogic<M>)[]>>;
   /** State × event → the state after it. What is not listed is refused. */
-  readonly then: Readonly<Record<NoInfer<S>, Readonly<Record<string, NoInfer<S>>>>>;
+  readonly after: Readonly<Record<NoInfer<S>, Readonly<Record<string, NoInfer<S>>>>>;
   /** The value of a state, where the machine has regions. */
   readonly found?: (state: S) => unknown;
 }
 
 /** Registers a test for each state, and one that all states and events are in the table. */
 export function checkEveryState<M extends AnyStateMachine, S extends string>(table: StateTable<M, S>): void {
-  const { type, examples, given, then, found = (state: S) => state } = table;
+  const { type, examples, given, after, found = (state: S) => state } = table;
   const specification = specificationOf(type);
   const byType = new Map(examples.map((event): [string, EventFromLogic<M>] => [event.type, event]));
   const past = (steps: readonly (string | EventFromLogic<M>)[]) =>
@@ -38,7 +38,7 @@ export function checkEveryState<M extends AnyStateMachine, S extends string>(tab
       const example = specification(past(given[state]));
       example.leadsTo(t, { value: found(state) }, `it is ${state}`);
       for (const event of examples) {
-        const expected = then[state][event.type];
+        const expected = after[state][event.type];
         const when = example.when(happens(event));
         if (expected !== undefined)
           when.then(t, [event], `${event.type} leads to ${expected}`, { value: found(expected) });

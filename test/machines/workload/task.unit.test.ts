@@ -63,7 +63,7 @@ checkEveryState({
     finished: [...RUNNING, 'TaskFinished'],
     cancelled: [...RUNNING, 'TaskCancelRequested', 'TaskCancelled'],
   },
-  then: {
+  after: {
     absent: { TaskRegistered: 'registered' },
     registered: {
       TaskSplitStarted: 'splitting',
