@@ -50,7 +50,7 @@ function isQuiet(t: Test, { stdout, stderr }: Ended): void {
 
 function nothingIsLeft(t: Test, { cwd, tmp }: Place): void {
   t.strictSame(readdirSync(tmp), []);
-  t.strictSame(processesOf(cwd), []);
+  await until('no process is left', () => processesOf(cwd).length === 0);
 }
 
 t.test('it leaves its histories in the store, and can be run again on it', async (t) => {
