@@ -5,5 +5,6 @@
 
 import type { System } from './cli/system.js';
 import { talent } from './systems/talent/system.js';
+import { workload } from './systems/workload/system.js';
 
-export const SYSTEMS: readonly System[] = [talent];
+export const SYSTEMS: readonly System[] = [talent, workload];

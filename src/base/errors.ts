@@ -46,17 +46,25 @@ export function isErrorKind(text: unknown): text is ErrorKind {
   return typeof text === 'string' && Object.hasOwn(GRPC_CODE_OF, text);
 }
 
-/** How a kind, and what is wrong with each field, go with a gRPC error. */
+/** How a kind, a reason, and what is wrong with each field go with a gRPC error. */
 export const KIND_TRAILER = 'owl-kind';
+export const REASON_TRAILER = 'owl-reason';
 export const PROBLEMS_TRAILER = 'owl-problems';
+
+export interface OwlErrorOptions extends ErrorOptions {
+  /** A word of a system's own that programs go by where the kind says too little, `stale_claim`: letters, digits, underscores. */
+  readonly reason?: string | undefined;
+}
 
 export class OwlError extends Error {
   override readonly name: string = 'OwlError';
   readonly kind: ErrorKind;
+  readonly reason: string | undefined;
 
-  constructor(kind: ErrorKind, message: string, options?: ErrorOptions) {
+  constructor(kind: ErrorKind, message: string, options: OwlErrorOptions = {}) {
     super(message, options);
     this.kind = kind;
+    this.reason = options.reason;
   }
 }
 

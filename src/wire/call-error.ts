@@ -16,6 +16,7 @@ import {
   messageOf,
   OwlError,
   PROBLEMS_TRAILER,
+  REASON_TRAILER,
 } from '../base/errors.js';
 import { isAboutCertificate, reasonOfNoConnection } from '../base/grpc-connections.js';
 
@@ -88,7 +89,9 @@ function toldKind({ metadata }: ServiceError): ErrorKind | undefined {
 
 function refusalOf(kind: ErrorKind, details: string, { metadata }: ServiceError): OwlError {
   const [first, ...others] = problemsIn(metadata.get(PROBLEMS_TRAILER)[0]);
-  if (kind !== 'invalid' || first === undefined) return new OwlError(kind, details);
+  const [reason] = metadata.get(REASON_TRAILER);
+  if (kind !== 'invalid' || first === undefined)
+    return new OwlError(kind, details, typeof reason === 'string' ? { reason } : {});
   const problems = new InvalidFieldError(first.field, first.rule, others);
   // Of very many not all are told.
   return problems.message === details ? problems : new OwlError(kind, details);

@@ -48,7 +48,7 @@ function isQuiet(t: Test, { stdout, stderr }: Ended): void {
   t.notMatch(stderr, SECRETS);
 }
 
-function nothingIsLeft(t: Test, { cwd, tmp }: Place): void {
+async function nothingIsLeft(t: Test, { cwd, tmp }: Place): Promise<void> {
   t.strictSame(readdirSync(tmp), []);
   await until('no process is left', () => processesOf(cwd).length === 0);
 }
@@ -77,7 +77,7 @@ t.test('it leaves its histories in the store, and can be run again on it', async
     t.equal(statSync(join(place.cwd, 'kept/owl.yaml')).mode & 0o777, 0o600);
     t.notMatch(readFileSync(join(place.cwd, 'kept/node.log'), 'utf8'), SECRETS);
     t.notOk(readdirSync(join(place.cwd, 'kept/node')).includes('owl.db'), 'no other history');
-    nothingIsLeft(t, place);
+    await nothingIsLeft(t, place);
   });
   const first = finishedIn(store);
   t.equal(first.size, 3);
@@ -93,7 +93,7 @@ t.test('it leaves its histories in the store, and can be run again on it', async
     const ended = await demo.ended;
     t.match(ended, { code: 0, stderr: 'The node reads first what the store holds already.\n' });
     isQuiet(t, ended);
-    nothingIsLeft(t, place);
+    await nothingIsLeft(t, place);
   });
   const both = finishedIn(store);
   t.equal(both.size, 6, 'the second one has tasks of its own');
@@ -109,7 +109,7 @@ t.test('interrupted while the store is away it ends what it began', async (t) =>
   await store.stop();
   demo.child.kill('SIGINT');
   t.match(await demo.ended, { code: 130, stderr: '' });
-  nothingIsLeft(t, place);
+  await nothingIsLeft(t, place);
 });
 
 t.test('what is wrong with the store is told before anything begins', async (t) => {
@@ -152,5 +152,5 @@ t.test('what is wrong with the store is told before anything begins', async (t) 
     t.equal(ended.stderr.trimEnd().split('\n').length, code === 2 ? 2 : 1, what);
     t.notOk(readdirSync(place.cwd).includes('wanted'), what);
   }
-  nothingIsLeft(t, place);
+  await nothingIsLeft(t, place);
 });

@@ -87,7 +87,9 @@ function isTextUnquoted(key: ConfigKey | undefined, value: unknown): boolean {
 /** Within a table or a list every rule speaks for itself. */
 function isLeaf(settings: KnownKeys, path: readonly string[]): boolean {
   const isEntry = settings.keyAt(path.slice(0, -1))?.kind === 'list';
-  return isEntry || settings.keyAt(path) !== undefined || settings.tables.includes(path[0] ?? '');
+  const key = `${path.join('.')}.`;
+  const isInTable = settings.tables.some((table) => key.startsWith(`${table}.`));
+  return isEntry || settings.keyAt(path) !== undefined || isInTable;
 }
 
 function sectionRule(settings: KnownKeys, path: readonly string[]): string {

@@ -80,9 +80,14 @@ export function keysOf(shape: z.ZodRawShape, above: readonly string[] = []): Con
   });
 }
 
-/** What holds as many entries as there are, under names of their own. */
-export function tablesOf(shape: z.ZodRawShape): string[] {
-  return Object.entries(shape).flatMap(([name, schema]) => (isTable(schema) ? [name] : []));
+/** What holds as many entries as there are, under names of their own: `plotters`, `workload.executables`. */
+export function tablesOf(shape: z.ZodRawShape, above: readonly string[] = []): string[] {
+  return Object.entries(shape).flatMap(([name, schema]) => {
+    const path = [...above, name];
+    const inner = schema instanceof z.ZodPrefault ? schema.unwrap() : schema;
+    if (isTable(schema)) return [path.join('.')];
+    return inner instanceof z.ZodObject ? tablesOf(inner.shape, path) : [];
+  });
 }
 
 function isTable(schema: unknown): boolean {

@@ -26,6 +26,7 @@ import {
   messageOf,
   OwlError,
   PROBLEMS_TRAILER,
+  REASON_TRAILER,
 } from '../../base/errors.js';
 import { admissionOf, type Peer, peerOf } from './callers.js';
 import type { EncodedMessage } from './encoded.js';
@@ -227,6 +228,7 @@ const MOST_PROBLEMS_BYTES = 4 * 1024;
 function trailersOf(error: unknown): Metadata {
   const trailers = new Metadata();
   trailers.set(KIND_TRAILER, error instanceof OwlError ? error.kind : 'internal');
+  if (error instanceof OwlError && error.reason !== undefined) trailers.set(REASON_TRAILER, error.reason);
   if (!(error instanceof InvalidFieldError)) return trailers;
   // As many as fit; the message names them all.
   const told: FieldProblem[] = [];

@@ -7,6 +7,7 @@
 
 import { hash } from 'node:crypto';
 import { OwlError } from '../../base/errors.js';
+import { uuidOf } from '../../base/uuid.js';
 import { canonicalJson } from './canonical.js';
 import type { JsonObject, StreamName } from './event-store.js';
 import { isTooDeep, MOST_LEVELS } from './json-levels.js';
@@ -71,10 +72,4 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Lower case only: ids are compared as texts. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
-}
-
-function uuidOf(name: string): string {
-  const hex = hash('sha1', name, 'hex');
-  const variant = '89ab'[Number.parseInt(hex.charAt(16), 16) & 3];
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-5${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

@@ -21,6 +21,10 @@ const problem = z
     status: z.int(),
     detail: z.string(),
     kind: z.string().meta({ description: 'What programs decide by.' }),
+    reason: z
+      .string()
+      .optional()
+      .meta({ description: 'A word of the system, where the kind says too little.' }),
     retryable: z.boolean().meta({ description: 'Asking again, unchanged, may succeed.' }),
     field: z.string().optional(),
     rule: z.string().optional(),

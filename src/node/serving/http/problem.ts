@@ -48,6 +48,8 @@ export interface Problem {
   readonly status: number;
   readonly detail: string;
   readonly kind: ErrorKind | 'internal';
+  /** A word of the system's own, `stale_claim`, where the kind says too little for a program. */
+  readonly reason?: string;
   /** Asking again, unchanged, may succeed. */
   readonly retryable: boolean;
   readonly field?: string;
@@ -85,7 +87,11 @@ export function problemOf(error: unknown, logger: Logger, what: string): Problem
 
 export function problemIn(known: OwlError): Problem {
   const status = known instanceof HttpError ? known.status : HTTP_STATUS_OF[known.kind];
-  const told = problem(known.kind, status, known.message, isTransient(known));
+  const { reason } = known;
+  const told = {
+    ...problem(known.kind, status, known.message, isTransient(known)),
+    ...(reason === undefined ? {} : { reason }),
+  };
   if (!(known instanceof InvalidFieldError)) return told;
   const { field, rule } = known;
   const problems = known.problems.map((one) => ({ ...one, detail: `${one.field}: ${one.rule}` }));

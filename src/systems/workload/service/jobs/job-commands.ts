@@ -53,11 +53,9 @@ export type RefusedClaim = 'claimed' | 'done' | 'cancelled' | 'stale' | 'held' |
 /** A refusal whose `reason` programs go by. */
 export class JobRefusedError extends OwlError {
   override readonly name = 'JobRefusedError';
-  readonly reason: RefusedClaim | 'stale_claim' | 'transition_refused';
 
-  constructor(reason: JobRefusedError['reason'], message: string) {
-    super(reason === 'unknown' ? 'not_found' : 'refused', message);
-    this.reason = reason;
+  constructor(reason: RefusedClaim | 'stale_claim' | 'transition_refused', message: string) {
+    super(reason === 'unknown' ? 'not_found' : 'refused', message, { reason });
   }
 }
 

@@ -1,0 +1,92 @@
+/** What workload is on a node: its actor types and read models, and how its parts are put together. */
+
+import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import { workload } from '../../../../projections/workload/workload.js';
+import type { ServiceAccess } from '../../../node/access/roles.js';
+import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
+import { loadProto } from '../../../wire/proto.js';
+import type { WorkloadConfig } from '../config.js';
+import { dataset, file } from './datasets/dataset-types.js';
+import { openDatasets } from './datasets/datasets.js';
+import { job } from './jobs/job-commands.js';
+import { openJobs } from './jobs/jobs.js';
+import { PILOTS, pilotKind } from './pilots/pilot-kind.js';
+import { openPilots } from './pilots/pilots.js';
+import { task } from './tasks/task-type.js';
+import { openTasks } from './tasks/tasks.js';
+import type { Part, WorkloadContext } from './workload-context.js';
+
+const proto = loadProto('workload');
+
+export const workloadService: ServiceSide<WorkloadConfig> = {
+  actorTypes: [dataset, file, task, job, pilotKind.type],
+  projections: [workload, PILOTS],
+  queried: [workload.name],
+  proto,
+  open,
+};
+
+function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedService {
+  const { runtime, clock, logger } = node;
+  const context: WorkloadContext = {
+    ...{ node, runtime, config, clock, logger, system: runtime.system, db: runtime.db },
+    readYourWrites: () => runtime.readYourWrites([workload.name, PILOTS.name]),
+  };
+  return withUnbuilt(
+    inOrder([openDatasets(context), openTasks(context), openJobs(context), openPilots(context)]),
+  );
+}
+
+/** TEMPORARY, until every method is there: those that are not refuse. */
+function withUnbuilt(opened: OpenedService): OpenedService {
+  const handlers: Record<string, UntypedServiceImplementation> = { ...opened.handlers };
+  const access: Record<string, ServiceAccess> = { ...opened.access };
+  const built = new Set(
+    (opened.operations ?? []).map(({ operation: { service, name } }) => `${service}/${name}`),
+  );
+  for (const [service, definition] of Object.entries(proto)) {
+    if (!('format' in definition))
+      for (const name of Object.keys(definition)) {
+        if (built.has(`${service}/${name}`) || handlers[service]?.[name] !== undefined) continue;
+        const refuse = (_call: unknown, answer?: (error: Error) => void) =>
+          answer?.(new Error('is not built yet'));
+        handlers[service] = { ...handlers[service], [name]: refuse };
+        access[service] = { ...access[service], [name]: { roles: ['operator'] } };
+      }
+  }
+  return { ...opened, handlers, access };
+}
+
+/** What ends, ends in the reverse order. */
+function inOrder(parts: readonly Part[]): OpenedService {
+  const reversed = parts.toReversed();
+  const handlers: Record<string, UntypedServiceImplementation> = {};
+  const access: Record<string, ServiceAccess> = {};
+  for (const part of parts) {
+    for (const [service, methods] of Object.entries(part.handlers ?? {}))
+      handlers[service] = { ...handlers[service], ...methods };
+    for (const [service, methods] of Object.entries(part.access ?? {}))
+      access[service] = { ...access[service], ...methods };
+  }
+  return {
+    reactors: parts.flatMap((part) => part.reactors ?? []),
+    loops: parts.flatMap((part) => part.loops ?? []),
+    caughtUp: async () => {
+      for (const part of parts) await part.caughtUp?.();
+    },
+    peers: parts.flatMap((part) => part.peers ?? []),
+    operations: parts.flatMap((part) => part.operations ?? []),
+    handlers,
+    access,
+    metrics: () => parts.flatMap((part) => part.metrics?.() ?? []),
+    endStreams: () => {
+      for (const part of reversed) part.endStreams?.();
+    },
+    stop: async () => {
+      for (const part of reversed) await part.stop?.();
+    },
+    ended: async () => {
+      for (const part of reversed) await part.ended?.();
+    },
+  };
+}
