@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { inspect } from 'node:util';
 import t, { type Test } from 'tap';
 import { messageOf } from '../../../../src/base/errors.js';
@@ -102,8 +103,13 @@ await t.test(
   'a node that is named by its address is known by it, and Node has nothing to warn of',
   async (t) => {
     const { at, node } = await startSecureNode(t);
+    // Whichever side goes, the other goes with it: a connection that is reset has no end.
     const elsewhere = createServer((socket) => {
-      socket.pipe(connect(node.address.port, '127.0.0.1')).pipe(socket);
+      const there = connect(node.address.port, '127.0.0.1');
+      pipeline(socket, there, socket, () => {
+        socket.destroy();
+        there.destroy();
+      });
     }).listen(0, '127.0.0.2');
     await once(elsewhere, 'listening');
     t.teardown(() => elsewhere.close());
