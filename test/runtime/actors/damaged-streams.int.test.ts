@@ -75,6 +75,8 @@ t.test(
     await until('the timer of the other one fires', async () =>
       (await first.typesOf('good')).includes('PermitExpired'),
     );
+    // What it has done is stored a moment before the timer is told.
+    await until('its timer is done', () => first.runtime.status().timers.firing === 0);
     t.match(first.runtime.status().timers, { pending: 1, firing: 0, failing: 0 }, 'the other one waits');
     await first.runtime.readYourWrites();
     await first.runtime.projector('permits').rebuild();
