@@ -16,6 +16,8 @@ import { HttpError } from './problem.js';
 
 const JSON_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 const ORDERS: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+/** Fastify reads none of theirs. */
+const BODILESS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'TRACE']);
 const USUAL_PORTS = { http: 80, https: 443 } as const;
 
 export interface Guarded {
@@ -40,7 +42,7 @@ export class Guard {
     this.scheme = scheme;
   }
 
-  /** @throws OwlError kind `forbidden`; HttpError 400, 415 */
+  /** @throws OwlError kind `forbidden`; HttpError 400, 415, 417 */
   check(request: Guarded): void {
     const { headers, method, url, hosts } = request;
     // Who reads the first and who reads the last would not agree on whom it is for.
@@ -59,6 +61,7 @@ export class Guard {
       throw new OwlError('forbidden', `pages of ${shown(origin)} may not ask this node`);
     if (site !== undefined && site !== 'same-origin' && site !== 'none')
       throw new OwlError('forbidden', 'pages of another site may not ask this node');
+    checkExpectation(headers);
     checkBody(method, headers);
   }
 
@@ -84,9 +87,19 @@ export function plain(address: string | undefined): string {
   return address?.replace(/^::ffff:/, '') ?? '';
 }
 
+/** Whether who expects something else sends its body all the same, nobody knows. */
+function checkExpectation({ expect }: IncomingHttpHeaders): void {
+  if (expect === undefined || expect.toLowerCase() === '100-continue') return;
+  throw new HttpError(417, `nothing but 100-continue can be expected here, not ${shown(expect)}`, {
+    headers: { connection: 'close' },
+  });
+}
+
 function checkBody(method: string, headers: IncomingHttpHeaders): void {
   const { 'content-type': type, 'content-encoding': encoding } = headers;
   const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+  if (hasBody && BODILESS.has(method))
+    throw new HttpError(400, `a body of ${method} is not looked at; fields stand in the path and the query`);
   if (encoding !== undefined && encoding !== 'identity')
     throw new HttpError(415, `a body has to come as it is, not as ${shown(encoding)}`);
   if ((ORDERS.has(method) || hasBody) && !JSON_TYPE.test(type ?? ''))

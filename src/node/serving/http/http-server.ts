@@ -1,13 +1,14 @@
 /**
  * The HTTP listener of a node, off unless `http_listen` is set: nothing of this is loaded without it.
  *
- * Guarantees: every answer that is no success is a problem (problem.ts), whoever found it; every request is guarded against pages
- * in a browser (guard.ts); connections, requests at once, streams, what is unread of them, bodies, headers and the time for each
- * of these are limited; what it answers is not kept by anybody and is taken for nothing else than it is. Stopping is bounded,
+ * Guarantees: every answer that is no success is a problem (problem.ts), whoever found it, node:http too (no-request.ts); every
+ * request is guarded against pages in a browser (guard.ts); connections, requests at once, streams, what is unread of them, bodies,
+ * headers and the time for each of these are limited; a body that is too large is read no further than that is known, and who asks
+ * first whether to send it (`Expect: 100-continue`) is not invited; what it answers is not kept by anybody and is taken for nothing else than it is. Stopping is bounded,
  * whatever is connected: no new requests, streams end, answers under way get their grace, then every connection is cut.
  */
 
-import { createServer, type Server, STATUS_CODES } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
@@ -21,8 +22,10 @@ import { TlsConnections } from '../tls-connections.js';
 import { type Admit, admitBy } from './caller.js';
 import { PAGE, PAGE_POLICY, SCRIPT, STYLE } from './docs-page.js';
 import { READ_WITHIN_MS } from './event-stream.js';
+import { HEADERS } from './every-answer.js';
 import { Guard } from './guard.js';
 import { readJson } from './json-body.js';
+import { answersNoRequest, LARGEST_HEADERS_BYTES, refuseTunnels } from './no-request.js';
 import { notThere, templatesOf } from './not-there.js';
 import { describe, documentOf } from './openapi.js';
 import {
@@ -32,8 +35,9 @@ import {
   type RouteOptions,
   type SystemRoutes,
 } from './operation-routes.js';
-import { HttpError, headersOf, PROBLEM_TYPE, problemIn, problemOf } from './problem.js';
+import { HttpError, headersOf, PROBLEM_TYPE, problemOf, TOO_LARGE } from './problem.js';
 import { cutOff, whenOver } from './response-end.js';
+import { UnderWay } from './under-way.js';
 
 export interface HttpServerOptions {
   /** HOST:PORT; port 0 takes a free one. */
@@ -73,21 +77,11 @@ const CONNECTIONS = 2_000;
 const REQUESTS_OF_A_CONNECTION = 64;
 const SEND_WITHIN_MS = 30_000;
 const HEADERS_WITHIN_MS = 10_000;
+/** What comes of a request that has its answer is dropped, and not for long: who is cut off at once might not read the answer. */
+const SEND_ON_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
 const LOOK_EVERY_MS = 1_000;
-const LARGEST_HEADERS_BYTES = 16 * 1024;
 const LONGEST_PARAMETER = 512;
-
-/** On every answer. */
-const HEADERS: Readonly<Record<string, string>> = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-opener-policy': 'same-origin',
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-};
 
 /** @throws OwlError kind `refused` when the address can't be bound, saying why */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
@@ -136,6 +130,8 @@ function serverOf({ sendWithinMs: requestTimeout = SEND_WITHIN_MS }: HttpLimits)
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: LOOK_EVERY_MS,
     maxHeaderSize: LARGEST_HEADERS_BYTES,
+    // The guard does, in words.
+    requireHostHeader: false,
   });
 }
 
@@ -145,14 +141,18 @@ async function buildApp(
   { admit, closing }: Pick<RouteOptions, 'admit' | 'closing'>,
 ): Promise<FastifyInstance> {
   const { hosts, systems, clock, logger, version, limits = {} } = options;
+  const underWay = new UnderWay();
+  refuseTunnels(server, underWay);
   const app: FastifyInstance = fastify({
-    serverFactory: (handler) => server.on('request', handler),
+    // What expects something is a request like any other, which the guard may refuse.
+    serverFactory: (handler) =>
+      server.on('request', handler).on('checkContinue', handler).on('checkExpectation', handler),
     bodyLimit: MEBIBYTE,
     exposeHeadRoutes: false,
     return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     logger: false,
-    clientErrorHandler: answerNoHttp,
+    clientErrorHandler: answersNoRequest(underWay),
     // For an address that can't be decoded, which no hook sees.
     frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply, logger),
   });
@@ -166,7 +166,7 @@ async function buildApp(
   );
   app.setErrorHandler((error, request, reply) => answerProblem(error, request, reply, logger));
   const guard = new Guard(hosts, options.tls === undefined ? 'http' : 'https');
-  guardAll(app, { guard, clock, limits, closing });
+  guardAll(app, { guard, underWay, clock, limits, closing });
   await describe(app, version);
   const routes = new OperationRoutes({ admit, clock, logger, headers: HEADERS, limits, closing });
   for (const system of systems) routes.add(app, system);
@@ -181,21 +181,19 @@ async function buildApp(
 
 interface GuardOptions {
   readonly guard: Guard;
+  readonly underWay: UnderWay;
   readonly clock: Clock;
   readonly limits: HttpLimits;
   readonly closing: AbortSignal;
 }
 
-function guardAll(app: FastifyInstance, { guard, clock, limits, closing }: GuardOptions): void {
+function guardAll(app: FastifyInstance, options: GuardOptions): void {
+  const { guard, underWay, clock, limits, closing } = options;
   const { readWithinMs = READ_WITHIN_MS } = limits;
-  const onConnections = new WeakMap<Socket, number>();
   app.addHook('onRequest', async ({ raw }, reply) => {
     reply.headers(HEADERS);
     const { method = '', url = '', headers, headersDistinct, socket } = raw;
-    const others = onConnections.get(socket) ?? 0;
-    onConnections.set(socket, others + 1);
-    whenOver(reply.raw, () => onConnections.set(socket, (onConnections.get(socket) ?? 1) - 1));
-    if (others >= REQUESTS_OF_A_CONNECTION) {
+    if (underWay.begin(reply.raw) >= REQUESTS_OF_A_CONNECTION) {
       cutOff(reply.raw);
       throw new OwlError('retryable', 'too many requests wait on one connection');
     }
@@ -203,12 +201,23 @@ function guardAll(app: FastifyInstance, { guard, clock, limits, closing }: Guard
     guard.check({ method, url, headers, hosts: headersDistinct['host'] ?? [], localAddress, localPort });
     if (closing.aborted) throw new OwlError('unavailable', 'this node is stopping; ask again later');
   });
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('preParsing', async ({ headers, routeOptions: { bodyLimit = MEBIBYTE } }, { raw }) => {
+    if (Number(headers['content-length'] ?? 0) > bodyLimit) throw new HttpError(413, TOO_LARGE);
+    // It waits for this with its body.
+    if (headers.expect !== undefined) raw.writeContinue();
+  });
+  app.addHook('onSend', async ({ raw }, reply) => {
     // It stands in this process until it is read.
     whenOver(
       reply.raw,
       clock.after(readWithinMs, () => cutOff(reply.raw)),
     );
+    // Who is answered before all of his request has come may be sending still.
+    if (!raw.complete)
+      raw.once(
+        'close',
+        clock.after(SEND_ON_MS, () => cutOff(reply.raw)),
+      );
     if (closing.aborted) reply.header('connection', 'close');
   });
 }
@@ -267,24 +276,4 @@ async function answerProblem(
     .code(problem.status)
     .type(PROBLEM_TYPE)
     .send(JSON.stringify(problem));
-}
-
-const BROKEN: Readonly<Record<string, HttpError>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: new HttpError(408, 'the request was not there in time'),
-  HPE_HEADER_OVERFLOW: new HttpError(431, `headers may have ${LARGEST_HEADERS_BYTES} bytes`),
-};
-const NO_HTTP = new HttpError(400, 'this is no request of HTTP/1.1');
-
-/** What never became a request. */
-function answerNoHttp(this: unknown, error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const { status, ...told } = problemIn(BROKEN[error.code ?? ''] ?? NO_HTTP);
-  const body = JSON.stringify({ ...told, status });
-  const headers = { ...HEADERS, 'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body) };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  const start = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, 'connection: close'];
-  socket.end(`${start.join('\r\n')}\r\n\r\n${body}`);
 }

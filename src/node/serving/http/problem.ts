@@ -113,8 +113,9 @@ function problem(kind: Problem['kind'], status: number, detail: string, retryabl
   return { type: `/docs#${kind}`, title: TITLE_OF[kind], status, detail, kind, retryable };
 }
 
+export const TOO_LARGE = 'the body is larger than this route takes';
 const TEXT_OF_FASTIFY: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: 'the body is larger than this route takes',
+  FST_ERR_CTP_BODY_TOO_LARGE: TOO_LARGE,
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the body is not as long as Content-Length says',
   FST_ERR_BAD_URL: 'the address can not be decoded',
 };

@@ -1,13 +1,13 @@
 /** What the HTTP listener does not let anybody take from it, and how it stops. */
 
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { OwlError } from '../../../../src/base/errors.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 import { until } from '../../../support/until.js';
 import { askAt, startHttpNode } from './http-node.js';
 import { ANSWER, FOLLOW, startOddServer } from './odd-server.js';
+import { connected, gone, said } from './raw-socket.js';
 
 t.test('what takes too long is answered, as one whose outcome is not known', async (t) => {
   const clock = new ManualClock();
@@ -244,28 +244,3 @@ t.test('an address that is taken is said, and the node does not start', async (t
     ),
   });
 });
-
-function connected(t: Test, address: string): Socket {
-  const [host = '', port] = address.split(':');
-  const socket = connect(Number(port), host);
-  socket.on('error', () => undefined);
-  t.teardown(() => socket.destroy());
-  return socket;
-}
-
-/** In order or not. */
-function gone(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    socket.once('close', () => resolve());
-  });
-}
-
-function said(t: Test, address: string, text: string): Promise<string> {
-  const socket = connected(t, address);
-  let told = '';
-  socket.on('data', (chunk) => {
-    told += chunk.toString();
-  });
-  socket.write(text);
-  return once(socket, 'close').then(() => told);
-}
