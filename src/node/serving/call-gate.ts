@@ -4,7 +4,8 @@
  * Guarantees: who may not ask is told so by the headers of the call, and nothing that he sends is kept; of what everybody may ask
  * for (health, reflection) only so much may be begun at once; a request that is begun has to be there in time, or its connection
  * is cut, for the library keeps what has come of it for as long; so is one whose peer leaves calls half open that are over
- * (half-open-calls.ts). Time is counted in looks, so that nobody is cut for a time in which this process stood still.
+ * (half-open-calls.ts); a stream that everybody may ask for ends in its time, by a status that says so. Time is counted in looks,
+ * so that nobody is cut for a time in which this process stood still.
  *
  * Why an interceptor: the handler of one request is called only once all of it is there.
  */
@@ -18,17 +19,20 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
+import { OwlError } from '../../base/errors.js';
 import { every } from '../../base/repeat.js';
 import type { LifeCycle } from '../../runtime/life-cycle/life-cycle.js';
 import { AnybodysCalls } from './anybodys-calls.js';
 import { cameOn } from './callers.js';
 import { toServiceError } from './calls.js';
 import { type Connections, connectionOf } from './connections.js';
-import { HalfOpenCalls, isOpen, type OpenCall } from './half-open-calls.js';
+import { HalfOpenCalls, isOpen } from './half-open-calls.js';
 
 export interface GateLimits {
   /** Seconds in which a request has to be there. Default 30. */
   readonly sendWithinSeconds?: number;
+  /** Seconds that a stream lasts which everybody may ask for and which only answers. Default 3,600. */
+  readonly watchSeconds?: number;
 }
 
 /** The headers of a call. */
@@ -59,15 +63,19 @@ export interface CallGateOptions {
 
 const LOOK_EVERY_MS = 1_000;
 const SEND_WITHIN_SECONDS = 30;
+const WATCH_SECONDS = 3_600;
 
 type Method = Parameters<ServerInterceptor>[0];
 
-/** A request that is not there yet, and may be over for this side all the same. */
+/** A request that is not there yet, and may be over for this side all the same; or a stream of anybody's. */
 interface Unfinished {
   readonly connection: string;
-  readonly call: OpenCall;
+  readonly call: ServerInterceptingCallInterface;
+  readonly path: string;
   isOver: boolean;
-  looks: number;
+  looksLeft: number;
+  /** What becomes of it when none are left: its peer may be told so, or has to go. */
+  outOfTime: 'end' | 'cut';
 }
 
 export class CallGate {
@@ -120,28 +128,38 @@ export class CallGate {
 
   /** @throws OwlError when it may not begin */
   private begin(
-    { requestStream }: Method,
+    { path, requestStream, responseStream }: Method,
     call: ServerInterceptingCallInterface,
     gate: AtTheGate,
   ): Beginning {
-    const { admit, connections } = this.options;
+    const { admit, connections, limits } = this.options;
     const { connection } = gate;
     const isAnybodys = admit(gate) === 'anybody';
     const anybodys = isAnybodys ? this.anybodys.begin(connection, requestStream, call) : undefined;
     if (!isAnybodys) connections.letIn(connection);
-    if (requestStream) return { isThere: () => undefined, isOver: () => anybodys?.isOver() };
-    const unfinished: Unfinished = { connection, call, isOver: false, looks: 0 };
-    this.unfinished.add(unfinished);
+    if (!isAnybodys && requestStream) return { isThere: () => undefined, isOver: () => undefined };
+    const outOfTime = requestStream ? 'end' : 'cut';
+    const looksLeft = this.sendWithin;
+    const one: Unfinished = { connection, call, path, isOver: false, looksLeft, outOfTime };
+    this.unfinished.add(one);
     return {
       isThere: () => {
-        this.unfinished.delete(unfinished);
+        // Such a stream is there only when it is over.
+        if (requestStream) return;
         anybodys?.isThere();
+        if (!isAnybodys || !responseStream) return void this.unfinished.delete(one);
+        one.looksLeft = limits.watchSeconds ?? WATCH_SECONDS;
+        one.outOfTime = 'end';
       },
       isOver: () => {
         anybodys?.isOver();
-        if (this.unfinished.has(unfinished)) this.leave(unfinished);
+        if (this.unfinished.has(one)) this.leave(one);
       },
     };
+  }
+
+  private get sendWithin(): number {
+    return this.options.limits.sendWithinSeconds ?? SEND_WITHIN_SECONDS;
   }
 
   /** Over for this side; its peer has not said all. */
@@ -160,24 +178,38 @@ export class CallGate {
     const { logger, lifeCycle } = this.options;
     const told = toServiceError(error, logger, path);
     call.sendStatus(told);
-    this.leave({ connection, call, isOver: true, looks: 0 });
+    this.leave({ connection, call, path, isOver: true, looksLeft: this.sendWithin, outOfTime: 'cut' });
     if (!requestStream && !responseStream && lifeCycle?.wants('call ended') === true)
       lifeCycle.tell({ type: 'call ended', method: path, code: told.code, tookMs: 0 });
   }
 
   private look(): void {
-    const { connections, limits } = this.options;
-    const { sendWithinSeconds = SEND_WITHIN_SECONDS } = limits;
     this.halfOpen.look();
     this.anybodys.look();
     for (const unfinished of this.unfinished) {
       const { connection, call, isOver } = unfinished;
-      unfinished.looks += 1;
       const isClosed = isOver && !isOpen(call);
-      if (!isClosed && unfinished.looks <= sendWithinSeconds) continue;
+      if (!isClosed && unfinished.looksLeft > 0) {
+        unfinished.looksLeft -= 1;
+        continue;
+      }
       this.unfinished.delete(unfinished);
-      if (!isClosed) connections.cut(connection);
+      if (isClosed) continue;
+      if (!isOver && unfinished.outOfTime === 'end') this.end(unfinished);
+      else this.options.connections.cut(connection);
     }
+  }
+
+  /** Other calls of its connection go on: who is told how a service is called may use it there. */
+  private end(stream: Unfinished): void {
+    const { call, path } = stream;
+    const error = new OwlError(
+      'unavailable',
+      'a stream for which nobody is asked who he is ends in time; open another',
+    );
+    call.sendStatus(toServiceError(error, this.options.logger, path));
+    stream.looksLeft = this.sendWithin;
+    this.leave(stream);
   }
 }
 

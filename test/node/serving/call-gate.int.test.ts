@@ -15,6 +15,7 @@ import { Denials } from '../../../src/node/access/denials.js';
 import { KnownCallers } from '../../../src/node/access/known-callers.js';
 import { unary } from '../../../src/node/serving/calls.js';
 import { type GrpcServerOptions, startGrpcServer } from '../../../src/node/serving/grpc-server.js';
+import { loadProto } from '../../../src/wire/proto.js';
 import { logLines } from '../../support/log-lines.js';
 import { ManualClock } from '../../support/manual-clock.js';
 import { until } from '../../support/until.js';
@@ -25,6 +26,9 @@ const WATCH = '/grpc.health.v1.Health/Watch';
 /** Requests that are there. */
 const TEXT = Buffer.from([0, 0, 0, 0, 1, 65]);
 const EMPTY = Buffer.alloc(5);
+const REFLECTION = '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo';
+/** list_services, as a message. */
+const LIST = Buffer.from([0, 0, 0, 0, 3, 0x3a, 1, 42]);
 
 async function start(t: Test, mode: AccessMode, limits: GrpcServerOptions['limits'] = {}) {
   const { logger } = logLines();
@@ -33,7 +37,7 @@ async function start(t: Test, mode: AccessMode, limits: GrpcServerOptions['limit
   const known = new KnownCallers(t.testdir({}), logger);
   const bytes = (value: unknown) => Buffer.from(String(value));
   const server = await startGrpcServer({
-    ...{ listen: '127.0.0.1:0', packages: [], clock, logger, limits },
+    ...{ listen: '127.0.0.1:0', packages: [loadProto('runtime')], clock, logger, limits },
     access: new Access({ mode, known, denials }),
     services: [
       {
@@ -180,6 +184,46 @@ t.test(
     await cut;
   },
 );
+
+t.test('a stream that needs no credentials ends in its time, and leaves its connection alone', async (t) => {
+  const { session, looks } = await start(t, 'required', { watchSeconds: 60 });
+  const client = session();
+  const reflecting = open(client, REFLECTION);
+  reflecting.write(LIST);
+  await once(reflecting, 'data');
+  const watching = open(client, WATCH);
+  watching.end(EMPTY);
+  await once(watching, 'data');
+  const trailers = [reflecting, watching].map((stream) => once(stream, 'trailers'));
+  await looks(30);
+  t.notOk(reflecting.closed);
+  await looks(1);
+  t.match(await trailers[0], [
+    { 'grpc-status': String(status.UNAVAILABLE), 'grpc-message': /open%20another/ },
+  ]);
+  // As every client of gRPC does.
+  reflecting.end();
+  t.notOk(watching.closed, 'a watch lasts longer');
+  await looks(30);
+  t.match(await trailers[1], [{ 'grpc-status': String(status.UNAVAILABLE) }]);
+  const next = open(client, HEALTH);
+  next.end(EMPTY);
+  t.equal(await statusOf(next), status.OK, 'what else is asked on the connection is answered');
+});
+
+t.test('who leaves such a stream open once it was ended is cut off', async (t) => {
+  const { session, looks } = await start(t, 'required');
+  const stranger = session();
+  const cut = once(stranger, 'close');
+  const reflecting = open(stranger, REFLECTION);
+  reflecting.write(LIST);
+  await once(reflecting, 'data');
+  // Nothing of its end is taken.
+  reflecting.pause();
+  await looks(62);
+  await cut;
+  t.ok(stranger.destroyed);
+});
 
 t.test('who says nonsense and ends it is told so as often as he likes', async (t) => {
   const { session } = await start(t, 'required');
