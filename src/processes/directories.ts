@@ -12,7 +12,7 @@ import { wait } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
 import { messageOf, OwlError } from '../base/errors.js';
 import { systemErrorCode } from '../base/system-error.js';
-import { KnownPlaces, mountPointOf } from './places.js';
+import { KnownPlaces, mountPointOf, type PlacesFile } from './places.js';
 
 const ANSWERS_WITHIN_MS = 5_000;
 /** Node has four threads for files and names. One is left for what is not looked at here. */
@@ -55,17 +55,25 @@ export interface DirectoriesOptions {
   readonly clock: Clock;
   /** Ends all waiting. */
   readonly signal: AbortSignal;
+  /** Where it is kept which disks paths led to. Default: nowhere, so that it is forgotten with this process. */
+  readonly places?: PlacesFile;
 }
 
 export class Directories {
   private readonly options: DirectoriesOptions;
   private readonly lastSeen = new Map<string, DirectoryState>();
   private readonly silent = new Set<string>();
-  private readonly places = new KnownPlaces();
+  private readonly places: KnownPlaces;
   private looks = new Map<string, Promise<DirectoryState>>();
 
   constructor(options: DirectoriesOptions) {
     this.options = options;
+    this.places = new KnownPlaces(options.places);
+  }
+
+  /** Writes down which disks paths led to, where that is new: whoever looks after this process knows them then. */
+  keepPlaces(): void {
+    this.places.keep();
   }
 
   /** Begins another round: each directory is looked at once a round. What the last one did not ask for is forgotten. */

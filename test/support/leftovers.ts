@@ -12,11 +12,11 @@ import { until } from './until.js';
 /** What was told to end before may take that long. */
 const ENDS_WITHIN_MS = 10_000;
 
-/** In a data directory: locks, the machine's key, what was logged, what an operator wants, and all that talent keeps. */
+/** In a data directory: locks, the machine's key and disks, what was logged, what an operator wants, and all that talent keeps. */
 const STAYS: ReadonlySet<string> = new Set([
   ...['plots', 'logs', 'drain', 'keeper.log'],
   ...['owl.lock', 'supervisor.lock', 'log-receiver.lock', 'keeper.lock'],
-  ...['owl.db', 'read-models.db', 'worker-id', 'report.key'],
+  ...['owl.db', 'read-models.db', 'worker-id', 'report.key', 'places.json'],
   ...['access.json', 'access.lock', 'local-token', 'listening'],
 ]);
 

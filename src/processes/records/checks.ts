@@ -6,7 +6,8 @@ export type Checks<T> = Readonly<Record<keyof T, Check>>;
 
 export const isText: Check = (value) => typeof value === 'string';
 export const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-export const isTime: Check = (value) => typeof value === 'number' && Number.isFinite(value);
+export const isNumber: Check = (value) => typeof value === 'number' && Number.isFinite(value);
+export const isTime = isNumber;
 export const isBoolean: Check = (value) => typeof value === 'boolean';
 export const isTexts: Check = (value) => Array.isArray(value) && value.every(isText);
 export const orNull =

@@ -22,6 +22,8 @@ export class TalentDirectory extends MachineDirectory {
   readonly drainMark: string;
   /** What supervisor and log receiver report with. */
   readonly reportKey: string;
+  /** Which disks the directories of tasks were on. */
+  readonly places: string;
 
   /** @param data absolute */
   constructor(data: string) {
@@ -33,5 +35,6 @@ export class TalentDirectory extends MachineDirectory {
     this.logReceiverIdentity = this.at('log-receiver.json');
     this.drainMark = this.at('drain');
     this.reportKey = this.at('report.key');
+    this.places = this.at('places.json');
   }
 }

@@ -3,8 +3,8 @@
  *
  * Guarantees: nothing is started while talent is away, since it may have been withdrawn meanwhile; an order that can never
  * be started here fails with the reason, and what may pass (a full disk, a server that is away) is waited for. The disks of
- * each task are looked at once when it comes, so that one that is taken out later is missed; while nothing may start
- * at all, they are not looked at again.
+ * each task are looked at once when it comes, and written down, so that one that is taken out later is missed, also by the
+ * next supervisor; while nothing may start at all, they are not looked at again.
  */
 
 import { messageOf, OwlError } from '../../../../base/errors.js';
@@ -56,8 +56,11 @@ export class Starter {
     this.options = options;
     this.waiting = new WaitingTasks(options);
     this.launcher = new Launcher(options);
-    this.directories = new Directories({ ...options, writer: 'the supervisor' });
-    this.lastStart = new LastStart(options.clock, identifyProcess(process.pid)?.bootId);
+    const { clock, logger, machine } = options;
+    const bootId = identifyProcess(process.pid)?.bootId;
+    const places = { path: machine.places, bootId, logger };
+    this.directories = new Directories({ ...options, writer: 'the supervisor', places });
+    this.lastStart = new LastStart(clock, bootId);
   }
 
   list(): WaitingTask[] {
@@ -154,6 +157,7 @@ export class Starter {
     const unseen = this.waiting.unseen();
     if (unseen.length > 0) this.directories.lookAnew();
     for (const order of unseen) await this.measure(order);
+    this.directories.keepPlaces();
   }
 
   /** What is missing for every start. */
@@ -175,6 +179,8 @@ export class Starter {
       const measured = await this.measure(order);
       if (measured !== undefined) waiting.push(measured);
     }
+    // Before anything starts: what starts may fill the disk that this is written to.
+    this.directories.keepPlaces();
     const records = plots.running().map(({ record }) => record);
     const running = await measureRunning(records, this.options.plotters, this.directories);
     return admit(waiting, { limits, running, sinceLastStartMs: this.sinceLastStart });
