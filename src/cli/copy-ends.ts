@@ -16,7 +16,10 @@ import { OwlError } from '../base/errors.js';
 import { type DataDirectory, openDataDirectory } from '../node/data-directory.js';
 import { delegating } from '../runtime/event-store/delegating-store.js';
 import { type EventStore, START } from '../runtime/event-store/event-store.js';
-import { redact } from '../runtime/event-store/eventstoredb/connection/connection-string.js';
+import {
+  redact,
+  whyNotInArguments,
+} from '../runtime/event-store/eventstoredb/connection/connection-string.js';
 import { openSqliteEventStore } from '../runtime/event-store/sqlite/sqlite-event-store.js';
 import { UsageError } from './exit.js';
 import { openReachable } from './reachable-store.js';
@@ -34,13 +37,21 @@ export type Place =
   | { readonly kind: 'directory'; readonly path: string; readonly name: string }
   | { readonly kind: 'eventstoredb'; readonly connectionString: string; readonly name: string };
 
-/** @throws UsageError when it can't be meant */
+/** An argument of a command. @throws UsageError when it can't be meant, or others could read a password in it */
 export function parsePlace(text: string, option: string, cwd: string): Place {
+  const place = placeAt(text, option, cwd);
+  const rule = place.kind === 'directory' ? undefined : whyNotInArguments(text, '--credentials-file');
+  if (rule !== undefined) throw new UsageError(`${option} ${rule}`);
+  return place;
+}
+
+/** @param called how messages call it. @throws UsageError when it can't be meant */
+export function placeAt(text: string, called: string, cwd: string): Place {
   if (/^esdb(\+discover)?:/i.test(text)) {
     return { kind: 'eventstoredb', connectionString: text, name: redact(text) };
   }
   if (text === '' || text.includes('\0') || /^[a-z+]+:\/\//i.test(text)) {
-    throw new UsageError(`${option} must be a data directory or esdb://HOST:PORT, not "${redact(text)}"`);
+    throw new UsageError(`${called} must be a data directory or esdb://HOST:PORT, not "${redact(text)}"`);
   }
   const path = resolve(cwd, text);
   return { kind: 'directory', path, name: path };

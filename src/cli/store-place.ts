@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { OwlError } from '../base/errors.js';
 import { openDatabase, type SqliteDatabase } from '../base/sqlite.js';
 import { EMBEDDED, type NodeConfig } from '../node/config/node-section.js';
-import { type Place, parsePlace } from './copy-ends.js';
+import { type Place, parsePlace, placeAt } from './copy-ends.js';
 
 /** @throws UsageError when the text can't be meant */
 export function storePlace(
@@ -17,7 +17,7 @@ export function storePlace(
   cwd: string,
 ): Place {
   if (from !== undefined) return parsePlace(from, '--from', cwd);
-  return parsePlace(store === EMBEDDED ? data : store, 'store', cwd);
+  return placeAt(store === EMBEDDED ? data : store, 'store', cwd);
 }
 
 /**

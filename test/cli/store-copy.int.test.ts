@@ -121,13 +121,42 @@ await t.test('what can not be meant is said before anything is touched', async (
   const { cwd, esdb, copy } = await start(t);
   t.match(await copy(esdb, esdb), { code: 2, stderr: /one of them must be a data directory/ });
   t.match(await copy('data', 'postgres://owl:secret@host'), { code: 2, stderr: /--to must be/ });
-  const strange = await copy('data', 'esdb://owl:secret@host:99999');
-  t.match(strange, { code: 1, stderr: /port/ });
-  t.notMatch(`${strange.stderr}${(await copy('data', 'x://owl:secret@host')).stderr}`, 'secret');
+  t.match(await copy('data', 'esdb://host:99999'), { code: 1, stderr: /port/ });
+  t.notMatch((await copy('data', 'x://owl:secret@host')).stderr, 'secret');
   t.match(await copy('missing', esdb), { code: 1, stderr: /no data directory with a history/ });
   t.notOk(existsSync(join(cwd, 'missing')));
   t.match(await copy('data', 'data'), { code: 1, stderr: /is in use by/ });
   t.match(await owl(['store', 'copy', '--from', 'data'], { cwd }), { code: 2, stderr: /--to/ });
+});
+
+await t.test('a user and a password are refused on the command line, and named by a file', async (t) => {
+  const { cwd, copy } = await start(t);
+  const withPassword = 'esdb://owl:secret@localhost:1?tls=false';
+  const rule =
+    'must name no user and password on the command line, which others can see; put them into a file (--credentials-file)';
+  for (const [from, to, option] of [
+    ['data', withPassword, '--to'],
+    [withPassword, 'other', '--from'],
+    ['data', 'esdb://owl:secret@host:99999', '--to'],
+  ] as const) {
+    const { code, stdout, stderr } = await copy(from, to);
+    t.strictSame([code, stdout], [2, '']);
+    t.match(stderr, `owl: ${option} ${rule}\n`);
+    t.notMatch(stderr, 'secret');
+  }
+  t.notOk(existsSync(join(cwd, 'other')));
+  for (const command of ['check', 'info', 'events', 'backup', 'compact']) {
+    const args = command === 'events' ? ['history-1'] : command === 'backup' ? ['copy.db'] : [];
+    const told = await owl(['store', command, ...args, '--from', withPassword], { cwd });
+    t.match(told, { code: 2, stdout: '', stderr: `--from ${rule}` }, command);
+    // Where it may stand: nobody is there to be asked with it.
+    if (command === 'backup' || command === 'compact') continue;
+    const env = { OWL_STORE: withPassword };
+    t.match(await owl(['store', command, ...args], { cwd, env }), {
+      code: 1,
+      stderr: /no EventStoreDB can be/,
+    });
+  }
 });
 
 await t.test('a terminal gets one line that fills up', async (t) => {

@@ -2,7 +2,7 @@
  * The node of `owl demo`: `owl up` in a directory of its own, with players as plotters.
  *
  * Guarantees: when it comes back, no process of the node is left; what is configured on this machine for other nodes does
- * not count for this one; the address of its store, which may hold a password, stands in a file that only this user can
+ * not count for this one; where its store is, and what names the password for it, stands in a file that only this user can
  * read and on no command line.
  */
 

@@ -24,7 +24,10 @@ import type { Cli } from '../../../cli/system.js';
 import { renderTable } from '../../../cli/table.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import { EMBEDDED } from '../../../node/config/node-section.js';
-import { redact } from '../../../runtime/event-store/eventstoredb/connection/connection-string.js';
+import {
+  redact,
+  whyNotInArguments,
+} from '../../../runtime/event-store/eventstoredb/connection/connection-string.js';
 import type { PlotTaskEventMessage, PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
 import { isFinal } from '../wire/plot-states.js';
@@ -101,6 +104,8 @@ function storeOf({ cwd }: Terminal, { store, storeCredentialsFile: file }: DemoO
   // Not repeated in the message: it may hold a password.
   if (!/^esdb(\+discover)?:/.test(store))
     throw new UsageError('--store must be esdb://HOST:PORT or esdb+discover://HOST:PORT (see docs/fleet.md)');
+  const rule = whyNotInArguments(store, '--store-credentials-file');
+  if (rule !== undefined) throw new UsageError(`--store ${rule}`);
   return { store, ...(file === undefined ? {} : { store_credentials_file: resolve(cwd, file) }) };
 }
 

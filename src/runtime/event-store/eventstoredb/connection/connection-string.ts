@@ -73,6 +73,15 @@ export function redact(text: string): string {
   return text.replace(/:\/\/.*@/su, '://***@');
 }
 
+/**
+ * The rule that a connection string breaks on a command line; undefined when it breaks none.
+ * @param file what names the file that they belong into
+ */
+export function whyNotInArguments(text: string, file: string): string | undefined {
+  if (!hasCredentials(text)) return undefined;
+  return `must name no user and password on the command line, which others can see; put them into a file (${file})`;
+}
+
 /** Whether it names a user and a password; also when in doubt. */
 export function hasCredentials(text: string): boolean {
   try {
