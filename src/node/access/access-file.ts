@@ -13,13 +13,21 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { z } from 'zod';
 import { writeFileDurably } from '../../base/durable-file.js';
 import { messageOf, OwlError } from '../../base/errors.js';
-import { isId } from '../../base/field-rules.js';
 import { FileLock } from '../../base/lock.js';
 import { systemErrorCode } from '../../base/system-error.js';
+import {
+  type AccessContent,
+  type AccessEntry,
+  accessContent,
+  Entry,
+  MOST_ENTRIES,
+  type RevokedEntry,
+} from './access-content.js';
 import { ROLES, ROLES_OF_A_WORKER, type Role } from './roles.js';
+
+export type { AccessContent, AccessEntry, RevokedEntry } from './access-content.js';
 
 const ACCESS_FILE = 'access.json';
 const LOCAL_TOKEN = 'local-token';
@@ -31,33 +39,8 @@ const TOKEN_BYTES = 32;
 const TOKEN = /^owl_[A-Za-z0-9_-]{43}$/;
 /** Enough to recognise what was taken back; the oldest go first. */
 const REVOKED_KEPT = 1_000;
-const MOST_ENTRIES = 10_000;
 const LOCKED_FOR_MS = 10_000;
 const LOOK_EVERY_MS = 20;
-
-const Name = z.string().refine((name) => isId(name) === undefined, 'must be a name of 64 characters at most');
-const Hash = z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex');
-const Entry = z.strictObject({
-  name: Name,
-  roles: z.array(z.enum(ROLES)).min(1, 'must name a role'),
-  /** Speaks for this worker alone. */
-  worker_id: Name.optional(),
-  /** Hash of its token; without one it shows a certificate. */
-  sha256: Hash.optional(),
-  added: z.string(),
-});
-const Revoked = z.strictObject({ name: Name, sha256: Hash.optional(), revoked: z.string() });
-const Content = z.strictObject({
-  version: z.literal(1),
-  /** The data directory is of a node from before there were roles. */
-  from_before: z.boolean().default(false),
-  entries: z.array(Entry).max(MOST_ENTRIES),
-  revoked: z.array(Revoked),
-});
-
-export type AccessEntry = z.infer<typeof Entry>;
-export type RevokedEntry = z.infer<typeof Revoked>;
-export type AccessContent = z.infer<typeof Content>;
 
 const NOBODY: AccessContent = { version: 1, from_before: false, entries: [], revoked: [] };
 
@@ -105,13 +88,7 @@ export function readAccess(data: string): AccessContent | undefined {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw new OwlError('unavailable', `${path} can't be read: ${messageOf(error)}`, { cause: error });
   }
-  const parsed = Content.safeParse(jsonOf(text));
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.slice(0, 5).map(({ path: at, message }) => `${at.join('.')} ${message}`);
-  throw new OwlError(
-    'invalid',
-    `${path} can't be meant: ${faults.join('; ')}. Change it with \`owl access\` alone; once it is deleted the next start makes a new one, in which nobody is known`,
-  );
+  return accessContent(path, text);
 }
 
 /**
@@ -282,14 +259,6 @@ function readToken(path: string): string | undefined {
 function isForOthers(path: string, bits: number): boolean {
   // Where nobody has a number, modes say nothing.
   return process.getuid !== undefined && (statSync(path).mode & bits) !== 0;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function nowText(): string {
