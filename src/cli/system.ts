@@ -7,7 +7,7 @@
 
 import type { Command } from 'commander';
 import type { Settings } from '../node/config/config.js';
-import type { Finding } from '../node/start-check.js';
+import type { Finding } from '../node/findings.js';
 import type { ServedSystem } from '../node/system.js';
 import type { Called } from '../wire/call-error.js';
 import type { ServiceClientOptions } from '../wire/service-client.js';
@@ -77,6 +77,8 @@ export interface CheckedMachine {
   readonly env: Terminal['env'];
   /** Whether somebody says the value of a key, or what is in a table. */
   isSaid(path: readonly string[]): boolean;
+  /** Whether nobody can tell what was meant with it: it counts as not given, and nothing follows from that. */
+  isWrong(path: readonly string[]): boolean;
 }
 
 /**

@@ -33,6 +33,7 @@ import { GroundWatch } from './ground-watch.js';
 import { Health } from './health.js';
 import { beginMetrics } from './metrics/begin-metrics.js';
 import { NODE_ACCESS, nodeHandlers } from './node-service.js';
+import { tellOpenPlacesOfNode } from './open-places.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
 import { ended, PEERS_ACCESS, peersHandlers, stop } from './peers-service.js';
 import { type HttpOptions, serveHttp } from './serve-http.js';
@@ -141,6 +142,7 @@ async function openGround(
   const { config } = all;
   const directory = openDataDirectory(config.data, clock);
   releasers.add('data directory', () => directory.release());
+  tellOpenPlacesOfNode(all, logger);
   const mode = await accessMode(config, directory.isKnown, logger);
   const tls = openServerTls({ paths: config.tls, clock, logger, releasers });
   const opened = await openConfiguredStore(config, directory, logger, lifeCycle);

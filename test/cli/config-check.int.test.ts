@@ -1,31 +1,15 @@
 /** `owl config check` finds what a start on this machine would, all of it at once, and changes nothing. */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { systemClock } from '../../src/base/clock.js';
 import { PACKAGE_ROOT } from '../../src/base/package-root.js';
 import { openDataDirectory } from '../../src/node/data-directory.js';
 import { owl } from '../support/terminal-double.js';
+import { check, withChia } from './checked-config.js';
 
 const TLS = join(PACKAGE_ROOT, 'test/fixtures/tls');
-
-async function check(cwd: string, yaml: string, env: Record<string, string> = {}) {
-  writeFileSync(join(cwd, 'owl.yaml'), yaml);
-  const { code, stdout, stderr } = await owl(['config', 'check', '--json'], { cwd, env });
-  const { problems = [], remarks = [], explained } = JSON.parse(stdout);
-  const told = (list: { place: string; rule: string }[]) => list.map(({ place, rule }) => `${place} ${rule}`);
-  return { code, stderr, explained, problems: told(problems), remarks: told(remarks) };
-}
-
-/** A directory for PATH with the usual plotter in it. */
-function withChia(t: Test, mode = 0o755): string {
-  const directory = mkdtempSync(join(tmpdir(), 'owl-path-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  writeFileSync(join(directory, 'chia'), '#!/bin/sh\n', { mode });
-  return directory;
-}
 
 t.test('what can be started has neither problems nor remarks', async (t) => {
   const path = withChia(t);
@@ -69,10 +53,11 @@ plotters:
     /^owl\.yaml:6:3 tls\.key: .*no\.key can't be read/,
     /^owl\.yaml:7:3 tls\.client_ca: .*ca\.pem can't be read/,
     /^owl\.yaml:8:3 tls\.client_cert: .*c\.pem can't be read/,
+    /^owl\.yaml:8:3 tls\.client_cert and tls\.client_key go together/,
     /^owl\.yaml:9:1 token_file: .*token can't be used/,
     /^owl\.yaml:10:1 store: tlsCaFile can't be read/,
     /^owl\.yaml:11:1 store_credentials_file: the credentials file can't be read/,
-    /^owl\.yaml:15:5 plotters\.mine\.argv: plotter mine: its program \/none\/mine is not there or not executable/,
+    /^owl\.yaml:15:5 plotters\.mine\.argv: its program \/none\/mine is not there or not executable/,
   ];
   t.match(problems, expected);
   t.equal(problems.length, expected.length);
@@ -97,7 +82,10 @@ t.test('certificates and keys are looked into', async (t) => {
   ]);
   t.match(await checked({ cert: 'node.pem' }), [/^owl\.yaml:2:3 tls\.cert and tls\.key go together/]);
   t.match(await checked({ client_ca: 'farm-ca.pem' }), [
-    /tls\.cert and tls\.key go together, and tls\.client_ca wants/,
+    /^owl\.yaml:2:3 tls\.client_ca: tls\.cert and tls\.key go together, and tls\.client_ca wants/,
+  ]);
+  t.match(await checked({ key: 'node.key' }), [
+    /^owl\.yaml:2:3 tls\.key: tls\.cert and tls\.key go together/,
   ]);
   t.match(await checked({ ca: 'node.key' }), [/^owl\.yaml:2:3 tls\.ca: .* holds no certificate as PEM/]);
   t.match(await checked({ client_cert: 'shed-3.pem' }), [/tls\.client_cert and tls\.client_key go together/]);
@@ -119,12 +107,14 @@ t.test('the data directory is looked at as a node would find it', async (t) => {
   ]);
   t.match((await check(cwd, 'data: known\n', env)).problems, [/a node has worked in .*owl\.db is missing/]);
   writeFileSync(join(cwd, 'damaged/access.json'), '{');
-  t.match((await check(cwd, 'data: damaged\n', env)).problems, [/access\.json can't be meant/]);
+  t.match((await check(cwd, 'data: damaged\n', env)).problems, [
+    /access\.json can't be meant: it is no JSON from line 1, column 2 on\. Change it/,
+  ]);
   writeFileSync(join(cwd, 'damaged/worker-id'), 'x');
   t.match((await check(cwd, 'data: damaged\n', env)).problems, [/worker-id holds no worker id/]);
 
   const used = join(cwd, 'used');
-  mkdirSync(used);
+  mkdirSync(used, { mode: 0o700 });
   const directory = openDataDirectory(used, systemClock);
   t.teardown(() => directory.release());
   const found = await check(cwd, 'data: used\n', env);
@@ -138,13 +128,13 @@ t.test('plotters: who is chosen has to be there, others are remarked', async (t)
   const declared = 'plotters:\n  mine: { argv: [/none/mine], format: chia }\n';
   const plotting = (more: string) => check(cwd, `${more}\n${declared}`, { PATH: path });
   t.match(await plotting('supervisor: { plotter: mien }'), {
-    problems: [/^owl\.yaml:1:15 supervisor\.plotter: plotter mien is not declared; .* did you mean mine\?/],
+    problems: [/^owl\.yaml:1:15 supervisor\.plotter is mien, which is not declared; .* did you mean mine\?/],
     remarks: [/^owl\.yaml:3:11 plotters\.mine\.argv: .*not there or not executable/],
   });
   t.match(await plotting('supervisor: { plotter: madmax }'), {
     code: 1,
     problems: [
-      /^owl\.yaml:1:15 supervisor\.plotter: plotter madmax: its program chia_plot is in no directory of PATH/,
+      /^owl\.yaml:1:15 supervisor\.plotter is madmax, and its program chia_plot is in no directory of PATH/,
     ],
   });
   t.match(await plotting('supervisor: { plotter: chia }'), { code: 0, problems: [] });
@@ -176,7 +166,7 @@ t.test(
     });
     t.match(await check(cwd, 'supervisor: { plotter: bladebit-ramplot, compression: 9 }\n', { PATH: path }), {
       code: 1,
-      problems: [/bladebit-ramplot: its program/, /bladebit-ramplot has the levels 1 to 7/],
+      problems: [/bladebit-ramplot, and its program/, /bladebit-ramplot has the levels 1 to 7/],
     });
   },
 );

@@ -284,7 +284,7 @@ t.test('config check shows the effective values and where they come from', async
   t.equal(code, 0);
   t.equal(
     stderr,
-    'note: default: supervisor.plotter: plotter chia: its program chia is in no directory of PATH; install it\n',
+    'note: default: supervisor.plotter is chia, and its program chia is in no directory of PATH; install it\n',
   );
   t.match(stdout, /^owl\.yaml is ok\n/);
   t.match(stdout, /^listen +\[::1\]:7 +OWL_LISTEN$/m);

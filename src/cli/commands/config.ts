@@ -8,11 +8,11 @@ import {
   type ConfigProblem,
   describeProblem,
 } from '../../node/config/config-problems.js';
-import type { Finding } from '../../node/start-check.js';
+import { type Finding, sentenceOf } from '../../node/findings.js';
 import { toJson } from '../format.js';
 import { configOf, type GlobalOptions } from '../globals.js';
 import { addExamples, settingsHelp } from '../help.js';
-import type { Cli } from '../system.js';
+import type { Cli, System } from '../system.js';
 import { type Column, renderTable } from '../table.js';
 
 export function addConfigCommands(program: Command, cli: Cli): void {
@@ -79,41 +79,45 @@ async function checkConfig(cli: Cli, options: GlobalOptions): Promise<void> {
   for (const remark of remarks) await err.line(`note: ${describeProblem(remark)}`);
 }
 
-/** Rules of keys, and what a start would find on this machine as far as what it rests on is sound. */
+/** Rules of keys, and what a start would find on this machine, but for what would follow from a key that is wrong. */
 async function problemsAndRemarks(cli: Cli, examined: ExaminedConfig) {
   const findings = await findingsOf(cli, examined);
   const told = (wanted: boolean): ConfigProblem[] =>
     findings
       .filter(({ isRemark = false }) => isRemark === wanted)
-      .map(({ path, text }) => problemOf(path.join('.'), text, examined.place(path)))
+      .map((finding) => problemOf(finding, examined))
       .sort(byPlace);
   return { problems: [...examined.problems, ...told(false)].sort(byPlace), remarks: told(true) };
 }
 
-/** Sentences about a file begin with its key already. */
-function problemOf(key: string, text: string, place: string): ConfigProblem {
-  const rule = text.startsWith(`${key}:`) || text.startsWith(`${key} `) ? text : `${key}: ${text}`;
-  return { place, key, rule, value: undefined };
+function problemOf(finding: Finding, { file, place }: ExaminedConfig): ConfigProblem {
+  const { path } = finding;
+  const where = path.length === 0 && file !== undefined ? file : place(path);
+  return { place: where, key: path.join('.'), rule: sentenceOf(finding), value: undefined };
 }
 
-async function findingsOf(cli: Cli, { node, of, place }: ExaminedConfig): Promise<readonly Finding[]> {
-  if (node === undefined) return [];
+async function findingsOf(cli: Cli, examined: ExaminedConfig): Promise<readonly Finding[]> {
   // Loaded here: most commands need nothing of what a node opens.
   const { findingsOfNode } = await import('../../node/start-check.js');
-  const machine = { env: cli.env, isSaid: (path: readonly string[]) => place(path) !== 'default' };
-  const findings = [...(await findingsOfNode(node, Date.now()))];
-  for (const system of cli.systems) {
-    const config = node.systems.includes(system.name) ? of(system.config) : undefined;
-    if (config !== undefined) findings.push(...((await system.check?.(config, machine)) ?? []));
-  }
+  const { place, isWrong, of } = examined;
+  const isSaid = (path: readonly string[]): boolean => place(path) !== 'default';
+  const machine = { env: cli.env, isSaid, isWrong };
+  const findings = [...(await findingsOfNode(examined, Date.now()))];
+  for (const system of systemsIn(cli, examined))
+    findings.push(...((await system.check?.(of(system.config), machine)) ?? []));
   return findings;
 }
 
-async function explanationsOf(cli: Cli, { node, of }: ExaminedConfig): Promise<string[]> {
+/** Those that are named, also where the list of them is wrong. */
+function systemsIn(cli: Cli, { node, said, isWrong }: ExaminedConfig): readonly System[] {
+  const path = ['systems'];
+  const named = isWrong(path) ? said(path) : node.systems;
+  return cli.systems.filter(({ name }) => Array.isArray(named) && named.includes(name));
+}
+
+async function explanationsOf(cli: Cli, examined: ExaminedConfig): Promise<string[]> {
   const sentences: string[] = [];
-  for (const system of cli.systems) {
-    const config = node?.systems.includes(system.name) ? of(system.config) : undefined;
-    if (config !== undefined) sentences.push(...((await system.explain?.(config)) ?? []));
-  }
+  for (const system of systemsIn(cli, examined))
+    sentences.push(...((await system.explain?.(examined.of(system.config))) ?? []));
   return sentences;
 }

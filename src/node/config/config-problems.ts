@@ -49,15 +49,24 @@ export interface Layer {
   readonly values: unknown;
   /** Relative paths count from here. */
   readonly base: string;
+  /** What is wrong in it, beside values that break rules. */
+  readonly faults: readonly Fault[];
   place(path: readonly string[]): string;
 }
 
+/** A problem, and what can't be relied on because of it: a key, a section, an entry of a table; everything where it is empty. */
+export interface Fault {
+  readonly problem: ConfigProblem;
+  /** Undefined when it leaves nothing open. */
+  readonly path: readonly string[] | undefined;
+}
+
 /** All that breaks a rule in one source. */
-export function problemsOf(settings: KnownKeys, layer: Layer): ConfigProblem[] {
+export function faultsOf(settings: KnownKeys, layer: Pick<Layer, 'values' | 'place'>): Fault[] {
   const checked = settings.schema.safeParse(withoutEmpty(layer.values));
   if (checked.success) return [];
   const seen = new Set<string>();
-  const problems = checked.error.issues.flatMap((issue) => {
+  return checked.error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((name) => unknownKey(settings, layer, [...path, name]));
@@ -68,9 +77,16 @@ export function problemsOf(settings: KnownKeys, layer: Layer): ConfigProblem[] {
     const value = valueAt(layer.values, path);
     const hint = isTextUnquoted(settings.keyAt(path), value) ? { hint: 'quote it' } : {};
     const told = value === undefined ? undefined : shown(value);
-    return [{ place: layer.place(path), key, rule, value: told, ...hint }];
+    const problem = { place: layer.place(path), key, rule, value: told, ...hint };
+    return [{ problem, path: wholeOf(settings, path) }];
   });
-  return problems.sort(byPlace);
+}
+
+/** The smallest that is of any use: a key, an entry of a table, or a section. */
+export function wholeOf(settings: KnownKeys, path: readonly string[]): readonly string[] {
+  if (settings.tables.includes(path[0] ?? '')) return path.slice(0, 2);
+  const key = path.findIndex((_, at) => settings.keyAt(path.slice(0, at + 1)) !== undefined);
+  return key < 0 ? path : path.slice(0, key + 1);
 }
 
 /** Lines and columns are numbers. */
@@ -100,14 +116,21 @@ function sectionRule(settings: KnownKeys, path: readonly string[]): string {
   return `must be a section with keys of its own (${names.map((key) => key.path.at(-1)).join(', ')})`;
 }
 
-function unknownKey(settings: KnownKeys, layer: Layer, path: readonly string[]): ConfigProblem {
+/** What it was meant as can't be relied on, for somebody wanted it otherwise. */
+function unknownKey(
+  settings: KnownKeys,
+  layer: Pick<Layer, 'values' | 'place'>,
+  path: readonly string[],
+): Fault {
   const key = path.join('.');
   const all = [...settings.keys.map((known) => known.key), ...settings.sections, ...settings.tables];
   const lastNames = new Map(settings.keys.map((known) => [known.path.at(-1) ?? known.key, known.key]));
   const byLastName = lastNames.get(closest(path.at(-1) ?? key, lastNames.keys()) ?? '');
   const meant = closest(key, all) ?? byLastName;
   const rule = `is not a known key${meant === undefined ? '' : `; did you mean ${meant}?`}`;
-  return { place: layer.place(path), key, rule, value: shown(valueAt(layer.values, path)) };
+  const problem = { place: layer.place(path), key, rule, value: shown(valueAt(layer.values, path)) };
+  const isInTable = settings.tables.includes(path[0] ?? '');
+  return { problem, path: isInTable ? wholeOf(settings, path) : meant?.split('.') };
 }
 
 /** One line. */

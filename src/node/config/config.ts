@@ -1,7 +1,8 @@
 /**
  * Loads the configuration: command line over environment over file over defaults. Guarantees: what comes out has passed
  * the schema and its paths are absolute; when anything is wrong in any of the three, all of it is told at once, each
- * problem with the place it stands at, the key, the rule and the value, and nothing comes out.
+ * problem with the place it stands at, the key, the rule and the value, and nothing comes out. Whoever has more to check
+ * sees what is right beside it, and what can't be relied on.
  *
  * A key without a value (`listen:` in the file, `OWL_LISTEN=` in the environment) counts as not given.
  */
@@ -13,19 +14,24 @@ import { closest } from '../../base/suggestion.js';
 import {
   hasCredentials,
   redact,
+  whyNotInArguments,
 } from '../../runtime/event-store/eventstoredb/connection/connection-string.js';
 import { readConfigFile } from './config-file.js';
 import {
+  byPlace,
   ConfigError,
   type ConfigProblem,
+  describeProblem,
+  type Fault,
+  faultsOf,
   isGiven,
   isTree,
   type KnownKeys,
   type Layer,
-  problemsOf,
   shown,
   type Tree,
   valueAt,
+  wholeOf,
   withoutEmpty,
 } from './config-problems.js';
 import { type ConfigKey, type ConfigSection, keysOf, tablesOf } from './config-section.js';
@@ -55,22 +61,35 @@ export interface LoadedConfig {
   readonly shown: Readonly<Record<string, unknown>>;
   /** As it was named; undefined when none was read. */
   readonly file: string | undefined;
+  readonly source: ConfigSource | undefined;
   /** By key: `owl.yaml:3:1`, `OWL_LISTEN`, `--listen` or `default`. */
   readonly origins: ReadonlyMap<string, string>;
 }
 
-/** A configuration that may be wrong. */
+/** The file that was read. */
+export interface ConfigSource {
+  /** Absolute. */
+  readonly path: string;
+  /** `store` has a user and a password in it, whether or not that counts. */
+  readonly hasPassword: boolean;
+}
+
+/** A configuration that may be wrong. What is wrong counts in it as not given. */
 export interface ExaminedConfig {
   /** Rules of keys that are broken, in every source. */
   readonly problems: readonly ConfigProblem[];
   /** As it was named; undefined when none was read. */
   readonly file: string | undefined;
-  /** Undefined when something of it is wrong. */
-  readonly node: NodeConfig | undefined;
+  readonly source: ConfigSource | undefined;
+  readonly node: NodeConfig;
   /** The same of the owner of a section. */
-  of<Config>(section: ConfigSection<Config>): Config | undefined;
+  of<Config>(section: ConfigSection<Config>): Config;
   /** Where the value of a key, or of what is in a table, is said; `default` when nobody says it. */
   place(path: readonly string[]): string;
+  /** Whether nobody can tell what was meant with a key, or with what is in a table: nothing follows from it then. */
+  isWrong(path: readonly string[]): boolean;
+  /** What was said there, also where it is wrong. */
+  said(path: readonly string[]): unknown;
 }
 
 /** All that can be configured: the node's section, and that of each system. */
@@ -104,52 +123,58 @@ export class Settings implements KnownKeys {
 
   /** @throws ConfigError with every problem of every source */
   load(sources: ConfigSources): LoadedConfig {
-    const { problems, file, node, of, origins, merged } = this.read(sources);
-    const config = node();
-    if (problems.length > 0 || config === undefined) throw new ConfigError(problems);
+    const { problems, file, source, node: config, of, origins, merged } = this.read(sources);
+    if (problems.length > 0) throw new ConfigError(problems);
     const shown = { ...this.schema.parse(merged), data: config.data, store: redact(config.store) };
-    return { config, of: (section) => of(section), shown, file, origins };
+    return { config, of, shown, file, source, origins };
   }
 
   /** For whoever has more to check than the rules of keys: what there is to see also where some of it is wrong. */
   examine(sources: ConfigSources): ExaminedConfig {
-    const { problems, file, node, of, place } = this.read(sources);
-    const sound = <Config>(section: ConfigSection<Config>): Config | undefined =>
-      unlessWrong(() => of(section));
-    return { problems, file, node: node(), of: sound, place };
+    return this.read(sources);
   }
 
   private read(sources: ConfigSources) {
-    const problems: ConfigProblem[] = [];
     const file = configFile(sources);
-    const layers = [flagLayer(this, sources, problems), environmentLayer(this, sources, problems)];
-    if (file !== undefined) layers.push(...fileLayer(sources.cwd, file, problems));
-    for (const layer of layers) problems.push(...problemsOf(this, layer));
+    const layers = [flagLayer(this, sources), environmentLayer(this, sources)];
+    if (file !== undefined) layers.push(fileLayer(this, sources.cwd, file));
+    const source = file === undefined ? undefined : sourceOf(resolve(sources.cwd, file), layers.at(-1));
+    const examined = layers.map((layer) => ({
+      ...layer,
+      faults: [...layer.faults, ...faultsOf(this, layer)].sort(byPlaceOfProblem),
+    }));
+    const problems = examined.flatMap(({ faults }) => faults.map(({ problem }) => problem));
     const place = (path: readonly string[]): string =>
       layers.find(({ values }) => isGiven(valueAt(values, path)))?.place(path) ?? 'default';
-    const merged = this.merge(layers);
+    const isWrong = (path: readonly string[]): boolean => whoSays(examined, path) === 'wrong';
+    const said = (path: readonly string[]): unknown =>
+      layers.map(({ values }) => valueAt(values, path)).find(isGiven);
+    const merged = this.merge(examined);
     const of = <Config>(section: ConfigSection<Config>): Config =>
       section.parse(Object.fromEntries(Object.entries(merged).filter(([name]) => name in section.shape)));
-    const node = (): NodeConfig | undefined => {
-      const config = unlessWrong(() => of(this.node));
-      return config && { ...config, data: resolve(sources.cwd, config.data) };
-    };
+    const config = of(this.node);
+    const node = { ...config, data: resolve(sources.cwd, config.data) };
     const origins = new Map(this.keys.map(({ key, path }) => [key, place(path)]));
-    return { problems, file, merged, of, node, place, origins };
+    return { problems, file, source, merged, of, node, place, origins, isWrong, said };
   }
 
-  /** What counts, also where it is wrong. Only what is known. */
+  /** What counts: only what is known, and can be relied on. */
   private merge(layers: readonly Layer[]): Tree {
     const merged: Tree = {};
     for (const { path, isPath } of this.keys) {
-      const layer = layers.find(({ values }) => isGiven(valueAt(values, path)));
-      if (layer === undefined) continue;
+      const layer = whoSays(layers, path);
+      if (layer === undefined || layer === 'wrong') continue;
       const value = valueAt(layer.values, path);
       setAt(merged, path, isPath && typeof value === 'string' ? resolve(layer.base, value) : value);
     }
     for (const table of this.tables) {
-      const entries = layers.map(({ values }) => valueAt(values, [table])).find(isGiven);
-      setAt(merged, [table], withoutEmpty(entries));
+      const layer = whoSays(layers, [table]);
+      if (layer === undefined || layer === 'wrong') continue;
+      const entries = withoutEmpty(valueAt(layer.values, [table]));
+      const sound = isTree(entries)
+        ? Object.entries(entries).filter(([name]) => whoSays([layer], [table, name]) !== 'wrong')
+        : [];
+      merged[table] = Object.fromEntries(sound);
     }
     return merged;
   }
@@ -160,13 +185,18 @@ export class Settings implements KnownKeys {
   }
 }
 
-function unlessWrong<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof z.ZodError) return undefined;
-    throw error;
+/** The first source that says it, rightly or not; undefined when none does. */
+function whoSays<L extends Layer>(layers: readonly L[], path: readonly string[]): L | 'wrong' | undefined {
+  for (const layer of layers) {
+    const isOpen = layer.faults.some((fault) => fault.path?.every((name, at) => name === path[at]));
+    if (isOpen) return 'wrong';
+    if (isGiven(valueAt(layer.values, path))) return layer;
   }
+  return undefined;
+}
+
+function byPlaceOfProblem(a: Fault, b: Fault): number {
+  return byPlace(a.problem, b.problem);
 }
 
 function configFile({ file, env, cwd }: ConfigSources): string | undefined {
@@ -175,45 +205,56 @@ function configFile({ file, env, cwd }: ConfigSources): string | undefined {
   return existsSync(resolve(cwd, CONFIG_FILE_NAME)) ? CONFIG_FILE_NAME : undefined;
 }
 
-function fileLayer(cwd: string, name: string, problems: ConfigProblem[]): Layer[] {
+function fileLayer(settings: Settings, cwd: string, name: string): Layer {
   const path = resolve(cwd, name);
-  const read = readConfigFile(name, path);
-  if ('faults' in read) {
-    problems.push(...read.faults.map((fault) => ({ ...fault, key: '', value: undefined })));
-    return [];
-  }
-  return [{ values: read.file.values ?? {}, base: dirname(path), place: read.file.place }];
+  const { readings, faults: found } = readConfigFile(name, path);
+  const [first, ...others] = readings;
+  const layer = { values: first?.values ?? {}, base: dirname(path), place: first?.place ?? (() => name) };
+  const told = found.map((fault) => ({
+    problem: { place: fault.place, key: fault.path.join('.'), rule: fault.rule, value: undefined },
+    path: fault.isOpen ? wholeOf(settings, fault.path) : undefined,
+  }));
+  // What the other readings have in common with the first one is told with that.
+  const known = new Set(faultsOf(settings, layer).map(({ problem }) => describeProblem(problem)));
+  const more = others
+    .flatMap((reading) => faultsOf(settings, { ...reading, values: reading.values ?? {} }))
+    .filter(({ problem }) => !known.has(describeProblem(problem)));
+  return { ...layer, faults: [...told, ...more] };
 }
 
-function environmentLayer(settings: Settings, { env, cwd }: ConfigSources, problems: ConfigProblem[]): Layer {
+function sourceOf(path: string, layer: Layer | undefined): ConfigSource {
+  const store = valueAt(layer?.values, ['store']);
+  return { path, hasPassword: typeof store === 'string' && hasCredentials(store) };
+}
+
+function environmentLayer(settings: Settings, { env, cwd }: ConfigSources): Layer {
   const values: Tree = {};
   for (const key of settings.keys) setAt(values, key.path, typed(key, env[key.variable]));
 
+  const faults: Fault[] = [];
   const known = [...settings.keys.map(({ variable }) => variable), CONFIG_VARIABLE, SERVER_VARIABLE];
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith('OWL_') || known.includes(name)) continue;
     // Other programs may have variables of this prefix; only a slip in one of ours is an error.
     const meant = closest(name, known);
     if (meant === undefined) continue;
-    problems.push({
-      place: name,
-      key: '',
-      rule: `is no setting; did you mean ${meant}?`,
-      value: shown(value),
-    });
+    const rule = `is no setting; did you mean ${meant}?`;
+    const { path } = settings.keys.find(({ variable }) => variable === meant) ?? {};
+    faults.push({ problem: { place: name, key: '', rule, value: shown(value) }, path });
   }
-  return { values, base: cwd, place: (path) => settings.keyAt(path)?.variable ?? 'the environment' };
+  const place = (path: readonly string[]): string => settings.keyAt(path)?.variable ?? 'the environment';
+  return { values, base: cwd, faults, place };
 }
 
-function flagLayer(settings: Settings, { flags = {}, cwd }: ConfigSources, problems: ConfigProblem[]): Layer {
+function flagLayer(settings: Settings, { flags = {}, cwd }: ConfigSources): Layer {
   const values: Tree = {};
   for (const key of settings.keys) setAt(values, key.path, typed(key, flags[key.key]));
-  if (flags['store'] !== undefined && hasCredentials(flags['store'])) {
-    const rule =
-      'must name no user and password on the command line, which others can see; put them into a file (store_credentials_file)';
-    problems.push({ place: '--store', key: 'store', rule, value: undefined });
-  }
-  return { values, base: cwd, place: (path) => settings.keyAt(path)?.flag ?? 'the command line' };
+  const { store = '' } = flags;
+  const rule = whyNotInArguments(store, 'store_credentials_file');
+  const problem = { place: '--store', key: 'store', rule: rule ?? '', value: undefined };
+  const faults = rule === undefined ? [] : [{ problem, path: ['store'] }];
+  const place = (path: readonly string[]): string => settings.keyAt(path)?.flag ?? 'the command line';
+  return { values, base: cwd, faults, place };
 }
 
 /** Environment and command line know only text: numbers are read where the key is one. Text that is none is left to the check. */

@@ -69,9 +69,7 @@ export class Connections {
       return port;
     } catch (error) {
       await this.close();
-      throw new OwlError('refused', `can't listen on ${listen}: ${whyNot(error)}; choose another address`, {
-        cause: error,
-      });
+      throw notListening(listen, error);
     }
   }
 
@@ -197,7 +195,7 @@ export function connectionOf({
 }
 
 /** All of a name: `localhost` is reached by IPv4 and IPv6. */
-async function addressesOf({ host }: Address): Promise<readonly string[]> {
+export async function addressesOf({ host }: Address): Promise<readonly string[]> {
   const found = await lookup(host, { all: true });
   return [...new Set(found.map(({ address }) => address))];
 }
@@ -208,6 +206,9 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['EACCES', 'this user may not listen there'],
 ]);
 
-function whyNot(error: unknown): string {
-  return REASONS.get(systemErrorCode(error) ?? '') ?? messageOf(error);
+export function notListening(listen: string, error: unknown): OwlError {
+  const reason = REASONS.get(systemErrorCode(error) ?? '') ?? messageOf(error);
+  return new OwlError('refused', `can't listen on ${listen}: ${reason}; choose another address`, {
+    cause: error,
+  });
 }

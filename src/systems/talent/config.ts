@@ -21,7 +21,10 @@ const PLOTTERS_RULE = 'must hold declarations of plotters, by name';
 const Argument = obeying(z.string(ARGUMENT_RULE), problemOfArgument);
 const Gib = z.number('must be GiB as a number').min(0, 'must be 0 or more').optional();
 const Ksize = z.int('must be a whole number').min(1, 'must be 1 or more').optional();
-const Plotter = z.strictObject({
+const FILLS_RULE = `must be a list of ${PLACES.join(' and ')}`;
+const PLOTTER_RULE = 'must be a section with keys of its own (argv and format at least)';
+const GIB_RULE = 'must be a section with GiB by directory (cache1, cache2, caches, dest)';
+const Plotter = sectionOf(PLOTTER_RULE, {
   argv: z
     .array(
       z.union([Argument, z.array(Argument, ARGUMENT_RULE).min(1, ARGUMENT_RULE)], ARGUMENT_RULE),
@@ -34,8 +37,8 @@ const Plotter = z.strictObject({
     .array(obeying(z.string('must be a pattern'), problemOfTemp), 'must be a list of patterns')
     .default([]),
   versions: z.string('must say in words which versions it is for').optional(),
-  fills: z.array(z.enum(PLACES), `must be a list of ${PLACES.join(' and ')}`).default(() => [...PLACES]),
-  k32_gib: z.strictObject({ cache1: Gib, cache2: Gib, caches: Gib, dest: Gib }).optional(),
+  fills: z.array(z.enum(PLACES, FILLS_RULE), FILLS_RULE).default(() => [...PLACES]),
+  k32_gib: sectionOf(GIB_RULE, { cache1: Gib, cache2: Gib, caches: Gib, dest: Gib }).optional(),
   smallest_k: Ksize,
   largest_k: Ksize,
   max_per_cache: z.int('must be a whole number').min(1, 'must be 1 or more').optional(),
@@ -46,6 +49,10 @@ const Plotter = z.strictObject({
     )
     .default([]),
 });
+
+function sectionOf<Shape extends z.ZodRawShape>(rule: string, shape: Shape) {
+  return z.strictObject(shape, { error: ({ code }) => (code === 'invalid_type' ? rule : undefined) });
+}
 
 function obeying(text: z.ZodString, problemOf: (text: string) => string | undefined) {
   return text.superRefine((value, context) => {

@@ -4,30 +4,38 @@
  * has said that plotter, and a remark where nobody has, for a machine may be meant to make no plots.
  */
 
-import { messageOf, OwlError } from '../../../base/errors.js';
 import { closest } from '../../../base/suggestion.js';
 import type { CheckedMachine } from '../../../cli/system.js';
-import type { Finding } from '../../../node/start-check.js';
+import type { Finding } from '../../../node/findings.js';
 import type { TalentConfig } from '../config.js';
 import { describePlotter, whyNotCompressed } from '../supervisor/plotters/abilities.js';
-import { findExecutable, type PlotterDeclaration } from '../supervisor/plotters/plotters.js';
+import { type PlotterDeclaration, whyNoProgram } from '../supervisor/plotters/plotters.js';
 import { declaredPlotters } from './supervisor-run.js';
 
 export function findingsOfPlotters(config: TalentConfig, machine: CheckedMachine): readonly Finding[] {
   const declared = declaredPlotters(config);
   const { chosen, own } = inUse(config, declared);
-  const programs = [...chosen, ...own].flatMap((plotter) => {
-    const reason = whyNotThere(plotter, machine.env['PATH'] ?? '');
+  const { isWrong } = machine;
+  // Which one is meant, or what it is, is to be said first.
+  const isOpen = isWrong(['supervisor', 'plotter']) || isWrong(['plotters', config.supervisor.plotter]);
+  const checked = isOpen ? own : [...chosen, ...own];
+  const programs = checked.flatMap((plotter) => {
+    const reason = whyNoProgram(plotter, machine.env['PATH'] ?? '');
     if (reason === undefined) return [];
     const isOwn = config.plotters[plotter.name] !== undefined;
     const path = isOwn ? ['plotters', plotter.name, 'argv'] : ['supervisor', 'plotter'];
     const isProblem = chosen.includes(plotter) && machine.isSaid(path);
-    return [{ path, text: reason, isRemark: !isProblem }];
+    const text = isOwn ? reason : `supervisor.plotter is ${plotter.name}, and ${reason}`;
+    return [{ path, text, isRemark: !isProblem }];
   });
+  if (isOpen) return programs;
   const uncompressed = chosen.flatMap((plotter) => whyNotCompressed(plotter) ?? []);
   return [
     ...(chosen.length === 0 ? [notDeclared(config.supervisor.plotter, declared)] : []),
-    ...uncompressed.map((text) => ({ path: ['supervisor', 'compression'], text })),
+    ...(isWrong(['supervisor', 'compression']) ? [] : uncompressed).map((text) => ({
+      path: ['supervisor', 'compression'],
+      text,
+    })),
     ...programs,
   ];
 }
@@ -53,16 +61,6 @@ function notDeclared(name: string, declared: readonly PlotterDeclaration[]): Fin
   const question = meant === undefined ? '' : `; did you mean ${meant}?`;
   return {
     path: ['supervisor', 'plotter'],
-    text: `plotter ${name} is not declared; there are ${names.join(', ')}${question}`,
+    text: `supervisor.plotter is ${name}, which is not declared; there are ${names.join(', ')}${question}`,
   };
-}
-
-function whyNotThere(plotter: PlotterDeclaration, path: string): string | undefined {
-  try {
-    findExecutable(plotter, path);
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof OwlError)) throw error;
-    return messageOf(error);
-  }
 }

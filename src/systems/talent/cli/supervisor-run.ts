@@ -13,6 +13,7 @@ import type { Cli } from '../../../cli/system.js';
 import type { LoadedConfig } from '../../../node/config/config.js';
 import { keysOf } from '../../../node/config/config-section.js';
 import type { NodeConfig } from '../../../node/config/node-section.js';
+import { tellOpenPlacesOfCaller } from '../../../node/open-places.js';
 import { type TalentConfig, talentSection } from '../config.js';
 import type { PlotterDeclaration } from '../supervisor/plotters/plotters.js';
 import { SHIPPED_PLOTTERS } from '../supervisor/plotters/shipped-plotters.js';
@@ -51,6 +52,8 @@ async function runSupervisor(terminal: Cli, options: GlobalOptions, loaded: Load
   const server = nodeAddress(terminal, options);
   // Loaded here, because no other command needs what a service needs.
   const { startSupervisor } = await import('../supervisor/supervisor.js');
+  const logger = loggerOf(terminal, config);
+  tellOpenPlacesOfCaller(loaded, logger);
   const supervisor = await startSupervisor({
     config: supervisorConfig(config, talent, server),
     logReceiver: [
@@ -58,7 +61,7 @@ async function runSupervisor(terminal: Cli, options: GlobalOptions, loaded: Load
       ...(file === undefined ? [] : ['--config', resolve(terminal.cwd, file)]),
     ],
     credentials: credentialsAt(loaded, server),
-    logger: loggerOf(terminal, config),
+    logger,
     version: packageVersion(),
     path: terminal.env['PATH'] ?? '',
     interrupted: terminal.interrupted,

@@ -1,6 +1,6 @@
 /** `owl supervisor`: the real command with a configuration file, plotting for a real talent. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { runOwl } from '../../../../src/run.js';
@@ -116,6 +116,12 @@ t.test('what can not be meant starts nothing', async (t) => {
     code: 1,
     stderr: /^owl: plotter nobody is not declared; there are chia, .*, player, actor\n$/,
   });
+  const token = join(farm.directory, 'token');
+  writeFileSync(token, 'secret\n');
+  chmodSync(token, 0o644);
+  const args = ['supervisor', 'run', '--config', file, '--server', server, '--supervisor-plotter', 'nobody'];
+  const { stderr } = await owl(args, { env: { OWL_TOKEN_FILE: token } });
+  t.match(stderr, /"key":"token_file","msg":"token_file: .* can be read by others \(mode 644\); chmod 600 /);
   writeFileSync(file, configOf(farm).replace('format: chiapos', 'format: klingon'));
   t.match(await run(), {
     code: 1,

@@ -116,19 +116,34 @@ export function problemOfVariable(name: string): string | undefined {
  * @param path as in the environment variable PATH
  * @throws OwlError kind `not_found` naming plotter and program
  */
-export function findExecutable({ name, argv }: PlotterDeclaration, path: string): string {
-  const [first = ''] = argv.flat();
-  const program = fill(first, FIXED_VALUES) ?? first;
+export function findExecutable(plotter: PlotterDeclaration, path: string): string {
+  const found = executableOf(plotter, path);
+  if (found !== undefined) return found;
+  throw new OwlError('not_found', `plotter ${plotter.name}: ${whyNoProgram(plotter, path)}`);
+}
+
+/** The sentence, without the plotter's name; undefined when its program is there. */
+export function whyNoProgram(plotter: PlotterDeclaration, path: string): string | undefined {
+  if (executableOf(plotter, path) !== undefined) return undefined;
+  const program = programOf(plotter);
+  const where = program.includes('/') ? 'is not there or not executable' : 'is in no directory of PATH';
+  return `its program ${program} ${where}; install it`;
+}
+
+function executableOf(plotter: PlotterDeclaration, path: string): string | undefined {
+  const program = programOf(plotter);
   const candidates = program.includes('/')
     ? [program]
     : path
         .split(delimiter)
         .filter((directory) => directory !== '')
         .map((directory) => join(directory, program));
-  const found = candidates.find(isExecutable);
-  if (found !== undefined) return found;
-  const where = program.includes('/') ? 'is not there or not executable' : 'is in no directory of PATH';
-  throw new OwlError('not_found', `plotter ${name}: its program ${program} ${where}; install it`);
+  return candidates.find(isExecutable);
+}
+
+function programOf({ argv }: PlotterDeclaration): string {
+  const [first = ''] = argv.flat();
+  return fill(first, FIXED_VALUES) ?? first;
 }
 
 /**
