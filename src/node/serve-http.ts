@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.js';
 import { packageVersion } from '../base/package-version.js';
 import type { Releasers } from '../base/releasers.js';
+import type { LifeCycle } from '../runtime/life-cycle/life-cycle.js';
 import type { Access } from './access/access.js';
 import { authoriseBy } from './access/http-access.js';
 import type { LoadedConfig } from './config/config.js';
@@ -26,6 +27,7 @@ export interface ServeHttpOptions extends HttpOptions {
   readonly metrics: MetricsOf | undefined;
   readonly access: Access;
   readonly clock: Clock;
+  readonly lifeCycle: LifeCycle;
   readonly logger: Logger;
   readonly releasers: Releasers;
 }
@@ -43,6 +45,7 @@ export async function serveHttp(
     access,
     tls,
     clock,
+    lifeCycle,
     logger,
     releasers,
     httpLimits: limits = {},
@@ -53,7 +56,7 @@ export async function serveHttp(
   const { startHttpServer } = await import('./serving/http/http-server.js');
   const page = metrics?.(systems);
   const server = await startHttpServer({
-    ...{ listen, hosts, tls, clock, logger, limits, version: packageVersion() },
+    ...{ listen, hosts, tls, clock, lifeCycle, logger, limits, version: packageVersion() },
     authorise: authoriseBy(access),
     systems: systems.map(({ system, side, opened }) => ({
       ...{ name: system.name, proto: side.proto, operations: opened.operations ?? [] },

@@ -5,15 +5,16 @@
  * projections, loops, methods, kinds of errors), never ids, names of timers or who asked.
  */
 
-import { status as GrpcStatus } from '@grpc/grpc-js';
 import { GRPC_CODE_OF } from '../../base/errors.js';
 import type { LifeCycle } from '../../runtime/life-cycle/life-cycle.js';
 import { type Metric, type MetricGroup, metricGroup, one } from './metric.js';
 import { Durations } from './samples.js';
-import { DurationsBy, Tally } from './tally.js';
+import { type ServedNames, servingMetrics } from './serving-metrics.js';
+import { counter, DurationsBy, histogram, Tally } from './tally.js';
 
-export interface DeclaredNames {
+export interface DeclaredNames extends ServedNames {
   readonly categories: readonly string[];
+  readonly projections: readonly string[];
   /** Asked at a scrape: there are none before systems are open. */
   loops(): readonly string[];
 }
@@ -40,11 +41,11 @@ export function lifeCycleMetrics(lifeCycle: LifeCycle, names: DeclaredNames): Me
       ...commandMetrics(on, names),
       ...appendMetrics(on, names),
       ...flushMetrics(on),
-      ...readerMetrics(on),
+      ...readerMetrics(on, names),
       ...timerMetrics(on, names),
-      ...leaseMetrics(on),
+      ...leaseMetrics(on, names),
       ...loopMetrics(on, names),
-      ...callMetrics(on),
+      ...servingMetrics(on, names),
     ],
     stop: () => {
       for (const stop of ignore) stop();
@@ -53,7 +54,9 @@ export function lifeCycleMetrics(lifeCycle: LifeCycle, names: DeclaredNames): Me
 }
 
 function commandMetrics(on: On, { categories }: DeclaredNames): Counted[] {
-  const done = new Tally(categories.map((category) => [category, 'caller']));
+  const done = new Tally(
+    categories.flatMap((category) => ['caller', ...SENDERS].map((sender) => [category, sender] as const)),
+  );
   const refused = new Tally(categories.flatMap((category) => KINDS.map((kind) => [category, kind] as const)));
   const times = new Durations();
   on('command carried out', ({ category, by, tookMs }) => {
@@ -155,8 +158,8 @@ function flushMetrics(on: On): Counted[] {
   ];
 }
 
-function readerMetrics(on: On): Counted[] {
-  const applied = new Tally();
+function readerMetrics(on: On, { projections }: DeclaredNames): Counted[] {
+  const applied = new Tally(projections.map((projection): [string] => [projection]));
   on('events applied', ({ projection, events }) => applied.add(projection, '', events));
   return [
     {
@@ -188,17 +191,24 @@ function timerMetrics(on: On, { categories }: DeclaredNames): Counted[] {
   ];
 }
 
-function leaseMetrics(on: On): Counted[] {
+function leaseMetrics(on: On, { loops }: DeclaredNames): Counted[] {
   const kept = new Map<string, number>();
   const taken = new Tally();
   const lost = new Tally();
-  on('leases kept', ({ what, leases }) => kept.set(what, leases));
-  on('lease taken', ({ what }) => {
-    taken.add(what);
-    // So that the first loss is seen as an increase.
-    lost.add(what, '', 0);
+  const know = (what: string) => {
+    taken.know(what);
+    lost.know(what);
+  };
+  on('leases kept', ({ what, leases }) => {
+    kept.set(what, leases);
+    know(what);
   });
+  on('lease taken', ({ what }) => taken.add(what));
   on('lease lost', ({ what }) => lost.add(what));
+  const all = (tally: Tally) => () => {
+    if (loops().length > 0) know('loop');
+    return tally.samples(['peer']);
+  };
   return [
     {
       name: 'owl_leases',
@@ -210,12 +220,12 @@ function leaseMetrics(on: On): Counted[] {
     {
       name: 'owl_leases_taken_total',
       help: 'Leases that began to be kept here, by kind of peer; loop: that of a loop',
-      ...counter(['peer'], taken),
+      ...{ type: 'counter', labels: ['peer'], samples: all(taken) },
     },
     {
       name: 'owl_leases_lost_total',
       help: 'Leases whose peer has gone silent; loop: that this node has lost',
-      ...counter(['peer'], lost),
+      ...{ type: 'counter', labels: ['peer'], samples: all(lost) },
     },
   ];
 }
@@ -231,7 +241,10 @@ function loopMetrics(on: On, { loops }: DeclaredNames): Counted[] {
       help: 'Rounds of a loop that were finished',
       type: 'histogram',
       labels: ['loop'],
-      samples: () => times.samples(['loop']),
+      samples: () => {
+        for (const loop of loops()) times.know(loop);
+        return times.samples(['loop']);
+      },
     },
     {
       name: 'owl_loop_failures_total',
@@ -239,40 +252,11 @@ function loopMetrics(on: On, { loops }: DeclaredNames): Counted[] {
       type: 'counter',
       labels: ['loop'],
       samples: () => {
-        for (const loop of loops()) failures.add(loop, '', 0);
+        for (const loop of loops()) failures.know(loop);
         return failures.samples(['loop']);
       },
     },
   ];
-}
-
-function callMetrics(on: On): Counted[] {
-  const calls = new Tally();
-  const times = new Durations();
-  on('call ended', ({ method, code, tookMs }) => {
-    calls.add(method, GrpcStatus[code] ?? 'UNKNOWN');
-    times.observe(tookMs);
-  });
-  return [
-    {
-      name: 'owl_grpc_calls_total',
-      help: 'Calls over gRPC with one answer, by method and status',
-      ...counter(['method', 'status'], calls),
-    },
-    {
-      name: 'owl_grpc_call_duration_seconds',
-      help: 'Calls over gRPC from their beginning in the service to their answer',
-      ...histogram(times),
-    },
-  ];
-}
-
-function counter(labels: readonly string[], tally: Tally) {
-  return { type: 'counter', labels, samples: () => tally.samples(labels) } as const;
-}
-
-function histogram(durations: Durations) {
-  return { type: 'histogram', samples: () => [{ durations }] } as const;
 }
 
 /** Who sends commands, as their `by` begins. Everybody else is a caller of the node. */

@@ -27,6 +27,8 @@ export interface ConnectionsOptions {
   readonly mostOfNobody?: number;
   /** Milliseconds in which something has to be said on a new one. Default 10,000. */
   readonly quietMs?: number;
+  /** Told how many there are, after each change. */
+  readonly changed?: (connections: number) => void;
 }
 
 /** The two ends of a connection. */
@@ -118,7 +120,7 @@ export class Connections {
   }
 
   private take(socket: Socket): void {
-    const { most = MOST, quietMs = QUIET_MS, accept, logger } = this.options;
+    const { most = MOST, quietMs = QUIET_MS, accept, logger, changed } = this.options;
     // Whoever is connected hears of a broken connection by its end.
     socket.on('error', () => undefined);
     const connection = connectionOf(socket);
@@ -132,6 +134,7 @@ export class Connections {
       return;
     }
     this.sockets.set(connection, socket);
+    changed?.(this.sockets.size);
     this.noteNobody(networkOf(socket.remoteAddress ?? ''), connection);
     const silent = setTimeout(() => {
       if (socket.bytesRead === 0) socket.destroy();
@@ -142,6 +145,7 @@ export class Connections {
       if (this.sockets.get(connection) !== socket) return;
       this.sockets.delete(connection);
       this.forgetNobody(connection);
+      changed?.(this.sockets.size);
       this.refused = 0;
     });
     accept(socket);
@@ -171,6 +175,7 @@ export class Connections {
     this.forgetNobody(connection);
     this.cut(connection);
     this.sockets.delete(connection);
+    this.options.changed?.(this.sockets.size);
   }
 
   private forgetNobody(connection: string): void {

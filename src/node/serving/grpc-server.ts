@@ -19,6 +19,7 @@ import { HealthImplementation, protoPath as healthProtoPath } from 'grpc-health-
 import type { Logger } from 'pino';
 import type { Clock } from '../../base/clock.js';
 import type { LifeCycle } from '../../runtime/life-cycle/life-cycle.js';
+import { tellsConnections } from '../../runtime/life-cycle/telling.js';
 import type { Access } from '../access/access.js';
 import { GrpcGuard } from '../access/grpc-guard.js';
 import type { ServiceAccess } from '../access/roles.js';
@@ -96,6 +97,7 @@ export async function startGrpcServer(options: GrpcServerOptions): Promise<Runni
   const connections = new Connections({
     accept: secured === undefined ? accept : (socket) => secured.take(socket),
     logger,
+    changed: tellsConnections(lifeCycle, 'grpc'),
     ...limits,
   });
   const guard = new GrpcGuard({

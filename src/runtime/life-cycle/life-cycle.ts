@@ -12,6 +12,9 @@ import type { Clock } from '../../base/clock.js';
 import type { ErrorKind } from '../../base/errors.js';
 import type { StreamName } from '../event-store/event-store.js';
 
+/** Of a node. */
+export type Listens = 'grpc' | 'http';
+
 /** Times are durations in milliseconds. */
 export type LifeCycleEvent =
   /** `by` as the command has it: a peer, `reactor:<name>`, `timer:<name>`. `events` 0: it changed nothing. */
@@ -88,6 +91,25 @@ export type LifeCycleEvent =
     }
   /** `code` is that of gRPC, 0 for an answer. */
   | { readonly type: 'call ended'; readonly method: string; readonly code: number; readonly tookMs: number }
+  /**
+   * Over HTTP. `route` as it is declared, `/plot-tasks/{task_id}`, and undefined where there is none; `status` 0: it was cut off
+   * before there was an answer; `tookMs` undefined: its answer was a stream.
+   */
+  | {
+      readonly type: 'request ended';
+      readonly method: string;
+      readonly route: string | undefined;
+      readonly status: number;
+      readonly tookMs: number | undefined;
+    }
+  /** After each change of it. */
+  | {
+      readonly type: 'connections held';
+      readonly listener: Listens;
+      readonly connections: number;
+    }
+  /** Over HTTP, after each change of it. */
+  | { readonly type: 'streams held'; readonly streams: number }
   | { readonly type: 'store away'; readonly reason: string }
   | { readonly type: 'store back' }
   | { readonly type: 'node starting' | 'node serving' | 'node stopping' | 'node stopped' };

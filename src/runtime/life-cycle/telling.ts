@@ -3,7 +3,7 @@
 import { OwlError } from '../../base/errors.js';
 import type { Command, CommandResult } from '../actors/actor-type.js';
 import { categoryOf, type StreamName } from '../event-store/event-store.js';
-import type { LifeCycle } from './life-cycle.js';
+import type { LifeCycle, Listens } from './life-cycle.js';
 
 export function tellAppend(
   lifeCycle: LifeCycle | undefined,
@@ -44,10 +44,23 @@ export function tellCommand(
   );
 }
 
-/** @returns tells how many leases of these peers this node keeps now */
+/** Tells at once that there are none, so that who counts knows of which kinds there may be. @returns tells how many leases of these peers this node keeps now */
 export function tellsLeases(lifeCycle: LifeCycle | undefined, what: string): (leases: number) => void {
-  return (leases) => {
+  const tell = (leases: number) => {
     if (lifeCycle?.wants('leases kept')) lifeCycle.tell({ type: 'leases kept', what, leases });
+  };
+  tell(0);
+  return tell;
+}
+
+/** @returns tells how many connections there are */
+export function tellsConnections(
+  lifeCycle: LifeCycle | undefined,
+  listener: Listens,
+): (connections: number) => void {
+  return (connections) => {
+    if (lifeCycle?.wants('connections held'))
+      lifeCycle.tell({ type: 'connections held', listener, connections });
   };
 }
 

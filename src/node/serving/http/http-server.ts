@@ -14,6 +14,8 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
+import type { LifeCycle } from '../../../runtime/life-cycle/life-cycle.js';
+import { tellsConnections } from '../../../runtime/life-cycle/telling.js';
 import type { AskedFor, Authorise } from '../../access/http-access.js';
 import type { MetricsText } from '../../metrics/metrics-page.js';
 import { Connections, type ConnectionsOptions } from '../connections.js';
@@ -37,6 +39,7 @@ import {
 } from './operation-routes.js';
 import { HttpError, headersOf, PROBLEM_TYPE, problemOf, TOO_LARGE } from './problem.js';
 import { cutOff, whenOver } from './response-end.js';
+import { tellNoRequest, tellRequest } from './told-requests.js';
 import { UnderWay } from './under-way.js';
 
 export interface HttpServerOptions {
@@ -55,6 +58,8 @@ export interface HttpServerOptions {
   readonly version: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Who listens to requests. Default: nobody. */
+  readonly lifeCycle?: LifeCycle;
   readonly limits?: HttpLimits;
 }
 
@@ -96,6 +101,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
     accept: secured === undefined ? accept : (socket) => secured.take(socket),
     logger,
     most: CONNECTIONS,
+    changed: tellsConnections(options.lifeCycle, 'http'),
     ...limits,
   });
   const admit = admitBy(options.authorise, {
@@ -140,9 +146,10 @@ async function buildApp(
   server: Server,
   { admit, closing }: Pick<RouteOptions, 'admit' | 'closing'>,
 ): Promise<FastifyInstance> {
-  const { hosts, systems, clock, logger, version, limits = {} } = options;
+  const { hosts, systems, clock, logger, lifeCycle, version, limits = {} } = options;
   const underWay = new UnderWay();
-  refuseTunnels(server, underWay);
+  const noRequests = { underWay, told: (status: number) => tellNoRequest(lifeCycle, status) };
+  refuseTunnels(server, noRequests);
   const app: FastifyInstance = fastify({
     // What expects something is a request like any other, which the guard may refuse.
     serverFactory: (handler) =>
@@ -152,9 +159,12 @@ async function buildApp(
     return503OnClosing: false,
     routerOptions: { maxParamLength: LONGEST_PARAMETER },
     logger: false,
-    clientErrorHandler: answersNoRequest(underWay),
+    clientErrorHandler: answersNoRequest(noRequests),
     // For an address that can't be decoded, which no hook sees.
-    frameworkErrors: (error, request, reply) => void answerProblem(error, request, reply, logger),
+    frameworkErrors: (error, request, reply) => {
+      whenOver(reply.raw, () => noRequests.told(reply.raw.statusCode));
+      void answerProblem(error, request, reply, logger);
+    },
   });
   app.setValidatorCompiler(() => (value) => ({ value }));
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
@@ -166,9 +176,9 @@ async function buildApp(
   );
   app.setErrorHandler((error, request, reply) => answerProblem(error, request, reply, logger));
   const guard = new Guard(hosts, options.tls === undefined ? 'http' : 'https');
-  guardAll(app, { guard, underWay, clock, limits, closing });
+  guardAll(app, { guard, underWay, clock, lifeCycle, limits, closing });
   await describe(app, version);
-  const routes = new OperationRoutes({ admit, clock, logger, headers: HEADERS, limits, closing });
+  const routes = new OperationRoutes({ admit, clock, logger, lifeCycle, headers: HEADERS, limits, closing });
   for (const system of systems) routes.add(app, system);
   const templates = systems.flatMap(templatesOf);
   app.setNotFoundHandler((request) => {
@@ -183,16 +193,18 @@ interface GuardOptions {
   readonly guard: Guard;
   readonly underWay: UnderWay;
   readonly clock: Clock;
+  readonly lifeCycle: LifeCycle | undefined;
   readonly limits: HttpLimits;
   readonly closing: AbortSignal;
 }
 
 function guardAll(app: FastifyInstance, options: GuardOptions): void {
-  const { guard, underWay, clock, limits, closing } = options;
+  const { guard, underWay, clock, lifeCycle, limits, closing } = options;
   const { readWithinMs = READ_WITHIN_MS } = limits;
-  app.addHook('onRequest', async ({ raw }, reply) => {
+  app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
-    const { method = '', url = '', headers, headersDistinct, socket } = raw;
+    tellRequest(lifeCycle, request, reply);
+    const { method = '', url = '', headers, headersDistinct, socket } = request.raw;
     if (underWay.begin(reply.raw) >= REQUESTS_OF_A_CONNECTION) {
       cutOff(reply.raw);
       throw new OwlError('retryable', 'too many requests wait on one connection');

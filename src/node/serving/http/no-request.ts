@@ -22,25 +22,31 @@ const BROKEN: Readonly<Record<string, HttpError>> = {
 const NO_HTTP = new HttpError(400, 'this is no request of HTTP/1.1');
 const NO_PROXY = new HttpError(400, 'this is no proxy: a request begins its address with /');
 
+export interface NoRequestOptions {
+  readonly underWay: UnderWay;
+  /** Told the status of each that was answered. */
+  readonly told: (status: number) => void;
+}
+
 /** For node:http's `clientError`. */
-export function answersNoRequest(underWay: UnderWay) {
+export function answersNoRequest({ underWay, told }: NoRequestOptions) {
   return (error: NodeJS.ErrnoException, socket: Duplex): void => {
     if (error.code === 'ECONNRESET' || !socket.writable || underWay.owesOn(socket)) socket.destroy();
-    else answer(socket, BROKEN[error.code ?? ''] ?? NO_HTTP);
+    else answer(socket, BROKEN[error.code ?? ''] ?? NO_HTTP, told);
   };
 }
 
 /** CONNECT, which node:http hangs up on where nobody listens. */
-export function refuseTunnels(server: Server, underWay: UnderWay): void {
+export function refuseTunnels(server: Server, { underWay, told }: NoRequestOptions): void {
   server.on('connect', (_request, socket) => {
     // It is no connection of the server's any more.
     socket.on('error', () => undefined);
     if (underWay.owesOn(socket)) socket.destroy();
-    else answer(socket, NO_PROXY);
+    else answer(socket, NO_PROXY, told);
   });
 }
 
-function answer(socket: Duplex, error: HttpError): void {
+function answer(socket: Duplex, error: HttpError, told: NoRequestOptions['told']): void {
   const problem = problemIn(error);
   const { status } = problem;
   const body = JSON.stringify(problem);
@@ -48,4 +54,5 @@ function answer(socket: Duplex, error: HttpError): void {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
   const start = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, 'connection: close'];
   socket.end(`${start.join('\r\n')}\r\n\r\n${body}`);
+  told(status);
 }

@@ -3,6 +3,7 @@
 import type { FastifyRequest } from 'fastify';
 import type { OwlError } from '../../../base/errors.js';
 import type { SystemRoutes } from './operation-routes.js';
+import { OWN_PAGES } from './own-pages.js';
 import { HttpError } from './problem.js';
 
 export interface Template {
@@ -10,9 +11,10 @@ export interface Template {
   readonly matches: RegExp;
 }
 
-const OWN: readonly Template[] = [
-  { method: 'GET', matches: /^\/(healthz|readyz|metrics|openapi\.json|docs|docs\/page\.(js|css))$/ },
-];
+const OWN: readonly Template[] = OWN_PAGES.map((page) => ({
+  method: 'GET',
+  matches: new RegExp(`^${page.replaceAll('.', '\\.')}$`),
+}));
 
 export function templatesOf({ name, operations }: SystemRoutes): Template[] {
   return operations.map(({ operation: { http } }) => ({

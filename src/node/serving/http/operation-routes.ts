@@ -14,6 +14,7 @@ import { orAborted } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
 import { every } from '../../../base/repeat.js';
+import type { LifeCycle } from '../../../runtime/life-cycle/life-cycle.js';
 import { methodOf, serviceOf } from '../../../wire/proto.js';
 import type { LetIn } from '../../access/http-access.js';
 import type { Asking, ServedOperation } from '../../operations/operation.js';
@@ -39,6 +40,7 @@ export interface RouteOptions {
   readonly admit: Admit;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly lifeCycle: LifeCycle | undefined;
   /** Headers of every answer. */
   readonly headers: Readonly<Record<string, string>>;
   readonly limits: RouteLimits;
@@ -175,7 +177,7 @@ export class OperationRoutes {
     const { streams: most = STREAMS } = limits;
     if (this.streams >= most)
       throw new OwlError('retryable', `${most} streams are open already; ask again when some have ended`);
-    this.streams += 1;
+    this.count(1);
     const watched = { admitted, denied };
     if (admitted.name !== undefined) this.watched.add(watched);
     try {
@@ -187,8 +189,14 @@ export class OperationRoutes {
       });
     } finally {
       this.watched.delete(watched);
-      this.streams -= 1;
+      this.count(-1);
     }
+  }
+
+  private count(more: 1 | -1): void {
+    const { lifeCycle } = this.options;
+    this.streams += more;
+    if (lifeCycle?.wants('streams held')) lifeCycle.tell({ type: 'streams held', streams: this.streams });
   }
 
   private lookAgain(): void {
