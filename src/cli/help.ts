@@ -15,15 +15,20 @@ export function examplesOf({ systems }: Pick<Cli, 'systems'>, command: ExampleOf
   return systems.flatMap(({ examples }) => examples?.[command] ?? []);
 }
 
-/** Every key of the configuration with its environment variable and default. */
+const WIDTH = 80;
+const LONG_KEY = 28;
+
+/** Every key of the configuration with its environment variable and default; a long one has two lines. */
 export function settingsHelp(keys: readonly ConfigKey[]): string {
-  const width = Math.max(...keys.map(({ key }) => key.length));
+  const width = Math.max(0, ...keys.map(({ key }) => key.length).filter((length) => length <= LONG_KEY));
   return [
     'Settings come from the command line, else the environment, else the file, else',
     'these defaults. A key is OWL_ and its path in capitals in the environment:',
     '',
-    ...keys.map(
-      ({ key, variable, fallback = 'none' }) => `  ${key.padEnd(width)}  ${variable} (default: ${fallback})`,
-    ),
+    ...keys.map(({ key, variable, fallback = 'none' }) => {
+      const said = `${variable} (default: ${fallback})`;
+      const line = `  ${key.padEnd(width)}  ${said}`;
+      return line.length > WIDTH ? `  ${key}\n      ${said}` : line;
+    }),
   ].join('\n');
 }

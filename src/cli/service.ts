@@ -3,15 +3,19 @@
 import { once } from 'node:events';
 import { type Logger, pino } from 'pino';
 import type { NodeConfig } from '../node/config/node-section.js';
+import { LINE_OPTIONS, logLines } from './log-lines.js';
 import type { Terminal } from './terminal.js';
 
 /** Node's longest timer. */
 const LONG_MS = 2_147_483_647;
 
-/** Logs to stderr: stdout is for results. */
+/** Logs to stderr: stdout is for results. A line is a JSON object, or text where the configuration says so (log-lines.ts). */
 export function loggerOf({ err }: Terminal, { log }: Pick<NodeConfig, 'log'>): Logger {
-  const formatters = { log: aboutOthers };
-  return pino({ level: log.level, formatters }, { write: (line) => void err.write(line) });
+  const options = { level: log.level, formatters: { log: aboutOthers } };
+  const write = (line: string): void => void err.write(line);
+  return log.format === 'line'
+    ? pino({ ...options, ...LINE_OPTIONS }, logLines(write, err.hasColour))
+    : pino(options, { write });
 }
 
 /** `pid` is who logs, and stands once in a line; another process that a line is about is its `process`. */

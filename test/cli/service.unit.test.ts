@@ -6,7 +6,7 @@ import { terminalDouble } from '../support/terminal-double.js';
 
 t.test('pid stands once in a line, and is that of who logs', async (t) => {
   const terminal = terminalDouble();
-  const logger = loggerOf(terminal, { log: { level: 'info' } });
+  const logger = loggerOf(terminal, { log: { level: 'info', format: 'json' } });
   logger.info({ pid: 4711, plotter: 'chia' }, 'a process of somebody');
   logger.child({ taskId: 'task_1' }).warn('nothing of another process');
   await new Promise((resolve) => setImmediate(resolve));

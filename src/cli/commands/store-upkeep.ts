@@ -214,7 +214,7 @@ export async function placeOf(cli: Cli, options: StoreFlags) {
   const { config } = configOf(cli, options);
   const place = storePlace(options.from, config, cli.cwd);
   // A log would tear the bar apart; what ends the command is told in any case.
-  const logger = loggerOf(cli, cli.err.isTerminal ? { ...config, log: { level: 'silent' } } : config);
+  const logger = loggerOf(cli, cli.err.isTerminal ? { log: { ...config.log, level: 'silent' } } : config);
   const configured = options.from === undefined ? config.store_credentials_file : undefined;
   return { place, credentialsFile: options.credentialsFile ?? configured, logger };
 }

@@ -97,7 +97,7 @@ async function runCopy(terminal: Cli, options: CopyFlags, from: Place, to: Place
   const { err, interrupted } = terminal;
   const { config } = configOf(terminal, options);
   // A log would tear the bar apart; what ends the copy is told in any case.
-  const logger = loggerOf(terminal, err.isTerminal ? { ...config, log: { level: 'silent' } } : config);
+  const logger = loggerOf(terminal, err.isTerminal ? { log: { ...config.log, level: 'silent' } } : config);
   const { copyStore } = await import('../../runtime/event-store/copy-store.js');
   const { openSource, openTarget } = await import('../copy-ends.js');
   const source = await openSource(from, options.credentialsFile, logger);

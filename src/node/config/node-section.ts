@@ -137,6 +137,13 @@ const LogLevel = meant(z.enum(LOG_LEVELS, LEVEL_RULE).default('info'), {
   meaning: 'How much is logged.',
 });
 
+const LOG_FORMATS = ['json', 'line'] as const;
+const FORMAT_RULE = `must be one of ${LOG_FORMATS.join(', ')}`;
+const LogFormat = meant(z.enum(LOG_FORMATS, FORMAT_RULE).default('json'), {
+  rule: FORMAT_RULE,
+  meaning: 'How it is logged: `json`, an object a line for programs; `line`, text for people.',
+});
+
 const LIMITS = {
   mailbox: wholeNumber(
     { from: 1, to: 1_000_000, otherwise: 4096 },
@@ -196,7 +203,7 @@ export function nodeSection(systems: readonly string[]) {
       store: Store,
       store_credentials_file: StoreCredentialsFile,
       systems: systemsOf(systems),
-      log: z.strictObject({ level: LogLevel }).prefault({}),
+      log: z.strictObject({ level: LogLevel, format: LogFormat }).prefault({}),
       limits: z.strictObject(LIMITS).prefault({}),
     }),
   );

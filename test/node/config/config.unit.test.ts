@@ -42,7 +42,7 @@ t.test('without file and environment the defaults count', async (t) => {
     data: join(cwd, 'data'),
     store: 'embedded',
     systems: ['talent'],
-    log: { level: 'info' },
+    log: { level: 'info', format: 'json' },
     leases: { default_seconds: 30, give_up_seconds: 600 },
     limits: {
       mailbox: DEFAULT_ACTOR_LIMITS.mailbox,
@@ -173,7 +173,7 @@ t.test('every problem of every source is told at once, with place, key, rule and
     'OWL_LISTEN: listen must be HOST:PORT or [IPv6]:PORT with a port from 0 to 65535 (0 takes any free one), not "::1:50051"',
     'owl.yaml:2:3: leases.default_seconds must be a whole number from 1 to 3600, not 0',
     'owl.yaml:3:3: leases.give_up_seconds must be a whole number from 1 to 604800, not 1.5',
-    'owl.yaml:4:1: log must be a section with keys of its own (level), not "loud"',
+    'owl.yaml:4:1: log must be a section with keys of its own (level, format), not "loud"',
     'owl.yaml:5:1: worker_id must be 1 to 64 letters, digits, dots, colons, dashes or underscores, and begin with a letter or digit, not 7; quote it',
   ]);
 });

@@ -21,7 +21,7 @@ import type { SupervisorConfig } from '../supervisor/supervisor.js';
 
 const OWL = fileURLToPath(new URL('../../../owl.js', import.meta.url));
 /** The keys that concern a supervisor; all those of its own section besides. */
-const COMMON_KEYS: readonly string[] = ['data', 'worker_id', 'log.level'];
+const COMMON_KEYS: readonly string[] = ['data', 'worker_id', 'log.level', 'log.format'];
 
 export function addSupervisorRunCommand(group: Command, terminal: Cli): void {
   const run = group
