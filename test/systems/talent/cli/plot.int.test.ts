@@ -2,6 +2,7 @@
 
 import t, { type Test } from 'tap';
 import { PlotManagerClient } from '../../../../src/systems/talent/wire/plot-manager-client.js';
+import { inTurns } from '../../../support/in-turns.js';
 import { logLines } from '../../../support/log-lines.js';
 import { loadTalentConfig, startTalent } from '../../../support/start-talent.js';
 import { owl, type Ran } from '../../../support/terminal-double.js';
@@ -96,9 +97,7 @@ t.test('a list longer than a page is complete, in one table and in one JSON docu
   const talent = new PlotManagerClient({ server: run.server });
   t.teardown(() => talent.close());
   const plot_config = { ksize: 32, threads: 2, buffer: 3389, cache1: '/c', dest: { path: '/d' } };
-  // In turns: each call has its deadline, on however busy a machine.
-  const turns = Array.from({ length: 8 }, (_, turn) => ids.slice(128 * turn, 128 * (turn + 1)));
-  for (const some of turns) await Promise.all(some.map((task_id) => talent.create({ task_id, plot_config })));
+  await inTurns(ids, (task_id) => talent.create({ task_id, plot_config }));
 
   const lines = (await run('plot', 'list', '--oldest-first')).stdout.trimEnd().split('\n');
   t.equal(lines.filter((line) => line.startsWith('TASK')).length, 1);

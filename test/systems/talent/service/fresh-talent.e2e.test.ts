@@ -8,6 +8,7 @@ import type { NodeStatus } from '../../../../src/wire/node-messages.js';
 import { TransactionLog } from '../../../support/eventstoredb-node/transaction-log.js';
 import { startNode } from '../../../support/eventstoredb-stores.js';
 import { healthOf } from '../../../support/health.js';
+import { inTurns } from '../../../support/in-turns.js';
 import { ManualClock } from '../../../support/manual-clock.js';
 import { orderFor, startTalentNode } from '../../../support/talent-node.js';
 import { owl } from '../../../support/terminal-double.js';
@@ -24,8 +25,9 @@ t.test('a fresh talent serves while it builds its read models, and says how far 
   const start = (name: string, clock = new ManualClock(Date.now())) =>
     startTalentNode(t, { data: join(t.testdirName, name), config, clock });
   const before = await start('before');
-  const orders = Array.from({ length: TASKS }, (_, n) => before.client.create(orderFor(`task-${n}`)));
-  t.ok((await Promise.all(orders)).every(({ is_success }) => is_success));
+  const ids = Array.from({ length: TASKS }, (_, n) => `task-${n}`);
+  const orders = await inTurns(ids, (id) => before.client.create(orderFor(id)));
+  t.ok(orders.every(({ is_success }) => is_success));
   const reported = await before.client.update({ task_id: 'task-0', status: 'pending' });
   t.ok(reported.is_success);
   await before.stop();
