@@ -28,8 +28,9 @@ interface Place {
 }
 
 const ALL = 0o077;
-/** Of a file that somebody else owns this user is in the group. */
-const ALL_BUT_READ_BY_GROUP = 0o027;
+/** What somebody else owns this user may need the group for: to read a file, and to write in a directory. */
+const FILE_OF_ANOTHER = 0o027;
+const DIRECTORY_OF_ANOTHER = 0o007;
 const CHANGED_BY_ANYBODY = 0o002;
 
 /** What a node reads and writes. */
@@ -85,11 +86,15 @@ function findingsOf(places: readonly Place[]): Finding[] {
 function findingOf({ key, called = '', path, bits = ALL, beside }: Place, own: number): Finding | undefined {
   const found = path === undefined ? undefined : statsOf(path);
   if (path === undefined || found === undefined) return undefined;
+  const ofAnother = found.isDirectory() ? DIRECTORY_OF_ANOTHER : FILE_OF_ANOTHER;
   const isOwn = found.uid === own;
-  const open = found.mode & bits & (isOwn || found.isDirectory() ? ALL : ALL_BUT_READ_BY_GROUP);
+  const open = found.mode & bits & (isOwn ? ALL : ofAnother);
   if (open === 0) return undefined;
   const mode = (found.mode & 0o777).toString(8).padStart(3, '0');
-  const advice = `chmod ${adviceFor(found, open, bits, isOwn)} ${path}`;
+  const alone = `chmod ${found.isDirectory() ? '700' : '600'} ${path}`;
+  // Who may only read it by those bits could not read it any more.
+  const ofOwner = isOwn ? alone : `chown ${own} ${path} and ${alone}`;
+  const advice = bits === CHANGED_BY_ANYBODY ? `chmod o-w ${path}` : ofOwner;
   const text = `${called}${path} can be ${whatOthersCan(open)} by others (mode ${mode}); ${advice}`;
   return { path: key, text: beside === undefined ? text : `${text}; ${beside}`, isRemark: true };
 }
@@ -97,14 +102,6 @@ function findingOf({ key, called = '', path, bits = ALL, beside }: Place, own: n
 function whatOthersCan(open: number): string {
   const can = [(open & 0o044) === 0 ? [] : ['read'], (open & 0o022) === 0 ? [] : ['changed']].flat();
   return can.length === 0 ? 'entered' : can.join(' and ');
-}
-
-function adviceFor(found: Stats, open: number, bits: number, isOwn: boolean): string {
-  if (bits === CHANGED_BY_ANYBODY) return 'o-w';
-  if (found.isDirectory()) return '700';
-  if (isOwn) return '600';
-  // Its owner's to do; this user may need the group to read it.
-  return (open & 0o020) === 0 ? 'o=' : 'g-w,o=';
 }
 
 function statsOf(path: string): Stats | undefined {

@@ -214,11 +214,11 @@ function fileLayer(settings: Settings, cwd: string, name: string): Layer {
     problem: { place: fault.place, key: fault.path.join('.'), rule: fault.rule, value: undefined },
     path: fault.isOpen ? wholeOf(settings, fault.path) : undefined,
   }));
-  // What the other readings have in common with the first one is told with that.
-  const known = new Set(faultsOf(settings, layer).map(({ problem }) => describeProblem(problem)));
-  const more = others
-    .flatMap((reading) => faultsOf(settings, { ...reading, values: reading.values ?? {} }))
-    .filter(({ problem }) => !known.has(describeProblem(problem)));
+  const more = others.flatMap((reading) => {
+    // What they have in common with the first one is told with that.
+    const known = new Set(faultsOf(settings, layer).map(({ problem }) => describeProblem(problem)));
+    return faultsOf(settings, reading).filter(({ problem }) => !known.has(describeProblem(problem)));
+  });
   return { ...layer, faults: [...told, ...more] };
 }
 
