@@ -1,11 +1,12 @@
 /**
- * Which processes have files open, told by the files' names, as /proc tells it.
+ * Which processes have files open, as /proc tells it: by the files' names, and where other files may have the same name by
+ * the file itself.
  *
  * Guarantee: what can't be looked at is told. Of other users' processes only root is told anything; they count as having
  * nothing open, because a kept process runs as its owner's user.
  */
 
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { pids } from './process-table.js';
@@ -20,27 +21,45 @@ export interface OpenFiles {
   readonly unreadable: readonly number[];
 }
 
-/** @param names of files, without directories; such that no other file has them */
-export async function whoHasOpen(names: ReadonlySet<string>): Promise<OpenFiles> {
+/** What is asked about. */
+export interface NamedFile {
+  /** Without its directory. */
+  readonly name: string;
+  /** Device and number, `2049:17`. Undefined: no other file has that name. */
+  readonly inode: string | undefined;
+}
+
+export async function whoHasOpen(files: readonly NamedFile[]): Promise<OpenFiles> {
   const users = new Map<string, number[]>();
   const unreadable: number[] = [];
+  const names = new Set(files.map(({ name }) => name));
+  const inodes = new Map<string, string[]>();
+  for (const { name, inode } of files)
+    if (inode !== undefined) inodes.set(name, [...(inodes.get(name) ?? []), inode]);
+  const isMeant = (name: string, descriptor: string): boolean =>
+    names.has(name) && (inodes.get(name)?.includes(inodeOf(descriptor)) ?? true);
   if (names.size === 0) return { users, unreadable };
   for (const [index, pid] of pids().entries()) {
     if (index % AT_ONCE === AT_ONCE - 1) await nextTurn();
-    const open = openNamesOf(pid);
+    const open = openNamesOf(pid, isMeant);
     if (open === undefined && isOwn(pid)) unreadable.push(pid);
-    for (const name of new Set(open)) if (names.has(name)) users.set(name, [...(users.get(name) ?? []), pid]);
+    for (const name of new Set(open)) users.set(name, [...(users.get(name) ?? []), pid]);
   }
   return { users, unreadable };
 }
 
 /** Undefined when they can't be read, also of one that has ended. */
-function openNamesOf(pid: number): string[] | undefined {
+function openNamesOf(
+  pid: number,
+  isMeant: (name: string, descriptor: string) => boolean,
+): string[] | undefined {
   const directory = `/proc/${pid}/fd`;
   try {
     return readdirSync(directory).flatMap((descriptor) => {
+      const link = `${directory}/${descriptor}`;
       try {
-        return basename(readlinkSync(`${directory}/${descriptor}`));
+        const name = basename(readlinkSync(link));
+        return isMeant(name, link) ? name : [];
       } catch {
         // Closed meanwhile.
         return [];
@@ -49,6 +68,12 @@ function openNamesOf(pid: number): string[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Of an open file. Throws what the file system throws. */
+function inodeOf(descriptor: string): string {
+  const { dev, ino } = statSync(descriptor);
+  return `${dev}:${ino}`;
 }
 
 /** Of this user and alive. */

@@ -3,7 +3,12 @@
 import { z } from 'zod';
 import { configSection, meant, wholeNumber } from '../../node/config/config-section.js';
 import { LOG_FORMATS } from './log-receiver/parsers/index.js';
-import { problemOfArgument, problemOfTemp, problemOfVariable } from './supervisor/plotters/plotters.js';
+import {
+  problemOfArgument,
+  problemOfShared,
+  problemOfTemp,
+  problemOfVariable,
+} from './supervisor/plotters/plotters.js';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -48,6 +53,11 @@ const Plotter = sectionOf(PLOTTER_RULE, {
       'must be a list of names of variables',
     )
     .default([]),
+}).superRefine((plotter, context) => {
+  for (const [index, pattern] of plotter.temp.entries()) {
+    const message = problemOfShared(pattern, plotter);
+    if (message !== undefined) context.addIssue({ code: 'custom', message, path: ['temp', index] });
+  }
 });
 
 function sectionOf<Shape extends z.ZodRawShape>(rule: string, shape: Shape) {

@@ -346,6 +346,7 @@ t.test('what stands in a list is text as it is written; what can be none is refu
 http_hosts: [1]
 worker_id: true
 `,
+    'shared.yaml': 'plotters:\n  mine: { argv: [a], format: chia,\n    temp: [t1_0.tmp] }\n',
   });
   const { plotters } = loadConfig({ env: {}, cwd }).config;
   t.strictSame(plotters['mine']?.argv, [
@@ -366,6 +367,9 @@ worker_id: true
     /^wrong\.yaml:8:5: plotters\.other\.argv must begin with the program/,
     /^wrong\.yaml:10:14: http_hosts\.0 must be a list of names.*, not "1"$/,
     /^wrong\.yaml:11:1: worker_id must be 1 to 64 letters.*, not true; quote it$/,
+  ]);
+  t.match(problems({ env: {}, cwd, file: 'shared.yaml' }), [
+    /^shared\.yaml:3:12: plotters\.mine\.temp\.0 temp pattern "t1_0\.tmp" has no \{plot_id\}, .* max_per_cache: 1/,
   ]);
 });
 

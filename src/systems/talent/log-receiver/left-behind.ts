@@ -8,7 +8,7 @@
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PlotRecord } from '../machine/plot-record.js';
-import { tempNamesOf, tempNamesOfAny } from '../machine/temp-names.js';
+import { hasId, tempNamesOf, tempNamesOfAny } from '../machine/temp-names.js';
 import { isNameOf, smallestBytes } from './plot-file.js';
 
 export type LeftOwner = Pick<PlotRecord, 'ksize' | 'plot_id' | 'temp' | 'cache1' | 'cache2' | 'dest_path'> & {
@@ -55,7 +55,7 @@ export function wholeUnderTempName(path: string, bytes: number): string {
 }
 
 export function isIdMissing({ temp, plot_id }: LeftOwner): boolean {
-  return temp.length > 0 && tempNamesOf(temp, plot_id).length === 0;
+  return temp.some(hasId) && tempNamesOf(temp, plot_id).length === 0;
 }
 
 /** A sentence on what a plot may have left whose id is not known. */

@@ -2,18 +2,20 @@
  * Removes the temp files of a plot that came to nothing.
  *
  * Guarantees: they are found by the id that this machine knows the plot by, and by no other; one that another unsettled plot of
- * this machine goes by as well, or may go by, removes nothing; what stays is told, with where it may lie, and so is a whole
- * plot in a cache, which nobody removes.
+ * this machine goes by as well, or may go by, removes nothing. Those that have the same names for all plots stay while another
+ * unsettled plot that has such names works in one of its caches, and go with a finished plot, too. What stays is told, with
+ * where it may lie, and so is a whole plot in a cache, which nobody removes.
  */
 
-import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { messageOf } from '../../../../base/errors.js';
 import { systemErrorCode } from '../../../../base/system-error.js';
 import type { KeptRecord } from '../../../../processes/records/kept-record.js';
 import { plotsInCaches } from '../../log-receiver/left-behind.js';
-import type { PlotFields, PlotKey, PlotRecords } from '../../machine/plot-record.js';
+import type { PlotEnd, PlotFields, PlotKey, PlotRecord, PlotRecords } from '../../machine/plot-record.js';
+import { hasId, isShared } from '../../machine/temp-names.js';
 import { removeTempFiles, type TempOwner } from '../plotters/temp-files.js';
 import { PlotIdInLog, plotIdInCommand } from './log-evidence.js';
 
@@ -49,6 +51,20 @@ export class OwnTempFiles {
     return removeOwnTempFiles(this.plots, current, { ...current, plot_id: this.findId() }, keepsWhole);
   }
 
+  /**
+   * Once talent knows how it has ended. Of a finished plot only those go that have no id in their names: its plotter may leave
+   * them for its next plot.
+   * @returns as above
+   */
+  clear(isFinished: boolean, end: PlotEnd | undefined): Promise<string[]> {
+    const { current } = this.kept;
+    if (!isFinished) return this.remove(end?.exit_code === 0 && !current.stopping);
+    const owner = { ...current, temp: current.temp.filter(isShared) };
+    return owner.temp.length === 0
+      ? Promise.resolve([])
+      : removeUnlessShared(this.plots, current, owner, false);
+  }
+
   private findId(): string | null {
     try {
       return plotIdInCommand(this.kept.current) ?? this.log.look();
@@ -79,7 +95,12 @@ async function removeUnlessShared(
   owner: TempOwner,
   keepsWhole: boolean,
 ): Promise<string[]> {
-  const { plot_id } = owner;
+  const { plot_id, temp } = owner;
+  const other = temp.some(isShared) ? neighbourOf(plots, key, owner) : undefined;
+  if (other !== undefined) {
+    const rest = await removeUnlessShared(plots, key, { ...owner, temp: temp.filter(hasId) }, keepsWhole);
+    return [`temp files without a plot id in their names stay: ${other}`, ...rest];
+  }
   if (plot_id !== null) {
     try {
       const other = otherWith(plots, key, plot_id);
@@ -91,6 +112,31 @@ async function removeUnlessShared(
   }
   const otherIds = plot_id === null ? idsOfOthers(plots, key) : new Set<string>();
   return await removeTempFiles({ ...owner, otherIds }, undefined, keepsWhole);
+}
+
+/** Why another plot may be at work on files of the same names, as a sentence; undefined when none is. */
+function neighbourOf(plots: PlotRecords, key: PlotKey, owner: TempOwner): string | undefined {
+  const own = plots.kind.nameOf(key);
+  const caches = cachesOf(owner);
+  const { processes, problems } = plots.readAll();
+  const neighbour = processes
+    .map(({ record }) => record)
+    .filter((record) => plots.kind.nameOf(record) !== own && record.temp.some(isShared))
+    .find((record) => [...cachesOf(record)].some((cache) => caches.has(cache)));
+  if (neighbour !== undefined) return `plot ${plots.kind.nameOf(neighbour)} of this machine works there, too`;
+  return problems[0] === undefined
+    ? undefined
+    : `whether another plot works there is not known (${problems[0]})`;
+}
+
+/** The same for a directory under two names. */
+function cachesOf({ cache1, cache2 }: Pick<PlotRecord, 'cache1' | 'cache2'>): ReadonlySet<string> {
+  return new Set(
+    [cache1, cache2].map((path) => {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found === undefined ? path : `${found.dev}:${found.ino}`;
+    }),
+  );
 }
 
 function idsOfOthers(plots: PlotRecords, key: PlotKey): ReadonlySet<string> {

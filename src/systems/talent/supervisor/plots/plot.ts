@@ -174,7 +174,7 @@ export class Plot {
     await this.endRest();
     const outcome = await this.settle();
     if (signal.aborted) return;
-    if (outcome !== 'finished') await this.clearAway();
+    await this.clearAway(outcome === 'finished');
     this.kept.remove();
     this.logger.info({ outcome, end: this.seenEnd }, 'plot settled');
   }
@@ -283,9 +283,8 @@ export class Plot {
     }
   }
 
-  private async clearAway(): Promise<void> {
-    const { exit_code = null } = this.seenEnd ?? {};
-    const problems = await this.tempFiles.remove(exit_code === 0 && !this.record.stopping);
+  private async clearAway(isFinished: boolean): Promise<void> {
+    const problems = await this.tempFiles.clear(isFinished, this.seenEnd);
     if (problems.length > 0) this.logger.error({ problems }, 'temp files of a plot may be left over');
   }
 

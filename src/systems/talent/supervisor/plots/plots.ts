@@ -15,6 +15,7 @@ import { findMarked } from '../../../../processes/process-family.js';
 import { readProcesses } from '../../../../processes/process-table.js';
 import { UnreachableError } from '../../../../wire/call-error.js';
 import { PLOTS, type PlotKey, type PlotRecord } from '../../machine/plot-record.js';
+import { isShared } from '../../machine/temp-names.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { standingOf } from './given-up.js';
 import { Plot } from './plot.js';
@@ -95,6 +96,11 @@ export class Plots {
 
   running(): Plot[] {
     return this.all().filter(({ end }) => end === undefined);
+  }
+
+  /** Those that have ended, and keep their caches from others until they are settled. */
+  clearing(): Plot[] {
+    return this.all().filter(({ end, record }) => end !== undefined && record.temp.some(isShared));
   }
 
   /** Its end is said to be recorded. */

@@ -2,7 +2,8 @@
  * A plot whose record is lost, and that is to be stopped: what belongs to it is told by its mark, its log and its order.
  *
  * Guarantees: temp files go only when this machine knows their plot's id, from the log that its plotter has left or because it
- * is owl that sets the ids, and no process is left that may be at work on them; the log stays.
+ * is owl that sets the ids, and no process is left that may be at work on them; names that are the same for all plots say nothing
+ * of it. The log stays.
  */
 
 import type { Clock } from '../../../../base/clock.js';
@@ -12,6 +13,7 @@ import { systemErrorCode } from '../../../../base/system-error.js';
 import { endMarked } from '../../../../processes/process-family.js';
 import type { PlotKey } from '../../machine/plot-record.js';
 import type { TalentDirectory } from '../../machine/talent-directory.js';
+import { hasId } from '../../machine/temp-names.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { readOrder } from '../plotters/plot-order.js';
 import { type PlotterDeclaration, plotIdSetBy } from '../plotters/plotters.js';
@@ -69,7 +71,7 @@ function ownerOf(key: PlotKey, task: PlotTaskStatus, options: EndUnrecordedOptio
   const chosen = plotters.find(({ name }) => name === plotter);
   const madeId = chosen === undefined ? null : plotIdSetBy(chosen, order);
   const plot_id = idInLog(machine.plots.logPathOf(key), plotters) ?? madeId;
-  return { ...order, plot_id, temp: plotters.flatMap(({ temp }) => temp) };
+  return { ...order, plot_id, temp: plotters.flatMap(({ temp }) => temp.filter(hasId)) };
 }
 
 /** Null when there is no log, or it does not say. */

@@ -14,6 +14,7 @@ import type { Logger } from 'pino';
 import { messageOf, OwlError } from '../../../../base/errors.js';
 import { PACKAGE_ROOT } from '../../../../base/package-root.js';
 import { PLOTS } from '../../machine/plot-record.js';
+import { isShared } from '../../machine/temp-names.js';
 import { assertMakes, whyNotCompressed } from './abilities.js';
 import type { PlotterDeclaration } from './declaration.js';
 import { type PlotOrder, plotIdFor } from './plot-order.js';
@@ -84,12 +85,13 @@ export function plotIdSetBy({ argv }: PlotterDeclaration, order: PlotOrder): str
 }
 
 /** What is wrong with a declaration, as rules for whoever wrote it. */
-export function problemsOf({ argv, temp, environment = [] }: PlotterDeclaration): string[] {
+export function problemsOf(declaration: PlotterDeclaration): string[] {
+  const { argv, temp, environment = [] } = declaration;
   const [program] = argv;
   return [
     ...(typeof program === 'string' ? [] : ['argv must begin with the program']),
     ...argv.flat().flatMap((element) => problemOfArgument(element) ?? []),
-    ...temp.flatMap((pattern) => problemOfTemp(pattern) ?? []),
+    ...temp.flatMap((pattern) => problemOfTemp(pattern) ?? problemOfShared(pattern, declaration) ?? []),
     ...environment.flatMap((name) => problemOfVariable(name) ?? []),
   ];
 }
@@ -102,8 +104,17 @@ export function problemOfArgument(element: string): string | undefined {
 }
 
 export function problemOfTemp(pattern: string): string | undefined {
-  if (TEMP_PATTERN.test(pattern)) return undefined;
-  return `temp pattern "${pattern}" must be a file name with {plot_id}, and {ksize} at the most beside it, that ends with tmp, so that it fits neither another plot's files nor a finished plot`;
+  if (TEMP_PATTERN.test(pattern) || isShared(pattern)) return undefined;
+  return `temp pattern "${pattern}" must be a file name with {plot_id}, and {ksize} at the most beside it, that ends with tmp, so that it fits neither another plot's files nor a finished plot; one without {plot_id} must begin with a letter and hold no star, and {number} at the most in braces`;
+}
+
+/** Names that are the same for all plots are for who makes one at a time. */
+export function problemOfShared(
+  pattern: string,
+  { max_per_cache }: Pick<PlotterDeclaration, 'max_per_cache'>,
+): string | undefined {
+  if (!isShared(pattern) || max_per_cache === 1) return undefined;
+  return `temp pattern "${pattern}" has no {plot_id}, so all plots in a cache would share these files: it needs max_per_cache: 1 beside it`;
 }
 
 export function problemOfVariable(name: string): string | undefined {

@@ -13,6 +13,20 @@ const BLADEBIT_KEYS: PlotterDeclaration['argv'] = [
     ['-c', '{contract}'],
   ],
 ];
+/** As all of them name the plot in the making. */
+const BLADEBIT_TEMP = 'plot-k{ksize}-*-{plot_id}.plot.tmp';
+/** Tables, marks, and what it sorts by, of versions 2 (`fx_0_…`) and 3. */
+const DISKPLOT_TEMP = [
+  ...['t1_0.tmp', 't2_0.tmp', 't3_0.tmp', 't4_0.tmp', 't5_0.tmp', 't6_0.tmp', 't7_0.tmp'],
+  ...['map{number}_{number}.tmp', 'table_{number}_marks_{number}.tmp', 'lp_{number}.tmp'],
+  ...['lp_map_{number}_{number}.tmp', 'fx_{number}_{number}.tmp'],
+  ...['y{number}_{number}.tmp', 'index{number}_{number}.tmp', 'meta{number}_{number}.tmp'],
+];
+/** It reuses them from one plot to the next and removes none. */
+const CUDAPLOT_TEMP = [
+  ...['table_l_{number}.tmp', 'table_r_{number}.tmp', 'p1y-p3index.tmp', 'p1meta-p3rmap.tmp'],
+  ...['p1unsortedx-p1lpairs-p3lp-p3-lmap.tmp', 'p1unsorted_r.tmp'],
+];
 /** Levels 1 to 7, as its documentation has them. */
 const BLADEBIT_COMPRESSED_GIB = [87.5, 86, 84.4, 82.8, 81.2, 79.6, 78];
 
@@ -77,7 +91,7 @@ export const SHIPPED_PLOTTERS: readonly PlotterDeclaration[] = [
     fills: ['cache', 'dest'],
     // Of 480 GiB in all, what it reads and writes again and again is 192.
     k32_gib: { cache1: 288, cache2: 192, caches: 480 },
-    // Its temp files are `t1_0.tmp` and the like for every plot.
+    temp: [BLADEBIT_TEMP, ...DISKPLOT_TEMP],
     max_per_cache: 1,
   }),
   bladebit({
@@ -96,7 +110,7 @@ export const SHIPPED_PLOTTERS: readonly PlotterDeclaration[] = [
     fills: ['cache', 'dest'],
     // 8 bytes an entry for the first table and 6 for each of the five after it; what is not sorted yet, 8.
     k32_gib: { cache1: 155, cache2: 33 },
-    // Its temp files are `table_l_3.tmp` and the like for every plot.
+    temp: [BLADEBIT_TEMP, ...CUDAPLOT_TEMP],
     max_per_cache: 1,
     compressed_k32_gib: BLADEBIT_COMPRESSED_GIB,
   }),
@@ -144,7 +158,7 @@ function bladebit(
   its: Pick<PlotterDeclaration, 'name' | 'versions' | 'argv'> & Partial<PlotterDeclaration>,
 ): PlotterDeclaration {
   return {
-    ...{ format: 'bladebit', temp: ['plot-k{ksize}-*-{plot_id}.plot.tmp'] },
+    ...{ format: 'bladebit', temp: [BLADEBIT_TEMP] },
     ...{ fills: ['dest'], smallest_k: 32, largest_k: 32 },
     ...its,
   };

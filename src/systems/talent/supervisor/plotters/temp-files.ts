@@ -2,7 +2,8 @@
  * The temp files of a plot, by their names (see temp-names.ts).
  *
  * Guarantees: only plain files directly in the given directories whose whole name fits are counted or removed. No link is
- * followed, no directory is entered, and while the plot's id is not known nothing fits. What can't be looked at counts as
+ * followed, no directory is entered, and while the plot's id is not known nothing fits but names that are the same for all
+ * plots, in caches only. What can't be looked at counts as
  * nothing, and is told where files are to be removed. A file that a process has open stays, and is told of too, and so does
  * one as large as a whole plot where that is asked for: it may lack nothing but its name.
  */
@@ -20,7 +21,7 @@ import {
   workPlaces,
 } from '../../log-receiver/left-behind.js';
 import { smallestBytes } from '../../log-receiver/plot-file.js';
-import { tempNamesOf } from '../../machine/temp-names.js';
+import { sharedTempNames, tempNamesOf } from '../../machine/temp-names.js';
 
 export type TempOwner = LeftOwner;
 
@@ -65,12 +66,16 @@ export async function removeTempFiles(
   keepsWhole = false,
 ): Promise<string[]> {
   const { files, problems } = await search(owner, listing);
-  const names = new Set(files.map(({ path }) => basename(path)));
-  const { users, unreadable } = await whoHasOpen(names);
+  const { users, unreadable } = await whoHasOpen(
+    files.map(({ path, inode, isShared }) => ({
+      name: basename(path),
+      inode: isShared ? inode : undefined,
+    })),
+  );
   for (const pid of unreadable)
     problems.push(`process ${pid} can't be looked at; whether it has temp files open is not known`);
-  for (const { path, size } of files) {
-    if (keepsWhole && size >= smallestBytes(basename(path), owner.ksize)) {
+  for (const { path, size, isShared } of files) {
+    if (keepsWhole && !isShared && size >= smallestBytes(basename(path), owner.ksize)) {
       problems.push(wholeUnderTempName(path, size));
       continue;
     }
@@ -91,6 +96,8 @@ export async function removeTempFiles(
 interface Found extends TempFile {
   /** Device and number: the same for two names of one file. */
   readonly inode: string;
+  /** By a name that is the same for all plots. */
+  readonly isShared: boolean;
 }
 
 /** Never rejects. */
@@ -111,21 +118,27 @@ async function search(
       return [];
     }
   };
-  const patterns = tempNamesOf(owner.temp, owner.plot_id);
-  for (const directory of patterns.length === 0 ? [] : workPlaces(owner)) {
-    for (const name of await lookAt(directory, listing))
-      if (patterns.some((pattern) => pattern.test(name)))
-        files.push(...(await lookAt(join(directory, name), inspect)));
+  const own = tempNamesOf(owner.temp, owner.plot_id);
+  const shared = sharedTempNames(owner.temp);
+  const caches = new Set([owner.cache1, owner.cache2]);
+  for (const directory of workPlaces(owner)) {
+    const sharedHere = caches.has(directory) ? shared : [];
+    if (own.length + sharedHere.length === 0) continue;
+    for (const name of await lookAt(directory, listing)) {
+      const isShared = sharedHere.some((pattern) => pattern.test(name));
+      if (isShared || own.some((pattern) => pattern.test(name)))
+        files.push(...(await lookAt(join(directory, name), (path) => inspect(path, isShared))));
+    }
   }
   return { files, problems };
 }
 
 /** None for what is no plain file. */
-async function inspect(path: string): Promise<Found[]> {
+async function inspect(path: string, isShared: boolean): Promise<Found[]> {
   const file = await lstat(path);
   if (!file.isFile()) return [];
   const { dev, ino, blocks, size } = file;
-  return [{ path, inode: `${dev}:${ino}`, fileSystem: dev, bytes: blocks * BLOCK_BYTES, size }];
+  return [{ path, inode: `${dev}:${ino}`, fileSystem: dev, bytes: blocks * BLOCK_BYTES, size, isShared }];
 }
 
 function isMissing(error: unknown): boolean {

@@ -55,6 +55,8 @@ export interface WaitingPlot extends PlotKey, RunningPlot {
 export interface AdmissionState {
   readonly limits: AdmissionLimits;
   readonly running: readonly RunningPlot[];
+  /** Those that have ended, and whose caches have still to be cleared before another works there. Default: none. */
+  readonly clearing?: readonly RunningPlot[];
   /** How long ago the last plot was started; Infinity for never. */
   readonly sinceLastStartMs: number;
 }
@@ -92,8 +94,8 @@ const BEHIND_OTHERS: WaitReason = {
 
 /** @param waiting in the order they were ordered. All that are admitted may start, in that order. */
 export function admit(waiting: readonly WaitingPlot[], state: AdmissionState): Admission[] {
-  const { limits, running } = state;
-  const books = new Books(running);
+  const { limits, running, clearing = [] } = state;
+  const books = new Books([...running, ...clearing]);
   let places = limits.maxPlots - running.length;
   let mayStart = !isTooSoon(state);
   return waiting.map((plot) => {

@@ -2,13 +2,15 @@
  * The room that plots take and leave, measured: what a new plot would need on which file system, and what the running ones
  * will still use there.
  *
- * Guarantee: a running plot keeps what it still needs where it can't be looked at for the moment.
+ * Guarantees: a running plot keeps what it still needs where it can't be looked at for the moment. Temp files that an earlier plot
+ * has left under the names of a new one, in a cache that nobody works in, count as room: the new one writes over them.
  */
 
 import { messageOf } from '../../../../base/errors.js';
 import type { Directories, DirectoryState } from '../../../../processes/directories.js';
 import type { MachineDirectory } from '../../../../processes/machine-directory.js';
 import type { PlotRecord } from '../../machine/plot-record.js';
+import { isShared } from '../../machine/temp-names.js';
 import type { PlotOrder } from '../plotters/plot-order.js';
 import type { PlotterDeclaration } from '../plotters/plotters.js';
 import { findTempFiles, listOnce, type TempFile } from '../plotters/temp-files.js';
@@ -35,26 +37,62 @@ export async function wantForRecords(
 
 /**
  * What a new plot needs at its largest.
+ * @param cachesInUse ids of those that plots work in; undefined: what is left in caches is not looked for
  * @throws OwlError kind `invalid` when a directory can't be used, `unavailable` when it can't be looked at for the moment
  */
 export async function measureOrder(
-  { task_id, attempt, ksize, cache1, cache2, dest_path }: PlotOrder,
+  order: PlotOrder,
   plotter: PlotterDeclaration,
   directories: Directories,
+  cachesInUse?: ReadonlySet<string>,
 ): Promise<WaitingPlot> {
+  const { task_id, attempt, ksize, cache1, cache2, dest_path } = order;
   const paths = { cache1, cache2, dest: dest_path };
   const states = {
     cache1: await directories.examine('cache1', cache1),
     cache2: await directories.examine('cache2', cache2),
     dest: await directories.examine('dest', dest_path),
   };
+  const caches = cachesOf(paths, states);
+  const free = caches.filter(({ id }) => cachesInUse?.has(id) === false).map(({ path }) => path);
+  const left = await leftForNext(free, plotter, directories);
   const needs = spaceNeeds(ksize, plotter, fileSystemsOf(states)).map(
     ({ place, fileSystem, bytes, stays }) => {
-      const { free, size } = states[place];
-      return { place, path: paths[place], fileSystem, bytes, gain: -stays, free, size };
+      const state = states[place];
+      const { size } = state;
+      const room = state.free + bytesOn(fileSystem, left);
+      return { place, path: paths[place], fileSystem, bytes, gain: -stays, free: room, size };
     },
   );
-  return { task_id, attempt, ksize, caches: cachesOf(paths, states), needs };
+  return { task_id, attempt, ksize, caches, needs };
+}
+
+/** What an earlier plot has left in these caches that the plotter's next one writes over. */
+async function leftForNext(
+  [cache1, cache2 = cache1]: readonly string[],
+  { temp }: PlotterDeclaration,
+  directories: Directories,
+): Promise<readonly TempFile[]> {
+  const shared = temp.filter(isShared);
+  if (cache1 === undefined || cache2 === undefined || shared.length === 0) return [];
+  const owner = { ksize: 0, plot_id: null, temp: shared, cache1, cache2, dest_path: cache1 };
+  return (await directories.inTime(findTempFiles(owner))) ?? [];
+}
+
+/** The caches of plots that use no room there any more. */
+export async function claimCaches(
+  records: readonly PlotRecord[],
+  directories: Directories,
+): Promise<RunningPlot[]> {
+  const claims: RunningPlot[] = [];
+  for (const { cache1, cache2 } of records) {
+    const states = {
+      ...{ cache1: await directories.recall(cache1), cache2: await directories.recall(cache2) },
+      dest: undefined,
+    };
+    claims.push({ caches: cachesOf({ cache1, cache2 }, states), needs: [] });
+  }
+  return claims;
 }
 
 /**
@@ -100,9 +138,13 @@ const FILLS_ALL: FillingPlotter = { fills: ['cache', 'dest'] };
 
 function stillNeeded(needs: readonly SpaceNeed[], files: readonly TempFile[]): SpaceUse[] {
   return needs.map(({ fileSystem, bytes, stays }) => {
-    const used = files.reduce((sum, file) => (file.fileSystem === fileSystem ? sum + file.bytes : sum), 0);
+    const used = bytesOn(fileSystem, files);
     return { fileSystem, bytes: Math.max(0, bytes - used), gain: used - stays };
   });
+}
+
+function bytesOn(fileSystem: number, files: readonly TempFile[]): number {
+  return files.reduce((sum, file) => (file.fileSystem === fileSystem ? sum + file.bytes : sum), 0);
 }
 
 type ByPlace<T> = Readonly<Record<Place, T>>;

@@ -13,6 +13,7 @@ import { Directories, type LookAtDirectory } from '../../../../processes/directo
 import type { PlotKey } from '../../machine/plot-record.js';
 import type { PlotTaskStatus } from '../../wire/messages.js';
 import { Launcher, type LauncherOptions } from '../plots/launcher.js';
+import type { Plot } from '../plots/plot.js';
 import type { Plots } from '../plots/plots.js';
 import type { PlotOrder } from '../plotters/plot-order.js';
 import type { PlotterDeclaration } from '../plotters/plotters.js';
@@ -26,7 +27,7 @@ import {
   type WaitReason,
 } from './admission.js';
 import { LastStart } from './last-start.js';
-import { measureOrder, measureRunning, wantForRecords } from './space.js';
+import { claimCaches, measureOrder, measureRunning, wantForRecords } from './space.js';
 import { type WaitingTask, WaitingTasks, type WaitingTasksOptions } from './waiting-tasks.js';
 
 /** Disks fill and empty without telling anyone. */
@@ -173,23 +174,29 @@ export class Starter {
   }
 
   private async admit(): Promise<Admission[]> {
-    const { limits, plots } = this.options;
+    const { limits, plots, plotters } = this.options;
+    const { directories } = this;
+    const recordsOf = (some: readonly Plot[]) => some.map(({ record }) => record);
+    const running = await measureRunning(recordsOf(plots.running()), plotters, directories);
+    const clearing = await claimCaches(recordsOf(plots.clearing()), directories);
+    const inUse = new Set([...running, ...clearing].flatMap(({ caches }) => caches.map(({ id }) => id)));
     const waiting: WaitingPlot[] = [];
     for (const order of this.waiting.inOrder()) {
-      const measured = await this.measure(order);
+      const measured = await this.measure(order, inUse);
       if (measured !== undefined) waiting.push(measured);
     }
     // Before anything starts: what starts may fill the disk that this is written to.
-    this.directories.keepPlaces();
-    const records = plots.running().map(({ record }) => record);
-    const running = await measureRunning(records, this.options.plotters, this.directories);
-    return admit(waiting, { limits, running, sinceLastStartMs: this.sinceLastStart });
+    directories.keepPlaces();
+    return admit(waiting, { limits, running, clearing, sinceLastStartMs: this.sinceLastStart });
   }
 
-  /** Undefined when its directories can't be looked at. */
-  private async measure(order: PlotOrder): Promise<WaitingPlot | undefined> {
+  /** Undefined when its directories can't be looked at. @param cachesInUse ids; undefined: what is left there is of no account */
+  private async measure(
+    order: PlotOrder,
+    cachesInUse?: ReadonlySet<string>,
+  ): Promise<WaitingPlot | undefined> {
     try {
-      return await measureOrder(order, this.options.plotter, this.directories);
+      return await measureOrder(order, this.options.plotter, this.directories, cachesInUse);
     } catch (error) {
       if (isLasting(error)) this.waiting.refuse(order, messageOf(error));
       else {

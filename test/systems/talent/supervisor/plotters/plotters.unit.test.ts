@@ -186,6 +186,19 @@ t.test('a temp pattern fits one plot and nothing that is finished', async (t) =>
     t.ok(problems[index]?.startsWith(`temp pattern "${pattern}" must`));
 });
 
+t.test('names without a plot id are for who makes one plot at a time in a cache', async (t) => {
+  const temp = ['t1_0.tmp', 'lp_map_{number}_{number}.tmp'];
+  t.same(problemsOf({ ...declared('p'), temp, max_per_cache: 1 }), []);
+  for (const max_per_cache of [undefined, 2])
+    t.match(problemsOf({ ...declared('p'), temp, max_per_cache }), [
+      'temp pattern "t1_0.tmp" has no {plot_id}, so all plots in a cache would share these files: it needs max_per_cache: 1 beside it',
+      /^temp pattern "lp_map_/,
+    ]);
+  const bad = ['t*_0.tmp', '{number}.tmp', '.tmp', 't1/0.tmp', 't{ksize}.tmp', 't1_0.plot', 'tmp/'];
+  t.equal(problemsOf({ ...declared('p'), temp: bad, max_per_cache: 1 }).length, bad.length);
+  for (const plotter of SHIPPED_PLOTTERS) t.same(problemsOf(plotter), [], plotter.name);
+});
+
 t.test('a program is found in PATH or at its place, or named', async (t) => {
   const directory = t.testdir({ bin: { p: '#!/bin/true', data: 'no program', folder: {} } });
   const bin = join(directory, 'bin');

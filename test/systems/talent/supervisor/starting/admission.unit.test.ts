@@ -105,6 +105,13 @@ t.test('no more than max_per_cache on a cache, whatever it is called', async (t)
   );
 });
 
+t.test('a cache that is still to be cleared has its plot, which is none that runs', async (t) => {
+  const limits = { maxPlots: 1, maxPlotsPerCache: 1, staggerMs: 0 };
+  const clearing = [{ caches: caches('/a'), needs: [] }];
+  t.same(keys([waiting('a')], { limits, clearing }), ['max_per_cache /a']);
+  t.same(keys([waiting('a', { caches: caches('/x') })], { limits, clearing }), ['starts']);
+});
+
 t.test('a start waits for the stagger', async (t) => {
   const limits = { maxPlots: 9, maxPlotsPerCache: 9, staggerMs: 60_000 };
   t.same(keys([waiting('a')], { limits, sinceLastStartMs: 59_999 }), ['stagger']);
