@@ -25,9 +25,9 @@ import {
 /** Files that one event takes. */
 export const MOST_FILES_OF_A_BATCH = 1_000;
 
-/** `size` in bytes; `check_sum` is an MD5 in the form of a UUID, `sha256` 64 hex digits. What is not known is left out. */
+/** Lengths are UTF-16 units, twice the letters that a name may have. `size` in bytes; `check_sum` is an MD5 in the form of a UUID, `sha256` 64 hex digits. What is not known is left out. */
 export const NAMED_FILE = record({
-  name: textUpTo(50),
+  name: textUpTo(100),
   path: textUpTo(1_024),
   size: 'int64?',
   check_sum: 'text?',
@@ -38,7 +38,7 @@ export const DATASET_EVENTS = {
   DatasetRegistered: {
     version: 1,
     fields: {
-      name: textUpTo(255),
+      name: textUpTo(510),
       storage_url: 'text?',
       /** It is sealed by itself when so many are in it. */
       expected_files: 'integer?',

@@ -23,7 +23,7 @@ export const FILE_EVENTS = {
       dataset_uid: 'text',
       /** Its place in the dataset, from 0. */
       idx: 'integer',
-      file_name: textUpTo(50),
+      file_name: textUpTo(100),
       path: textUpTo(1_024),
       ...CONTENT,
       /** A job will write it. */
@@ -33,7 +33,7 @@ export const FILE_EVENTS = {
   FileAvailable: {
     version: 1,
     fields: {
-      file_name: textUpTo(50),
+      file_name: textUpTo(100),
       path: textUpTo(1_024),
       size: 'int64',
       check_sum: 'text',

@@ -36,7 +36,7 @@ const INPUT = record({
   uid: 'text',
   dataset_uid: 'text',
   idx: 'integer',
-  file_name: textUpTo(50),
+  file_name: textUpTo(100),
   path: textUpTo(1_024),
   size: 'int64?',
   check_sum: 'text?',
@@ -44,12 +44,12 @@ const INPUT = record({
 });
 
 /** A file that a job is to write. */
-const OUTPUT = record({ uid: 'text', dataset_uid: 'text', idx: 'integer', file_name: textUpTo(50) });
+const OUTPUT = record({ uid: 'text', dataset_uid: 'text', idx: 'integer', file_name: textUpTo(100) });
 
 /** A file as it was written. */
 const WRITTEN = record({
   uid: 'text',
-  file_name: textUpTo(50),
+  file_name: textUpTo(100),
   path: textUpTo(1_024),
   size: 'int64',
   check_sum: 'text',
@@ -112,7 +112,19 @@ export const JOB_EVENTS = {
       not_before: 'number',
     },
   },
-  JobFailed: { version: 1, fields: { class: 'text', detail: 'text', ...END, claim_id: 'text?' } },
+  JobFailed: {
+    version: 1,
+    fields: {
+      class: 'text',
+      detail: 'text',
+      ...END,
+      claim_id: 'text?',
+      /** The input that is missing or another one than it was, with what was found. */
+      file: 'text?',
+      found_size: 'int64?',
+      found_check_sum: 'text?',
+    },
+  },
   JobFinished: {
     version: 1,
     fields: {

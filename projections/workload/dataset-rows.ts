@@ -68,8 +68,30 @@ export class DatasetRows {
     this.count(counts, dataset, status, Number(content['size'] ?? row['size'] ?? 0), 1);
   }
 
+  /** Names are taken, and numbers given, at once; revision -1 says that nothing of them is stored yet. */
+  enter(event: RecordedEvent): void {
+    if (event.type === ORDER_ACCEPTED) return;
+    const { data } = event;
+    const time = timeOf(event);
+    for (const [i, entered] of recordsIn(data, 'datasets').entries()) {
+      const entry = Number(data['first']) + i;
+      this.datasets.insert({
+        ...{ dataset_id: this.datasets.next('dataset_id'), entry },
+        ...columns(entered, 'uid name storage_url expected_files'),
+        ...{ status: 'registered', create_time: time, update_time: time, revision: -1 },
+      });
+      // Where a task's dataset had the uid before, it keeps its row.
+      this.statements
+        .of(`UPDATE ${this.tables.datasets} SET entry = ? WHERE uid = ? AND entry IS NULL`)
+        .run(entry, valueIn(entered, 'uid'));
+    }
+  }
+
   private register(event: RecordedEvent): void {
-    if (this.datasets.has(event.stream)) return;
+    if (this.datasets.has(event.stream)) {
+      if (this.datasets.before(event, 'uid') !== undefined) this.datasets.update(event, {});
+      return;
+    }
     const { data } = event;
     const time = timeOf(event);
     this.datasets.insert({

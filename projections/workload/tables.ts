@@ -155,6 +155,8 @@ export const DATASETS: ProjectionTable = {
     status TEXT NOT NULL CHECK (status IN ('registered', 'open', 'sealed', 'closed', 'aborted')),
     storage_url TEXT,
     expected_files INTEGER,
+    /* Its number in the catalogue; none for what a task writes. */
+    entry INTEGER UNIQUE,
     files INTEGER NOT NULL DEFAULT 0,
     /* Settled: there, or known not to come. */
     files_available INTEGER NOT NULL DEFAULT 0,

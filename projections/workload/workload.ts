@@ -17,7 +17,7 @@ const OTHERS = [JOBS, JOB_FILES, DATASETS, FILES];
 export const workload: Projection = {
   name: 'workload',
   version: 1,
-  categories: ['wl_dataset', 'wl_file', 'wl_task', 'wl_job'],
+  categories: ['wl_catalogue', 'wl_dataset', 'wl_file', 'wl_task', 'wl_job'],
   ...TASKS,
   otherTables: OTHERS,
   writer: (db, tasks, ...others) => new WorkloadWriter(db, tasks, others),
@@ -49,6 +49,7 @@ class WorkloadWriter implements ProjectionWriter {
       if (category === 'wl_job') this.jobs.apply(event, ofTasks);
       else if (category === 'wl_file') this.datasets.applyFile(event, ofDatasets);
       else if (category === 'wl_task') this.tasks.apply(event);
+      else if (category === 'wl_catalogue') this.datasets.enter(event);
       else this.datasets.applyDataset(event);
     }
     ofDatasets.write(this.statements, this.names.datasets, 'uid');

@@ -59,6 +59,8 @@ export interface Operation<
   readonly commandId?: keyof z.output<Request> & string;
   /** The field that holds the id of what is created, which HTTP makes from the same key where none is given. */
   readonly creates?: keyof z.output<Request> & string;
+  /** It is about one and the same thing whatever the request says, so a key needs nothing else that tells what it is about. */
+  readonly isOfOneThing?: true;
   /** For contracts whose gRPC peers expect a refusal as an answer. HTTP tells it as a problem. */
   readonly inBand?: (reason: string) => z.input<Answer>;
 }

@@ -54,8 +54,8 @@ export function withKey(
 
 /** What a command is about has to follow from its address or its key. @throws Error that names an operation of which it can't */
 export function assertKeyable(operation: Operation): void {
-  const { service, name, kind, commandId, creates } = operation;
-  if (kind === 'query' || commandId === undefined || creates !== undefined) return;
+  const { service, name, kind, commandId, creates, isOfOneThing } = operation;
+  if (kind === 'query' || commandId === undefined || creates !== undefined || isOfOneThing) return;
   if (pathFields(operation).length === 0)
     throw new Error(`${service}/${name}: under one key it could be about this and then about that`);
 }

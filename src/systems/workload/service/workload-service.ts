@@ -6,7 +6,7 @@ import type { ServiceAccess } from '../../../node/access/roles.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
 import { loadProto } from '../../../wire/proto.js';
 import type { WorkloadConfig } from '../config.js';
-import { dataset, file } from './datasets/dataset-types.js';
+import { catalogue, dataset, file } from './datasets/dataset-types.js';
 import { openDatasets } from './datasets/datasets.js';
 import { job } from './jobs/job-commands.js';
 import { openJobs } from './jobs/jobs.js';
@@ -19,7 +19,7 @@ import type { Part, WorkloadContext } from './workload-context.js';
 const proto = loadProto('workload');
 
 export const workloadService: ServiceSide<WorkloadConfig> = {
-  actorTypes: [dataset, file, task, job, pilotKind.type],
+  actorTypes: [catalogue, dataset, file, task, job, pilotKind.type],
   projections: [workload, PILOTS],
   queried: [workload.name],
   proto,

@@ -23,7 +23,12 @@ import { workersSystem } from '../../../systems/workers/system.js';
 import { loadWorkersProto } from '../../../systems/workers/worker-operations.js';
 
 export const SYSTEMS: readonly System[] = [talent, semaphoreSystem, workersSystem];
-const PROTOS = { ...loadProto('talent'), ...loadSemaphoreProto(), ...loadWorkersProto() };
+const PROTOS = {
+  ...loadProto('talent'),
+  ...loadProto('workload'),
+  ...loadSemaphoreProto(),
+  ...loadWorkersProto(),
+};
 
 export interface HttpNodeOptions {
   readonly systems?: readonly System[];

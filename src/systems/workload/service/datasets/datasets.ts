@@ -1,7 +1,62 @@
 /** The part of the service that has to do with datasets. */
 
+import type { Asking, ServedOperation } from '../../../../node/operations/operation.js';
+import { answered } from '../../../../node/operations/operation.js';
+import { asUid } from '../shown/entity-messages.js';
 import type { Part, WorkloadContext } from '../workload-context.js';
+import { add, filesOfABatch } from './add-files.js';
+import { closeIfSettled, closesDatasets } from './closer.js';
+import { abort, seal } from './dataset-commands.js';
+import { addFiles, cancelDataset, closeDataset, registerDatasets } from './dataset-operations.js';
+import { datasetQueries } from './dataset-queries.js';
+import { datasetRow, showDataset } from './dataset-rows.js';
+import { dataset } from './dataset-types.js';
+import { register, registersDatasets } from './register-datasets.js';
+import { results } from './results.js';
+import { Turns } from './turns.js';
 
-export function openDatasets(_context: WorkloadContext): Part {
-  return {};
+export function openDatasets(context: WorkloadContext): Part {
+  return {
+    reactors: [registersDatasets(), filesOfABatch(), results(context)],
+    loops: [closesDatasets(context)],
+    operations: [...decisions(context, new Turns()), ...datasetQueries(context)],
+  };
+}
+
+function decisions(context: WorkloadContext, turns: Turns): ServedOperation[] {
+  return [
+    answered(registerDatasets, async (request, asking) => {
+      const rows = await register(context, turns, request, asking);
+      return { datasets: rows.map(showDataset) };
+    }),
+    answered(addFiles, (request, asking) => add(context, turns, request, asking)),
+    answered(closeDataset, ({ uid: given, force = false, reason, command_id: id }, asking) => {
+      const uid = asUid(given);
+      const content = { force, ...(reason === undefined ? {} : { reason }) };
+      return ordered(context, uid, asking, {
+        ...(id === undefined ? {} : { id, asks: { name: 'close', content } }),
+        decide: (snapshot) => seal(snapshot, uid, { force, reason }),
+      });
+    }),
+    answered(cancelDataset, ({ uid: given, reason = 'cancelled', command_id: id }, asking) => {
+      const uid = asUid(given);
+      return ordered(context, uid, asking, {
+        ...(id === undefined ? {} : { id, asks: { name: 'cancel', content: { reason } } }),
+        decide: (snapshot) => abort(snapshot, uid, reason),
+      });
+    }),
+  ];
+}
+
+/** The dataset as it is then; what has become settled by the order is closed with it. */
+async function ordered(
+  context: WorkloadContext,
+  uid: string,
+  asking: Asking,
+  command: Parameters<WorkloadContext['system']['execute']>[2],
+) {
+  const { duplicate } = await context.system.execute(dataset, uid, { ...command, by: asking.who });
+  asking.repeated(duplicate);
+  await closeIfSettled(context, uid);
+  return showDataset(datasetRow(context.db, uid));
 }

@@ -1,0 +1,151 @@
+/** What can be asked for about datasets and their files. */
+
+import {
+  flag,
+  int64,
+  list,
+  message,
+  oneOf,
+  request,
+  text,
+  whole,
+} from '../../../../node/operations/fields.js';
+import { operation } from '../../../../node/operations/operation.js';
+import { commandId, entityEvent, entityRequest, reason, uid } from '../shown/entity-messages.js';
+import { datasetMessage, fileMessage, newDatasets, newFiles } from './dataset-messages.js';
+
+export const DATASETS = 'workload.DatasetManager';
+
+export const DATASET_STATES = ['registered', 'open', 'sealed', 'closed', 'aborted'] as const;
+export const FILE_STATES = [
+  ...['registering', 'declared', 'available'],
+  ...['missing', 'corrupt', 'failed', 'discarded'],
+] as const;
+
+const LARGEST_PAGE = 1_000;
+
+const pageSize = whole(1, LARGEST_PAGE, {
+  description: 'Default 100. A page ends at 3 MiB.',
+}).optional();
+const pageToken = text(undefined, { description: 'next_page_token of the page before.' }).optional();
+const anyBody = ['submitter', 'operator'] as const;
+const readers = ['reader', 'submitter', 'worker', 'operator'] as const;
+
+export const registerDatasets = operation({
+  service: DATASETS,
+  name: 'dataset_register',
+  kind: 'decision',
+  roles: anyBody,
+  http: { method: 'POST', path: '/datasets' },
+  summary: 'Registers datasets before there is anything in them: all of them, or none.',
+  request: request({ datasets: newDatasets, command_id: commandId.optional() }),
+  answer: message('workload.DatasetRegistered', { datasets: list(datasetMessage) }),
+  commandId: 'command_id',
+  isOfOneThing: true,
+});
+
+const added = message('workload.DatasetAdded', {
+  added: int64().optional(),
+  first_idx: int64({ description: 'The place of the first of them.' }).optional(),
+  files: int64({ description: 'In the dataset by now.' }).optional(),
+});
+
+export const addFiles = operation({
+  service: DATASETS,
+  name: 'dataset_add',
+  kind: 'decision',
+  roles: anyBody,
+  http: { method: 'POST', path: '/datasets/{uid}/files' },
+  summary: 'Adds files at the end of a dataset: all of them, or none.',
+  request: request({ uid: uid(), files: newFiles, command_id: commandId.optional() }),
+  answer: added,
+  commandId: 'command_id',
+});
+
+export const closeDataset = operation({
+  service: DATASETS,
+  name: 'dataset_close',
+  kind: 'decision',
+  roles: anyBody,
+  http: { method: 'POST', path: '/datasets/{uid}/close' },
+  summary:
+    'Seals a dataset: nothing is added any more. It is closed at once when no file of it is unsettled, else as soon as none is.',
+  request: request({
+    uid: uid(),
+    force: flag({ description: 'Though fewer files are in it than were expected.' }).optional(),
+    reason: reason.optional(),
+    command_id: commandId.optional(),
+  }),
+  answer: datasetMessage,
+  commandId: 'command_id',
+});
+
+export const cancelDataset = operation({
+  service: DATASETS,
+  name: 'dataset_cancel',
+  kind: 'decision',
+  roles: anyBody,
+  http: { method: 'POST', path: '/datasets/{uid}/cancel' },
+  summary: 'Aborts a dataset: nothing that reads it can begin any more.',
+  request: request({ uid: uid(), reason: reason.optional(), command_id: commandId.optional() }),
+  answer: datasetMessage,
+  commandId: 'command_id',
+});
+
+export const datasetStatus = operation({
+  service: DATASETS,
+  name: 'dataset_status',
+  kind: 'query',
+  roles: readers,
+  http: { method: 'GET', path: '/datasets/{id}' },
+  summary: 'One dataset.',
+  request: entityRequest,
+  answer: datasetMessage,
+});
+
+export const listDatasets = operation({
+  service: DATASETS,
+  name: 'dataset_list',
+  kind: 'query',
+  roles: readers,
+  http: { method: 'GET', path: '/datasets' },
+  summary: 'Datasets in pages, by their running numbers.',
+  request: request({
+    page_size: pageSize,
+    page_token: pageToken,
+    newest_first: flag().optional(),
+    status: list(oneOf(DATASET_STATES), { description: 'Any of these; all when empty.' }),
+  }),
+  answer: message('workload.DatasetList', {
+    datasets: list(datasetMessage),
+    next_page_token: text().optional(),
+  }),
+});
+
+export const listFiles = operation({
+  service: DATASETS,
+  name: 'dataset_files',
+  kind: 'query',
+  roles: readers,
+  http: { method: 'GET', path: '/datasets/{uid}/files' },
+  summary: 'The files of a dataset in pages, by their places.',
+  request: request({
+    uid: uid(),
+    page_size: pageSize,
+    page_token: pageToken,
+    status: list(oneOf(FILE_STATES), { description: 'Any of these; all when empty.' }),
+  }),
+  answer: message('workload.FileList', { files: list(fileMessage), next_page_token: text().optional() }),
+});
+
+export const datasetHistory = operation({
+  service: DATASETS,
+  name: 'dataset_history',
+  kind: 'query',
+  roles: readers,
+  http: { method: 'GET', path: '/datasets/{id}/history' },
+  summary: 'What happened to one dataset, oldest first.',
+  isStream: true,
+  request: entityRequest,
+  answer: entityEvent,
+});

@@ -1,0 +1,140 @@
+/** What is asked of the tables of datasets and files, and how a row of them is told. */
+
+import type { Database, SqlRow, SqlValue } from '../../../../base/sql.js';
+import { noDataset } from './dataset-commands.js';
+
+/** @throws OwlError kind `not_found` */
+export function datasetRow(db: Database, uid: string): SqlRow {
+  const row = db.prepare('SELECT * FROM dsm_datasets WHERE uid = ?').get(uid);
+  if (row === undefined) throw noDataset(uid);
+  return row;
+}
+
+/** Datasets of the catalogue that the read model holds. */
+export function enteredIn(db: Database): number {
+  return Number(db.prepare('SELECT coalesce(max(entry), -1) + 1 AS n FROM dsm_datasets').get()?.['n'] ?? 0);
+}
+
+/** In the order in which they were entered. */
+export function enteredRows(db: Database, first: number, count: number): SqlRow[] {
+  return db
+    .prepare('SELECT * FROM dsm_datasets WHERE entry >= ? AND entry < ? ORDER BY entry')
+    .all(first, first + count);
+}
+
+/** Values of a list as the parameters of one statement. */
+export const AS_LIST = '(SELECT value FROM json_each(?))';
+
+/** Undefined where there is none of them. @param column `name` or `uid` */
+export function takenDataset(
+  db: Database,
+  column: 'name' | 'uid',
+  values: readonly string[],
+): SqlRow | undefined {
+  const fromOutside = column === 'name' ? 'AND producer_task IS NULL' : '';
+  return db
+    .prepare(`SELECT name, uid FROM dsm_datasets WHERE ${column} IN ${AS_LIST} ${fromOutside} LIMIT 1`)
+    .get(JSON.stringify(values));
+}
+
+/** Files of a dataset with one of these names. */
+export function namedFiles(db: Database, dataset: string, names: readonly string[]): SqlRow[] {
+  return db
+    .prepare(
+      `SELECT file_name, idx FROM dsm_files WHERE dataset_uid = ? AND file_name IN ${AS_LIST} ORDER BY idx`,
+    )
+    .all(dataset, JSON.stringify(names));
+}
+
+export interface PageOfRows {
+  /** Behind this place. */
+  readonly after: number | undefined;
+  readonly limit: number;
+  /** Any of these; all when empty. */
+  readonly status: readonly string[];
+}
+
+export function datasetRows(
+  db: Database,
+  { after, limit, status, newestFirst }: PageOfRows & { readonly newestFirst: boolean },
+): SqlRow[] {
+  const [beyond, order] = newestFirst ? ['<', 'DESC'] : ['>', 'ASC'];
+  const conditions = [...behind('dataset_id', beyond, after), ...withStatus(status)];
+  return select(db, 'dsm_datasets', conditions, `dataset_id ${order}`, limit);
+}
+
+export function fileRows(db: Database, dataset: string, { after, limit, status }: PageOfRows): SqlRow[] {
+  const own: Condition = { sql: 'dataset_uid = ?', value: dataset };
+  return select(
+    db,
+    'dsm_files',
+    [own, ...behind('idx', '>', after), ...withStatus(status)],
+    'idx ASC',
+    limit,
+  );
+}
+
+interface Condition {
+  readonly sql: string;
+  readonly value: SqlValue;
+}
+
+function behind(column: string, beyond: string, after: number | undefined): Condition[] {
+  return after === undefined ? [] : [{ sql: `${column} ${beyond} ?`, value: after }];
+}
+
+function withStatus(status: readonly string[]): Condition[] {
+  return status.length === 0 ? [] : [{ sql: `status IN ${AS_LIST}`, value: JSON.stringify(status) }];
+}
+
+function select(
+  db: Database,
+  table: string,
+  conditions: readonly Condition[],
+  order: string,
+  limit: number,
+): SqlRow[] {
+  const where = conditions.length === 0 ? '' : `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}`;
+  return db
+    .prepare(`SELECT * FROM ${table} ${where} ORDER BY ${order} LIMIT ?`)
+    .all(...conditions.map(({ value }) => value), limit);
+}
+
+export function showDataset(row: SqlRow) {
+  return {
+    ...{ dataset_id: Number(row['dataset_id']), uid: String(row['uid']), name: String(row['name']) },
+    status: String(row['status']),
+    ...texts(row, 'storage_url', 'producer_task', 'remarks'),
+    ...numbers(row, 'expected_files', 'closed_time'),
+    ...numbers(row, 'files', 'files_available', 'files_failed', 'bytes', 'create_time', 'update_time'),
+    ...(row['complete'] === null ? {} : { complete: row['complete'] === 1 }),
+    revision: Math.max(0, Number(row['revision'])),
+  };
+}
+
+export function showFile(row: SqlRow) {
+  return {
+    ...{ dataset_uid: String(row['dataset_uid']), idx: Number(row['idx']), status: String(row['status']) },
+    ...texts(row, 'uid', 'file_name', 'path', 'check_sum', 'sha256', 'producer_job', 'remarks'),
+    ...numbers(row, 'size', 'create_time', 'update_time'),
+    revision: Math.max(0, Number(row['revision'])),
+  };
+}
+
+function texts(row: SqlRow, ...names: string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = row[name];
+      return typeof value === 'string' ? [[name, value]] : [];
+    }),
+  );
+}
+
+function numbers(row: SqlRow, ...names: string[]): Record<string, number> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = row[name];
+      return typeof value === 'number' ? [[name, value]] : [];
+    }),
+  );
+}

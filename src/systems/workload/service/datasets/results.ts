@@ -1,0 +1,138 @@
+/**
+ * What a job's end says of files: those it was to write become available, failed, discarded or declared again, and an input that it
+ * found missing or changed is said to be so.
+ *
+ * Guarantee: judged by how the job stands now, so events of an older round of it, told again, change nothing; once all of them have
+ * been told, its files are what its last event says.
+ */
+
+import { workload } from '../../../../../projections/workload/workload.js';
+import type { Database, SqlRow } from '../../../../base/sql.js';
+import { idOf, type JsonObject, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
+import type { WorkloadContext } from '../workload-context.js';
+import { file } from './dataset-types.js';
+import {
+  type Decide,
+  declareAgain,
+  type FileRegistration,
+  findCorrupt,
+  findMissing,
+  ofDeclared,
+} from './file-commands.js';
+
+const TOLD: ReadonlySet<string> = new Set(['JobFinished', 'JobFailed', 'JobCancelled', 'JobRetried']);
+
+export function results({ runtime, db }: WorkloadContext): Reactor<readonly ReactorCommand[]> {
+  return {
+    name: 'results',
+    categories: ['wl_job'],
+    async react(event) {
+      if (!TOLD.has(event.type)) return [];
+      await runtime.readYourWrites([workload.name], event.position);
+      const job = db.prepare('SELECT job_id, state FROM job_dat WHERE id = ?').get(idOf(event.stream));
+      if (job === undefined) return [];
+      return [...inputFound(event), ...written(db, event, job)];
+    },
+  };
+}
+
+function written(db: Database, event: RecordedEvent, job: SqlRow): ReactorCommand[] {
+  const decide = decisionFor(event, String(job['state']));
+  if (decide === undefined) return [];
+  return placesOf(db, Number(job['job_id'])).map(({ uid, place }) =>
+    commandTo(file, uid, { decide: decide(uid, place) }),
+  );
+}
+
+type DecideOf = (uid: string, place: FileRegistration) => Decide;
+
+/** Undefined where a later event of the job says what is so now. */
+function decisionFor(event: RecordedEvent, state: string): DecideOf | undefined {
+  const { type, data, stream } = event;
+  switch (type) {
+    case 'JobFinished':
+      return (uid, place) => available(uid, place, data, idOf(stream));
+    case 'JobFailed':
+      if (state !== 'failed') return undefined;
+      return (_uid, place) => ofDeclared(place, { type: 'FileFailed', data: { reason: reasonIn(data) } });
+    case 'JobCancelled':
+      return (_uid, place) => ofDeclared(place, { type: 'FileDiscarded', data: { reason: reasonIn(data) } });
+    case 'JobRetried':
+      return state === 'failed' ? undefined : () => declareAgain('its job is retried');
+    default:
+      return undefined;
+  }
+}
+
+/** What an output that the report does not name would be. */
+function available(uid: string, place: FileRegistration, data: JsonObject, job: string): Decide {
+  const outputs = Array.isArray(data['outputs']) ? data['outputs'] : [];
+  const told = [...outputs, data['log']].find((one) => isObject(one) && one['uid'] === uid);
+  if (!isObject(told))
+    return ofDeclared(place, { type: 'FileFailed', data: { reason: 'its job ended without it' } });
+  return ofDeclared(place, {
+    type: 'FileAvailable',
+    data: {
+      file_name: String(told['file_name']),
+      path: String(told['path']),
+      size: String(told['size']),
+      check_sum: String(told['check_sum']),
+      sha256: String(told['sha256']),
+      job,
+      attempt: Number(data['attempt']),
+    },
+  });
+}
+
+function reasonIn(data: JsonObject): string {
+  return String(data['detail'] ?? data['reason'] ?? '');
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+interface Place {
+  readonly uid: string;
+  readonly place: FileRegistration;
+}
+
+/** Of the files that the job writes. Places are taken before the job is made. */
+function placesOf(db: Database, job: number): Place[] {
+  const rows = db
+    .prepare(
+      `SELECT used.dsm_file AS uid, used.dataset_uid, used.file_name,
+         coalesce(known.idx, taken.idx) AS idx, coalesce(known.path, taken.path) AS path
+       FROM file_dat AS used LEFT JOIN dsm_files AS known ON known.uid = used.dsm_file
+       LEFT JOIN dsm_files AS taken
+         ON known.uid IS NULL AND taken.dataset_uid = used.dataset_uid AND taken.file_name = used.file_name
+       WHERE used.job_id = ? AND used.type <> 'input' AND coalesce(known.idx, taken.idx) IS NOT NULL
+       ORDER BY used.file_id`,
+    )
+    .all(job);
+  return rows.map((row) => ({
+    uid: String(row['uid']),
+    place: {
+      dataset_uid: String(row['dataset_uid']),
+      idx: Number(row['idx']),
+      file_name: String(row['file_name']),
+      path: String(row['path']),
+      declared: true,
+    },
+  }));
+}
+
+/** The input that its job says is missing or another one. */
+function inputFound({ type, data, stream }: RecordedEvent): ReactorCommand[] {
+  const { class: why, file: uid, found_size: size, found_check_sum: sum } = data;
+  if (type !== 'JobFailed' || typeof uid !== 'string' || uid === '') return [];
+  const finding = { detail: reasonIn(data), job: idOf(stream) };
+  if (why === 'input_missing') return [commandTo(file, uid, { decide: findMissing(finding) })];
+  if (why !== 'input_checksum') return [];
+  const found = {
+    ...(typeof size === 'string' ? { size } : {}),
+    ...(typeof sum === 'string' ? { checkSum: sum } : {}),
+  };
+  return [commandTo(file, uid, { decide: findCorrupt({ ...finding, ...found }) })];
+}

@@ -1,0 +1,18 @@
+/** Each operation of workload says what its proto message says. */
+
+import t from 'tap';
+import type { Operation } from '../../../../src/node/operations/operation.js';
+import * as ofDatasets from '../../../../src/systems/workload/service/datasets/dataset-operations.js';
+import { loadProto } from '../../../../src/wire/proto.js';
+import { differences } from '../../../node/operations/operation-contract.js';
+
+const DECLARED: readonly Readonly<Record<string, unknown>>[] = [ofDatasets];
+
+for (const one of DECLARED.flatMap((declared) => Object.values(declared).filter(isOperation)))
+  t.test(`${one.service}/${one.name} is what the proto file says`, async (t) => {
+    t.same(differences(one, loadProto('workload')), []);
+  });
+
+function isOperation(value: unknown): value is Operation {
+  return typeof value === 'object' && value !== null && 'http' in value && 'request' in value;
+}
