@@ -175,6 +175,7 @@ export const DATASETS: ProjectionTable = {
   ) STRICT`,
   indexes: [
     `CREATE INDEX dsm_datasets_by_name ON dsm_datasets (name)`,
+    `CREATE INDEX dsm_datasets_by_task ON dsm_datasets (producer_task) WHERE producer_task IS NOT NULL`,
     // What may be closed.
     `CREATE INDEX dsm_datasets_settled ON dsm_datasets (dataset_id)
       WHERE status = 'sealed' AND files_available + files_failed = files`,

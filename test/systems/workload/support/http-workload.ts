@@ -5,11 +5,17 @@
 
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import type { System } from '../../../../src/cli/system.js';
+import type { NodeContext } from '../../../../src/node/system.js';
+import type { WorkloadConfig } from '../../../../src/systems/workload/config.js';
 import { workload } from '../../../../src/systems/workload/system.js';
 import { type HttpNode, type HttpNodeOptions, startHttpNode } from '../../../node/serving/http/http-node.js';
 import { startNode } from '../../../support/eventstoredb-stores.js';
 
-export type HttpWorkload = HttpNode;
+export interface HttpWorkload extends HttpNode {
+  /** What the system was opened with: actors, store and rows. */
+  readonly context: NodeContext;
+}
 
 /** By name: what a node is configured with. Given to each node of one test, so that they share the store. */
 export const NODE_STORES: Readonly<Record<string, (t: Test) => Promise<Readonly<Record<string, string>>>>> = {
@@ -20,5 +26,19 @@ export const NODE_STORES: Readonly<Record<string, (t: Test) => Promise<Readonly<
 /** @param options `data` for a second node, or the same one again; else the test's directory is made anew */
 export async function startHttpWorkload(t: Test, options: HttpNodeOptions = {}): Promise<HttpWorkload> {
   const data = options.data ?? join(t.testdir(), 'data');
-  return startHttpNode(t, { systems: [workload], ...options, data });
+  let context: NodeContext | undefined;
+  const opened: System<WorkloadConfig> = {
+    ...workload,
+    async service() {
+      const side = await workload.service();
+      const open: typeof side.open = (given, config) => {
+        context = given;
+        return side.open(given, config);
+      };
+      return { ...side, open };
+    },
+  };
+  const node = await startHttpNode(t, { systems: [opened], ...options, data });
+  if (context === undefined) throw new Error('workload was not opened');
+  return { ...node, context };
 }

@@ -44,10 +44,17 @@ export const registerDatasets = operation({
   isOfOneThing: true,
 });
 
+const passedOver = message('workload.PassedOver', {
+  file_name: text().optional(),
+  reason: text().optional(),
+});
+
 const added = message('workload.DatasetAdded', {
   added: int64().optional(),
   first_idx: int64({ description: 'The place of the first of them.' }).optional(),
   files: int64({ description: 'In the dataset by now.' }).optional(),
+  passed_over: int64({ description: 'Of a scan: what was there and could not be taken.' }).optional(),
+  examples: list(passedOver),
 });
 
 export const addFiles = operation({
@@ -59,6 +66,53 @@ export const addFiles = operation({
   summary: 'Adds files at the end of a dataset: all of them, or none.',
   request: request({ uid: uid(), files: newFiles, command_id: commandId.optional() }),
   answer: added,
+  commandId: 'command_id',
+});
+
+const order = request({ uid: uid(), reason: reason.optional(), command_id: commandId.optional() });
+
+export const scanDataset = operation({
+  service: DATASETS,
+  name: 'dataset_scan',
+  kind: 'decision',
+  roles: anyBody,
+  http: { method: 'POST', path: '/datasets/{uid}/scan' },
+  summary:
+    "Adds what is in the dataset's storage_url and not in the dataset yet, with sizes and check sums, by name.",
+  request: request({ uid: uid(), command_id: commandId.optional() }),
+  answer: added,
+  commandId: 'command_id',
+});
+
+export const verifyDataset = operation({
+  service: DATASETS,
+  name: 'dataset_verify',
+  kind: 'decision',
+  roles: anyBody,
+  http: { method: 'POST', path: '/datasets/{uid}/verify' },
+  summary: 'Looks at every file of a dataset: whether it is there, and whether it is what it was.',
+  request: order,
+  answer: message('workload.DatasetVerified', {
+    looked_at: int64().optional(),
+    missing: int64().optional(),
+    corrupt: int64().optional(),
+  }),
+  commandId: 'command_id',
+});
+
+export const collectDataset = operation({
+  service: DATASETS,
+  name: 'dataset_gc',
+  kind: 'decision',
+  roles: ['operator'],
+  http: { method: 'POST', path: '/datasets/{uid}/gc' },
+  summary:
+    "Removes what attempts that do not count have left beside the files of a task's dataset, once nothing of the task runs any more.",
+  request: order,
+  answer: message('workload.DatasetCollected', {
+    removed: int64().optional(),
+    bytes: int64().optional(),
+  }),
   commandId: 'command_id',
 });
 
@@ -87,7 +141,7 @@ export const cancelDataset = operation({
   roles: anyBody,
   http: { method: 'POST', path: '/datasets/{uid}/cancel' },
   summary: 'Aborts a dataset: nothing that reads it can begin any more.',
-  request: request({ uid: uid(), reason: reason.optional(), command_id: commandId.optional() }),
+  request: order,
   answer: datasetMessage,
   commandId: 'command_id',
 });

@@ -6,20 +6,40 @@ import { asUid } from '../shown/entity-messages.js';
 import type { Part, WorkloadContext } from '../workload-context.js';
 import { add, filesOfABatch } from './add-files.js';
 import { closeIfSettled, closesDatasets } from './closer.js';
+import { collect } from './collect.js';
 import { abort, seal } from './dataset-commands.js';
-import { addFiles, cancelDataset, closeDataset, registerDatasets } from './dataset-operations.js';
+import {
+  addFiles,
+  cancelDataset,
+  closeDataset,
+  collectDataset,
+  registerDatasets,
+  scanDataset,
+  verifyDataset,
+} from './dataset-operations.js';
 import { datasetQueries } from './dataset-queries.js';
 import { datasetRow, showDataset } from './dataset-rows.js';
 import { dataset } from './dataset-types.js';
+import { Looks } from './looks.js';
 import { register, registersDatasets } from './register-datasets.js';
 import { results } from './results.js';
+import { scan } from './scan.js';
 import { Turns } from './turns.js';
+import { verify } from './verify.js';
 
 export function openDatasets(context: WorkloadContext): Part {
+  const turns = new Turns();
+  const looks = new Looks(context);
   return {
     reactors: [registersDatasets(), filesOfABatch(), results(context)],
     loops: [closesDatasets(context)],
-    operations: [...decisions(context, new Turns()), ...datasetQueries(context)],
+    operations: [
+      ...decisions(context, turns),
+      ...lookingDecisions(context, turns, looks),
+      ...datasetQueries(context),
+    ],
+    endStreams: () => looks.abort(),
+    stop: () => looks.end(),
   };
 }
 
@@ -44,6 +64,33 @@ function decisions(context: WorkloadContext, turns: Turns): ServedOperation[] {
         ...(id === undefined ? {} : { id, asks: { name: 'cancel', content: { reason } } }),
         decide: (snapshot) => abort(snapshot, uid, reason),
       });
+    }),
+  ];
+}
+
+/** Those that look into storage. */
+function lookingDecisions(context: WorkloadContext, turns: Turns, looks: Looks): ServedOperation[] {
+  return [
+    answered(scanDataset, async ({ uid: given, command_id: id }, asking) => {
+      const of = { uid: asUid(given), by: asking.who };
+      const order = { name: 'scan', uid: of.uid, id };
+      return scanDataset.answer.parse(
+        await looks.answer(order, asking, (signal) => scan(context, turns, of, signal)),
+      );
+    }),
+    answered(verifyDataset, async ({ uid: given, command_id: id }, asking) => {
+      const of = { uid: asUid(given), by: asking.who };
+      const order = { name: 'verify', uid: of.uid, id };
+      return verifyDataset.answer.parse(
+        await looks.answer(order, asking, (signal) => verify(context, of, signal)),
+      );
+    }),
+    answered(collectDataset, async ({ uid: given, command_id: id }, asking) => {
+      const of = { uid: asUid(given) };
+      const order = { name: 'gc', uid: of.uid, id };
+      return collectDataset.answer.parse(
+        await looks.answer(order, asking, (signal) => collect(context, of, signal)),
+      );
     }),
   ];
 }

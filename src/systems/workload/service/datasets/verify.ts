@@ -1,0 +1,69 @@
+/**
+ * A verification looks at every file of a dataset that should be there.
+ *
+ * Guarantees: what is found is told of each file by an event of its own, once; a file that is whole again is available again; what was
+ * not known of a file's content is known from then on; a storage that is away says nothing of any file.
+ */
+
+import type { SqlRow } from '../../../../base/sql.js';
+import type { WorkloadContext } from '../workload-context.js';
+import { type Content, contentOf } from './contents.js';
+import { datasetRow, fileRows } from './dataset-rows.js';
+import { file } from './dataset-types.js';
+import { type Decide, findCorrupt, findMissing, findWhole } from './file-commands.js';
+import { StorageDirectory } from './storage-directory.js';
+
+const STATES_WITH_CONTENT = ['available', 'missing', 'corrupt'];
+/** Rows that are held at a time; files of a piece are read beside one another. */
+const ROWS_AT_ONCE = 500;
+const READ_AT_ONCE = 4;
+
+type Found = 'whole' | 'missing' | 'corrupt';
+
+export async function verify(
+  context: WorkloadContext,
+  { uid, by }: { readonly uid: string; readonly by: string },
+  signal: AbortSignal,
+) {
+  const { db, config, system, readYourWrites } = context;
+  await readYourWrites();
+  const directory = await StorageDirectory.of(datasetRow(db, uid), config.storage_roots);
+  const counts = { whole: 0, missing: 0, corrupt: 0 };
+  const look = async (row: SqlRow): Promise<void> => {
+    const content = await contentOf(directory, String(row['path']), signal);
+    const { found, decide } = judge(row, content);
+    counts[found] += 1;
+    await system.execute(file, String(row['uid']), { by, decide });
+  };
+  for (let after: number | undefined; ; ) {
+    const rows = fileRows(db, uid, { after, limit: ROWS_AT_ONCE, status: STATES_WITH_CONTENT });
+    const [last] = rows.slice(-1);
+    if (last === undefined) break;
+    after = Number(last['idx']);
+    for (let i = 0; i < rows.length; i += READ_AT_ONCE)
+      await Promise.all(rows.slice(i, i + READ_AT_ONCE).map(look));
+  }
+  const { whole, missing, corrupt } = counts;
+  return { looked_at: whole + missing + corrupt, missing, corrupt };
+}
+
+/** What follows for a file of which this was found. */
+export function judge(row: SqlRow, content: Content): { readonly found: Found; readonly decide: Decide } {
+  if ('problem' in content)
+    return content.kind === 'missing'
+      ? { found: 'missing', decide: findMissing({ detail: content.problem }) }
+      : { found: 'corrupt', decide: findCorrupt({ detail: content.problem }) };
+  const { check_sum, sha256 } = content;
+  const size = String(content.size);
+  const differs = (what: string, found: string | number) => ({
+    found: 'corrupt' as const,
+    decide: findCorrupt({
+      detail: `its ${what} is ${found}, not ${String(row[what === 'MD5' ? 'check_sum' : what])}`,
+      ...{ size, checkSum: check_sum },
+    }),
+  });
+  if (row['size'] !== null && Number(row['size']) !== content.size) return differs('size', content.size);
+  if (row['check_sum'] !== null && row['check_sum'] !== check_sum) return differs('MD5', check_sum);
+  if (row['sha256'] !== null && row['sha256'] !== sha256) return differs('sha256', sha256);
+  return { found: 'whole', decide: findWhole({ size, check_sum, sha256 }) };
+}
