@@ -7,8 +7,9 @@
  *                └──── cancel ────→ cancelling → cancelled
  *
  * What it guarantees:
- * - a file of the input is in one job of each level: the plan of a chunk begins where the one before it ended, in the
- *   files of its level and in the numbers of the jobs;
+ * - a file is in one job of its level: the plan of a chunk begins where the one before it ended, in the files of its level and in
+ *   the numbers of the jobs. Level 1 reads the input; each further one what the jobs of the one before it wrote, all of it;
+ * - what is left out is left out by name, so that which files a job has follows from the plan alone;
  * - nothing is planned once all is planned, nor behind a cancellation or a soft finish;
  * - a finished and a cancelled task take nothing more; a failed one takes a retry, its acceptance as it is, or a cancellation;
  * - whether it is held is beside its state: nothing is planned while it is.
@@ -21,8 +22,14 @@ import {
   type DataOf,
   type EventSchemas,
   type EventsOf,
+  listOf,
+  optional,
   textUpTo,
 } from '../../src/runtime/event-store/event-schema.js';
+
+/** Jobs that one event plans, and files that it leaves out. */
+export const MOST_JOBS_OF_A_CHUNK = 500;
+export const MOST_SKIPPED_OF_A_CHUNK = 1_000;
 
 /** What a task's jobs have in common; also the order of a job. */
 export const PAYLOAD_FIELDS = {
@@ -70,10 +77,15 @@ export const TASK_EVENTS = {
       chunk: 'integer',
       /** 1 reads the input; each further one what the one before it wrote. */
       level: 'integer',
+      /** Of a file of the input; above level 1 the number of the job that wrote it. */
       first_idx: 'integer',
       files: 'integer',
       first_seq: 'integer',
       jobs: 'integer',
+      /** Places among these whose files are in no job, for they will not come. */
+      skipped: optional(listOf('integer', { most: MOST_SKIPPED_OF_A_CHUNK })),
+      /** What its one job writes is what is left at the end. */
+      last_level: 'boolean?',
     },
   },
   TaskSplitCompleted: { version: 1, fields: { jobs: 'integer' } },
@@ -82,7 +94,8 @@ export const TASK_EVENTS = {
   TaskRanked: { version: 1, fields: { rank: 'integer' } },
   TaskFinishRequested: { version: 1, fields: { reason: 'text?' } },
   TaskCancelRequested: { version: 1, fields: { reason: 'text?' } },
-  TaskRetried: { version: 1, fields: { reason: 'text?' } },
+  /** Of all jobs that have failed, or of that one. */
+  TaskRetried: { version: 1, fields: { reason: 'text?', job: 'text?' } },
   TaskFinished: { version: 1, fields: { ...COUNTS, reason: 'text?' } },
   TaskFailed: { version: 1, fields: { ...COUNTS, reason: 'text' } },
   TaskCancelled: { version: 1, fields: { ...COUNTS, reason: 'text?' } },
@@ -100,26 +113,48 @@ export interface TaskContext {
   readonly jobs: number;
   readonly level: number;
   readonly nextIdx: number;
+  /** The number of the level's first job. */
+  readonly levelFirst: number;
+  /** The level is the last. */
+  readonly isLast: boolean;
   /** All jobs are planned. */
   readonly isSplit: boolean;
+  /** So often jobs were retried: who counted them before has counted something else. */
+  readonly round: number;
+}
+
+/** A chunk goes on where the one before it ended, or begins the next level with the first that this level wrote. */
+function follows(
+  context: TaskContext,
+  planned: Extract<TaskEvent, { type: 'TaskJobsPlanned' }>['data'],
+): boolean {
+  const { chunk, level, first_idx: first, files, first_seq: seq, jobs, skipped = [], last_level } = planned;
+  const { level: current, nextIdx, levelFirst } = context;
+  if (context.isSplit || context.held || context.isLast) return false;
+  const goesOn = level === current && first === nextIdx;
+  const begins =
+    level === current + 1 &&
+    first === levelFirst &&
+    (level === 1 || context.jobs > levelFirst) &&
+    (level <= 2 || nextIdx === levelFirst);
+  // What a level reads above the first are the jobs of the one below.
+  const end = goesOn ? levelFirst : context.jobs;
+  const taken = files - skipped.length;
+  return (
+    (goesOn || begins) &&
+    (level === 1 || first + files <= end) &&
+    chunk === context.chunks + 1 &&
+    seq === context.jobs &&
+    files > 0 &&
+    (jobs > 0 ? taken >= jobs : taken === 0) &&
+    (last_level !== true || jobs === 1)
+  );
 }
 
 const taskSetup = setup({
   types: {} as { context: TaskContext; events: TaskEvent },
   guards: {
-    follows: ({ context, event }) => {
-      if (event.type !== 'TaskJobsPlanned' || context.isSplit || context.held) return false;
-      const { chunk, level, first_idx: first, files, first_seq: seq, jobs } = event.data;
-      const goesOn = level === context.level && first === context.nextIdx;
-      const begins = level === context.level + 1 && first === 0 && (level === 1 || context.jobs > 0);
-      return (
-        (goesOn || begins) &&
-        chunk === context.chunks + 1 &&
-        seq === context.jobs &&
-        files >= jobs &&
-        jobs > 0
-      );
-    },
+    follows: ({ context, event }) => event.type === 'TaskJobsPlanned' && follows(context, event.data),
     isAll: ({ context, event }) => event.type === 'TaskSplitCompleted' && event.data.jobs === context.jobs,
     addsUp: ({ context, event }) => {
       if (!('finished' in event.data)) return false;
@@ -129,7 +164,7 @@ const taskSetup = setup({
     isHeld: ({ context }) => context.held,
     isNotHeld: ({ context }) => !context.held,
     isUnsplit: ({ context }) => !context.isSplit,
-    isNothing: ({ context }) => context.jobs === 0,
+    isOfOne: ({ event }) => event.type === 'TaskRetried' && event.data.job !== undefined,
   },
   actions: {
     register: assign(({ event }) =>
@@ -137,10 +172,19 @@ const taskSetup = setup({
     ),
     plan: assign(({ context, event }) => {
       if (event.type !== 'TaskJobsPlanned') return {};
-      const { chunk, level, first_idx, files, jobs } = event.data;
-      return { chunks: chunk, level, nextIdx: first_idx + files, jobs: context.jobs + jobs };
+      const { chunk, level, first_idx, files, jobs, last_level: isLast = false } = event.data;
+      const levelFirst = level === context.level ? context.levelFirst : context.jobs;
+      return {
+        chunks: chunk,
+        level,
+        nextIdx: first_idx + files,
+        jobs: context.jobs + jobs,
+        levelFirst,
+        isLast,
+      };
     }),
     split: assign({ isSplit: true }),
+    retry: assign(({ context }) => ({ round: context.round + 1 })),
     hold: assign({ held: true }),
     release: assign({ held: false }),
     rank: assign(({ event }) => (event.type === 'TaskRanked' ? { rank: event.data.rank } : {})),
@@ -154,6 +198,7 @@ const whileLiving = {
 } as const;
 const finished = { target: 'finished', guard: 'addsUp' } as const;
 const failed = { target: 'failed', guard: 'addsUp' } as const;
+const ofOne = { guard: 'isOfOne', actions: 'retry' } as const;
 const cancelling = { target: 'cancelling' } as const;
 const finishing = { target: 'finishing' } as const;
 
@@ -161,7 +206,8 @@ export const taskMachine = taskSetup.createMachine({
   id: 'wl_task',
   context: {
     ...{ order: null, rank: 0, held: false },
-    ...{ chunks: 0, jobs: 0, level: 0, nextIdx: 0, isSplit: false },
+    ...{ chunks: 0, jobs: 0, level: 0, nextIdx: 0, levelFirst: 0, isLast: false },
+    ...{ isSplit: false, round: 0 },
   },
   initial: 'absent',
   states: {
@@ -180,6 +226,7 @@ export const taskMachine = taskSetup.createMachine({
         ...whileLiving,
         TaskJobsPlanned: { guard: 'follows', actions: 'plan' },
         TaskSplitCompleted: { target: 'running', guard: 'isAll', actions: 'split' },
+        TaskRetried: ofOne,
         TaskFinishRequested: finishing,
         TaskCancelRequested: cancelling,
         TaskFailed: failed,
@@ -188,6 +235,7 @@ export const taskMachine = taskSetup.createMachine({
     running: {
       on: {
         ...whileLiving,
+        TaskRetried: ofOne,
         TaskFinished: finished,
         TaskFailed: failed,
         TaskFinishRequested: finishing,
@@ -198,7 +246,10 @@ export const taskMachine = taskSetup.createMachine({
     cancelling: { on: { TaskCancelled: { target: 'cancelled', guard: 'addsUp' } } },
     failed: {
       on: {
-        TaskRetried: [{ target: 'splitting', guard: 'isUnsplit' }, { target: 'running' }],
+        TaskRetried: [
+          { target: 'splitting', guard: 'isUnsplit', actions: 'retry' },
+          { target: 'running', actions: 'retry' },
+        ],
         TaskFinishRequested: finishing,
         TaskCancelRequested: cancelling,
       },

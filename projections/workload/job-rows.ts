@@ -238,7 +238,10 @@ function changeOf(event: RecordedEvent): Record<string, SqlValue> {
     case 'JobPilotReturned':
       return { remarks: null, fail_at: null };
     case 'JobRetried':
-      return { ...{ cur_retry: 0, losses: 0, not_before: 0 }, remarks: valueIn(data, 'reason') };
+      return {
+        ...{ cur_retry: 0, losses: 0, not_before: 0, retry_due: 0 },
+        remarks: valueIn(data, 'reason'),
+      };
     default:
       return {};
   }

@@ -39,6 +39,12 @@ export const TASKS: ProjectionTable = {
     chunks INTEGER NOT NULL DEFAULT 0,
     split_level INTEGER NOT NULL DEFAULT 0,
     split_next INTEGER NOT NULL DEFAULT 0,
+    /* The number of the first job of the level, and whether it is the last one. */
+    level_first INTEGER NOT NULL DEFAULT 0,
+    is_last INTEGER NOT NULL DEFAULT 0,
+    /* So often were jobs retried. */
+    round INTEGER NOT NULL DEFAULT 0,
+    held_time REAL,
     is_split INTEGER NOT NULL DEFAULT 0,
     jobs_planned INTEGER NOT NULL DEFAULT 0,
     jobs_total INTEGER NOT NULL DEFAULT 0,
@@ -57,6 +63,9 @@ export const TASKS: ProjectionTable = {
     // What is to be split, by rank.
     `CREATE INDEX task_dat_by_state ON task_dat (state, rank DESC, task_id)`,
     `CREATE INDEX task_dat_by_input ON task_dat (data_in_uid)`,
+    // Whose jobs are to be cancelled, be it late.
+    `CREATE INDEX task_dat_ending ON task_dat (task_id)
+      WHERE state IN ('finishing', 'cancelling', 'finished', 'cancelled') AND jobs_waiting + jobs_running > 0`,
   ],
 };
 
@@ -102,6 +111,8 @@ export const JOBS: ProjectionTable = {
     max_rss INTEGER,
     not_before REAL NOT NULL DEFAULT 0,
     fail_at REAL,
+    /* Its task was told to do it again, and it has not been told yet. */
+    retry_due INTEGER NOT NULL DEFAULT 0,
     created_time REAL NOT NULL,
     queued_time REAL,
     claimed_time REAL,
@@ -114,6 +125,7 @@ export const JOBS: ProjectionTable = {
     `CREATE INDEX job_dat_waiting ON job_dat (device_type, state, rank DESC, job_id) WHERE state IN ('created', 'queued')`,
     `CREATE INDEX job_dat_under_way ON job_dat (pilot) WHERE state IN ('staging', 'running', 'cancelling')`,
     `CREATE INDEX job_dat_by_task ON job_dat (task_id, state)`,
+    `CREATE INDEX job_dat_retry_due ON job_dat (task_id) WHERE retry_due = 1`,
   ],
 };
 

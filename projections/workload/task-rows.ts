@@ -1,7 +1,12 @@
 /** Rows of tasks. How its jobs stand is counted by the rows of the jobs. */
 
-import type { SqlValue } from '../../src/base/sql.js';
-import { idOf, ORDER_ACCEPTED, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
+import type { SqlRow, SqlValue } from '../../src/base/sql.js';
+import {
+  idOf,
+  type JsonObject,
+  ORDER_ACCEPTED,
+  type RecordedEvent,
+} from '../../src/runtime/event-store/event-store.js';
 import { columns } from './dataset-rows.js';
 import { type Statements, StreamRows, timeOf, valueIn } from './rows.js';
 
@@ -20,14 +25,21 @@ const STATE_AFTER: Readonly<Record<string, string>> = {
   TaskCancelled: 'cancelled',
 };
 
-const STAYS = new Set(['TaskJobsPlanned', 'TaskHeld', 'TaskReleased', 'TaskRanked', ORDER_ACCEPTED]);
+const STAYS = new Set([
+  ...['TaskJobsPlanned', 'TaskHeld', 'TaskReleased', 'TaskRanked', 'TaskRetried'],
+  ORDER_ACCEPTED,
+]);
 const ENDS = new Set(['TaskFinished', 'TaskFailed', 'TaskCancelled']);
 
 export class TaskRows {
+  private readonly statements: Statements;
   private readonly tasks: StreamRows;
+  private readonly jobs: string;
 
-  constructor(statements: Statements, table: string) {
-    this.tasks = new StreamRows(statements, table, 'uid');
+  constructor(statements: Statements, tables: { readonly tasks: string; readonly jobs: string }) {
+    this.statements = statements;
+    this.tasks = new StreamRows(statements, tables.tasks, 'uid');
+    this.jobs = tables.jobs;
   }
 
   apply(event: RecordedEvent): void {
@@ -35,12 +47,23 @@ export class TaskRows {
       this.register(event);
       return;
     }
-    const row = this.tasks.before(event, 'jobs_planned, is_split');
+    const row = this.tasks.before(
+      event,
+      'task_id, jobs_planned, is_split, split_level, level_first, round, state',
+    );
     if (row === undefined) return;
-    this.tasks.update(event, {
-      ...stateAfter(event, Number(row['is_split']) === 1),
-      ...changeOf(event, Number(row['jobs_planned'])),
-    });
+    this.tasks.update(event, { ...stateAfter(event, row), ...changeOf(event, row) });
+    if (event.type === 'TaskRetried') this.markFailed(event, Number(row['task_id']));
+  }
+
+  /** Which jobs are meant: those that had failed by then. */
+  private markFailed({ data }: RecordedEvent, task: number): void {
+    const job = valueIn(data, 'job');
+    this.statements
+      .of(
+        `UPDATE ${this.jobs} SET retry_due = 1 WHERE task_id = ? AND state = 'failed' AND id = coalesce(?, id)`,
+      )
+      .run(task, job);
   }
 
   private register(event: RecordedEvent): void {
@@ -56,29 +79,37 @@ export class TaskRows {
   }
 }
 
-function stateAfter({ type }: RecordedEvent, isSplit: boolean): Record<string, SqlValue> {
-  if (type === 'TaskRetried') return { state: isSplit ? 'running' : 'splitting' };
+function stateAfter({ type }: RecordedEvent, row: SqlRow): Record<string, SqlValue> {
+  if (type === 'TaskRetried' && row['state'] === 'failed')
+    return { state: row['is_split'] === 1 ? 'running' : 'splitting', end_time: null };
   const state = STATE_AFTER[type];
   if (state === undefined && !STAYS.has(type)) throw new Error(`${type} is no event of a task`);
   return state === undefined ? {} : { state };
 }
 
-function changeOf(event: RecordedEvent, planned: number): Record<string, SqlValue> {
+function changeOf(event: RecordedEvent, row: SqlRow): Record<string, SqlValue> {
   const { type, data } = event;
-  if (type === 'TaskJobsPlanned')
-    return {
-      chunks: valueIn(data, 'chunk'),
-      split_level: valueIn(data, 'level'),
-      split_next: Number(data['first_idx']) + Number(data['files']),
-      jobs_planned: planned + Number(data['jobs']),
-    };
+  if (type === 'TaskJobsPlanned') return plannedIn(data, row);
   if (type === 'TaskSplitCompleted') return { is_split: 1 };
-  if (type === 'TaskHeld') return { held: 1, remarks: valueIn(data, 'reason') };
-  if (type === 'TaskReleased') return { held: 0, remarks: null };
+  if (type === 'TaskHeld') return { held: 1, held_time: timeOf(event), remarks: valueIn(data, 'reason') };
+  if (type === 'TaskReleased') return { held: 0, held_time: null, remarks: null };
   if (type === 'TaskRanked') return { rank: valueIn(data, 'rank') };
-  if (type === 'TaskRetried') return { end_time: null, remarks: null };
+  if (type === 'TaskRetried') return { round: Number(row['round']) + 1, remarks: null };
   const ended = ENDS.has(type) ? { end_time: timeOf(event) } : {};
   return type === ORDER_ACCEPTED || type === 'TaskSplitStarted'
     ? ended
     : { ...ended, remarks: valueIn(data, 'reason') };
+}
+
+function plannedIn(data: JsonObject, row: SqlRow): Record<string, SqlValue> {
+  const planned = Number(row['jobs_planned']);
+  const isSame = data['level'] === row['split_level'];
+  return {
+    chunks: valueIn(data, 'chunk'),
+    split_level: valueIn(data, 'level'),
+    split_next: Number(data['first_idx']) + Number(data['files']),
+    level_first: isSame ? Number(row['level_first']) : planned,
+    is_last: data['last_level'] === true ? 1 : 0,
+    jobs_planned: planned + Number(data['jobs']),
+  };
 }

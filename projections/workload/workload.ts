@@ -37,7 +37,7 @@ class WorkloadWriter implements ProjectionWriter {
     this.statements = new Statements(db);
     this.names = { tasks, datasets };
     this.datasets = new DatasetRows(this.statements, { datasets, files });
-    this.tasks = new TaskRows(this.statements, tasks);
+    this.tasks = new TaskRows(this.statements, { tasks, jobs });
     this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks });
   }
 

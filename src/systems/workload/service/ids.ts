@@ -4,8 +4,11 @@
 
 import { uuidOf } from '../../../base/uuid.js';
 
-/** @param of what it writes, `output` or `log` */
-export function datasetIdOf(task: string, of: 'output' | 'log'): string {
+/** What the jobs of a task write: results, logs, and what is read again by the next level of a merge. */
+export const PRODUCTS = ['output', 'log', 'levels'] as const;
+export type Product = (typeof PRODUCTS)[number];
+
+export function datasetIdOf(task: string, of: Product): string {
   return uuidOf(`owl/workload/dataset/1/${task}/${of}`);
 }
 

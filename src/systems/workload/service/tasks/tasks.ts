@@ -1,7 +1,15 @@
 /** The part of the service that has to do with tasks. */
 
 import type { Part, WorkloadContext } from '../workload-context.js';
+import { closer } from './closer.js';
+import { splitter } from './splitter.js';
+import { taskHandlers } from './task-handlers.js';
+import { taskReactor } from './task-reactor.js';
 
-export function openTasks(_context: WorkloadContext): Part {
-  return {};
+export function openTasks(context: WorkloadContext): Part {
+  return {
+    reactors: [taskReactor(context)],
+    loops: [splitter(context), closer(context)],
+    operations: taskHandlers(context),
+  };
 }

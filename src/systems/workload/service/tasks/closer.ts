@@ -1,0 +1,138 @@
+/**
+ * The closer: a loop that ends tasks whose jobs have ended, and tells jobs what their task was told: to be done again, or not to be
+ * done any more.
+ *
+ * Guarantees: it decides from the counts of the read model, and the task judges by its own state whether these are all of its jobs and
+ * were counted since the last of them was told to be done again: a finished task has no job that lives. Jobs are told in batches,
+ * so nothing else waits for a task of a hundred thousand; told again it changes nothing, so it runs on every node at once.
+ */
+
+import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job.js';
+import type { TaskEvent, TaskSnapshot } from '../../../../../machines/workload/task.js';
+import { workload } from '../../../../../projections/workload/workload.js';
+import { OwlError } from '../../../../base/errors.js';
+import type { SqlRow } from '../../../../base/sql.js';
+import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
+import { cancel, job, retry } from '../jobs/job-commands.js';
+import type { WorkloadContext } from '../workload-context.js';
+import { endTask } from './task-commands.js';
+import { countedIn } from './task-rows.js';
+import { task } from './task-type.js';
+
+/** Jobs that are told something in a round. */
+const JOBS_OF_A_ROUND = 500;
+/** Between asking a job to stop and killing it. */
+const GRACE_SECONDS = 10;
+const BY = 'loop:workload-closer';
+
+/** Nothing of the closer's follows from what happens to jobs and files on their way. */
+const OF_NO_ACCOUNT = new Set(['JobQueued', 'JobRequeued', 'JobClaimed', 'JobStarted', 'JobRanked']);
+
+export function closer(context: WorkloadContext): Loop {
+  return {
+    name: 'workload-closer',
+    readModels: [workload.name],
+    applied: (events) =>
+      events.some(
+        ({ stream, type }) =>
+          (stream.startsWith('wl_job-') && !OF_NO_ACCOUNT.has(type)) || stream.startsWith('wl_task-'),
+      ),
+    round: (loop) => round(context, loop),
+  };
+}
+
+async function round(context: WorkloadContext, loop: LoopContext): Promise<LoopRest> {
+  const told = [
+    ...selectRetries(context).map((row) => tellRetry(context, loop, row)),
+    ...selectUnwanted(context).map((row) => tellCancel(context, loop, row)),
+  ];
+  await Promise.all(told);
+  for (const row of selectEnded(context)) {
+    loop.assertMayAct();
+    const counted = countedIn(context.db, row);
+    if (counted !== undefined)
+      await tell(() =>
+        context.system.execute(task, String(row['uid']), {
+          ...{ by: BY },
+          decide: (snapshot: TaskSnapshot): TaskEvent[] => endTask(snapshot, counted),
+        }),
+      );
+  }
+  // The events of what was told bring the next round.
+  return {};
+}
+
+function selectEnded({ db }: WorkloadContext): SqlRow[] {
+  return db
+    .prepare(
+      `SELECT * FROM task_dat WHERE state IN ('running', 'finishing', 'cancelling')
+       AND jobs_planned = jobs_finished + jobs_failed + jobs_cancelled ORDER BY task_id LIMIT ${JOBS_OF_A_ROUND}`,
+    )
+    .all();
+}
+
+/** Jobs that are to be done again. */
+function selectRetries({ db }: WorkloadContext): SqlRow[] {
+  return db
+    .prepare(
+      `SELECT job.id FROM job_dat AS job JOIN task_dat AS task USING (task_id)
+       WHERE job.retry_due = 1 AND task.state IN ('splitting', 'running') LIMIT ${JOBS_OF_A_ROUND}`,
+    )
+    .all();
+}
+
+/**
+ * Jobs that live though their task is cancelled, or that have not begun though it is to be finished. Also of tasks that have ended:
+ * none is there but where a node told one to be done again that did not know of it yet.
+ */
+function selectUnwanted({ db }: WorkloadContext): SqlRow[] {
+  return db
+    .prepare(
+      `SELECT job.id, task.state AS task_state, task.remarks FROM task_dat AS task JOIN job_dat AS job USING (task_id)
+       WHERE task.state IN ('finishing', 'cancelling', 'finished', 'cancelled') AND task.jobs_waiting + task.jobs_running > 0
+       AND (job.state IN ('created', 'queued')
+         OR (job.state IN ('staging', 'running') AND task.state IN ('cancelling', 'cancelled')))
+       LIMIT ${JOBS_OF_A_ROUND}`,
+    )
+    .all();
+}
+
+async function tellRetry({ system }: WorkloadContext, loop: LoopContext, row: SqlRow): Promise<void> {
+  loop.assertMayAct();
+  const id = String(row['id']);
+  await tell(() =>
+    system.execute(job, id, {
+      ...{ by: BY },
+      decide: (snapshot: JobSnapshot): JobEvent[] =>
+        snapshot.value === 'failed' ? retry(snapshot, id, 'its task is retried') : [],
+    }),
+  );
+}
+
+async function tellCancel({ system }: WorkloadContext, loop: LoopContext, row: SqlRow): Promise<void> {
+  loop.assertMayAct();
+  const id = String(row['id']);
+  const isCancelled = row['task_state'] === 'cancelling' || row['task_state'] === 'cancelled';
+  const why = row['remarks'] === null ? '' : `: ${String(row['remarks'])}`;
+  const reason = `its task is ${isCancelled ? 'cancelled' : 'finished as it is'}${why}`;
+  await tell(() =>
+    system.execute(job, id, {
+      ...{ by: BY },
+      decide: (snapshot: JobSnapshot): JobEvent[] => {
+        const { value, context } = snapshot;
+        if (value === 'finished' || value === 'failed') return [];
+        // What has begun by now ends by itself.
+        return isCancelled || context.claim === null ? cancel(snapshot, id, reason, GRACE_SECONDS) : [];
+      },
+    }),
+  );
+}
+
+/** What is refused has changed meanwhile: its events bring another round. */
+async function tell(command: () => Promise<unknown>): Promise<void> {
+  try {
+    await command();
+  } catch (error) {
+    if (!(error instanceof OwlError) || error.kind !== 'refused') throw error;
+  }
+}

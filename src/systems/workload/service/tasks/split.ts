@@ -1,0 +1,249 @@
+/**
+ * What is to be planned next of a task, from the read model: which files become jobs, or what it waits for.
+ *
+ * Guarantees: files are taken in the order of their places and only once each before them is settled, so a plan is a range and what
+ * is left out of it by name; nothing is kept in memory but the places left out, of which a plan has a limit; what was planned stays
+ * a plan that can be carried out, for no file that is available is declared again.
+ *
+ * Levels (docs/decisions/0059-levels-of-a-merge.md): level 1 reads the input, each further one what the jobs below it wrote, which
+ * lies in a dataset of its own by the numbers of those jobs. A level that has one job is the last, and is known for it before it is
+ * planned; where the files behind its first group turn out not to come, one more level with one file follows.
+ */
+
+import {
+  MOST_JOBS_OF_A_CHUNK,
+  MOST_SKIPPED_OF_A_CHUNK,
+  type TaskOrder,
+} from '../../../../../machines/workload/task.js';
+import type { Database, SqlRow } from '../../../../base/sql.js';
+import { datasetIdOf } from '../ids.js';
+import type { Chunk } from './task-commands.js';
+
+/** Files that one plan goes over, unless one job takes more. */
+const MOST_FILES_OF_A_CHUNK = 20_000;
+/** Files that a sentence names. */
+const MOST_NAMED = 3;
+
+/** How far a task is planned. */
+export interface Planned {
+  readonly chunks: number;
+  readonly jobs: number;
+  readonly level: number;
+  readonly nextIdx: number;
+  readonly levelFirst: number;
+  readonly isLast: boolean;
+}
+
+export interface Splittable {
+  readonly uid: string;
+  /** Its running number. */
+  readonly id: number;
+  readonly order: Pick<TaskOrder, 'data_in_uid' | 'files_per_job' | 'require_complete' | 'until_one'>;
+  readonly planned: Planned;
+}
+
+export type Step =
+  | { readonly kind: 'plan'; readonly chunk: Chunk }
+  /** All that there is to plan is planned. */
+  | { readonly kind: 'complete' }
+  /** It will never be. @see isAborted */
+  | { readonly kind: 'fail'; readonly reason: string; readonly isAborted: boolean }
+  | { readonly kind: 'wait'; readonly why: string };
+
+/** A run of files that a level reads. */
+interface Source {
+  readonly level: number;
+  readonly dataset: string;
+  readonly from: number;
+  /** Behind the last one that is known of. */
+  readonly end: number;
+  /** No more will come. */
+  readonly isWhole: boolean;
+  /** Jobs of this level that are planned. */
+  readonly jobs: number;
+}
+
+export function nextStep(db: Database, task: Splittable): Step {
+  const { order, planned } = task;
+  const input = db.prepare('SELECT * FROM dsm_datasets WHERE uid = ?').get(order.data_in_uid);
+  if (input === undefined) return { kind: 'wait', why: `waits for dataset ${order.data_in_uid}` };
+  if (input['status'] === 'aborted')
+    return { kind: 'fail', reason: `its input ${nameOf(input)} was aborted`, isAborted: true };
+  if (planned.isLast) return { kind: 'complete' };
+  const source = sourceOf(task, input);
+  if (source === undefined) return { kind: 'complete' };
+  const missing = order.require_complete ? missingIn(db, task, source) : undefined;
+  if (missing !== undefined) return { kind: 'fail', reason: missing, isAborted: false };
+  return chunkOf(db, task, source, input);
+}
+
+/** Undefined where there is nothing left to read. */
+function sourceOf({ uid, order, planned }: Splittable, input: SqlRow): Source | undefined {
+  const { level, nextIdx, levelFirst, jobs } = planned;
+  const levels = { dataset: datasetIdOf(uid, 'levels'), isWhole: true };
+  if (level <= 1) {
+    const end = Number(input['files']);
+    const isWhole = input['status'] === 'sealed' || input['status'] === 'closed';
+    const own = { level: 1, dataset: order.data_in_uid, from: nextIdx, end, isWhole, jobs };
+    if (!isWhole || nextIdx < end) return own;
+  } else if (nextIdx < levelFirst)
+    return { ...levels, level, from: nextIdx, end: levelFirst, jobs: jobs - levelFirst };
+  // This level is planned.
+  const written = jobs - levelFirst;
+  if (!order.until_one || written === 0) return undefined;
+  return { ...levels, level: level + 1, from: levelFirst, end: jobs, jobs: 0 };
+}
+
+/** Files that are still to be read and will not come, in words. */
+function missingIn(db: Database, { id }: Splittable, { level, dataset, from }: Source): string | undefined {
+  if (level > 1) {
+    const jobs = db
+      .prepare(
+        `SELECT seq, state FROM job_dat WHERE task_id = ? AND state IN ('failed', 'cancelled') AND level = ? AND retry_due = 0 LIMIT ${MOST_NAMED + 1}`,
+      )
+      .all(id, level - 1);
+    if (jobs.length === 0) return undefined;
+    const named = some(jobs.map(({ seq, state }) => `job ${String(seq)} is ${String(state)}`));
+    return `level ${level} lacks what it reads: ${named}`;
+  }
+  const files = db
+    .prepare(
+      `SELECT file_name, status, uid FROM dsm_files WHERE dataset_uid = ? AND status IN ('missing', 'corrupt', 'failed', 'discarded')
+       AND idx >= ? ORDER BY idx LIMIT ${MOST_SKIPPED_OF_A_CHUNK}`,
+    )
+    .all(dataset, from)
+    .filter((row) => standing(db, row) === 'lost');
+  if (files.length === 0) return undefined;
+  const named = some(files.map(({ file_name, status }) => `${String(file_name)} is ${String(status)}`));
+  return `its input is incomplete, and require_complete is set: ${named}`;
+}
+
+function some(all: readonly string[]): string {
+  return all.length <= MOST_NAMED ? all.join(', ') : `${all.slice(0, MOST_NAMED).join(', ')} and more`;
+}
+
+function nameOf(dataset: SqlRow): string {
+  return `${String(dataset['name'])} (${String(dataset['uid'])})`;
+}
+
+/** What goes into a plan, group by group. */
+class Groups {
+  jobs = 0;
+  /** Behind the last file that is in a job, or left out before one. */
+  end: number;
+  /** Behind the last file that was looked at. */
+  next: number;
+  private readonly size: number;
+  private readonly skipped: number[] = [];
+  private inGroup = 0;
+
+  constructor(from: number, size: number) {
+    this.end = from;
+    this.next = from;
+    this.size = size;
+  }
+
+  get isFull(): boolean {
+    return (
+      this.skipped.length >= MOST_SKIPPED_OF_A_CHUNK ||
+      this.jobs >= MOST_JOBS_OF_A_CHUNK ||
+      (this.jobs > 0 && this.jobs * this.size >= MOST_FILES_OF_A_CHUNK)
+    );
+  }
+
+  get begun(): number {
+    return this.inGroup;
+  }
+
+  take(): void {
+    this.next += 1;
+    this.inGroup += 1;
+    if (this.inGroup === this.size) this.close();
+  }
+
+  skip(): void {
+    this.skipped.push(this.next);
+    this.next += 1;
+  }
+
+  /** What has begun is a group too, and what was looked at is in the plan. */
+  closeAll(): void {
+    if (this.inGroup > 0) this.close();
+    this.end = this.next;
+  }
+
+  leftOut(): number[] {
+    return this.skipped.filter((idx) => idx < this.end);
+  }
+
+  private close(): void {
+    this.jobs += 1;
+    this.inGroup = 0;
+    this.end = this.next;
+  }
+}
+
+function chunkOf(db: Database, task: Splittable, source: Source, input: SqlRow): Step {
+  const { order, planned } = task;
+  const groups = new Groups(source.from, order.files_per_job);
+  const isAtEnd = collect(db, source, groups);
+  // Where so many are left out a group may be smaller: it would never be planned else.
+  if (isAtEnd || (groups.isFull && groups.jobs === 0)) groups.closeAll();
+  const isOnly = order.until_one && source.jobs === 0 && groups.jobs === 1 && groups.end === source.end;
+  if (groups.end === source.from || (isOnly && !source.isWhole))
+    return { kind: 'wait', why: whyNot(source, groups, input) };
+  const skipped = groups.leftOut();
+  const chunk = {
+    ...{ chunk: planned.chunks + 1, level: source.level, first_idx: source.from },
+    ...{ files: groups.end - source.from, first_seq: planned.jobs, jobs: groups.jobs },
+    ...(skipped.length === 0 ? {} : { skipped }),
+    ...(isOnly ? { last_level: true } : {}),
+  };
+  return { kind: 'plan', chunk };
+}
+
+/** @returns whether all that will ever come was looked at */
+function collect(db: Database, { dataset, from, end, isWhole }: Source, groups: Groups): boolean {
+  const rows = db
+    .prepare(
+      'SELECT idx, status, uid FROM dsm_files WHERE dataset_uid = ? AND idx >= ? AND idx < ? ORDER BY idx',
+    )
+    .iterate(dataset, from, end);
+  for (const row of rows) {
+    if (groups.isFull || row['idx'] !== groups.next) return false;
+    const status = standing(db, row);
+    if (status === 'unsettled') return false;
+    if (status === 'there') groups.take();
+    else groups.skip();
+  }
+  return isWhole && groups.next === end;
+}
+
+const UNSETTLED = new Set<unknown>(['registering', 'declared']);
+
+function standing(db: Database, { status, uid }: SqlRow): 'there' | 'unsettled' | 'lost' {
+  if (status === 'available') return 'there';
+  if (UNSETTLED.has(status)) return 'unsettled';
+  if (status !== 'failed') return 'lost';
+  // Its job may be under way again: then it is not known yet.
+  const job = db
+    .prepare(
+      `SELECT job.state, job.retry_due FROM file_dat JOIN job_dat AS job USING (job_id)
+       WHERE dsm_file = ? AND type <> 'input' LIMIT 1`,
+    )
+    .get(uid ?? null);
+  const isOver = job === undefined || (job['state'] === 'failed' && job['retry_due'] === 0);
+  return isOver || job['state'] === 'cancelled' ? 'lost' : 'unsettled';
+}
+
+function whyNot({ level, end, from, isWhole, jobs }: Source, groups: Groups, input: SqlRow): string {
+  const expected = Math.max(Number(input['files']), Number(input['expected_files'] ?? 0));
+  if (level > 1)
+    return `waits for files of level ${level - 1}: ${groups.begun} of the ${end - from} that are left are there in turn`;
+  const there = Number(input['files_available']);
+  const of = expected === 0 ? 'none is known of yet' : `${there} of ${expected} are there`;
+  if (groups.next < end) return `waits for files: ${of}; the next one is number ${groups.next}`;
+  const behind = jobs === 0 && groups.begun === 0 ? '' : `; ${groups.begun} wait for others to go with`;
+  const closing = isWhole ? '' : `, and ${nameOf(input)} is not closed`;
+  return `waits for files: ${of}${behind}${closing}`;
+}

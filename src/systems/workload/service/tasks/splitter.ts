@@ -1,0 +1,150 @@
+/**
+ * The splitter: a loop that plans jobs of the tasks that there are, the highest rank first, as long as there is room.
+ *
+ * Guarantees: no more jobs wait than the window of their device has room for (on several nodes a chunk more for each of them), so
+ * nothing is made that is not soon needed; what it plans is judged by the task, so it runs on every node at once, and what a node
+ * planned that was killed is not planned again; a task whose jobs can't all be made fails once nothing of it is under way.
+ */
+
+import { MOST_JOBS_OF_A_CHUNK, type TaskSnapshot } from '../../../../../machines/workload/task.js';
+import { workload } from '../../../../../projections/workload/workload.js';
+import { OwlError } from '../../../../base/errors.js';
+import type { SqlRow } from '../../../../base/sql.js';
+import type { Loop, LoopContext } from '../../../../runtime/loops/loop.js';
+import type { WorkloadContext } from '../workload-context.js';
+import { nextStep, type Splittable, type Step } from './split.js';
+import { cancel, completeSplit, failTask, plan, tooMany } from './task-commands.js';
+import { countedIn, orderIn, plannedIn } from './task-rows.js';
+import { task } from './task-type.js';
+
+/** Of jobs that only this may be waiting for. */
+const MAKES_ROOM = new Set(['JobClaimed', 'JobFinished', 'JobFailed', 'JobCancelled', 'JobRetried']);
+
+export function splitter(context: WorkloadContext): Loop {
+  return {
+    name: 'workload-splitter',
+    readModels: [workload.name],
+    applied: (events) =>
+      events.some(({ stream, type }) => !stream.startsWith('wl_job-') || MAKES_ROOM.has(type)),
+    round: async (loop) => {
+      await new Round(context, loop).run();
+      return {};
+    },
+  };
+}
+
+/** Jobs that one plan may make at the most, so that a window takes two. */
+export function chunkSize(window: number): number {
+  return Math.min(MOST_JOBS_OF_A_CHUNK, Math.ceil(window / 2));
+}
+
+/** Jobs of a device that wait, and those that are planned to. */
+export function waitingOf({ db }: Pick<WorkloadContext, 'db'>, device: string): number {
+  const row = db
+    .prepare(
+      `SELECT coalesce(sum(jobs_waiting + jobs_planned - jobs_total), 0) AS waiting FROM task_dat
+       WHERE device_type = ? AND state IN ('registered', 'splitting', 'running', 'finishing', 'cancelling', 'failed')`,
+    )
+    .get(device);
+  return Number(row?.['waiting'] ?? 0);
+}
+
+class Round {
+  private readonly context: WorkloadContext;
+  private readonly loop: LoopContext;
+  /** By device. */
+  private readonly room = new Map<string, number>();
+
+  constructor(context: WorkloadContext, loop: LoopContext) {
+    this.context = context;
+    this.loop = loop;
+  }
+
+  async run(): Promise<void> {
+    const { db } = this.context;
+    const due = db.prepare(
+      `SELECT * FROM task_dat WHERE state IN ('registered', 'splitting') AND held = 0 ORDER BY rank DESC, task_id`,
+    );
+    for (const row of due.all()) {
+      this.loop.assertMayAct();
+      try {
+        await this.split(row);
+      } catch (error) {
+        // One that can't be written to keeps no other waiting.
+        if (!(error instanceof OwlError) || error.kind === 'unavailable') throw error;
+        const { logger } = this.context;
+        logger.warn({ err: error, task: row['uid'] }, 'a task can not be split; it is tried again later');
+      }
+    }
+  }
+
+  private async split(row: SqlRow): Promise<void> {
+    const uid = String(row['uid']);
+    const failed = Number(row['jobs_failed']);
+    const most = Number(row['max_failed_jobs']);
+    if (failed > most) return this.fail(row, tooMany(failed, most));
+    let splittable: Splittable | undefined = {
+      ...{ uid, id: Number(row['task_id']), order: orderIn(row), planned: plannedIn(row) },
+    };
+    while (splittable !== undefined) {
+      const step = nextStep(this.context.db, splittable);
+      const after = await this.take(row, splittable, step);
+      splittable = after === undefined ? undefined : { ...splittable, planned: after.context };
+    }
+  }
+
+  /** @returns where the task goes on from; undefined where nothing more is to be done now */
+  private async take(
+    row: SqlRow,
+    { uid, planned }: Splittable,
+    step: Step,
+  ): Promise<TaskSnapshot | undefined> {
+    if (step.kind === 'plan') {
+      const device = String(row['device_type']);
+      if (this.roomOf(device) < chunkSize(this.context.config.split_window)) return undefined;
+      this.loop.assertMayAct();
+      const { chunk } = step;
+      const after = await this.execute(uid, (snapshot) => plan(snapshot, chunk));
+      if (after.context.chunks !== chunk.chunk) return undefined;
+      this.room.set(device, this.roomOf(device) - chunk.jobs);
+      return after;
+    }
+    if (step.kind === 'complete')
+      await this.execute(uid, (snapshot) => completeSplit(snapshot, planned.chunks));
+    if (step.kind === 'fail') await this.giveUp(row, step);
+    return undefined;
+  }
+
+  private async giveUp(
+    row: SqlRow,
+    { reason, isAborted }: Extract<Step, { readonly kind: 'fail' }>,
+  ): Promise<void> {
+    if (!isAborted || Number(row['jobs_planned']) === 0) return this.fail(row, reason);
+    await this.execute(String(row['uid']), cancel(String(row['uid']), reason));
+  }
+
+  private async fail(row: SqlRow, reason: string): Promise<void> {
+    const counted = countedIn(this.context.db, row);
+    if (counted === undefined) return;
+    await this.execute(String(row['uid']), (snapshot) => failTask(snapshot, counted, reason));
+  }
+
+  private roomOf(device: string): number {
+    const known = this.room.get(device);
+    if (known !== undefined) return known;
+    const room = this.context.config.split_window - waitingOf(this.context, device);
+    this.room.set(device, room);
+    return room;
+  }
+
+  private async execute(
+    uid: string,
+    decide: (snapshot: TaskSnapshot) => ReturnType<typeof plan>,
+  ): Promise<TaskSnapshot> {
+    const { snapshot } = await this.context.system.execute(task, uid, {
+      by: 'loop:workload-splitter',
+      decide,
+    });
+    return snapshot;
+  }
+}

@@ -1,0 +1,72 @@
+/** How the order of a task is read: what its schema can't say, and what follows where something is left out. */
+
+import type { z } from 'zod';
+import type { TaskOrder } from '../../../../../machines/workload/task.js';
+import { type FieldProblem, InvalidFieldError, OwlError } from '../../../../base/errors.js';
+import type { Database } from '../../../../base/sql.js';
+import { datasetIdOf, PRODUCTS } from '../ids.js';
+import { asUid } from '../shown/entity-messages.js';
+import type { submitTask } from './task-operations.js';
+
+export type TaskRequest = z.output<typeof submitTask.request>;
+
+const USUAL_RETRIES = 3;
+const USUAL_FILES = { map: 1, merge: 100 } as const;
+
+/**
+ * @param uid of the task
+ * @throws InvalidFieldError with every problem; OwlError `not_found` where the input is unknown, `refused` where it can't be read
+ */
+export function readTaskOrder(db: Database, request: TaskRequest, uid: string): TaskOrder {
+  const { mode, files_per_job: files = USUAL_FILES[mode], until_one: untilOne = false } = request;
+  const problems: FieldProblem[] = [];
+  if (mode === 'merge' && files < 2)
+    problems.push({ field: 'files_per_job', rule: 'must be 2 at least for a merge' });
+  if (mode === 'map' && untilOne)
+    problems.push({ field: 'until_one', rule: 'must be left out for a map: only merges leave one file' });
+  const [first, ...others] = problems;
+  if (first !== undefined) throw new InvalidFieldError(first.field, first.rule, others);
+  const input = asUid(request.data_in_uid);
+  const storageUrl = request.storage_url ?? storageOf(db, input, uid);
+  const { executable, device_type, args, timeout_seconds, memory_mib, name } = request;
+  return {
+    ...{ executable, device_type, mode, data_in_uid: input, storage_url: storageUrl },
+    ...{ rank: request.rank ?? 0, retries: request.retries ?? USUAL_RETRIES, files_per_job: files },
+    ...{ data_out_url: request.data_out_url, data_out_uid: datasetIdOf(uid, 'output') },
+    data_log_uid: datasetIdOf(uid, 'log'),
+    ...{ max_failed_jobs: request.max_failed_jobs ?? 0, until_one: untilOne },
+    require_complete: request.require_complete ?? true,
+    ...(args === undefined ? {} : { args }),
+    ...(timeout_seconds === undefined ? {} : { timeout_seconds }),
+    ...(memory_mib === undefined ? {} : { memory_mib }),
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+/**
+ * Whether the dataset can be read by that task.
+ * @throws OwlError kind `not_found` or `refused`
+ */
+export function assertReadable(db: Database, input: string, uid: string): void {
+  if (PRODUCTS.some((product) => datasetIdOf(uid, product) === input))
+    throw new OwlError('refused', `dataset ${input} is what task ${uid} writes: it can not read it too`, {
+      reason: 'own_output',
+    });
+  const row = db.prepare('SELECT status, remarks FROM dsm_datasets WHERE uid = ?').get(input);
+  if (row === undefined)
+    throw new OwlError('not_found', `data_in_uid: there is no dataset ${input}`, {
+      reason: 'dataset_not_found',
+    });
+  if (row['status'] === 'aborted')
+    throw new OwlError('refused', `data_in_uid: dataset ${input} was aborted: ${String(row['remarks'])}`, {
+      reason: 'transition_refused',
+    });
+}
+
+function storageOf(db: Database, input: string, uid: string): string {
+  assertReadable(db, input, uid);
+  const row = db.prepare('SELECT storage_url FROM dsm_datasets WHERE uid = ?').get(input);
+  const url = row?.['storage_url'];
+  if (typeof url === 'string' && url !== '') return url;
+  throw new InvalidFieldError('storage_url', `is missing: dataset ${input} does not say where its files lie`);
+}

@@ -1,0 +1,41 @@
+/** What loops and queries read of the row of a task. */
+
+import type { Database, SqlRow } from '../../../../base/sql.js';
+import type { Planned, Splittable } from './split.js';
+import type { Counted } from './task-commands.js';
+
+export function plannedIn(row: SqlRow): Planned {
+  return {
+    chunks: Number(row['chunks']),
+    jobs: Number(row['jobs_planned']),
+    level: Number(row['split_level']),
+    nextIdx: Number(row['split_next']),
+    levelFirst: Number(row['level_first']),
+    isLast: row['is_last'] === 1,
+  };
+}
+
+export function orderIn(row: SqlRow): Splittable['order'] {
+  return {
+    data_in_uid: String(row['data_in_uid']),
+    files_per_job: Number(row['files_per_job']),
+    require_complete: row['require_complete'] === 1,
+    until_one: row['until_one'] === 1,
+  };
+}
+
+/** How its jobs have ended; undefined while one of them has not, is not there yet, or is to be done again. */
+export function countedIn(db: Database, row: SqlRow): Counted | undefined {
+  const counted = {
+    finished: Number(row['jobs_finished']),
+    failed: Number(row['jobs_failed']),
+    cancelled: Number(row['jobs_cancelled']),
+    round: Number(row['round']),
+  };
+  const ended = counted.finished + counted.failed + counted.cancelled;
+  if (ended !== Number(row['jobs_planned'])) return undefined;
+  const due = db
+    .prepare('SELECT 1 FROM job_dat WHERE task_id = ? AND retry_due = 1 LIMIT 1')
+    .get(row['task_id'] ?? null);
+  return due === undefined ? counted : undefined;
+}

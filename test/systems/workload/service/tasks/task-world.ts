@@ -1,0 +1,175 @@
+/**
+ * Tasks on a runtime of their own, on any store: what is asked of them goes through their operations; files, jobs and the like are told by
+ * commands, as pilots and the catalogue would.
+ *
+ * Guarantee: everything is closed with the test; a node that is dropped tells nobody.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import type { Test } from 'tap';
+import { systemClock } from '../../../../../src/base/clock.js';
+import type { SqlRow } from '../../../../../src/base/sql.js';
+import type { EventStore, RecordedEvent } from '../../../../../src/runtime/event-store/event-store.js';
+import { openRuntime, type Runtime } from '../../../../../src/runtime/runtime.js';
+import { workloadSection } from '../../../../../src/systems/workload/config.js';
+import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
+import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
+import { openTasks } from '../../../../../src/systems/workload/service/tasks/tasks.js';
+import { workloadService } from '../../../../../src/systems/workload/service/workload-service.js';
+import { collect } from '../../../../support/events.js';
+import { logLines } from '../../../../support/log-lines.js';
+import { until } from '../../../../support/until.js';
+
+export const MD5 = '0cc175b9-c0f1-b6a8-31c3-99e269772661';
+const SHA = 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb';
+
+export interface TaskNode {
+  readonly runtime: Runtime;
+  /** Asks for an operation as a peer would; a stream is collected. */
+  ask(name: string, request: object): Promise<Answer>;
+  rows(sql: string, ...parameters: (string | number)[]): Promise<SqlRow[]>;
+  row(sql: string, ...parameters: (string | number)[]): Promise<SqlRow>;
+  close(): Promise<void>;
+}
+
+export type Answer = Readonly<Record<string, unknown>>;
+
+export interface TaskNodeOptions {
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly name?: string;
+  readonly shared?: boolean;
+}
+
+/** Opens a node on the store; its read models are called by its name. */
+export async function taskNode(
+  t: Test,
+  store: EventStore,
+  { config = {}, name = 'node', shared = false }: TaskNodeOptions = {},
+): Promise<TaskNode> {
+  const { logger } = logLines();
+  const { actorTypes, projections } = workloadService;
+  const databasePath = join(t.testdirName, `${name}.db`);
+  const clock = systemClock;
+  const runtime = openRuntime({ actorTypes, projections, store, databasePath, clock, logger, shared });
+  const node = { workerId: name, shared, runtime, clock, logger };
+  const part = openTasks({
+    ...{ node, runtime, clock, logger, system: runtime.system, db: runtime.db },
+    config: workloadSection.parse({ workload: config }).workload,
+    readYourWrites: () => runtime.readYourWrites(),
+  });
+  await runtime.start(async () => part.reactors ?? []);
+  runtime.startLoops(part.loops ?? []);
+  let isOpen = true;
+  const close = async () => {
+    if (isOpen) await runtime.close();
+    isOpen = false;
+  };
+  t.teardown(close);
+  const rows = async (sql: string, ...parameters: (string | number)[]) => {
+    await runtime.readYourWrites();
+    return runtime.db.prepare(sql).all(...parameters);
+  };
+  const over = new AbortController();
+  t.teardown(() => over.abort());
+  return {
+    runtime,
+    close,
+    rows,
+    row: async (sql, ...parameters) => {
+      const [found] = await rows(sql, ...parameters);
+      if (found === undefined) throw new Error(`nothing found by ${sql} ${parameters.join()}`);
+      return found;
+    },
+    async ask(asked, request) {
+      const served = part.operations?.find(({ operation }) => operation.name === asked);
+      if (served === undefined) throw new Error(`there is no operation ${asked}`);
+      const asking = { address: 'test', who: 'test', over: over.signal, repeated: () => undefined };
+      if ('answer' in served.handle) return { ...(await served.handle.answer(request, asking)) };
+      return { all: await collect(served.handle.follow(request, asking)) };
+    },
+  };
+}
+
+/** A dataset with so many files that are there. @returns its uid */
+export async function inputOf(node: TaskNode, files: number, more: { readonly sealed?: boolean } = {}) {
+  const uid = randomUUID();
+  const { system } = node.runtime;
+  const data = { name: `input ${uid}`, storage_url: 'file:///in' };
+  await system.execute(dataset, uid, { decide: () => [{ type: 'DatasetRegistered', data }] });
+  await addFiles(node, uid, 0, files);
+  if (more.sealed !== false) await seal(node, uid);
+  return uid;
+}
+
+export async function addFiles(node: TaskNode, uid: string, from: number, count: number): Promise<void> {
+  const { system } = node.runtime;
+  const places = Array.from({ length: count }, (_, i) => from + i);
+  for (let at = 0; at < places.length; at += 1000) {
+    const some = places.slice(at, at + 1000);
+    const files = some.map((idx) => ({ name: `f${idx}.txt`, path: `f${idx}.txt` }));
+    const data = { first_idx: from + at, declared: false, files };
+    await system.execute(dataset, uid, { decide: () => [{ type: 'DatasetFilesAdded', data }] });
+    await Promise.all(
+      some.map((idx) =>
+        system.execute(file, fileIdOf(uid, idx), {
+          decide: () => [
+            {
+              type: 'FileRegistered',
+              data: {
+                ...{ dataset_uid: uid, idx, file_name: `f${idx}.txt`, path: `f${idx}.txt`, declared: false },
+                ...{ size: '10', check_sum: MD5, sha256: SHA },
+              },
+            },
+          ],
+        }),
+      ),
+    );
+  }
+}
+
+export async function seal(node: TaskNode, uid: string): Promise<void> {
+  await node.runtime.system.execute(dataset, uid, {
+    decide: ({ context }) => [{ type: 'DatasetSealed', data: { files: context.files } }],
+  });
+}
+
+export const ORDER = {
+  ...{ executable: 'sort', device_type: 'cpu', mode: 'map', data_out_url: 'file:///out' },
+} as const;
+
+/** @returns the uid of the task */
+export async function submit(node: TaskNode, dataIn: string, more: object = {}): Promise<string> {
+  const { uid } = await node.ask('task_submit', { ...ORDER, data_in_uid: dataIn, ...more });
+  return String(uid);
+}
+
+export async function untilState(node: TaskNode, uid: string, state: string): Promise<Answer> {
+  await until(
+    `task ${uid} is ${state}`,
+    async () => (await node.ask('task_status', { id: uid }))['state'] === state,
+  );
+  return node.ask('task_status', { id: uid });
+}
+
+export async function untilJobs(node: TaskNode, uid: string, jobs: number): Promise<void> {
+  await until(
+    `task ${uid} has ${jobs} jobs`,
+    async () => (await node.ask('task_status', { id: uid }))['jobs_total'] === jobs,
+  );
+}
+
+export async function untilSealed(node: TaskNode, dataset: string): Promise<void> {
+  const sql = "SELECT 1 FROM dsm_datasets WHERE uid = ? AND status IN ('sealed', 'closed')";
+  await until(`dataset ${dataset} is sealed`, async () => (await node.rows(sql, dataset)).length > 0);
+}
+
+/** Everything that is stored of a category, or of one stream. */
+export async function stored(store: EventStore, category: string): Promise<RecordedEvent[]> {
+  const all: RecordedEvent[] = [];
+  for await (const { events, caughtUp } of store.subscribe({ categories: [category] })) {
+    all.push(...events);
+    if (caughtUp) break;
+  }
+  return all;
+}
