@@ -10,11 +10,7 @@
  * planned; where the files behind its first group turn out not to come, one more level with one file follows.
  */
 
-import {
-  MOST_JOBS_OF_A_CHUNK,
-  MOST_SKIPPED_OF_A_CHUNK,
-  type TaskOrder,
-} from '../../../../../machines/workload/task.js';
+import { MOST_SKIPPED_OF_A_CHUNK, type TaskOrder } from '../../../../../machines/workload/task.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
 import { datasetIdOf } from '../ids.js';
 import type { Chunk } from './task-commands.js';
@@ -63,7 +59,8 @@ interface Source {
   readonly jobs: number;
 }
 
-export function nextStep(db: Database, task: Splittable): Step {
+/** @param most jobs that may be planned at once */
+export function nextStep(db: Database, task: Splittable, most: number): Step {
   const { order, planned } = task;
   const input = db.prepare('SELECT * FROM dsm_datasets WHERE uid = ?').get(order.data_in_uid);
   if (input === undefined) return { kind: 'wait', why: `waits for dataset ${order.data_in_uid}` };
@@ -74,7 +71,7 @@ export function nextStep(db: Database, task: Splittable): Step {
   if (source === undefined) return { kind: 'complete' };
   const missing = order.require_complete ? missingIn(db, task, source) : undefined;
   if (missing !== undefined) return { kind: 'fail', reason: missing, isAborted: false };
-  return chunkOf(db, task, source, input);
+  return chunkOf(db, task, { source, input, most });
 }
 
 /** Undefined where there is nothing left to read. */
@@ -134,19 +131,21 @@ class Groups {
   /** Behind the last file that was looked at. */
   next: number;
   private readonly size: number;
+  private readonly most: number;
   private readonly skipped: number[] = [];
   private inGroup = 0;
 
-  constructor(from: number, size: number) {
+  constructor(from: number, size: number, most: number) {
     this.end = from;
     this.next = from;
     this.size = size;
+    this.most = most;
   }
 
   get isFull(): boolean {
     return (
       this.skipped.length >= MOST_SKIPPED_OF_A_CHUNK ||
-      this.jobs >= MOST_JOBS_OF_A_CHUNK ||
+      this.jobs >= this.most ||
       (this.jobs > 0 && this.jobs * this.size >= MOST_FILES_OF_A_CHUNK)
     );
   }
@@ -183,9 +182,12 @@ class Groups {
   }
 }
 
-function chunkOf(db: Database, task: Splittable, source: Source, input: SqlRow): Step {
-  const { order, planned } = task;
-  const groups = new Groups(source.from, order.files_per_job);
+function chunkOf(
+  db: Database,
+  { order, planned }: Splittable,
+  { source, input, most }: { readonly source: Source; readonly input: SqlRow; readonly most: number },
+): Step {
+  const groups = new Groups(source.from, order.files_per_job, most);
   const isAtEnd = collect(db, source, groups);
   // Where so many are left out a group may be smaller: it would never be planned else.
   if (isAtEnd || (groups.isFull && groups.jobs === 0)) groups.closeAll();
@@ -236,14 +238,14 @@ function standing(db: Database, { status, uid }: SqlRow): 'there' | 'unsettled' 
   return isOver || job['state'] === 'cancelled' ? 'lost' : 'unsettled';
 }
 
-function whyNot({ level, end, from, isWhole, jobs }: Source, groups: Groups, input: SqlRow): string {
+function whyNot({ level, end, from, isWhole }: Source, groups: Groups, input: SqlRow): string {
   const expected = Math.max(Number(input['files']), Number(input['expected_files'] ?? 0));
   if (level > 1)
     return `waits for files of level ${level - 1}: ${groups.begun} of the ${end - from} that are left are there in turn`;
   const there = Number(input['files_available']);
   const of = expected === 0 ? 'none is known of yet' : `${there} of ${expected} are there`;
   if (groups.next < end) return `waits for files: ${of}; the next one is number ${groups.next}`;
-  const behind = jobs === 0 && groups.begun === 0 ? '' : `; ${groups.begun} wait for others to go with`;
+  const behind = groups.begun === 0 ? '' : `; ${groups.begun} wait for others to go with`;
   const closing = isWhole ? '' : `, and ${nameOf(input)} is not closed`;
   return `waits for files: ${of}${behind}${closing}`;
 }

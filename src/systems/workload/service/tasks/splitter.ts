@@ -14,7 +14,7 @@ import type { Loop, LoopContext } from '../../../../runtime/loops/loop.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { nextStep, type Splittable, type Step } from './split.js';
 import { cancel, completeSplit, failTask, plan, tooMany } from './task-commands.js';
-import { countedIn, orderIn, plannedIn } from './task-rows.js';
+import { countedIn, splittableOf } from './task-rows.js';
 import { task } from './task-type.js';
 
 /** Of jobs that only this may be waiting for. */
@@ -54,10 +54,12 @@ class Round {
   private readonly loop: LoopContext;
   /** By device. */
   private readonly room = new Map<string, number>();
+  private readonly chunkSize: number;
 
   constructor(context: WorkloadContext, loop: LoopContext) {
     this.context = context;
     this.loop = loop;
+    this.chunkSize = chunkSize(context.config.split_window);
   }
 
   async run(): Promise<void> {
@@ -79,15 +81,12 @@ class Round {
   }
 
   private async split(row: SqlRow): Promise<void> {
-    const uid = String(row['uid']);
     const failed = Number(row['jobs_failed']);
     const most = Number(row['max_failed_jobs']);
     if (failed > most) return this.fail(row, tooMany(failed, most));
-    let splittable: Splittable | undefined = {
-      ...{ uid, id: Number(row['task_id']), order: orderIn(row), planned: plannedIn(row) },
-    };
+    let splittable: Splittable | undefined = splittableOf(row);
     while (splittable !== undefined) {
-      const step = nextStep(this.context.db, splittable);
+      const step: Step = nextStep(this.context.db, splittable, this.chunkSize);
       const after = await this.take(row, splittable, step);
       splittable = after === undefined ? undefined : { ...splittable, planned: after.context };
     }
@@ -101,7 +100,7 @@ class Round {
   ): Promise<TaskSnapshot | undefined> {
     if (step.kind === 'plan') {
       const device = String(row['device_type']);
-      if (this.roomOf(device) < chunkSize(this.context.config.split_window)) return undefined;
+      if (this.roomOf(device) < this.chunkSize) return undefined;
       this.loop.assertMayAct();
       const { chunk } = step;
       const after = await this.execute(uid, (snapshot) => plan(snapshot, chunk));

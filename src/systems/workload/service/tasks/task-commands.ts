@@ -91,7 +91,7 @@ export function tooMany(failed: number, most: number): string {
   return `${failed} job${failed === 1 ? ' has' : 's have'} failed, and max_failed_jobs is ${most}`;
 }
 
-type Decision = (snapshot: TaskSnapshot) => TaskEvent[];
+export type Decision = (snapshot: TaskSnapshot) => TaskEvent[];
 
 /** An order about a task that is there. Asked for once more it changes nothing where it is so already. */
 function ordered(

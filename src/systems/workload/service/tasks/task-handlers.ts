@@ -1,67 +1,101 @@
-/** What carries out the operations on tasks. */
+/**
+ * What may be ordered of tasks, carried out.
+ *
+ * Guarantees: an order is answered once it is durable, with the task as it is then; the id of an order is known for a day, and refused
+ * for another one; a task that is answered as submitted has the datasets that it writes.
+ */
 
 import { randomUUID } from 'node:crypto';
-import type { SqlRow } from '../../../../base/sql.js';
+import { InvalidFieldError } from '../../../../base/errors.js';
 import { uuidOf } from '../../../../base/uuid.js';
 import { type Asking, answered, type ServedOperation } from '../../../../node/operations/operation.js';
-import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import type { JsonObject } from '../../../../runtime/event-store/event-store.js';
 import { findEntity, TASK } from '../shown/entities.js';
 import { asUid } from '../shown/entity-messages.js';
 import type { WorkloadContext } from '../workload-context.js';
-import { register } from './task-commands.js';
-import { type TaskMessage, taskMessageOf } from './task-messages.js';
-import { listTasks, submitTask, taskStatus } from './task-operations.js';
+import {
+  cancel,
+  type Decision,
+  finish,
+  hold,
+  register,
+  release,
+  retryTask,
+  setRank,
+} from './task-commands.js';
+import type { TaskMessage } from './task-messages.js';
+import * as declared from './task-operations.js';
 import { readTaskOrder, type TaskRequest } from './task-order.js';
+import { shownTask } from './task-queries.js';
 import { datasetsOf } from './task-reactor.js';
 import { task } from './task-type.js';
 
 export function taskHandlers(context: WorkloadContext): ServedOperation[] {
+  const order = (operation: typeof declared.holdTask, decide: typeof hold) =>
+    answered(operation, ({ id, reason, command_id }, asking) =>
+      carryOut(context, asking, {
+        ...{ id, commandId: command_id, name: operation.name },
+        content: reason === undefined ? {} : { reason },
+        decide: (uid) => decide(uid, reason),
+      }),
+    );
   return [
-    answered(submitTask, (request, asking) => submit(context, request, asking)),
-    answered(taskStatus, async ({ id }) => {
-      await context.readYourWrites();
-      return shown(findEntity(context.db, TASK, id));
-    }),
-    answered(listTasks, async (request) => {
-      const { state: states, newest_first: newestFirst = false } = request;
-      const size = readPageSize(request.page_size);
-      const tokens = pageTokens({ list: 'tasks', states: [...new Set(states)].sort(), newestFirst }, [
-        'number',
-      ]);
-      const [after = newestFirst ? Number.MAX_SAFE_INTEGER : 0] = tokens.read(request.page_token) ?? [];
-      await context.readYourWrites();
-      const rows = context.db
-        .prepare(
-          `SELECT * FROM task_dat WHERE task_id ${newestFirst ? '<' : '>'} ?
-           ${states.length === 0 ? '' : `AND state IN (${states.map(() => '?').join(', ')})`}
-           ORDER BY task_id ${newestFirst ? 'DESC' : 'ASC'} LIMIT ?`,
-        )
-        .all(after, ...states, size + 1);
-      const placeOf = (row: SqlRow) => [Number(row['task_id'])];
-      const { messages, nextToken } = pageOf({ rows, size, show: shown, placeOf, tokens });
-      return { tasks: [...messages], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };
+    answered(declared.submitTask, (request, asking) => submit(context, request, asking)),
+    order(declared.holdTask, hold),
+    order(declared.releaseTask, release),
+    order(declared.finishTask, finish),
+    order(declared.retryTask, retryTask),
+    order(declared.cancelTask, cancel),
+    answered(declared.rankTask, ({ id, rank, command_id }, asking) => {
+      if (rank === undefined) throw new InvalidFieldError('rank', 'is missing');
+      return carryOut(context, asking, {
+        ...{ id, commandId: command_id, name: declared.rankTask.name, content: { rank } },
+        decide: (uid) => setRank(uid, rank),
+      });
     }),
   ];
 }
 
-function shown(row: SqlRow): TaskMessage {
-  return taskMessageOf(row);
+interface Order {
+  /** What the task is named by. */
+  readonly id: string;
+  readonly commandId: string | undefined;
+  readonly name: string;
+  readonly content: JsonObject;
+  decide(uid: string): Decision;
 }
 
-/** The task is there once it is answered, and so are the datasets that it writes. */
+async function carryOut(
+  context: WorkloadContext,
+  asking: Asking,
+  { id, commandId, name, content, decide }: Order,
+): Promise<TaskMessage> {
+  const { system, db, readYourWrites } = context;
+  await readYourWrites();
+  const uid = String(findEntity(db, TASK, id)['uid']);
+  const { duplicate } = await system.execute(task, uid, {
+    ...(commandId === undefined ? {} : { id: commandId }),
+    asks: { name, content },
+    by: asking.who,
+    decide: decide(uid),
+  });
+  asking.repeated(duplicate);
+  await readYourWrites();
+  return shownTask(context, findEntity(db, TASK, uid));
+}
+
 async function submit(context: WorkloadContext, request: TaskRequest, asking: Asking): Promise<TaskMessage> {
-  const { system, db } = context;
+  const { system, db, readYourWrites } = context;
   const { command_id: id, uid: given, ...asked } = request;
   const uid = given === undefined ? madeUid(id) : asUid(given);
   const content: JsonObject = JSON.parse(JSON.stringify(asked));
-  await context.readYourWrites();
+  await readYourWrites();
   // Of one that is there nothing is looked at again: the same order gets its first answer.
   const isThere = db.prepare('SELECT 1 FROM task_dat WHERE uid = ?').get(uid) !== undefined;
-  const order = isThere ? undefined : readTaskOrder(db, request, uid);
+  const order = isThere ? undefined : readTaskOrder(context, request, uid);
   const { duplicate, snapshot } = await system.execute(task, uid, {
     ...(id === undefined ? {} : { id }),
-    asks: { name: 'submit', content },
+    asks: { name: declared.submitTask.name, content },
     by: asking.who,
     decide: (found) => register(found, uid, order),
   });
@@ -69,9 +103,9 @@ async function submit(context: WorkloadContext, request: TaskRequest, asking: As
   // The reactor does it too, where this node is killed before.
   if (snapshot.context.order !== null)
     for (const { type, id: name, command } of datasetsOf(uid, snapshot.context.order))
-      await system.execute(type, name, command);
-  await context.readYourWrites();
-  return shown(findEntity(db, TASK, uid));
+      await system.execute(type, name, { ...command, by: asking.who });
+  await readYourWrites();
+  return shownTask(context, findEntity(db, TASK, uid));
 }
 
 /** The same order again is about the same task. */

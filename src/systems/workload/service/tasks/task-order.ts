@@ -6,6 +6,7 @@ import { type FieldProblem, InvalidFieldError, OwlError } from '../../../../base
 import type { Database } from '../../../../base/sql.js';
 import { datasetIdOf, PRODUCTS } from '../ids.js';
 import { asUid } from '../shown/entity-messages.js';
+import type { WorkloadContext } from '../workload-context.js';
 import type { submitTask } from './task-operations.js';
 
 export type TaskRequest = z.output<typeof submitTask.request>;
@@ -17,7 +18,11 @@ const USUAL_FILES = { map: 1, merge: 100 } as const;
  * @param uid of the task
  * @throws InvalidFieldError with every problem; OwlError `not_found` where the input is unknown, `refused` where it can't be read
  */
-export function readTaskOrder(db: Database, request: TaskRequest, uid: string): TaskOrder {
+export function readTaskOrder(
+  { db }: Pick<WorkloadContext, 'db' | 'config'>,
+  request: TaskRequest,
+  uid: string,
+): TaskOrder {
   const { mode, files_per_job: files = USUAL_FILES[mode], until_one: untilOne = false } = request;
   const problems: FieldProblem[] = [];
   if (mode === 'merge' && files < 2)

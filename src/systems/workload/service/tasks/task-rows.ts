@@ -4,7 +4,15 @@ import type { Database, SqlRow } from '../../../../base/sql.js';
 import type { Planned, Splittable } from './split.js';
 import type { Counted } from './task-commands.js';
 
-export function plannedIn(row: SqlRow): Planned {
+/** What the next step of it follows from. */
+export function splittableOf(row: SqlRow): Splittable {
+  return {
+    ...{ uid: String(row['uid']), id: Number(row['task_id']) },
+    ...{ order: orderIn(row), planned: plannedIn(row) },
+  };
+}
+
+function plannedIn(row: SqlRow): Planned {
   return {
     chunks: Number(row['chunks']),
     jobs: Number(row['jobs_planned']),
@@ -15,7 +23,7 @@ export function plannedIn(row: SqlRow): Planned {
   };
 }
 
-export function orderIn(row: SqlRow): Splittable['order'] {
+function orderIn(row: SqlRow): Splittable['order'] {
   return {
     data_in_uid: String(row['data_in_uid']),
     files_per_job: Number(row['files_per_job']),

@@ -8,14 +8,19 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Test } from 'tap';
+import type { FileEvent } from '../../../../../machines/workload/file.js';
+import type { JobEvent } from '../../../../../machines/workload/job.js';
 import { systemClock } from '../../../../../src/base/clock.js';
 import type { SqlRow } from '../../../../../src/base/sql.js';
 import type { EventStore, RecordedEvent } from '../../../../../src/runtime/event-store/event-store.js';
+import { openSqliteEventStore } from '../../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { openRuntime, type Runtime } from '../../../../../src/runtime/runtime.js';
 import { workloadSection } from '../../../../../src/systems/workload/config.js';
 import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
+import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
 import { openTasks } from '../../../../../src/systems/workload/service/tasks/tasks.js';
+import type { Part } from '../../../../../src/systems/workload/service/workload-context.js';
 import { workloadService } from '../../../../../src/systems/workload/service/workload-service.js';
 import { collect } from '../../../../support/events.js';
 import { logLines } from '../../../../support/log-lines.js';
@@ -41,6 +46,12 @@ export interface TaskNodeOptions {
   readonly shared?: boolean;
 }
 
+export async function embedded(t: Test): Promise<EventStore> {
+  const store = openSqliteEventStore(join(t.testdir(), 'events.db'));
+  t.teardown(() => store.close());
+  return store;
+}
+
 /** Opens a node on the store; its read models are called by its name. */
 export async function taskNode(
   t: Test,
@@ -53,12 +64,15 @@ export async function taskNode(
   const clock = systemClock;
   const runtime = openRuntime({ actorTypes, projections, store, databasePath, clock, logger, shared });
   const node = { workerId: name, shared, runtime, clock, logger };
-  const part = openTasks({
-    ...{ node, runtime, clock, logger, system: runtime.system, db: runtime.db },
-    config: workloadSection.parse({ workload: config }).workload,
-    readYourWrites: () => runtime.readYourWrites(),
+  let part: Part = {};
+  await runtime.start(async () => {
+    part = openTasks({
+      ...{ node, runtime, clock, logger, system: runtime.system, db: runtime.db },
+      config: workloadSection.parse({ workload: config }).workload,
+      readYourWrites: () => runtime.readYourWrites(),
+    });
+    return part.reactors ?? [];
   });
-  await runtime.start(async () => part.reactors ?? []);
   runtime.startLoops(part.loops ?? []);
   let isOpen = true;
   const close = async () => {
@@ -134,6 +148,113 @@ export async function seal(node: TaskNode, uid: string): Promise<void> {
   });
 }
 
+export type Ending = 'finished' | 'failed';
+
+/** Lets jobs end as a pilot would have it, and says of their files what follows. @returns how many there were */
+export async function endJobs(
+  node: TaskNode,
+  endingOf: (seq: number, level: number) => Ending | 'left' = () => 'finished',
+): Promise<number> {
+  const jobs = await node.rows("SELECT * FROM job_dat WHERE state = 'created' ORDER BY job_id");
+  let ended = 0;
+  for (const row of jobs) {
+    const ending = endingOf(Number(row['seq']), Number(row['level']));
+    if (ending === 'left') continue;
+    ended += 1;
+    const files = await node.rows(
+      "SELECT * FROM file_dat WHERE job_id = ? AND type <> 'input'",
+      Number(row['job_id']),
+    );
+    const written = files.map((used) => writtenOf(used, Number(row['attempt']) + 1));
+    await endJob(node, String(row['id']), ending, written);
+    for (const [i, used] of files.entries())
+      await tellFile(node, used, written[i], ending, String(row['id']));
+  }
+  return ended;
+}
+
+type Written = Extract<JobEvent, { type: 'JobFinished' }>['data']['log'];
+
+function writtenOf(used: SqlRow, attempt: number): Written {
+  const name = String(used['file_name']);
+  return {
+    ...{ uid: String(used['dsm_file']), file_name: name, path: `task/${name}.a${attempt}` },
+    ...{ size: '3', check_sum: MD5, sha256: SHA },
+  };
+}
+
+async function endJob(
+  node: TaskNode,
+  uid: string,
+  ending: Ending,
+  written: readonly Written[],
+): Promise<void> {
+  const { system } = node.runtime;
+  const claim_id = randomUUID();
+  await system.execute(job, uid, {
+    decide: ({ context }) => {
+      const attempt = context.attempt + 1;
+      const claim = {
+        pilot: 'p',
+        session_id: 's',
+        claim_id,
+        attempt,
+        cur_retry: context.curRetry,
+        lease_seconds: 60,
+      };
+      const [log = writtenOf({}, 1)] = written.filter(({ file_name }) => file_name.endsWith('.log'));
+      const outputs = written.filter((one) => one !== log);
+      const end: JobEvent =
+        ending === 'failed'
+          ? {
+              type: 'JobFailed',
+              data: { class: 'payload_exit', detail: 'exit code 1', exit_code: 1, claim_id },
+            }
+          : {
+              type: 'JobFinished',
+              data: { claim_id, attempt, exit_code: 0, outputs, log, wall_seconds: 1 },
+            };
+      return [
+        { type: 'JobQueued', data: { queue: 'cpu', batch: 'b' } },
+        { type: 'JobClaimed', data: claim },
+        end,
+      ];
+    },
+  });
+}
+
+async function tellFile(
+  node: TaskNode,
+  used: SqlRow,
+  written: Written | undefined,
+  ending: Ending,
+  by: string,
+): Promise<void> {
+  if (written === undefined) return;
+  const place = await node.row(
+    'SELECT idx FROM dsm_files WHERE dataset_uid = ? AND (uid = ? OR file_name = ?)',
+    ...[String(used['dataset_uid']), written.uid, written.file_name],
+  );
+  const registration: FileEvent = {
+    type: 'FileRegistered',
+    data: {
+      ...{ dataset_uid: String(used['dataset_uid']), idx: Number(place['idx']), declared: true },
+      ...{ file_name: written.file_name, path: written.path },
+    },
+  };
+  const { uid: _, ...content } = written;
+  const told: FileEvent =
+    ending === 'failed'
+      ? { type: 'FileFailed', data: { reason: 'its job failed' } }
+      : { type: 'FileAvailable', data: { ...content, job: by, attempt: 1 } };
+  await node.runtime.system.execute(file, written.uid, {
+    decide: ({ value }) => {
+      if (value === 'failed') return [{ type: 'FileDeclaredAgain', data: { reason: 'retried' } }, told];
+      return value === 'absent' ? [registration, told] : [told];
+    },
+  });
+}
+
 export const ORDER = {
   ...{ executable: 'sort', device_type: 'cpu', mode: 'map', data_out_url: 'file:///out' },
 } as const;
@@ -142,6 +263,16 @@ export const ORDER = {
 export async function submit(node: TaskNode, dataIn: string, more: object = {}): Promise<string> {
   const { uid } = await node.ask('task_submit', { ...ORDER, data_in_uid: dataIn, ...more });
   return String(uid);
+}
+
+/** What it was refused with. */
+export async function refusalOf(asked: Promise<unknown>): Promise<unknown> {
+  try {
+    await asked;
+  } catch (error) {
+    return error;
+  }
+  return 'it was not refused';
 }
 
 export async function untilState(node: TaskNode, uid: string, state: string): Promise<Answer> {

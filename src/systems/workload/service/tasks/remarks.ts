@@ -1,0 +1,78 @@
+/** Why a task waits, in one sentence with figures; asked of the read model when somebody looks, and stored nowhere. */
+
+import type { SqlRow } from '../../../../base/sql.js';
+import type { WorkloadContext } from '../workload-context.js';
+import { nextStep } from './split.js';
+import { chunkSize, waitingOf } from './splitter.js';
+import { tooMany } from './task-commands.js';
+import { splittableOf } from './task-rows.js';
+
+type Context = Pick<WorkloadContext, 'db' | 'config'>;
+
+const MOST_NAMED = 3;
+
+/** Undefined for one that waits for nothing: its row says how it ended. */
+export function remarksOf(context: Context, row: SqlRow): string | undefined {
+  const state = String(row['state']);
+  const why = said(row);
+  if (state === 'failed' || state === 'finished' || state === 'cancelled') return undefined;
+  if (state === 'finishing') return `finishes as it is${why}; ${underWay(context, row)}`;
+  if (state === 'cancelling') return `is cancelled${why}; ${underWay(context, row)}`;
+  const waits = state === 'running' ? underWay(context, row) : splitting(context, row);
+  return row['held'] === 1 ? `held since ${instantOf(row)}${why}; ${waits}` : waits;
+}
+
+function said(row: SqlRow): string {
+  return row['remarks'] === null ? '' : ` (${String(row['remarks'])})`;
+}
+
+function instantOf(row: SqlRow): string {
+  return new Date(Number(row['held_time']) * 1000).toISOString();
+}
+
+function splitting(context: Context, row: SqlRow): string {
+  const { db, config } = context;
+  const [failed, accepted] = [Number(row['jobs_failed']), Number(row['max_failed_jobs'])];
+  if (failed > accepted) return `fails (${tooMany(failed, accepted)}); ${underWay(context, row)}`;
+  const most = chunkSize(config.split_window);
+  const step = nextStep(db, splittableOf(row), most);
+  if (step.kind === 'wait') return Number(row['jobs_planned']) === 0 ? step.why : and(context, row, step.why);
+  if (step.kind === 'fail') return `fails (${step.reason}); ${underWay(context, row)}`;
+  const device = String(row['device_type']);
+  const waiting = waitingOf(context, device);
+  if (step.kind === 'plan' && config.split_window - waiting < most)
+    return `waits for room: ${waiting} ${device} jobs wait already, and workload.split_window is ${config.split_window}`;
+  return and(context, row, 'is being split');
+}
+
+function and(context: Context, row: SqlRow, first: string): string {
+  return Number(row['jobs_waiting']) + Number(row['jobs_running']) === 0
+    ? first
+    : `${first}; ${underWay(context, row)}`;
+}
+
+function underWay({ db }: Context, row: SqlRow): string {
+  const count = (name: string) => Number(row[name]);
+  const [planned, waiting, running] = [count('jobs_planned'), count('jobs_waiting'), count('jobs_running')];
+  const made = planned - count('jobs_total');
+  const parts = [
+    ...(made > 0 ? [`${made} to be made`] : []),
+    ...(waiting > 0 ? [`${waiting} to be run`] : []),
+    ...(running > 0 ? [`${running} under way${onPilots(db, row)}`] : []),
+  ];
+  if (parts.length === 0) return 'all its jobs have ended';
+  return `waits for ${made + waiting + running} of ${planned} jobs: ${parts.join(', ')}`;
+}
+
+function onPilots(db: Context['db'], row: SqlRow): string {
+  const pilots = db
+    .prepare(
+      `SELECT DISTINCT pilot FROM job_dat WHERE task_id = ? AND state IN ('staging', 'running', 'cancelling') AND pilot IS NOT NULL
+       LIMIT ${MOST_NAMED + 1}`,
+    )
+    .all(row['task_id'] ?? null)
+    .map(({ pilot }) => String(pilot));
+  if (pilots.length === 0) return '';
+  const named = pilots.slice(0, MOST_NAMED).join(', ');
+  return ` on ${named}${pilots.length > MOST_NAMED ? ' and others' : ''}`;
+}

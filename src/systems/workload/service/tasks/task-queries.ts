@@ -1,0 +1,117 @@
+/**
+ * What can be seen of tasks: one, a page of them, each that changes, what happened to one.
+ *
+ * Guarantee: a query shows at least everything this node has acknowledged before; a watch misses no change of a task's state and
+ * counts.
+ */
+
+import type { z } from 'zod';
+import { workload } from '../../../../../projections/workload/workload.js';
+import type { SqlRow } from '../../../../base/sql.js';
+import { answered, followed, type ServedOperation } from '../../../../node/operations/operation.js';
+import { ChangeFeed } from '../../../../node/serving/change-feed.js';
+import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
+import { rowNews } from '../../../../node/serving/watch.js';
+import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import { findEntity, TASK } from '../shown/entities.js';
+import { entityHistory } from '../shown/entity-history.js';
+import type { WorkloadContext } from '../workload-context.js';
+import { remarksOf } from './remarks.js';
+import { type TaskMessage, taskMessageOf } from './task-messages.js';
+import { listTasks, taskHistory, taskStatus, watchTasks } from './task-operations.js';
+import { task } from './task-type.js';
+
+/** Rows that are read at a time. */
+const PAGE = 500;
+/** Of what is no task. */
+const NOBODY = '';
+
+export interface TaskQueries {
+  readonly operations: readonly ServedOperation[];
+  /** Watches end. */
+  endStreams(): void;
+}
+
+export function taskQueries(context: WorkloadContext): TaskQueries {
+  const { db, runtime } = context;
+  const feed = new ChangeFeed<string>((event) => taskOf(context, event));
+  runtime.onApplied(workload.name, (events) => feed.publish(events));
+  const select = db.prepare('SELECT * FROM task_dat WHERE uid = ?');
+  return {
+    endStreams: () => feed.close(),
+    operations: [
+      answered(taskStatus, async ({ id }) => {
+        await context.readYourWrites();
+        return shownTask(context, findEntity(db, TASK, id));
+      }),
+      answered(listTasks, (request) => list(context, request)),
+      followed(watchTasks, async function* ({ state: states }, { over }) {
+        const watched = {
+          feed,
+          shown: () => context.readYourWrites(),
+          matching: () => rowsOf(context, states),
+          get: (uid: string) => select.get(uid),
+        };
+        for await (const news of rowNews(watched, over))
+          if (news.kind !== 'all') yield shownTask(context, news.row);
+      }),
+      followed(taskHistory, ({ id }) => entityHistory(context, { type: task, table: TASK }, id)),
+    ],
+  };
+}
+
+export function shownTask(context: WorkloadContext, row: SqlRow): TaskMessage {
+  return taskMessageOf(row, remarksOf(context, row));
+}
+
+/** Whose row an event has changed. */
+function taskOf({ db }: WorkloadContext, { stream }: RecordedEvent): string {
+  if (stream.startsWith(`${task.category}-`)) return idOf(stream);
+  if (!stream.startsWith('wl_job-')) return NOBODY;
+  const row = db
+    .prepare('SELECT task.uid FROM job_dat AS job JOIN task_dat AS task USING (task_id) WHERE job.id = ?')
+    .get(idOf(stream));
+  return row === undefined ? NOBODY : String(row['uid']);
+}
+
+function* rowsOf({ db }: WorkloadContext, states: readonly string[]): Generator<SqlRow> {
+  let after = 0;
+  for (;;) {
+    const rows = select(db, states, { after, newestFirst: false, limit: PAGE });
+    yield* rows;
+    if (rows.length < PAGE) return;
+    after = Number(rows.at(-1)?.['task_id']);
+  }
+}
+
+interface Place {
+  readonly after: number;
+  readonly newestFirst: boolean;
+  readonly limit: number;
+}
+
+function select(
+  db: WorkloadContext['db'],
+  states: readonly string[],
+  { after, newestFirst, limit }: Place,
+): SqlRow[] {
+  const some = states.length === 0 ? '' : `AND state IN (${states.map(() => '?').join(', ')})`;
+  const [behind, order] = newestFirst ? ['<', 'DESC'] : ['>', 'ASC'];
+  return db
+    .prepare(`SELECT * FROM task_dat WHERE task_id ${behind} ? ${some} ORDER BY task_id ${order} LIMIT ?`)
+    .all(after, ...states, limit);
+}
+
+async function list(context: WorkloadContext, request: z.output<typeof listTasks.request>) {
+  const { newest_first: newestFirst = false } = request;
+  const states = [...new Set(request.state)].sort();
+  const size = readPageSize(request.page_size);
+  const tokens = pageTokens({ list: 'tasks', states, newestFirst }, ['number']);
+  const [after = newestFirst ? Number.MAX_SAFE_INTEGER : 0] = tokens.read(request.page_token) ?? [];
+  await context.readYourWrites();
+  const rows = select(context.db, states, { after: Number(after), newestFirst, limit: size + 1 });
+  const show = (row: SqlRow) => shownTask(context, row);
+  const placeOf = (row: SqlRow) => [Number(row['task_id'])];
+  const { messages, nextToken } = pageOf({ rows, size, show, placeOf, tokens });
+  return { tasks: [...messages], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };
+}
