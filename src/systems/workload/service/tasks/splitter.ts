@@ -33,9 +33,9 @@ export function splitter(context: WorkloadContext): Loop {
   };
 }
 
-/** Jobs that one plan may make at the most, so that a window takes two. */
+/** Jobs that one plan may make at the most, so that a window takes four. */
 export function chunkSize(window: number): number {
-  return Math.min(MOST_JOBS_OF_A_CHUNK, Math.ceil(window / 2));
+  return Math.min(MOST_JOBS_OF_A_CHUNK, Math.ceil(window / 4));
 }
 
 /** Jobs of a device that wait, and those that are planned to. */

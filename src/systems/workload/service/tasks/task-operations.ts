@@ -1,9 +1,11 @@
 /** What can be asked for about tasks. */
 
+import { InvalidFieldError } from '../../../../base/errors.js';
 import * as rules from '../../../../base/field-rules.js';
 import { explicit, flag, list, oneOf, request, text, whole } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
 import { DEVICES } from '../../config.js';
+import { wordsOf } from '../../wire/words.js';
 import {
   commandId,
   ENTITY_REQUEST,
@@ -27,6 +29,16 @@ const isExecutable: rules.TextRule = (value) =>
     ? undefined
     : 'must be 1 to 50 letters, digits, dots, dashes or underscores, and begin with a letter or digit: the name of an executable that pilots declare, never a path';
 
+const isArgs: rules.TextRule = (value) => {
+  try {
+    wordsOf(value);
+    return undefined;
+  } catch (error) {
+    if (error instanceof InvalidFieldError) return error.rule;
+    throw error;
+  }
+};
+
 const rank = whole(-32_768, 32_767, { description: 'Larger first.' });
 const url = text(undefined, { maxLength: LONGEST_URL, description: 'file:/// and an absolute path.' });
 
@@ -40,7 +52,7 @@ export const submitTask = operation({
   summary: 'Orders that an executable be run over the files of a dataset.',
   request: request({
     executable: text(isExecutable, { maxLength: 50, pattern: EXECUTABLE.source }),
-    args: text(undefined, {
+    args: text(isArgs, {
       maxLength: 255,
       description: 'Words with quotes; no shell reads them.',
     }).optional(),

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { TaskOrder } from '../../../../../machines/workload/task.js';
 import { type FieldProblem, InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { Database } from '../../../../base/sql.js';
+import { storageProblem } from '../../storage-url.js';
 import { datasetIdOf, PRODUCTS } from '../ids.js';
 import { asUid } from '../shown/entity-messages.js';
 import type { WorkloadContext } from '../workload-context.js';
@@ -19,20 +20,16 @@ const USUAL_FILES = { map: 1, merge: 100 } as const;
  * @throws InvalidFieldError with every problem; OwlError `not_found` where the input is unknown, `refused` where it can't be read
  */
 export function readTaskOrder(
-  { db }: Pick<WorkloadContext, 'db' | 'config'>,
+  { db, config }: Pick<WorkloadContext, 'db' | 'config'>,
   request: TaskRequest,
   uid: string,
 ): TaskOrder {
   const { mode, files_per_job: files = USUAL_FILES[mode], until_one: untilOne = false } = request;
-  const problems: FieldProblem[] = [];
-  if (mode === 'merge' && files < 2)
-    problems.push({ field: 'files_per_job', rule: 'must be 2 at least for a merge' });
-  if (mode === 'map' && untilOne)
-    problems.push({ field: 'until_one', rule: 'must be left out for a map: only merges leave one file' });
-  const [first, ...others] = problems;
+  const [first, ...others] = problemsIn(request, files, config.storage_roots);
   if (first !== undefined) throw new InvalidFieldError(first.field, first.rule, others);
   const input = asUid(request.data_in_uid);
-  const storageUrl = request.storage_url ?? storageOf(db, input, uid);
+  assertReadable(db, input, uid);
+  const storageUrl = request.storage_url ?? storageOf(db, input);
   const { executable, device_type, args, timeout_seconds, memory_mib, name } = request;
   return {
     ...{ executable, device_type, mode, data_in_uid: input, storage_url: storageUrl },
@@ -48,11 +45,31 @@ export function readTaskOrder(
   };
 }
 
+function problemsIn(
+  { mode, until_one, storage_url, data_out_url }: TaskRequest,
+  files: number,
+  roots: readonly string[],
+): FieldProblem[] {
+  const ruleOf = (url: string | undefined) => (url === undefined ? undefined : storageProblem(url, roots));
+  const problems: readonly (readonly [field: string, rule: string | undefined])[] = [
+    ['files_per_job', mode === 'merge' && files < 2 ? 'must be 2 at least for a merge' : undefined],
+    [
+      'until_one',
+      mode === 'map' && until_one === true
+        ? 'must be left out for a map: only merges leave one file'
+        : undefined,
+    ],
+    ['storage_url', ruleOf(storage_url)],
+    ['data_out_url', ruleOf(data_out_url)],
+  ];
+  return problems.flatMap(([field, rule]) => (rule === undefined ? [] : [{ field, rule }]));
+}
+
 /**
  * Whether the dataset can be read by that task.
  * @throws OwlError kind `not_found` or `refused`
  */
-export function assertReadable(db: Database, input: string, uid: string): void {
+function assertReadable(db: Database, input: string, uid: string): void {
   if (PRODUCTS.some((product) => datasetIdOf(uid, product) === input))
     throw new OwlError('refused', `dataset ${input} is what task ${uid} writes: it can not read it too`, {
       reason: 'own_output',
@@ -68,8 +85,7 @@ export function assertReadable(db: Database, input: string, uid: string): void {
     });
 }
 
-function storageOf(db: Database, input: string, uid: string): string {
-  assertReadable(db, input, uid);
+function storageOf(db: Database, input: string): string {
   const row = db.prepare('SELECT storage_url FROM dsm_datasets WHERE uid = ?').get(input);
   const url = row?.['storage_url'];
   if (typeof url === 'string' && url !== '') return url;
