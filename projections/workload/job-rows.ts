@@ -23,6 +23,7 @@ export interface JobTables {
   readonly jobs: string;
   readonly jobFiles: string;
   readonly tasks: string;
+  readonly pilots: string;
 }
 
 /** What a task counts a job in that state as. */
@@ -91,7 +92,7 @@ export class JobRows {
     const before = String(row['state']);
     const state = STATE_AFTER[type] ?? before;
     if (STATE_AFTER[type] === undefined && !STAYS.has(type)) throw new Error(`${type} is no event of a job`);
-    this.jobs.update(event, { state, ...changeOf(event) });
+    this.jobs.update(event, { state, ...changeOf(event), ...this.pilotOf(event) });
     this.count(counts, row['task_id'], before, -1);
     this.count(counts, row['task_id'], state, 1);
     this.changeFiles(event, Number(row['job_id']));
@@ -154,6 +155,13 @@ export class JobRows {
     return Number(row['task_id']);
   }
 
+  private pilotOf({ type, data }: RecordedEvent): Record<string, SqlValue> {
+    if (type !== 'JobClaimed') return {};
+    const sql = `SELECT pilot_id FROM ${this.tables.pilots} WHERE name = ?`;
+    const row = this.statements.of(sql).get(valueIn(data, 'pilot'));
+    return { pilot_id: row === undefined ? null : Number(row['pilot_id']) };
+  }
+
   /** The job that wrote the file. */
   private writerOf(input: JsonObject | undefined): number | null {
     if (input === undefined) return null;
@@ -199,8 +207,9 @@ function changeOf(event: RecordedEvent): Record<string, SqlValue> {
   const time = timeOf(event);
   switch (type) {
     case 'JobQueued':
-      return { queued_time: time, remarks: null };
+      return { queued_time: time, hinted_time: time, remarks: null };
     case 'JobRequeued':
+      return { hinted_time: time, remarks: valueIn(data, 'reason') };
     case 'JobWithdrawn':
     case 'JobCancelRequested':
       return { remarks: valueIn(data, 'reason') };

@@ -115,14 +115,17 @@ export const JOBS: ProjectionTable = {
     retry_due INTEGER NOT NULL DEFAULT 0,
     created_time REAL NOT NULL,
     queued_time REAL,
+    /* When its hint was sent last. */
+    hinted_time REAL,
     claimed_time REAL,
     update_time REAL NOT NULL,
     remarks TEXT,
     revision INTEGER NOT NULL
   ) STRICT`,
   indexes: [
-    // What is to be queued and granted, by rank.
-    `CREATE INDEX job_dat_waiting ON job_dat (device_type, state, rank DESC, job_id) WHERE state IN ('created', 'queued')`,
+    // What is to be queued, and what is to be granted, by rank.
+    `CREATE INDEX job_dat_created ON job_dat (device_type, rank DESC, job_id) WHERE state = 'created'`,
+    `CREATE INDEX job_dat_queued ON job_dat (device_type, rank DESC, job_id) WHERE state = 'queued'`,
     `CREATE INDEX job_dat_under_way ON job_dat (pilot) WHERE state IN ('staging', 'running', 'cancelling')`,
     `CREATE INDEX job_dat_by_task ON job_dat (task_id, state)`,
     `CREATE INDEX job_dat_retry_due ON job_dat (task_id) WHERE retry_due = 1`,
@@ -156,6 +159,43 @@ export const JOB_FILES: ProjectionTable = {
     `CREATE INDEX file_dat_by_job ON file_dat (job_id, type)`,
     `CREATE INDEX file_dat_by_file ON file_dat (dsm_file, type)`,
   ],
+};
+
+export const PILOTS: ProjectionTable = {
+  table: 'pilot_dat',
+  createTable: (table) => `CREATE TABLE ${table} (
+    pilot_id INTEGER PRIMARY KEY,
+    status TEXT NOT NULL CHECK (status IN ('active', 'draining', 'lost', 'detached', 'retired')),
+
+    name TEXT NOT NULL UNIQUE,
+    lease TEXT NOT NULL,
+    duty TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    node_id TEXT,
+    device_type TEXT NOT NULL,
+    slots INTEGER NOT NULL,
+    slots_used INTEGER NOT NULL DEFAULT 0,
+    memory_mib INTEGER,
+    host TEXT,
+    pid INTEGER,
+    version TEXT,
+    /* JSON. */
+    executables TEXT NOT NULL,
+    labels TEXT,
+    lease_seconds INTEGER NOT NULL,
+    registered_time REAL NOT NULL,
+    lost_time REAL,
+    last_report_time REAL,
+    jobs_done INTEGER NOT NULL DEFAULT 0,
+    jobs_failed INTEGER NOT NULL DEFAULT 0,
+    metrics TEXT,
+    remarks TEXT,
+    update_time REAL NOT NULL,
+    /* Of the newest event that changed its lease. */
+    standing_revision INTEGER NOT NULL DEFAULT 0,
+    revision INTEGER NOT NULL
+  ) STRICT`,
+  indexes: [`CREATE INDEX pilot_dat_by_status ON pilot_dat (status, device_type)`],
 };
 
 export const DATASETS: ProjectionTable = {

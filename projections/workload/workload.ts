@@ -1,5 +1,5 @@
 /**
- * The read model of workloads: datasets and their files, tasks, jobs and the files that those use. One projection, for a row of one
+ * The read model of workloads: datasets and their files, tasks, jobs and the files that those use, pilots. One projection, for a row of one
  * table names the running number of another's, and a task counts its jobs, a dataset its files: they change together, exactly once.
  */
 
@@ -8,16 +8,17 @@ import { categoryOf, type RecordedEvent } from '../../src/runtime/event-store/ev
 import type { Projection, ProjectionWriter } from '../../src/runtime/read-models/projection.js';
 import { DatasetRows } from './dataset-rows.js';
 import { JobRows } from './job-rows.js';
+import { PilotRows } from './pilot-rows.js';
 import { Differences, Statements } from './rows.js';
-import { DATASETS, FILES, JOB_FILES, JOBS, TASKS } from './tables.js';
+import { DATASETS, FILES, JOB_FILES, JOBS, PILOTS, TASKS } from './tables.js';
 import { TaskRows } from './task-rows.js';
 
-const OTHERS = [JOBS, JOB_FILES, DATASETS, FILES];
+const OTHERS = [JOBS, JOB_FILES, DATASETS, FILES, PILOTS];
 
 export const workload: Projection = {
   name: 'workload',
   version: 1,
-  categories: ['wl_catalogue', 'wl_dataset', 'wl_file', 'wl_task', 'wl_job'],
+  categories: ['wl_catalogue', 'wl_dataset', 'wl_file', 'wl_task', 'wl_job', 'wl_pilot'],
   ...TASKS,
   otherTables: OTHERS,
   writer: (db, tasks, ...others) => new WorkloadWriter(db, tasks, others),
@@ -29,16 +30,18 @@ class WorkloadWriter implements ProjectionWriter {
   private readonly datasets: DatasetRows;
   private readonly tasks: TaskRows;
   private readonly jobs: JobRows;
+  private readonly pilots: PilotRows;
 
   constructor(db: Database, tasks: string, others: readonly string[]) {
-    const [jobs, jobFiles, datasets, files] = OTHERS.map(({ table }, i) => others[i] ?? table);
-    if (jobs === undefined || jobFiles === undefined || datasets === undefined || files === undefined)
-      throw new TypeError('a table is missing');
+    const [jobs = '', jobFiles = '', datasets = '', files = '', pilots = ''] = OTHERS.map(
+      ({ table }, i) => others[i] ?? table,
+    );
     this.statements = new Statements(db);
     this.names = { tasks, datasets };
     this.datasets = new DatasetRows(this.statements, { datasets, files });
     this.tasks = new TaskRows(this.statements, { tasks, jobs });
-    this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks });
+    this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks, pilots });
+    this.pilots = new PilotRows(this.statements, pilots);
   }
 
   apply(events: readonly RecordedEvent[]): void {
@@ -50,6 +53,7 @@ class WorkloadWriter implements ProjectionWriter {
       else if (category === 'wl_file') this.datasets.applyFile(event, ofDatasets);
       else if (category === 'wl_task') this.tasks.apply(event);
       else if (category === 'wl_catalogue') this.datasets.enter(event);
+      else if (category === 'wl_pilot') this.pilots.apply(event);
       else this.datasets.applyDataset(event);
     }
     ofDatasets.write(this.statements, this.names.datasets, 'uid');

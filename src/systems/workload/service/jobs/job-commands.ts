@@ -25,26 +25,12 @@ import {
 export type JobType = ActorType<typeof jobMachine>;
 type EventOf<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>;
 
-/** The timer of an attempt whose pilot is lost. */
-const GIVE_UP = 'give up';
-
-const ENDS_AN_ATTEMPT: ReadonlySet<string> = new Set([
-  ...['JobPilotReturned', 'JobAttemptFailed', 'JobFailed', 'JobFinished', 'JobCancelled'],
-]);
-
+/** It has no timer: what is given up is judged by who listens (give-ups of pilots, lost-claims.ts), and no wall clock brings that nearer. */
 export const job: JobType = {
   category: 'wl_job',
   version: 1,
   machine: jobMachine,
   events: JOB_EVENTS,
-  timers: {
-    on: ({ type, data }) => {
-      if (type === 'JobPilotLost' && typeof data['fail_at'] === 'number')
-        return [{ set: GIVE_UP, dueAt: data['fail_at'] * 1000 }];
-      return ENDS_AN_ATTEMPT.has(type) ? [{ cancel: GIVE_UP }] : [];
-    },
-    due: (_name, snapshot, nowMs) => giveUp(snapshot, nowMs / 1000),
-  },
 };
 
 /** Why a claim is not granted: the pilot lets go of the hint and takes another. */
@@ -60,7 +46,11 @@ export class JobRefusedError extends OwlError {
 }
 
 export interface ClaimRequest {
-  readonly claimId: string;
+  /**
+   * The id of the claim, were it granted as that attempt: the same claim, sent again, has the same one, and sent again when its
+   * attempt has ended it is another.
+   */
+  readonly claimIdOf: (attempt: number) => string;
   readonly pilot: string;
   readonly sessionId: string;
   /** Of the hint. */
@@ -73,13 +63,16 @@ export interface ClaimRequest {
 /** @throws JobRefusedError */
 export function grant(snapshot: JobSnapshot, uid: string, claim: ClaimRequest): EventOf<'JobClaimed'>[] {
   const { value, context } = snapshot;
-  if (context.claim?.claimId === claim.claimId) return [];
+  if (isGranted(snapshot, claim)) return [];
   const refused = (reason: RefusedClaim, why: string) => new JobRefusedError(reason, `job ${uid} ${why}`);
   if (value === 'absent') throw refused('unknown', 'is not there');
   if (value === 'staging' || value === 'running')
     throw refused('claimed', `is ${value} on pilot ${context.claim?.pilot ?? '?'}`);
   if (value === 'cancelled' || value === 'cancelling') throw refused('cancelled', `is ${value}`);
   if (value === 'finished' || value === 'failed') throw refused('done', `is ${value}`);
+  const sent = claim.claimIdOf(context.attempt);
+  if (sent === context.lastClaimId)
+    throw refused('stale', 'was granted to this claim, whose attempt has ended');
   if (value !== 'queued') throw refused('stale', 'waits to be queued again');
   if (claim.curRetry !== context.curRetry)
     throw refused('stale', `is at retry ${context.curRetry}, not ${claim.curRetry}`);
@@ -93,13 +86,18 @@ export function grant(snapshot: JobSnapshot, uid: string, claim: ClaimRequest): 
       data: {
         pilot: claim.pilot,
         session_id: claim.sessionId,
-        claim_id: claim.claimId,
+        claim_id: claim.claimIdOf(context.attempt + 1),
         attempt: context.attempt + 1,
         cur_retry: context.curRetry,
         lease_seconds: claim.leaseSeconds,
       },
     },
   ];
+}
+
+/** This very claim is what the job is under way by. */
+export function isGranted({ context }: JobSnapshot, { claimIdOf }: Pick<ClaimRequest, 'claimIdOf'>): boolean {
+  return context.claim?.claimId === claimIdOf(context.attempt);
 }
 
 /** @throws JobRefusedError reason `stale_claim` unless this is the claim that the job is under way by */
@@ -203,11 +201,13 @@ function failed({ context }: JobSnapshot, claimId: string, failure: Failure, now
   });
 }
 
-/** The pilot has not been heard for as long as it may be: by then its keeper has ended the payload. */
-function giveUp(snapshot: JobSnapshot, now: number): JobEvent[] {
-  const { claim, failAt } = snapshot.context;
-  if (claim === null || failAt === null || failAt > now) return [];
-  const detail = `pilot ${claim.pilot} was not heard of any more`;
+/**
+ * Its pilot was not heard of for as long as it may be, or does not say that it has it: by then its keeper has ended the payload.
+ * @param now Unix seconds
+ */
+export function giveUp(snapshot: JobSnapshot, claimId: string, detail: string, now: number): JobEvent[] {
+  const { claim } = snapshot.context;
+  if (claim === null || claim.claimId !== claimId) return [];
   if (snapshot.value === 'cancelling')
     return [
       {

@@ -11,9 +11,10 @@ export const pilotKind: PeerKind<typeof pilotMachine> = {
   noun: 'pilot',
   attachCall: 'attach of owl.Peers',
   leaseOf: ({ value, context }) => ({ ...context, status: value.lease }),
-  knows: ({ context }, { device_type, slots, executables }) =>
+  knows: ({ context }, { device_type, slots, executables, memory_mib = null }) =>
     context.deviceType === device_type &&
     context.slots === slots &&
+    context.memoryMib === memory_mib &&
     JSON.stringify(context.executables) === JSON.stringify(executables),
   handover: WITHIN_TWO_LEASES,
 };

@@ -8,13 +8,15 @@ import {
   cancelled,
   fail,
   finish,
+  giveUp,
   grant,
   JobRefusedError,
   job,
   retry,
   start,
 } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
-import { specificationOf, timerDue } from '../../../../support/given.js';
+import { markLost, markReturned } from '../../../../../src/systems/workload/service/jobs/job-upkeep.js';
+import { specificationOf } from '../../../../support/given.js';
 
 const given = specificationOf(job);
 
@@ -30,7 +32,8 @@ const CREATED: JobEvent = {
 };
 const QUEUED: JobEvent = { type: 'JobQueued', data: { queue: 'cpu', batch: 'b' } };
 const CLAIM: ClaimRequest = {
-  ...{ claimId: 'c1', pilot: 'p', sessionId: 's', curRetry: 0, leaseSeconds: 60 },
+  claimIdOf: (attempt) => `c${attempt}`,
+  ...{ pilot: 'p', sessionId: 's', curRetry: 0, leaseSeconds: 60 },
   ...{ deviceType: 'cpu', executables: ['sort', 'wc'] },
 };
 const claimed = (claim_id: string, attempt: number, cur_retry: number): JobEvent => ({
@@ -76,7 +79,7 @@ t.test('a claim is granted once, as the next attempt', async (t) => {
 });
 
 t.test('what can not be granted says why, for programs and for people', async (t) => {
-  const other = { ...CLAIM, claimId: 'c2' };
+  const other = { ...CLAIM, claimIdOf: (attempt: number) => `d${attempt}` };
   const cases: readonly (readonly [readonly JobEvent[], ClaimRequest, string, RegExp])[] = [
     [[], CLAIM, 'unknown', /is not there/],
     [[CREATED], CLAIM, 'stale', /waits to be queued again/],
@@ -173,16 +176,33 @@ t.test('what an input or the order is to blame for is not tried again', async (t
     .then(t, [{ type: 'JobFailed', data: { ...missing, claim_id: 'c1' } }]);
 });
 
-t.test('a lost pilot is given up when its time has come, and not before', async (t) => {
+t.test('a claim that is sent again when its attempt has ended is another one', async (t) => {
+  const lostOnce = [...RUNNING, ...eventsOf(RUNNING, failsBy('c1', lost))];
+  const stale = { kind: 'refused', message: /was granted to this claim, whose attempt has ended/ } as const;
+  given([...lostOnce, QUEUED])
+    .when((snapshot) => grant(snapshot, 'j', CLAIM))
+    .then(t, stale);
+  given([...lostOnce, QUEUED])
+    .when((snapshot) => grant(snapshot, 'j', { ...CLAIM, claimIdOf: (attempt) => `d${attempt}` }))
+    .then(t, [claimed('d2', 2, 0)]);
+});
+
+t.test('a silent pilot marks its job, and is given up by the claim alone', async (t) => {
+  const running = given(RUNNING);
+  running.when((snapshot) => markLost(snapshot, 'c1', 'p is silent', 700)).then(t, [LOST]);
+  running.when((snapshot) => markLost(snapshot, 'c9', 'p is silent', 700)).then(t, []);
   const silent = given([...RUNNING, LOST]);
-  silent.when(timerDue(job, 'give up', 699_000)).then(t, []);
-  const [event] = silent.when(timerDue(job, 'give up', 700_000)).events();
+  silent.when((snapshot) => markLost(snapshot, 'c1', 'once more', 800)).then(t, []);
+  silent
+    .when((snapshot) => markReturned(snapshot, 'c1'))
+    .then(t, [{ type: 'JobPilotReturned', data: { claim_id: 'c1' } }]);
+  running.when((snapshot) => markReturned(snapshot, 'c1')).then(t, []);
+  const givesUp = (claimId: string) => (snapshot: JobSnapshot) => giveUp(snapshot, claimId, 'silent', 700);
+  silent.when(givesUp('c9')).then(t, [], 'it is another claim by now');
+  const [event] = silent.when(givesUp('c1')).events();
   t.match(event, { type: 'JobAttemptFailed', data: { class: 'pilot_lost', claim_id: 'c1', losses: 1 } });
-  given([...RUNNING, LOST, { type: 'JobPilotReturned', data: { claim_id: 'c1' } }])
-    .when(timerDue(job, 'give up', 700_000))
-    .then(t, [], 'it has come back');
   const [byLease] = given([...RUNNING, CANCEL, LOST])
-    .when(timerDue(job, 'give up', 700_000))
+    .when(givesUp('c1'))
     .events();
   t.match(byLease, { type: 'JobCancelled', data: { by_lease: true, claim_id: 'c1' } });
 });

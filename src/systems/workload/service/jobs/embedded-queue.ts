@@ -1,0 +1,190 @@
+/**
+ * The queue without a broker: its waiting list is the read model, so a hint that was stored as queued can't be lost, and who is
+ * connected to this node is given what waits, by rank, as far as it has room.
+ *
+ * Guarantees: a hint is given to one pilot at a time, that offers the executable and has a free slot and the memory; what is out
+ * counts as taken until it is answered, its job moves on or is queued again, or its consumer is gone; who refused a job, or was
+ * refused it, is not given it again at once; what was lost on a machine goes elsewhere first, where somebody else has room.
+ */
+
+import type { Logger } from 'pino';
+import type { Clock } from '../../../../base/clock.js';
+import { type JobQueries, type Offer, offeredBy, type WaitingJob } from './job-queries.js';
+import type { HintConsumer, JobHint, JobQueue } from './job-queue.js';
+
+/** Before a pilot is given a hint again whose claim came to nothing. */
+const AGAIN_AFTER_MS = 2_000;
+/** Rows looked at for one device: some more than the executor queues. */
+const MOST_LOOKED_AT = 1_000;
+const DEVICES = ['cpu', 'gpu'];
+
+interface Out {
+  readonly pilot: string;
+  /** Of the row of the job: when that has changed it is another hint. */
+  readonly revision: number;
+  readonly memoryMib: number;
+  /** Monotonic milliseconds: it came to nothing, and is not given again before. */
+  pausedUntil: number | undefined;
+}
+
+interface Room {
+  readonly offer: Offer;
+  readonly consumer: HintConsumer;
+  slots: number;
+  memoryMib: number;
+}
+
+export class EmbeddedQueue implements JobQueue {
+  readonly name = 'embedded';
+  private readonly queries: JobQueries;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly consumers = new Map<string, HintConsumer>();
+  private readonly out = new Map<string, Out>();
+  private wanted = false;
+  private stopped = false;
+  private failed = false;
+  private cancelPause: (() => void) | undefined;
+
+  constructor(queries: JobQueries, clock: Clock, logger: Logger) {
+    this.queries = queries;
+    this.clock = clock;
+    this.logger = logger;
+  }
+
+  get delivered(): number {
+    return [...this.out.values()].filter(({ pausedUntil }) => pausedUntil === undefined).length;
+  }
+
+  /** The store is the broker: JobQueued, which follows, is what confirms it. */
+  async publish(): Promise<void> {}
+
+  consume(consumer: HintConsumer): () => void {
+    this.forget(consumer.pilot);
+    this.consumers.set(consumer.pilot, consumer);
+    this.wake();
+    return () => {
+      if (this.consumers.get(consumer.pilot) !== consumer) return;
+      this.consumers.delete(consumer.pilot);
+      this.forget(consumer.pilot);
+      this.wake();
+    };
+  }
+
+  settle(pilot: string, job: string, outcome: 'taken' | 'released'): void {
+    const out = this.out.get(job);
+    if (out?.pilot !== pilot) return;
+    // Granted, it stays out until the row says so: else it would be given once more meanwhile.
+    if (outcome === 'taken') return;
+    out.pausedUntil = this.clock.monotonic() + AGAIN_AFTER_MS;
+    this.wake();
+  }
+
+  /** Something has changed. Looks once for all that has in this turn. */
+  wake(): void {
+    if (this.wanted || this.stopped || this.consumers.size === 0) return;
+    this.wanted = true;
+    setImmediate(() => {
+      this.wanted = false;
+      if (!this.stopped) this.tryToGive();
+    });
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.cancelPause?.();
+    this.consumers.clear();
+    this.out.clear();
+  }
+
+  private forget(pilot: string): void {
+    for (const [job, out] of this.out) if (out.pilot === pilot) this.out.delete(job);
+  }
+
+  /** What can't be read now is read again later; then nothing was given, or what was is out. */
+  private tryToGive(): void {
+    try {
+      this.give();
+      this.failed = false;
+    } catch (error) {
+      if (!this.failed) this.logger.error({ err: error }, 'no hints can be given; trying again');
+      this.failed = true;
+      this.cancelPause?.();
+      this.cancelPause = this.clock.after(AGAIN_AFTER_MS, () => this.wake());
+    }
+  }
+
+  private give(): void {
+    const offers = this.queries.offers();
+    const here = offers.filter(({ pilot, sessionId }) => this.consumers.get(pilot)?.sessionId === sessionId);
+    const waiting = DEVICES.map((device) => {
+      const offered = offeredBy(here.filter(({ deviceType }) => deviceType === device));
+      return this.queries.queued(device, offered, MOST_LOOKED_AT);
+    });
+    this.dropSettled(waiting.flat());
+    const rooms = this.roomsOf(here);
+    for (const [at, device] of DEVICES.entries()) {
+      const ofDevice = rooms.filter(({ offer }) => offer.deviceType === device);
+      for (const job of waiting[at] ?? []) this.giveOne(job, ofDevice);
+    }
+    this.lookAgain();
+  }
+
+  private dropSettled(jobs: readonly WaitingJob[]): void {
+    const revisions = new Map(jobs.map(({ uid, revision }) => [uid, revision]));
+    for (const [job, { revision }] of this.out) if (revisions.get(job) !== revision) this.out.delete(job);
+  }
+
+  private roomsOf(offers: readonly Offer[]): Room[] {
+    const rooms: Room[] = [];
+    for (const offer of offers) {
+      const consumer = this.consumers.get(offer.pilot);
+      if (consumer === undefined) continue;
+      const given = [...this.out.values()].filter(
+        ({ pilot, pausedUntil }) => pilot === offer.pilot && pausedUntil === undefined,
+      );
+      const memory = given.reduce((sum, { memoryMib }) => sum + memoryMib, offer.memoryUsedMib);
+      const slots = offer.slots - offer.slotsUsed - given.length;
+      const memoryMib = (offer.memoryMib ?? Number.POSITIVE_INFINITY) - memory;
+      rooms.push({ offer, consumer, slots, memoryMib });
+    }
+    return rooms;
+  }
+
+  private giveOne(job: WaitingJob, rooms: readonly Room[]): void {
+    const before = this.out.get(job.uid);
+    const now = this.clock.monotonic();
+    if (before !== undefined && (before.pausedUntil === undefined || before.pausedUntil > now)) return;
+    const fitting = rooms.filter(
+      ({ offer, slots, memoryMib }) =>
+        slots > 0 && memoryMib >= job.memoryMib && offer.executables.has(job.executable),
+    );
+    const elsewhere = job.losses > 0 ? fitting.filter(({ offer }) => offer.pilot !== job.pilot) : fitting;
+    const room = mostFree(elsewhere.length > 0 ? elsewhere : fitting);
+    if (room === undefined) return;
+    room.slots -= 1;
+    room.memoryMib -= job.memoryMib;
+    const { pilot } = room.offer;
+    this.out.set(job.uid, {
+      ...{ pilot, revision: job.revision, memoryMib: job.memoryMib, pausedUntil: undefined },
+    });
+    const hint: JobHint = { job: job.uid, curRetry: job.curRetry };
+    room.consumer.deliver(hint);
+  }
+
+  /** When the first pause is over. */
+  private lookAgain(): void {
+    this.cancelPause?.();
+    const pauses = [...this.out.values()].flatMap(({ pausedUntil }) => pausedUntil ?? []);
+    if (pauses.length === 0) return;
+    const delayMs = Math.min(...pauses) - this.clock.monotonic();
+    this.cancelPause = this.clock.after(Math.max(delayMs, 1), () => this.wake());
+  }
+}
+
+/** So that work is spread. */
+function mostFree(rooms: readonly Room[]): Room | undefined {
+  let best: Room | undefined;
+  for (const room of rooms) if (best === undefined || room.slots > best.slots) best = room;
+  return best;
+}

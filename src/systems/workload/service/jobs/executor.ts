@@ -1,0 +1,151 @@
+/**
+ * The executor: hands jobs that were created to the queue, by rank and then by age, never more than pilots can soon take, so that a
+ * later one of higher rank waits for few; sends a hint again that nobody came for though there is room; and lets a job fail that no
+ * pilot has ever been able to run.
+ *
+ * Guarantees: only jobs are queued whose executable and memory some pilot that is there offers, so what nobody can take is in
+ * nobody's way; none of a task that is held or ends; none before its time, whatever becomes of the wall clock meanwhile; each of its
+ * commands changes nothing the second time, so a node that is killed between publishing and storing, and a second executor, do no
+ * harm.
+ */
+
+import { limitConcurrency } from '../../../../base/limit-concurrency.js';
+import type { RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
+import type { WorkloadContext } from '../workload-context.js';
+import { job } from './job-commands.js';
+import { type JobQueries, type Offer, type Offered, offeredBy, type WaitingJob } from './job-queries.js';
+import type { JobQueue } from './job-queue.js';
+import { queue, requeue } from './job-upkeep.js';
+
+const BATCH = 100;
+/** A queue is kept at twice the free slots, and at so many at least. */
+const LEAST_DEPTH = 50;
+const IN_PARALLEL = 64;
+const LEASE_SECONDS = 10;
+const DEVICES = ['cpu', 'gpu'];
+
+/** What says nothing of what waits, nor of who could take it. */
+const NO_NEWS: ReadonlySet<string> = new Set([
+  ...['JobQueued', 'JobRequeued', 'JobStarted', 'JobPilotLost', 'JobPilotReturned', 'JobCancelRequested'],
+  ...['PilotReported', 'PilotLeaseKept'],
+]);
+
+export interface ExecutorOptions {
+  readonly context: Pick<WorkloadContext, 'system' | 'config'>;
+  readonly queries: JobQueries;
+  readonly queue: JobQueue;
+  readonly readModel: string;
+}
+
+export function executor(options: ExecutorOptions): Loop {
+  const rounds = new Executor(options);
+  return {
+    name: 'workload-executor',
+    readModels: [options.readModel],
+    leaseSeconds: LEASE_SECONDS,
+    applied: isNews,
+    round: (loop) => rounds.round(loop),
+  };
+}
+
+class Executor {
+  private readonly parallel = limitConcurrency(IN_PARALLEL);
+  private readonly context: ExecutorOptions['context'];
+  private readonly queries: JobQueries;
+  private readonly hints: JobQueue;
+
+  constructor({ context, queries, queue: hints }: ExecutorOptions) {
+    this.context = context;
+    this.queries = queries;
+    this.hints = hints;
+  }
+
+  async round(loop: LoopContext): Promise<LoopRest> {
+    const all = this.queries.offers();
+    let isMore = false;
+    for (const device of DEVICES) {
+      const offers = all.filter(({ deviceType }) => deviceType === device);
+      await this.sendAgain(device, offers, loop);
+      if (await this.fill(device, offers, loop)) isMore = true;
+    }
+    if (isMore) return { until: loop.now };
+    const times = DEVICES.flatMap((device) => this.nextAt(device, loop.now / 1000));
+    return times.length === 0 ? {} : { until: Math.min(...times) * 1000 };
+  }
+
+  /** @returns whether there may be more to be queued at once */
+  private async fill(device: string, offers: readonly Offer[], loop: LoopContext): Promise<boolean> {
+    const offered = offeredBy(offers);
+    const depth = Math.max(LEAST_DEPTH, 2 * freeSlots(offers));
+    const room = depth - this.queries.depth(device, offered);
+    if (room <= 0) return false;
+    const most = Math.min(room, BATCH);
+    const batch = this.queries.candidates(device, offered, loop.now / 1000, most);
+    if (batch.length === 0) return false;
+    await this.publish(device, batch, loop);
+    await Promise.all(
+      batch.map(({ uid, revision }) =>
+        this.parallel(() =>
+          this.context.system.execute(job, uid, {
+            id: `queue/${uid}/${revision}`,
+            by: 'executor',
+            decide: (snapshot) => queue(snapshot, this.hints.name, `${loop.now}`),
+          }),
+        ),
+      ),
+    );
+    return batch.length === BATCH;
+  }
+
+  /** Hints that nobody came for, while there is room for what they are about. */
+  private async sendAgain(device: string, offers: readonly Offer[], loop: LoopContext): Promise<void> {
+    const { requeue_seconds: seconds } = this.context.config;
+    const free = offers.filter(({ slots, slotsUsed }) => slots > slotsUsed);
+    const most = Math.min(freeSlots(free), BATCH);
+    if (most === 0) return;
+    const before = loop.now / 1000 - seconds;
+    const batch = this.queries.hintedBefore(device, offeredWithRoom(free), before, most);
+    if (batch.length === 0) return;
+    await this.publish(device, batch, loop);
+    const reason = `nobody has come for it in ${seconds} s though slots are free`;
+    for (const { uid, revision } of batch)
+      await this.context.system.execute(job, uid, {
+        id: `requeue/${uid}/${revision}`,
+        by: 'executor',
+        decide: (snapshot) => requeue(snapshot, this.hints.name, reason),
+      });
+  }
+
+  private async publish(device: string, batch: readonly WaitingJob[], loop: LoopContext): Promise<void> {
+    loop.assertMayAct();
+    const told = batch.map(({ uid, curRetry }) => ({ job: uid, curRetry }));
+    await this.hints.publish(device, told, loop.signal);
+  }
+
+  private nextAt(device: string, now: number): number[] {
+    const { requeue_seconds: seconds } = this.context.config;
+    const hinted = this.queries.nextHinted(device, now - seconds);
+    const due = this.queries.nextDue(device, now);
+    return [...(hinted === undefined ? [] : [hinted + seconds]), ...(due === undefined ? [] : [due])];
+  }
+}
+
+function isNews(events: readonly RecordedEvent[]): boolean {
+  return events.some(({ type, stream }) => !NO_NEWS.has(type) && /^wl_(job|pilot|task)-/.test(stream));
+}
+
+function freeSlots(offers: readonly Offer[]): number {
+  return offers.reduce((sum, { slots, slotsUsed }) => sum + Math.max(slots - slotsUsed, 0), 0);
+}
+
+/** By executable, the memory that one of them has left. */
+function offeredWithRoom(offers: readonly Offer[]): Offered {
+  return offeredBy(
+    offers.map((offer) =>
+      offer.memoryMib === undefined
+        ? offer
+        : { ...offer, memoryMib: Math.max(offer.memoryMib - offer.memoryUsedMib, 0) },
+    ),
+  );
+}

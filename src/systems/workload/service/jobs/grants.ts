@@ -1,0 +1,155 @@
+/**
+ * Claims become grants.
+ *
+ * Guarantees: a grant is stored before it is given; the same claim, sent again, gets the same grant, also of a pilot that was restarted
+ * and has another session by now; who may not have it is told why in a word that programs go by, and nothing is stored; nothing
+ * is granted to who drains, is lost or was replaced, nor of a task that is held or ends.
+ */
+
+import type { PilotSnapshot } from '../../../../../machines/workload/pilot.js';
+import type { TaskSnapshot } from '../../../../../machines/workload/task.js';
+import { uuidOf } from '../../../../base/uuid.js';
+import { dataset } from '../datasets/dataset-types.js';
+import { task } from '../tasks/task-type.js';
+import type { WorkloadContext } from '../workload-context.js';
+import {
+  type ClaimRequest,
+  grant,
+  isGranted,
+  JobRefusedError,
+  job,
+  type RefusedClaim,
+} from './job-commands.js';
+import type { JobOrder, JobOrders, OrderedInput } from './job-orders.js';
+
+/** Inputs of a grant; the others are asked for. */
+export const MOST_INPUTS = 200;
+
+export interface Claim {
+  readonly pilot: string;
+  readonly sessionId: string;
+  readonly commandId: string;
+  readonly job: string;
+  /** Of the hint. */
+  readonly curRetry: number;
+}
+
+export function claimIdOf({ pilot, commandId, job: uid }: Claim, attempt: number): string {
+  return uuidOf(`owl/workload/claim/1/${pilot}/${commandId}/${uid}/${attempt}`);
+}
+
+/** As the wire has it. */
+export interface GrantMessage {
+  readonly job: string;
+  readonly claim_id: string;
+  readonly attempt: number;
+}
+
+export class Grants {
+  private readonly context: Pick<WorkloadContext, 'system'>;
+  private readonly orders: JobOrders;
+
+  constructor(context: Pick<WorkloadContext, 'system'>, orders: JobOrders) {
+    this.context = context;
+    this.orders = orders;
+  }
+
+  /**
+   * @param pilot as it is stored; its session was looked at
+   * @throws JobRefusedError
+   */
+  async grant(claim: Claim, pilot: PilotSnapshot, by: string): Promise<GrantMessage> {
+    const { system } = this.context;
+    const { job: uid } = claim;
+    const order = await this.orders.of(uid);
+    if (order === undefined) throw refused('unknown', uid, 'is not there');
+    const request = requestOf(claim, pilot);
+    const storageUrl = await this.storageUrlOf(order);
+    const before = await system.read(job, uid);
+    if (!isGranted(before.snapshot, request)) {
+      assertServes(pilot, uid);
+      if (order.task !== undefined) await this.assertGoesOn(order.task, uid);
+    }
+    let granted = { attempt: 0, curRetry: 0 };
+    await system.execute(job, uid, {
+      by,
+      decide: (snapshot) => {
+        const events = grant(snapshot, uid, request);
+        granted = { attempt: snapshot.context.attempt + events.length, curRetry: snapshot.context.curRetry };
+        return events;
+      },
+    });
+    return messageOf(uid, order, { ...granted, claimId: request.claimIdOf(granted.attempt), storageUrl });
+  }
+
+  private async assertGoesOn(uid: string, ofJob: string): Promise<void> {
+    const { value, context } = (await this.context.system.read(task, uid)).snapshot;
+    if (context.held) throw refused('held', ofJob, `belongs to task ${uid}, which is held`);
+    if (!GOING_ON.has(value)) throw refused('cancelled', ofJob, `belongs to task ${uid}, which is ${value}`);
+  }
+
+  /** Where the inputs lie: what jobs have written is where they wrote it. */
+  private async storageUrlOf({ task: ofTask, level, inputs, dataOutUrl }: JobOrder): Promise<string> {
+    if (level > 1) return dataOutUrl;
+    const { system } = this.context;
+    if (ofTask !== undefined) {
+      const { order } = (await system.read(task, ofTask)).snapshot.context;
+      if (order?.storage_url !== undefined) return order.storage_url;
+    }
+    const [first] = inputs;
+    if (first === undefined) return dataOutUrl;
+    return (await system.read(dataset, first.datasetUid)).snapshot.context.storageUrl ?? '';
+  }
+}
+
+const GOING_ON: ReadonlySet<TaskSnapshot['value']> = new Set(['registered', 'splitting', 'running']);
+
+function requestOf(claim: Claim, { context }: PilotSnapshot): ClaimRequest {
+  const { pilot, sessionId, curRetry } = claim;
+  const { leaseSeconds, deviceType, executables } = context;
+  return {
+    ...{ pilot, sessionId, curRetry, leaseSeconds, deviceType, executables },
+    claimIdOf: (attempt) => claimIdOf(claim, attempt),
+  };
+}
+
+function assertServes({ value }: PilotSnapshot, uid: string): void {
+  if (value.lease === 'lost') throw refused('stale', uid, 'is not granted to a pilot that counts as lost');
+  if (value.duty !== 'in') throw refused('held', uid, `is not granted to a pilot that is ${value.duty}`);
+}
+
+function refused(reason: RefusedClaim, uid: string, why: string): JobRefusedError {
+  return new JobRefusedError(reason, `job ${uid} ${why}`);
+}
+
+function messageOf(
+  uid: string,
+  order: JobOrder,
+  granted: {
+    readonly attempt: number;
+    readonly curRetry: number;
+    readonly claimId: string;
+    readonly storageUrl: string;
+  },
+) {
+  const { args, timeoutSeconds, memoryMib } = order;
+  return {
+    job: uid,
+    ...(order.task === undefined ? {} : { task: order.task }),
+    ...{ claim_id: granted.claimId, attempt: granted.attempt, cur_retry: granted.curRetry },
+    ...{ executable: order.executable, mode: order.mode, device_type: order.deviceType, seq: order.seq },
+    ...(args === undefined ? {} : { args }),
+    ...(timeoutSeconds === undefined ? {} : { timeout_seconds: timeoutSeconds }),
+    ...(memoryMib === undefined ? {} : { memory_mib: memoryMib }),
+    ...{ storage_url: granted.storageUrl, data_out_url: order.dataOutUrl },
+    inputs: inputsOf(order, 0),
+    inputs_total: order.inputs.length,
+    outputs: order.outputs,
+    log: order.log,
+  };
+}
+
+/** So many as a message holds. */
+export function inputsOf({ inputs }: JobOrder, from: number): Omit<OrderedInput, 'datasetUid'>[] {
+  return inputs.slice(from, from + MOST_INPUTS).map(({ datasetUid: _, ...input }) => input);
+}

@@ -1,0 +1,116 @@
+/** What a job was ordered with: its first event, of which those that are asked for often are kept. */
+
+import { recordIn, recordsIn } from '../../../../../projections/workload/rows.js';
+import { type EventStore, type JsonObject, streamName } from '../../../../runtime/event-store/event-store.js';
+import { job } from './job-commands.js';
+
+/** From the grant to the end of a job. */
+const MOST_KEPT = 2_000;
+
+/** A file that a job reads, as a grant has it. Sizes are bytes. */
+export interface OrderedInput {
+  readonly uid: string;
+  readonly datasetUid: string;
+  readonly idx: number;
+  readonly file_name: string;
+  readonly path: string;
+  readonly size?: number;
+  readonly check_sum?: string;
+  readonly sha256?: string;
+}
+
+export interface OrderedOutput {
+  readonly uid: string;
+  readonly file_name: string;
+}
+
+export interface JobOrder {
+  /** Undefined for a single one. */
+  readonly task: string | undefined;
+  readonly seq: number;
+  readonly level: number;
+  readonly executable: string;
+  readonly args: string | undefined;
+  readonly mode: string;
+  readonly deviceType: string;
+  readonly timeoutSeconds: number | undefined;
+  readonly memoryMib: number | undefined;
+  readonly dataOutUrl: string;
+  readonly inputs: readonly OrderedInput[];
+  readonly outputs: readonly OrderedOutput[];
+  readonly log: OrderedOutput;
+}
+
+export class JobOrders {
+  private readonly store: Pick<EventStore, 'readStream'>;
+  private readonly kept = new Map<string, JobOrder>();
+
+  constructor(store: Pick<EventStore, 'readStream'>) {
+    this.store = store;
+  }
+
+  /** Undefined where there is no such job. @throws what the store throws */
+  async of(uid: string): Promise<JobOrder | undefined> {
+    const known = this.kept.get(uid);
+    if (known !== undefined) return known;
+    for await (const { type, data } of this.store.readStream(streamName(job.category, uid), { limit: 1 })) {
+      if (type !== 'JobCreated') return undefined;
+      const order = orderIn(data);
+      if (this.kept.size >= MOST_KEPT) this.kept.delete(this.kept.keys().next().value ?? '');
+      this.kept.set(uid, order);
+      return order;
+    }
+    return undefined;
+  }
+
+  /** It has ended. */
+  forget(uid: string): void {
+    this.kept.delete(uid);
+  }
+}
+
+function orderIn(data: JsonObject): JobOrder {
+  return {
+    task: textIn(data, 'task'),
+    seq: Number(data['seq']),
+    level: Number(data['level']),
+    executable: String(data['executable']),
+    args: textIn(data, 'args'),
+    mode: String(data['mode']),
+    deviceType: String(data['device_type']),
+    timeoutSeconds: numberIn(data, 'timeout_seconds'),
+    memoryMib: numberIn(data, 'memory_mib'),
+    dataOutUrl: String(data['data_out_url']),
+    inputs: recordsIn(data, 'inputs').map(inputIn),
+    outputs: recordsIn(data, 'outputs').map(outputIn),
+    log: outputIn(recordIn(data, 'log')),
+  };
+}
+
+function inputIn(file: JsonObject): OrderedInput {
+  const { size, check_sum: md5, sha256 } = file;
+  return {
+    ...outputIn(file),
+    datasetUid: String(file['dataset_uid']),
+    idx: Number(file['idx']),
+    path: String(file['path']),
+    // As text, since it may be larger than numbers of events are.
+    ...(size === undefined ? {} : { size: Number(size) }),
+    ...(typeof md5 === 'string' ? { check_sum: md5 } : {}),
+    ...(typeof sha256 === 'string' ? { sha256 } : {}),
+  };
+}
+
+function outputIn(file: JsonObject): OrderedOutput {
+  return { uid: String(file['uid']), file_name: String(file['file_name']) };
+}
+
+function textIn(data: JsonObject, name: string): string | undefined {
+  const given = data[name];
+  return typeof given === 'string' ? given : undefined;
+}
+
+function numberIn(data: JsonObject, name: string): number | undefined {
+  const given = data[name];
+  return typeof given === 'number' ? given : undefined;
+}

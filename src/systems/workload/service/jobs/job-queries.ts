@@ -1,0 +1,207 @@
+/** What is asked of the rows of jobs and pilots: what waits, what is under way, who could take it. Times are Unix seconds. */
+
+import { type Database, numberIn, type SqlRow, type Statement, textIn } from '../../../../base/sql.js';
+
+export const UNDER_WAY = `('staging', 'running', 'cancelling')`;
+
+/** A pilot that is given work. */
+export interface Offer {
+  readonly pilot: string;
+  readonly sessionId: string;
+  readonly nodeId: string | null;
+  readonly deviceType: string;
+  readonly slots: number;
+  /** Undefined: what a job asks for is not looked at. */
+  readonly memoryMib: number | undefined;
+  readonly executables: ReadonlySet<string>;
+  /** Of its jobs under way. */
+  readonly slotsUsed: number;
+  readonly memoryUsedMib: number;
+}
+
+export interface WaitingJob {
+  readonly uid: string;
+  readonly jobId: number;
+  readonly revision: number;
+  readonly executable: string;
+  readonly curRetry: number;
+  readonly memoryMib: number;
+  readonly losses: number;
+  /** That had it last. */
+  readonly pilot: string | null;
+}
+
+/** Jobs of tasks that go on. */
+const GOES_ON = `(t.task_id IS NULL OR (t.held = 0 AND t.state IN ('registered', 'splitting', 'running')))`;
+const WAITING = `j.id, j.job_id, j.revision, j.executable, j.cur_retry, j.memory_mib, j.losses, j.pilot`;
+/** Some pilot of those that `?1` is about could take it. */
+const TAKEN = `j.executable IN (SELECT key FROM json_each(?1)) AND (j.memory_mib IS NULL
+  OR j.memory_mib <= (SELECT o.value FROM json_each(?1) o WHERE o.key = j.executable))`;
+/** Before the next attempt nobody waits longer; what is further ahead was written before the clock was set back. */
+const LONGEST_WAIT_SECONDS = 301;
+
+/** The most memory that is offered for each executable: what no pilot could ever take is no candidate. */
+export type Offered = Readonly<Record<string, number>>;
+
+export class JobQueries {
+  private readonly db: Database;
+  private readonly statements = new Map<string, Statement>();
+  private readonly executables = new Map<
+    string,
+    { readonly text: string; readonly set: ReadonlySet<string> }
+  >();
+
+  constructor(db: Database) {
+    this.db = db;
+  }
+
+  /** Pilots that may be given work, on any node. */
+  offers(): Offer[] {
+    const used = new Map(
+      this.of(
+        `SELECT pilot, count(*) AS jobs, coalesce(sum(memory_mib), 0) AS memory FROM job_dat
+         WHERE state IN ${UNDER_WAY} GROUP BY pilot`,
+      )
+        .all()
+        .map((row) => [String(row['pilot']), row]),
+    );
+    return this.of(`SELECT * FROM pilot_dat WHERE status = 'active' ORDER BY pilot_id`)
+      .all()
+      .map((row) => this.offerIn(row, used.get(textIn(row, 'name'))));
+  }
+
+  /** To be queued, in order. @param now Unix seconds */
+  candidates(device: string, offered: Offered, now: number, most: number): WaitingJob[] {
+    return this.of(
+      `SELECT ${WAITING} FROM job_dat j
+       LEFT JOIN task_dat t ON t.task_id = j.task_id
+       WHERE j.device_type = ?2 AND j.state = 'created' AND (j.not_before <= ?3 OR j.not_before > ?4) AND ${GOES_ON} AND ${TAKEN}
+       ORDER BY j.rank DESC, j.job_id LIMIT ?5`,
+    )
+      .all(JSON.stringify(offered), device, now, now + LONGEST_WAIT_SECONDS, most)
+      .map(waitingJobIn);
+  }
+
+  /** Whose hints may be given, in order. */
+  queued(device: string, offered: Offered, most: number): WaitingJob[] {
+    return this.of(
+      `SELECT ${WAITING} FROM job_dat j
+       LEFT JOIN task_dat t ON t.task_id = j.task_id
+       WHERE j.device_type = ?2 AND j.state = 'queued' AND ${GOES_ON} AND ${TAKEN}
+       ORDER BY j.rank DESC, j.job_id LIMIT ?3`,
+    )
+      .all(JSON.stringify(offered), device, most)
+      .map(waitingJobIn);
+  }
+
+  /** How many wait in the queue for those who are there. */
+  depth(device: string, offered: Offered): number {
+    const row = this.of(
+      `SELECT count(*) AS jobs FROM job_dat j
+       LEFT JOIN task_dat t ON t.task_id = j.task_id
+       WHERE j.device_type = ?2 AND j.state = 'queued' AND ${GOES_ON} AND ${TAKEN}`,
+    ).get(JSON.stringify(offered), device);
+    return Number(row?.['jobs'] ?? 0);
+  }
+
+  /** Queued whose hint was sent before that. */
+  hintedBefore(device: string, offered: Offered, before: number, most: number): WaitingJob[] {
+    return this.of(
+      `SELECT ${WAITING} FROM job_dat j
+       LEFT JOIN task_dat t ON t.task_id = j.task_id
+       WHERE j.device_type = ?2 AND j.state = 'queued' AND j.hinted_time <= ?3 AND ${GOES_ON} AND ${TAKEN}
+       ORDER BY j.rank DESC, j.job_id LIMIT ?4`,
+    )
+      .all(JSON.stringify(offered), device, before, most)
+      .map(waitingJobIn);
+  }
+
+  /** When the next hint was sent, of those behind that time; undefined where there is none. */
+  nextHinted(device: string, after: number): number | undefined {
+    const row = this.of(
+      `SELECT min(hinted_time) AS time FROM job_dat
+       WHERE device_type = ? AND state = 'queued' AND hinted_time > ?`,
+    ).get(device, after);
+    return typeof row?.['time'] === 'number' ? row['time'] : undefined;
+  }
+
+  /** When the next job may be queued that has to wait. */
+  nextDue(device: string, now: number): number | undefined {
+    const row = this.of(
+      `SELECT min(not_before) AS time FROM job_dat
+       WHERE device_type = ? AND state = 'created' AND not_before > ? AND not_before <= ?`,
+    ).get(device, now, now + LONGEST_WAIT_SECONDS);
+    return typeof row?.['time'] === 'number' ? row['time'] : undefined;
+  }
+
+  /** Jobs that the store says a pilot has. */
+  underWayOf(pilot: string): SqlRow[] {
+    return this.of(
+      `SELECT id, state, claim_id, session_id, fail_at, claimed_time FROM job_dat
+       WHERE pilot = ? AND state IN ${UNDER_WAY} ORDER BY job_id`,
+    ).all(pilot);
+  }
+
+  row(uid: string): SqlRow | undefined {
+    return this.of('SELECT * FROM job_dat WHERE id = ?').get(uid);
+  }
+
+  of(sql: string): Statement {
+    const known = this.statements.get(sql);
+    if (known !== undefined) return known;
+    const statement = this.db.prepare(sql);
+    this.statements.set(sql, statement);
+    return statement;
+  }
+
+  private offerIn(row: SqlRow, used: SqlRow | undefined): Offer {
+    const pilot = textIn(row, 'name');
+    const memory = row['memory_mib'];
+    return {
+      pilot,
+      sessionId: textIn(row, 'session_id'),
+      nodeId: typeof row['node_id'] === 'string' ? row['node_id'] : null,
+      deviceType: textIn(row, 'device_type'),
+      slots: numberIn(row, 'slots'),
+      memoryMib: typeof memory === 'number' && memory > 0 ? memory : undefined,
+      executables: this.executablesIn(pilot, textIn(row, 'executables')),
+      slotsUsed: Number(used?.['jobs'] ?? 0),
+      memoryUsedMib: Number(used?.['memory'] ?? 0),
+    };
+  }
+
+  private executablesIn(pilot: string, text: string): ReadonlySet<string> {
+    const known = this.executables.get(pilot);
+    if (known?.text === text) return known.set;
+    const set = executablesOf(text);
+    this.executables.set(pilot, { text, set });
+    return set;
+  }
+}
+
+/** @param text JSON, as the row has it */
+export function executablesOf(text: string): ReadonlySet<string> {
+  const given: unknown = JSON.parse(text);
+  return new Set(Array.isArray(given) ? given.map(String) : []);
+}
+
+/** By executable, for the pilots of one device. */
+export function offeredBy(offers: readonly Offer[]): Offered {
+  const most: Record<string, number> = {};
+  for (const { executables, memoryMib = Number.MAX_SAFE_INTEGER } of offers)
+    for (const executable of executables) most[executable] = Math.max(most[executable] ?? 0, memoryMib);
+  return most;
+}
+
+function waitingJobIn(row: SqlRow): WaitingJob {
+  return {
+    uid: textIn(row, 'id'),
+    jobId: numberIn(row, 'job_id'),
+    revision: numberIn(row, 'revision'),
+    executable: textIn(row, 'executable'),
+    curRetry: Number(row['cur_retry'] ?? 0),
+    memoryMib: Number(row['memory_mib'] ?? 0),
+    losses: Number(row['losses'] ?? 0),
+    pilot: typeof row['pilot'] === 'string' ? row['pilot'] : null,
+  };
+}

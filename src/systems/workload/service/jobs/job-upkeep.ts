@@ -1,0 +1,36 @@
+/** What the service itself decides of a job: that it is queued, that its hint is sent again, that nobody can run it, that its pilot is silent. */
+
+import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job.js';
+import type { Failure } from './job-commands.js';
+
+/** @param name of the queue @param batch names those that are queued together */
+export function queue({ value }: JobSnapshot, name: string, batch: string): JobEvent[] {
+  return value === 'created' ? [{ type: 'JobQueued', data: { queue: name, batch } }] : [];
+}
+
+/** Its id names the hint that it follows, so that several nodes do it once. */
+export function requeue({ value }: JobSnapshot, name: string, reason: string): JobEvent[] {
+  return value === 'queued' ? [{ type: 'JobRequeued', data: { queue: name, reason } }] : [];
+}
+
+/** It waits, and nobody could ever run it. */
+export function failWaiting({ value }: JobSnapshot, failure: Failure): JobEvent[] {
+  return value === 'created' || value === 'queued' ? [{ type: 'JobFailed', data: { ...failure } }] : [];
+}
+
+/** A mark: whether its pilot still has it is not known. @param failAt for people, in Unix seconds */
+export function markLost(
+  { context }: JobSnapshot,
+  claimId: string,
+  remarks: string,
+  failAt: number,
+): JobEvent[] {
+  if (context.claim?.claimId !== claimId || context.failAt !== null) return [];
+  return [{ type: 'JobPilotLost', data: { claim_id: claimId, remarks, fail_at: failAt } }];
+}
+
+/** Its pilot has it: the mark is taken away. */
+export function markReturned({ context }: JobSnapshot, claimId: string): JobEvent[] {
+  if (context.claim?.claimId !== claimId || context.failAt === null) return [];
+  return [{ type: 'JobPilotReturned', data: { claim_id: claimId } }];
+}
