@@ -63,26 +63,30 @@ class Executor {
 
   async round(loop: LoopContext): Promise<LoopRest> {
     const all = this.queries.offers();
-    let isMore = false;
+    let sent = 0;
     for (const device of DEVICES) {
       const offers = all.filter(({ deviceType }) => deviceType === device);
-      await this.sendAgain(device, offers, loop);
-      if (await this.fill(device, offers, loop)) isMore = true;
+      sent += await this.sendAgain(device, offers, loop);
+      const queued = await this.fill(device, offers, loop);
+      if (queued === BATCH) return { until: loop.now };
+      sent += queued;
     }
-    if (isMore) return { until: loop.now };
-    const times = DEVICES.flatMap((device) => this.nextAt(device, loop.now / 1000));
+    const now = loop.now / 1000;
+    const times = DEVICES.flatMap((device) => this.nextAt(device, now));
+    // The rows do not show these yet.
+    if (sent > 0) times.push(now + this.context.config.requeue_seconds);
     return times.length === 0 ? {} : { until: Math.min(...times) * 1000 };
   }
 
-  /** @returns whether there may be more to be queued at once */
-  private async fill(device: string, offers: readonly Offer[], loop: LoopContext): Promise<boolean> {
+  /** @returns how many were queued: as many as a batch holds, and there may be more */
+  private async fill(device: string, offers: readonly Offer[], loop: LoopContext): Promise<number> {
     const offered = offeredBy(offers);
     const depth = Math.max(LEAST_DEPTH, 2 * freeSlots(offers));
     const room = depth - this.queries.depth(device, offered);
-    if (room <= 0) return false;
+    if (room <= 0) return 0;
     const most = Math.min(room, BATCH);
     const batch = this.queries.candidates(device, offered, loop.now / 1000, most);
-    if (batch.length === 0) return false;
+    if (batch.length === 0) return 0;
     await this.publish(device, batch, loop);
     await Promise.all(
       batch.map(({ uid, revision }) =>
@@ -95,18 +99,18 @@ class Executor {
         ),
       ),
     );
-    return batch.length === BATCH;
+    return batch.length;
   }
 
   /** Hints that nobody came for, while there is room for what they are about. */
-  private async sendAgain(device: string, offers: readonly Offer[], loop: LoopContext): Promise<void> {
+  private async sendAgain(device: string, offers: readonly Offer[], loop: LoopContext): Promise<number> {
     const { requeue_seconds: seconds } = this.context.config;
     const free = offers.filter(({ slots, slotsUsed }) => slots > slotsUsed);
     const most = Math.min(freeSlots(free), BATCH);
-    if (most === 0) return;
+    if (most === 0) return 0;
     const before = loop.now / 1000 - seconds;
     const batch = this.queries.hintedBefore(device, offeredWithRoom(free), before, most);
-    if (batch.length === 0) return;
+    if (batch.length === 0) return 0;
     await this.publish(device, batch, loop);
     const reason = `nobody has come for it in ${seconds} s though slots are free`;
     for (const { uid, revision } of batch)
@@ -115,6 +119,7 @@ class Executor {
         by: 'executor',
         decide: (snapshot) => requeue(snapshot, this.hints.name, reason),
       });
+    return batch.length;
   }
 
   private async publish(device: string, batch: readonly WaitingJob[], loop: LoopContext): Promise<void> {

@@ -142,6 +142,25 @@ export class JobQueries {
     ).all(pilot);
   }
 
+  /** Under way, and whether their pilots still have them is not known. */
+  marked(): SqlRow[] {
+    return this.of(
+      `SELECT id, claim_id FROM job_dat WHERE state IN ${UNDER_WAY} AND fail_at IS NOT NULL`,
+    ).all();
+  }
+
+  /** Revision of the event that last changed the lease of a pilot. */
+  standingRevision(pilot: string): number | undefined {
+    const row = this.of('SELECT standing_revision FROM pilot_dat WHERE name = ?').get(pilot);
+    return row === undefined ? undefined : Number(row['standing_revision']);
+  }
+
+  /** Of a pilot. */
+  statusOf(pilot: string): string | undefined {
+    const row = this.of('SELECT status FROM pilot_dat WHERE name = ?').get(pilot);
+    return row === undefined ? undefined : textIn(row, 'status');
+  }
+
   row(uid: string): SqlRow | undefined {
     return this.of('SELECT * FROM job_dat WHERE id = ?').get(uid);
   }

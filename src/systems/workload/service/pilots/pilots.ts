@@ -2,20 +2,26 @@
 
 import { setMaxListeners } from 'node:events';
 import { workload } from '../../../../../projections/workload/workload.js';
-import { workerInField } from '../../../../node/access/roles.js';
+import { ListeningTime } from '../../../../base/listening-time.js';
+import { type ServiceAccess, workerInField } from '../../../../node/access/roles.js';
 import { Peers } from '../../../../peers/served-peers.js';
 import type { RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { EmbeddedQueue } from '../jobs/embedded-queue.js';
 import { executor } from '../jobs/executor.js';
 import { Grants } from '../jobs/grants.js';
+import { giveUp, job } from '../jobs/job-commands.js';
 import { JobOrders } from '../jobs/job-orders.js';
 import { JobQueries } from '../jobs/job-queries.js';
-import type { Part, WorkloadContext } from '../workload-context.js';
+import { nowSeconds, type Part, type WorkloadContext } from '../workload-context.js';
 import { JobReports } from './job-reports.js';
+import { LostClaims } from './lost-claims.js';
+import { lostPilots } from './lost-pilots.js';
 import { readPilotBody } from './pilot-body.js';
 import { PilotFigures } from './pilot-figures.js';
 import { pilotHandlers } from './pilot-handlers.js';
 import { PILOTS_TABLE, pilotKind } from './pilot-kind.js';
+import { PilotOrders } from './pilot-orders.js';
+import { PilotSamples } from './pilot-samples.js';
 import { PilotSessions } from './pilot-sessions.js';
 import { WorkStreams } from './work-streams.js';
 
@@ -23,7 +29,7 @@ const SERVICE = 'workload.PilotManager';
 const PROTOCOLS = { min: 1, max: 1 };
 
 export function openPilots(context: WorkloadContext): Part {
-  const { runtime, db, clock, logger, node } = context;
+  const { runtime, db, clock, logger, config } = context;
   const queries = new JobQueries(db);
   const queue = new EmbeddedQueue(queries, clock, logger);
   const orders = new JobOrders(runtime.store);
@@ -32,49 +38,89 @@ export function openPilots(context: WorkloadContext): Part {
   const closing = new AbortController();
   // Every stream waits for it.
   setMaxListeners(0, closing.signal);
-  const peers = peersOf(context);
+  const peers = peersOf(context, queries);
   const sessions = new PilotSessions(context, peers);
+  const lostClaims = new LostClaims(context, queries, new ListeningTime(clock));
+  const told = new PilotOrders(queries, streams);
   runtime.onApplied(workload.name, (events) => {
     if (events.some(concernsHints)) queue.wake();
+    told.observe(events);
+    lostClaims.observe(events);
   });
-  const workerIn = workerInField('pilot');
+  const lost = lostPilots({
+    ...{ queries, giveUpSeconds: config.give_up_seconds },
+    caughtUp: (position) => runtime.readYourWrites([workload.name], position),
+  });
   return {
+    reactors: [lost],
     loops: [executor({ context, queries, queue, readModel: workload.name })],
+    caughtUp: () => lostClaims.resume(),
     peers: [peers],
     handlers: {
       [SERVICE]: pilotHandlers({
         ...{ context, sessions, streams, queue, orders, figures },
         grants: new Grants(context, orders),
         reports: new JobReports(context, orders),
-        samples: { take: async () => undefined },
+        samples: new PilotSamples(context, queries, streams),
         logs: { take: () => undefined },
-        greet: async () => undefined,
+        greet: async (stream) => {
+          await context.readYourWrites();
+          told.greet(stream);
+        },
         closing: closing.signal,
       }),
     },
-    access: {
-      [SERVICE]: {
-        work: { roles: ['worker'], workerIn },
-        report: { roles: ['worker'], workerIn },
-        // Names no pilot: who knows the claim was granted it.
-        job_inputs: { roles: ['worker'], isQuery: true },
-      },
-    },
+    access: { [SERVICE]: ACCESS },
     endStreams: () => closing.abort(),
-    stop: () => queue.stop(),
+    stop: () => {
+      queue.stop();
+      lostClaims.stop();
+    },
+    ended: () => lostClaims.ended(),
   };
+}
 
-  function peersOf({ config }: WorkloadContext) {
-    const { lease_seconds: leaseSeconds, give_up_seconds: giveUpSeconds, margin_seconds } = config;
-    return new Peers(node, {
-      kind: pilotKind,
-      table: PILOTS_TABLE,
-      terms: { leaseSeconds, policy: { kind: 'end', giveUpSeconds, marginSeconds: margin_seconds } },
-      protocols: PROTOCOLS,
-      read: readPilotBody,
-      giveUp: async () => true,
+const workerIn = workerInField('pilot');
+const ACCESS: ServiceAccess = {
+  work: { roles: ['worker'], workerIn },
+  report: { roles: ['worker'], workerIn },
+  // Names no pilot: who knows the claim was granted it.
+  job_inputs: { roles: ['worker'], isQuery: true },
+};
+
+function peersOf(context: WorkloadContext, queries: JobQueries) {
+  const { config, node } = context;
+  const { lease_seconds: leaseSeconds, give_up_seconds: giveUpSeconds, margin_seconds } = config;
+  return new Peers(node, {
+    kind: pilotKind,
+    table: PILOTS_TABLE,
+    terms: { leaseSeconds, policy: { kind: 'end', giveUpSeconds, marginSeconds: margin_seconds } },
+    protocols: PROTOCOLS,
+    read: readPilotBody,
+    giveUp: (pilot, signal) => giveUpJobs(context, queries, pilot, signal),
+  });
+}
+
+/** By now the keepers of a pilot that stayed lost have ended what it ran. @returns whether nothing is left to be done */
+async function giveUpJobs(
+  context: WorkloadContext,
+  queries: JobQueries,
+  pilot: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { system, config, logger } = context;
+  await context.readYourWrites();
+  const detail = `pilot ${pilot} was not heard of for ${config.give_up_seconds} s`;
+  for (const row of queries.underWayOf(pilot)) {
+    if (signal.aborted) return false;
+    const claimId = String(row['claim_id']);
+    await system.execute(job, String(row['id']), {
+      by: 'lease',
+      decide: (snapshot) => giveUp(snapshot, claimId, detail, nowSeconds(context)),
     });
   }
+  logger.warn({ pilot }, 'a pilot is given up');
+  return true;
 }
 
 function concernsHints({ stream }: RecordedEvent): boolean {

@@ -1,0 +1,138 @@
+/** The store decides who runs a job: hints that are lost, doubled and late, races, stale claims. */
+
+import t from 'tap';
+import { randomFrom } from '../../../../support/random.js';
+import { until } from '../../../../support/until.js';
+import { type Granted, type SyntheticPilot, startPilot } from '../../support/synthetic-pilot.js';
+import { ON_STORES, startWorkload } from '../../support/workload-node.js';
+
+for (const [store, start] of Object.entries(ON_STORES)) {
+  t.test(`on ${store} one of 64 pilots that race for a job is granted it`, async (t) => {
+    const node = await start(t);
+    const pilots: SyntheticPilot[] = [];
+    for (let n = 0; n < 64; n++) pilots.push(await startPilot(t, node, { name: `p${n}`, slots: 8 }));
+    const uids = Array.from({ length: 2 }, (_, n) => `j${n}`);
+    for (const uid of uids) await node.createJob(uid);
+    await until('all are queued', () => hinted(pilots).size === uids.length);
+    for (const uid of uids) {
+      const answers = await Promise.all(pilots.map((pilot) => pilot.claim(uid)));
+      t.equal(answers.filter(({ is_success }) => is_success).length, 1, `one has ${uid}`);
+      const reasons = new Set(answers.flatMap(({ reason }) => (reason === undefined ? [] : [reason])));
+      t.strictSame([...reasons], ['claimed'], 'the others are told that it is taken');
+      const events = await node.eventsOf(uid);
+      t.equal(events.filter(({ type }) => type === 'JobClaimed').length, 1);
+    }
+  });
+
+  t.test(`on ${store} what is told under a claim that counts no more changes nothing`, async (t) => {
+    const node = await start(t);
+    const pilot = await startPilot(t, node);
+    await node.createJob('j1');
+    const grant = await pilot.take('j1');
+    const stale = { is_success: false, reason: 'stale_claim' };
+    const other: Granted = { ...grant, claim_id: 'of-yesterday' };
+    t.match(await pilot.started(other), stale);
+    t.match(await pilot.finished(other), stale);
+    t.match(await pilot.failed(other, 'payload_exit'), stale);
+    t.match(await pilot.started(grant), { is_success: true });
+    t.match(await pilot.started(grant), { is_success: true }, 'told again');
+    t.match(await pilot.finished(grant), { is_success: true });
+    t.match(await pilot.finished(grant), { is_success: true }, 'told again');
+    t.match(await pilot.failed(grant, 'payload_exit'), stale, 'it has finished');
+    const types = (await node.eventsOf('j1')).map(({ type }) => type);
+    t.strictSame(types, ['JobCreated', 'JobQueued', 'JobClaimed', 'JobStarted', 'JobFinished']);
+  });
+}
+
+t.test('hints that are lost, doubled and shuffled run each job once', async (t) => {
+  const node = await startWorkload(t, { config: { requeue_seconds: 1 } });
+  const random = randomFrom(7);
+  const done = new Set<string>();
+  const late: (() => void)[] = [];
+  const uids = Array.from({ length: 40 }, (_, n) => `j${n}`);
+  for (const uid of uids) await node.createJob(uid);
+  for (const name of ['p1', 'p2', 'p3']) {
+    const pilot = await startPilot(t, node, { name, slots: 4 });
+    const take = async (uid: string, curRetry: number) => {
+      const { grant } = await pilot.claim(uid, curRetry);
+      if (grant === undefined) return;
+      await pilot.started(grant);
+      await pilot.finished(grant);
+      done.add(uid);
+    };
+    pilot.onHint = (uid, curRetry) => {
+      if (random() < 0.1) return;
+      void take(uid, curRetry);
+      if (random() < 0.5) late.unshift(() => void take(uid, curRetry));
+      if (late.length > 5) for (const again of late.splice(0)) again();
+    };
+  }
+  await until('all have finished', () => done.size === uids.length);
+  for (const uid of uids) {
+    const types = (await node.eventsOf(uid)).map(({ type }) => type).filter((type) => type !== 'JobRequeued');
+    t.strictSame(types, ['JobCreated', 'JobQueued', 'JobClaimed', 'JobStarted', 'JobFinished']);
+  }
+});
+
+t.test('a hint that nobody comes for is sent again while slots are free', async (t) => {
+  const node = await startWorkload(t, { config: { requeue_seconds: 1 } });
+  const pilot = await startPilot(t, node);
+  await node.createJob('j1');
+  await until('it is sent again', () => pilot.hints.length >= 2);
+  const requeued = (await node.eventsOf('j1')).find(({ type }) => type === 'JobRequeued');
+  t.match(requeued?.data, {
+    queue: 'embedded',
+    reason: /nobody has come for it in 1 s though slots are free/,
+  });
+  await pilot.take('j1');
+});
+
+t.test('a claim that may not be granted is refused with a reason, and stores nothing', async (t) => {
+  const node = await startWorkload(t);
+  const pilot = await startPilot(t, node, { executables: ['wc'] });
+  const gpu = await startPilot(t, node, { name: 'g1', device: 'gpu' });
+  await node.createJob('j1');
+  await until('it is queued', () => pilot.hints.length > 0);
+  const refused = (reason: string) => ({ is_success: false, reason });
+  t.match(await pilot.claim('nobody'), refused('unknown'));
+  t.match(await gpu.claim('j1'), { ...refused('stale'), msg: /is for a cpu, and the pilot has a gpu/ });
+  t.match(await pilot.claim('j1', 3), { ...refused('stale'), msg: /is at retry 0, not 3/ });
+  const claim = { command_id: 'c', claim: { job: 'j1' } };
+  t.match(await pilot.tell(claim, { session: 'of-another' }), refused('stale'));
+  t.match(await pilot.tell(claim, { pilot: 'of-nobody' }), refused('stale'));
+  t.match(await pilot.tell({ claim: { job: 'j1' } }), {
+    ...refused('invalid'),
+    msg: /command_id: is missing/,
+  });
+  t.match(await pilot.tell({}), { ...refused('invalid'), msg: /must hold one of claim, started/ });
+  const types = (await node.eventsOf('j1')).map(({ type }) => type);
+  t.strictSame(types, ['JobCreated', 'JobQueued']);
+});
+
+t.test('an end that can not be true is refused with its field', async (t) => {
+  const node = await startWorkload(t);
+  const pilot = await startPilot(t, node);
+  await node.createJob('j1');
+  const grant = await pilot.take('j1');
+  const file = { uid: 'o0', file_name: 'a.j0.txt', path: 'j1/a', size: 1, check_sum: 'a'.repeat(32) };
+  const whole = { ...file, sha256: '1'.repeat(64) };
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ outputs: [{ ...whole, path: 'other/a' }] }, /outputs.0.path: must be a path below j1\//],
+    [{ outputs: [{ ...whole, path: 'j1/../other/a' }] }, /outputs.0.path: must be a path below j1\//],
+    [{ outputs: [{ ...whole, size: -1 }] }, /outputs.0.size: must be a whole number/],
+    [{ outputs: [{ ...whole, check_sum: 'g' }] }, /outputs.0.check_sum: must be an MD5/],
+    [{ outputs: [file] }, /outputs.0.sha256: is missing/],
+    [{ outputs: [whole, { ...whole, uid: 'o9' }] }, /hold o9, which was not ordered/],
+    [{ outputs: [whole], log: undefined }, /finished.log.uid: must be l0/],
+    [{ exit_code: 256 }, /exit_code: must be a whole number from 0 to 255/],
+  ];
+  for (const [more, message] of wrong)
+    t.match(await pilot.finished(grant, more), { is_success: false, reason: 'invalid', msg: message });
+  t.match(await pilot.finished(grant, { outputs: [] }), { is_success: true });
+  const last = (await node.eventsOf('j1')).at(-1);
+  t.match(last, { type: 'JobAttemptFailed', data: { class: 'output_missing', detail: /a\.j0\.txt/ } });
+});
+
+function hinted(pilots: readonly SyntheticPilot[]): Set<string> {
+  return new Set(pilots.flatMap(({ hints }) => hints));
+}

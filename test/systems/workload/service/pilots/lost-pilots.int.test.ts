@@ -1,0 +1,166 @@
+/** Pilots that fall silent, return, begin anew and die: what becomes of their jobs. Leases of a second. */
+
+import t from 'tap';
+import { until } from '../../../../support/until.js';
+import { type Granted, type SyntheticPilot, startPilot } from '../../support/synthetic-pilot.js';
+import { ON_STORES, startWorkload, type WorkloadNode } from '../../support/workload-node.js';
+
+const SHORT = { lease_seconds: 1, give_up_seconds: 3, margin_seconds: 1 };
+
+// They wait for leases to run out most of the time.
+t.jobs = 4;
+
+async function typesOf(node: WorkloadNode, uid: string): Promise<string[]> {
+  return (await node.eventsOf(uid)).map(({ type }) => type);
+}
+
+async function has(node: WorkloadNode, uid: string, type: string): Promise<boolean> {
+  return (await typesOf(node, uid)).includes(type);
+}
+
+/** Beats until the test ends, or as long as asked. */
+function keepBeating(t: { teardown(end: () => void): unknown }, pilot: SyntheticPilot): () => void {
+  const timer = setInterval(() => void pilot.beat().catch(() => undefined), 250);
+  const end = () => clearInterval(timer);
+  t.teardown(end);
+  return end;
+}
+
+async function running(node: WorkloadNode, pilot: SyntheticPilot, uid: string): Promise<Granted> {
+  await node.createJob(uid);
+  const grant = await pilot.take(uid);
+  await pilot.started(grant);
+  return grant;
+}
+
+const listing = (grant: Granted) => ({
+  sample: { slots_used: 1, jobs: [{ job: grant.job, claim_id: grant.claim_id, phase: 'running' }] },
+});
+
+for (const [store, start] of Object.entries(ON_STORES)) {
+  t.test(
+    `on ${store} a silent pilot's job is marked, then fails as lost and goes elsewhere`,
+    { buffered: true },
+    async (t) => {
+      const node = await start(t, { config: SHORT });
+      const silent = await startPilot(t, node, { name: 'p1' });
+      const grant = await running(node, silent, 'j1');
+      await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
+      t.match(await node.jobs.call('job_status', { id: 'j1' }), {
+        ...{ state: 'running', remarks: /pilot p1 is silent since about 20/ },
+      });
+      t.notOk(await has(node, 'j1', 'JobAttemptFailed'), 'nothing else happens at first');
+      const other = await startPilot(t, node, { name: 'p2' });
+      keepBeating(t, other);
+      await until('it is given up', () => has(node, 'j1', 'JobAttemptFailed'));
+      const failed = (await node.eventsOf('j1')).find(({ type }) => type === 'JobAttemptFailed');
+      t.match(failed?.data, { class: 'pilot_lost', attempt: 1, cur_retry: 0, losses: 1, losses_in_a_row: 1 });
+      t.match(await silent.finished(grant), { is_success: false, reason: 'stale_claim' });
+      const again = await other.take('j1');
+      t.match(again, { attempt: 2, cur_retry: 0 });
+      t.not(again.claim_id, grant.claim_id);
+      t.match(await silent.started(grant), { is_success: false, reason: 'stale_claim' });
+    },
+  );
+
+  t.test(
+    `on ${store} a pilot that begins anew has what it lists, and goes on with it`,
+    { buffered: true },
+    async (t) => {
+      const node = await start(t, { config: SHORT });
+      const first = await startPilot(t, node, { name: 'p1', slots: 2 });
+      keepBeating(t, first);
+      const [kept, gone] = [await running(node, first, 'j1'), await running(node, first, 'j2')];
+      first.close();
+      const anew = await startPilot(t, node, { name: 'p1', slots: 2 });
+      keepBeating(t, anew);
+      await until(
+        'both are marked',
+        async () => (await has(node, 'j1', 'JobPilotLost')) && (await has(node, 'j2', 'JobPilotLost')),
+      );
+      t.match(await node.jobs.call('job_status', { id: 'j1' }), {
+        remarks: /pilot p1 has begun anew at 20.* and has not said yet that it has this job/,
+      });
+      const samples = setInterval(() => void anew.tell(listing(kept)), 250);
+      t.teardown(() => clearInterval(samples));
+      await until('what it lists is not lost', () => has(node, 'j1', 'JobPilotReturned'));
+      await until('what it does not list is given up', () => has(node, 'j2', 'JobAttemptFailed'));
+      clearInterval(samples);
+      t.match(await anew.started(gone), { is_success: false, reason: 'stale_claim' });
+      t.match(await anew.started(kept), { is_success: true }, 'of the session before, and it counts');
+      t.match(await anew.finished(kept), { is_success: true });
+      t.match(await node.jobs.call('job_status', { id: 'j1' }), { state: 'finished', attempt: 1 });
+    },
+  );
+}
+
+t.test('a pilot that returns within its time has lost nothing', { buffered: true }, async (t) => {
+  const node = await startWorkload(t, { config: SHORT });
+  const pilot = await startPilot(t, node);
+  const grant = await running(node, pilot, 'j1');
+  await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
+  await pilot.beat();
+  await until('the mark is gone', () => has(node, 'j1', 'JobPilotReturned'));
+  t.match(await pilot.finished(grant), { is_success: true });
+});
+
+t.test(
+  'a claim that is sent again gets its grant again, also by the next session',
+  { buffered: true },
+  async (t) => {
+    const node = await startWorkload(t);
+    const pilot = await startPilot(t, node);
+    await node.createJob('j1');
+    await until('there is a hint', () => pilot.hints.length > 0);
+    const { grant } = await pilot.claim('j1', 0, 'c-1');
+    t.match((await pilot.claim('j1', 0, 'c-1')).grant, grant ?? {});
+    const anew = await startPilot(t, node, { name: 'p1' });
+    t.match((await anew.claim('j1', 0, 'c-1')).grant, grant ?? {});
+    t.match(await pilot.claim('j1', 0, 'c-1'), { is_success: false, reason: 'stale' }, 'the old session');
+    t.match(await pilot.tell({ sample: {} }), { is_success: false, reason: 'stale_session' });
+    t.equal((await typesOf(node, 'j1')).filter((type) => type === 'JobClaimed').length, 1);
+  },
+);
+
+t.test(
+  'a payload without a claim is told to end, one that has finished is not',
+  { buffered: true },
+  async (t) => {
+    const node = await startWorkload(t);
+    const pilot = await startPilot(t, node, { slots: 2 });
+    const [done, going] = [await running(node, pilot, 'j1'), await running(node, pilot, 'j2')];
+    await pilot.finished(done);
+    const stray = { job: 'j2', claim_id: 'of-yesterday' };
+    await pilot.tell({ sample: { jobs: [{ ...done }, { ...going }, stray] } });
+    await until('it is told', () => pilot.told.some(({ cancel }) => cancel !== undefined && cancel !== null));
+    const cancels = pilot.told.flatMap(({ cancel }) => cancel ?? []);
+    t.match(cancels, [{ ...stray, reason: 'its claim counts no more' }]);
+    t.equal(cancels.length, 1);
+  },
+);
+
+t.test(
+  'a pilot that has left without its jobs is given up as a lost one is',
+  { buffered: true },
+  async (t) => {
+    const node = await startWorkload(t, { config: SHORT });
+    const pilot = await startPilot(t, node);
+    await running(node, pilot, 'j1');
+    await pilot.leave();
+    await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
+    await until('it is given up', () => has(node, 'j1', 'JobAttemptFailed'));
+    t.match(await node.jobs.call('job_status', { id: 'j1' }), { failure_class: 'pilot_lost', losses: 1 });
+  },
+);
+
+t.test('a node that was away counts anew', { buffered: true }, async (t) => {
+  const first = await startWorkload(t, { config: SHORT });
+  const pilot = await startPilot(t, first);
+  await running(first, pilot, 'j1');
+  await pilot.leave();
+  await until('its job is marked', () => has(first, 'j1', 'JobPilotLost'));
+  await first.stop();
+  const second = await startWorkload(t, { config: SHORT, data: first.data });
+  t.notOk(await has(second, 'j1', 'JobAttemptFailed'));
+  await until('it is given up', () => has(second, 'j1', 'JobAttemptFailed'));
+});
