@@ -46,6 +46,16 @@ export function id(options: FieldOptions = {}) {
   return text(rules.isId, { maxLength: 64, pattern: rules.ID_PATTERN.source, ...options });
 }
 
+/** Of answers: `bytes` of the proto file, base64 in JSON. */
+export function bytes(options: FieldOptions = {}) {
+  return z
+    .preprocess(
+      (value) => (value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value),
+      z.base64('must be base64'),
+    )
+    .meta({ ...options });
+}
+
 /** Both ends count. */
 export function whole(from: number, to: number, options: FieldOptions = {}) {
   const rule = rules.isWhole(from, to);

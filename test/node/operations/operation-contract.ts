@@ -109,6 +109,7 @@ function fits(type: string, schema: z.ZodType): boolean {
     return Number(schema.minValue) >= range[0] && Number(schema.maxValue) <= range[1];
   }
   if (type === 'TYPE_STRING') return schema instanceof z.ZodString || schema instanceof z.ZodEnum;
+  if (type === 'TYPE_BYTES') return schema instanceof z.ZodPipe;
   if (type === 'TYPE_BOOL') return schema instanceof z.ZodBoolean;
   if (type === 'TYPE_FLOAT' || type === 'TYPE_DOUBLE')
     return schema instanceof z.ZodNumber && schema.format === null;

@@ -11,18 +11,22 @@ import { openDatasets } from './datasets/datasets.js';
 import { job } from './jobs/job-commands.js';
 import { openJobs } from './jobs/jobs.js';
 import { PILOTS, pilotKind } from './pilots/pilot-kind.js';
-import { openPilots } from './pilots/pilots.js';
+import { openPilots, PilotLinks } from './pilots/pilots.js';
 import { task } from './tasks/task-type.js';
 import { openTasks } from './tasks/tasks.js';
 import type { Part, WorkloadContext } from './workload-context.js';
 
 const proto = loadProto('workload');
 
+/** A piece of a log, or the end of a job with as many outputs as one may have. */
+const PILOT_REQUEST_BYTES = 4 * 1024 * 1024;
+
 export const workloadService: ServiceSide<WorkloadConfig> = {
   actorTypes: [catalogue, dataset, file, task, job, pilotKind.type],
   projections: [workload, PILOTS],
   queried: [workload.name],
   proto,
+  requestBytes: { 'workload.PilotManager': PILOT_REQUEST_BYTES },
   open,
 };
 
@@ -32,8 +36,14 @@ function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedSe
     ...{ node, runtime, config, clock, logger, system: runtime.system, db: runtime.db },
     readYourWrites: () => runtime.readYourWrites([workload.name, PILOTS.name]),
   };
+  const links = new PilotLinks(context);
   return withUnbuilt(
-    inOrder([openDatasets(context), openTasks(context), openJobs(context), openPilots(context)]),
+    inOrder([
+      openDatasets(context),
+      openTasks(context),
+      openJobs({ context, ...links }),
+      openPilots(context, links),
+    ]),
   );
 }
 

@@ -17,6 +17,7 @@ import { job } from './job-commands.js';
 import { type JobQueries, type Offer, type Offered, offeredBy, type WaitingJob } from './job-queries.js';
 import type { JobQueue } from './job-queue.js';
 import { queue, requeue } from './job-upkeep.js';
+import { UnknownExecutables } from './unknown-executables.js';
 
 const BATCH = 100;
 /** A queue is kept at twice the free slots, and at so many at least. */
@@ -32,7 +33,7 @@ const NO_NEWS: ReadonlySet<string> = new Set([
 ]);
 
 export interface ExecutorOptions {
-  readonly context: Pick<WorkloadContext, 'system' | 'config'>;
+  readonly context: Pick<WorkloadContext, 'system' | 'config' | 'clock'>;
   readonly queries: JobQueries;
   readonly queue: JobQueue;
   readonly readModel: string;
@@ -54,11 +55,16 @@ class Executor {
   private readonly context: ExecutorOptions['context'];
   private readonly queries: JobQueries;
   private readonly hints: JobQueue;
+  private readonly unknown: UnknownExecutables;
 
   constructor({ context, queries, queue: hints }: ExecutorOptions) {
     this.context = context;
     this.queries = queries;
     this.hints = hints;
+    const { system, clock, config } = context;
+    this.unknown = new UnknownExecutables({
+      ...{ system, clock, queries, afterSeconds: config.unknown_after_seconds },
+    });
   }
 
   async round(loop: LoopContext): Promise<LoopRest> {
@@ -75,6 +81,8 @@ class Executor {
     const times = DEVICES.flatMap((device) => this.nextAt(device, now));
     // The rows do not show these yet.
     if (sent > 0) times.push(now + this.context.config.requeue_seconds);
+    const looksAt = await this.unknown.look(loop.now);
+    if (looksAt !== undefined) times.push(looksAt / 1000);
     return times.length === 0 ? {} : { until: Math.min(...times) * 1000 };
   }
 

@@ -1,32 +1,130 @@
-/** Jobs as those see them who ask. Guarantee: shows at least everything this node has acknowledged before. */
+/**
+ * Jobs as those see them who ask, and what is ordered of them.
+ *
+ * Guarantees: shows at least everything this node has acknowledged before; of a job that waits the reason is worked out as it is asked.
+ */
 
 import type { z } from 'zod';
+import type { JobSnapshot } from '../../../../../machines/workload/job.js';
 import type { SqlRow, SqlValue } from '../../../../base/sql.js';
-import { answered, type ServedOperation } from '../../../../node/operations/operation.js';
+import { textIn } from '../../../../base/sql.js';
+import {
+  type Asking,
+  answered,
+  followed,
+  type ServedOperation,
+} from '../../../../node/operations/operation.js';
 import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
+import type { DomainEvent } from '../../../../runtime/actors/actor-type.js';
 import { findEntity, JOB, TASK } from '../shown/entities.js';
-import type { WorkloadContext } from '../workload-context.js';
-import { jobMessageOf } from './job-messages.js';
-import { jobStatus, listJobs } from './job-operations.js';
+import { entityHistory } from '../shown/entity-history.js';
+import { nowSeconds, type WorkloadContext } from '../workload-context.js';
+import { cancel, job, retry } from './job-commands.js';
+import { type AskPilot, attemptOf, LARGEST_PIECE, readLog } from './job-log.js';
+import { jobFileMessageOf, jobMessageOf } from './job-messages.js';
+import { cancelJob, jobFiles, jobHistory, jobLog, jobStatus, listJobs, retryJob } from './job-operations.js';
+import type { JobOrders } from './job-orders.js';
+import type { JobQueries } from './job-queries.js';
+import { GRACE_SECONDS } from './job-upkeep.js';
+import { type Standing, whyWaits } from './why.js';
 
-export function jobOperations(context: WorkloadContext): ServedOperation[] {
+const SELECT = `SELECT j.*, t.uid AS task_uid, t.held AS task_held, t.state AS task_state FROM job_dat j
+  LEFT JOIN task_dat t ON t.task_id = j.task_id`;
+
+export interface JobAnswersOptions {
+  readonly context: WorkloadContext;
+  readonly queries: JobQueries;
+  readonly orders: JobOrders;
+  readonly askPilot: AskPilot;
+}
+
+export function jobOperations(options: JobAnswersOptions): ServedOperation[] {
+  const { context, queries } = options;
   return [
     answered(jobStatus, async ({ id }) => {
       await context.readYourWrites();
-      return jobMessageOf(withTask(context, findEntity(context.db, JOB, id)));
+      return show(queries, findRow(options, id), standingOf(options));
     }),
-    answered(listJobs, (request) => list(context, request)),
+    answered(listJobs, (request) => list(options, request)),
+    answered(jobFiles, async ({ id }) => {
+      await context.readYourWrites();
+      const { job_id: number = null } = findRow(options, id);
+      const rows = queries.of('SELECT * FROM file_dat WHERE job_id = ? ORDER BY file_id').all(number);
+      return { files: rows.map(jobFileMessageOf) };
+    }),
+    followed(jobHistory, ({ id }) => entityHistory(context, { type: job, table: JOB }, id)),
+    answered(jobLog, (request) => log(options, request)),
+    answered(cancelJob, (request, asking) =>
+      order(options, request, asking, {
+        name: 'job_cancel',
+        decide: (snapshot, uid, reason = 'it was asked for') => cancel(snapshot, uid, reason, GRACE_SECONDS),
+      }),
+    ),
+    answered(retryJob, (request, asking) =>
+      order(options, request, asking, { name: 'job_retry', decide: retry }),
+    ),
   ];
 }
 
-function withTask({ db }: WorkloadContext, row: SqlRow): SqlRow {
-  const id = row['task_id'];
-  const task =
-    typeof id === 'number' ? db.prepare('SELECT uid FROM task_dat WHERE task_id = ?').get(id) : undefined;
-  return { ...row, task_uid: task?.['uid'] ?? null };
+interface Ordered {
+  readonly name: string;
+  readonly decide: (snapshot: JobSnapshot, uid: string, reason: string | undefined) => DomainEvent[];
 }
 
-async function list(context: WorkloadContext, request: z.output<typeof listJobs.request>) {
+async function order(
+  options: JobAnswersOptions,
+  { id, reason, command_id }: z.output<typeof cancelJob.request>,
+  asking: Asking,
+  { name, decide }: Ordered,
+) {
+  const { context, queries } = options;
+  await context.readYourWrites();
+  const uid = textIn(findRow(options, id), 'id');
+  const asked =
+    command_id === undefined
+      ? {}
+      : { id: command_id, asks: { name, content: { job: uid, reason: reason ?? null } } };
+  const { duplicate } = await context.system.execute(job, uid, {
+    ...asked,
+    by: asking.who,
+    decide: (snapshot) => decide(snapshot, uid, reason),
+  });
+  asking.repeated(duplicate);
+  await context.readYourWrites();
+  return show(queries, findRow(options, uid), standingOf(options));
+}
+
+async function log(
+  { context, orders, askPilot, queries }: JobAnswersOptions,
+  { id, offset = 0, length = LARGEST_PIECE, attempt: asked }: z.output<typeof jobLog.request>,
+) {
+  await context.readYourWrites();
+  const uid = textIn(findEntity(context.db, JOB, id), 'id');
+  const row = queries.row(uid) ?? {};
+  const attempt = attemptOf(row, asked);
+  const ordered = await orders.of(uid);
+  if (ordered === undefined) throw new Error(`job ${uid} has a row and no first event`);
+  const piece = await readLog(row, ordered, { job: uid, attempt, offset, length }, askPilot);
+  return { ...piece, attempt };
+}
+
+function findRow({ context, queries }: JobAnswersOptions, id: string): SqlRow {
+  const uid = textIn(findEntity(context.db, JOB, id), 'id');
+  return queries.of(`${SELECT} WHERE j.id = ?`).get(uid) ?? {};
+}
+
+/** @param counts what is before each, which takes a look at the whole queue */
+function standingOf({ context, queries }: JobAnswersOptions, counts = true): Standing {
+  const { unknown_after_seconds: unknownAfterSeconds } = context.config;
+  return { offers: queries.offers(), now: nowSeconds(context), unknownAfterSeconds, counts };
+}
+
+function show(queries: JobQueries, row: SqlRow, standing: Standing) {
+  return jobMessageOf(row, whyWaits(queries, row, standing));
+}
+
+async function list(options: JobAnswersOptions, request: z.output<typeof listJobs.request>) {
+  const { context, queries } = options;
   const size = readPageSize(request.page_size);
   await context.readYourWrites();
   const { newest_first: newestFirst = false, state: states, pilot, failure_class: failure } = request;
@@ -50,13 +148,13 @@ async function list(context: WorkloadContext, request: z.output<typeof listJobs.
   if (after !== undefined) add(newestFirst ? 'j.job_id < ?' : 'j.job_id > ?', after);
   const rows = context.db
     .prepare(
-      `SELECT j.*, t.uid AS task_uid FROM job_dat j LEFT JOIN task_dat t ON t.task_id = j.task_id
-       ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}
+      `${SELECT} ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}
        ORDER BY j.job_id ${newestFirst ? 'DESC' : 'ASC'} LIMIT ?`,
     )
     .all(...values, size + 1);
+  const standing = standingOf(options, false);
   const { messages, nextToken } = pageOf({
-    ...{ rows, size, show: (row: SqlRow) => jobMessageOf(row), tokens },
+    ...{ rows, size, show: (row: SqlRow) => show(queries, row, standing), tokens },
     placeOf: (row) => [Number(row['job_id'])],
   });
   return { jobs: [...messages], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };

@@ -1,9 +1,21 @@
 /** What can be asked about jobs. */
 
-import { flag, list, oneOf, request, text, whole } from '../../../../node/operations/fields.js';
+import {
+  bytes,
+  flag,
+  int64,
+  list,
+  message,
+  oneOf,
+  request,
+  text,
+  whole,
+} from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
+import { entityEvent, entityOrder, entityRequest } from '../shown/entity-messages.js';
 import { FAULT_OF, type FailureClass } from './failure-classes.js';
-import { jobList, jobMessage } from './job-messages.js';
+import { LARGEST_PIECE } from './job-log.js';
+import { jobFileList, jobList, jobMessage } from './job-messages.js';
 
 export const JOB_SERVICE = 'workload.JobManager';
 const LARGEST_PAGE = 1000;
@@ -23,7 +35,7 @@ export const jobStatus = operation({
   roles: ['reader', 'submitter', 'worker', 'operator'],
   http: { method: 'GET', path: '/jobs/{id}' },
   summary: 'One job as it is now; where it waits, why.',
-  request: request({ id: entity('job') }),
+  request: entityRequest,
   answer: jobMessage,
 });
 
@@ -44,4 +56,74 @@ export const listJobs = operation({
     failure_class: oneOf(CLASSES).optional(),
   }),
   answer: jobList,
+});
+
+export const jobFiles = operation({
+  service: JOB_SERVICE,
+  name: 'job_files',
+  kind: 'query',
+  roles: ['reader', 'submitter', 'worker', 'operator'],
+  http: { method: 'GET', path: '/jobs/{id}/files' },
+  summary: 'What a job reads, writes and logs.',
+  request: entityRequest,
+  answer: jobFileList,
+});
+
+export const jobHistory = operation({
+  service: JOB_SERVICE,
+  name: 'job_history',
+  kind: 'query',
+  roles: ['reader', 'submitter', 'worker', 'operator'],
+  http: { method: 'GET', path: '/jobs/{id}/history' },
+  summary: 'What happened to one job, oldest first.',
+  isStream: true,
+  request: entityRequest,
+  answer: entityEvent,
+});
+
+export const jobLog = operation({
+  service: JOB_SERVICE,
+  name: 'job_log',
+  kind: 'query',
+  roles: ['reader', 'submitter', 'worker', 'operator'],
+  http: { method: 'GET', path: '/jobs/{id}/log' },
+  summary:
+    'A piece of the log of a job, of the attempt that is asked for or the newest one, also while it runs.',
+  request: request({
+    id: entity('job'),
+    offset: int64({ description: 'From the beginning; negative from the end.' }).optional(),
+    length: whole(1, LARGEST_PIECE, { description: 'At most 1 MiB, which is the default.' }).optional(),
+    attempt: whole(1, 2 ** 31 - 1, { description: 'Default: the newest.' }).optional(),
+  }),
+  answer: message('workload.JobLog', {
+    content: bytes().optional(),
+    ...{ offset: int64().optional(), size: int64({ description: 'Of the log by now.' }).optional() },
+    complete: flag({ description: 'Nothing more comes.' }).optional(),
+    attempt: int64().optional(),
+  }),
+});
+
+export const cancelJob = operation({
+  service: JOB_SERVICE,
+  name: 'job_cancel',
+  kind: 'decision',
+  roles: ['submitter', 'operator'],
+  http: { method: 'POST', path: '/jobs/{id}/cancel' },
+  summary:
+    'Cancels a job: at once where it waits, and once nothing of it runs any more where it is under way.',
+  request: entityOrder,
+  answer: jobMessage,
+  commandId: 'command_id',
+});
+
+export const retryJob = operation({
+  service: JOB_SERVICE,
+  name: 'job_retry',
+  kind: 'decision',
+  roles: ['submitter', 'operator'],
+  http: { method: 'POST', path: '/jobs/{id}/retry' },
+  summary: 'Makes a failed job created again, with all its retries.',
+  request: entityOrder,
+  answer: jobMessage,
+  commandId: 'command_id',
 });

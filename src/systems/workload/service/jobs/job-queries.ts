@@ -155,6 +155,48 @@ export class JobQueries {
     return row === undefined ? undefined : Number(row['standing_revision']);
   }
 
+  /** Of jobs that were created, those that no pilot offers that has ever attached and is not retired. */
+  unknownExecutables(): { readonly device: string; readonly executable: string }[] {
+    return this.of(
+      `SELECT device_type, executable
+       FROM (SELECT DISTINCT device_type, executable FROM job_dat WHERE state = 'created') j WHERE NOT EXISTS (
+         SELECT 1 FROM pilot_dat p, json_each(p.executables) e
+         WHERE p.device_type = j.device_type AND p.status <> 'retired' AND e.value = j.executable)`,
+    )
+      .all()
+      .map((row) => ({ device: textIn(row, 'device_type'), executable: textIn(row, 'executable') }));
+  }
+
+  /** Created ones that nothing has happened to since. */
+  createdOf(device: string, executable: string, before: number, most: number): { readonly uid: string }[] {
+    return this.of(
+      `SELECT id FROM job_dat WHERE device_type = ? AND state = 'created' AND executable = ? AND update_time <= ?
+       ORDER BY job_id LIMIT ?`,
+    )
+      .all(device, executable, before, most)
+      .map((row) => ({ uid: textIn(row, 'id') }));
+  }
+
+  /** All that have ever attached. */
+  pilotsOf(device: string): SqlRow[] {
+    return this.of(
+      'SELECT name, status, executables FROM pilot_dat WHERE device_type = ? ORDER BY pilot_id',
+    ).all(device);
+  }
+
+  /** How many that wait come before this one: queued ones, and those of a higher rank or an earlier number. */
+  before(row: SqlRow): number {
+    const place = [textIn(row, 'device_type'), numberIn(row, 'rank'), numberIn(row, 'job_id')] as const;
+    const ahead = (state: string) =>
+      `(SELECT count(*) FROM job_dat WHERE device_type = ?1 AND state = '${state}'
+        AND (rank > ?2 OR (rank = ?2 AND job_id < ?3)))`;
+    const queued =
+      row['state'] === 'queued'
+        ? ahead('queued')
+        : `(SELECT count(*) FROM job_dat WHERE device_type = ?1 AND state = 'queued') + ${ahead('created')}`;
+    return Number(this.of(`SELECT ${queued} AS jobs`).get(...place)?.['jobs'] ?? 0);
+  }
+
   /** Of a pilot. */
   statusOf(pilot: string): string | undefined {
     const row = this.of('SELECT status FROM pilot_dat WHERE name = ?').get(pilot);

@@ -1,8 +1,8 @@
-/** The part of the service that has to do with jobs: what can be asked of them. How they come to pilots is that part's. */
+/** The part of the service that has to do with jobs: what can be asked and ordered of them. How they come to pilots is that part's. */
 
-import type { Part, WorkloadContext } from '../workload-context.js';
-import { jobOperations } from './job-answers.js';
+import type { Part } from '../workload-context.js';
+import { type JobAnswersOptions, jobOperations } from './job-answers.js';
 
-export function openJobs(context: WorkloadContext): Part {
-  return { operations: jobOperations(context) };
+export function openJobs(options: JobAnswersOptions): Part {
+  return { operations: jobOperations(options) };
 }

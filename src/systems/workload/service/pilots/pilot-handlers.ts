@@ -14,6 +14,7 @@ import { acknowledgedStream, type Peer, serverStream, unary } from '../../../../
 import type { Claim, GrantMessage, Grants } from '../jobs/grants.js';
 import { inputsOf } from '../jobs/grants.js';
 import { assertLiving, JobRefusedError, job } from '../jobs/job-commands.js';
+import type { LogRequests } from '../jobs/job-log.js';
 import type { JobOrders } from '../jobs/job-orders.js';
 import type { JobQueue } from '../jobs/job-queue.js';
 import type { WorkloadContext } from '../workload-context.js';
@@ -21,7 +22,6 @@ import type { JobReports } from './job-reports.js';
 import type { PilotFigures } from './pilot-figures.js';
 import type { PilotSessions } from './pilot-sessions.js';
 import type {
-  LogPieceMessage,
   PilotReport,
   PilotReportAnswer,
   PilotReportAnswers,
@@ -46,7 +46,7 @@ export interface PilotHandlersOptions {
   readonly reports: JobReports;
   readonly figures: PilotFigures;
   readonly samples: { take(pilot: string, sessionId: string, sample: SampleMessage): Promise<void> };
-  readonly logs: { take(pilot: string, piece: LogPieceMessage): void };
+  readonly logs: LogRequests;
   /** What a session that connects is told first. */
   readonly greet: (stream: WorkStream) => Promise<void>;
   readonly closing: AbortSignal;
@@ -71,7 +71,7 @@ export function pilotHandlers(options: PilotHandlersOptions) {
 }
 
 async function* work(
-  { sessions, streams, queue, greet, closing }: PilotHandlersOptions,
+  { sessions, streams, queue, logs, greet, closing }: PilotHandlersOptions,
   request: WorkRequest,
   signal: AbortSignal,
 ): AsyncGenerator<WorkMessage> {
@@ -91,6 +91,7 @@ async function* work(
   } finally {
     leave();
     close();
+    if (streams.of(pilot) === undefined) logs.gone(pilot);
   }
   over.throwIfAborted();
 }

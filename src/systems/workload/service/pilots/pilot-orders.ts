@@ -3,7 +3,8 @@
 import { textIn } from '../../../../base/sql.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import type { JobQueries } from '../jobs/job-queries.js';
-import { GRACE_SECONDS, type WorkStream, type WorkStreams } from './work-streams.js';
+import { GRACE_SECONDS } from '../jobs/job-upkeep.js';
+import type { WorkStream, WorkStreams } from './work-streams.js';
 
 export class PilotOrders {
   private readonly queries: JobQueries;

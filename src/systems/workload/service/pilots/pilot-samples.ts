@@ -12,11 +12,11 @@ import type { DomainEvent } from '../../../../runtime/actors/actor-type.js';
 import type { JsonObject } from '../../../../runtime/event-store/event-store.js';
 import { job } from '../jobs/job-commands.js';
 import type { JobQueries } from '../jobs/job-queries.js';
-import { markLost, markReturned } from '../jobs/job-upkeep.js';
+import { GRACE_SECONDS, markLost, markReturned } from '../jobs/job-upkeep.js';
 import { nowSeconds, type WorkloadContext } from '../workload-context.js';
 import { pilotKind } from './pilot-kind.js';
 import type { JobSampleMessage, SampleMessage } from './report-messages.js';
-import { GRACE_SECONDS, type WorkStreams } from './work-streams.js';
+import type { WorkStreams } from './work-streams.js';
 
 const REPORTED_EVERY_MS = 60_000;
 const MOST_KNOWN = 10_000;

@@ -10,30 +10,53 @@ import { EmbeddedQueue } from '../jobs/embedded-queue.js';
 import { executor } from '../jobs/executor.js';
 import { Grants } from '../jobs/grants.js';
 import { giveUp, job } from '../jobs/job-commands.js';
+import { type AskPilot, LogRequests } from '../jobs/job-log.js';
 import { JobOrders } from '../jobs/job-orders.js';
 import { JobQueries } from '../jobs/job-queries.js';
 import { nowSeconds, type Part, type WorkloadContext } from '../workload-context.js';
 import { JobReports } from './job-reports.js';
 import { LostClaims } from './lost-claims.js';
 import { lostPilots } from './lost-pilots.js';
+import { pilotOperations } from './pilot-answers.js';
 import { readPilotBody } from './pilot-body.js';
 import { PilotFigures } from './pilot-figures.js';
 import { pilotHandlers } from './pilot-handlers.js';
 import { PILOTS_TABLE, pilotKind } from './pilot-kind.js';
+import { PILOT_SERVICE } from './pilot-operations.js';
 import { PilotOrders } from './pilot-orders.js';
 import { PilotSamples } from './pilot-samples.js';
 import { PilotSessions } from './pilot-sessions.js';
 import { WorkStreams } from './work-streams.js';
 
-const SERVICE = 'workload.PilotManager';
 const PROTOCOLS = { min: 1, max: 1 };
 
-export function openPilots(context: WorkloadContext): Part {
-  const { runtime, db, clock, logger, config } = context;
-  const queries = new JobQueries(db);
+/** What jobs and pilots have in common on a node. */
+export class PilotLinks {
+  readonly queries: JobQueries;
+  readonly orders: JobOrders;
+  readonly streams = new WorkStreams();
+  readonly logs: LogRequests;
+  /** One that is connected here. */
+  readonly askPilot: AskPilot = async (pilot, piece) => {
+    const stream = this.streams.of(pilot);
+    if (stream === undefined) return undefined;
+    return await this.logs.ask(pilot, (requestId) =>
+      stream.tell({ read_log: { request_id: requestId, ...piece } }),
+    );
+  };
+
+  constructor({ db, runtime, clock }: WorkloadContext) {
+    this.queries = new JobQueries(db);
+    this.orders = new JobOrders(runtime.store);
+    this.logs = new LogRequests(clock);
+  }
+}
+
+export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
+  const { runtime, clock, logger, config } = context;
+  const { queries, orders, streams, logs } = links;
   const queue = new EmbeddedQueue(queries, clock, logger);
-  const orders = new JobOrders(runtime.store);
-  const streams = new WorkStreams();
+  const samples = new PilotSamples(context, queries, streams);
   const figures = new PilotFigures();
   const closing = new AbortController();
   // Every stream waits for it.
@@ -56,13 +79,14 @@ export function openPilots(context: WorkloadContext): Part {
     loops: [executor({ context, queries, queue, readModel: workload.name })],
     caughtUp: () => lostClaims.resume(),
     peers: [peers],
+    operations: pilotOperations(context, samples),
     handlers: {
-      [SERVICE]: pilotHandlers({
+      [PILOT_SERVICE]: pilotHandlers({
         ...{ context, sessions, streams, queue, orders, figures },
         grants: new Grants(context, orders),
         reports: new JobReports(context, orders),
-        samples: new PilotSamples(context, queries, streams),
-        logs: { take: () => undefined },
+        samples,
+        logs,
         greet: async (stream) => {
           await context.readYourWrites();
           told.greet(stream);
@@ -70,8 +94,11 @@ export function openPilots(context: WorkloadContext): Part {
         closing: closing.signal,
       }),
     },
-    access: { [SERVICE]: ACCESS },
-    endStreams: () => closing.abort(),
+    access: { [PILOT_SERVICE]: ACCESS },
+    endStreams: () => {
+      logs.stop();
+      closing.abort();
+    },
     stop: () => {
       queue.stop();
       lostClaims.stop();

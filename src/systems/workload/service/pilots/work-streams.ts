@@ -8,9 +8,6 @@
 
 import { OwlError } from '../../../../base/errors.js';
 
-/** What a payload that is told to end gets, where the order does not say. */
-export const GRACE_SECONDS = 10;
-
 /** One of these. */
 export interface WorkMessage {
   readonly hint?: { readonly job: string; readonly cur_retry: number };

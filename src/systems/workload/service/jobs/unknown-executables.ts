@@ -1,0 +1,70 @@
+/**
+ * Jobs that no pilot has ever offered to run: after a time they fail, so that a mistyped name does not wait for ever.
+ *
+ * Guarantees: a job fails only when its executable was unknown for all that time, in running time of this node since it began to look,
+ * so that pilots that come with the node are waited for; a pilot that is lost, has left or drains counts as one that offers it, one
+ * that is retired does not.
+ */
+
+import type { Clock } from '../../../../base/clock.js';
+import type { ActorSystem } from '../../../../runtime/actors/actor-system.js';
+import { job } from './job-commands.js';
+import type { JobQueries } from './job-queries.js';
+import { failWaiting } from './job-upkeep.js';
+
+const BATCH = 100;
+/** Between two looks: the longest, and so many in the time that they wait. */
+const LONGEST_PAUSE_MS = 10_000;
+const LOOKS = 10;
+
+export interface UnknownExecutablesOptions {
+  readonly system: ActorSystem;
+  readonly clock: Clock;
+  readonly queries: JobQueries;
+  readonly afterSeconds: number;
+}
+
+export class UnknownExecutables {
+  private readonly options: UnknownExecutablesOptions;
+  /** Since when each was seen unknown, by device and name. Monotonic milliseconds. */
+  private since = new Map<string, number>();
+  private lookedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: UnknownExecutablesOptions) {
+    this.options = options;
+  }
+
+  /** @param now Unix milliseconds @returns when to look again, in Unix milliseconds; undefined: not before something happens */
+  async look(now: number): Promise<number | undefined> {
+    const { clock, queries, afterSeconds } = this.options;
+    const pauseMs = Math.min(LONGEST_PAUSE_MS, (afterSeconds * 1000) / LOOKS);
+    const at = clock.monotonic();
+    if (at - this.lookedAt < pauseMs) return now + pauseMs;
+    this.lookedAt = at;
+    const unknown = queries.unknownExecutables();
+    const since = new Map<string, number>();
+    for (const { device, executable } of unknown) {
+      const key = `${device}/${executable}`;
+      since.set(key, this.since.get(key) ?? at);
+    }
+    this.since = since;
+    for (const { device, executable } of unknown) {
+      const seen = since.get(`${device}/${executable}`) ?? at;
+      if (at - seen >= afterSeconds * 1000) await this.fail(device, executable, now / 1000 - afterSeconds);
+    }
+    return unknown.length === 0 ? undefined : now + pauseMs;
+  }
+
+  private async fail(device: string, executable: string, before: number): Promise<void> {
+    const { system, queries } = this.options;
+    const detail = `no ${device} pilot has ever offered ${executable}`;
+    await Promise.all(
+      queries.createdOf(device, executable, before, BATCH).map(({ uid }) =>
+        system.execute(job, uid, {
+          by: 'executor',
+          decide: (snapshot) => failWaiting(snapshot, { class: 'executable_unknown', detail }),
+        }),
+      ),
+    );
+  }
+}

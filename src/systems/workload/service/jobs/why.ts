@@ -1,0 +1,112 @@
+/**
+ * Why a job waits, in one sentence with figures, as things stand now. What runs or has ended says so by its row.
+ *
+ * Guarantee: it is worked out from what the queue and the executor go by, so that a job that waits always has a reason.
+ */
+
+import { numberIn, type SqlRow, textIn } from '../../../../base/sql.js';
+import { executablesOf, type JobQueries, type Offer } from './job-queries.js';
+
+/** What is the same for all jobs of one request. */
+export interface Standing {
+  readonly offers: readonly Offer[];
+  /** Unix seconds. */
+  readonly now: number;
+  readonly unknownAfterSeconds: number;
+  /** Whether to count what is before it. */
+  readonly counts: boolean;
+}
+
+/** Undefined: what its row says is all there is. @param row of job_dat, with task_held and task_state */
+export function whyWaits(queries: JobQueries, row: SqlRow, standing: Standing): string | undefined {
+  const { state } = row;
+  if (state === 'cancelling') return whyCancelling(queries, row);
+  if (state !== 'created' && state !== 'queued') return undefined;
+  return (
+    ofItsTask(row) ??
+    untilLater(row, standing.now) ??
+    ofPilots(queries, row, standing) ??
+    ofQueue(queries, row, standing)
+  );
+}
+
+function whyCancelling(queries: JobQueries, row: SqlRow): string {
+  const pilot = String(row['pilot']);
+  const status = queries.statusOf(pilot);
+  if (status === 'active' || status === 'draining') return `waits until pilot ${pilot} has ended it`;
+  return `waits for pilot ${pilot}, which is ${status ?? 'unknown'}: it ends what it runs by itself, and is given up then`;
+}
+
+function ofItsTask(row: SqlRow): string | undefined {
+  if (row['task_held'] === 1) return 'its task is held';
+  const state = row['task_state'];
+  const goesOn =
+    state === null || state === undefined || ['registered', 'splitting', 'running'].includes(String(state));
+  return goesOn ? undefined : `its task is ${String(state)}: nothing of it begins any more`;
+}
+
+function untilLater(row: SqlRow, now: number): string | undefined {
+  const left = numberIn(row, 'not_before') - now;
+  if (row['state'] !== 'created' || left <= 0 || left > 301) return undefined;
+  const failure = row['failure_class'] === null ? '' : ` (${String(row['failure_class'])})`;
+  return `attempt ${String(row['attempt'])} has failed${failure}; the next one may begin in ${Math.ceil(left)} s`;
+}
+
+function ofPilots(
+  queries: JobQueries,
+  row: SqlRow,
+  { offers, now, unknownAfterSeconds }: Standing,
+): string | undefined {
+  const [executable, device] = [textIn(row, 'executable'), textIn(row, 'device_type')];
+  const able = offers.filter(
+    ({ deviceType, executables }) => deviceType === device && executables.has(executable),
+  );
+  if (able.length === 0) return nobodyIsHere(queries, row, now, unknownAfterSeconds);
+  const memory = row['memory_mib'];
+  if (typeof memory !== 'number') return undefined;
+  const most = Math.max(...able.map(({ memoryMib = Number.POSITIVE_INFINITY }) => memoryMib));
+  if (most >= memory) return undefined;
+  return `needs ${memory} MiB of memory, and of the pilots that offer ${executable} none has more than ${most}`;
+}
+
+function nobodyIsHere(queries: JobQueries, row: SqlRow, now: number, unknownAfterSeconds: number): string {
+  const [executable, device] = [textIn(row, 'executable'), textIn(row, 'device_type')];
+  const known = queries
+    .pilotsOf(device)
+    .filter((pilot) => executablesOf(textIn(pilot, 'executables')).has(executable))
+    .map((pilot) => `${String(pilot['name'])} is ${String(pilot['status'])}`);
+  if (known.length > 0) {
+    const some = known.slice(0, 3).join(', ');
+    const more = known.length > 3 ? ` and ${known.length - 3} more are away` : '';
+    return `no ${device} pilot that takes work offers ${executable}: ${some}${more}`;
+  }
+  const left = Math.max(0, Math.ceil(numberIn(row, 'update_time') + unknownAfterSeconds - now));
+  return `no ${device} pilot offers ${executable} yet; it fails as executable_unknown in about ${left} s unless one comes`;
+}
+
+function ofQueue(queries: JobQueries, row: SqlRow, { offers, counts }: Standing): string {
+  const [executable, device] = [textIn(row, 'executable'), textIn(row, 'device_type')];
+  const able = offers.filter(
+    ({ deviceType, executables }) => deviceType === device && executables.has(executable),
+  );
+  const slots = able.reduce((sum, one) => sum + one.slots, 0);
+  const free = able.reduce((sum, one) => sum + Math.max(one.slots - one.slotsUsed, 0), 0);
+  const pilots = able.length === 1 ? '1 pilot' : `${able.length} pilots`;
+  const taken = free === 0 ? `all ${slots} slots` : `${slots - free} of ${slots} slots`;
+  const ahead = counts ? `, and ${jobsBefore(queries.before(row))} before it` : '';
+  return `waits for a slot: ${taken} of ${pilots} that offer ${executable} are taken${ahead}${noRoom(row, able, free)}`;
+}
+
+function jobsBefore(jobs: number): string {
+  return jobs === 1 ? '1 job is' : `${jobs} jobs are`;
+}
+
+function noRoom(row: SqlRow, able: readonly Offer[], free: number): string {
+  const memory = row['memory_mib'];
+  if (typeof memory !== 'number' || free === 0) return '';
+  const left = able.map(
+    ({ memoryMib = Number.POSITIVE_INFINITY, memoryUsedMib }) => memoryMib - memoryUsedMib,
+  );
+  const most = Math.max(...left);
+  return most >= memory ? '' : `; it needs ${memory} MiB of memory, and ${Math.max(most, 0)} are free`;
+}

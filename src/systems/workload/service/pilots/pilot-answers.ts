@@ -1,0 +1,113 @@
+/** Pilots as those see them who ask, and what is ordered of them. */
+
+import type { z } from 'zod';
+import { OwlError } from '../../../../base/errors.js';
+import { type SqlRow, textIn } from '../../../../base/sql.js';
+import { type Asking, answered, type ServedOperation } from '../../../../node/operations/operation.js';
+import { executablesOf } from '../jobs/job-queries.js';
+import type { WorkloadContext } from '../workload-context.js';
+import { drain, retire, undrain } from './pilot-commands.js';
+import { pilotKind } from './pilot-kind.js';
+import {
+  drainPilot,
+  listPilots,
+  pilotMessage,
+  pilotStatus,
+  retirePilot,
+  undrainPilot,
+} from './pilot-operations.js';
+import type { PilotSamples } from './pilot-samples.js';
+
+type Order = z.output<typeof drainPilot.request>;
+type Decide = typeof drain;
+
+const FIELDS = new Set(Object.keys(pilotMessage.shape));
+const UNDER_WAY = `(SELECT count(*) FROM job_dat j WHERE j.pilot = p.name AND j.state IN ('staging', 'running', 'cancelling'))`;
+
+export function pilotOperations(context: WorkloadContext, samples: PilotSamples): ServedOperation[] {
+  const { db, system } = context;
+
+  function find(id: string): SqlRow {
+    const select = `SELECT p.*, ${UNDER_WAY} AS under_way FROM pilot_dat p`;
+    const named = db.prepare(`${select} WHERE p.name = ?`).get(id);
+    const row =
+      named === undefined && /^[0-9]{1,15}$/.test(id)
+        ? db.prepare(`${select} WHERE p.pilot_id = ?`).get(Number(id))
+        : named;
+    if (row !== undefined) return row;
+    const names = db.prepare('SELECT name FROM pilot_dat ORDER BY pilot_id DESC LIMIT 5').all();
+    const known =
+      names.length === 0
+        ? 'none has ever attached'
+        : `there are ${names.map((one) => one['name']).join(', ')}`;
+    throw new OwlError('not_found', `there is no pilot ${id}; ${known}`, { reason: 'pilot_not_found' });
+  }
+
+  async function order({ id, reason, command_id }: Order, asking: Asking, name: string, decide: Decide) {
+    await context.readYourWrites();
+    const pilot = textIn(find(id), 'name');
+    const asked =
+      command_id === undefined
+        ? {}
+        : { id: command_id, asks: { name, content: { pilot, reason: reason ?? null } } };
+    const { duplicate } = await system.execute(pilotKind.type, pilot, {
+      ...asked,
+      by: asking.who,
+      decide: (snapshot) => decide(snapshot, pilot, reason),
+    });
+    asking.repeated(duplicate);
+    await context.readYourWrites();
+    return messageOf(find(pilot), samples);
+  }
+
+  return [
+    answered(listPilots, async ({ status, all = false }) => {
+      await context.readYourWrites();
+      const rows = db
+        .prepare(`SELECT p.*, ${UNDER_WAY} AS under_way FROM pilot_dat p ORDER BY p.pilot_id`)
+        .all();
+      const isWanted = (row: SqlRow) =>
+        status.length > 0 ? status.some((one) => one === row['status']) : all || row['status'] !== 'retired';
+      return { pilots: rows.filter(isWanted).map((row) => messageOf(row, samples)) };
+    }),
+    answered(pilotStatus, async ({ id }) => {
+      await context.readYourWrites();
+      return messageOf(find(id), samples);
+    }),
+    answered(drainPilot, (request, asking) => order(request, asking, 'pilot_drain', drain)),
+    answered(undrainPilot, (request, asking) => order(request, asking, 'pilot_undrain', undrain)),
+    answered(retirePilot, (request, asking) => order(request, asking, 'pilot_retire', retire)),
+  ];
+}
+
+function messageOf(row: SqlRow, samples: PilotSamples): z.output<typeof pilotMessage> {
+  const fields = Object.fromEntries(
+    Object.entries(row).filter(([name, value]) => value !== null && FIELDS.has(name)),
+  );
+  const newest = samples.newest(textIn(row, 'name'));
+  const live = newest?.sessionId === row['session_id'] ? newest : undefined;
+  return pilotMessage.parse({
+    ...fields,
+    executables: [...executablesOf(textIn(row, 'executables'))],
+    // What the store has granted it, which counts before it says so itself.
+    slots_used: row['under_way'],
+    ...(live === undefined
+      ? {}
+      : {
+          metrics: JSON.stringify({ time: live.time, ...live.figures, jobs: live.jobs }),
+          last_report_time: live.time,
+          ...{ jobs_done: live.figures.jobs_done, jobs_failed: live.figures.jobs_failed },
+        }),
+    ...remarksOf(row),
+  });
+}
+
+function remarksOf(row: SqlRow): { remarks?: string } {
+  const { status, under_way: jobs } = row;
+  if (status === 'draining') return { remarks: `is given nothing new; ${String(jobs)} jobs are to end` };
+  if (status === 'lost' && typeof row['lost_time'] === 'number')
+    return {
+      remarks: `silent since about ${new Date(row['lost_time'] * 1000).toISOString()}; ${String(jobs)} jobs wait for it`,
+    };
+  return {};
+}
