@@ -127,7 +127,10 @@ export const JOBS: ProjectionTable = {
     `CREATE INDEX job_dat_created ON job_dat (device_type, rank DESC, job_id) WHERE state = 'created'`,
     `CREATE INDEX job_dat_queued ON job_dat (device_type, rank DESC, job_id) WHERE state = 'queued'`,
     `CREATE INDEX job_dat_under_way ON job_dat (pilot) WHERE state IN ('staging', 'running', 'cancelling')`,
+    // What waits for its next attempt.
+    `CREATE INDEX job_dat_delayed ON job_dat (device_type, not_before) WHERE state = 'created' AND not_before > 0`,
     `CREATE INDEX job_dat_by_task ON job_dat (task_id, state)`,
+    `CREATE INDEX job_dat_by_state ON job_dat (state, device_type)`,
     `CREATE INDEX job_dat_retry_due ON job_dat (task_id) WHERE retry_due = 1`,
   ],
 };

@@ -1,9 +1,11 @@
 /** Nodes that run workload alone, on either store, with what tests need of their inside: their actors. */
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { JobEvent } from '../../../../machines/workload/job.js';
 import type { Clock } from '../../../../src/base/clock.js';
+import { localTokenFile } from '../../../../src/node/access/access-file.js';
 import { Settings } from '../../../../src/node/config/config.js';
 import { type RunningNode, startNode } from '../../../../src/node/node.js';
 import type { NodeContext, ServedSystem } from '../../../../src/node/system.js';
@@ -26,6 +28,8 @@ export interface WorkloadNode {
   readonly pilots: PilotsClient;
   /** Types of what is stored of a job, in order. */
   eventsOf(uid: string): Promise<RecordedEvent[]>;
+  /** The body of what is answered to a GET. */
+  get(path: string): Promise<string>;
   createJob(uid: string, order?: Partial<Created>): Promise<void>;
   stop(): Promise<void>;
 }
@@ -66,7 +70,12 @@ export async function startWorkload(t: Test, options: WorkloadNodeOptions = {}):
     `workload.${key}`,
     String(value),
   ]);
-  const flags = { data, listen: '127.0.0.1:0', ...(store === undefined ? {} : { store }) };
+  const flags = {
+    data,
+    listen: '127.0.0.1:0',
+    http_listen: '127.0.0.1:0',
+    ...(store === undefined ? {} : { store }),
+  };
   const config = new Settings([opened]).load({
     env: {},
     cwd: '/',
@@ -96,6 +105,10 @@ export async function startWorkload(t: Test, options: WorkloadNodeOptions = {}):
       const events: RecordedEvent[] = [];
       for await (const event of within.runtime.store.readStream(`wl_job-${uid}`)) events.push(event);
       return events;
+    },
+    async get(path) {
+      const authorization = `Bearer ${readFileSync(localTokenFile(data), 'utf8').trim()}`;
+      return await (await fetch(`http://${node.httpAddress}${path}`, { headers: { authorization } })).text();
     },
     async createJob(uid, order = {}) {
       const data: Created = { ...ORDER, ...order };

@@ -129,7 +129,7 @@ export class JobQueries {
   nextDue(device: string, now: number): number | undefined {
     const row = this.of(
       `SELECT min(not_before) AS time FROM job_dat
-       WHERE device_type = ? AND state = 'created' AND not_before > ? AND not_before <= ?`,
+       WHERE device_type = ? AND state = 'created' AND not_before > 0 AND not_before > ? AND not_before <= ?`,
     ).get(device, now, now + LONGEST_WAIT_SECONDS);
     return typeof row?.['time'] === 'number' ? row['time'] : undefined;
   }
@@ -175,6 +175,18 @@ export class JobQueries {
     )
       .all(device, executable, before, most)
       .map((row) => ({ uid: textIn(row, 'id') }));
+  }
+
+  /** By state and device. */
+  countsIn(states: readonly string[]): SqlRow[] {
+    return this.of(
+      `SELECT state, device_type, count(*) AS counted FROM job_dat
+       WHERE state IN (${states.map(() => '?').join(', ')}) GROUP BY state, device_type`,
+    ).all(...states);
+  }
+
+  pilotCounts(): SqlRow[] {
+    return this.of('SELECT status, count(*) AS counted FROM pilot_dat GROUP BY status').all();
   }
 
   /** All that have ever attached. */

@@ -27,6 +27,7 @@ import { PilotOrders } from './pilot-orders.js';
 import { PilotSamples } from './pilot-samples.js';
 import { PilotSessions } from './pilot-sessions.js';
 import { WorkStreams } from './work-streams.js';
+import { workloadMetrics } from './workload-metrics.js';
 
 const PROTOCOLS = { min: 1, max: 1 };
 
@@ -95,6 +96,7 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
       }),
     },
     access: { [PILOT_SERVICE]: ACCESS },
+    metrics: () => [workloadMetrics({ context, queries, figures, delivered: () => queue.delivered })],
     endStreams: () => {
       logs.stop();
       closing.abort();
