@@ -34,6 +34,11 @@ const claimed = (claim_id: string, attempt: number, cur_retry: number): JsonObje
   ...{ pilot: 'p', session_id: 's', claim_id, attempt, cur_retry, lease_seconds: 60 },
 });
 
+const attached = (session_id: string): JsonObject => ({
+  ...{ peer_id: 'p', session_id, lease_seconds: 60, attached_time: 12, node_id: 'n', program_version: '1.2' },
+  ...{ device_type: 'cpu', slots: 2, memory_mib: 512, executables: ['sort', 'wc'] },
+});
+
 const STORY: readonly Step[] = [
   ['wl_dataset-in', 'DatasetRegistered', registered('run 7', { storage_url: 'file:///in' })],
   ['wl_dataset-out', 'DatasetRegistered', registered('sorted', { producer_task: 't', produces: 'output' })],
@@ -72,6 +77,9 @@ const STORY: readonly Step[] = [
   ],
   ['wl_file-o0', 'FileRegistered', file('out', 0, 'fa.j0', { declared: true })],
   ['wl_file-o1', 'FileRegistered', file('out', 1, 'fb.j1', { declared: true })],
+  ['wl_pilot-p', 'PilotAttached', attached('s')],
+  ['wl_pilot-q', 'PilotAttached', attached('r')],
+  ['wl_pilot-q', 'PilotDrainRequested', { reason: 'new disks' }],
   ['wl_job-j0', 'JobQueued', { queue: 'cpu', batch: 'b' }],
   ['wl_job-j1', 'JobQueued', { queue: 'cpu', batch: 'b' }],
   ['wl_job-j0', 'JobClaimed', claimed('c', 1, 0)],
@@ -122,6 +130,14 @@ const STORY: readonly Step[] = [
   ['wl_file-o1', 'FileFailed', { reason: 'its job failed' }],
   ['wl_dataset-out', 'DatasetSealed', { files: 2 }],
   ['wl_dataset-out', 'DatasetClosed', { files_available: 1, files_failed: 1, bytes: '10', complete: false }],
+  [
+    'wl_pilot-p',
+    'PilotReported',
+    { session_id: 's', slots_used: 1, rss: '4096', jobs_done: 3, jobs_failed: 1 },
+  ],
+  ['wl_pilot-p', 'PilotLost', { peer_id: 'p', session_id: 's', lost_time: 99 }],
+  ['wl_pilot-q', 'PilotLost', { peer_id: 'q', session_id: 'r', lost_time: 98 }],
+  ['wl_pilot-q', 'PilotReturned', { peer_id: 'q', session_id: 'r', returned_time: 99, node_id: 'm' }],
   ['wl_task-t', 'TaskFailed', { finished: 1, failed: 1, cancelled: 0, reason: '1 job failed' }],
 ];
 
@@ -173,7 +189,7 @@ t.test('rows say how datasets, tasks and jobs stand', async (t) => {
       {
         ...{ job_id: 1, id: 'j0', task_id: 1, state: 'finished', attempt: 2, cur_retry: 1, exit_code: 0 },
         ...{ file_in_id: 1, file_out_id: 2, file_log_id: 3, file_id: 1, parent_job_id: null },
-        ...{ cpu_seconds: 1.5, max_rss: 4096, failure_class: null, pilot: 'p' },
+        ...{ cpu_seconds: 1.5, max_rss: 4096, failure_class: null, pilot: 'p', pilot_id: 1 },
       },
       {
         ...{ job_id: 2, id: 'j1', state: 'failed', failure_class: 'input_missing', cur_retry: null },
@@ -187,6 +203,22 @@ t.test('rows say how datasets, tasks and jobs stand', async (t) => {
       { file_id: 4, type: 'input', status: 'used', job_id: 2 },
       { file_id: 5, type: 'output', status: 'failed' },
       { file_id: 6, type: 'log', status: 'failed' },
+    ],
+    pilot_dat: [
+      {
+        ...{
+          pilot_id: 1,
+          name: 'p',
+          status: 'lost',
+          lost_time: 99,
+          slots: 2,
+          slots_used: 1,
+          memory_mib: 512,
+        },
+        ...{ executables: '["sort","wc"]', version: '1.2', node_id: 'n', jobs_done: 3, jobs_failed: 1 },
+        metrics: '{"load":null,"rss":4096,"disk_free":null}',
+      },
+      { pilot_id: 2, name: 'q', status: 'draining', lost_time: null, node_id: 'm', remarks: 'new disks' },
     ],
   });
 });

@@ -7,7 +7,7 @@ import type {
   PilotReportAnswer,
 } from '../../../../src/systems/workload/service/pilots/report-messages.js';
 import type { WorkMessage } from '../../../../src/systems/workload/service/pilots/work-streams.js';
-import { PeersClient } from '../../../../src/wire/peers-client.js';
+import type { PeersClient } from '../../../../src/wire/peers-client.js';
 import { localCredentials } from '../../../support/local-credentials.js';
 import { until } from '../../../support/until.js';
 import { PilotsClient } from './clients.js';
@@ -30,6 +30,8 @@ export interface PilotTraits {
   readonly memoryMib?: number;
 }
 
+type Served = Pick<WorkloadNode, 'node' | 'data' | 'peers'>;
+
 export class SyntheticPilot {
   readonly name: string;
   readonly session: string;
@@ -47,13 +49,12 @@ export class SyntheticPilot {
   private stream: ReturnType<PilotsClient['report']> | undefined;
   private seq = 0;
 
-  constructor(server: string, data: string, traits: PilotTraits = {}) {
+  constructor({ node, data, peers }: Served, traits: PilotTraits = {}) {
     this.traits = traits;
     this.name = traits.name ?? 'p1';
     this.session = traits.session ?? randomUUID();
-    const credentials = localCredentials(data);
-    this.peers = new PeersClient({ server, credentials });
-    this.client = new PilotsClient({ server, credentials });
+    this.peers = peers;
+    this.client = new PilotsClient({ server: node.address, credentials: localCredentials(data) });
   }
 
   get hints(): string[] {
@@ -156,7 +157,6 @@ export class SyntheticPilot {
   close(): void {
     this.over.abort();
     this.stream?.cancel();
-    this.peers.close();
     this.client.close();
   }
 
@@ -184,12 +184,8 @@ export class SyntheticPilot {
 }
 
 /** Attached, and hearing its work. It dies with the test. */
-export async function startPilot(
-  t: Test,
-  { node, data }: Pick<WorkloadNode, 'node' | 'data'>,
-  traits?: PilotTraits,
-): Promise<SyntheticPilot> {
-  const pilot = new SyntheticPilot(node.address, data, traits);
+export async function startPilot(t: Test, node: Served, traits?: PilotTraits): Promise<SyntheticPilot> {
+  const pilot = new SyntheticPilot(node, traits);
   t.teardown(() => pilot.close());
   await pilot.attach();
   pilot.listen();

@@ -13,6 +13,7 @@ import type { RecordedEvent } from '../../../../src/runtime/event-store/event-st
 import type { WorkloadConfig } from '../../../../src/systems/workload/config.js';
 import { job } from '../../../../src/systems/workload/service/jobs/job-commands.js';
 import { workload } from '../../../../src/systems/workload/system.js';
+import { PeersClient } from '../../../../src/wire/peers-client.js';
 import { startNode as startStore } from '../../../support/eventstoredb-stores.js';
 import { localCredentials } from '../../../support/local-credentials.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
@@ -26,6 +27,7 @@ export interface WorkloadNode {
   readonly log: LogLines;
   readonly jobs: JobsClient;
   readonly pilots: PilotsClient;
+  readonly peers: PeersClient;
   /** Types of what is stored of a job, in order. */
   eventsOf(uid: string): Promise<RecordedEvent[]>;
   /** The body of what is answered to a GET. */
@@ -49,10 +51,23 @@ export interface WorkloadNodeOptions {
 const CALM = { lease_seconds: 30, give_up_seconds: 100, margin_seconds: 10 };
 
 let dataDirectories = 0;
+/** `testdir` makes the directory of a test anew each time. */
+const directories = new WeakMap<Test, string>();
+
+function directoryOf(t: Test): string {
+  const known = directories.get(t) ?? t.testdir({});
+  directories.set(t, known);
+  return known;
+}
 
 export async function startWorkload(t: Test, options: WorkloadNodeOptions = {}): Promise<WorkloadNode> {
   dataDirectories += 1;
-  const { data = join(t.testdir({}), `data-${dataDirectories}`), store, config: times = {}, clock } = options;
+  const {
+    data = join(directoryOf(t), `data-${dataDirectories}`),
+    store,
+    config: times = {},
+    clock,
+  } = options;
   let context: NodeContext | undefined;
   const opened: ServedSystem<WorkloadConfig> = {
     name: workload.name,
@@ -89,18 +104,20 @@ export async function startWorkload(t: Test, options: WorkloadNodeOptions = {}):
   const credentials = localCredentials(data);
   const jobs = new JobsClient({ server: node.address, credentials });
   const pilots = new PilotsClient({ server: node.address, credentials });
+  const peers = new PeersClient({ server: node.address, credentials });
   let stopped: Promise<void> | undefined;
   const stop = () => {
     stopped ??= (async () => {
       jobs.close();
       pilots.close();
+      peers.close();
       await node.stop();
     })();
     return stopped;
   };
   t.teardown(stop);
   return {
-    ...{ node, data, context: within, log, jobs, pilots, stop },
+    ...{ node, data, context: within, log, jobs, pilots, peers, stop },
     async eventsOf(uid) {
       const events: RecordedEvent[] = [];
       for await (const event of within.runtime.store.readStream(`wl_job-${uid}`)) events.push(event);

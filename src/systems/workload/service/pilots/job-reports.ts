@@ -1,7 +1,8 @@
 /**
  * What pilots tell of the jobs that they were granted: that one has started, finished, failed or was ended.
  *
- * Guarantees: it counts only under the claim that the job is under way by, and told again it changes nothing; an end is stored only
+ * Guarantees: it counts only under the claim that the job is under way by, and of the pilot that was granted it, for others may know the
+ * claim's id; told again it changes nothing; an end is stored only
  * whole: every file that was ordered, under the name that was granted, below the directory of its task, with size and check sums,
  * and with the size that it has where this node can see it; what can't be true is refused with its field.
  */
@@ -9,6 +10,7 @@
 import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { JobSnapshot } from '../../../../../machines/workload/job.js';
 import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import * as rules from '../../../../base/field-rules.js';
 import { isFailureClass } from '../jobs/failure-classes.js';
@@ -31,6 +33,13 @@ const isCheckSum: rules.TextRule = (value) =>
 
 type StoredFile = Finished['log'];
 
+/** Who tells it. */
+export interface Sender {
+  readonly pilot: string;
+  /** For the history. */
+  readonly by: string;
+}
+
 export class JobReports {
   private readonly context: WorkloadContext;
   private readonly orders: JobOrders;
@@ -40,7 +49,7 @@ export class JobReports {
     this.orders = orders;
   }
 
-  async started(told: StartedMessage, by: string): Promise<void> {
+  async started(told: StartedMessage, { pilot, by }: Sender): Promise<void> {
     const { uid, claimId } = claimIn('started', told);
     const started = {
       pid: rules.givenNumber('started.pid', told.pid, rules.isPid),
@@ -50,11 +59,11 @@ export class JobReports {
     };
     await this.context.system.execute(job, uid, {
       by,
-      decide: (snapshot) => start(snapshot, uid, claimId, started),
+      decide: (snapshot) => start(assertOwn(snapshot, uid, pilot), uid, claimId, started),
     });
   }
 
-  async finished(told: FinishedMessage, by: string): Promise<void> {
+  async finished(told: FinishedMessage, sender: Sender): Promise<void> {
     const { uid, claimId } = claimIn('finished', told);
     const order = await this.orderOf(uid);
     const missing = order.outputs.filter(
@@ -63,17 +72,18 @@ export class JobReports {
     if (missing.length > 0) {
       const names = missing.map(({ file_name: name }) => name).join(', ');
       const failure = { class: 'output_missing', detail: `it has not written ${names}` } as const;
-      return await this.fail(uid, claimId, failure, by);
+      return await this.fail(uid, claimId, failure, sender);
     }
     const finished = await this.finishedIn(told, uid, order);
+    const { pilot, by } = sender;
     await this.context.system.execute(job, uid, {
       by,
-      decide: (snapshot) => finish(snapshot, uid, claimId, finished),
+      decide: (snapshot) => finish(assertOwn(snapshot, uid, pilot), uid, claimId, finished),
     });
     this.orders.forget(uid);
   }
 
-  async failed(told: FailedMessage, by: string): Promise<void> {
+  async failed(told: FailedMessage, sender: Sender): Promise<void> {
     const { uid, claimId } = claimIn('failed', told);
     const failureClass = rules.given('failed.failure_class', told.failure_class, (text) =>
       isFailureClass(text) ? undefined : 'must be one of the classes of failure',
@@ -87,15 +97,15 @@ export class JobReports {
       ...(code === undefined ? {} : { exit_code: rules.check('failed.exit_code', code, isExitCode) }),
       ...(signal === undefined ? {} : { exit_signal: signal }),
     };
-    await this.fail(uid, claimId, failure, by);
+    await this.fail(uid, claimId, failure, sender);
   }
 
-  async cancelled(told: CancelledMessage, by: string): Promise<void> {
+  async cancelled(told: CancelledMessage, { pilot, by }: Sender): Promise<void> {
     const { uid, claimId } = claimIn('cancelled', told);
     const ended = rules.optionalNumber('cancelled.processes_ended', told.processes_ended, rules.isCount) ?? 0;
     await this.context.system.execute(job, uid, {
       by,
-      decide: (snapshot) => cancelled(snapshot, uid, claimId, ended),
+      decide: (snapshot) => cancelled(assertOwn(snapshot, uid, pilot), uid, claimId, ended),
     });
     this.orders.forget(uid);
   }
@@ -104,12 +114,12 @@ export class JobReports {
     uid: string,
     claimId: string,
     failure: Parameters<typeof fail>[3],
-    by: string,
+    { pilot, by }: Sender,
   ): Promise<void> {
     const now = nowSeconds(this.context);
     await this.context.system.execute(job, uid, {
       by,
-      decide: (snapshot) => fail(snapshot, uid, claimId, failure, now),
+      decide: (snapshot) => fail(assertOwn(snapshot, uid, pilot), uid, claimId, failure, now),
     });
   }
 
@@ -141,6 +151,13 @@ export class JobReports {
       wall_seconds: rules.optionalNumber('finished.wall_seconds', told.wall_seconds, rules.isDuration) ?? 0,
     };
   }
+}
+
+/** @throws JobRefusedError reason `stale_claim` where another pilot has it */
+function assertOwn(snapshot: JobSnapshot, uid: string, pilot: string): JobSnapshot {
+  const { claim } = snapshot.context;
+  if (claim === null || claim.pilot === pilot) return snapshot;
+  throw new JobRefusedError('stale_claim', `job ${uid} is granted to pilot ${claim.pilot}, not to ${pilot}`);
 }
 
 const isExitCode = rules.isWhole(0, 255);

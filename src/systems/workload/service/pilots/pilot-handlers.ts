@@ -18,7 +18,7 @@ import type { LogRequests } from '../jobs/job-log.js';
 import type { JobOrders } from '../jobs/job-orders.js';
 import type { JobQueue } from '../jobs/job-queue.js';
 import type { WorkloadContext } from '../workload-context.js';
-import type { JobReports } from './job-reports.js';
+import type { JobReports, Sender } from './job-reports.js';
 import type { PilotFigures } from './pilot-figures.js';
 import type { PilotSessions } from './pilot-sessions.js';
 import type {
@@ -113,20 +113,20 @@ async function answer(
   }
   if (report.sample !== undefined) await options.samples.take(pilot, sessionId, report.sample);
   else if (report.log !== undefined) options.logs.take(pilot, report.log);
-  else await take(options, report, by);
+  else await take(options, report, { pilot, by });
   return done;
 }
 
 async function take(
   { reports, figures }: PilotHandlersOptions,
   { started, finished, failed: failure, cancelled }: PilotReport,
-  by: string,
+  sender: Sender,
 ): Promise<void> {
   try {
-    if (started !== undefined) await reports.started(started, by);
-    else if (finished !== undefined) await reports.finished(finished, by);
-    else if (failure !== undefined) await reports.failed(failure, by);
-    else if (cancelled !== undefined) await reports.cancelled(cancelled, by);
+    if (started !== undefined) await reports.started(started, sender);
+    else if (finished !== undefined) await reports.finished(finished, sender);
+    else if (failure !== undefined) await reports.failed(failure, sender);
+    else if (cancelled !== undefined) await reports.cancelled(cancelled, sender);
     else
       throw new InvalidFieldError(
         'report',

@@ -9,8 +9,9 @@ import { ON_STORES, startWorkload } from '../../support/workload-node.js';
 for (const [store, start] of Object.entries(ON_STORES)) {
   t.test(`on ${store} one of 64 pilots that race for a job is granted it`, async (t) => {
     const node = await start(t);
-    const pilots: SyntheticPilot[] = [];
-    for (let n = 0; n < 64; n++) pilots.push(await startPilot(t, node, { name: `p${n}`, slots: 8 }));
+    const pilots = await Promise.all(
+      Array.from({ length: 64 }, (_, n) => startPilot(t, node, { name: `p${n}`, slots: 8 })),
+    );
     const uids = Array.from({ length: 2 }, (_, n) => `j${n}`);
     for (const uid of uids) await node.createJob(uid);
     await until('all are queued', () => hinted(pilots).size === uids.length);
@@ -34,6 +35,8 @@ for (const [store, start] of Object.entries(ON_STORES)) {
     t.match(await pilot.started(other), stale);
     t.match(await pilot.finished(other), stale);
     t.match(await pilot.failed(other, 'payload_exit'), stale);
+    const thief = await startPilot(t, node, { name: 'p2' });
+    t.match(await thief.failed(grant, 'payload_exit'), { ...stale, msg: /granted to pilot p1, not to p2/ });
     t.match(await pilot.started(grant), { is_success: true });
     t.match(await pilot.started(grant), { is_success: true }, 'told again');
     t.match(await pilot.finished(grant), { is_success: true });
