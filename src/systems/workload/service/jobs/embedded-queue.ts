@@ -56,6 +56,10 @@ export class EmbeddedQueue implements JobQueue {
     return [...this.out.values()].filter(({ pausedUntil }) => pausedUntil === undefined).length;
   }
 
+  async depth(device: string): Promise<number> {
+    return this.queries.queuedOf(device);
+  }
+
   /** The store is the broker: JobQueued, which follows, is what confirms it. */
   async publish(): Promise<void> {}
 

@@ -104,6 +104,14 @@ export class JobQueries {
     return Number(row?.['jobs'] ?? 0);
   }
 
+  /** All that are queued for a device, whoever could take them. */
+  queuedOf(device: string): number {
+    const row = this.of(
+      `SELECT count(*) AS jobs FROM job_dat WHERE device_type = ? AND state = 'queued'`,
+    ).get(device);
+    return Number(row?.['jobs'] ?? 0);
+  }
+
   /** Queued whose hint was sent before that. */
   hintedBefore(device: string, offered: Offered, before: number, most: number): WaitingJob[] {
     return this.of(

@@ -17,6 +17,8 @@ export interface JobHint {
 export interface HintConsumer {
   readonly pilot: string;
   readonly sessionId: string;
+  /** Whose jobs it takes: `cpu` or `gpu`. */
+  readonly device: string;
   /** Hands one over. What becomes of it is told by `settle`, or not at all. */
   deliver(hint: JobHint): void;
 }
@@ -30,6 +32,8 @@ export interface JobQueue {
   consume(consumer: HintConsumer): () => void;
   /** A claim was answered: `taken` is granted or gone for good, else others may have it. */
   settle(pilot: string, job: string, outcome: 'taken' | 'released'): void;
+  /** How many wait for consumers of a device, those that are out included. */
+  depth(device: string): Promise<number>;
   /** Hints that are out, of all consumers here. */
   readonly delivered: number;
   stop(): void;

@@ -82,9 +82,9 @@ async function* work(
   let leave: () => void = () => undefined;
   try {
     await greet(stream);
+    const { deviceType: device } = (await sessions.read(pilot)).context;
     leave = queue.consume({
-      pilot,
-      sessionId,
+      ...{ pilot, sessionId, device },
       deliver: ({ job: uid, curRetry }) => stream.tell({ hint: { job: uid, cur_retry: curRetry } }),
     });
     yield* stream.read();

@@ -1,0 +1,119 @@
+/** What every adapter of the queue of hints must pass unchanged. */
+
+import type { Test } from 'tap';
+import type { JobHint, JobQueue } from '../../src/systems/workload/service/jobs/job-queue.js';
+import { until } from '../support/until.js';
+
+/** A queue, with the store that decides beside it. */
+export interface OpenedQueue {
+  readonly queue: JobQueue;
+  /** Jobs that the executor publishes and the store has as queued. The first one has the largest rank. */
+  queued(uids: readonly string[]): Promise<void>;
+  /** Published again: the store has it as requeued. */
+  requeued(uid: string): Promise<void>;
+  /** The store has it as granted to that pilot, or as ended. */
+  granted(uid: string, pilot: string): Promise<void>;
+  /** A pilot of the device that may be given work. */
+  pilot(name: string, options?: { readonly device?: string; readonly slots?: number }): Promise<void>;
+  /** As much time passes as a pilot is not given again what it let go. */
+  pass(): void;
+  /** The same queue after a restart of its side. */
+  reopen(): Promise<OpenedQueue>;
+}
+
+interface Consumer {
+  readonly given: JobHint[];
+  leave(): void;
+}
+
+function consume(queue: JobQueue, pilot: string, device = 'cpu'): Consumer {
+  const given: JobHint[] = [];
+  const leave = queue.consume({ pilot, sessionId: 's', device, deliver: (hint) => given.push(hint) });
+  return { given, leave };
+}
+
+const jobsOf = ({ given }: Consumer) => given.map(({ job }) => job);
+
+export function jobQueueContract(t: Test, open: (t: Test) => Promise<OpenedQueue>): void {
+  t.test('a batch is delivered once, by rank, to who has room', async (t) => {
+    const opened = await open(t);
+    await opened.pilot('p1', { slots: 2 });
+    const consumer = consume(opened.queue, 'p1');
+    await opened.queued(['j1', 'j2', 'j3']);
+    await until('it has two', () => consumer.given.length >= 2);
+    t.strictSame(consumer.given, [
+      { job: 'j1', curRetry: 0 },
+      { job: 'j2', curRetry: 0 },
+    ]);
+    t.equal(opened.queue.delivered, 2);
+    t.equal(await opened.queue.depth('cpu'), 3);
+    await opened.granted('j1', 'p1');
+    t.equal(await opened.queue.depth('cpu'), 2);
+    await opened.queued(['j4']);
+    t.strictSame(jobsOf(consumer), ['j1', 'j2'], 'what was granted takes its slot');
+  });
+
+  t.test('hints of a device go to its pilots alone', async (t) => {
+    const opened = await open(t);
+    await opened.pilot('g1', { device: 'gpu', slots: 9 });
+    const gpu = consume(opened.queue, 'g1', 'gpu');
+    await opened.queued(['j1']);
+    await opened.pilot('p1');
+    const cpu = consume(opened.queue, 'p1');
+    await until('the right one has it', () => cpu.given.length > 0);
+    t.strictSame(jobsOf(gpu), []);
+  });
+
+  t.test('what its consumer leaves behind goes to others', async (t) => {
+    const opened = await open(t);
+    await opened.pilot('p1');
+    const first = consume(opened.queue, 'p1');
+    await opened.queued(['j1']);
+    await until('it has it', () => first.given.length > 0);
+    await opened.pilot('p2');
+    const second = consume(opened.queue, 'p2');
+    first.leave();
+    await until('the other one has it', () => second.given.length > 0);
+    t.strictSame(jobsOf(second), ['j1']);
+  });
+
+  t.test('what was released comes again, what was taken does not', async (t) => {
+    const opened = await open(t);
+    await opened.pilot('p1', { slots: 2 });
+    const consumer = consume(opened.queue, 'p1');
+    await opened.queued(['j1', 'j2']);
+    await until('it has both', () => consumer.given.length === 2);
+    opened.queue.settle('p1', 'j1', 'released');
+    opened.queue.settle('p1', 'j2', 'taken');
+    opened.queue.settle('p9', 'j2', 'released');
+    await until('it comes again', () => {
+      opened.pass();
+      return consumer.given.length > 2;
+    });
+    t.strictSame(jobsOf(consumer), ['j1', 'j2', 'j1']);
+  });
+
+  t.test('what is published again is delivered again, though it is out', async (t) => {
+    const opened = await open(t);
+    await opened.pilot('p1');
+    const consumer = consume(opened.queue, 'p1');
+    await opened.queued(['j1']);
+    await until('it has it', () => consumer.given.length === 1);
+    await opened.requeued('j1');
+    await until('it comes again', () => consumer.given.length === 2);
+    t.strictSame(jobsOf(consumer), ['j1', 'j1']);
+  });
+
+  t.test('nothing is forgotten over a restart', async (t) => {
+    const opened = await open(t);
+    await opened.pilot('p1', { slots: 3 });
+    const before = consume(opened.queue, 'p1');
+    await opened.queued(['j1', 'j2']);
+    await until('both are out', () => before.given.length === 2);
+    await opened.granted('j1', 'p1');
+    const again = await opened.reopen();
+    const after = consume(again.queue, 'p1');
+    await until('what was not settled comes again', () => after.given.length > 0);
+    t.strictSame(jobsOf(after), ['j2'], 'and nothing else');
+  });
+}
