@@ -1,8 +1,10 @@
 /** A pilot without processes: it attaches, hears its work, and reports what a test has it report. */
 
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Test } from 'tap';
 import type {
+  FinishedMessage,
   PilotReport,
   PilotReportAnswer,
 } from '../../../../src/systems/workload/service/pilots/report-messages.js';
@@ -30,7 +32,9 @@ export interface PilotTraits {
   readonly memoryMib?: number;
 }
 
-type Served = Pick<WorkloadNode, 'node' | 'data' | 'peers'>;
+interface Served extends Pick<WorkloadNode, 'data' | 'peers'> {
+  readonly node: Pick<WorkloadNode['node'], 'address'>;
+}
 
 export class SyntheticPilot {
   readonly name: string;
@@ -133,19 +137,19 @@ export class SyntheticPilot {
   }
 
   finished(grant: Granted, more: object = {}): Promise<PilotReportAnswer> {
-    const { job, claim_id, attempt } = grant;
+    return this.tell({ finished: { ...this.finishedMessage(grant), ...more } });
+  }
+
+  finishedMessage({ job, claim_id, attempt }: Granted): FinishedMessage {
     const written = (uid: string, name: string) => ({
       ...{ uid, file_name: name, path: `${job}/${name.replace('.j0', `.j0.a${attempt}`)}`, size: 4 },
       ...{ check_sum: 'b026324c6904b2a9cb4b88d6d61c81d1', sha256: '4'.repeat(64) },
     });
-    return this.tell({
-      finished: {
-        ...{ job, claim_id, exit_code: 0, wall_seconds: 0.5, cpu_seconds: 0.25, max_rss: 4096 },
-        outputs: [written('o0', 'a.j0.txt')],
-        log: written('l0', 'a.j0.log'),
-        ...more,
-      },
-    });
+    return {
+      ...{ job, claim_id, exit_code: 0, wall_seconds: 0.5, cpu_seconds: 0.25, max_rss: 4096 },
+      outputs: [written('o0', 'a.j0.txt')],
+      log: written('l0', 'a.j0.log'),
+    };
   }
 
   failed(grant: Granted, failureClass: string, detail = 'it failed'): Promise<PilotReportAnswer> {
@@ -169,9 +173,32 @@ export class SyntheticPilot {
     }
   }
 
+  /** Sent until it is answered for good, whatever becomes of the node meanwhile. */
+  async tellSurely(told: Told): Promise<PilotReportAnswer> {
+    for (;;) {
+      const answer = await this.tell(told);
+      if (answer.retryable !== true) return answer;
+      await pause(20);
+    }
+  }
+
+  /** Hears its work from whichever node there is, until it dies. */
+  async listenSurely(): Promise<void> {
+    while (!this.over.signal.aborted) {
+      await this.follow().catch(() => undefined);
+      await pause(20);
+    }
+  }
+
   private openReports() {
     const stream = this.client.report();
-    stream.on('error', () => undefined);
+    const broken = () => {
+      if (this.stream === stream) this.stream = undefined;
+      for (const settle of this.waiting.values()) settle({ is_success: false, retryable: true });
+      this.waiting.clear();
+    };
+    stream.on('error', broken);
+    stream.on('end', broken);
     stream.on('data', ({ answers = [] }: { answers?: PilotReportAnswer[] }) => {
       for (const answer of answers) {
         const { seq = 0 } = answer;
