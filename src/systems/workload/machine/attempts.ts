@@ -1,0 +1,214 @@
+/**
+ * All attempts of this pilot: those that it takes, and those that one before it has begun.
+ *
+ * Guarantees: no more at once than there are slots, but for those that were begun when there were more; nothing is asked for without a
+ * free slot, while the lease may have ended, or while the pilot drains; every record and every claim that was found becomes one attempt;
+ * a cancellation of what is not here is answered, for nothing of it runs here.
+ */
+
+import { wait } from '../../../base/backoff.js';
+import { messageOf } from '../../../base/errors.js';
+import { type ListedProcess, readProcesses } from '../../../processes/process-table.js';
+import type { CancelJob, Hint, JobSample } from '../wire/pilot-messages.js';
+import { Attempt, type AttemptOptions } from './attempt.js';
+import { claimOf } from './claims.js';
+import type { PayloadEnvironment } from './payload-environment.js';
+import type { PayloadKey } from './payload-record.js';
+import { cancelledTold } from './told.js';
+
+const LOOK_EVERY_MS = 1_000;
+/** More than a node sends; it sends again what is forgotten. */
+const MOST_HINTS = 10_000;
+
+export interface Counts {
+  readonly done: number;
+  readonly failed: number;
+}
+
+export class Attempts {
+  private readonly env: PayloadEnvironment;
+  private readonly slots: number;
+  /** By job: the pilot has one attempt of each at a time. */
+  private readonly attempts = new Map<string, Attempt>();
+  private readonly lives = new Set<Promise<void>>();
+  private readonly hints = new Map<string, Hint>();
+  private isDraining = false;
+  private isOpen = false;
+  private done = 0;
+  private failed = 0;
+
+  constructor(slots: number, env: PayloadEnvironment) {
+    this.slots = slots;
+    this.env = env;
+  }
+
+  get counts(): Counts {
+    return { done: this.done, failed: this.failed };
+  }
+
+  get used(): number {
+    return this.attempts.size;
+  }
+
+  get draining(): boolean {
+    return this.isDraining;
+  }
+
+  samples(): JobSample[] {
+    return [...this.attempts.values()].map((attempt) => attempt.sample());
+  }
+
+  /** What a pilot before this one has begun. To be called once, before the first hint. */
+  adopt(): void {
+    const { directory, claims, keeper, logger } = this.env;
+    const { processes, problems } = directory.payloads.readAll();
+    for (const problem of problems) logger.error({ problem }, 'the record of a payload can not be used');
+    directory.payloads.removeLeftovers((key) => keeper.keeps(key));
+    for (const { record } of processes) this.begin({ job: record.job, slot: record.slot, record });
+    for (const claim of claims.readAll())
+      if (!this.attempts.has(claim.job))
+        this.begin({ job: claim.job, slot: this.freeSlot(), claim, isAskedAgain: true });
+    if (this.attempts.size > 0)
+      logger.info({ adopted: processes.length, all: this.attempts.size }, 'what was begun before goes on');
+    this.isOpen = true;
+  }
+
+  hint(hint: Hint): void {
+    // Whoever sends hints has taken the pilot back into service.
+    this.isDraining = false;
+    if (hint.job !== undefined && this.hints.size < MOST_HINTS) this.hints.set(hint.job, hint);
+    this.takeHints();
+  }
+
+  /** The node can't be heard: what it announced may be out of date. */
+  forgetHints(): void {
+    this.hints.clear();
+  }
+
+  drain(): void {
+    this.isDraining = true;
+    this.hints.clear();
+  }
+
+  cancel(order: CancelJob): void {
+    const { job = '', claim_id = '' } = order;
+    const attempt = this.attempts.get(job);
+    const { logger, tell } = this.env;
+    if (attempt !== undefined && (attempt.claimId === undefined || attempt.claimId === claim_id)) {
+      attempt.cancel(order);
+      return;
+    }
+    logger.info({ job, claim: claim_id }, 'what is to be cancelled is not here');
+    tell(cancelledTold(job, claim_id)).catch(() => undefined);
+  }
+
+  /** The session is over: see `Attempt.noteLeaseOver`. */
+  noteLeaseOver(): void {
+    this.hints.clear();
+    for (const attempt of this.attempts.values()) attempt.noteLeaseOver();
+  }
+
+  /** Another session has the lease: nothing of this one counts any more. */
+  abandonAll(reason: string): void {
+    this.drain();
+    for (const attempt of this.attempts.values()) attempt.abandon(reason);
+  }
+
+  /** Those whose process lives, as far as is known. */
+  running(): readonly Attempt[] {
+    return [...this.attempts.values()].filter(
+      ({ running }) => running !== undefined && running.end === undefined,
+    );
+  }
+
+  find(job: string, attempt: number): Attempt | undefined {
+    const found = this.attempts.get(job);
+    return found?.attempt === attempt ? found : undefined;
+  }
+
+  /** The keeper has told of an end. */
+  noteEnded({ job, attempt }: PayloadKey): void {
+    this.find(job, attempt)?.running?.look();
+  }
+
+  /** Whether any of them may have ended unseen. */
+  look(): void {
+    for (const { running } of this.attempts.values()) running?.look();
+  }
+
+  /** Looks at all of them now and then, until the pilot stops. */
+  async watch(): Promise<void> {
+    const { clock, signal, logger } = this.env;
+    while (!signal.aborted) {
+      await wait(clock, LOOK_EVERY_MS, signal);
+      if (signal.aborted) return;
+      try {
+        this.look();
+        this.lookAtFigures();
+        this.takeHints();
+      } catch (error) {
+        logger.error({ err: error }, 'the payloads can not be looked at; trying again');
+      }
+    }
+  }
+
+  /** The pilot has stopped, or has nothing any more. */
+  async ended(): Promise<void> {
+    while (this.lives.size > 0) await Promise.all(this.lives);
+  }
+
+  private lookAtFigures(): void {
+    const running = this.running();
+    if (running.length === 0) return;
+    const table = readProcesses();
+    const byPid = new Map<number, ListedProcess>();
+    for (const listed of table.bySession.values()) for (const one of listed) byPid.set(one.pid, one);
+    for (const { running: payload } of running) payload?.lookAtFigures(table, byPid);
+  }
+
+  private takeHints(): void {
+    const { mayAct, claims, logger, signal } = this.env;
+    for (const [job, hint] of this.hints) {
+      if (!this.isOpen || this.isDraining || signal.aborted || this.attempts.size >= this.slots) return;
+      if (!mayAct()) return;
+      // Its next attempt; the one before is being cleared away.
+      if (this.attempts.has(job)) continue;
+      this.hints.delete(job);
+      const claim = claimOf(hint);
+      if (claim === undefined) continue;
+      try {
+        claims.write(claim);
+      } catch (error) {
+        logger.error(
+          { reason: messageOf(error) },
+          'nothing can be claimed: the data directory can not be written',
+        );
+        return;
+      }
+      this.begin({ job, slot: this.freeSlot(), claim });
+    }
+  }
+
+  private begin(options: AttemptOptions): void {
+    const attempt = new Attempt(options, this.env);
+    this.attempts.set(options.job, attempt);
+    const life = this.live(attempt).finally(() => this.lives.delete(life));
+    this.lives.add(life);
+  }
+
+  private async live(attempt: Attempt): Promise<void> {
+    const outcome = await attempt.run();
+    if (this.env.signal.aborted) return;
+    this.attempts.delete(attempt.job);
+    if (outcome === 'finished') this.done += 1;
+    if (outcome === 'failed') this.failed += 1;
+    this.takeHints();
+  }
+
+  private freeSlot(): number {
+    const taken = new Set([...this.attempts.values()].map(({ slot }) => slot));
+    let slot = 0;
+    while (taken.has(slot)) slot += 1;
+    return slot;
+  }
+}

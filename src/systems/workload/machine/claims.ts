@@ -1,0 +1,74 @@
+/**
+ * What this pilot has asked for and not settled, as files: written before the node is asked.
+ *
+ * Guarantees: whatever was granted is known to the next pilot of the directory, also where this one died before it heard of the
+ * grant: it asks again under the same command id, and is answered as the first time.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { removeTemporaries, writeFileWhole } from '../../../base/durable-file.js';
+import { type Checks, fits, isCount, isText } from '../../../processes/records/checks.js';
+import type { Hint } from '../wire/pilot-messages.js';
+
+export interface Claim {
+  readonly job: string;
+  readonly cur_retry: number;
+  /** Of the command that asks for it. */
+  readonly command_id: string;
+}
+
+const CHECKS: Checks<Claim> = { job: isText, cur_retry: isCount, command_id: isText };
+const SUFFIX = '.json';
+/** What a job is called, and so may be the name of a file. */
+const JOB = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+
+/** Undefined of a hint that names no job. */
+export function claimOf({ job = '', cur_retry = 0 }: Hint): Claim | undefined {
+  return JOB.test(job) ? { job, cur_retry, command_id: randomUUID() } : undefined;
+}
+
+export class Claims {
+  private readonly folder: string;
+
+  /** @param folder absolute; has to be there */
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Throws what the file system throws: then nothing may be asked for. */
+  write(claim: Claim): void {
+    writeFileWhole(this.pathOf(claim.job), `${JSON.stringify(claim)}\n`);
+  }
+
+  remove(job: string): void {
+    rmSync(this.pathOf(job), { force: true });
+  }
+
+  /** One that can't be read is of a loss of power, and is dropped: the node misses it, and gives the job to another. */
+  readAll(): Claim[] {
+    removeTemporaries(this.folder);
+    return readdirSync(this.folder)
+      .filter((name) => name.endsWith(SUFFIX))
+      .flatMap((name) => {
+        const path = join(this.folder, name);
+        const claim = read(path);
+        if (claim === undefined) rmSync(path, { force: true });
+        return claim ?? [];
+      });
+  }
+
+  private pathOf(job: string): string {
+    return join(this.folder, job + SUFFIX);
+  }
+}
+
+function read(path: string): Claim | undefined {
+  try {
+    const claim: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return fits(claim, CHECKS) && JOB.test(claim.job) ? claim : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * What a payload has written, put into the storage.
+ *
+ * Guarantees: each attempt at a job writes files of its own names, created exclusively, so that none is ever overwritten; check sums
+ * are those of what was written, taken while it was; a file is flushed, and its name too, before anybody hears of it; of what could not
+ * be stored as a whole nothing stays.
+ */
+
+import { constants } from 'node:fs';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '../../../base/errors.js';
+import { systemErrorCode } from '../../../base/system-error.js';
+import type { WrittenFile } from '../wire/pilot-messages.js';
+import { type Summed, sumsOf } from './check-sums.js';
+import { AttemptError } from './failure.js';
+import { unavailable } from './storage.js';
+
+/** What is to be stored, and where. */
+export interface ToStore {
+  readonly uid: string;
+  /** As the order names it. */
+  readonly fileName: string;
+  /** Where it lies now, absolute. */
+  readonly source: string;
+  /** Of the largest that is taken. */
+  readonly largestBytes?: number | undefined;
+  /** Below the directory of the task. */
+  readonly storedName: string;
+}
+
+export interface StoreOptions {
+  /** Absolute, without links. */
+  readonly directory: string;
+  /** How that is called from where outputs are stored. */
+  readonly under: string;
+  /** Names that an earlier try of this very attempt may have left there. */
+  readonly mayReplace: ReadonlySet<string>;
+  readonly signal: AbortSignal;
+}
+
+/** The name that no other attempt at the job has: `words.j1.txt` of attempt 2 is `words.j1.a2.txt`. */
+export function storedNameOf(fileName: string, attempt: number): string {
+  const [, stem = fileName, ending = ''] = /^(.+?)(\.[^.]+)?$/s.exec(fileName) ?? [];
+  return `${stem}.a${attempt}${ending}`;
+}
+
+/** @throws AttemptError, or the signal's reason */
+export async function storeFile(file: ToStore, options: StoreOptions): Promise<WrittenFile> {
+  const { uid, fileName, storedName } = file;
+  const source = await openWritten(file);
+  try {
+    const target = join(options.directory, storedName);
+    const { size, check_sum, sha256 } = await copyTo(target, source, options);
+    return { uid, file_name: fileName, path: join(options.under, storedName), size, check_sum, sha256 };
+  } finally {
+    await source.close();
+  }
+}
+
+async function openWritten({ source, fileName, largestBytes }: ToStore): Promise<FileHandle> {
+  const lacking = (why: string) => new AttemptError('output_missing', `output ${fileName} ${why}`);
+  let file: FileHandle;
+  try {
+    file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code === 'ENOENT') throw lacking('was not written');
+    throw code === 'ELOOP' ? lacking('is a link') : lacking(`can't be read: ${messageOf(error)}`);
+  }
+  const stat = await file.stat();
+  if (stat.isFile() && stat.size <= (largestBytes ?? Number.POSITIVE_INFINITY)) return file;
+  await file.close();
+  if (!stat.isFile()) throw lacking('is no regular file');
+  throw new AttemptError(
+    'output_too_large',
+    `output ${fileName} has ${stat.size} bytes; at most ${largestBytes} are taken`,
+  );
+}
+
+async function copyTo(
+  target: string,
+  source: FileHandle,
+  { signal, mayReplace, directory }: StoreOptions,
+): Promise<Summed> {
+  if (mayReplace.has(target)) await rm(target, { force: true }).catch(() => undefined);
+  let file: FileHandle | undefined;
+  try {
+    file = await open(target, 'wx', 0o644);
+    const summed = await sumsOf(source, signal, file);
+    await file.sync();
+    await file.close();
+    await syncDirectory(directory);
+    return summed;
+  } catch (error) {
+    // One that was there before is somebody else's.
+    if (file !== undefined) {
+      await file.close().catch(() => undefined);
+      await rm(target, { force: true }).catch(() => undefined);
+    }
+    signal.throwIfAborted();
+    throw unavailable(target, error);
+  }
+}
+
+/** Takes back what an attempt that counts no more has stored. @returns what could not be removed */
+export async function removeStored(paths: readonly string[]): Promise<string[]> {
+  const problems: string[] = [];
+  for (const path of paths)
+    await rm(path, { force: true }).catch((error: unknown) => problems.push(messageOf(error)));
+  return problems;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The directory of one pilot, below a data directory that it may share with others and with a node: every name in it is said here.
+ * Names and forms stay over versions, for pilot and keeper may be of neighbouring ones.
+ */
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { FileLock, inUse, unusable } from '../../../base/lock.js';
+import { MachineDirectory } from '../../../processes/machine-directory.js';
+import { ProcessRecords } from '../../../processes/records/process-records.js';
+import { PAYLOADS, type PayloadKey, type PayloadRecords } from './payload-record.js';
+
+/** The folder of the system in a data directory. */
+const OWN_FOLDER = 'workload';
+
+export class PilotDirectory extends MachineDirectory {
+  /** Each attempt whose payload was started and that is not settled. */
+  readonly payloads: PayloadRecords;
+  /** Folder of what was asked for, granted or not, and is not settled. */
+  readonly claims: string;
+  /** Folder of the working directories. */
+  readonly work: string;
+  readonly lock: string;
+
+  /** @param path absolute; its own */
+  constructor(path: string) {
+    super(path);
+    this.payloads = new ProcessRecords(this, PAYLOADS);
+    this.claims = this.at('claims');
+    this.work = this.at('work');
+    this.lock = this.at('pilot.lock');
+  }
+
+  /** @param data absolute @param name of the pilot */
+  static of(data: string, name: string): PilotDirectory {
+    return new PilotDirectory(join(data, OWN_FOLDER, name));
+  }
+
+  workOf(key: PayloadKey): string {
+    return join(this.work, PAYLOADS.nameOf(key));
+  }
+
+  /**
+   * Makes the directory where it is missing.
+   * @throws OwlError kind `refused` when it has a pilot already, `invalid` when it can't be used
+   */
+  takeLock(): FileLock {
+    let lock: FileLock | undefined;
+    try {
+      for (const folder of [this.records, this.logs, this.claims, this.work])
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+      lock = FileLock.take(this.lock);
+    } catch (error) {
+      throw unusable(this.path, error);
+    }
+    if (lock !== undefined) return lock;
+    throw inUse(
+      this.path,
+      'has a pilot already',
+      'stop that one, or give this one another name or another data directory',
+    );
+  }
+}

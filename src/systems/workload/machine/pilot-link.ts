@@ -1,0 +1,200 @@
+/**
+ * The pilot's standing with its node: the lease, the stream of work that comes with it, and its samples.
+ *
+ * Guarantees: each lease is of one session; one that has ended for silence is followed by another, once nothing of it runs any more;
+ * one that somebody else has taken is not. Whatever a session is told after it has ended is dropped.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { orAborted, untilAborted } from '../../../base/backoff.js';
+import type { Clock } from '../../../base/clock.js';
+import { every } from '../../../base/repeat.js';
+import { LeaseHolder } from '../../../peers/holder/lease-holder.js';
+import { BEATS_IN_A_LEASE } from '../../../peers/holder/lease-terms.js';
+import { type PeerGrant, peerCalls } from '../../../peers/holder/peer-calls.js';
+import type { PeersClient } from '../../../wire/peers-client.js';
+import type { PilotClient } from '../wire/pilot-client.js';
+import type { Work } from '../wire/pilot-messages.js';
+
+export const PILOT_CATEGORY = 'wl_pilot';
+const PROTOCOL = 1;
+
+/** What a pilot says of itself. */
+export interface PilotBody {
+  readonly device_type: string;
+  readonly slots: number;
+  readonly executables: readonly string[];
+  readonly memory_mib?: number;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** What the pilot hears. */
+export interface PilotNews {
+  onWork(work: Work): void;
+  /** The connection broke: what was announced may be out of date. */
+  onAway(): void;
+  /** What runs may run until then: milliseconds since boot. */
+  onRenewed(untilMs: number): void;
+  /** Nobody confirmed the lease for so long that it has ended. Resolves when nothing of its session runs any more. */
+  onSilence(): Promise<void>;
+  /** Another session has it. */
+  onFenced(reason: string): void;
+  /** To be told to the node now; resolves when it is answered. */
+  sample(): Promise<void>;
+  /** Whether nothing of it is unsettled, so that the lease may be given back. */
+  isIdle(): boolean;
+}
+
+export interface PilotLinkOptions {
+  readonly peers: PeersClient;
+  readonly client: PilotClient;
+  readonly name: string;
+  readonly body: PilotBody;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class PilotLink {
+  private readonly options: PilotLinkOptions;
+  private readonly stopping = new AbortController();
+  private holder: LeaseHolder<PeerGrant> | undefined;
+  /** Resolves once a session was attached for the first time: before, whatever is told is nobody's. */
+  readonly firstAttached: Promise<void>;
+  private noteFirst = (): void => undefined;
+  private session: string = randomUUID();
+  private lastAttached = '';
+  private reason: string | undefined;
+  private until = Number.NEGATIVE_INFINITY;
+  private running: Promise<void> | undefined;
+
+  constructor(options: PilotLinkOptions) {
+    this.options = options;
+    this.firstAttached = new Promise((resolve) => {
+      this.noteFirst = resolve;
+    });
+  }
+
+  start(news: PilotNews): void {
+    this.running ??= this.run(news);
+  }
+
+  /** Gives the lease back where the node can be reached and nothing is unsettled. */
+  async stop(reason: string): Promise<void> {
+    this.stopping.abort();
+    await this.holder?.stop(reason);
+    await this.running;
+  }
+
+  /** The one that was attached last: what is told is told in its name. */
+  get attachedSession(): string {
+    return this.lastAttached;
+  }
+
+  get attached(): boolean {
+    return this.holder?.grant !== undefined;
+  }
+
+  /** Why it is not attached. */
+  get awayReason(): string | undefined {
+    return this.reason;
+  }
+
+  mayAct(): boolean {
+    return this.holder?.mayAct() ?? false;
+  }
+
+  /** Milliseconds since boot; -Infinity before the first confirmation. */
+  get actsUntilMs(): number {
+    return this.until;
+  }
+
+  private async run(news: PilotNews): Promise<void> {
+    const { signal } = this.stopping;
+    while (!signal.aborted) {
+      const how = await this.hold(news);
+      if (signal.aborted || how === 'fenced') return;
+      await Promise.race([news.onSilence(), untilAborted(signal)]);
+      this.session = randomUUID();
+    }
+  }
+
+  /** One session, to its end. */
+  private async hold(news: PilotNews): Promise<'fenced' | 'silence' | 'stopped'> {
+    const { clock, logger } = this.options;
+    let how: 'fenced' | 'silence' | 'stopped' = 'stopped';
+    const holder = new LeaseHolder<PeerGrant>({
+      calls: this.calls(news),
+      clock,
+      servedReason: 'the node ended the stream of work',
+      hooks: {
+        attached: () => {
+          this.reason = undefined;
+          this.lastAttached = this.session;
+          this.noteFirst();
+          logger.info({ session: this.session }, 'the pilot has its lease');
+        },
+        serve: (grant, signal) => this.serve(grant, news, signal),
+        away: (reason, wasAttached) => {
+          this.reason = reason;
+          if (wasAttached) logger.warn({ reason }, 'the node is away; what runs goes on');
+          else logger.debug({ reason }, 'the node can not be reached yet');
+          news.onAway();
+        },
+        renewed: (untilMs) => {
+          this.until = untilMs;
+          news.onRenewed(untilMs);
+        },
+        fenced: (reason) => {
+          how = 'fenced';
+          news.onFenced(reason);
+        },
+        end: () => {
+          how = 'silence';
+          logger.error('nobody has confirmed the lease of this pilot for so long that what runs is ended');
+        },
+      },
+    });
+    this.holder = holder;
+    holder.start();
+    await holder.ended();
+    return how;
+  }
+
+  private calls(news: PilotNews) {
+    const { peers, name, body, version } = this.options;
+    const calls = peerCalls(peers, {
+      ...{ category: PILOT_CATEGORY, peer_id: name, session_id: this.session },
+      ...{ protocol_min: PROTOCOL, protocol_max: PROTOCOL },
+      ...{ host: hostname(), pid: process.pid, version, body: JSON.stringify(body) },
+    });
+    return {
+      ...calls,
+      leave: async (grant: PeerGrant, reason: string) => {
+        if (news.isIdle()) await calls.leave(grant, reason);
+      },
+    };
+  }
+
+  private async serve(grant: PeerGrant, news: PilotNews, signal: AbortSignal): Promise<void> {
+    const { client, name, clock } = this.options;
+    const over = new AbortController();
+    const ending = AbortSignal.any([signal, over.signal]);
+    const pauseMs = (grant.leaseSeconds * 1000) / BEATS_IN_A_LEASE;
+    const sampling = every({ clock, pauseMs, signal: ending }, async () => {
+      // One that is not answered yet is followed by none.
+      await orAborted(news.sample(), ending).catch(() => undefined);
+    });
+    try {
+      for await (const work of client.work({ pilot: name, session_id: this.session }, ending)) {
+        this.holder?.isWell();
+        news.onWork(work);
+      }
+    } finally {
+      over.abort();
+      await sampling;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * The pilot of one machine and device, put together: takes jobs from its node, has their programs started, watches them, stores what
+ * they write, and tells how they came out.
+ *
+ * Guarantees: a directory has one pilot of a name; when `runPilot` resolves, every payload of one before it is watched; `stop` leaves
+ * payloads running, for the next pilot of that name to adopt, and gives the lease back only where nothing is unsettled; while nobody
+ * confirms its lease the keeper ends what runs in time, whatever has become of the pilot.
+ */
+
+import { systemClock } from '../../../base/clock.js';
+import { OwlError } from '../../../base/errors.js';
+import { guardLock } from '../../../base/lock.js';
+import { Releasers } from '../../../base/releasers.js';
+import { findProgram } from './executables.js';
+import { PilotDirectory } from './pilot-directory.js';
+import type { Pilot, PilotOptions } from './pilot-options.js';
+import { RunningPilot } from './running-pilot.js';
+
+export type { Pilot, PilotOptions, PilotSettings, PilotState } from './pilot-options.js';
+
+/**
+ * @throws OwlError kind `refused` when its directory has a pilot already, `invalid` when the directory can't be used or there is nothing
+ *   that it could run, `unavailable` when no keeper can be started, or when it is told to end first
+ */
+export async function runPilot(options: PilotOptions): Promise<Pilot> {
+  const { settings, data, logger, clock = systemClock } = options;
+  const offered = offeredBy(options);
+  const releasers = new Releasers(logger);
+  try {
+    const directory = PilotDirectory.of(data, settings.name);
+    const lock = directory.takeLock();
+    releasers.add('lock', () => lock.release());
+    const guarding = new AbortController();
+    releasers.add('guard', () => guarding.abort());
+    const pilot = new RunningPilot(options, directory, offered, clock);
+    const { signal } = guarding;
+    const taken = new Promise<OwlError>((resolve) => {
+      void guardLock(lock, { clock, logger, signal, onTaken: resolve });
+    });
+    await pilot.start(releasers, options.interrupted ?? new AbortController().signal);
+    return {
+      lost: Promise.race([pilot.fenced, taken]),
+      status: () => pilot.status(),
+      stop: () => releasers.releaseAll(),
+    };
+  } catch (error) {
+    await releasers.releaseAll();
+    throw error;
+  }
+}
+
+/** The names of what it can run. */
+function offeredBy({ settings: { executables, device }, variables, logger }: PilotOptions): string[] {
+  const path = variables['PATH'] ?? '';
+  const offered = Object.entries(executables).flatMap(([name, declaration]) => {
+    const { argv, merge_argv = argv } = declaration;
+    if ((declaration.device ?? device) !== device) return [];
+    const missing = [argv, merge_argv].flatMap(([program = '']) =>
+      findProgram(program, path) === undefined ? program : [],
+    );
+    if (missing.length === 0) return name;
+    logger.error({ executable: name, program: missing[0] }, 'the program of an executable is not installed');
+    return [];
+  });
+  if (offered.length > 0) return offered;
+  throw new OwlError(
+    'invalid',
+    `there is nothing that a ${device} pilot could run here: name executables that are installed in workload.executables`,
+  );
+}

@@ -1,0 +1,223 @@
+/**
+ * What goes between the parts of a pilot: its lease and work, its attempts, its keeper.
+ *
+ * Guarantees: what is told before the pilot was ever attached waits; what the node could not take is told again; what runs has the
+ * deadline that the newest confirmation of the lease allows.
+ */
+
+import { setMaxListeners } from 'node:events';
+import { statfs } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { Backoff, orAborted, untilAborted, wait } from '../../../base/backoff.js';
+import type { Clock } from '../../../base/clock.js';
+import { messageOf, OwlError } from '../../../base/errors.js';
+import type { Releasers } from '../../../base/releasers.js';
+import { retry } from '../../../base/repeat.js';
+import { KeeperLink } from '../../../processes/keeper/keeper-link.js';
+import { removeOldLogs } from '../../../processes/records/old-logs.js';
+import { PeersClient } from '../../../wire/peers-client.js';
+import { PilotClient, type PilotReports } from '../wire/pilot-client.js';
+import type { PilotReportAnswer, PilotTold, Work } from '../wire/pilot-messages.js';
+import { Attempts } from './attempts.js';
+import { Claims } from './claims.js';
+import { KEEPER_MAIN } from './keeper-program.js';
+import { pieceOf } from './log-pieces.js';
+import { MemoryBook } from './memory-book.js';
+import type { PayloadEnvironment } from './payload-environment.js';
+import type { PayloadFields, PayloadKey } from './payload-record.js';
+import type { PilotDirectory } from './pilot-directory.js';
+import { PilotLink } from './pilot-link.js';
+import type { PilotOptions, PilotState } from './pilot-options.js';
+import { Storage } from './storage.js';
+
+/** Logs of payloads stay on the machine that long after they were stored. */
+const KEEP_LOGS_DAYS = 7;
+const STORAGE_PATIENCE_MS = 60_000;
+const LOOK_MS = 100;
+
+export class RunningPilot {
+  readonly fenced: Promise<OwlError>;
+  private fence: (error: OwlError) => void = () => undefined;
+  private readonly options: PilotOptions;
+  private readonly directory: PilotDirectory;
+  private readonly clock: Clock;
+  private readonly ending = new AbortController();
+  private readonly client: PilotClient;
+  private readonly peers: PeersClient;
+  private readonly reports: PilotReports;
+  private readonly keeper: KeeperLink<PayloadKey, PayloadFields>;
+  private readonly link: PilotLink;
+  private readonly attempts: Attempts;
+
+  constructor(options: PilotOptions, directory: PilotDirectory, offered: readonly string[], clock: Clock) {
+    const { settings, server, credentials = {}, logger, version } = options;
+    const { device, slots, memory_mib, labels } = settings;
+    this.options = options;
+    this.directory = directory;
+    this.clock = clock;
+    this.fenced = new Promise((resolve) => {
+      this.fence = resolve;
+    });
+    setMaxListeners(0, this.ending.signal);
+    this.client = new PilotClient({ server, credentials, clock, logger });
+    this.peers = new PeersClient({ server, credentials });
+    this.link = new PilotLink({
+      ...{ peers: this.peers, client: this.client, name: settings.name, version, clock, logger },
+      body: {
+        ...{ device_type: device, slots, executables: offered },
+        ...(memory_mib === 0 ? {} : { memory_mib }),
+        ...(labels === undefined ? {} : { labels }),
+      },
+    });
+    this.reports = this.client.reports(settings.name, () => this.link.attachedSession);
+    this.keeper = new KeeperLink({ records: directory.payloads, main: KEEPER_MAIN, clock, logger });
+    this.attempts = new Attempts(slots, this.environment());
+  }
+
+  status(): PilotState {
+    const { name, device, slots } = this.options.settings;
+    const { counts, used, draining } = this.attempts;
+    return {
+      ...{ name, device, attached: this.link.attached, reason: this.link.awayReason, draining },
+      ...{ slots, slots_used: used, jobs_done: counts.done, jobs_failed: counts.failed },
+      jobs: this.attempts.samples(),
+    };
+  }
+
+  async start(releasers: Releasers, interrupted: AbortSignal): Promise<void> {
+    const { logger, server, settings } = this.options;
+    const { clock, directory, ending } = this;
+    releasers.add('connections', () => {
+      this.client.close();
+      this.peers.close();
+    });
+    releasers.add('keeper', () => this.keeper.close());
+    const opening = this.keeper.open({
+      onEnded: (key) => this.attempts.noteEnded(key),
+      onUnwritten: (key) => this.attempts.noteEnded(key),
+      onLost: () => this.attempts.look(),
+    });
+    const toldToEnd = untilAborted(interrupted).then(() => {
+      throw new OwlError('unavailable', 'the pilot was told to end before it had started');
+    });
+    toldToEnd.catch(() => undefined);
+    await Promise.race([opening, toldToEnd]);
+    this.attempts.adopt();
+    const records = directory.payloads;
+    const common = { clock, logger, signal: ending.signal };
+    const going = [this.attempts.watch(), removeOldLogs({ ...common, records, keepDays: KEEP_LOGS_DAYS })];
+    releasers.add('watching', async () => {
+      ending.abort();
+      this.reports.close();
+      await Promise.all([...going, this.attempts.ended()]);
+    });
+    releasers.add('lease', () => this.link.stop('the pilot was stopped'));
+    this.link.start({
+      onWork: (work) => this.take(work),
+      onAway: () => this.attempts.forgetHints(),
+      onRenewed: (untilMs) => this.renew(untilMs),
+      onSilence: () => this.endForSilence(),
+      onFenced: (reason) => void this.endFenced(reason),
+      sample: () => this.sample(),
+      isIdle: () => this.attempts.used === 0,
+    });
+    logger.info({ data: directory.path, server, name: settings.name }, 'the pilot takes jobs');
+  }
+
+  private environment(): PayloadEnvironment {
+    const { settings, variables, logger, storagePatienceMs = STORAGE_PATIENCE_MS } = this.options;
+    const { directory, clock, keeper, link } = this;
+    return {
+      ...{ settings, executables: settings.executables, variables, logger, storagePatienceMs },
+      ...{ directory, clock, keeper, signal: this.ending.signal },
+      storage: new Storage(settings.storage_roots),
+      claims: new Claims(directory.claims),
+      memory: new MemoryBook(settings.memory_mib),
+      isKept: (key) => keeper.keeps(key),
+      unwrittenEnd: (key) => keeper.unwrittenEnd(key),
+      mayAct: () => link.mayAct(),
+      actsUntilMs: () => link.actsUntilMs,
+      tell: (told) => this.tell(told),
+      jobInputs: (request) => this.client.jobInputs(request),
+    };
+  }
+
+  private take({ hint, cancel, drain, read_log }: Work): void {
+    const { directory, options } = this;
+    if (hint !== undefined) this.attempts.hint(hint);
+    if (cancel !== undefined) this.attempts.cancel(cancel);
+    if (drain === true) {
+      options.logger.info('the pilot is to take nothing new');
+      this.attempts.drain();
+    }
+    if (read_log === undefined) return;
+    const { job = '', attempt = 0 } = read_log;
+    const running = this.attempts.find(job, attempt)?.running;
+    const isOver = running === undefined || running.end !== undefined;
+    void pieceOf(read_log, directory, isOver)
+      .then((log) => this.tell({ log }))
+      .catch(() => undefined);
+  }
+
+  /** Until it is answered: as a report that a node was not able to take is put aside, it is told again later. */
+  private async tell(told: PilotTold): Promise<PilotReportAnswer> {
+    const { signal } = this.ending;
+    await orAborted(this.link.firstAttached, signal);
+    const answer = await retry(
+      {
+        ...{ clock: this.clock, backoff: new Backoff({ firstMs: 100, longestMs: 5_000 }), signal },
+        failed: (error) =>
+          this.options.logger.error({ reason: messageOf(error) }, 'a report waits to be told again'),
+      },
+      () => this.reports.send(told),
+    );
+    if (answer === undefined) throw signal.reason;
+    return answer;
+  }
+
+  private renew(untilMs: number): void {
+    for (const { running } of this.attempts.running()) {
+      if (running === undefined || running.record.stopping !== undefined) continue;
+      const { limit_ms: limitMs = Number.POSITIVE_INFINITY } = running.record;
+      this.keeper.renew(running.record, Math.min(untilMs, limitMs)).catch((error: unknown) => {
+        const { job } = running.record;
+        this.options.logger.debug(
+          { job, reason: messageOf(error) },
+          'the deadline of a payload was not moved',
+        );
+      });
+    }
+  }
+
+  private async endForSilence(): Promise<void> {
+    const { signal } = this.ending;
+    this.attempts.noteLeaseOver();
+    while (this.attempts.running().length > 0 && !signal.aborted) await wait(this.clock, LOOK_MS, signal);
+  }
+
+  private async endFenced(reason: string): Promise<void> {
+    this.options.logger.error({ reason }, 'another session has the lease of this pilot; what runs is ended');
+    this.attempts.abandonAll(reason);
+    await this.attempts.ended();
+    this.fence(
+      new OwlError(
+        'refused',
+        `pilot ${this.options.settings.name} is not the one that has its lease any more (${reason}): give each pilot a name of its own`,
+      ),
+    );
+  }
+
+  private async sample(): Promise<void> {
+    const { counts, used } = this.attempts;
+    const jobs = this.attempts.samples();
+    const free = await statfs(this.directory.path).catch(() => undefined);
+    const rss = jobs.reduce((sum, job) => sum + (job.rss ?? 0), process.memoryUsage.rss());
+    const [load = 0] = loadavg();
+    await this.tell({
+      sample: {
+        ...{ slots_used: used, load, rss, jobs_done: counts.done, jobs_failed: counts.failed, jobs },
+        ...(free === undefined ? {} : { disk_free: free.bavail * free.bsize }),
+      },
+    });
+  }
+}

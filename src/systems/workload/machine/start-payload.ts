@@ -1,0 +1,206 @@
+/**
+ * Makes the working directory of an attempt, looks at its inputs, and has its program started by the keeper.
+ *
+ * Guarantees: an attempt has one process, also when the keeper or the pilot died in the middle of starting it; nothing is started
+ * after the lease has ended; the program sees of the pilot's environment what is named here or in its declaration, and nothing else.
+ */
+
+import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Backoff, wait } from '../../../base/backoff.js';
+import { messageOf, OwlError } from '../../../base/errors.js';
+import { type Environment, processEnvironment } from '../../../processes/environment.js';
+import { LOG_EXISTS } from '../../../processes/keeper/keeper-messages.js';
+import { endMarked } from '../../../processes/process-family.js';
+import type { Grant, JobInput } from '../wire/pilot-messages.js';
+import { commandFor, type ExecutableDeclaration, findProgram } from './executables.js';
+import { AttemptError } from './failure.js';
+import { stageInputs } from './inputs.js';
+import type { PayloadEnvironment } from './payload-environment.js';
+import type { PayloadKey, PayloadRecord, PayloadStart } from './payload-record.js';
+import { whileStorageIsAway } from './storage-patience.js';
+
+const MIB = 1024 * 1024;
+/** A keeper that is gone is started anew within that time, as a rule. */
+const STARTS_WITHIN_MS = 10_000;
+
+export interface AttemptToStart {
+  readonly grant: Grant;
+  readonly key: PayloadKey;
+  readonly slot: number;
+  /** It may have been granted long ago: whether that still counts is asked before it is started. */
+  readonly isAskedAgain: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** @throws AttemptError, or the signal's reason */
+export async function startPayload(attempt: AttemptToStart, env: PayloadEnvironment): Promise<PayloadRecord> {
+  const { grant, key, signal } = attempt;
+  const declaration = declarationOf(grant, env);
+  const inputs = await inputsOf(attempt, env);
+  const work = env.directory.workOf(key);
+  const isVerified =
+    env.settings.verify === 'always' || (env.settings.verify === 'first' && key.attempt === 1);
+  const paths = await whileStorageIsAway(env, signal, async () => {
+    const directory = makeWork(work);
+    const { storage } = env;
+    const { storage_url: storageUrl = '' } = grant;
+    return await stageInputs({ storage, storageUrl, inputs, directory, isVerified, signal });
+  });
+  const start = startOf(attempt, declaration, paths, env);
+  return await launch(start, attempt, env);
+}
+
+function declarationOf({ executable = '' }: Grant, { executables, settings }: PayloadEnvironment) {
+  const declaration = Object.hasOwn(executables, executable) ? executables[executable] : undefined;
+  if (declaration === undefined || (declaration.device ?? settings.device) !== settings.device)
+    throw new AttemptError(
+      'executable_unknown',
+      `this ${settings.device} pilot has no executable ${executable}`,
+    );
+  return declaration;
+}
+
+/** All of them: a grant has the first ones alone. */
+async function inputsOf(
+  { grant, isAskedAgain, signal }: AttemptToStart,
+  { jobInputs }: PayloadEnvironment,
+): Promise<JobInput[]> {
+  const { job = '', claim_id = '' } = grant;
+  const inputs = [...(grant.inputs ?? [])];
+  const total = grant.inputs_total ?? inputs.length;
+  let isAsked = !isAskedAgain;
+  while (inputs.length < total || !isAsked) {
+    signal.throwIfAborted();
+    const page = await jobInputs({ job, claim_id, from: inputs.length });
+    isAsked = true;
+    inputs.push(...(page.inputs ?? []));
+    if (inputs.length < total && (page.inputs ?? []).length === 0)
+      throw new AttemptError('start_failed', `of ${total} inputs the node told ${inputs.length}`);
+  }
+  return inputs;
+}
+
+/** Anew, whatever is left there. @returns where inputs go */
+function makeWork(work: string): string {
+  removeWork(work);
+  try {
+    for (const folder of ['in', 'out', 'tmp'])
+      mkdirSync(join(work, folder), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new AttemptError('start_failed', `no working directory can be made: ${messageOf(error)}`);
+  }
+  return join(work, 'in');
+}
+
+/** Throws what the file system throws. */
+export function removeWork(work: string): void {
+  // The payload may have taken the right to do so, as the pilot does itself with its inputs.
+  if (existsSync(join(work, 'in'))) chmodSync(join(work, 'in'), 0o700);
+  rmSync(work, { recursive: true, force: true });
+}
+
+/** Where a payload writes an output. */
+export function writtenAt(work: string, fileName: string): string {
+  return join(work, 'out', fileName);
+}
+
+function startOf(
+  { grant, key, slot }: AttemptToStart,
+  declaration: ExecutableDeclaration,
+  inputs: readonly string[],
+  env: PayloadEnvironment,
+): PayloadStart {
+  const { settings, directory, clock } = env;
+  const { inputs: _, ...order } = grant;
+  const { executable = '', claim_id = '', outputs: [output = {}] = [] } = grant;
+  const work = directory.workOf(key);
+  const inputsFile = join(work, 'inputs');
+  const log_path = directory.payloads.logPathOf(key);
+  const argv = commandOf(executable, declaration, {
+    ...{ mode: grant.mode ?? 'map', args: grant.args ?? '', inputs, inputsFile },
+    ...{ out: writtenAt(work, output.file_name ?? ''), log: log_path, jobId: key.job, seq: grant.seq ?? 0 },
+  });
+  const [name = '', ...args] = argv;
+  const program = findProgram(name, env.variables['PATH'] ?? '');
+  if (program === undefined)
+    throw new AttemptError(
+      'start_failed',
+      `executable ${executable}: its program ${name} is not installed here`,
+    );
+  writeFileSync(inputsFile, inputs.map((path) => `${path}\n`).join(''), { mode: 0o600 });
+  chmodSync(join(work, 'in'), 0o500);
+  const limit = grant.timeout_seconds ?? declaration.timeout_seconds;
+  const largest = declaration.largest_output_mib;
+  return {
+    ...{ ...key, claim_id, order, slot, inputs_checked: inputs.length, stored: [] },
+    ...(limit === undefined ? {} : { limit_ms: clock.sinceBoot() + limit * 1000, limit_seconds: limit }),
+    looping_seconds: declaration.looping_seconds ?? settings.looping_seconds,
+    ...(largest === undefined ? {} : { largest_output: largest * MIB }),
+    log_limit_bytes: (declaration.log_limit_mib ?? settings.log_limit_mib) * MIB,
+    ...{ grace_ms: settings.grace_seconds * 1000, measured: true },
+    ...{ argv: [program, ...args], cwd: work, log_path },
+    environment: environmentOf(key, slot, work, declaration, env),
+  };
+}
+
+function commandOf(...command: Parameters<typeof commandFor>): string[] {
+  try {
+    return commandFor(...command);
+  } catch (error) {
+    throw new AttemptError('args_invalid', messageOf(error), undefined, error);
+  }
+}
+
+function environmentOf(
+  { job }: PayloadKey,
+  slot: number,
+  work: string,
+  { environment }: ExecutableDeclaration,
+  { settings, variables }: PayloadEnvironment,
+): Environment {
+  const { PATH = '', LANG = '', ...named } = processEnvironment(environment, variables);
+  const declared = Object.fromEntries(Object.entries(named).filter(([name]) => environment.includes(name)));
+  return {
+    ...declared,
+    ...(PATH === '' ? {} : { PATH }),
+    ...(LANG === '' ? {} : { LANG }),
+    ...{ TMPDIR: join(work, 'tmp'), OWL_JOB: job, OWL_DEVICE: settings.device },
+    ...(settings.device === 'gpu' ? { CUDA_VISIBLE_DEVICES: String(slot) } : {}),
+  };
+}
+
+async function launch(
+  start: PayloadStart,
+  { key, signal }: AttemptToStart,
+  env: PayloadEnvironment,
+): Promise<PayloadRecord> {
+  const { directory, keeper, clock, actsUntilMs, mayAct, logger } = env;
+  const { payloads } = directory;
+  const backoff = new Backoff({ firstMs: 50, longestMs: 1_000 });
+  const until = clock.monotonic() + STARTS_WITHIN_MS;
+  for (;;) {
+    signal.throwIfAborted();
+    if (!mayAct()) throw new AttemptError('pilot_lost', 'the lease ended before it was started');
+    const deadline_ms = Math.min(actsUntilMs(), start.limit_ms ?? Number.POSITIVE_INFINITY);
+    try {
+      return await keeper.start(Number.isFinite(deadline_ms) ? { ...start, deadline_ms } : start);
+    } catch (error) {
+      // What an earlier try has started, seen or unseen, is found first.
+      const recorded = payloads.read(key);
+      if (recorded !== undefined) return recorded;
+      // It may run all the same, and nobody would know.
+      await endMarked(payloads.markOf(key), clock, env.signal);
+      if (error instanceof OwlError && error.message === LOG_EXISTS) {
+        logger.warn({ job: key.job }, 'a start was broken off before it was recorded; starting again');
+        rmSync(start.log_path, { force: true });
+      } else if (isLasting(error) || clock.monotonic() >= until)
+        throw new AttemptError('start_failed', `it can't be started: ${messageOf(error)}`, undefined, error);
+    }
+    await wait(clock, backoff.next(), signal);
+  }
+}
+
+function isLasting(error: unknown): boolean {
+  return error instanceof OwlError && (error.kind === 'invalid' || error.kind === 'refused');
+}

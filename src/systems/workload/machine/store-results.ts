@@ -1,0 +1,113 @@
+/**
+ * Puts what a payload has written, and its log, into the storage, and says so in the words of a report.
+ *
+ * Guarantee: of a failed attempt nothing but its log stays there.
+ */
+
+import { messageOf } from '../../../base/errors.js';
+import type { ProcessEnd } from '../../../processes/records/process-record.js';
+import type { JobOutput, PilotTold, WrittenFile } from '../wire/pilot-messages.js';
+import type { AttemptError } from './failure.js';
+import { removeStored, type StoreOptions, storedNameOf, storeFile } from './outputs.js';
+import type { PayloadEnvironment } from './payload-environment.js';
+import type { PayloadRecord } from './payload-record.js';
+import type { RunningPayload } from './running-payload.js';
+import { writtenAt } from './start-payload.js';
+import { whileStorageIsAway } from './storage-patience.js';
+import { failedTold } from './told.js';
+
+/** @throws AttemptError, or the signal's reason */
+export async function storeResults(
+  payload: RunningPayload,
+  end: ProcessEnd,
+  env: PayloadEnvironment,
+  signal: AbortSignal,
+): Promise<PilotTold> {
+  const { record } = payload;
+  const { claim_id, order, job } = record;
+  const work = env.directory.workOf(record);
+  const { outputs = [], log } = order;
+  try {
+    const stored = await whileStorageIsAway(env, signal, async () => {
+      const options = await placeOf(payload, env, signal);
+      const written: WrittenFile[] = [];
+      for (const { uid = '', file_name: fileName = '' } of outputs) {
+        const source = writtenAt(work, fileName);
+        const storedName = storedNameOf(fileName, record.attempt);
+        const file = { uid, fileName, storedName, source, largestBytes: record.largest_output };
+        written.push(await storeFile(file, options));
+      }
+      return { written, log: log === undefined ? undefined : await storeLog(record, log, options) };
+    });
+    return {
+      command_id: `${claim_id}.finished`,
+      finished: {
+        ...{ job, claim_id, exit_code: end.exit_code ?? 0, outputs: stored.written },
+        ...(stored.log === undefined ? {} : { log: stored.log }),
+        ...usageOf(end),
+        wall_seconds: Math.max(0, end.ended_time - record.started_time),
+      },
+    };
+  } catch (error) {
+    await removeStored(payload.record.stored);
+    throw error;
+  }
+}
+
+/** How it failed. Its log is stored where that can be done. */
+export async function failedReport(
+  payload: RunningPayload,
+  end: ProcessEnd | undefined,
+  failure: AttemptError,
+  env: PayloadEnvironment,
+  signal: AbortSignal,
+): Promise<PilotTold> {
+  const { record } = payload;
+  const { log } = record.order;
+  let stored: WrittenFile | undefined;
+  let detail = failure.message;
+  try {
+    if (log !== undefined) stored = await storeLog(record, log, await placeOf(payload, env, signal));
+  } catch (error) {
+    signal.throwIfAborted();
+    detail = `${detail}; its log could not be stored (${messageOf(error)})`;
+  }
+  return failedTold(record, failure, detail, {
+    ...(end?.exit_code == null ? {} : { exit_code: end.exit_code }),
+    ...(end?.exit_signal == null ? {} : { exit_signal: end.exit_signal }),
+    ...(stored === undefined ? {} : { log: stored }),
+  });
+}
+
+/** Where its files go. What it is going to store is written down before. */
+async function placeOf(
+  payload: RunningPayload,
+  { storage }: PayloadEnvironment,
+  signal: AbortSignal,
+): Promise<StoreOptions> {
+  const { order, job, attempt, stored } = payload.record;
+  const { data_out_url: url = '', outputs = [], log = {} } = order;
+  const under = order.task === undefined || order.task === '' ? job : order.task;
+  const directory = await storage.directory(url, under);
+  const names = [...outputs, log].flatMap(({ file_name: name }: JobOutput) => name ?? []);
+  const planned = names.map((name) => `${directory}/${storedNameOf(name, attempt)}`);
+  const mayReplace = new Set(stored);
+  if (planned.some((path) => !mayReplace.has(path))) payload.change({ stored: planned });
+  return { directory, under, mayReplace, signal };
+}
+
+async function storeLog(
+  { log_path, attempt }: PayloadRecord,
+  { uid = '', file_name: fileName = '' }: JobOutput,
+  options: StoreOptions,
+): Promise<WrittenFile> {
+  const storedName = storedNameOf(fileName, attempt);
+  return await storeFile({ uid, fileName, storedName, source: log_path }, options);
+}
+
+function usageOf({ usage }: ProcessEnd): { cpu_seconds?: number; max_rss?: number } {
+  return {
+    ...(usage?.cpu_seconds === undefined ? {} : { cpu_seconds: usage.cpu_seconds }),
+    ...(usage?.memory_bytes === undefined ? {} : { max_rss: usage.memory_bytes }),
+  };
+}

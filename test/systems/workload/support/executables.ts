@@ -1,0 +1,23 @@
+/** What the pilots of tests may run: small programs of every machine. */
+
+import type { ExecutableTable } from '../../../../src/systems/workload/machine/executables.js';
+
+function shell(script: string) {
+  return ['/bin/sh', '-c', script, 'sh'];
+}
+
+export const Executables: ExecutableTable = {
+  /** Its input in capital letters. */
+  upper: { argv: [...shell('tr a-z A-Z <"$1" >"$2"; echo done'), '{in}', '{out}'], environment: [] },
+  /** All inputs, one behind the other. */
+  join: {
+    argv: [...shell('out=$1; shift; cat "$@" >"$out"'), '{out}', '{inputs}'],
+    merge_argv: [...shell('while read -r f; do cat "$f"; done <"$1" >"$2"'), '{inputs_file}', '{out}'],
+    environment: [],
+  },
+  /** A script of the order's. */
+  run: {
+    argv: ['/bin/sh', '-c', '{args}', '{out}', '{in}', '{job_id}', '{seq}', '{log}'],
+    environment: ['OWL_TEST_DECLARED'],
+  },
+};

@@ -1,0 +1,15 @@
+/** A pilot as a process: `node run-pilot.js DATA SERVER SETTINGS`, the settings as JSON. */
+
+import { once } from 'node:events';
+import { pino } from 'pino';
+import { type PilotSettings, runPilot } from '../../../../src/systems/workload/machine/pilot.js';
+import { wakingClock } from '../../../support/waking-clock.js';
+
+const [data = '', server = '', json = ''] = process.argv.slice(2);
+const settings: PilotSettings = JSON.parse(json);
+const pilot = await runPilot({
+  ...{ settings, data, server, logger: pino({ level: 'silent' }), version: '1' },
+  ...{ variables: process.env, clock: wakingClock, storagePatienceMs: 0 },
+});
+await Promise.race([once(process, 'SIGTERM'), pilot.lost]);
+await pilot.stop();
