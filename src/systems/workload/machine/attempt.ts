@@ -18,9 +18,10 @@ import { removeStored } from './outputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { Order, PayloadRecord, PayloadStop } from './payload-record.js';
 import { RunningPayload } from './running-payload.js';
-import { removeWork, startPayload } from './start-payload.js';
+import { startPayload } from './start-payload.js';
 import { failedReport, storeResults } from './store-results.js';
 import { cancelledTold, failedTold } from './told.js';
+import { removeWork } from './work-directory.js';
 
 export type AttemptPhase = 'claiming' | 'staging' | 'running' | 'storing' | 'telling';
 

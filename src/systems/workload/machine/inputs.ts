@@ -11,12 +11,15 @@ import { constants } from 'node:fs';
 import { type FileHandle, link, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
+import { limitConcurrency } from '../../../base/limit-concurrency.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import type { JobInput } from '../wire/pilot-messages.js';
 import { asUuid, type Summed, sumsOf } from './check-sums.js';
 import { AttemptError, isOfPath } from './failure.js';
-import { type FoundInStorage, type Storage, unavailable } from './storage.js';
+import { type FoundInStorage, type Storage, type StoragePlace, unavailable } from './storage.js';
 
+/** Inputs of one job that are looked at together. */
+const AT_ONCE = 8;
 /** Where no hard link can be made: another file system, one that has none, or a file of somebody else. */
 const NO_LINK: ReadonlySet<string | undefined> = new Set([
   ...['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'],
@@ -26,27 +29,56 @@ export interface StageInputs {
   readonly storage: Storage;
   readonly storageUrl: string;
   readonly inputs: readonly JobInput[];
-  /** Absolute; empty. */
-  readonly directory: string;
+  /** Where each goes: absolute, in their order; nothing is there. */
+  readonly paths: readonly string[];
   /** Whether check sums are looked at. */
   readonly isVerified: boolean;
   readonly signal: AbortSignal;
 }
 
-/** @returns their paths, in order @throws AttemptError, or the signal's reason */
-export async function stageInputs(options: StageInputs): Promise<string[]> {
-  const names = namesOf(options.inputs);
-  const paths: string[] = [];
-  for (const [index, input] of options.inputs.entries()) {
-    options.signal.throwIfAborted();
-    const path = join(options.directory, names[index] ?? String(index));
-    await stageInput(input, path, options);
-    paths.push(path);
-  }
-  return paths;
+interface Staging extends StageInputs {
+  readonly place: StoragePlace;
 }
 
-async function stageInput(input: JobInput, path: string, options: StageInputs): Promise<void> {
+/** @throws AttemptError, or the signal's reason */
+export async function stageInputs(options: StageInputs): Promise<void> {
+  const { storage, storageUrl, inputs, paths, signal } = options;
+  const [first] = inputs;
+  if (first === undefined) return;
+  const place = await storage.at(storageUrl).catch((error: unknown) => {
+    throw isMissing(error) ? missing(first, messageOf(error), error) : error;
+  });
+  const gate = limitConcurrency(AT_ONCE);
+  const broken = new AbortController();
+  const staging = { ...options, place, signal: AbortSignal.any([signal, broken.signal]) };
+  const outcomes = await Promise.allSettled(
+    inputs.map((input, index) =>
+      gate(async () => {
+        staging.signal.throwIfAborted();
+        await stageInput(input, paths[index] ?? '', staging);
+      }).catch((error: unknown) => {
+        broken.abort(error);
+        throw error;
+      }),
+    ),
+  );
+  signal.throwIfAborted();
+  if (outcomes.some(({ status }) => status === 'rejected')) throw broken.signal.reason;
+}
+
+/** Where they go in a directory: as they are called, and where two have one name, or one has none, with their number before it. */
+export function pathsOf(inputs: readonly JobInput[], directory: string): string[] {
+  const taken = new Set<string>();
+  return inputs.map(({ file_name = '' }, index) => {
+    const isPlain = /^[^/\0]+$/.test(file_name) && file_name !== '.' && file_name !== '..';
+    const name =
+      isPlain && !taken.has(file_name) ? file_name : `${index}.${file_name.replace(/[/\0]/g, '_')}`;
+    taken.add(name);
+    return join(directory, name);
+  });
+}
+
+async function stageInput(input: JobInput, path: string, options: Staging): Promise<void> {
   const found = await findInput(input, options);
   const copied = await bring(input, found, path, options);
   const file = await openInput(input, path);
@@ -61,15 +93,13 @@ async function stageInput(input: JobInput, path: string, options: StageInputs): 
   }
 }
 
-async function findInput(input: JobInput, { storage, storageUrl }: StageInputs): Promise<FoundInStorage> {
+async function findInput(input: JobInput, { place }: Staging): Promise<FoundInStorage> {
   const { file_name = '', path = file_name } = input;
   let found: FoundInStorage;
   try {
-    found = await storage.find(storageUrl, path === '' ? file_name : path);
+    found = await place.find(path === '' ? file_name : path);
   } catch (error) {
-    throw isOfPath(error) || (error instanceof OwlError && error.kind === 'invalid')
-      ? missing(input, messageOf(error), error)
-      : error;
+    throw isMissing(error) ? missing(input, messageOf(error), error) : error;
   }
   if (found.stat.isDirectory()) throw missing(input, `${found.path} is a directory`);
   if (!found.stat.isFile()) throw missing(input, `${found.path} is no regular file`);
@@ -81,7 +111,7 @@ async function bring(
   input: JobInput,
   { path: source }: FoundInStorage,
   path: string,
-  { signal }: StageInputs,
+  { signal }: Staging,
 ): Promise<Summed | undefined> {
   try {
     await link(source, path);
@@ -160,14 +190,6 @@ function nameOf({ file_name = '?' }: JobInput): string {
   return file_name;
 }
 
-/** As in the dataset; where two have one name, or it is none, with their number before it. */
-function namesOf(inputs: readonly JobInput[]): string[] {
-  const taken = new Set<string>();
-  return inputs.map(({ file_name = '' }, index) => {
-    const isPlain = /^[^/\0]+$/.test(file_name) && file_name !== '.' && file_name !== '..';
-    const name =
-      isPlain && !taken.has(file_name) ? file_name : `${index}.${file_name.replace(/[/\0]/g, '_')}`;
-    taken.add(name);
-    return name;
-  });
+function isMissing(error: unknown): boolean {
+  return isOfPath(error) || (error instanceof OwlError && error.kind === 'invalid');
 }

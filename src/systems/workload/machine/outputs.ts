@@ -36,6 +36,8 @@ export interface StoreOptions {
   readonly under: string;
   /** Names that an earlier try of this very attempt may have left there. */
   readonly mayReplace: ReadonlySet<string>;
+  /** Somebody else's file is there: it is none of this attempt. */
+  readonly disown: (path: string) => void;
   readonly signal: AbortSignal;
 }
 
@@ -81,7 +83,7 @@ async function openWritten({ source, fileName, largestBytes }: ToStore): Promise
 async function copyTo(
   target: string,
   source: FileHandle,
-  { signal, mayReplace, directory }: StoreOptions,
+  { signal, mayReplace, directory, disown }: StoreOptions,
 ): Promise<Summed> {
   if (mayReplace.has(target)) await rm(target, { force: true }).catch(() => undefined);
   let file: FileHandle | undefined;
@@ -93,7 +95,7 @@ async function copyTo(
     await syncDirectory(directory);
     return summed;
   } catch (error) {
-    // One that was there before is somebody else's.
+    if (file === undefined && systemErrorCode(error) === 'EEXIST') disown(target);
     if (file !== undefined) {
       await file.close().catch(() => undefined);
       await rm(target, { force: true }).catch(() => undefined);

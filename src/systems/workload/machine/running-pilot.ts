@@ -37,6 +37,7 @@ const LOOK_MS = 100;
 
 export class RunningPilot {
   readonly fenced: Promise<OwlError>;
+  private isFenced = false;
   private fence: (error: OwlError) => void = () => undefined;
   private readonly options: PilotOptions;
   private readonly directory: PilotDirectory;
@@ -169,10 +170,19 @@ export class RunningPilot {
         failed: (error) =>
           this.options.logger.error({ reason: messageOf(error) }, 'a report waits to be told again'),
       },
-      () => this.reports.send(told),
+      () => this.send(told),
     );
     if (answer === undefined) throw signal.reason;
     return answer;
+  }
+
+  /** @throws OwlError when it was told in the name of a session that another of this pilot has followed */
+  private async send(told: PilotTold): Promise<PilotReportAnswer> {
+    const answer = await this.reports.send(told);
+    if (answer.is_success === true || answer.reason !== 'stale_session') return answer;
+    // Another pilot has the lease, so no claim of this one counts any more.
+    if (this.isFenced) return { ...answer, reason: 'stale_claim' };
+    throw new OwlError('unavailable', answer.msg ?? 'it was told in the name of another session');
   }
 
   private renew(untilMs: number): void {
@@ -190,15 +200,20 @@ export class RunningPilot {
   }
 
   private async endForSilence(): Promise<void> {
-    const { signal } = this.ending;
     this.attempts.noteLeaseOver();
+    await this.untilNothingRuns();
+  }
+
+  private async untilNothingRuns(): Promise<void> {
+    const { signal } = this.ending;
     while (this.attempts.running().length > 0 && !signal.aborted) await wait(this.clock, LOOK_MS, signal);
   }
 
   private async endFenced(reason: string): Promise<void> {
     this.options.logger.error({ reason }, 'another session has the lease of this pilot; what runs is ended');
+    this.isFenced = true;
     this.attempts.abandonAll(reason);
-    await this.attempts.ended();
+    await this.untilNothingRuns();
     this.fence(
       new OwlError(
         'refused',

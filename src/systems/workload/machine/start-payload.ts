@@ -5,7 +5,7 @@
  * after the lease has ended; the program sees of the pilot's environment what is named here or in its declaration, and nothing else.
  */
 
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Backoff, wait } from '../../../base/backoff.js';
 import { messageOf, OwlError } from '../../../base/errors.js';
@@ -15,10 +15,12 @@ import { endMarked } from '../../../processes/process-family.js';
 import type { Grant, JobInput } from '../wire/pilot-messages.js';
 import { commandFor, type ExecutableDeclaration, findProgram } from './executables.js';
 import { AttemptError } from './failure.js';
-import { stageInputs } from './inputs.js';
+import { pathsOf, stageInputs } from './inputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { PayloadKey, PayloadRecord, PayloadStart } from './payload-record.js';
 import { whileStorageIsAway } from './storage-patience.js';
+import { directoryIn, writable } from './store-results.js';
+import { finishWork, inputsFileOf, makeWork, writtenAt } from './work-directory.js';
 
 const MIB = 1024 * 1024;
 /** A keeper that is gone is started anew within that time, as a rule. */
@@ -39,15 +41,21 @@ export async function startPayload(attempt: AttemptToStart, env: PayloadEnvironm
   const declaration = declarationOf(grant, env);
   const inputs = await inputsOf(attempt, env);
   const work = env.directory.workOf(key);
-  const isVerified =
-    env.settings.verify === 'always' || (env.settings.verify === 'first' && key.attempt === 1);
-  const paths = await whileStorageIsAway(env, signal, async () => {
-    const directory = makeWork(work);
-    const { storage } = env;
-    const { storage_url: storageUrl = '' } = grant;
-    return await stageInputs({ storage, storageUrl, inputs, directory, isVerified, signal });
+  const paths = pathsOf(inputs, join(work, 'in'));
+  // Before anything is looked at: what can't be started needs no inputs.
+  const argv = commandOf(attempt, declaration, paths, env);
+  const { verify } = env.settings;
+  const isVerified = verify === 'always' || (verify === 'first' && key.attempt === 1);
+  const { storage } = env;
+  const { storage_url: storageUrl = '', data_out_url: outUrl = '' } = grant;
+  await whileStorageIsAway(env, signal, async () => {
+    // Hours later would be too late.
+    await writable(storage, outUrl, directoryIn(grant));
+    makeWork(work);
+    await stageInputs({ storage, storageUrl, inputs, paths, isVerified, signal });
   });
-  const start = startOf(attempt, declaration, paths, env);
+  finishWork(work, paths);
+  const start = startOf(attempt, declaration, argv, inputs.length, env);
   return await launch(start, attempt, env);
 }
 
@@ -81,75 +89,54 @@ async function inputsOf(
   return inputs;
 }
 
-/** Anew, whatever is left there. @returns where inputs go */
-function makeWork(work: string): string {
-  removeWork(work);
+/** @param inputs their paths @returns program and arguments */
+function commandOf(
+  { grant, key }: AttemptToStart,
+  declaration: ExecutableDeclaration,
+  inputs: readonly string[],
+  { directory, variables }: PayloadEnvironment,
+): string[] {
+  const { executable = '', mode = 'map', args = '', seq = 0, outputs: [output = {}] = [] } = grant;
+  const work = directory.workOf(key);
+  const [out, log] = [writtenAt(work, output.file_name ?? ''), directory.payloads.logPathOf(key)];
+  let argv: string[];
   try {
-    for (const folder of ['in', 'out', 'tmp'])
-      mkdirSync(join(work, folder), { recursive: true, mode: 0o700 });
+    const values = { mode, args, inputs, inputsFile: inputsFileOf(work), out, log, jobId: key.job, seq };
+    argv = commandFor(executable, declaration, values);
   } catch (error) {
-    throw new AttemptError('start_failed', `no working directory can be made: ${messageOf(error)}`);
+    throw new AttemptError('args_invalid', messageOf(error), undefined, error);
   }
-  return join(work, 'in');
-}
-
-/** Throws what the file system throws. */
-export function removeWork(work: string): void {
-  // The payload may have taken the right to do so, as the pilot does itself with its inputs.
-  if (existsSync(join(work, 'in'))) chmodSync(join(work, 'in'), 0o700);
-  rmSync(work, { recursive: true, force: true });
-}
-
-/** Where a payload writes an output. */
-export function writtenAt(work: string, fileName: string): string {
-  return join(work, 'out', fileName);
+  const [name = '', ...rest] = argv;
+  const program = findProgram(name, variables['PATH'] ?? '');
+  if (program !== undefined) return [program, ...rest];
+  throw new AttemptError(
+    'start_failed',
+    `executable ${executable}: its program ${name} is not installed here`,
+  );
 }
 
 function startOf(
   { grant, key, slot }: AttemptToStart,
   declaration: ExecutableDeclaration,
-  inputs: readonly string[],
+  argv: readonly string[],
+  inputs: number,
   env: PayloadEnvironment,
 ): PayloadStart {
   const { settings, directory, clock } = env;
   const { inputs: _, ...order } = grant;
-  const { executable = '', claim_id = '', outputs: [output = {}] = [] } = grant;
   const work = directory.workOf(key);
-  const inputsFile = join(work, 'inputs');
-  const log_path = directory.payloads.logPathOf(key);
-  const argv = commandOf(executable, declaration, {
-    ...{ mode: grant.mode ?? 'map', args: grant.args ?? '', inputs, inputsFile },
-    ...{ out: writtenAt(work, output.file_name ?? ''), log: log_path, jobId: key.job, seq: grant.seq ?? 0 },
-  });
-  const [name = '', ...args] = argv;
-  const program = findProgram(name, env.variables['PATH'] ?? '');
-  if (program === undefined)
-    throw new AttemptError(
-      'start_failed',
-      `executable ${executable}: its program ${name} is not installed here`,
-    );
-  writeFileSync(inputsFile, inputs.map((path) => `${path}\n`).join(''), { mode: 0o600 });
-  chmodSync(join(work, 'in'), 0o500);
   const limit = grant.timeout_seconds ?? declaration.timeout_seconds;
   const largest = declaration.largest_output_mib;
   return {
-    ...{ ...key, claim_id, order, slot, inputs_checked: inputs.length, stored: [] },
+    ...{ ...key, claim_id: grant.claim_id ?? '', order, slot, inputs_checked: inputs, stored: [] },
     ...(limit === undefined ? {} : { limit_ms: clock.sinceBoot() + limit * 1000, limit_seconds: limit }),
     looping_seconds: declaration.looping_seconds ?? settings.looping_seconds,
     ...(largest === undefined ? {} : { largest_output: largest * MIB }),
     log_limit_bytes: (declaration.log_limit_mib ?? settings.log_limit_mib) * MIB,
     ...{ grace_ms: settings.grace_seconds * 1000, measured: true },
-    ...{ argv: [program, ...args], cwd: work, log_path },
+    ...{ argv, cwd: work, log_path: directory.payloads.logPathOf(key) },
     environment: environmentOf(key, slot, work, declaration, env),
   };
-}
-
-function commandOf(...command: Parameters<typeof commandFor>): string[] {
-  try {
-    return commandFor(...command);
-  } catch (error) {
-    throw new AttemptError('args_invalid', messageOf(error), undefined, error);
-  }
 }
 
 function environmentOf(

@@ -7,18 +7,28 @@
 
 import type { BigIntStats } from 'node:fs';
 import { mkdir, realpath, stat } from 'node:fs/promises';
-import { dirname, isAbsolute, join, normalize } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
-import { KnownPlaces, mountPointOf, PlaceLostError } from '../../../processes/places.js';
+import { KnownPlaces, mountPointOf } from '../../../processes/places.js';
+import { directoryOf, isBelow, storageProblem } from '../storage-url.js';
 import { AttemptError, isOfPath } from './failure.js';
-
-const SCHEME = 'file://';
 
 export interface FoundInStorage {
   /** Without links. */
   readonly path: string;
   readonly stat: BigIntStats;
+}
+
+/** A URL as it was looked at a moment ago. */
+export interface StoragePlace {
+  /**
+   * What is there under that path; whether it is a file is for the caller to see.
+   * @param path relative to the URL
+   * @throws AttemptError `storage_unavailable`, OwlError kind `invalid` when it may not be read, or what the system throws when there
+   *   is no such file
+   */
+  find(path: string): Promise<FoundInStorage>;
 }
 
 export class Storage {
@@ -27,25 +37,29 @@ export class Storage {
 
   /** @param roots absolute paths */
   constructor(roots: readonly string[]) {
-    this.roots = roots.map((root) => normalize(`${root}/`).replace(/(?<=.)\/$/, ''));
+    this.roots = roots;
   }
 
   /**
-   * What is there under that path; whether it is a file is for the caller to see.
-   * @param path relative to the URL
-   * @throws AttemptError `storage_unavailable` when the storage is away, OwlError kind `invalid` when it may not be read, or
-   *   what the system throws when there is no such file
+   * @throws AttemptError `storage_unavailable` when the storage is away, OwlError kind `invalid` when it may not be read, or what the
+   *   system throws when there is no such directory
    */
-  async find(url: string, path: string): Promise<FoundInStorage> {
+  async at(url: string): Promise<StoragePlace> {
     const base = this.pathOf(url);
     await this.look(base);
-    try {
-      const found = await realpath(join(base, relative(path)));
-      await this.assertWithin(found);
-      return { path: found, stat: await stat(found, { bigint: true }) };
-    } catch (error) {
-      throw isOfPath(error) || error instanceof OwlError ? error : unavailable(join(base, path), error);
-    }
+    const roots = await this.realRoots(base);
+    return {
+      find: async (path) => {
+        const wanted = join(base, relative(path));
+        try {
+          const found = await realpath(wanted);
+          assertWithin(found, roots);
+          return { path: found, stat: await stat(found, { bigint: true }) };
+        } catch (error) {
+          throw isOfPath(error) || error instanceof OwlError ? error : unavailable(wanted, error);
+        }
+      },
+    };
   }
 
   /**
@@ -55,58 +69,62 @@ export class Storage {
   async directory(url: string, path: string): Promise<string> {
     const base = this.pathOf(url);
     const wanted = join(base, relative(path));
-    await this.look(base, true);
+    const roots = await this.realRoots(base);
     try {
-      await this.assertWithin(await nearestOf(wanted));
+      const near = await nearestOf(wanted);
+      assertWithin(near, roots);
+      await this.noteMount(base, near);
       await mkdir(wanted, { recursive: true });
       const made = await realpath(wanted);
-      await this.assertWithin(made);
+      assertWithin(made, roots);
       return made;
     } catch (error) {
-      throw error instanceof OwlError ? error : unavailable(wanted, error);
+      throw error instanceof OwlError && error.kind === 'invalid' ? error : unavailable(wanted, error);
     }
   }
 
-  /** @throws OwlError kind `invalid` */
-  pathOf(url: string): string {
-    const invalid = (why: string) => new OwlError('invalid', `storage ${url.slice(0, 255)} ${why}`);
-    if (!url.startsWith(`${SCHEME}/`)) throw invalid('must be file:///, an absolute path and no host');
-    const path = decoded(url.slice(SCHEME.length));
-    if (path === undefined || path.includes('\0')) throw invalid('is no path');
-    if (path.split('/').includes('..')) throw invalid('must not hold ..');
-    const normal = normalize(`${path}/`).replace(/(?<=.)\/$/, '');
-    if (!this.roots.some((root) => isWithin(normal, root)))
-      throw invalid(`lies outside of the storage of this pilot (${this.roots.join(', ')})`);
-    return normal;
+  private pathOf(url: string): string {
+    const problem = storageProblem(url, this.roots);
+    if (problem === undefined) return directoryOf(url);
+    throw new OwlError('invalid', `the storage ${url.slice(0, 255)} ${problem}`);
   }
 
-  /** Whether the disk is there that was there before. @param isMade what is missing will be made, below a root */
-  private async look(base: string, isMade = false): Promise<void> {
-    const path = isMade ? (this.roots.find((root) => isWithin(base, root)) ?? base) : base;
+  /** Whether its disk is there, if it was before. */
+  private async look(base: string): Promise<void> {
     try {
-      const { dev } = await stat(path, { bigint: true });
-      const mountPoint = await mountPointOf(await realpath(path), dev);
-      this.places.note(path, { fileSystem: Number(dev), mountPoint });
+      const found = await realpath(base);
+      await this.noteMount(base, found);
     } catch (error) {
-      const explained = this.places.explain(path, error);
-      if (explained instanceof PlaceLostError || isMade || !isOfPath(error))
-        throw unavailable(path, explained);
-      await this.assertRootOf(base);
+      if (!isOfPath(error)) throw unavailable(base, error);
+      await this.realRoots(base);
+      const near = await nearestOf(base).catch(() => undefined);
+      if (near !== undefined) await this.noteMount(base, near);
       throw error;
     }
   }
 
-  private async assertRootOf(base: string): Promise<void> {
-    const root = this.roots.find((one) => isWithin(base, one)) ?? base;
-    await stat(root).catch((error: unknown) => {
-      throw unavailable(root, error);
-    });
+  /** @param near it, or what of it is there @throws AttemptError when its disk was taken out */
+  private async noteMount(base: string, near: string): Promise<void> {
+    const { dev } = await stat(near, { bigint: true });
+    const mountPoint = await mountPointOf(near, dev);
+    try {
+      this.places.note(base, { fileSystem: Number(dev), mountPoint });
+    } catch (error) {
+      throw unavailable(base, error);
+    }
   }
 
-  /** @param path real: without links */
-  private async assertWithin(path: string): Promise<void> {
-    for (const root of this.roots) if (isWithin(path, await realpath(root))) return;
-    throw new OwlError('invalid', `${path} lies outside of the storage of this pilot`);
+  /** Without links. @throws AttemptError when the one is away that the path is below */
+  private async realRoots(base: string): Promise<string[]> {
+    const roots: string[] = [];
+    for (const root of this.roots)
+      await realpath(root).then(
+        (found) => roots.push(found),
+        (error: unknown) => {
+          if (isBelow(base, root)) throw unavailable(root, error);
+        },
+      );
+    return roots;
   }
 }
 
@@ -125,16 +143,10 @@ function relative(path: string): string {
   throw new OwlError('invalid', `the path ${path} must be relative, and hold no ..`);
 }
 
-function isWithin(path: string, root: string): boolean {
-  return root === '/' || path === root || path.startsWith(`${root}/`);
-}
-
-function decoded(path: string): string | undefined {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return undefined;
-  }
+/** @param path without links */
+function assertWithin(path: string, roots: readonly string[]): void {
+  if (roots.some((root) => isBelow(path, root))) return;
+  throw new OwlError('invalid', `${path} lies outside of the storage of this pilot (${roots.join(', ')})`);
 }
 
 /** What of a path is there already, without links. */

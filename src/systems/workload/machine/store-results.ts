@@ -4,17 +4,20 @@
  * Guarantee: of a failed attempt nothing but its log stays there.
  */
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
 import type { ProcessEnd } from '../../../processes/records/process-record.js';
 import type { JobOutput, PilotTold, WrittenFile } from '../wire/pilot-messages.js';
-import type { AttemptError } from './failure.js';
+import { AttemptError } from './failure.js';
 import { removeStored, type StoreOptions, storedNameOf, storeFile } from './outputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
-import type { PayloadRecord } from './payload-record.js';
+import type { Order, PayloadRecord } from './payload-record.js';
 import type { RunningPayload } from './running-payload.js';
-import { writtenAt } from './start-payload.js';
+import { type Storage, unavailable } from './storage.js';
 import { whileStorageIsAway } from './storage-patience.js';
 import { failedTold } from './told.js';
+import { writtenAt } from './work-directory.js';
 
 /** @throws AttemptError, or the signal's reason */
 export async function storeResults(
@@ -87,13 +90,30 @@ async function placeOf(
 ): Promise<StoreOptions> {
   const { order, job, attempt, stored } = payload.record;
   const { data_out_url: url = '', outputs = [], log = {} } = order;
-  const under = order.task === undefined || order.task === '' ? job : order.task;
-  const directory = await storage.directory(url, under);
+  const under = directoryIn({ ...order, job });
+  const directory = await writable(storage, url, under);
   const names = [...outputs, log].flatMap(({ file_name: name }: JobOutput) => name ?? []);
-  const planned = names.map((name) => `${directory}/${storedNameOf(name, attempt)}`);
+  const planned = names.map((name) => join(directory, storedNameOf(name, attempt)));
   const mayReplace = new Set(stored);
-  if (planned.some((path) => !mayReplace.has(path))) payload.change({ stored: planned });
-  return { directory, under, mayReplace, signal };
+  const own = planned.filter((path) => mayReplace.has(path) || !existsSync(path));
+  if (own.some((path) => !mayReplace.has(path))) payload.change({ stored: own });
+  const disown = (path: string): void =>
+    payload.change({ stored: payload.record.stored.filter((one) => one !== path) });
+  return { directory, under, mayReplace, disown, signal };
+}
+
+/** Where an order's files go. */
+export function directoryIn({ task, job = '' }: Pick<Order, 'task' | 'job'>): string {
+  return task === undefined || task === '' ? job : task;
+}
+
+/** @throws AttemptError */
+export async function writable(storage: Storage, url: string, under: string): Promise<string> {
+  try {
+    return await storage.directory(url, under);
+  } catch (error) {
+    throw error instanceof AttemptError ? error : unavailable(url, error);
+  }
 }
 
 async function storeLog(

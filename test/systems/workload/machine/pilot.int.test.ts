@@ -115,10 +115,9 @@ t.test('an output may be empty', async (t) => {
 t.test('no more is claimed than there are slots, and what waits follows', async (t) => {
   const { node, order, input, pilot, storage } = await world(t);
   const one = await pilot({ slots: 1 });
-  const go = join(storage, 'in', 'go');
-  const args = `'while [ ! -e ${go} ]; do sleep 0.05; done; : >"$0"'`;
+  const go = join(storage, 'in', 'go-first');
   const inputs = { inputs: [input('a', '')], inputs_total: 1 };
-  node.offer(order('first', { executable: 'run', args, ...inputs, task: 'first' }));
+  node.offer(order('first', { executable: 'wait', ...inputs, task: 'first' }));
   await node.until('it runs', () => node.of('first').length === 2);
   node.offer(order('second', { ...inputs, task: 'second' }));
   const samples = node.samples.length;
@@ -126,7 +125,7 @@ t.test('no more is claimed than there are slots, and what waits follows', async 
   t.match(node.samples.at(-1), [{ job: 'first', phase: 'running', claim_id: /^claim-/ }]);
   t.same(node.of('second'), [], 'there is no slot');
   t.equal(existsSync(go), false);
-  input('go', '');
+  input('go-first', '');
   await node.outcome('first');
   t.match(await node.outcome('second'), { finished: {} });
   t.equal(one.status().slots, 1);

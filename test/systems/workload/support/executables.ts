@@ -21,3 +21,12 @@ export const Executables: ExecutableTable = {
     environment: ['OWL_TEST_DECLARED'],
   },
 };
+
+/** Notes its start below a directory, and goes on once `in/go-<job>` is there. */
+export function waitingBelow(directory: string): ExecutableTable {
+  const script =
+    'echo started; echo x >>"$2/starts-$3"; while [ ! -e "$2/in/go-$3" ]; do sleep 0.05; done; echo out >"$0"';
+  return {
+    wait: { argv: ['/bin/sh', '-c', script, '{out}', '{in}', directory, '{job_id}'], environment: [] },
+  };
+}

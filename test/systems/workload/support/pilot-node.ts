@@ -70,6 +70,11 @@ export class PilotNode {
     return node;
   }
 
+  /** How many pilots are told of work. */
+  get listening(): number {
+    return this.streams.size;
+  }
+
   /** Puts a job up and tells every pilot of it. */
   offer(grant: Grant & { readonly job: string }): void {
     this.orders.set(grant.job, grant);

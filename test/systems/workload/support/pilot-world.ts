@@ -15,7 +15,7 @@ import { type LogLines, logLines } from '../../../support/log-lines.js';
 import { testDirectory } from '../../../support/test-directory.js';
 import { until } from '../../../support/until.js';
 import { wakingClock } from '../../../support/waking-clock.js';
-import { Executables } from './executables.js';
+import { Executables, waitingBelow } from './executables.js';
 import { PilotNode } from './pilot-node.js';
 
 export interface World {
@@ -49,7 +49,12 @@ export async function world(t: Test): Promise<World> {
   const directory = PilotDirectory.of(data, 'p1');
   const settings = (more: Partial<PilotSettings> = {}): PilotSettings => ({
     ...{ name: 'p1', device: 'cpu', slots: 2, memory_mib: 0, verify: 'always', grace_seconds: 1 },
-    ...{ looping_seconds: 0, log_limit_mib: 1, executables: Executables, storage_roots: [storage] },
+    ...{
+      looping_seconds: 0,
+      log_limit_mib: 1,
+      executables: { ...Executables, ...waitingBelow(storage) },
+      storage_roots: [storage],
+    },
     ...more,
   });
   t.teardown(() => untilNoKeeper(directory));
@@ -72,7 +77,7 @@ export async function world(t: Test): Promise<World> {
         ...{ variables: process.env, clock: wakingClock, storagePatienceMs: 0, ...options },
       });
       t.teardown(() => pilot.stop());
-      await until('the pilot is attached', () => pilot.status().attached);
+      await until('the pilot hears of work', () => pilot.status().attached && node.listening > 0);
       return pilot;
     },
     pilotProcess: (more) => startPilot(t, data, node, settings(more)),

@@ -1,0 +1,131 @@
+/** Inputs that are not what was registered: each fails its job with what was found, and none is ever read from elsewhere. */
+
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { JobFailed, JobInput } from '../../../../src/systems/workload/wire/pilot-messages.js';
+import { until } from '../../../support/until.js';
+import { inputOf, md5Of, type World, world } from '../support/pilot-world.js';
+
+/** A job with that one input. @returns how it failed */
+async function failing(
+  { node, order }: World,
+  job: string,
+  input: JobInput,
+  more = {},
+): Promise<JobFailed | undefined> {
+  node.offer(order(job, { inputs: [input], inputs_total: 1, task: job, ...more }));
+  return (await node.outcome(job)).failed;
+}
+
+t.test('what is missing, or another file than it was, is told with what was found', async (t) => {
+  const here = await world(t);
+  await here.pilot({ slots: 20 });
+  const { storage, input } = here;
+  const at = (name: string) => join(storage, 'in', name);
+  const gone = input('gone', 'gone');
+  rmSync(at('gone'));
+  const short = input('short', 'a whole line\n');
+  writeFileSync(at('short'), 'a wh');
+  const changed = input('changed', 'before');
+  writeFileSync(at('changed'), 'after!');
+  utimesSync(at('changed'), 0, 0);
+  const sha = { ...input('sha', 'same'), sha256: '0'.repeat(64) };
+  const folder = inputOf('folder', '');
+  mkdirSync(at('folder'));
+  const pipe = inputOf('pipe', '');
+  execFileSync('mkfifo', [at('pipe')]);
+  const loop = inputOf('loop', '');
+  symlinkSync('loop', at('loop'));
+  t.match(await failing(here, 'j-gone', gone), {
+    ...{ failure_class: 'input_missing', file: 'in-gone', detail: /gone can't be read.*ENOENT/ },
+  });
+  t.match(await failing(here, 'j-short', short), {
+    ...{ failure_class: 'input_checksum', file: 'in-short', found_size: 4, detail: /4 bytes.*with 13/ },
+  });
+  t.match(await failing(here, 'j-changed', changed), {
+    ...{ failure_class: 'input_checksum', found_size: 6, found_check_sum: md5Of('after!') },
+  });
+  t.match(await failing(here, 'j-sha', sha), { failure_class: 'input_checksum', detail: /SHA-256/ });
+  t.match(await failing(here, 'j-folder', folder), { failure_class: 'input_missing', detail: /directory/ });
+  t.match(await failing(here, 'j-pipe', pipe), { failure_class: 'input_missing', detail: /no regular file/ });
+  t.match(await failing(here, 'j-loop', loop), { failure_class: 'input_missing', detail: /ELOOP/ });
+  for (const job of ['j-gone', 'j-changed', 'j-pipe'])
+    t.notOk(
+      here.node.of(job).some(({ started }) => started),
+      'nothing was started',
+    );
+});
+
+t.test('one that can not be read', { skip: process.getuid?.() === 0 && 'root reads it' }, async (t) => {
+  const here = await world(t);
+  await here.pilot();
+  const shut = here.input('shut', 'x');
+  chmodSync(join(here.storage, 'in', 'shut'), 0);
+  t.match(await failing(here, 'j', shut), { failure_class: 'input_missing', detail: /EACCES/ });
+});
+
+t.test('nothing is read or written outside of the storage', async (t) => {
+  const here = await world(t);
+  await here.pilot({ slots: 20 });
+  const { storage, data, input, order, node } = here;
+  writeFileSync(join(data, 'secret'), 'secret');
+  symlinkSync(join(data, 'secret'), join(storage, 'in', 'link'));
+  symlinkSync(data, join(storage, 'elsewhere'));
+  const secret = inputOf('link', 'secret');
+  const outside = /outside of the storage|must lie below/;
+  t.match(await failing(here, 'link', secret), { failure_class: 'input_missing', detail: outside });
+  const up = { ...inputOf('up', 'secret'), path: '../../data/secret' };
+  t.match(await failing(here, 'up', up), { failure_class: 'input_missing', detail: /hold no \.\./ });
+  const urls = [`file://${data}`, `file://${storage}/../data`, `file://host${storage}`, 'http://x/y'];
+  for (const [n, storage_url] of urls.entries())
+    t.match(await failing(here, `u${n}`, secret, { storage_url }), { failure_class: 'input_missing' });
+  const good = { inputs: [input('a', 'a')], inputs_total: 1 };
+  for (const [n, url] of [...urls, `file://${storage}/elsewhere`].entries()) {
+    node.offer(order(`o${n}`, { ...good, data_out_url: url, task: `o${n}` }));
+    const { failed } = await node.outcome(`o${n}`);
+    t.match(failed, { failure_class: 'storage_unavailable' }, url);
+  }
+  t.same(here.stored(), {});
+});
+
+t.test('check sums are looked at always, at the first attempt, or never; the size always is', async (t) => {
+  for (const verify of ['first', 'never'] as const) {
+    const here = await world(t);
+    const pilot = await here.pilot({ verify });
+    const { input, storage, order, node } = here;
+    const changed = input('a', 'before');
+    writeFileSync(join(storage, 'in', 'a'), 'after!');
+    const inputs = { inputs: [changed], inputs_total: 1 };
+    node.offer(order('one', { ...inputs, task: 'one' }));
+    const one = await node.outcome('one');
+    t.equal(one.failed?.failure_class, verify === 'first' ? 'input_checksum' : undefined);
+    node.offer(order('two', { ...inputs, task: 'two', attempt: 2 }));
+    t.match(await node.outcome('two'), { finished: {} });
+    writeFileSync(join(storage, 'in', 'a'), 'longer than before');
+    t.match(await failing(here, 'three', changed, { attempt: 2 }), { failure_class: 'input_checksum' });
+    await pilot.stop();
+  }
+});
+
+t.test('a storage that is away is waited for, and is no missing file', async (t) => {
+  const here = await world(t);
+  await here.pilot({}, { storagePatienceMs: 60_000 });
+  const { node, order, input, storage, log } = here;
+  const inputs = { inputs: [input('a', 'a')], inputs_total: 1 };
+  renameSync(storage, `${storage}.away`);
+  node.offer(order('j', inputs));
+  await until('it was noticed', () => log.messages('warn').some((line) => /storage is away/.test(line)));
+  t.notOk(node.of('j').some(({ failed }) => failed));
+  renameSync(`${storage}.away`, storage);
+  t.match(await node.outcome('j'), { finished: {} });
+});
+
+t.test('one that stays away is a loss of the machine', async (t) => {
+  const here = await world(t);
+  await here.pilot();
+  const a = here.input('a', 'a');
+  renameSync(here.storage, `${here.storage}.away`);
+  t.match(await failing(here, 'j', a), { failure_class: 'storage_unavailable', detail: /ENOENT/ });
+});

@@ -1,0 +1,83 @@
+/** What is stored of a job: under names of its own, whole or not at all, whatever the disk does. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { storedNameOf } from '../../../../src/systems/workload/machine/outputs.js';
+import { until } from '../../../support/until.js';
+import { TASK_UID, world } from '../support/pilot-world.js';
+
+t.test('each attempt has names of its own', (t) => {
+  for (const [name, attempt, stored] of [
+    ['words.j1.txt', 2, 'words.j1.a2.txt'],
+    ['words', 1, 'words.a1'],
+    ['.hidden', 3, '.hidden.a3'],
+    ['a.', 1, 'a..a1'],
+    ['a.tar.gz', 1, 'a.tar.a1.gz'],
+  ] as const)
+    t.equal(storedNameOf(name, attempt), stored);
+  t.end();
+});
+
+t.test('two attempts at a job never write one file, and none writes over what is there', async (t) => {
+  const { node, order, input, pilot, stored, storage } = await world(t);
+  await pilot();
+  const inputs = { inputs: [input('a', 'a')], inputs_total: 1 };
+  node.offer(order('j', inputs));
+  await node.outcome('j');
+  node.offer(order('j', { ...inputs, attempt: 2 }));
+  await node.outcome('j', 2);
+  t.same(Object.keys(stored()).sort(), [
+    ...['log.a1.txt', 'log.a2.txt', 'out.a1.txt', 'out.a2.txt'].map((name) => `${TASK_UID}/${name}`),
+  ]);
+  mkdirSync(join(storage, 'out', 'k'), { recursive: true });
+  writeFileSync(join(storage, 'out', 'k', 'out.a1.txt'), 'of somebody else');
+  node.offer(order('k', { ...inputs, task: 'k' }));
+  const { failed } = await node.outcome('k');
+  t.match(failed, { failure_class: 'storage_unavailable', detail: /there already|EEXIST/ });
+  t.equal(stored()['k/out.a1.txt'], 'of somebody else');
+});
+
+/** Whatever is written through handles of this process fails, while it is full. */
+async function fullDisk(t: Test, file: string): Promise<{ isFull: boolean; failed: number }> {
+  const disk = { isFull: false, failed: 0 };
+  const handle = await open(file, 'w');
+  const prototype: FileHandle = Object.getPrototypeOf(handle);
+  await handle.close();
+  const { sync } = prototype;
+  prototype.sync = function () {
+    if (!disk.isFull) return sync.call(this);
+    disk.failed += 1;
+    return Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+  };
+  t.teardown(() => {
+    prototype.sync = sync;
+  });
+  return disk;
+}
+
+t.test('a disk that is full is tried again in place, and the payload is not run again', async (t) => {
+  const { node, order, input, pilot, stored, data } = await world(t);
+  const disk = await fullDisk(t, join(data, 'any'));
+  await pilot({}, { storagePatienceMs: 60_000 });
+  disk.isFull = true;
+  const inputs = { inputs: [input('a', 'a')], inputs_total: 1 };
+  node.offer(order('j', { ...inputs, executable: 'run', args: `'echo x >>"$0"'` }));
+  await until('it was tried again', () => disk.failed > 2);
+  disk.isFull = false;
+  t.match(await node.outcome('j'), { finished: {} });
+  t.equal(stored()[`${TASK_UID}/out.a1.txt`], 'x\n', 'it ran once');
+  t.equal(node.of('j').filter(({ started }) => started).length, 1);
+});
+
+t.test('one that stays full is a loss of the machine, and leaves nothing', async (t) => {
+  const { node, order, input, pilot, stored, data } = await world(t);
+  const disk = await fullDisk(t, join(data, 'any'));
+  await pilot();
+  disk.isFull = true;
+  node.offer(order('j', { inputs: [input('a', 'a')], inputs_total: 1 }));
+  const { failed } = await node.outcome('j');
+  t.match(failed, { failure_class: 'storage_unavailable', detail: /ENOSPC.*log could not be stored/ });
+  t.same(stored(), {});
+});
