@@ -10,6 +10,7 @@
 import {
   accessSync,
   constants,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -63,6 +64,29 @@ export function enterCgroup(
   } catch {
     removeCgroup(directory);
     return undefined;
+  }
+}
+
+/**
+ * What its processes may have in memory, all together; beyond it the kernel ends one of them. Only where memory is accounted in
+ * cgroups here.
+ */
+export function limitMemory(directory: string, bytes: number): void {
+  const limit = join(directory, 'memory.max');
+  try {
+    if (existsSync(limit)) writeFileSync(limit, String(bytes));
+  } catch {
+    // It was given to owl without that: whoever asked for the limit looks itself.
+  }
+}
+
+/** Whether the kernel has ended one of its processes for what they had in memory. */
+export function wasOutOfMemory(directory: string): boolean {
+  try {
+    const events = readFileSync(join(directory, 'memory.events'), 'utf8');
+    return Number(/^oom_kill (\d+)$/m.exec(events)?.[1] ?? 0) > 0;
+  } catch {
+    return false;
   }
 }
 

@@ -14,7 +14,7 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
-import { enterCgroup, removeCgroup } from '../cgroup.js';
+import { enterCgroup, limitMemory, removeCgroup, wasOutOfMemory } from '../cgroup.js';
 import { type LocalPeer, type LocalServer, listenLocally } from '../local-calls.js';
 import { recordedIdentityOf } from '../records/process-record.js';
 import type { ProcessRecords } from '../records/process-records.js';
@@ -182,6 +182,8 @@ export class Keeper<Key extends object, Own extends Key> {
     const { records, clock } = this.options;
     const { identity } = launched;
     const cgroup = enterCgroup(records.markOf(start), identity.pid);
+    const { memory_limit_bytes: limit } = start;
+    if (cgroup !== undefined && limit !== undefined) limitMemory(cgroup, limit);
     try {
       // A deadline moves, and the values of an environment are nobody else's.
       const { environment, deadline_ms: _, ...told } = start;
@@ -222,12 +224,14 @@ export class Keeper<Key extends object, Own extends Key> {
     const log_disk_full = hasNoFreeBlock(dirname(start.log_path));
     await child.noteExit();
     const usage = this.samples.of(child);
+    const out_of_memory = cgroup !== undefined && wasOutOfMemory(cgroup);
     // Empty, unless it has left something behind.
     if (cgroup !== undefined) removeCgroup(cgroup);
     const { endedBy } = child;
     this.ends.write(child, {
       ...{ exit_code, exit_signal, ended_time },
       ...(log_disk_full ? { log_disk_full } : {}),
+      ...(out_of_memory ? { out_of_memory } : {}),
       ...(endedBy === undefined ? {} : { ended_by: endedBy }),
       ...(usage === undefined ? {} : { usage }),
     });

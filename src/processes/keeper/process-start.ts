@@ -41,6 +41,8 @@ export interface StartFields {
   readonly deadline_ms?: number;
   /** The keeper ends the process when its logs hold more bytes than that, all together. */
   readonly log_limit_bytes?: number;
+  /** What the process and all that it starts may have in memory, where it has a cgroup in which memory is accounted. */
+  readonly memory_limit_bytes?: number;
   /** Between SIGTERM and SIGKILL, where the keeper ends the process. Default 10 s. */
   readonly grace_ms?: number;
   /** Whether its end says what it took of the machine. */
@@ -58,6 +60,7 @@ export const FEATURES = [
   'share_after_ms',
   'deadline_ms',
   'log_limit_bytes',
+  'memory_limit_bytes',
   'grace_ms',
   'measured',
   'renew',
@@ -83,6 +86,7 @@ const START_CHECKS: Checks<StartFields> = {
   share_after_ms: orMissing(isCount),
   deadline_ms: orMissing(isTime),
   log_limit_bytes: orMissing(isCount),
+  memory_limit_bytes: orMissing(isCount),
   grace_ms: orMissing(isCount),
   measured: orMissing(isBoolean),
 };

@@ -70,6 +70,8 @@ export interface ProcessEnd {
   readonly unwritten?: string;
   /** True when the disk of its log had no free block at that moment. */
   readonly log_disk_full?: boolean;
+  /** True when the kernel has ended one of its processes for what they had in memory. */
+  readonly out_of_memory?: boolean;
   /** An `EndCause`, or that of a later version; missing when the keeper has not ended it. */
   readonly ended_by?: string;
   /** Missing when it was not measured, or nothing is known. */
@@ -107,6 +109,7 @@ const END_CHECKS: Checks<ProcessEnd> = {
   reason: orMissing(isText),
   unwritten: orMissing(isText),
   log_disk_full: orMissing(isBoolean),
+  out_of_memory: orMissing(isBoolean),
   ended_by: orMissing(isText),
   usage: orMissing((value) => fits(value, USAGE_CHECKS)),
 };

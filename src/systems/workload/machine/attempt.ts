@@ -273,7 +273,8 @@ export class Attempt {
     this.now = 'telling';
     const answer = await this.env.tell(told);
     const { is_success, reason, msg = '' } = answer;
-    if (is_success === true) return;
+    // In the name of another session it may have been taken before.
+    if (is_success === true || reason === 'stale_session') return;
     if (reason !== 'stale_claim') this.noteAnswer(answer, 'its outcome');
     await this.unstore();
     if (told.finished === undefined || reason === 'stale_claim') return;

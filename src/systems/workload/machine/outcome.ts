@@ -21,6 +21,11 @@ export function failureIn(
   const failed = (failureClass: FailureClass, why: string) => new AttemptError(failureClass, why);
   if (stopping?.why === 'looping' || stopping?.why === 'out_of_memory' || stopping?.why === 'pilot_lost')
     return failed(stopping.why, stopping.detail);
+  if (end.out_of_memory === true)
+    return failed(
+      'out_of_memory',
+      `its processes took more than the ${record.order.memory_mib} MiB that they may have`,
+    );
   if (end.ended_by === 'log_limit')
     return failed('log_limit', `it printed more than ${Math.floor(record.log_limit_bytes / MIB)} MiB`);
   if (end.ended_by === 'deadline')

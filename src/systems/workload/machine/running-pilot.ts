@@ -86,7 +86,7 @@ export class RunningPilot {
   }
 
   async start(releasers: Releasers, interrupted: AbortSignal): Promise<void> {
-    const { logger, server, settings } = this.options;
+    const { logger, server } = this.options;
     const { clock, directory, ending } = this;
     releasers.add('connections', () => {
       this.client.close();
@@ -122,7 +122,7 @@ export class RunningPilot {
       sample: () => this.sample(),
       isIdle: () => this.attempts.used === 0,
     });
-    logger.info({ data: directory.path, server, name: settings.name }, 'the pilot takes jobs');
+    logger.info({ data: directory.path, server }, 'the pilot takes jobs');
   }
 
   private environment(): PayloadEnvironment {
@@ -180,8 +180,8 @@ export class RunningPilot {
   private async send(told: PilotTold): Promise<PilotReportAnswer> {
     const answer = await this.reports.send(told);
     if (answer.is_success === true || answer.reason !== 'stale_session') return answer;
-    // Another pilot has the lease, so no claim of this one counts any more.
-    if (this.isFenced) return { ...answer, reason: 'stale_claim' };
+    // Another pilot has the lease: its claims are told by that one, or by nobody.
+    if (this.isFenced) return answer;
     throw new OwlError('unavailable', answer.msg ?? 'it was told in the name of another session');
   }
 

@@ -133,6 +133,7 @@ function startOf(
     looping_seconds: declaration.looping_seconds ?? settings.looping_seconds,
     ...(largest === undefined ? {} : { largest_output: largest * MIB }),
     log_limit_bytes: (declaration.log_limit_mib ?? settings.log_limit_mib) * MIB,
+    ...(grant.memory_mib === undefined ? {} : { memory_limit_bytes: grant.memory_mib * MIB }),
     ...{ grace_ms: settings.grace_seconds * 1000, measured: true },
     ...{ argv, cwd: work, log_path: directory.payloads.logPathOf(key) },
     environment: environmentOf(key, slot, work, declaration, env),
