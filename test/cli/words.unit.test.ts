@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import t from 'tap';
 import type { System } from '../../src/cli/system.js';
 import { runOwl } from '../../src/run.js';
+import { talent as talentSystem } from '../../src/systems/talent/system.js';
 import { SYSTEMS } from '../../src/systems.js';
 import { terminalDouble } from '../support/terminal-double.js';
 import { semaphoreSystem } from '../systems/semaphore/system.js';
@@ -63,7 +64,7 @@ t.test('nobody answers: a command of a system says so of that, those of owl of t
   };
   const talent = `owl: no talent answers at ${server}: start one with \`owl talent --data DIR\`, or name another with --server\n`;
   const node = `owl: no node answers at ${server}: start one with \`owl up\`, or name another with --server\n`;
-  t.equal(await told(SYSTEMS, 'node', 'status'), talent, 'where there is no other');
+  t.equal(await told([talentSystem], 'node', 'status'), talent, 'where there is no other');
   t.equal(await told(BOTH, 'node', 'status'), node);
   t.equal(await told(BOTH, 'status'), node);
   t.equal(await told(BOTH, 'plot', 'list'), talent);

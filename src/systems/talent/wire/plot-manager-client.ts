@@ -5,6 +5,7 @@
 
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../../../base/clock.js';
+import { pagesOf } from '../../../wire/pages.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import { type Method, ServiceClient, type ServiceClientOptions } from '../../../wire/service-client.js';
 import { TALENT } from './called.js';
@@ -41,7 +42,6 @@ import type {
 
 /** A history may be long; it must still end. */
 const HISTORY_DEADLINE_MS = 120_000;
-const LARGEST_PAGE = 1000;
 
 export interface PlotManagerClientOptions extends ServiceClientOptions {
   /** For the pauses before reports are sent again. Default: the system's. */
@@ -109,22 +109,11 @@ export class PlotManagerClient extends ServiceClient {
   }
 
   /** All that match, page by page, `limit` tasks at the most. */
-  async *pages(
-    filter: PlotTaskListRequest,
-    limit = Number.POSITIVE_INFINITY,
-  ): AsyncGenerator<PlotTaskStatus[]> {
-    let left = limit;
-    let token: string | undefined;
-    do {
-      const { tasks = [], next_page_token } = await this.list({
-        ...filter,
-        page_size: Math.min(left, LARGEST_PAGE),
-        ...(token === undefined ? {} : { page_token: token }),
-      });
-      if (tasks.length > 0) yield tasks.slice(0, left);
-      left -= tasks.length;
-      token = next_page_token;
-    } while (token !== undefined && left > 0);
+  pages(filter: PlotTaskListRequest, limit?: number): AsyncGenerator<PlotTaskStatus[]> {
+    return pagesOf(async (page) => {
+      const { tasks, next_page_token } = await this.list({ ...filter, ...page });
+      return { items: tasks, next: next_page_token };
+    }, limit);
   }
 
   /** Goes on until its signal aborts or the connection breaks. */
