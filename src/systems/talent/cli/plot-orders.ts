@@ -7,8 +7,8 @@ import { wholeNumber } from '../../../cli/arguments.js';
 import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
-import { UnreachableError } from '../../../wire/call-error.js';
 import type { PlotTaskStatusResponse } from '../wire/messages.js';
 import { resolveTaskId } from './task-ids.js';
 import { withTalent } from './with-talent.js';
@@ -113,7 +113,7 @@ async function createTask(terminal: Cli, options: CreateOptions): Promise<void> 
   const { ksize, threads, buffer, cache1, cache2, fpk, ppk, destType, destPath, workerId } = options;
   const taskId = options.taskId ?? `task_${randomUUID()}`;
   await withTalent(terminal, options, async (talent) => {
-    const answer = await sayIfUnknown(taskId, () =>
+    const answer = await sayIfUnknown(`owl plot status ${taskId}`, () =>
       talent.create({
         task_id: taskId,
         ...(workerId !== undefined && { worker_id: workerId }),
@@ -146,7 +146,7 @@ async function orderTask(
   const { reason, force = false } = options;
   await withTalent(terminal, options, async (talent) => {
     const taskId = await resolveTaskId(talent, beginning);
-    const answer = await sayIfUnknown(taskId, () =>
+    const answer = await sayIfUnknown(`owl plot status ${taskId}`, () =>
       talent[order]({ task_id: taskId, ...(reason !== undefined && { reason }), ...(force && { force }) }),
     );
     mustBeAccepted(answer);
@@ -159,17 +159,4 @@ async function orderTask(
 /** @throws OwlError kind `refused` with the talent's reason */
 function mustBeAccepted({ is_success = false, msg = '' }: PlotTaskStatusResponse): void {
   if (!is_success) throw new OwlError('refused', msg === '' ? 'the talent refused without a reason' : msg);
-}
-
-/** An order whose answer was lost may have been carried out: whoever gave it must look before giving it again. */
-async function sayIfUnknown<T>(taskId: string, order: () => Promise<T>): Promise<T> {
-  try {
-    return await order();
-  } catch (error) {
-    if (!(error instanceof UnreachableError) || !error.mayHaveArrived) throw error;
-    throw new UnreachableError(
-      `${error.message}\nwhether it was done is unknown; \`owl plot status ${taskId}\` tells`,
-      true,
-    );
-  }
 }

@@ -6,8 +6,10 @@ import { UsageError } from '../../../cli/exit.js';
 import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import { printJsonArray, printTable } from '../../../cli/lists.js';
+import { ShownIds } from '../../../cli/short-ids.js';
 import type { Cli } from '../../../cli/system.js';
-import { renderTable, Table } from '../../../cli/table.js';
+import { type Column, renderTable } from '../../../cli/table.js';
 import type { Terminal } from '../../../cli/terminal.js';
 import type { PlotTaskEventMessage, PlotTaskListRequest, PlotTaskStatus } from '../wire/messages.js';
 import type { PlotManagerClient } from '../wire/plot-manager-client.js';
@@ -116,7 +118,7 @@ async function listTasks(terminal: Cli, options: ListOptions): Promise<void> {
   await withTalent(terminal, options, async (talent) => {
     if (options.json) {
       await printJsonArray(terminal, pagesOf(talent));
-    } else if (!(await printTaskTable(terminal, pagesOf(talent)))) {
+    } else if (!(await printTable(terminal, pagesOf(talent), pageColumns(terminal)))) {
       const isFiltered = Object.keys(filter).length > 0;
       await terminal.err.line(
         isFiltered
@@ -127,31 +129,9 @@ async function listTasks(terminal: Cli, options: ListOptions): Promise<void> {
   });
 }
 
-/** Page by page; the first page decides the layout. Answers whether there was any task. */
-async function printTaskTable({ out }: Terminal, pages: AsyncIterable<PlotTaskStatus[]>): Promise<boolean> {
-  const shown = new Map<string, string>();
-  let table: Table<PlotTaskStatus> | undefined;
-  for await (const tasks of pages) {
-    for (const [id, text] of idsToShow(tasks, out.width)) shown.set(id, text);
-    if (table === undefined) {
-      table = new Table(taskColumns(Date.now(), shown, out.width), tasks, out);
-      await out.write(table.header());
-    }
-    await out.write(table.body(tasks));
-  }
-  return table !== undefined;
-}
-
-/** One JSON document, an element a line. */
-async function printJsonArray({ out }: Terminal, pages: AsyncIterable<PlotTaskStatus[]>): Promise<void> {
-  let before = '[\n';
-  for await (const tasks of pages) {
-    for (const task of tasks) {
-      await out.write(before + toJson(task));
-      before = ',\n';
-    }
-  }
-  await out.write(before === '[\n' ? '[]\n' : '\n]\n');
+function pageColumns({ out }: Terminal): (tasks: readonly PlotTaskStatus[]) => Column<PlotTaskStatus>[] {
+  const shown = new ShownIds();
+  return (tasks) => taskColumns(Date.now(), shown.add(idsToShow(tasks, out.width)), out.width);
 }
 
 async function showHistory(terminal: Cli, options: GlobalOptions, beginning: string): Promise<void> {

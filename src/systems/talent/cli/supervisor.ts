@@ -4,13 +4,13 @@ import type { Command } from 'commander';
 import { formatAge, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import { remarksColumn } from '../../../cli/remarks-column.js';
 import type { Cli } from '../../../cli/system.js';
 import { type Column, renderTable } from '../../../cli/table.js';
 import { refuseUnknown } from '../../../cli/usage.js';
 import type { SupervisorStatus } from '../wire/messages.js';
 import { addSupervisorControlCommands } from './supervisor-control.js';
 import { addSupervisorRunCommand } from './supervisor-run.js';
-import { remarksColumn } from './task-views.js';
 import { withTalent } from './with-talent.js';
 
 export function addSupervisorCommands(program: Command, terminal: Cli): void {

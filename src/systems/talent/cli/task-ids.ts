@@ -5,6 +5,7 @@
 
 import { OwlError } from '../../../base/errors.js';
 import { UsageError } from '../../../cli/exit.js';
+import { shortIds as shortIdsOf } from '../../../cli/short-ids.js';
 import type {
   PlotTaskIdRequest,
   PlotTaskListRequest,
@@ -14,21 +15,11 @@ import type {
 
 /** Field ids all begin alike; that part tells nothing apart. */
 const COMMON_BEGINNING = 'task_';
-/** So much of the rest is always shown: enough to be unique among hundreds of thousands of random ids. */
-const LEAST_SHOWN = 8;
 const MOST_CANDIDATES = 10;
 
 /** For each id its shortest beginning that none of the others has. */
 export function shortIds(ids: readonly string[]): ReadonlyMap<string, string> {
-  const sorted = [...new Set(ids)].sort();
-  return new Map(
-    sorted.map((id, index) => {
-      const least = (id.startsWith(COMMON_BEGINNING) ? COMMON_BEGINNING.length : 0) + LEAST_SHOWN;
-      const before = commonLength(id, sorted[index - 1] ?? '');
-      const after = commonLength(id, sorted[index + 1] ?? '');
-      return [id, id.slice(0, Math.max(least, before + 1, after + 1))];
-    }),
-  );
+  return shortIdsOf(ids, COMMON_BEGINNING);
 }
 
 export interface TaskLookup {
@@ -63,10 +54,4 @@ export async function resolveTaskId(tasks: TaskLookup, text: string): Promise<st
     'refused',
     `"${text}" is the beginning of several ids; give more of the one you mean:\n${candidates.join('\n')}`,
   );
-}
-
-function commonLength(a: string, b: string): number {
-  let length = 0;
-  while (length < a.length && length < b.length && a[length] === b[length]) length += 1;
-  return length;
 }

@@ -10,6 +10,7 @@ import {
   formatTime,
   printable,
 } from '../../../cli/format.js';
+import { remarksColumn } from '../../../cli/remarks-column.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
 import type { PhaseStatus, PlotDetails, PlotTaskStatus } from '../wire/messages.js';
 import { shortIds } from './task-ids.js';
@@ -71,9 +72,6 @@ export function paintStatus(text: string, status: string | undefined): string {
   return format === undefined ? text : styleText(format, text);
 }
 
-/** Terminals narrower than this have room for why, and for little else. */
-const NARROW = 80;
-
 /** @param nowMs what ages count from; @param shown for each id what stands for it; @param width of the table */
 export function taskColumns(
   nowMs: number,
@@ -119,17 +117,6 @@ export function taskColumns(
     { title: 'WORKER', rank: 6, least: 10, value: ({ worker_id = '' }) => worker_id },
     remarksColumn(width, 3, 24),
   ];
-}
-
-/** Where there is little room it is the last column to go: why nothing happens is what people look for. */
-export function remarksColumn(
-  width: number,
-  rank: number,
-  least: number,
-): Column<{ readonly remarks?: string }> {
-  const place =
-    width < NARROW ? { rank: 0.5, least: Math.min(least, Math.max(8, width - 28)) } : { rank, least };
-  return { title: 'REMARKS', ...place, value: ({ remarks = '' }) => remarks };
 }
 
 /** One line about a task that has just changed. */
