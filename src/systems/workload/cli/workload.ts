@@ -1,9 +1,22 @@
-/** The commands of workloads, all below one group. */
+/** `owl workload`: the commands of workloads, all below one group. */
 
 import type { Command } from 'commander';
+import type { Cli } from '../../../cli/system.js';
+import { addDatasetCommands } from './dataset.js';
+import { addJobCommands } from './job.js';
+import { addPilotCommands } from './pilot.js';
+import { addTaskCommands } from './task.js';
 
-export function addWorkloadCommands(program: Command): void {
-  program
+export function addWorkloadCommands(program: Command, cli: Cli): void {
+  const workload = program
     .command('workload')
-    .description('Turns datasets into tasks, tasks into jobs, and runs these on pilots.');
+    .summary('run programs over many files, on many machines')
+    .description(
+      'Turns datasets into tasks, tasks into jobs, and runs these on pilots. Datasets, tasks and jobs are named by their ' +
+        'running number, their uid, or any beginning of that which no other has.',
+    );
+  addDatasetCommands(workload, cli);
+  addTaskCommands(workload, cli);
+  addJobCommands(workload, cli);
+  addPilotCommands(workload, cli);
 }

@@ -1,0 +1,131 @@
+/**
+ * `owl workload dataset export`: its files as copies in a directory of this machine.
+ *
+ * Guarantees: a copy has its name only once it is whole and has the size and MD5 that are known of it; what lies there under a name
+ * already is never written over; a copy that was interrupted is made again, and those that are there are not.
+ */
+
+import { createHash } from 'node:crypto';
+import { createReadStream, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { messageOf, OwlError } from '../../../base/errors.js';
+import { systemErrorCode } from '../../../base/system-error.js';
+import { formatSize, toJson } from '../../../cli/format.js';
+import type { GlobalOptions } from '../../../cli/globals.js';
+import { addExamples } from '../../../cli/help.js';
+import type { Cli } from '../../../cli/system.js';
+import type { DatasetFile } from '../wire/dataset-messages.js';
+import { storageDirectory } from './storage-place.js';
+import { ID_HELP, withWorkload } from './with-workload.js';
+
+export function addExportCommand(dataset: Command, cli: Cli): void {
+  const command = dataset
+    .command('export')
+    .summary('copy its files into a directory')
+    .description(
+      'Copies the files of a dataset that are available into a directory of this machine, made when it is missing, and ' +
+        'checks size and MD5 on the way. Ends with 1 when some are not available or not what they were.',
+    )
+    .argument('<ID>', `the dataset: ${ID_HELP}`)
+    .argument('<DIR>', 'where the copies go');
+  addExamples(command, [
+    ['owl workload dataset export 4 ./results', 'what its storage holds is found on this machine'],
+  ]);
+  command.action(async (id: string, directory: string, _options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<GlobalOptions>();
+    await withWorkload(cli, options, async (client) => {
+      const { uid = '', storage_url = '' } = await client.dataset({ id });
+      const places = { from: storageDirectory(storage_url), to: resolve(cli.cwd, directory) };
+      mkdirSync(places.to, { recursive: true });
+      const done = { copied: 0, bytes: 0, left_out: 0 };
+      for await (const files of client.files({ uid })) {
+        for (const file of files) {
+          if (cli.interrupted.aborted) throw new OwlError('unavailable', 'the export was interrupted');
+          const why = await exportFile(file, places);
+          if (why === undefined) {
+            done.copied += 1;
+            done.bytes += file.size ?? 0;
+          } else {
+            done.left_out += 1;
+            await cli.err.line(`${file.file_name ?? ''}: ${why}`);
+          }
+        }
+      }
+      const told = `${done.copied} file${done.copied === 1 ? '' : 's'}, ${formatSize(done.bytes)}, in ${places.to}`;
+      await cli.out.line(options.json ? toJson({ ...done, directory: places.to }) : told);
+      if (done.left_out > 0)
+        throw new OwlError('refused', `${done.left_out} of its files could not be exported`);
+    });
+  });
+}
+
+interface Places {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** Why there is no copy of it; undefined when there is one. */
+async function exportFile(file: DatasetFile, { from, to }: Places): Promise<string | undefined> {
+  const { file_name: name = '', path = name, status = '', remarks = '' } = file;
+  if (status !== 'available') return remarks === '' ? `is ${status}` : `is ${status}: ${remarks}`;
+  if (name === '' || basename(name) !== name) return 'has no name that a file can have here';
+  const target = join(to, name);
+  try {
+    if (statSync(target, { throwIfNoEntry: false }) !== undefined)
+      return (await isSame(target, file)) ? undefined : `${target} is there already, and another file`;
+    const part = `${target}.part`;
+    rmSync(part, { force: true });
+    try {
+      const why = problemOf(await copied(join(from, path), part), file);
+      // A link, since it never takes the place of what is there.
+      if (why === undefined) linkSync(part, target);
+      return why;
+    } finally {
+      rmSync(part, { force: true });
+    }
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOSPC') throw error;
+    return messageOf(error);
+  }
+}
+
+interface Content {
+  readonly size: number;
+  /** 32 hex digits. */
+  readonly md5: string;
+}
+
+async function copied(from: string, to: string): Promise<Content> {
+  const target = await open(to, 'wx', 0o644);
+  try {
+    const content = await read(from, (chunk) => target.writeFile(chunk));
+    await target.sync();
+    return content;
+  } finally {
+    await target.close();
+  }
+}
+
+async function isSame(path: string, file: DatasetFile): Promise<boolean> {
+  return problemOf(await read(path, async () => undefined), file) === undefined;
+}
+
+async function read(path: string, take: (chunk: Buffer) => Promise<void>): Promise<Content> {
+  const hash = createHash('md5');
+  let size = 0;
+  const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    size += chunk.length;
+    await take(chunk);
+  }
+  return { size, md5: hash.digest('hex') };
+}
+
+function problemOf({ size, md5 }: Content, file: DatasetFile): string | undefined {
+  if (file.size !== undefined && file.size !== size) return `has ${size} bytes, not ${file.size}`;
+  const known = (file.check_sum ?? '').replaceAll('-', '');
+  return known !== '' && known !== md5 ? `has the MD5 ${md5}, not ${known}` : undefined;
+}

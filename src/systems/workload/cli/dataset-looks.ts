@@ -1,0 +1,112 @@
+/** `owl workload dataset list | show | files | verify | history`: what is known of datasets and their files. */
+
+import type { Command } from 'commander';
+import { OwlError } from '../../../base/errors.js';
+import { severalOf, wholeNumber } from '../../../cli/arguments.js';
+import { toJson } from '../../../cli/format.js';
+import type { GlobalOptions } from '../../../cli/globals.js';
+import { addExamples } from '../../../cli/help.js';
+import type { Cli } from '../../../cli/system.js';
+import { datasetUid } from './dataset-uid.js';
+import { DATASET_STATES, datasetCard, datasetColumns, FILE_STATES, fileColumns } from './dataset-view.js';
+import { addHistoryCommand } from './history.js';
+import {
+  addListCommand,
+  ID_HELP,
+  type ListOptions,
+  printList,
+  printOne,
+  withWorkload,
+} from './with-workload.js';
+
+export function addDatasetLooks(dataset: Command, cli: Cli): void {
+  const list = addListCommand(dataset, 'datasets', DATASET_STATES);
+  addExamples(list, [['owl workload dataset list --status open', 'those that still grow']]);
+  list.action(async (_options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<ListOptions>();
+    const { status = [], limit, oldestFirst = false } = options;
+    await withWorkload(cli, options, async (client) => {
+      const pages = client.datasets({ status, newest_first: !oldestFirst }, limit);
+      const nothing =
+        status.length > 0
+          ? 'no dataset matches'
+          : 'there is no dataset yet; register one with `owl workload dataset register NAME --storage DIR`';
+      const width = cli.out.width;
+      await printList(cli, options, pages, (rows) => datasetColumns(Date.now(), rows, width), nothing);
+    });
+  });
+
+  const show = dataset
+    .command('show')
+    .alias('status')
+    .summary('show one dataset')
+    .description('Shows everything about one dataset.')
+    .argument('<ID>', `the dataset: ${ID_HELP}`);
+  addExamples(show, [['owl workload dataset show 3', 'how many files are there, how many failed']]);
+  show.action(async (id: string, _options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<GlobalOptions>();
+    await withWorkload(cli, options, async (client) =>
+      printOne(cli, options, await client.dataset({ id }), datasetCard),
+    );
+  });
+  addFiles(dataset, cli);
+  addVerify(dataset, cli);
+  addHistoryCommand(dataset, cli, 'dataset');
+}
+
+function addFiles(dataset: Command, cli: Cli): void {
+  const files = dataset
+    .command('files')
+    .summary('list the files of a dataset')
+    .description('Lists the files of a dataset in their order, with size and MD5.')
+    .argument('<ID>', `the dataset: ${ID_HELP}`)
+    .option(
+      '--status <STATUS>',
+      `only those in this status, may be given several times (${FILE_STATES.join(', ')})`,
+      severalOf(FILE_STATES),
+    )
+    .option('--limit <N>', 'at most so many', wholeNumber(1, 1_000_000_000));
+  addExamples(files, [
+    ['owl workload dataset files 3 --status missing,corrupt', 'what is wrong with it'],
+    ['owl workload dataset files 3 --json', 'with the uids, for a program'],
+  ]);
+  files.action(async (id: string, _options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<ListOptions>();
+    const { status = [], limit } = options;
+    await withWorkload(cli, options, async (client) => {
+      const pages = client.files({ uid: await datasetUid(client, id), status }, limit);
+      const nothing = status.length > 0 ? 'no file matches' : 'there is no file in it yet';
+      await printList(cli, options, pages, () => fileColumns(cli.out.width), nothing);
+    });
+  });
+}
+
+function addVerify(dataset: Command, cli: Cli): void {
+  const verify = dataset
+    .command('verify')
+    .summary('look whether its files are what they were')
+    .description(
+      'Reads every file of a dataset where it lies, and marks those that are missing or corrupt, and those that are there ' +
+        'again. Ends with 1 when something is wrong.',
+    )
+    .argument('<ID>', `the dataset: ${ID_HELP}`);
+  addExamples(verify, [['owl workload dataset verify 3', 'after a disk was changed']]);
+  verify.action(async (id: string, _options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<GlobalOptions>();
+    await withWorkload(cli, options, async (client) => {
+      const answer = await client.verify({ uid: await datasetUid(client, id) });
+      const { looked_at = 0, missing = 0, corrupt = 0 } = answer;
+      await cli.out.line(
+        options.json ? toJson(answer) : `${looked_at} looked at, ${missing} missing, ${corrupt} corrupt`,
+      );
+      if (missing + corrupt > 0) throw wrongFiles(missing + corrupt, id);
+    });
+  });
+}
+
+function wrongFiles(count: number, id: string): OwlError {
+  return new OwlError(
+    'refused',
+    `${count} of its files ${count === 1 ? 'is' : 'are'} not what was registered; \`owl workload dataset files ${id} --status missing,corrupt\` names them`,
+  );
+}

@@ -1,0 +1,104 @@
+/** `owl workload pilot`: running one, and looking at those that a node knows. */
+
+import type { Command } from 'commander';
+import { severalOf } from '../../../cli/arguments.js';
+import { toJson } from '../../../cli/format.js';
+import type { GlobalOptions } from '../../../cli/globals.js';
+import { addExamples } from '../../../cli/help.js';
+import type { Cli } from '../../../cli/system.js';
+import { renderTable } from '../../../cli/table.js';
+import type { PilotOrder } from '../wire/workload-client.js';
+import { PILOT_ORDERS } from '../wire/workload-client.js';
+import { pilotCard, pilotColumns } from './pilot-view.js';
+import { PILOT_STATES } from './view-parts.js';
+import { addOrderCommand, printOne, withWorkload } from './with-workload.js';
+
+type Words = readonly [summary: string, description: string, example: string, what: string];
+
+const ORDERS: Readonly<Record<PilotOrder, Words>> = {
+  drain: [
+    'finish what runs, start nothing',
+    'The pilot is given nothing new, and what it runs ends; over restarts too, until `undrain`.',
+    'owl workload pilot drain shed-3 --reason maintenance',
+    'before maintenance',
+  ],
+  undrain: ['give it jobs again', 'Takes a `drain` back.', 'owl workload pilot undrain shed-3', 'after it'],
+  retire: [
+    'say that a pilot will not come back',
+    'The pilot is not expected back: it is not shown any more unless it attaches again, and what it had is given to others.',
+    'owl workload pilot retire shed-3 --reason "the machine is sold"',
+    'it is gone for good',
+  ],
+};
+
+const NAME_HELP = 'the pilot: its name, or its running number';
+
+interface ListOptions extends GlobalOptions {
+  readonly status?: string[];
+  readonly all?: boolean;
+}
+
+export function addPilotCommands(workload: Command, cli: Cli): Command {
+  const pilot = workload
+    .command('pilot')
+    .summary('run jobs on this machine, and look at pilots')
+    .description(
+      'Runs a pilot on this machine, which takes jobs of one device, and looks at those that a node knows.',
+    );
+  const list = pilot
+    .command('list')
+    .summary('list pilots')
+    .description('Lists pilots: who is there, how busy, who is lost; those that are retired only with --all.')
+    .option(
+      '--status <STATUS>',
+      `only those in this status, may be given several times (${PILOT_STATES.join(', ')})`,
+      severalOf(PILOT_STATES),
+    )
+    .option('--all', 'those that are retired as well');
+  addExamples(list, [
+    ['owl workload pilot list', 'who is there, who is lost and since when'],
+    ['owl workload pilot list --json', 'the raw values, for a program'],
+  ]);
+  list.action(async (_options: unknown, self: Command) => {
+    await listPilots(cli, self.optsWithGlobals<ListOptions>());
+  });
+
+  const show = pilot
+    .command('show')
+    .alias('status')
+    .summary('show one pilot')
+    .description('Shows everything about one pilot, with its newest sample.')
+    .argument('<NAME>', NAME_HELP);
+  addExamples(show, [['owl workload pilot show shed-3', 'what it may run, what it does']]);
+  show.action(async (id: string, _options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<GlobalOptions>();
+    await withWorkload(cli, options, async (client) =>
+      printOne(cli, options, await client.pilot({ id }), pilotCard),
+    );
+  });
+  for (const name of PILOT_ORDERS) {
+    const [summary, description, ...example] = ORDERS[name];
+    addOrderCommand(pilot, cli, {
+      ...{ name, noun: 'pilot', summary, description, examples: [example], idHelp: NAME_HELP },
+      give: (client, order) => client.orderPilot(name, order),
+    });
+  }
+  return pilot;
+}
+
+async function listPilots(cli: Cli, options: ListOptions): Promise<void> {
+  const { out, err } = cli;
+  const { status = [], all = false } = options;
+  await withWorkload(cli, options, async (client) => {
+    const pilots = await client.pilots({ status, all });
+    if (options.json) await out.line(toJson(pilots));
+    else if (pilots.length > 0)
+      await out.write(renderTable(pilotColumns(Date.now(), out.width), pilots, out));
+    else
+      await err.line(
+        status.length > 0
+          ? 'no pilot matches'
+          : 'no pilot is there; run one with `owl workload pilot run` where workload.executables says what it may run',
+      );
+  });
+}
