@@ -84,9 +84,16 @@ export function faultsOf(settings: KnownKeys, layer: Pick<Layer, 'values' | 'pla
 
 /** The smallest that is of any use: a key, an entry of a table, or a section. */
 export function wholeOf(settings: KnownKeys, path: readonly string[]): readonly string[] {
-  if (settings.tables.includes(path[0] ?? '')) return path.slice(0, 2);
+  const table = tableAbove(settings, path);
+  if (table !== undefined) return path.slice(0, table.length + 1);
   const key = path.findIndex((_, at) => settings.keyAt(path.slice(0, at + 1)) !== undefined);
   return key < 0 ? path : path.slice(0, key + 1);
+}
+
+/** The table that is there, or that this is in. */
+function tableAbove({ tables }: KnownKeys, path: readonly string[]): readonly string[] | undefined {
+  const key = `${path.join('.')}.`;
+  return tables.find((table) => key.startsWith(`${table}.`))?.split('.');
 }
 
 /** Lines and columns are numbers. */
@@ -103,8 +110,7 @@ function isTextUnquoted(key: ConfigKey | undefined, value: unknown): boolean {
 /** Within a table or a list every rule speaks for itself. */
 function isLeaf(settings: KnownKeys, path: readonly string[]): boolean {
   const isEntry = settings.keyAt(path.slice(0, -1))?.kind === 'list';
-  const key = `${path.join('.')}.`;
-  const isInTable = settings.tables.some((table) => key.startsWith(`${table}.`));
+  const isInTable = tableAbove(settings, path) !== undefined;
   return isEntry || settings.keyAt(path) !== undefined || isInTable;
 }
 
@@ -129,8 +135,7 @@ function unknownKey(
   const meant = closest(key, all) ?? byLastName;
   const rule = `is not a known key${meant === undefined ? '' : `; did you mean ${meant}?`}`;
   const problem = { place: layer.place(path), key, rule, value: shown(valueAt(layer.values, path)) };
-  const isInTable = settings.tables.includes(path[0] ?? '');
-  return { problem, path: isInTable ? wholeOf(settings, path) : meant?.split('.') };
+  return { problem, path: tableAbove(settings, path) ? wholeOf(settings, path) : meant?.split('.') };
 }
 
 /** One line. */

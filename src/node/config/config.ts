@@ -167,14 +167,14 @@ export class Settings implements KnownKeys {
       const value = valueAt(layer.values, path);
       setAt(merged, path, isPath && typeof value === 'string' ? resolve(layer.base, value) : value);
     }
-    for (const table of this.tables) {
-      const layer = whoSays(layers, [table]);
+    for (const path of this.tables.map((table) => table.split('.'))) {
+      const layer = whoSays(layers, path);
       if (layer === undefined || layer === 'wrong') continue;
-      const entries = withoutEmpty(valueAt(layer.values, [table]));
+      const entries = withoutEmpty(valueAt(layer.values, path));
       const sound = isTree(entries)
-        ? Object.entries(entries).filter(([name]) => whoSays([layer], [table, name]) !== 'wrong')
+        ? Object.entries(entries).filter(([name]) => whoSays([layer], [...path, name]) !== 'wrong')
         : [];
-      merged[table] = Object.fromEntries(sound);
+      setAt(merged, path, Object.fromEntries(sound));
     }
     return merged;
   }
