@@ -36,9 +36,14 @@ export async function untilInterrupted(
   // Nobody may be left to hear of it.
   failure.catch(() => undefined);
   if (interrupted.aborted) return;
+  await staying(Promise.race([once(interrupted, 'abort'), failure]));
+}
+
+/** The process stays until this is done, also where nothing else would keep it: what waits for a clock alone does not. */
+export async function staying<T>(work: Promise<T>): Promise<T> {
   const stay = setInterval(() => undefined, LONG_MS);
   try {
-    await Promise.race([once(interrupted, 'abort'), failure]);
+    return await work;
   } finally {
     clearInterval(stay);
   }

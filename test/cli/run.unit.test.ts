@@ -85,6 +85,7 @@ const COMMANDS = [
   ['workload', 'job', 'why'],
   ['workload', 'job', 'cancel'],
   ['workload', 'job', 'retry'],
+  ['workload', 'status'],
   ['workload', 'pilot', 'list'],
   ['workload', 'pilot', 'show'],
   ['workload', 'pilot', 'drain'],

@@ -6,16 +6,13 @@
  * read and on no command line.
  */
 
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { pino } from 'pino';
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { FileLock } from '../../../base/lock.js';
 import { PACKAGE_ROOT } from '../../../base/package-root.js';
+import { DemoProcesses, untilFree } from '../../../cli/demo-processes.js';
 import type { Terminal } from '../../../cli/terminal.js';
-import { startOwlChild } from '../../../processes/services/owl-child.js';
 import { TalentDirectory } from '../machine/talent-directory.js';
 import { PlotManagerClient } from '../wire/plot-manager-client.js';
 
@@ -24,7 +21,6 @@ const PLAY_SECONDS = 8;
 const STAGGER_SECONDS = 2;
 /** Longer than a player plays: those that could not be stopped have ended by themselves. */
 const ENDS_WITHIN_MS = 10_000;
-const LOOK_EVERY_MS = 50;
 
 const Serving = z.object({ address: z.string() });
 
@@ -38,32 +34,20 @@ export interface DemoNodeOptions {
 
 /** Runs the node for as long as the work takes. */
 export async function withDemoNode(
-  { env, cwd, err }: Terminal,
+  terminal: Terminal,
   { directory, maxPlots, store }: DemoNodeOptions,
   work: (talent: PlotManagerClient) => Promise<void>,
 ): Promise<void> {
   const data = join(directory, 'node');
   const config = join(directory, 'owl.yaml');
-  const logPath = join(directory, 'node.log');
   for (const place of ['cache', 'plots']) mkdirSync(join(directory, place));
   writeFileSync(config, stringify({ ...store, ...plottingWithPlayers(maxPlots) }), { mode: 0o600 });
-  const log = openSync(logPath, 'a', 0o600);
-  const node = startOwlChild({
-    name: 'the node of the demo',
-    args: () => ['up', '--json', '--config', config, '--data', data, '--listen', '127.0.0.1:0'],
-    // What is configured here is meant for other nodes.
-    env: Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('OWL_'))),
-    cwd,
-    logger: pino({ level: 'silent' }),
-    log: { fd: log, path: logPath },
-  });
+  const processes = new DemoProcesses(terminal, directory);
   try {
-    const serving = await node.started.catch(async (error: unknown) => {
-      // Its log may be gone in a moment.
-      await err.write(readFileSync(logPath, 'utf8'));
-      throw error;
-    });
-    const { address } = Serving.parse(JSON.parse(serving.firstLine));
+    const { firstLine } = await processes.start('node', 'the node of the demo', [
+      ...['up', '--json', '--config', config, '--data', data, '--listen', '127.0.0.1:0'],
+    ]);
+    const { address } = Serving.parse(JSON.parse(firstLine));
     const talent = new PlotManagerClient({ server: address });
     try {
       await work(talent);
@@ -71,9 +55,9 @@ export async function withDemoNode(
       talent.close();
     }
   } finally {
-    await node.stop();
-    await untilFree(new TalentDirectory(data).keeperLock);
-    closeSync(log);
+    await processes.stop();
+    // The last process of a node to go is the keeper of its plots.
+    await untilFree(new TalentDirectory(data).keeperLock, ENDS_WITHIN_MS);
   }
 }
 
@@ -93,15 +77,4 @@ function plottingWithPlayers(maxPlots: number): object {
       },
     },
   };
-}
-
-/** The last process of a node to go is the keeper of its plots, whose lock this is. */
-async function untilFree(lock: string): Promise<void> {
-  const deadline = performance.now() + ENDS_WITHIN_MS;
-  for (;;) {
-    const free = FileLock.take(lock);
-    if (free !== undefined) return free.release();
-    if (performance.now() > deadline) return;
-    await pause(LOOK_EVERY_MS);
-  }
 }

@@ -7,14 +7,14 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { pino } from 'pino';
-import { messageOf, OwlError } from '../../../base/errors.js';
+import { OwlError } from '../../../base/errors.js';
 import { isTransient } from '../../../base/failure-kinds.js';
+import { demoDirectory } from '../../../cli/demo-processes.js';
 import { UsageError } from '../../../cli/exit.js';
 import { formatDuration, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
@@ -72,7 +72,7 @@ async function runDemo(terminal: Cli, options: DemoOptions): Promise<void> {
   const store = storeOf(terminal, options);
   const isShared = store.store !== undefined;
   if (isShared) await assertReachable(store);
-  const directory = makeDirectory(terminal, options);
+  const directory = demoDirectory(terminal, options.data, 'owl-demo-');
   const taskIds = makeTaskIds(isShared);
   const [first = ''] = taskIds;
   try {
@@ -141,24 +141,6 @@ async function untilRead({ err, interrupted }: Terminal, talent: PlotManagerClie
     if (!told) await err.line('The node reads first what the store holds already.');
     await pause(LOOK_EVERY_MS);
   }
-}
-
-function makeDirectory({ cwd }: Terminal, { data }: DemoOptions): string {
-  if (data === undefined) return mkdtempSync(join(tmpdir(), 'owl-demo-'));
-  const directory = resolve(cwd, data);
-  let names: readonly string[];
-  try {
-    if (!existsSync(directory)) mkdirSync(directory);
-    names = readdirSync(directory);
-  } catch (error) {
-    throw new OwlError(
-      'invalid',
-      `${directory} can't be used: ${messageOf(error)}; choose another directory`,
-    );
-  }
-  if (names.length > 0)
-    throw new OwlError('refused', `${directory} is not empty; the demo wants a directory of its own`);
-  return directory;
 }
 
 async function order(talent: PlotManagerClient, taskId: string, directory: string): Promise<void> {

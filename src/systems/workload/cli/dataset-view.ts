@@ -20,7 +20,7 @@ export function datasetColumns(
 ): Column<Dataset>[] {
   return [
     ...idColumns('DATASET', datasets, ({ dataset_id, uid }: Dataset) => ({ number: dataset_id, uid })),
-    { title: 'NAME', rank: 1, least: 12, value: ({ name = '' }) => name },
+    { title: 'NAME', rank: 1, least: 24, value: ({ name = '' }) => name },
     {
       ...{ title: 'STATUS', rank: 0, value: ({ status = '' }) => status },
       paint: (text, { status }) => paintStatus(text, status),
@@ -30,7 +30,7 @@ export function datasetColumns(
     { title: 'FAILED', rank: 2, align: 'right', value: ({ files_failed }) => some(files_failed) },
     { title: 'SIZE', rank: 2, align: 'right', value: ({ bytes }) => formatSize(bytes) },
     { title: 'AGE', rank: 3, align: 'right', value: ({ create_time }) => formatAge(create_time, nowMs) },
-    remarksColumn(width, 2, 16),
+    remarksColumn(width, 4, 16),
   ];
 }
 

@@ -17,8 +17,8 @@ const SECONDS = /_seconds$/;
 
 function formatField(name: string, value: unknown): string {
   if (typeof value === 'string') return value || NO_TEXT;
-  // Each has its own page.
-  if (Array.isArray(value)) return `${value.length} of them`;
+  // What they are has a list of its own; --json has all.
+  if (Array.isArray(value)) return String(value.length);
   if (typeof value !== 'number') return JSON.stringify(value);
   if (POINT_IN_TIME.test(name)) return formatTime(value);
   if (BYTES.test(name)) return formatSize(value);

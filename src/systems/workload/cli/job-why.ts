@@ -32,7 +32,7 @@ export function addWhyCommand(job: Command, cli: Cli): void {
 /** @param nowMs what ages count from */
 export function reasons(job: Job, task: Task | undefined, nowMs: number): string[] {
   const { job_id = 0, state = '', remarks = '' } = job;
-  const attempts = attemptsLine(job);
+  const attempts = state === 'finished' ? '' : attemptsLine(job);
   const failure = failureLine(job);
   return [
     `job ${job_id} is ${state}${sinceText(job, nowMs)}${remarks === '' ? '' : `: ${remarks}`}`,

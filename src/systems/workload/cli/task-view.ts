@@ -1,8 +1,9 @@
 /** Tasks as people see them: the columns of the table, and everything about one of them. */
 
-import { formatAge, formatDuration, formatTime } from '../../../cli/format.js';
+import { formatAge, formatDuration, formatTime, toJson } from '../../../cli/format.js';
 import { remarksColumn } from '../../../cli/remarks-column.js';
 import { type Column, renderPairs, type TableLayout } from '../../../cli/table.js';
+import type { WatchWords } from '../../../cli/watch-view.js';
 import type { Task } from '../wire/messages.js';
 import { idColumns, OVER, paintStatus, some, tookText } from './view-parts.js';
 
@@ -70,6 +71,21 @@ export function taskLine({
     task.remarks,
   ];
   return [formatTime(update_time), ...parts].filter((part) => part !== undefined && part !== '').join('  ');
+}
+
+/** How changes of tasks are told. @param isWatched what is not any more is gone from the table */
+export function taskWords(json: boolean, isWatched: (task: Task) => boolean): WatchWords<Task, Task> {
+  return {
+    rowOf: (task) => task,
+    idOf: ({ uid = '' }) => uid,
+    isGone: (task) => !isWatched(task),
+    goneChange: (uid) => ({ uid }),
+    lineOf: json ? toJson : taskLine,
+    essenceOf: ({ update_time: _, revision: __, ...task }) => (json ? toJson(task) : taskLine(task)),
+    byInterest,
+    columnsOf: (tasks, width) => taskColumns(Date.now(), tasks, width),
+    nothing: 'no task to watch yet',
+  };
 }
 
 export function taskCard(task: Task, { width }: TableLayout): string {

@@ -7,15 +7,14 @@ import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { severalOf } from '../../../cli/arguments.js';
 import { followThroughOutages } from '../../../cli/follow.js';
-import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
-import { ChangeLines, LiveTable, type WatchView, type WatchWords } from '../../../cli/watch-view.js';
+import { ChangeLines, LiveTable, type WatchView } from '../../../cli/watch-view.js';
 import { NODE } from '../wire/called.js';
 import type { Task } from '../wire/messages.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
-import { byInterest, taskColumns, taskLine } from './task-view.js';
+import { taskWords } from './task-view.js';
 import { OVER, TASK_STATES } from './view-parts.js';
 import { ID_HELP, withWorkload } from './with-workload.js';
 
@@ -127,17 +126,7 @@ class Watched {
 }
 
 function viewOf({ out }: Cli, { json = false }: WatchOptions, seen: Watched): WatchView<Task> {
-  const words: WatchWords<Task, Task> = {
-    rowOf: (task) => task,
-    idOf: ({ uid = '' }) => uid,
-    isGone: (task) => !seen.matches(task),
-    goneChange: (uid) => ({ uid }),
-    lineOf: json ? toJson : taskLine,
-    essenceOf: ({ update_time: _, revision: __, ...task }) => (json ? toJson(task) : taskLine(task)),
-    byInterest,
-    columnsOf: (tasks, width) => taskColumns(Date.now(), tasks, width),
-    nothing: 'no task to watch yet',
-  };
+  const words = taskWords(json, (task) => seen.matches(task));
   return json || !out.isTerminal ? new ChangeLines(out, words) : new LiveTable(out, words);
 }
 

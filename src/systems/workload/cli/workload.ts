@@ -5,6 +5,7 @@ import type { Cli } from '../../../cli/system.js';
 import { addDatasetCommands } from './dataset.js';
 import { addJobCommands } from './job.js';
 import { addPilotCommands } from './pilot.js';
+import { addStatusCommand } from './status.js';
 import { addTaskCommands } from './task.js';
 
 export function addWorkloadCommands(program: Command, cli: Cli): void {
@@ -19,4 +20,5 @@ export function addWorkloadCommands(program: Command, cli: Cli): void {
   addTaskCommands(workload, cli);
   addJobCommands(workload, cli);
   addPilotCommands(workload, cli);
+  addStatusCommand(workload, cli);
 }
