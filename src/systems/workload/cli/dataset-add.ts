@@ -13,8 +13,8 @@ import { addExamples } from '../../../cli/help.js';
 import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
 import type { NewFile } from '../wire/dataset-messages.js';
-import { datasetUid } from './dataset-uid.js';
-import { commandId, ID_HELP, lookCommand, withWorkload } from './with-workload.js';
+import { DATASET_HELP, datasetUid } from './dataset-uid.js';
+import { commandId, lookCommand, withWorkload } from './with-workload.js';
 
 /** Files of one batch, which are added all or none. */
 const BATCH = 1000;
@@ -36,7 +36,7 @@ export function addAddCommand(dataset: Command, cli: Cli): void {
       'Adds files at the end of a dataset, 1,000 at a time: of such a batch all or none. A list has a name on each line, or ' +
         'a JSON object with file_name, path, size, check_sum and sha256. What is not said of a file is looked up.',
     )
-    .argument('<ID>', `the dataset: ${ID_HELP}`)
+    .argument('<ID>', DATASET_HELP)
     .argument('[NAME...]', "files below the dataset's storage")
     .option('--from <FILE>', 'a list of files; - for stdin');
   addExamples(add, [

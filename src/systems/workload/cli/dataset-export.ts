@@ -17,8 +17,9 @@ import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import type { DatasetFile } from '../wire/dataset-messages.js';
+import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { storageDirectory } from './storage-place.js';
-import { ID_HELP, withWorkload } from './with-workload.js';
+import { withWorkload } from './with-workload.js';
 
 export function addExportCommand(dataset: Command, cli: Cli): void {
   const command = dataset
@@ -28,7 +29,7 @@ export function addExportCommand(dataset: Command, cli: Cli): void {
       'Copies the files of a dataset that are available into a directory of this machine, made when it is missing, and ' +
         'checks size and MD5 on the way. Ends with 1 when some are not available or not what they were.',
     )
-    .argument('<ID>', `the dataset: ${ID_HELP}`)
+    .argument('<ID>', DATASET_HELP)
     .argument('<DIR>', 'where the copies go');
   addExamples(command, [
     ['owl workload dataset export 4 ./results', 'what its storage holds is found on this machine'],
@@ -36,7 +37,8 @@ export function addExportCommand(dataset: Command, cli: Cli): void {
   command.action(async (id: string, directory: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
     await withWorkload(cli, options, async (client) => {
-      const { uid = '', storage_url = '' } = await client.dataset({ id });
+      const uid = await datasetUid(client, id);
+      const { storage_url = '' } = await client.dataset({ id: uid });
       const places = { from: storageDirectory(storage_url), to: resolve(cli.cwd, directory) };
       mkdirSync(places.to, { recursive: true });
       const done = { copied: 0, bytes: 0, left_out: 0 };

@@ -7,17 +7,10 @@ import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
-import { datasetUid } from './dataset-uid.js';
+import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { DATASET_STATES, datasetCard, datasetColumns, FILE_STATES, fileColumns } from './dataset-view.js';
 import { addHistoryCommand } from './history.js';
-import {
-  addListCommand,
-  ID_HELP,
-  type ListOptions,
-  printList,
-  printOne,
-  withWorkload,
-} from './with-workload.js';
+import { addListCommand, type ListOptions, printList, printOne, withWorkload } from './with-workload.js';
 
 export function addDatasetLooks(dataset: Command, cli: Cli): void {
   const list = addListCommand(dataset, 'datasets', DATASET_STATES);
@@ -41,12 +34,12 @@ export function addDatasetLooks(dataset: Command, cli: Cli): void {
     .alias('status')
     .summary('show one dataset')
     .description('Shows everything about one dataset.')
-    .argument('<ID>', `the dataset: ${ID_HELP}`);
+    .argument('<ID>', DATASET_HELP);
   addExamples(show, [['owl workload dataset show 3', 'how many files are there, how many failed']]);
   show.action(async (id: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
     await withWorkload(cli, options, async (client) =>
-      printOne(cli, options, await client.dataset({ id }), datasetCard),
+      printOne(cli, options, await client.dataset({ id: await datasetUid(client, id) }), datasetCard),
     );
   });
   addFiles(dataset, cli);
@@ -59,7 +52,7 @@ function addFiles(dataset: Command, cli: Cli): void {
     .command('files')
     .summary('list the files of a dataset')
     .description('Lists the files of a dataset in their order, with size and MD5.')
-    .argument('<ID>', `the dataset: ${ID_HELP}`)
+    .argument('<ID>', DATASET_HELP)
     .option(
       '--status <STATUS>',
       `only those in this status, may be given several times (${FILE_STATES.join(', ')})`,
@@ -89,7 +82,7 @@ function addVerify(dataset: Command, cli: Cli): void {
       'Reads every file of a dataset where it lies, and marks those that are missing or corrupt, and those that are there ' +
         'again. Ends with 1 when something is wrong.',
     )
-    .argument('<ID>', `the dataset: ${ID_HELP}`);
+    .argument('<ID>', DATASET_HELP);
   addExamples(verify, [['owl workload dataset verify 3', 'after a disk was changed']]);
   verify.action(async (id: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();

@@ -11,16 +11,9 @@ import type { DatasetAdded } from '../wire/dataset-messages.js';
 import { addAddCommand } from './dataset-add.js';
 import { addExportCommand } from './dataset-export.js';
 import { addDatasetLooks } from './dataset-looks.js';
-import { datasetUid } from './dataset-uid.js';
+import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { STORAGE_HELP, storageUrl } from './storage-place.js';
-import {
-  addOrderCommand,
-  commandId,
-  ID_HELP,
-  lookCommand,
-  orderedLine,
-  withWorkload,
-} from './with-workload.js';
+import { addOrderCommand, commandId, lookCommand, orderedLine, withWorkload } from './with-workload.js';
 
 interface RegisterOptions extends GlobalOptions {
   readonly storage: string;
@@ -49,6 +42,7 @@ export function addDatasetCommands(workload: Command, cli: Cli): void {
     noun: 'dataset',
     summary: 'abort a dataset',
     description: 'Aborts a dataset: nothing that reads it can begin any more. Its files stay where they are.',
+    idHelp: DATASET_HELP,
     examples: [['owl workload dataset cancel 3 --reason "wrong run"', 'what is closed can not be cancelled']],
     give: async (client, { id = '', ...order }) =>
       client.cancelDataset({ uid: await datasetUid(client, id), ...order }),
@@ -102,7 +96,7 @@ function addScan(dataset: Command, cli: Cli): void {
     .description(
       'Adds the files that lie in the storage of a dataset and are not in it yet, by name, with size and MD5.',
     )
-    .argument('<ID>', `the dataset: ${ID_HELP}`);
+    .argument('<ID>', DATASET_HELP);
   addExamples(scan, [['owl workload dataset scan 3', 'again later: only what is new']]);
   scan.action(async (id: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
@@ -124,7 +118,7 @@ function addClose(dataset: Command, cli: Cli): void {
       'Nothing is added to the dataset any more. It is closed at once when no file of it is unsettled, else as soon as ' +
         'none is; and then for ever.',
     )
-    .argument('<ID>', `the dataset: ${ID_HELP}`)
+    .argument('<ID>', DATASET_HELP)
     .option('--force', 'though fewer files are in it than were expected')
     .option('--reason <TEXT>', 'why; it is kept in the history');
   addExamples(close, [['owl workload dataset close 3', 'merges that waited for the last files go on']]);

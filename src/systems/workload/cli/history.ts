@@ -1,6 +1,7 @@
 /** `owl workload dataset|task|job history`: what happened to one of them, every event with its time and what it changed. */
 
 import type { Command } from 'commander';
+import { z } from 'zod';
 import { formatDuration, formatSize, formatTime, NO_TEXT, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
@@ -9,18 +10,33 @@ import type { Cli } from '../../../cli/system.js';
 import { renderTable } from '../../../cli/table.js';
 import type { EntityEvent } from '../wire/messages.js';
 import type { Historic, WorkloadClient } from '../wire/workload-client.js';
+import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { ID_HELP, withWorkload } from './with-workload.js';
 
 const POINT_IN_TIME = /_time$|_at$|^not_before$/;
+const NO_POINT_IN_TIME = /^start_time$/;
 const BYTES = /^(bytes|size|max_rss|found_size)$/;
 const SECONDS = /_seconds$/;
+const WHOLE = /^-?[0-9]{1,15}$/;
+const CHECK_SUM = /check_sum$/;
+const UID = /^([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+const NamedFile = z.looseObject({ file_name: z.string() });
 
 function formatField(name: string, value: unknown): string {
-  if (typeof value === 'string') return value || NO_TEXT;
   // What they are has a list of its own; --json has all.
   if (Array.isArray(value)) return String(value.length);
-  if (typeof value !== 'number') return JSON.stringify(value);
-  if (POINT_IN_TIME.test(name)) return formatTime(value);
+  const file = NamedFile.safeParse(value).data?.file_name;
+  if (file !== undefined) return file;
+  // Stored so that no program rounds it.
+  const number = typeof value === 'string' && WHOLE.test(value) ? Number(value) : value;
+  if (typeof number === 'number') return formatNumber(name, number);
+  if (typeof value !== 'string') return JSON.stringify(value);
+  return (CHECK_SUM.test(name) ? value : value.replace(UID, '$1')) || NO_TEXT;
+}
+
+function formatNumber(name: string, value: number): string {
+  if (POINT_IN_TIME.test(name) && !NO_POINT_IN_TIME.test(name)) return formatTime(value);
   if (BYTES.test(name)) return formatSize(value);
   return SECONDS.test(name) ? formatDuration(value) : String(value);
 }
@@ -38,14 +54,17 @@ export function addHistoryCommand(group: Command, cli: Cli, of: Historic): void 
     .description(
       `Shows what happened to a ${of}, oldest first: every event with its time and what it changed.`,
     )
-    .argument('<ID>', `the ${of}: ${ID_HELP}`);
+    .argument('<ID>', of === 'dataset' ? DATASET_HELP : `the ${of}: ${ID_HELP}`);
   addExamples(history, [
     [`owl workload ${of} history 3`, 'as a table'],
     [`owl workload ${of} history 3 --json`, 'one JSON object a line, with whole data'],
   ]);
   history.action(async (id: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
-    await withWorkload(cli, options, (client) => printHistory(cli, options, client, of, id));
+    await withWorkload(cli, options, async (client) => {
+      const named = of === 'dataset' ? await datasetUid(client, id) : id;
+      await printHistory(cli, options, client, of, named);
+    });
   });
 }
 

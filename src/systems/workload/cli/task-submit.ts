@@ -10,9 +10,9 @@ import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
 import { DEVICES } from '../config.js';
 import type { TaskSubmitRequest } from '../wire/messages.js';
-import { datasetUid } from './dataset-uid.js';
+import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { STORAGE_HELP, storageUrl } from './storage-place.js';
-import { commandId, ID_HELP, withWorkload } from './with-workload.js';
+import { commandId, withWorkload } from './with-workload.js';
 
 const MODES = ['map', 'merge'] as const;
 const SMALLEST_RANK = -32_768;
@@ -47,7 +47,7 @@ export function addSubmitCommand(task: Command, cli: Cli): void {
         'What it writes becomes a dataset of its own, and so do its logs.',
     )
     .argument('<EXECUTABLE>', "a name from the pilots' configuration (workload.executables)")
-    .requiredOption('--in <DATASET>', `the dataset that it reads: ${ID_HELP}`)
+    .requiredOption('--in <DATASET>', `what it reads, ${DATASET_HELP}`)
     .requiredOption('--out <PLACE>', `where its results go: ${STORAGE_HELP}`)
     .option('--args <TEXT>', 'arguments, as words with quotes; no shell reads them')
     .option(

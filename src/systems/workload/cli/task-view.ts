@@ -45,16 +45,11 @@ export function byInterest(a: Task, b: Task): number {
   return isOver ? (b.update_time ?? 0) - (a.update_time ?? 0) : (a.task_id ?? 0) - (b.task_id ?? 0);
 }
 
-/** One line about a task that has just changed. */
-export function taskLine({
-  update_time,
-  task_id = 0,
-  name,
-  executable,
-  state = '',
-  held,
-  ...task
-}: Task): string {
+/** One line about a task that has just changed. @param nowMs since its counts change without an event of its own */
+export function taskLine(
+  { task_id = 0, name, executable, state = '', held, ...task }: Task,
+  nowMs: number,
+): string {
   const {
     jobs_finished: done = 0,
     jobs_total: total = 0,
@@ -70,7 +65,7 @@ export function taskLine({
     failed === 0 ? '' : `${failed} failed`,
     task.remarks,
   ];
-  return [formatTime(update_time), ...parts].filter((part) => part !== undefined && part !== '').join('  ');
+  return [formatTime(nowMs / 1000), ...parts].filter((part) => part !== undefined && part !== '').join('  ');
 }
 
 /** How changes of tasks are told. @param isWatched what is not any more is gone from the table */
@@ -80,8 +75,8 @@ export function taskWords(json: boolean, isWatched: (task: Task) => boolean): Wa
     idOf: ({ uid = '' }) => uid,
     isGone: (task) => !isWatched(task),
     goneChange: (uid) => ({ uid }),
-    lineOf: json ? toJson : taskLine,
-    essenceOf: ({ update_time: _, revision: __, ...task }) => (json ? toJson(task) : taskLine(task)),
+    lineOf: json ? toJson : (task) => taskLine(task, Date.now()),
+    essenceOf: ({ update_time: _, revision: __, ...task }) => (json ? toJson(task) : taskLine(task, 0)),
     byInterest,
     columnsOf: (tasks, width) => taskColumns(Date.now(), tasks, width),
     nothing: 'no task to watch yet',
