@@ -11,7 +11,6 @@ import { configSection } from '../../../src/node/config/config-section.js';
 import { DEFAULT_ACTOR_LIMITS } from '../../../src/runtime/actors/actor-system.js';
 import { talentSection } from '../../../src/systems/talent/config.js';
 import { talent } from '../../../src/systems/talent/system.js';
-import { workloadSection } from '../../../src/systems/workload/config.js';
 import { SYSTEMS } from '../../../src/systems.js';
 
 const settings = new Settings(SYSTEMS);
@@ -372,25 +371,6 @@ worker_id: true
   t.match(problems({ env: {}, cwd, file: 'shared.yaml' }), [
     /^shared\.yaml:3:12: plotters\.mine\.temp\.0 temp pattern "t1_0\.tmp" has no \{plot_id\}, .* max_per_cache: 1/,
   ]);
-});
-
-t.test('a table within a section is read entry by entry, as one at the top of the file', async (t) => {
-  const cwd = t.testdir({
-    'owl.yaml': 'workload:\n  executables:\n    sort: { argv: [/bin/sort, "{in}"] }\n  pilot: { slots: 3 }\n',
-    'wrong.yaml':
-      'workload:\n  executables:\n    a: { argv: [x] }\n    b: { argv: [] }\n    c: { argv: [y], devise: cpu }\n',
-  });
-  const { workload } = settings.load({ env: {}, cwd }).of(workloadSection);
-  t.match(workload, { executables: { sort: { argv: ['/bin/sort', '{in}'] } }, pilot: { slots: 3 } });
-  t.strictSame(
-    problems({ env: {}, cwd, file: 'wrong.yaml' }).map((line) => line.split(' ').slice(0, 2)),
-    [
-      ['wrong.yaml:4:10:', 'workload.executables.b.argv'],
-      ['wrong.yaml:5:21:', 'workload.executables.c.devise'],
-    ],
-  );
-  const sound = settings.examine({ env: {}, cwd, file: 'wrong.yaml' }).of(workloadSection);
-  t.strictSame(Object.keys(sound?.workload.executables ?? {}), ['a']);
 });
 
 t.test('no two keys share a variable or a flag', async (t) => {
