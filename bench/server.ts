@@ -1,6 +1,6 @@
 /**
  * A server of its own process for the benchmarks: `talent` is the whole service, on the embedded store or on the one that
- * BENCH_STORE names; `bare` is grpc-js that answers the same messages of the same proto file and does nothing else.
+ * BENCH_STORE names; `workload` is the same with jobs, with no limit to how many wait; `bare` is grpc-js that answers the same messages of the same proto file and does nothing else.
  */
 
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -8,12 +8,12 @@ import { pino } from 'pino';
 import { Settings } from '../src/node/config/config.js';
 import { startNode } from '../src/node/node.js';
 import { acknowledgedStream, unary } from '../src/node/serving/calls.js';
-import { talent } from '../src/systems/talent/system.js';
 import type {
   PlotTaskReport,
   PlotTaskReportAck,
   PlotTaskReportAcks,
 } from '../src/systems/talent/wire/messages.js';
+import { SYSTEMS } from '../src/systems.js';
 import { loadProto, serviceOf } from '../src/wire/proto.js';
 import { type PartMain, playPart } from './part-main.js';
 
@@ -24,9 +24,11 @@ const [kind, data = ''] = process.argv.slice(2);
 playPart(kind === 'bare' ? await startBare() : await startWhole(data));
 
 async function startWhole(directory: string): Promise<PartMain> {
-  const flags = { data: directory, listen: LISTEN, store: process.env['BENCH_STORE'] };
-  const config = new Settings([talent]).load({ env: {}, cwd: '/', flags });
-  return await startNode({ systems: [talent], config, logger });
+  const systems = SYSTEMS.filter(({ name }) => name === kind);
+  const more = kind === 'workload' ? { 'workload.split_window': '1000000' } : {};
+  const flags = { data: directory, listen: LISTEN, store: process.env['BENCH_STORE'], ...more };
+  const config = new Settings(systems).load({ env: {}, cwd: '/', flags });
+  return await startNode({ systems, config, logger });
 }
 
 async function startBare(): Promise<PartMain> {
