@@ -108,9 +108,13 @@ export function lookAtDataDirectory(path: string): FoundDirectory {
   }
   if (!found.isDirectory()) throw noDirectory(directory);
   assertUsable(directory, directory);
-  const isKnown =
-    readWorkerId(join(directory, WORKER_ID)) !== undefined || existsSync(join(directory, READ_MODELS));
-  return { isKnown, databasePath, holder: livingHolder(join(directory, HOLDER)) };
+  try {
+    const hasId = readWorkerId(join(directory, WORKER_ID)) !== undefined;
+    const isKnown = hasId || existsSync(join(directory, READ_MODELS));
+    return { isKnown, databasePath, holder: livingHolder(join(directory, HOLDER)) };
+  } catch (error) {
+    throw error instanceof OwlError ? error : unusableNode(directory, error);
+  }
 }
 
 /** Whether a node has worked there. A directory may have been made for it before. */

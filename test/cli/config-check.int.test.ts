@@ -99,11 +99,16 @@ t.test('the data directory is looked at as a node would find it', async (t) => {
   const env = { PATH: path };
   const cwd = t.testdir({
     file: '',
+    strange: { 'worker-id': {} },
     known: { 'worker-id': '5f1c2d9e-7a44-4a0e-9a51-0f6f3a1c7d52\n' },
     damaged: {},
   });
   t.match((await check(cwd, 'data: file\n', env)).problems, [
     /^owl\.yaml:1:1 data directory .* is no directory/,
+  ]);
+  t.match((await check(cwd, 'data: strange\ntoken_file: none\n', env)).problems, [
+    /^owl\.yaml:1:1 data directory .*strange can't be used: EISDIR/,
+    /^owl\.yaml:2:1 token_file: /,
   ]);
   t.match((await check(cwd, 'data: known\n', env)).problems, [/a node has worked in .*owl\.db is missing/]);
   writeFileSync(join(cwd, 'damaged/access.json'), '{');
