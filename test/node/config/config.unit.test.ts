@@ -183,16 +183,6 @@ t.test('a value that is overridden is checked all the same', async (t) => {
   t.match(problems({ env: { OWL_LISTEN: '127.0.0.1:1' }, cwd }), [/^owl\.yaml:1:1: listen must be /]);
 });
 
-t.test('what is no good YAML is refused with line and column', async (t) => {
-  const problemsOf = (text: string) => problems({ env: {}, cwd: t.testdir({ 'owl.yaml': text }) });
-  t.match(problemsOf('log:\n\tlevel: info\n'), [/^owl\.yaml:2:1: is not good YAML: .*[Tt]ab/]);
-  t.match(problemsOf('listen: !secret x\n'), [/^owl\.yaml:1:9: is not good YAML: Unresolved tag/]);
-  t.match(problemsOf('listen: *missing\n'), [/^owl\.yaml.*is not good YAML/]);
-  t.match(problemsOf('? [a]\n: 1\n'), [/^owl\.yaml:1:3: is not good YAML/]);
-  t.match(problemsOf('# a list\n\n- listen\n'), [/^owl\.yaml:3:1: must hold keys with values/]);
-  t.match(problemsOf('listen\n'), [/^owl\.yaml:1:1: must hold keys with values/]);
-});
-
 t.test('the store is the embedded one or EventStoreDB, and what is wrong shows no password', async (t) => {
   const cwd = t.testdir({ etc: { 'owl.yaml': 'store_credentials_file: secret\n' } });
   const storeOf = (OWL_STORE: string) => loadConfig({ env: { OWL_STORE }, cwd }).config.store;

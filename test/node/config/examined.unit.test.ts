@@ -69,6 +69,16 @@ t.test('of a file that can not be read, or is no YAML, nothing can be relied on'
   }
 });
 
+t.test('what is no good YAML is refused with line and column', async (t) => {
+  const told = (text: string) => examined(t, text).told;
+  t.match(told('log:\n\tlevel: info\n'), [/^owl\.yaml:2:1: is not good YAML: .*[Tt]ab/]);
+  t.match(told('listen: !secret x\n'), [/^owl\.yaml:1:9: is not good YAML: Unresolved tag/]);
+  t.match(told('listen: *missing\n'), [/^owl\.yaml.*is not good YAML/]);
+  t.match(told('? [a]\n: 1\n'), [/^owl\.yaml:1:3: is not good YAML/]);
+  t.match(told('# a list\n\n- listen\n'), [/^owl\.yaml:3:1: must hold keys with values/]);
+  t.match(told('listen\n'), [/^owl\.yaml:1:1: must hold keys with values/]);
+});
+
 t.test('a key that is given twice is told with both places, and hides nothing', async (t) => {
   const yaml = `listen: a:1
 log: { level: loud }
@@ -123,7 +133,12 @@ t.test('each rule is told in words of our own, whatever stands there instead', a
         return `  ${field.replace('_', '-')}: { ${entries.join(', ')} }`;
       }),
     ];
-    for (const line of examined(t, `${lines.join('\n')}\n`).told)
+    const tables = settings.tables.map((table) => {
+      const names = table.split('.');
+      return `${names.map((name) => `${name}: { `).join('')}x: ${value}${' }'.repeat(names.length)}\n`;
+    });
+    const files = [`${lines.join('\n')}\n`, ...tables];
+    for (const line of files.flatMap((yaml) => examined(t, yaml).told))
       t.notMatch(line, /invalid (input|option|type)|expected|received|too (small|big)/i, line);
   }
   t.match(examined(t, 'plotters: { mine: [a] }\n').told, [

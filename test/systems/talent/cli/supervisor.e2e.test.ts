@@ -121,7 +121,7 @@ t.test('what can not be meant starts nothing', async (t) => {
   writeFileSync(token, 'secret\n');
   chmodSync(token, 0o644);
   const args = ['supervisor', 'run', '--config', file, '--server', server, '--supervisor-plotter', 'nobody'];
-  const { stderr } = await owl(args, { env: { OWL_TOKEN_FILE: token } });
+  const { stderr } = await owl(args, { env: { OWL_TOKEN_FILE: token, OWL_LOG_LEVEL: 'warn' } });
   t.match(stderr, /"key":"token_file","msg":"token_file: .* can be read by others \(mode 644\); chmod 600 /);
   writeFileSync(file, configOf(farm).replace('format: chiapos', 'format: klingon'));
   t.match(await run(), {
