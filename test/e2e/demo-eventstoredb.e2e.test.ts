@@ -155,7 +155,7 @@ t.test('what is wrong with the store is told before anything begins', async (t) 
     ],
     [
       'wrong password',
-      ['--store', `esdb://${server}`, '--store-credentials-file', 'wrong'],
+      ['--store', `esdb://${server}&defaultDeadline=3000`, '--store-credentials-file', 'wrong'],
       1,
       /denies access/,
     ],
