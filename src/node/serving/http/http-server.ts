@@ -225,13 +225,19 @@ function guardAll(app: FastifyInstance, options: GuardOptions): void {
       clock.after(readWithinMs, () => cutOff(reply.raw)),
     );
     // Who is answered before all of his request has come may be sending still.
-    if (!raw.complete)
-      raw.once(
-        'close',
-        clock.after(SEND_ON_MS, () => cutOff(reply.raw)),
-      );
+    if (!raw.complete) readOn(reply, clock);
     if (closing.aborted) reply.header('connection', 'close');
   });
+}
+
+/** Who is answered before all of his request has come may be sending still. What comes does not cut off the answer. */
+function readOn(reply: FastifyReply, clock: Clock): void {
+  const { raw, request } = reply;
+  const stop = clock.after(SEND_ON_MS, () => cutOff(raw));
+  request.raw.once('close', stop);
+  if (reply.statusCode !== 413) return;
+  reply.removeHeader('connection');
+  raw.shouldKeepAlive = true;
 }
 
 /** The same as for the status of the node, which it shows too. */

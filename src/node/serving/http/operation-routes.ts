@@ -2,7 +2,7 @@
  * The HTTP routes of operations.
  *
  * Guarantees: an answer is the message that a gRPC peer gets, decoded from the same bytes; who asks is let in before anything is
- * carried out; an operation that takes too long is answered as one whose outcome is not known, so that its order is sent again
+ * carried out; requests at once are limited, and those with large bodies more so, before any of a body is read; an operation that takes too long is answered as one whose outcome is not known, so that its order is sent again
  * with the same key; an order that had been carried out before is told as repeated.
  */
 
@@ -60,6 +60,8 @@ export interface RouteLimits extends EventStreamLimits {
 export const MEBIBYTE = 1024 * 1024;
 const LARGEST_BODY = 16 * MEBIBYTE;
 const REQUESTS = 512;
+/** At once: each stands in memory while its request is under way. */
+const LARGE_BODIES = 8;
 const STREAMS = 1_000;
 const ANSWER_WITHIN_MS = 30_000;
 /** So soon a stream ends once its caller was taken back. */
@@ -77,6 +79,7 @@ export class OperationRoutes {
   /** Those of callers who had to say who they are. */
   private readonly watched = new Set<WatchedStream>();
   private requests = 0;
+  private largeBodies = 0;
   private streams = 0;
 
   constructor(options: RouteOptions) {
@@ -103,7 +106,7 @@ export class OperationRoutes {
         // Nothing is read of who may not ask, and it takes nobody's place.
         onRequest: async (request, reply) => {
           this.admit({ system, served, wire }, request, undefined);
-          if (operation.isStream !== true) this.takePlace(reply);
+          if (operation.isStream !== true) this.takePlace(request, reply, bodyBytes);
         },
         handler: (request, reply) => this.handle({ system, served, wire }, request, reply),
       });
@@ -146,13 +149,18 @@ export class OperationRoutes {
     return this.options.admit(asking, { operation, servedAsBefore: system.servedAsBefore, request });
   }
 
-  private takePlace(reply: FastifyReply): void {
+  private takePlace(request: FastifyRequest, reply: FastifyReply, bodyBytes: number): void {
     const { requests: most = REQUESTS } = this.options.limits;
     if (this.requests >= most)
       throw new OwlError('retryable', `${most} requests are under way; ask again later`);
+    const isLarge = mayBeLarge(request, bodyBytes);
+    if (isLarge && this.largeBodies >= LARGE_BODIES)
+      throw new OwlError('retryable', `${LARGE_BODIES} bodies of more than 1 MiB are there; ask again later`);
     this.requests += 1;
+    if (isLarge) this.largeBodies += 1;
     whenOver(reply.raw, () => {
       this.requests -= 1;
+      if (isLarge) this.largeBodies -= 1;
     });
   }
 
@@ -245,6 +253,12 @@ async function* answersOf(
 function told({ operation }: ServedOperation, wire: Method, answer: object): object {
   const bytes = answer instanceof EncodedMessage ? answer.bytes : wire.responseSerialize(answer);
   return operation.answer.parse(wire.responseDeserialize(bytes));
+}
+
+/** One of a length that is not told counts as what the route takes. */
+function mayBeLarge({ headers }: FastifyRequest, bodyBytes: number): boolean {
+  const { 'content-length': length, 'transfer-encoding': encoding } = headers;
+  return bodyBytes > MEBIBYTE && (encoding !== undefined || Number(length ?? 0) > MEBIBYTE);
 }
 
 function keyIn(header: string | string[] | undefined): string | undefined {
