@@ -44,13 +44,14 @@ const token = document.getElementById('token');
 
 async function send(method, path, fields, body, out) {
   const query = new URLSearchParams();
+  const headers = {};
   let url = path;
   for (const { name, place, input } of fields) {
     if (input.value === '') continue;
     if (place === 'path') url = url.replace('{' + name + '}', encodeURIComponent(input.value));
+    else if (place === 'header') headers[name] = input.value;
     else for (const one of input.value.split(',')) query.append(name, one);
   }
-  const headers = {};
   if (token.value !== '') headers.authorization = 'Bearer ' + token.value;
   if (body !== undefined) headers['content-type'] = 'application/json';
   const stop = new AbortController();
@@ -65,12 +66,32 @@ async function send(method, path, fields, body, out) {
   }
 }
 
-function show(method, path, operation) {
+/** With what it refers to in its place; what holds itself is named. */
+function whole(value, schemas, within) {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map((one) => whole(one, schemas, within));
+  const name = typeof value.$ref === 'string' ? value.$ref.split('/').pop() : undefined;
+  if (name === undefined) return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, whole(one, schemas, within)]));
+  return within.includes(name) ? name : whole(schemas[name], schemas, [...within, name]);
+}
+
+function showAnswers(box, responses, schemas) {
+  for (const [status, { description, content }] of Object.entries(responses))
+    for (const [type, { schema }] of Object.entries(content || {})) {
+      const answer = make('details', '');
+      const what = status === 'default' ? 'Problem' : type === 'text/event-stream' ? 'Each event' : 'Answer';
+      answer.append(make('summary', what + ' (' + type + '): ' + description));
+      answer.append(make('pre', JSON.stringify(whole(schema, schemas, []), null, 1)));
+      box.append(answer);
+    }
+}
+
+function show(method, path, operation, schemas) {
   const box = make('details', '');
   const line = make('summary', '');
   line.append(make('code', method.toUpperCase() + ' ' + path), ' ', operation.summary);
   box.append(line, make('p', operation.description || ''));
-  const fields = (operation.parameters || []).filter(({ in: place }) => place !== 'header').map((parameter) => {
+  const fields = (operation.parameters || []).map((parameter) => {
     const input = make('input', '');
     const label = make('label', parameter.name + ' ');
     label.append(input, ' ' + (parameter.description || (parameter.schema || {}).description || ''));
@@ -80,10 +101,11 @@ function show(method, path, operation) {
   let body;
   if (operation.requestBody) {
     const schema = operation.requestBody.content['application/json'].schema;
-    box.append(make('pre', JSON.stringify(schema, null, 1)));
+    box.append(make('pre', JSON.stringify(whole(schema, schemas, []), null, 1)));
     body = make('textarea', '', { value: '{}' });
     box.append(body);
   }
+  showAnswers(box, operation.responses, schemas);
   const button = make('button', 'Ask');
   const out = make('pre', '');
   button.addEventListener('click', () => {
@@ -94,9 +116,9 @@ function show(method, path, operation) {
   return box;
 }
 
-fetch('/openapi.json').then((response) => response.json()).then(({ paths }) => {
+fetch('/openapi.json').then((response) => response.json()).then(({ paths, components }) => {
   const list = document.getElementById('operations');
   for (const [path, methods] of Object.entries(paths))
-    for (const [method, operation] of Object.entries(methods)) list.append(show(method, path, operation));
+    for (const [method, operation] of Object.entries(methods)) list.append(show(method, path, operation, components.schemas));
 });
 `;

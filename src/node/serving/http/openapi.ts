@@ -11,7 +11,7 @@ import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-pro
 import { z } from 'zod';
 import type { Operation } from '../../operations/operation.js';
 import { EVENT_STREAM_TYPE } from './event-stream.js';
-import { PROBLEM_TYPE } from './problem.js';
+import { PROBLEM_TYPE, TITLE_OF } from './problem.js';
 import { hasBody, pathFields } from './read-operation.js';
 
 const problem = z
@@ -20,7 +20,7 @@ const problem = z
     title: z.string(),
     status: z.int(),
     detail: z.string(),
-    kind: z.string().meta({ description: 'What programs decide by.' }),
+    kind: z.string().meta({ description: 'What programs decide by.', enum: Object.keys(TITLE_OF) }),
     reason: z
       .string()
       .optional()

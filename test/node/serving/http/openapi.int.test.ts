@@ -133,6 +133,30 @@ t.test('the page shows all operations, and asks', async (t) => {
   const list = elements.get('operations');
   const count = DECLARED.reduce((sum, { operations }) => sum + operations.length, 0);
   await until('all are shown', () => list?.children.length === count);
+  const texts = (title: string) =>
+    list?.children
+      .filter((one): one is Element => one instanceof Element)
+      .map((one) => one.all().map(({ textContent }) => textContent))
+      .find((all) => all.includes(title)) ?? [];
+  for (const { system, operations } of DECLARED)
+    for (const { http, answer, isStream } of operations) {
+      const all = texts(`${http.method} /api/v1/${system}${http.path}`);
+      const behind = (begins: string) => all[all.findIndex((one) => one.startsWith(begins)) + 1] ?? '';
+      const told = behind(isStream === true ? 'Each event (text/event-stream)' : 'Answer (application/json)');
+      const what = `${http.method} ${http.path}`;
+      const { properties = {} } = z
+        .object({ properties: z.looseObject({}).optional() })
+        .parse(JSON.parse(told));
+      t.same(Object.keys(properties).sort(), Object.keys(answer.shape).sort(), `${what} shows its answer`);
+      t.notMatch(told, /\$ref/, what);
+      t.match(
+        behind('Problem (application/problem+json)'),
+        /"unauthenticated",/,
+        `${what} shows its problems`,
+      );
+    }
+  t.ok(texts('POST /api/v1/talent/plot-tasks/{task_id}/retry').includes('idempotency-key '));
+  t.ok(texts('GET /api/v1/talent/plot-tasks/{task_id}/history').includes('last-event-id '));
   const shown = list?.children.find(
     (one): one is Element =>
       one instanceof Element &&
