@@ -45,9 +45,15 @@ export class PlotTaskFigures {
     );
   }
 
-  /** `status` and how many supervisors are in it. */
-  supervisors(): SqlRow[] {
-    return this.statements.of('SELECT status, count(*) AS counted FROM supervisors GROUP BY status').all();
+  /**
+   * `standing` and how many supervisors are in it: the status of the lease, but `gone` for those that were lost before `lostBefore`
+   * (Unix seconds) and of whose worker no task waits or is under way.
+   */
+  supervisors(lostBefore: number): SqlRow[] {
+    const sql = `SELECT CASE WHEN status = 'lost' AND lost_time < ? AND NOT EXISTS (SELECT 1 FROM plot_tasks
+        WHERE plot_tasks.worker_id = supervisors.worker_id AND plot_tasks.status IN ('received', 'pending', 'started', 'running', 'stopping'))
+      THEN 'gone' ELSE status END AS standing, count(*) AS counted FROM supervisors GROUP BY standing`;
+    return this.statements.of(sql).all(lostBefore);
   }
 
   ended(taskId: string): SqlRow | undefined {

@@ -21,6 +21,9 @@ import { StateCounts } from './state-counts.js';
 const MOST_RUNNING = 1_000;
 const MOST_WAITING = 20_000;
 
+/** Who has been lost for so long and has nothing to do is missed no more: decision 0056. */
+const GONE_AFTER_SECONDS = 86_400;
+
 /** From seconds, for tests, to two days. */
 const PHASE_SECONDS = [
   ...[1, 10, 60, 300, 600, 900, 1_800, 2_700, 3_600, 5_400, 7_200, 10_800, 14_400, 21_600, 28_800, 43_200],
@@ -75,7 +78,7 @@ export function talentMetrics(
       states: await counts.count(),
       running: figures.running(MOST_RUNNING),
       withoutSupervisor: figures.withoutSupervisor(MOST_WAITING),
-      supervisors: figures.supervisors(),
+      supervisors: figures.supervisors(clock.now() / 1000 - GONE_AFTER_SECONDS),
       machines: machines.sum(),
     }),
     metrics: [...plotMetrics(), ...ends.metrics(), ...machineMetrics()],
@@ -189,13 +192,13 @@ function machineMetrics(): Metric<Farm>[] {
     },
     {
       name: 'talent_supervisors',
-      help: 'Supervisors by the state of their lease, on all nodes of the store',
+      help: 'Supervisors by the state of their lease, on all nodes of the store; gone: lost for a day, and no task waits for it',
       type: 'gauge',
       labels: ['status'],
       samples: ({ supervisors }) =>
-        ['attached', 'lost', 'detached'].map((status) => ({
+        ['attached', 'lost', 'gone', 'detached'].map((status) => ({
           labels: { status },
-          value: Number(supervisors.find((row) => row['status'] === status)?.['counted'] ?? 0),
+          value: Number(supervisors.find((row) => row['standing'] === status)?.['counted'] ?? 0),
         })),
     },
   ];

@@ -3,6 +3,7 @@
 import t from 'tap';
 import { PlotTaskFigures } from '../../../../../projections/talent/plot-task-figures.js';
 import { plotTasks } from '../../../../../projections/talent/plot-tasks.js';
+import { supervisors } from '../../../../../projections/talent/supervisors.js';
 import { openDatabase } from '../../../../../src/base/sqlite.js';
 import { MachineFigures } from '../../../../../src/systems/talent/service/metrics/machine-figures.js';
 import { StateCounts } from '../../../../../src/systems/talent/service/metrics/state-counts.js';
@@ -88,4 +89,33 @@ t.test('final states are counted in slices, and only when something has ended', 
   t.match(Object.fromEntries(await counts.count()), { finished: 22_500, running: 1 });
   counts.changed();
   t.match(Object.fromEntries(await counts.count()), { finished: 22_501, running: 1 });
+});
+
+t.test('who was lost a day ago is gone, unless a task of its worker waits', async (t) => {
+  const db = openDatabase(':memory:');
+  t.teardown(() => db.close());
+  db.exec(plotTasks.createTable('plot_tasks'));
+  db.exec(supervisors.createTable('supervisors'));
+  const supervisor = db.prepare(
+    `INSERT INTO supervisors (worker_id, session_id, status, lease_seconds, attached_time, lost_time, status_revision, revision)
+      VALUES (?, 's', ?, 30, 1, ?, 0, 0)`,
+  );
+  supervisor.run('there', 'attached', null);
+  supervisor.run('came-back', 'attached', 100);
+  supervisor.run('silent', 'lost', 5_000);
+  supervisor.run('taken-away', 'lost', 4_999);
+  supervisor.run('expected', 'lost', 100);
+  const task = db.prepare(
+    `INSERT INTO plot_tasks (id, create_time, update_time, worker_id, task_id, status, ksize, cache1, cache2, threads, buffer,
+      dest_path, received_time, revision) VALUES (?, 1, 1, ?, ?, ?, 32, '/c', '/c', 1, 1, '/d', 1, 0)`,
+  );
+  task.run(1, 'expected', 'a', 'received');
+  task.run(2, 'taken-away', 'b', 'failed');
+  const standing = () =>
+    Object.fromEntries(
+      new PlotTaskFigures(db).supervisors(5_000).map((row) => [row['standing'], row['counted']]),
+    );
+  t.same(standing(), { attached: 2, lost: 2, gone: 1 });
+  db.exec(`UPDATE plot_tasks SET status = 'stopped' WHERE task_id = 'a'`);
+  t.same(standing(), { attached: 2, lost: 1, gone: 2 });
 });
