@@ -4,7 +4,7 @@
  */
 
 import { type Command, CommanderError } from 'commander';
-import { OwlError } from './base/errors.js';
+import { OwlError, ToldError } from './base/errors.js';
 import { packageVersion } from './base/package-version.js';
 import { addAccessCommands } from './cli/commands/access.js';
 import { addConfigCommands } from './cli/commands/config.js';
@@ -129,6 +129,7 @@ async function endWith(
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (interrupted.aborted) return interrupted.reason === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted;
   if (out.closed.aborted) return EXIT.ok;
+  if (error instanceof ToldError) return exitCodeOf(error);
   if (error instanceof OwlError) await err.line(`owl: ${error.message}`);
   else
     await err.line(

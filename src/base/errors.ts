@@ -159,3 +159,8 @@ export class DamagedStreamError extends OwlError {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Who has to hear of it was told already, by the process that it happened in. */
+export class ToldError extends OwlError {
+  override readonly name: string = 'ToldError';
+}

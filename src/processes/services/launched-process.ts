@@ -70,6 +70,11 @@ export class LaunchedProcess {
     return this.failure !== undefined || exitCode !== null || signalCode !== null;
   }
 
+  /** It has ended by itself, and not well: an owl says why then. */
+  get hasFailed(): boolean {
+    return (this.child.exitCode ?? 0) !== 0;
+  }
+
   /** The first line of its stdout, without its end, once that is there. */
   get firstLine(): string | undefined {
     return this.line;

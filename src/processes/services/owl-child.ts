@@ -9,7 +9,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../../base/clock.js';
-import { messageOf, OwlError } from '../../base/errors.js';
+import { messageOf, OwlError, ToldError } from '../../base/errors.js';
 import { LaunchedProcess } from './launched-process.js';
 import { type Service, startService } from './start-service.js';
 
@@ -44,7 +44,10 @@ export interface OwlChild {
   readonly firstLine: string;
 }
 
-/** A first start that fails is not tried again: `started` rejects, OwlError kind `unavailable`, and its log says why. */
+/**
+ * A first start that fails is not tried again: `started` rejects, OwlError kind `unavailable`, and its log says why; a
+ * ToldError where that log is this process's stderr and it has ended by itself.
+ */
 export function startOwlChild(options: OwlChildOptions): Service<OwlChild> {
   const { name, program = OWL, args, env, cwd, logger, log, clock = systemClock } = options;
   const tell = (how: string, delayMs: number): void =>
@@ -74,7 +77,8 @@ export function startOwlChild(options: OwlChildOptions): Service<OwlChild> {
         failure === undefined
           ? `did not start (${process.howItEnded()}); ${where}`
           : `can't be started: ${messageOf(failure)}`;
-      return new OwlError('unavailable', `${name} ${why}`, { cause: failure });
+      const hasTold = log === undefined && failure === undefined && process.hasFailed;
+      return new (hasTold ? ToldError : OwlError)('unavailable', `${name} ${why}`, { cause: failure });
     },
     onGone: ({ process }, delayMs) => tell(process.howItEnded(), delayMs),
     onFailed: (error, delayMs) => tell(messageOf(error), delayMs),
