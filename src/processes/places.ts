@@ -9,7 +9,7 @@
  */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { realpath, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { writeFileDurably } from '../base/durable-file.js';
@@ -170,8 +170,8 @@ export class KnownPlaces {
   }
 }
 
-/** What its mount point was when a place was looked at, and is now, where that says that its disk is gone. */
-export function isUnmounted(before: string | undefined, now: string | undefined): boolean {
+/** Where its file system was mounted, and is now, says that its disk is gone. */
+function isUnmounted(before: string | undefined, now: string | undefined): boolean {
   return before !== undefined && now !== undefined && !isMountedThere(before, now);
 }
 
@@ -189,6 +189,31 @@ function mountedAt({ mountPoint }: KnownPlace): string {
 /** A disk was changed for another, or mounted over what was a directory of the disk above it. */
 function isMountedThere(before: string, now: string): boolean {
   return now === before || now.startsWith(before === '/' ? '/' : `${before}/`);
+}
+
+/**
+ * Whether the disk of a directory is gone from where it was mounted.
+ * @param mountPoint of its file system before. Throws what the file system throws of a directory that can't be looked at now
+ */
+export async function hasLostDisk(path: string, mountPoint: string): Promise<boolean> {
+  try {
+    const { dev } = await stat(path, { bigint: true });
+    return isUnmounted(mountPoint, await mountPointOf(await realpath(path), dev));
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') throw error;
+    // Gone with its disk, or from it.
+    return mountPoint !== '/' && !(await isMountPoint(mountPoint));
+  }
+}
+
+async function isMountPoint(path: string): Promise<boolean> {
+  try {
+    const { dev } = await stat(path, { bigint: true });
+    return (await mountPointOf(await realpath(path), dev)) === path;
+  } catch {
+    return false;
+  }
 }
 
 /** Where the file system is mounted on which a directory lies. @param path real: without links; @param device of it */

@@ -3,7 +3,7 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { KnownPlaces, PlaceLostError } from '../../src/processes/places.js';
+import { hasLostDisk, KnownPlaces, PlaceLostError } from '../../src/processes/places.js';
 import { logLines } from '../support/log-lines.js';
 
 const DISK = { fileSystem: 2, mountPoint: '/farm/1' };
@@ -103,4 +103,16 @@ t.test('it is written when something has changed, and only then', async (t) => {
   places.note(PATH, { ...DISK, fileSystem: 3 });
   places.keep();
   t.not(readFileSync(file, 'utf8'), before);
+});
+
+t.test('a disk is gone when nothing is mounted there any more, and not because a directory is', async (t) => {
+  const directory = t.testdir();
+  const missing = join(directory, 'missing');
+  t.equal(await hasLostDisk('/dev/shm', '/dev/shm'), false);
+  t.equal(await hasLostDisk('/dev/shm', '/dev'), false, 'another was mounted over it');
+  t.equal(await hasLostDisk(directory, directory), true);
+  t.equal(await hasLostDisk(directory, '/'), false);
+  t.equal(await hasLostDisk(missing, missing), true);
+  t.equal(await hasLostDisk(missing, '/'), false);
+  t.equal(await hasLostDisk('/dev/shm/missing-here', '/dev/shm'), false);
 });

@@ -2,10 +2,12 @@
  * What there is to see of a plot beside its log, once its process has ended.
  *
  * Guarantee: where the file decides what became of the plot, one that can't be looked at now is an error; where it does not,
- * nothing that does not answer holds the end up.
+ * nothing that does not answer holds the end up. A destination whose disk is not mounted any more can't be looked at now,
+ * unless the plot was placed in its mount point: then that is told.
  */
 
-import { messageOf } from '../../../base/errors.js';
+import { messageOf, OwlError } from '../../../base/errors.js';
+import { hasLostDisk } from '../../../processes/places.js';
 import type { PlotEnd, PlotRecord } from '../machine/plot-record.js';
 import type { TalentDirectory } from '../machine/talent-directory.js';
 import type { Facts } from './facts.js';
@@ -16,6 +18,15 @@ import { type Beside, endedWell, mayBeFinished } from './verdict.js';
 
 export interface LookBesideOptions extends LookOptions {
   readonly machine: TalentDirectory;
+}
+
+/** The plot can't be looked for before somebody mounts its disk. */
+export class DiskMissingError extends OwlError {
+  override readonly name = 'DiskMissingError';
+
+  constructor(message: string) {
+    super('unavailable', message);
+  }
 }
 
 interface Ended {
@@ -36,10 +47,12 @@ export async function lookBeside(
 ): Promise<Beside> {
   const { known, end, stopping } = ended;
   const look = await lookForFile(record, known, mayBeFinished(ended), options);
+  const disk = look.file === undefined ? undefined : await lostDiskOf(record, options);
+  const elsewhere = disk === undefined ? [] : [`${disk}; its plot lies on the file system below that`];
   const gaps = [...(trouble === undefined ? [] : [trouble]), ...(await lacksInLog(record.log_path))];
   // What a stopped one has left its supervisor says.
   const left = stopping || look.file !== undefined ? [] : await leftOf(record, known, end, options);
-  return { ...look, gaps: [...gaps, ...troublesIn(end)], left };
+  return { ...look, gaps: [...gaps, ...troublesIn(end)], left: [...left, ...elsewhere] };
 }
 
 async function lookForFile(
@@ -49,11 +62,26 @@ async function lookForFile(
   options: LookOptions,
 ): Promise<PlotFileLook> {
   try {
-    return await findPlotFile(placeOf(record, known), options);
+    const look = await findPlotFile(placeOf(record, known), options);
+    const disk = look.file === undefined ? await lostDiskOf(record, options) : undefined;
+    if (disk === undefined) return look;
+    throw new DiskMissingError(`${disk}; its plot is looked for once it is mounted again`);
   } catch (error) {
     if (decides) throw error;
     return { file: undefined, why: messageOf(error) };
   }
+}
+
+/** A sentence where the disk of its destination is not mounted any more. */
+async function lostDiskOf(
+  { dest_path, dest_mount }: PlotRecord,
+  options: LookOptions,
+): Promise<string | undefined> {
+  if (dest_mount === undefined) return undefined;
+  const isLost = await answerInTime(dest_path, hasLostDisk(dest_path, dest_mount), options).catch(
+    () => false,
+  );
+  return isLost ? `the disk at ${dest_mount} is not mounted any more` : undefined;
 }
 
 async function leftOf(

@@ -27,10 +27,10 @@ import { isFinal } from '../wire/plot-states.js';
 import type { ReportStream } from '../wire/report-stream.js';
 import { sendReport } from '../wire/send-report.js';
 import { type Facts, NOTHING } from './facts.js';
-import { lookBeside } from './look-beside.js';
+import { DiskMissingError, lookBeside } from './look-beside.js';
 import { type createParser, isLogFormat, LOG_FORMATS, type PlotLogParser } from './parsers/index.js';
 import { LastLines } from './parsers/last-lines.js';
-import { endReport, newsReport } from './plot-reports.js';
+import { type Beside, endReport, newsReport, waitReport } from './plot-reports.js';
 import { mayBeFinished } from './verdict.js';
 
 /** A plotter that prints line after line is read in pieces of that many bytes at least, or after so long. */
@@ -146,16 +146,32 @@ export class PlotReporter {
     const now = machine.plots.read(record) ?? record;
     const ending = { known: reading.known, lastLines: reading.lastLines.list(), end, stopping: now.stopping };
     const trouble = problem?.message ?? this.logChange;
-    const beside = await lookBeside(now, ending, trouble, { ...this.options, signal });
+    // A log that was cut short of what talent was told takes nothing back.
+    const offset = Math.max(told, reading.offset);
+    const beside = await this.lookBeside(now, ending, trouble, offset);
     if (signal.aborted) return;
     // Nothing is known from a log that can't be read, unless the plot itself says enough.
     if (problem !== undefined && (beside.file === undefined || !mayBeFinished(ending))) throw problem;
-    // A log that was cut short of what talent was told takes nothing back.
-    const offset = Math.max(told, reading.offset);
     const report = endReport({ ...record, offset }, { ...ending, beside, ordered: record });
     const { over, refusal } = await this.send(report);
     if (refusal !== undefined && !over)
       throw new OwlError('refused', `talent refuses to hear how the plot has ended: ${refusal}`);
+  }
+
+  /** Who has to mount a disk is told so by the task. */
+  private async lookBeside(
+    record: PlotRecord,
+    ended: Parameters<typeof lookBeside>[1],
+    trouble: string | undefined,
+    offset: number,
+  ): Promise<Beside> {
+    try {
+      return await lookBeside(record, ended, trouble, { ...this.options, signal: this.signal });
+    } catch (error) {
+      if (error instanceof DiskMissingError && error.message !== this.problem)
+        await this.send(waitReport({ ...record, offset }, error.message));
+      throw error;
+    }
   }
 
   /** @returns what kept it from reading all of the log; `over` when talent wants to hear no more */

@@ -48,7 +48,12 @@ export function endReport(told: Told, ending: Ending): PlotTaskStatus {
   };
 }
 
-function header(told: Told, kind: 'line' | 'end'): PlotTaskStatus {
+/** Why its end can't be told yet. */
+export function waitReport(told: Told, remarks: string): PlotTaskStatus {
+  return { ...header(told, 'wait'), remarks };
+}
+
+function header(told: Told, kind: 'line' | 'end' | 'wait'): PlotTaskStatus {
   const { offset } = told;
   return { ...reportHeader('log', told, [offset, kind]), log_offset: offset, log_pid: process.pid };
 }

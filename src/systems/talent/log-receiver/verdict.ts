@@ -72,7 +72,7 @@ export function otherSizeThan(ordered: number, made: number | undefined): string
 function successOf(ending: Ending): string {
   const { known, beside } = ending;
   const { file, gaps = [] } = beside ?? {};
-  const besides = [...unseenEnd(ending), ...lasting(ending)];
+  const besides = [...unseenEnd(ending), ...lasting(ending), ...(beside?.left ?? [])];
   // Where the log told it, the path stands in fields of its own.
   if (known.finished === true) return [...(file ? [isThere(file)] : []), ...besides].join('; ');
   const said = ['its log does not tell of its end', ...gaps];

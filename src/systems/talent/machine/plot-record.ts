@@ -50,6 +50,8 @@ export interface PlotFields extends PlotKey {
   readonly plot_id: string | null;
   /** Its plotter is declared to fill the destination, so that its plot has a size there. Missing in records of earlier versions. */
   readonly fills_dest?: boolean;
+  /** Where the file system of the destination was mounted when it began; missing where that is not known. */
+  readonly dest_mount?: string;
 }
 
 export type PlotRecord = ProcessRecord<PlotFields>;
@@ -74,6 +76,7 @@ const FIELD_CHECKS: Checks<PlotFields> = {
   temp: isTexts,
   plot_id: orNull(isText),
   fills_dest: orMissing(isBoolean),
+  dest_mount: orMissing(isText),
 };
 
 export const PLOTS: ProcessKind<PlotKey, PlotFields> = {

@@ -44,14 +44,17 @@ export class Launcher {
     return findExecutable(this.options.plotter, this.options.path);
   }
 
-  /** @throws OwlError kind `invalid` when the order can never be started here; whatever else it throws may pass */
-  async launch(order: PlotOrder): Promise<PlotRecord> {
+  /**
+   * @param destMount where the file system of its destination is mounted, as far as that is known
+   * @throws OwlError kind `invalid` when the order can never be started here; whatever else it throws may pass
+   */
+  async launch(order: PlotOrder, destMount?: string): Promise<PlotRecord> {
     const { keeper, logger, clock, signal } = this.options;
     const { plots } = this.options.machine;
     // What an earlier try has started, seen or unseen, is found first.
     const recorded = plots.read(order);
     if (recorded !== undefined) return recorded;
-    const start = this.startOf(order);
+    const start = this.startOf(order, destMount);
     try {
       return await keeper.start(start);
     } catch (error) {
@@ -68,7 +71,7 @@ export class Launcher {
     return await keeper.start(start);
   }
 
-  private startOf(order: PlotOrder): PlotStart {
+  private startOf(order: PlotOrder, destMount: string | undefined): PlotStart {
     const { machine, plotter, workerId } = this.options;
     const { task_id, attempt, ksize, cache1, cache2, dest_path } = order;
     const [, ...args] = commandFor(plotter, order);
@@ -90,6 +93,7 @@ export class Launcher {
       temp: plotter.temp,
       plot_id: plotIdSetBy(plotter, order),
       fills_dest: plotter.fills.includes('dest'),
+      ...(destMount === undefined ? {} : { dest_mount: destMount }),
       environment: processEnvironment(plotter.environment),
     };
   }

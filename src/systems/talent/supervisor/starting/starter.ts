@@ -233,7 +233,9 @@ export class Starter {
     // Talent may have gone, or an operator drained, while others were started.
     if (!this.mayStart || isDraining()) return 'not started';
     try {
-      const record = await this.launcher.launch(order);
+      // It was looked at in this round.
+      const { mountPoint } = await this.directories.look(order.dest_path);
+      const record = await this.launcher.launch(order, mountPoint);
       this.lastStart.note(record);
       plots.add(record);
     } catch (error) {

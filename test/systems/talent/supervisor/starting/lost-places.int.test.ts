@@ -47,6 +47,7 @@ t.test('a disk that is taken out while as many plots run as may is missed, too',
   await farm.supervise(pausingPlayer(farm), { max_plots: 1, lookAtDirectory: look });
   await farm.order('a', { cache2: farm.cache1 });
   await farm.reachesPause('a');
+  t.equal(farm.recordOf('a').dest_mount, '/', 'which tells at its end whether its disk is still there');
   await farm.order('b');
   t.match((await farm.reaches('b', 'pending')).remarks, /as many as max_plots allows/);
   isMounted = false;
