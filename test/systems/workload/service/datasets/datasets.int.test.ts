@@ -103,30 +103,6 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
     await pages(t, node);
   });
 
-  t.test(`${name}: a batch is expanded through a restart, and what was closed is closed once`, async (t) => {
-    const config = await store(t);
-    const node = await startHttpWorkload(t, { config });
-    const count = name === 'SQLite' ? 1_000 : 200;
-    const uid = await registered(node, 'large', { expected_files: count });
-    const files = Array.from({ length: count }, (_, i) => ({ file_name: `f${i}`, size: 1 }));
-    await node.call(DATASETS, 'dataset_add', { uid, files });
-    await node.node.stop();
-    const again = await startHttpWorkload(t, { config, data: node.data });
-    await statusIs(again, uid, 'closed');
-    t.match(await status(again, uid), { files: count, files_available: count, bytes: count, complete: true });
-    await again.node.stop();
-    const third = await startHttpWorkload(t, { config, data: node.data });
-    const history = await third.stream(DATASETS, 'dataset_history', { id: uid }, () => false);
-    t.match(
-      history.map((event) => z.looseObject({ type: z.string() }).parse(event).type),
-      ['DatasetRegistered', 'DatasetFilesAdded', 'DatasetSealed', 'DatasetClosed'],
-    );
-    t.match(await third.ask('GET', url('12345678', '/history')), {
-      status: 404,
-      body: { reason: 'dataset_not_found' },
-    });
-  });
-
   t.test(`${name}: an order that is sent again gets its first answer`, async (t) => {
     const node = await startHttpWorkload(t, { config: await store(t) });
     const ask = (path: string, body: object, key: string) =>
