@@ -20,13 +20,18 @@ const proto = loadProto('workload');
 
 /** A piece of a log, or the end of a job with as many outputs as one may have. */
 const PILOT_REQUEST_BYTES = 4 * 1024 * 1024;
+/** As many files as a batch has, with their check sums: as much as HTTP takes. */
+const DATASET_REQUEST_BYTES = 1024 * 1024;
 
 export const workloadService: ServiceSide<WorkloadConfig> = {
   actorTypes: [catalogue, dataset, file, task, job, pilotKind.type],
   projections: [workload, PILOTS],
   queried: [workload.name],
   proto,
-  requestBytes: { 'workload.PilotManager': PILOT_REQUEST_BYTES },
+  requestBytes: {
+    'workload.DatasetManager': DATASET_REQUEST_BYTES,
+    'workload.PilotManager': PILOT_REQUEST_BYTES,
+  },
   open,
 };
 

@@ -6,17 +6,20 @@
  */
 
 import { workload } from '../../../../../projections/workload/workload.js';
+import { messageOf } from '../../../../base/errors.js';
+import { isRefusal } from '../../../../base/failure-kinds.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop } from '../../../../runtime/loops/loop.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { close } from './dataset-commands.js';
 import { dataset } from './dataset-types.js';
 
-const A_ROUND = 100;
+/** Rows that are held at a time. */
+const ROWS_AT_ONCE = 100;
 
 /** By the index of settled ones. A failed task leaves its datasets sealed. */
 const CLOSABLE = `
-  SELECT uid, files, files_available, files_failed, bytes FROM dsm_datasets
+  SELECT dataset_id, uid, files, files_available, files_failed, bytes FROM dsm_datasets
   WHERE status = 'sealed' AND files_available + files_failed = files
     AND (producer_task IS NULL
       OR EXISTS (SELECT 1 FROM task_dat WHERE task_dat.uid = producer_task AND state = 'finished'))`;
@@ -27,18 +30,28 @@ const REASONS: ReadonlySet<string> = new Set([
   ...['TaskFinished'],
 ]);
 
-export function closesDatasets({ system, db }: WorkloadContext): Loop {
+export function closesDatasets({ system, db, logger }: WorkloadContext): Loop {
   return {
     name: 'closes-datasets',
     readModels: [workload.name],
     applied: (events) => events.some(({ type }) => REASONS.has(type)),
-    async round({ now, signal }) {
-      const rows = db.prepare(`${CLOSABLE} ORDER BY dataset_id LIMIT ?`).all(A_ROUND);
-      for (const row of rows) {
-        signal.throwIfAborted();
-        await closeRow(system, row);
+    async round({ signal }) {
+      for (let after = 0; ; ) {
+        const rows = db
+          .prepare(`${CLOSABLE} AND dataset_id > ? ORDER BY dataset_id LIMIT ?`)
+          .all(after, ROWS_AT_ONCE);
+        const [last] = rows.slice(-1);
+        if (last === undefined) return { why: 'all that is settled is closed' };
+        after = Number(last['dataset_id']);
+        for (const row of rows) {
+          signal.throwIfAborted();
+          await closeRow(system, row).catch((error: unknown) => {
+            // One that can't be closed keeps no other from it.
+            if (!isRefusal(error)) throw error;
+            logger.warn({ dataset: row['uid'], reason: messageOf(error) }, 'a dataset can not be closed');
+          });
+        }
       }
-      return rows.length < A_ROUND ? { why: 'all that is settled is closed' } : { until: now };
     },
   };
 }

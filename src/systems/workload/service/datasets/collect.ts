@@ -5,8 +5,9 @@
  * it: its datasets have ended, and none of their files waits to be written.
  */
 
-import { unlink } from 'node:fs/promises';
+import { lstat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf, OwlError } from '../../../../base/errors.js';
 import type { Database } from '../../../../base/sql.js';
 import { systemErrorCode } from '../../../../base/system-error.js';
 import type { WorkloadContext } from '../workload-context.js';
@@ -46,8 +47,9 @@ export async function collect(
     for (const { name, isFile } of entries) {
       if (!isFile || kept.has(`${task}/${name}`)) continue;
       signal.throwIfAborted();
-      bytes += await sizeOf(directory, name);
-      await unlink(join(directory.path, name));
+      const size = await remove(join(directory.path, name));
+      if (size === undefined) continue;
+      bytes += size;
       removed += 1;
     }
   }
@@ -99,11 +101,14 @@ function keptOf(db: Database, task: string, paths: readonly string[]): ReadonlyS
   return new Set(rows.map(({ path }) => String(path)));
 }
 
-async function sizeOf(directory: StorageDirectory, name: string): Promise<number> {
-  const handle = await directory.open(name);
+/** Its bytes; undefined where somebody else was faster. @throws OwlError kind `unavailable` */
+async function remove(path: string): Promise<number | undefined> {
   try {
-    return (await handle.stat()).size;
-  } finally {
-    await handle.close();
+    const { size } = await lstat(path);
+    await unlink(path);
+    return size;
+  } catch (error) {
+    if (systemErrorCode(error) === 'ENOENT') return undefined;
+    throw new OwlError('unavailable', `a file can not be removed: ${messageOf(error)}`, { cause: error });
   }
 }

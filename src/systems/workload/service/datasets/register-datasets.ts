@@ -30,6 +30,9 @@ import { enteredIn, enteredRows, takenDataset } from './dataset-rows.js';
 import { CATALOGUE, catalogue, dataset } from './dataset-types.js';
 import { type Turns, whileOthersAdd } from './turns.js';
 
+/** Registrations under way at the same time. */
+const AT_ONCE = 64;
+
 type Order = Pick<Command, 'id' | 'asks' | 'by'>;
 
 /** @throws OwlError kind `exists` with reason `duplicate_name` */
@@ -50,7 +53,12 @@ export async function register(
   asking.repeated(duplicate);
   await context.readYourWrites();
   const rows = enteredRows(db, answer?.first ?? 0, given.length);
-  for (const row of rows) await system.execute(dataset, String(row['uid']), registrationOf(row, asking.who));
+  for (let i = 0; i < rows.length; i += AT_ONCE)
+    await Promise.all(
+      rows
+        .slice(i, i + AT_ONCE)
+        .map((row) => system.execute(dataset, String(row['uid']), registrationOf(row, asking.who))),
+    );
   await context.readYourWrites();
   return enteredRows(db, answer?.first ?? 0, given.length);
 }

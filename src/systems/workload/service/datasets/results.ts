@@ -27,9 +27,9 @@ export function results({ runtime, db }: WorkloadContext): Reactor<readonly Reac
   return {
     name: 'results',
     categories: ['wl_job'],
-    async react(event) {
+    async react(event, { signal }) {
       if (!TOLD.has(event.type)) return [];
-      await runtime.readYourWrites([workload.name], event.position);
+      await runtime.projector(workload.name).caughtUpTo(event.position, signal);
       const job = db.prepare('SELECT job_id, state FROM job_dat WHERE id = ?').get(idOf(event.stream));
       if (job === undefined) return [];
       return [...inputFound(event), ...written(db, event, job)];

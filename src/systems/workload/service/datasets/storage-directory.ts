@@ -43,12 +43,13 @@ export class StorageDirectory {
     return new StorageDirectory(path, real);
   }
 
-  /** One below it. @throws as `of` does */
+  /** One right below it, and no link to another. @throws as `of` does */
   async below(name: string): Promise<StorageDirectory> {
     const path = await realpath(join(this.path, name)).catch((error: unknown) => {
       throw away(join(this.path, name), error);
     });
-    assertBelow(path, this.roots);
+    if (path !== join(this.path, name))
+      throw new DatasetRefusedError('transition_refused', `${join(this.path, name)} is a link to ${path}`);
     return new StorageDirectory(path, this.roots);
   }
 
@@ -79,12 +80,16 @@ export class StorageDirectory {
     const directory = await opendir(this.path).catch((error: unknown) => {
       throw away(this.path, error);
     });
-    for await (const entry of directory) {
-      const { name } = entry;
-      if (entry.isDirectory() || name.startsWith('.') || name <= after) continue;
-      if (last !== undefined && name > last) continue;
-      found.push({ name, isFile: entry.isFile() });
-      if (found.length >= 2 * most) cut();
+    try {
+      for await (const entry of directory) {
+        const { name } = entry;
+        if (entry.isDirectory() || name.startsWith('.') || name <= after) continue;
+        if (last !== undefined && name > last) continue;
+        found.push({ name, isFile: entry.isFile() });
+        if (found.length >= 2 * most) cut();
+      }
+    } catch (error) {
+      throw away(this.path, error);
     }
     cut();
     return found;

@@ -32,7 +32,10 @@ for (const [name, store] of Object.entries(NODE_STORES))
     const node = await startHttpWorkload(t, { config });
     const count = name === 'SQLite' ? 1_000 : 100;
     const uid = await registered(node, 'large', { expected_files: count });
-    const files = Array.from({ length: count }, (_, i) => ({ file_name: `f${i}`, size: 1 }));
+    const files = Array.from({ length: count }, (_, i) => ({
+      file_name: `${'f'.repeat(44)}${i}`,
+      ...{ path: `${'d'.repeat(150)}/${i}`, size: 1, check_sum: '0'.repeat(32), sha256: '1'.repeat(64) },
+    }));
     await node.call(DATASETS, 'dataset_add', { uid, files });
     await node.node.stop();
     const again = await startHttpWorkload(t, { config, data: node.data });

@@ -241,6 +241,11 @@ t.test(
     await system.execute(file, id, { decide: () => [{ type: 'FileAvailable', data }] });
     t.match(await gc(out), { status: 200, body: { removed: 1, bytes: 11 } });
     t.same(readdirSync(join(directory, TASK)), ['a.j0.a2.txt'], 'what the dataset has is kept');
+    renameSync(join(directory, TASK), join(directory, 'elsewhere'));
+    symlinkSync('elsewhere', join(directory, TASK));
+    writeFileSync(join(directory, 'elsewhere', 'stays'), 'x');
+    t.match(await gc(out), { status: 409, body: { detail: /is a link to/ } });
+    t.ok(existsSync(join(directory, 'elsewhere', 'stays')));
     writeFileSync(join(directory, 'foreign'), 'x');
     t.match(await gc(the.uid), { status: 409, body: { detail: /is written by no task/ } });
     t.ok(existsSync(join(directory, 'foreign')));
