@@ -126,6 +126,65 @@ t.test('the next level reads from the beginning what the one before it wrote', a
     .then(t, refused, 'there is no level before it');
 });
 
+t.test(
+  'above the first level each job of the one below is read once, and all of them before the next begins',
+  async (t) => {
+    // Five jobs; their files in twos: 5, 6, and the tail 7.
+    const level1 = [REGISTERED, BEGUN, planned(1, 1, 0, 5, 0, 5)];
+    const level2 = planned(2, 2, 0, 4, 5, 2);
+    const tail = planned(3, 2, 4, 1, 7, 1);
+    given([...level1, level2])
+      .when(happens(tail))
+      .then(t, [tail], { context: { level: 2, nextIdx: 5, levelFirst: 5, jobs: 8 } });
+    given(level1)
+      .when(happens(planned(2, 2, 0, 6, 5, 2)))
+      .then(t, refused, 'there are five');
+    given([...level1, level2])
+      .when(happens(planned(3, 3, 5, 2, 7, 1)))
+      .then(t, refused, 'the last of the five is not read');
+    const level3 = planned(4, 3, 5, 2, 8, 1);
+    given([...level1, level2, tail])
+      .when(happens(level3))
+      .then(t, [level3]);
+    const last: TaskEvent = {
+      type: 'TaskJobsPlanned',
+      data: { chunk: 4, level: 3, first_idx: 5, files: 3, first_seq: 8, jobs: 1, last_level: true },
+    };
+    given([...level1, level2, tail])
+      .when(happens(last))
+      .then(t, [last], { context: { isLast: true } });
+    given([...level1, level2, tail, last])
+      .when(happens(planned(5, 4, 8, 1, 9, 1)))
+      .then(t, refused, 'nothing follows the last level');
+  },
+);
+
+t.test('what is left out is counted, and a chunk of nothing else has no jobs', async (t) => {
+  const without = (jobs: number, skipped: readonly number[]): TaskEvent => ({
+    type: 'TaskJobsPlanned',
+    data: { chunk: 2, level: 1, first_idx: 2, files: 3, first_seq: 2, jobs, skipped },
+  });
+  const splitting = given([REGISTERED, BEGUN, FIRST]);
+  splitting.when(happens(without(2, [3]))).then(t, [without(2, [3])], { context: { nextIdx: 5, jobs: 4 } });
+  splitting.when(happens(without(0, [2, 3, 4]))).then(t, [without(0, [2, 3, 4])], { context: { jobs: 2 } });
+  splitting.when(happens(without(3, [3]))).then(t, refused);
+  splitting.when(happens(without(0, [2, 3]))).then(t, refused);
+});
+
+t.test('a job is retried over its task, which counts it: who counted before ends nothing', async (t) => {
+  const again: TaskEvent = { type: 'TaskRetried', data: { job: 'j' } };
+  for (const past of [[REGISTERED, BEGUN, FIRST], RUNNING])
+    given(past)
+      .when(happens(again))
+      .then(t, [again], { context: { round: 1 } });
+  given([...RUNNING, ended('TaskFailed', 2)])
+    .when(happens(again))
+    .then(t, [again], { value: 'running', context: { round: 1 } });
+  given([...RUNNING, ended('TaskFinished', 2)])
+    .when(happens(again))
+    .then(t, refused);
+});
+
 t.test('nothing is planned while it is held, and what was held goes on', async (t) => {
   const next = planned(2, 1, 2, 1, 2, 1);
   const held = [REGISTERED, BEGUN, FIRST, HELD];

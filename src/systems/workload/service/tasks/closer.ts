@@ -47,6 +47,8 @@ async function round(context: WorkloadContext, loop: LoopContext): Promise<LoopR
     ...selectUnwanted(context).map((row) => tellCancel(context, loop, row)),
   ];
   await Promise.all(told);
+  // What was told counts already: a job that is to be done again is none that has ended.
+  if (told.length > 0) await context.readYourWrites();
   for (const row of selectEnded(context)) {
     loop.assertMayAct();
     const counted = countedIn(context.db, row);

@@ -44,7 +44,9 @@ export type Step =
   | { readonly kind: 'complete' }
   /** It will never be. @see isAborted */
   | { readonly kind: 'fail'; readonly reason: string; readonly isAborted: boolean }
-  | { readonly kind: 'wait'; readonly why: string };
+  | { readonly kind: 'wait'; readonly why: string }
+  /** There is no room for more. */
+  | { readonly kind: 'full' };
 
 /** A run of files that a level reads. */
 interface Source {
@@ -59,7 +61,7 @@ interface Source {
   readonly jobs: number;
 }
 
-/** @param most jobs that may be planned at once */
+/** @param most jobs that may be planned at once; 0: none, and then no files are looked at */
 export function nextStep(db: Database, task: Splittable, most: number): Step {
   const { order, planned } = task;
   const input = db.prepare('SELECT * FROM dsm_datasets WHERE uid = ?').get(order.data_in_uid);
@@ -71,6 +73,7 @@ export function nextStep(db: Database, task: Splittable, most: number): Step {
   if (source === undefined) return { kind: 'complete' };
   const missing = order.require_complete ? missingIn(db, task, source) : undefined;
   if (missing !== undefined) return { kind: 'fail', reason: missing, isAborted: false };
+  if (most === 0) return { kind: 'full' };
   return chunkOf(db, task, { source, input, most });
 }
 

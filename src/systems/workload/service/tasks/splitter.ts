@@ -86,7 +86,8 @@ class Round {
     if (failed > most) return this.fail(row, tooMany(failed, most));
     let splittable: Splittable | undefined = splittableOf(row);
     while (splittable !== undefined) {
-      const step: Step = nextStep(this.context.db, splittable, this.chunkSize);
+      const most: number = this.roomOf(String(row['device_type'])) < this.chunkSize ? 0 : this.chunkSize;
+      const step: Step = nextStep(this.context.db, splittable, most);
       const after = await this.take(row, splittable, step);
       splittable = after === undefined ? undefined : { ...splittable, planned: after.context };
     }
@@ -100,7 +101,6 @@ class Round {
   ): Promise<TaskSnapshot | undefined> {
     if (step.kind === 'plan') {
       const device = String(row['device_type']);
-      if (this.roomOf(device) < this.chunkSize) return undefined;
       this.loop.assertMayAct();
       const { chunk } = step;
       const after = await this.execute(uid, (snapshot) => plan(snapshot, chunk));

@@ -32,6 +32,9 @@ function orderIn(row: SqlRow): Splittable['order'] {
   };
 }
 
+/** Where jobs that were told to be done again are done so. */
+const RETRIES = new Set<unknown>(['splitting', 'running']);
+
 /** How its jobs have ended; undefined while one of them has not, is not there yet, or is to be done again. */
 export function countedIn(db: Database, row: SqlRow): Counted | undefined {
   const counted = {
@@ -42,6 +45,7 @@ export function countedIn(db: Database, row: SqlRow): Counted | undefined {
   };
   const ended = counted.finished + counted.failed + counted.cancelled;
   if (ended !== Number(row['jobs_planned'])) return undefined;
+  if (!RETRIES.has(row['state'])) return counted;
   const due = db
     .prepare('SELECT 1 FROM job_dat WHERE task_id = ? AND retry_due = 1 LIMIT 1')
     .get(row['task_id'] ?? null);

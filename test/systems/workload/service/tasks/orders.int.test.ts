@@ -76,6 +76,20 @@ for (const [store, open] of Object.entries(STORES)) {
   });
 }
 
+t.test('a failed task whose jobs were just told to be done again can be cancelled', async (t) => {
+  t.testdir();
+  const node = await taskNode(t, await embedded(t));
+  const task = await submit(node, await inputOf(node, 3));
+  await untilJobs(node, task, 3);
+  await endJobs(node, () => 'failed');
+  await untilState(node, task, 'failed');
+  // No loop comes between the two.
+  await Promise.all([node.ask('task_retry', { id: task }), node.ask('task_cancel', { id: task })]);
+  await untilState(node, task, 'cancelled');
+  const rows = await node.rows("SELECT state FROM job_dat WHERE state NOT IN ('failed', 'cancelled')");
+  t.strictSame(rows, [], 'none of its jobs lives');
+});
+
 t.test('what is held waits, and says so; released it goes on', async (t) => {
   t.testdir();
   const node = await taskNode(t, await embedded(t));

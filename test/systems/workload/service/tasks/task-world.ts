@@ -12,6 +12,7 @@ import type { FileEvent } from '../../../../../machines/workload/file.js';
 import type { JobEvent } from '../../../../../machines/workload/job.js';
 import { systemClock } from '../../../../../src/base/clock.js';
 import type { SqlRow } from '../../../../../src/base/sql.js';
+import type { Asking, ServedOperation } from '../../../../../src/node/operations/operation.js';
 import type { EventStore, RecordedEvent } from '../../../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { openRuntime, type Runtime } from '../../../../../src/runtime/runtime.js';
@@ -33,6 +34,7 @@ export interface TaskNode {
   readonly runtime: Runtime;
   /** Asks for an operation as a peer would; a stream is collected. */
   ask(name: string, request: object): Promise<Answer>;
+  follow(name: string, request: object, over: AbortSignal): AsyncIterable<object>;
   rows(sql: string, ...parameters: (string | number)[]): Promise<SqlRow[]>;
   row(sql: string, ...parameters: (string | number)[]): Promise<SqlRow>;
   close(): Promise<void>;
@@ -86,6 +88,14 @@ export async function taskNode(
   };
   const over = new AbortController();
   t.teardown(() => over.abort());
+  const asking = (signal: AbortSignal): Asking => ({
+    ...{ address: 'test', who: 'test', over: signal, repeated: () => undefined },
+  });
+  const operation = (asked: string): ServedOperation => {
+    const served = part.operations?.find(({ operation: { name } }) => name === asked);
+    if (served === undefined) throw new Error(`there is no operation ${asked}`);
+    return served;
+  };
   return {
     runtime,
     close,
@@ -96,11 +106,14 @@ export async function taskNode(
       return found;
     },
     async ask(asked, request) {
-      const served = part.operations?.find(({ operation }) => operation.name === asked);
-      if (served === undefined) throw new Error(`there is no operation ${asked}`);
-      const asking = { address: 'test', who: 'test', over: over.signal, repeated: () => undefined };
-      if ('answer' in served.handle) return { ...(await served.handle.answer(request, asking)) };
-      return { all: await collect(served.handle.follow(request, asking)) };
+      const { handle } = operation(asked);
+      if ('answer' in handle) return { ...(await handle.answer(request, asking(over.signal))) };
+      return { all: await collect(handle.follow(request, asking(over.signal))) };
+    },
+    follow(asked, request, signal) {
+      const { handle } = operation(asked);
+      if ('answer' in handle) throw new Error(`${asked} is no stream`);
+      return handle.follow(request, asking(signal));
     },
   };
 }
