@@ -10,7 +10,6 @@
 import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job.js';
 import type { TaskEvent, TaskSnapshot } from '../../../../../machines/workload/task.js';
 import { workload } from '../../../../../projections/workload/workload.js';
-import { OwlError } from '../../../../base/errors.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
 import { cancel, job, retry } from '../jobs/job-commands.js';
@@ -18,6 +17,7 @@ import type { WorkloadContext } from '../workload-context.js';
 import { endTask } from './task-commands.js';
 import { countedIn } from './task-rows.js';
 import { task } from './task-type.js';
+import { unlessRefused } from './unless-refused.js';
 
 /** Jobs that are told something in a round. */
 const JOBS_OF_A_ROUND = 500;
@@ -53,7 +53,7 @@ async function round(context: WorkloadContext, loop: LoopContext): Promise<LoopR
     loop.assertMayAct();
     const counted = countedIn(context.db, row);
     if (counted !== undefined)
-      await tell(() =>
+      await unlessRefused(() =>
         context.system.execute(task, String(row['uid']), {
           ...{ by: BY },
           decide: (snapshot: TaskSnapshot): TaskEvent[] => endTask(snapshot, counted),
@@ -102,7 +102,7 @@ function selectUnwanted({ db }: WorkloadContext): SqlRow[] {
 async function tellRetry({ system }: WorkloadContext, loop: LoopContext, row: SqlRow): Promise<void> {
   loop.assertMayAct();
   const id = String(row['id']);
-  await tell(() =>
+  await unlessRefused(() =>
     system.execute(job, id, {
       ...{ by: BY },
       decide: (snapshot: JobSnapshot): JobEvent[] =>
@@ -117,7 +117,7 @@ async function tellCancel({ system }: WorkloadContext, loop: LoopContext, row: S
   const isCancelled = row['task_state'] === 'cancelling' || row['task_state'] === 'cancelled';
   const why = row['remarks'] === null ? '' : `: ${String(row['remarks'])}`;
   const reason = `its task is ${isCancelled ? 'cancelled' : 'finished as it is'}${why}`;
-  await tell(() =>
+  await unlessRefused(() =>
     system.execute(job, id, {
       ...{ by: BY },
       decide: (snapshot: JobSnapshot): JobEvent[] => {
@@ -128,13 +128,4 @@ async function tellCancel({ system }: WorkloadContext, loop: LoopContext, row: S
       },
     }),
   );
-}
-
-/** What is refused has changed meanwhile: its events bring another round. */
-async function tell(command: () => Promise<unknown>): Promise<void> {
-  try {
-    await command();
-  } catch (error) {
-    if (!(error instanceof OwlError) || error.kind !== 'refused') throw error;
-  }
 }

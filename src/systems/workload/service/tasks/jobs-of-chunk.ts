@@ -10,12 +10,12 @@ import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job
 import type { TaskOrder } from '../../../../../machines/workload/task.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
 import { commandTo, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
+import { declareFiles } from '../datasets/dataset-commands.js';
 import { dataset } from '../datasets/dataset-types.js';
 import { datasetIdOf, fileIdOf, jobIdOf, type Product } from '../ids.js';
 import { job } from '../jobs/job-commands.js';
 import { logName, outputName } from './output-names.js';
 import type { Chunk } from './task-commands.js';
-import { declareFiles } from './written-datasets.js';
 
 /** Read from the read model at a time. */
 const FILES_OF_A_PAGE = 500;
@@ -99,7 +99,7 @@ function declared(
 ): ReactorCommand {
   const uid = datasetIdOf(task, product);
   const files = names.map((name) => ({ name, path: `${task}/${name}` }));
-  return commandTo(dataset, uid, { decide: (snapshot) => declareFiles(snapshot, uid, firstIdx, files) });
+  return commandTo(dataset, uid, { decide: declareFiles(firstIdx, files) });
 }
 
 function created({ task, order, rank, chunk }: PlannedChunk, { seq, inputs }: Group): ReactorCommand {

@@ -18,8 +18,22 @@ export function remarksOf(context: Context, row: SqlRow): string | undefined {
   if (state === 'failed' || state === 'finished' || state === 'cancelled') return undefined;
   if (state === 'finishing') return `finishes as it is${why}; ${underWay(context, row)}`;
   if (state === 'cancelling') return `is cancelled${why}; ${underWay(context, row)}`;
-  const waits = state === 'running' ? underWay(context, row) : splitting(context, row);
+  const waits = `${state === 'running' ? underWay(context, row) : splitting(context, row)}${unoffered(context, row)}`;
   return row['held'] === 1 ? `held since ${instantOf(row)}${why}; ${waits}` : waits;
+}
+
+/** That there is nobody who could take its jobs. */
+function unoffered({ db }: Context, row: SqlRow): string {
+  if (Number(row['jobs_planned']) > 0 && Number(row['jobs_waiting']) === 0) return '';
+  const { offering, there } = db
+    .prepare(
+      `SELECT count(*) AS offering, coalesce(sum(status = 'active'), 0) AS there FROM pilot_dat
+       WHERE device_type = ? AND EXISTS (SELECT 1 FROM json_each(executables) AS one WHERE one.value = ?)`,
+    )
+    .get(row['device_type'] ?? null, row['executable'] ?? null) ?? { offering: 0, there: 0 };
+  if (Number(there) > 0) return '';
+  const who = `no ${String(row['device_type'])} pilot`;
+  return `; ${who} ${Number(offering) > 0 ? 'that is there offers' : 'has offered'} \`${String(row['executable'])}\`${Number(offering) > 0 ? '' : ' yet'}`;
 }
 
 function said(row: SqlRow): string {

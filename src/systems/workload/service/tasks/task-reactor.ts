@@ -11,6 +11,7 @@ import type { TaskOrder } from '../../../../../machines/workload/task.js';
 import { workload } from '../../../../../projections/workload/workload.js';
 import { idOf, type JsonObject, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
+import { abortWritten, registerDataset, sealWritten } from '../datasets/dataset-commands.js';
 import { dataset } from '../datasets/dataset-types.js';
 import { datasetIdOf, PRODUCTS, type Product } from '../ids.js';
 import { job } from '../jobs/job-commands.js';
@@ -18,7 +19,7 @@ import type { WorkloadContext } from '../workload-context.js';
 import { jobsOf, placesOf } from './jobs-of-chunk.js';
 import type { Chunk } from './task-commands.js';
 import { task } from './task-type.js';
-import { abortWritten, registerWritten, sealWritten } from './written-datasets.js';
+import { unlessRefused } from './unless-refused.js';
 
 export function taskReactor(context: WorkloadContext): Reactor {
   return {
@@ -35,7 +36,7 @@ export function taskReactor(context: WorkloadContext): Reactor {
           return planned(context, event, signal);
         case 'TaskSplitCompleted':
         case 'TaskFinished':
-          return written(context, event, sealWritten);
+          return written(context, event, sealWritten('its task makes no more jobs'));
         case 'TaskCancelled':
           return written(context, event, abortWritten(`its task was cancelled${reasonIn(event)}`));
         case 'TaskRanked':
@@ -58,7 +59,12 @@ export function datasetsOf(
 ): ReactorCommand[] {
   return productsOf(order.until_one).map((product) =>
     commandTo(dataset, datasetIdOf(uid, product), {
-      decide: (snapshot) => registerWritten(snapshot, { task: uid, product, storageUrl: order.data_out_url }),
+      decide: registerDataset({
+        name: `task ${uid} ${product}`,
+        storage_url: order.data_out_url,
+        producer_task: uid,
+        produces: product,
+      }),
     }),
   );
 }
@@ -93,7 +99,7 @@ async function* planned(
   await context.runtime.projector(workload.name).caughtUpTo(position, signal);
   const all = { task: uid, order, rank, chunk };
   for (const { type, id, command } of placesOf(context.db, all))
-    await context.system.execute(type, id, { ...command, by: 'reactor:workload-tasks' });
+    await unlessRefused(() => context.system.execute(type, id, { ...command, by: 'reactor:workload-tasks' }));
   yield* jobsOf(context.db, all);
 }
 

@@ -96,7 +96,8 @@ t.test('what is held waits, and says so; released it goes on', async (t) => {
   const input = await inputOf(node, 0, { sealed: false });
   const task = await submit(node, input);
   t.match(await node.ask('task_status', { id: task }), {
-    remarks: /^waits for files: none is known of yet, and input .* is not closed$/,
+    remarks:
+      /^waits for files: none is known of yet, and input .* is not closed; no cpu pilot has offered `sort` yet$/,
   });
   await node.ask('task_hold', { id: task, reason: 'maintenance' });
   await addFiles(node, input, 0, 2);
@@ -110,7 +111,7 @@ t.test('what is held waits, and says so; released it goes on', async (t) => {
   await untilJobs(node, task, 2);
   t.match(await node.ask('task_status', { id: task }), {
     remarks:
-      /^waits for files: 2 of 2 are there, and input .* is not closed; waits for 2 of 2 jobs: 2 to be run$/,
+      /^waits for files: 2 of 2 are there, and input .* is not closed; waits for 2 of 2 jobs: 2 to be run; no cpu pilot/,
   });
 });
 
@@ -171,7 +172,7 @@ t.test('no more wait than there is room for, and the larger rank goes first', as
   const [low, high] = [await inputOf(node, 0, { sealed: false }), await inputOf(node, 12)];
   const early = await submit(node, low);
   const late = await submit(node, high, { rank: 5 });
-  await untilSays(node, late, /^waits for room: 8 cpu jobs wait already, and workload.split_window is 8$/);
+  await untilSays(node, late, /^waits for room: 8 cpu jobs wait already, and workload.split_window is 8;/);
   await addFiles(node, low, 0, 4);
   await untilJobs(node, late, 8);
   t.match(await node.ask('task_status', { id: early }), { state: 'registered', remarks: /^waits for room/ });

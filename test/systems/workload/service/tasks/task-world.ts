@@ -1,6 +1,6 @@
 /**
- * Tasks on a runtime of their own, on any store: what is asked of them goes through their operations; files, jobs and the like are told by
- * commands, as pilots and the catalogue would.
+ * Tasks on a runtime of their own, on any store: with their datasets: what is asked of them goes through operations, and
+ * jobs end by commands, as pilots would have them end.
  *
  * Guarantee: everything is closed with the test; a node that is dropped tells nobody.
  */
@@ -8,7 +8,6 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Test } from 'tap';
-import type { FileEvent } from '../../../../../machines/workload/file.js';
 import type { JobEvent } from '../../../../../machines/workload/job.js';
 import { systemClock } from '../../../../../src/base/clock.js';
 import type { SqlRow } from '../../../../../src/base/sql.js';
@@ -17,8 +16,8 @@ import type { EventStore, RecordedEvent } from '../../../../../src/runtime/event
 import { openSqliteEventStore } from '../../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { openRuntime, type Runtime } from '../../../../../src/runtime/runtime.js';
 import { workloadSection } from '../../../../../src/systems/workload/config.js';
-import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
-import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
+import { dataset } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
+import { openDatasets } from '../../../../../src/systems/workload/service/datasets/datasets.js';
 import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
 import { openTasks } from '../../../../../src/systems/workload/service/tasks/tasks.js';
 import type { Part } from '../../../../../src/systems/workload/service/workload-context.js';
@@ -66,16 +65,17 @@ export async function taskNode(
   const clock = systemClock;
   const runtime = openRuntime({ actorTypes, projections, store, databasePath, clock, logger, shared });
   const node = { workerId: name, shared, runtime, clock, logger };
-  let part: Part = {};
+  let parts: readonly Part[] = [];
   await runtime.start(async () => {
-    part = openTasks({
+    const context = {
       ...{ node, runtime, clock, logger, system: runtime.system, db: runtime.db },
       config: workloadSection.parse({ workload: config }).workload,
       readYourWrites: () => runtime.readYourWrites(),
-    });
-    return part.reactors ?? [];
+    };
+    parts = [openDatasets(context), openTasks(context)];
+    return parts.flatMap(({ reactors = [] }) => reactors);
   });
-  runtime.startLoops(part.loops ?? []);
+  runtime.startLoops(parts.flatMap(({ loops = [] }) => loops));
   let isOpen = true;
   const close = async () => {
     if (isOpen) await runtime.close();
@@ -92,7 +92,9 @@ export async function taskNode(
     ...{ address: 'test', who: 'test', over: signal, repeated: () => undefined },
   });
   const operation = (asked: string): ServedOperation => {
-    const served = part.operations?.find(({ operation: { name } }) => name === asked);
+    const served = parts
+      .flatMap(({ operations = [] }) => operations)
+      .find(({ operation: { name } }) => name === asked);
     if (served === undefined) throw new Error(`there is no operation ${asked}`);
     return served;
   };
@@ -133,26 +135,20 @@ export async function addFiles(node: TaskNode, uid: string, from: number, count:
   const { system } = node.runtime;
   const places = Array.from({ length: count }, (_, i) => from + i);
   for (let at = 0; at < places.length; at += 1000) {
-    const some = places.slice(at, at + 1000);
-    const files = some.map((idx) => ({ name: `f${idx}.txt`, path: `f${idx}.txt` }));
+    const files = places.slice(at, at + 1000).map((idx) => ({
+      ...{ name: `f${idx}.txt`, path: `f${idx}.txt`, size: '10', check_sum: MD5, sha256: SHA },
+    }));
     const data = { first_idx: from + at, declared: false, files };
     await system.execute(dataset, uid, { decide: () => [{ type: 'DatasetFilesAdded', data }] });
-    await Promise.all(
-      some.map((idx) =>
-        system.execute(file, fileIdOf(uid, idx), {
-          decide: () => [
-            {
-              type: 'FileRegistered',
-              data: {
-                ...{ dataset_uid: uid, idx, file_name: `f${idx}.txt`, path: `f${idx}.txt`, declared: false },
-                ...{ size: '10', check_sum: MD5, sha256: SHA },
-              },
-            },
-          ],
-        }),
-      ),
-    );
   }
+  await until(`dataset ${uid} has its files`, async () => {
+    const { status, available } = await node.row(
+      `SELECT count(*) AS available, min(status) AS status FROM dsm_files
+       WHERE dataset_uid = ? AND idx >= ? AND status <> 'registering'`,
+      ...[uid, from],
+    );
+    return available === count && (count === 0 || status === 'available');
+  });
 }
 
 export async function seal(node: TaskNode, uid: string): Promise<void> {
@@ -163,35 +159,30 @@ export async function seal(node: TaskNode, uid: string): Promise<void> {
 
 export type Ending = 'finished' | 'failed';
 
-/** Lets jobs end as a pilot would have it, and says of their files what follows. @returns how many there were */
+/** Lets jobs end as a pilot would have it. @returns how many there were */
 export async function endJobs(
   node: TaskNode,
   endingOf: (seq: number, level: number) => Ending | 'left' = () => 'finished',
 ): Promise<number> {
   const jobs = await node.rows("SELECT * FROM job_dat WHERE state = 'created' ORDER BY job_id");
-  let ended = 0;
-  for (const row of jobs) {
-    const ending = endingOf(Number(row['seq']), Number(row['level']));
-    if (ending === 'left') continue;
-    ended += 1;
+  const wanted = jobs.filter((row) => endingOf(Number(row['seq']), Number(row['level'])) !== 'left');
+  for (const row of wanted) {
     const files = await node.rows(
       "SELECT * FROM file_dat WHERE job_id = ? AND type <> 'input'",
       Number(row['job_id']),
     );
-    const written = files.map((used) => writtenOf(used, Number(row['attempt']) + 1));
-    await endJob(node, String(row['id']), ending, written);
-    for (const [i, used] of files.entries())
-      await tellFile(node, used, written[i], ending, String(row['id']));
+    const ending = endingOf(Number(row['seq']), Number(row['level'])) === 'failed' ? 'failed' : 'finished';
+    await endJob(node, String(row['id']), ending, files.map(writtenOf));
   }
-  return ended;
+  return wanted.length;
 }
 
 type Written = Extract<JobEvent, { type: 'JobFinished' }>['data']['log'];
 
-function writtenOf(used: SqlRow, attempt: number): Written {
+function writtenOf(used: SqlRow): Written {
   const name = String(used['file_name']);
   return {
-    ...{ uid: String(used['dsm_file']), file_name: name, path: `task/${name}.a${attempt}` },
+    ...{ uid: String(used['dsm_file']), file_name: name, path: `task/${name}` },
     ...{ size: '3', check_sum: MD5, sha256: SHA },
   };
 }
@@ -215,7 +206,7 @@ async function endJob(
         cur_retry: context.curRetry,
         lease_seconds: 60,
       };
-      const [log = writtenOf({}, 1)] = written.filter(({ file_name }) => file_name.endsWith('.log'));
+      const [log = writtenOf({})] = written.filter(({ file_name }) => file_name.endsWith('.log'));
       const outputs = written.filter((one) => one !== log);
       const end: JobEvent =
         ending === 'failed'
@@ -232,38 +223,6 @@ async function endJob(
         { type: 'JobClaimed', data: claim },
         end,
       ];
-    },
-  });
-}
-
-async function tellFile(
-  node: TaskNode,
-  used: SqlRow,
-  written: Written | undefined,
-  ending: Ending,
-  by: string,
-): Promise<void> {
-  if (written === undefined) return;
-  const place = await node.row(
-    'SELECT idx FROM dsm_files WHERE dataset_uid = ? AND (uid = ? OR file_name = ?)',
-    ...[String(used['dataset_uid']), written.uid, written.file_name],
-  );
-  const registration: FileEvent = {
-    type: 'FileRegistered',
-    data: {
-      ...{ dataset_uid: String(used['dataset_uid']), idx: Number(place['idx']), declared: true },
-      ...{ file_name: written.file_name, path: written.path },
-    },
-  };
-  const { uid: _, ...content } = written;
-  const told: FileEvent =
-    ending === 'failed'
-      ? { type: 'FileFailed', data: { reason: 'its job failed' } }
-      : { type: 'FileAvailable', data: { ...content, job: by, attempt: 1 } };
-  await node.runtime.system.execute(file, written.uid, {
-    decide: ({ value }) => {
-      if (value === 'failed') return [{ type: 'FileDeclaredAgain', data: { reason: 'retried' } }, told];
-      return value === 'absent' ? [registration, told] : [told];
     },
   });
 }

@@ -1,0 +1,11 @@
+/** What reactors and loops of tasks make of a refusal: things have moved on, and what has moved them says what follows. */
+
+import { OwlError } from '../../../../base/errors.js';
+
+export async function unlessRefused(work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof OwlError) || error.kind !== 'refused') throw error;
+  }
+}
