@@ -96,7 +96,9 @@ function changeOf(event: RecordedEvent, row: SqlRow): Record<string, SqlValue> {
   if (type === 'TaskRanked') return { rank: valueIn(data, 'rank') };
   if (type === 'TaskRetried') return { round: Number(row['round']) + 1, remarks: null };
   const ended = ENDS.has(type) ? { end_time: timeOf(event) } : {};
-  return type === ORDER_ACCEPTED || type === 'TaskSplitStarted'
+  // Why it was cancelled was said when that was asked for.
+  const saysNothing = type === 'TaskCancelled' && data['reason'] === undefined;
+  return type === ORDER_ACCEPTED || type === 'TaskSplitStarted' || saysNothing
     ? ended
     : { ...ended, remarks: valueIn(data, 'reason') };
 }

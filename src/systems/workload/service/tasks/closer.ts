@@ -92,8 +92,8 @@ function selectUnwanted({ db }: WorkloadContext): SqlRow[] {
     .prepare(
       `SELECT job.id, task.state AS task_state, task.remarks FROM task_dat AS task JOIN job_dat AS job USING (task_id)
        WHERE task.state IN ('finishing', 'cancelling', 'finished', 'cancelled') AND task.jobs_waiting + task.jobs_running > 0
-       AND (job.state IN ('created', 'queued')
-         OR (job.state IN ('staging', 'running') AND task.state IN ('cancelling', 'cancelled')))
+       AND job.state IN ('created', 'queued', 'staging', 'running')
+       AND (task.state IN ('cancelling', 'cancelled') OR job.state IN ('created', 'queued'))
        LIMIT ${JOBS_OF_A_ROUND}`,
     )
     .all();

@@ -1,13 +1,24 @@
 /** Splitting on nodes that are killed at every kind of moment, and on two nodes at once: nothing is lost, and nothing is there twice. */
 
 import t, { type Test } from 'tap';
-import { StoreUnavailableError } from '../../../../../src/base/errors.js';
+import { OwlError, StoreUnavailableError } from '../../../../../src/base/errors.js';
 import { delegating } from '../../../../../src/runtime/event-store/delegating-store.js';
 import { type EventStore, idOf } from '../../../../../src/runtime/event-store/event-store.js';
 import { datasetIdOf } from '../../../../../src/systems/workload/service/ids.js';
 import { STORES } from '../../../../support/both-stores.js';
 import { until } from '../../../../support/until.js';
-import { inputOf, stored, submit, taskNode, untilJobs, untilSealed, untilState } from './task-world.js';
+import {
+  embedded,
+  endJobs,
+  inputOf,
+  stored,
+  submit,
+  type TaskNode,
+  taskNode,
+  untilJobs,
+  untilSealed,
+  untilState,
+} from './task-world.js';
 
 const FILES = 12;
 /** Of three chunks and a part of one. */
@@ -123,5 +134,51 @@ async function isDone(
   } catch {
     // It is killed.
     return false;
+  }
+}
+
+t.test(
+  'nodes are killed while a merge goes through its levels: one file is left, of all of them',
+  async (t) => {
+    t.testdir();
+    const store = await embedded(t);
+    const first = await taskNode(t, store, { name: 'first' });
+    const order = { mode: 'merge', files_per_job: 3, until_one: true };
+    const task = await submit(first, await inputOf(first, FILES), order);
+    await first.close();
+    for (const [i, after] of [2, 3, 5, 8, 13, 21].entries()) {
+      const killing = killable(store, after);
+      const node = await taskNode(t, killing.store, { name: i % 2 === 0 ? 'first' : `other${i}` });
+      await until(
+        'it is killed, or has nothing to do',
+        async () => killing.isKilled() || (await isFinished(node, task)),
+      );
+      await node.close();
+    }
+    const last = await taskNode(t, store, { name: 'last' });
+    await until('the task is finished', () => isFinished(last, task));
+    // 12 files, 4 of the first level, 2 of the second, and the last one.
+    const created = (await stored(store, 'wl_job')).filter(({ type }) => type === 'JobCreated');
+    const reads = created.flatMap(({ data }) => listIn(data['inputs']).map(({ uid }) => uid));
+    t.equal(created.length, 4 + 2 + 1);
+    t.equal(new Set(reads).size, reads.length, 'each file is read by one job');
+    t.equal(reads.length, 12 + 4 + 2);
+    const output = await last.rows(
+      'SELECT files, files_available FROM dsm_datasets WHERE uid = ?',
+      datasetIdOf(task, 'output'),
+    );
+    t.match(output, [{ files: 1, files_available: 1 }]);
+    const finished = (await stored(store, 'wl_task')).filter(({ type }) => type === 'TaskFinished');
+    t.match(finished, [{ data: { finished: 7, failed: 0, cancelled: 0 } }]);
+  },
+);
+
+async function isFinished(node: TaskNode, task: string): Promise<boolean> {
+  try {
+    await endJobs(node);
+    return (await node.ask('task_status', { id: task }))['state'] === 'finished';
+  } catch (error) {
+    if (error instanceof OwlError) return false;
+    throw error;
   }
 }

@@ -66,6 +66,7 @@ for (const [store, open] of Object.entries(STORES)) {
     t.match(await node.ask('task_cancel', { id: task, reason: 'wrong' }), { state: /cancel/ });
     t.match(await untilState(node, task, 'cancelled'), {
       ...{ jobs_finished: 1, jobs_cancelled: 4, jobs_waiting: 0, jobs_running: 0 },
+      remarks: 'wrong',
     });
     t.match(await node.ask('task_cancel', { id: task }), { state: 'cancelled' }, 'again changes nothing');
     const output = datasetIdOf(task, 'output');

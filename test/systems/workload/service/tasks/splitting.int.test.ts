@@ -2,8 +2,11 @@
 
 import t from 'tap';
 import { STORES } from '../../../../support/both-stores.js';
+import { until } from '../../../../support/until.js';
 import {
   addFiles,
+  embedded,
+  endJobs,
   inputOf,
   seal,
   stored,
@@ -50,3 +53,64 @@ for (const [store, open] of Object.entries(STORES)) {
     t.equal(created.length, 5);
   });
 }
+
+t.test('a chunk is one event of the task, and holds no more than five hundred jobs', async (t) => {
+  const events = await embedded(t);
+  const node = await taskNode(t, events);
+  const task = await submit(node, await inputOf(node, 520));
+  await untilState(node, task, 'running');
+  await untilJobs(node, task, 520);
+  const told = (await stored(events, 'wl_task')).map(({ type, data }) =>
+    `${type} ${data['jobs'] ?? ''}`.trim(),
+  );
+  t.strictSame(told, [
+    ...['TaskRegistered', 'TaskSplitStarted', 'TaskJobsPlanned 500'],
+    ...['TaskJobsPlanned 20', 'TaskSplitCompleted 520'],
+  ]);
+  const batches = (await stored(events, 'wl_dataset')).filter(
+    ({ type, data }) => type === 'DatasetFilesAdded' && data['declared'] === true,
+  );
+  t.equal(batches.length, 4, 'outputs and logs of a chunk are one event each');
+});
+
+t.test('a task reads what another one still writes', async (t) => {
+  const node = await taskNode(t, await embedded(t));
+  const input = await inputOf(node, 2, { sealed: false });
+  const first = await submit(node, input);
+  const { data_out_uid: between } = await node.ask('task_status', { id: first });
+  const second = await submit(node, String(between), {
+    mode: 'merge',
+    files_per_job: 2,
+    data_out_url: 'file:///merged',
+  });
+  await untilJobs(node, first, 2);
+  t.match(await node.ask('task_status', { id: second }), { storage_url: 'file:///out', state: 'registered' });
+  await endJobs(node);
+  await untilJobs(node, second, 1);
+  await addFiles(node, input, 2, 1);
+  await seal(node, input);
+  await until('both have ended', async () => {
+    await endJobs(node);
+    const states = await node.rows('SELECT state FROM task_dat');
+    return states.every(({ state }) => state === 'finished');
+  });
+  const jobs = await node.rows(
+    'SELECT inputs FROM job_dat JOIN task_dat USING (task_id) WHERE uid = ? ORDER BY seq',
+    second,
+  );
+  t.strictSame(
+    jobs.map(({ inputs }) => inputs),
+    [2, 1],
+  );
+  const parents = await node.rows(
+    'SELECT count(parent_job_id) AS parents FROM job_dat JOIN task_dat USING (task_id) WHERE uid = ?',
+    second,
+  );
+  t.strictSame(parents[0]?.['parents'], 2, 'each knows whose file it reads');
+  await until('all that was written is closed', async () => {
+    const open = await node.rows(
+      "SELECT 1 FROM dsm_datasets WHERE status <> 'closed' AND producer_task IS NOT NULL",
+    );
+    return open.length === 0;
+  });
+});
