@@ -116,8 +116,8 @@ class Executor {
     const free = offers.filter(({ slots, slotsUsed }) => slots > slotsUsed);
     const most = Math.min(freeSlots(free), BATCH);
     if (most === 0) return 0;
-    const before = loop.now / 1000 - seconds;
-    const batch = this.queries.hintedBefore(device, offeredWithRoom(free), before, most);
+    const times = { now: loop.now / 1000, seconds };
+    const batch = this.queries.hintedBefore(device, offeredWithRoom(free), times, most);
     if (batch.length === 0) return 0;
     await this.publish(device, batch, loop);
     const reason = `nobody has come for it in ${seconds} s though slots are free`;

@@ -44,9 +44,14 @@ export const jobFileMessage = message('workload.JobFile', {
   size: given,
   ...{ status: some, check_sum: some, time_start: moment, time_end: moment },
   ...{ dsm_file: some, dataset_uid: some, path: some, attempt: count },
+  ...{ job_id: count, file_in_id: count, file_out_id: count, file_log_id: count },
 });
 
 export const jobList = message('workload.JobList', { jobs: list(jobMessage), next_page_token: some });
+export const jobFilePage = message('workload.JobFilePage', {
+  files: list(jobFileMessage),
+  next_page_token: some,
+});
 export const jobFileList = message('workload.JobFileList', { files: list(jobFileMessage) });
 
 /** Columns that have another name on the wire. */

@@ -15,7 +15,7 @@ import { operation } from '../../../../node/operations/operation.js';
 import { entityEvent, entityOrder, entityRequest } from '../shown/entity-messages.js';
 import { FAULT_OF, type FailureClass } from './failure-classes.js';
 import { LARGEST_PIECE } from './job-log.js';
-import { jobFileList, jobList, jobMessage } from './job-messages.js';
+import { jobFileList, jobFileMessage, jobFilePage, jobList, jobMessage } from './job-messages.js';
 
 export const JOB_SERVICE = 'workload.JobManager';
 const LARGEST_PAGE = 1000;
@@ -24,6 +24,17 @@ const STATES = [
   ...(['created', 'queued', 'staging', 'running', 'cancelling', 'failed', 'finished', 'cancelled'] as const),
 ];
 const CLASSES = Object.keys(FAULT_OF).filter((name): name is FailureClass => name in FAULT_OF);
+
+const FILE_STATUSES = [
+  ...(['waiting', 'in_use', 'used', 'missing', 'corrupt'] as const),
+  ...(['declared', 'available', 'failed', 'discarded'] as const),
+];
+
+const PAGE = {
+  page_size: whole(1, LARGEST_PAGE, { description: 'Default 100. A page ends at 3 MiB.' }).optional(),
+  page_token: text(undefined, { description: 'next_page_token of the page before.' }).optional(),
+  newest_first: flag().optional(),
+};
 
 const entity = (noun: string) =>
   text(undefined, { description: `The uid of the ${noun}, a beginning of it, or its running number.` });
@@ -47,9 +58,7 @@ export const listJobs = operation({
   http: { method: 'GET', path: '/jobs' },
   summary: 'Jobs in pages, by their running numbers.',
   request: request({
-    page_size: whole(1, LARGEST_PAGE, { description: 'Default 100. A page ends at 3 MiB.' }).optional(),
-    page_token: text(undefined, { description: 'next_page_token of the page before.' }).optional(),
-    newest_first: flag().optional(),
+    ...PAGE,
     state: list(oneOf(STATES), { description: 'Any of these; all when empty.' }),
     task: entity('task').optional(),
     pilot: text(undefined, { description: 'Those that it has, or had last.' }).optional(),
@@ -67,6 +76,32 @@ export const jobFiles = operation({
   summary: 'What a job reads, writes and logs.',
   request: entityRequest,
   answer: jobFileList,
+});
+
+export const fileStatus = operation({
+  service: JOB_SERVICE,
+  name: 'file_status',
+  kind: 'query',
+  roles: ['reader', 'submitter', 'worker', 'operator'],
+  http: { method: 'GET', path: '/files/{file_id}' },
+  summary: 'One use of a file by a job.',
+  request: request({ file_id: whole(1, Number.MAX_SAFE_INTEGER, { description: 'Its running number.' }) }),
+  answer: jobFileMessage,
+});
+
+export const listFiles = operation({
+  service: JOB_SERVICE,
+  name: 'file_list',
+  kind: 'query',
+  roles: ['reader', 'submitter', 'worker', 'operator'],
+  http: { method: 'GET', path: '/files' },
+  summary: 'Uses of files by jobs in pages, by their running numbers.',
+  request: request({
+    ...PAGE,
+    type: list(oneOf(['input', 'output', 'log']), { description: 'Any of these; all when empty.' }),
+    status: list(oneOf(FILE_STATUSES), { description: 'Any of these; all when empty.' }),
+  }),
+  answer: jobFilePage,
 });
 
 export const jobHistory = operation({

@@ -112,15 +112,21 @@ export class JobQueries {
     return Number(row?.['jobs'] ?? 0);
   }
 
-  /** Queued whose hint was sent before that. */
-  hintedBefore(device: string, offered: Offered, before: number, most: number): WaitingJob[] {
+  /** Queued whose hint was sent so long ago, or before the clock was set back. */
+  hintedBefore(
+    device: string,
+    offered: Offered,
+    times: { now: number; seconds: number },
+    most: number,
+  ): WaitingJob[] {
+    const { now, seconds } = times;
     return this.of(
       `SELECT ${WAITING} FROM job_dat j
        LEFT JOIN task_dat t ON t.task_id = j.task_id
-       WHERE j.device_type = ?2 AND j.state = 'queued' AND j.hinted_time <= ?3 AND ${GOES_ON} AND ${TAKEN}
+       WHERE j.device_type = ?2 AND j.state = 'queued' AND (j.hinted_time <= ?3 OR j.hinted_time > ?5) AND ${GOES_ON} AND ${TAKEN}
        ORDER BY j.rank DESC, j.job_id LIMIT ?4`,
     )
-      .all(JSON.stringify(offered), device, before, most)
+      .all(JSON.stringify(offered), device, now - seconds, most, now + seconds)
       .map(waitingJobIn);
   }
 
@@ -159,7 +165,7 @@ export class JobQueries {
 
   /** Revision of the event that last changed the lease of a pilot. */
   standingRevision(pilot: string): number | undefined {
-    const row = this.of('SELECT standing_revision FROM pilot_dat WHERE name = ?').get(pilot);
+    const row = this.pilot(pilot);
     return row === undefined ? undefined : Number(row['standing_revision']);
   }
 
@@ -217,10 +223,8 @@ export class JobQueries {
     return Number(this.of(`SELECT ${queued} AS jobs`).get(...place)?.['jobs'] ?? 0);
   }
 
-  /** Of a pilot. */
-  statusOf(pilot: string): string | undefined {
-    const row = this.of('SELECT status FROM pilot_dat WHERE name = ?').get(pilot);
-    return row === undefined ? undefined : textIn(row, 'status');
+  pilot(name: string): SqlRow | undefined {
+    return this.of('SELECT * FROM pilot_dat WHERE name = ?').get(name);
   }
 
   row(uid: string): SqlRow | undefined {

@@ -31,10 +31,14 @@ export function whyWaits(queries: JobQueries, row: SqlRow, standing: Standing): 
 }
 
 function whyCancelling(queries: JobQueries, row: SqlRow): string {
-  const pilot = String(row['pilot']);
-  const status = queries.statusOf(pilot);
-  if (status === 'active' || status === 'draining') return `waits until pilot ${pilot} has ended it`;
-  return `waits for pilot ${pilot}, which is ${status ?? 'unknown'}: it ends what it runs by itself, and is given up then`;
+  const name = String(row['pilot']);
+  const pilot = queries.pilot(name);
+  const status = pilot?.['status'];
+  if (status === 'active' || status === 'draining') return `waits until pilot ${name} has ended it`;
+  const lost = pilot?.['lost_time'];
+  const since =
+    typeof lost === 'number' ? `silent since ${new Date(lost * 1000).toISOString()}` : `${String(status)}`;
+  return `waits for pilot ${name}, ${since}: its keeper ends what it runs by itself`;
 }
 
 function ofItsTask(row: SqlRow): string | undefined {

@@ -7,7 +7,6 @@
  * and with the size that it has where this node can see it; what can't be true is refused with its field.
  */
 
-import { stat } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JobSnapshot } from '../../../../../machines/workload/job.js';
@@ -24,6 +23,7 @@ import type {
   StartedMessage,
   WrittenFile,
 } from './report-messages.js';
+import { SeenSizes } from './seen-sizes.js';
 
 const LONGEST_DETAIL = 2_000;
 const isDetail = rules.isText(LONGEST_DETAIL);
@@ -43,10 +43,12 @@ export interface Sender {
 export class JobReports {
   private readonly context: WorkloadContext;
   private readonly orders: JobOrders;
+  private readonly sizes: SeenSizes;
 
   constructor(context: WorkloadContext, orders: JobOrders) {
     this.context = context;
     this.orders = orders;
+    this.sizes = new SeenSizes(context.clock);
   }
 
   async started(told: StartedMessage, { pilot, by }: Sender): Promise<void> {
@@ -140,7 +142,7 @@ export class JobReports {
     if (extra !== undefined)
       throw new InvalidFieldError('finished.outputs', `hold ${String(extra.uid)}, which was not ordered`);
     const log = writtenIn('finished.log', { ...told.log, uid: told.log?.uid ?? '' }, order.log, below);
-    for (const file of [...outputs, log]) await assertSize(order.dataOutUrl, file);
+    for (const file of [...outputs, log]) await this.assertSize(order.dataOutUrl, file);
     const cpu = rules.optionalNumber('finished.cpu_seconds', told.cpu_seconds, rules.isDuration);
     const rss = rules.optionalNumber('finished.max_rss', told.max_rss, rules.isByteCount);
     return {
@@ -150,6 +152,14 @@ export class JobReports {
       ...(rss === undefined ? {} : { max_rss: String(rss) }),
       wall_seconds: rules.optionalNumber('finished.wall_seconds', told.wall_seconds, rules.isDuration) ?? 0,
     };
+  }
+
+  /** What this node does not see it can't judge. @throws OwlError reason `size_mismatch` */
+  private async assertSize(dataOutUrl: string, { path, size }: StoredFile): Promise<void> {
+    if (!dataOutUrl.startsWith('file:///')) return;
+    const found = await this.sizes.of(posix.join(fileURLToPath(dataOutUrl), path));
+    if (found === undefined || String(found) === size) return;
+    throw new OwlError('refused', `${path} holds ${found} bytes, not ${size}`, { reason: 'size_mismatch' });
   }
 }
 
@@ -204,16 +214,4 @@ function isBelow(path: string, directory: string): string | undefined {
 function uuidForm(sum: string): string {
   const hex = sum.replaceAll('-', '');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
-}
-
-/** Where this node sees the file. What it does not see it can't judge: storage may be another machine's. */
-async function assertSize(dataOutUrl: string, { path, size }: StoredFile): Promise<void> {
-  let found: number;
-  try {
-    found = (await stat(posix.join(fileURLToPath(dataOutUrl), path))).size;
-  } catch {
-    return;
-  }
-  if (String(found) === size) return;
-  throw new OwlError('refused', `${path} holds ${found} bytes, not ${size}`, { reason: 'size_mismatch' });
 }

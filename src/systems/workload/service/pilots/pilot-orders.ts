@@ -27,7 +27,7 @@ export class PilotOrders {
 
   /** To who connects: all that there is. */
   greet(stream: WorkStream): void {
-    if (this.queries.statusOf(stream.pilot) === 'draining') stream.tell({ drain: true });
+    if (this.queries.pilot(stream.pilot)?.['status'] === 'draining') stream.tell({ drain: true });
     for (const row of this.queries.underWayOf(stream.pilot))
       if (row['state'] === 'cancelling')
         stream.tell({

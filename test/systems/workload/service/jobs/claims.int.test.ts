@@ -1,5 +1,8 @@
 /** The store decides who runs a job: hints that are lost, doubled and late, races, stale claims. */
 
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { randomFrom } from '../../../../support/random.js';
 import { until } from '../../../../support/until.js';
@@ -134,6 +137,21 @@ t.test('an end that can not be true is refused with its field', async (t) => {
   t.match(await pilot.finished(grant, { outputs: [] }), { is_success: true });
   const last = (await node.eventsOf('j1')).at(-1);
   t.match(last, { type: 'JobAttemptFailed', data: { class: 'output_missing', detail: /a\.j0\.txt/ } });
+});
+
+t.test('an end with another size than the file has is refused, where the node sees the file', async (t) => {
+  const node = await startWorkload(t);
+  const out = join(node.data, '..', 'out');
+  mkdirSync(join(out, 'j1'), { recursive: true });
+  writeFileSync(join(out, 'j1/a.j0.a1.txt'), '123');
+  const pilot = await startPilot(t, node);
+  await node.createJob('j1', { data_out_url: pathToFileURL(out).href });
+  const grant = await pilot.take('j1');
+  t.match(await pilot.finished(grant), {
+    ...{ is_success: false, reason: 'size_mismatch', msg: 'j1/a.j0.a1.txt holds 3 bytes, not 4' },
+  });
+  writeFileSync(join(out, 'j1/a.j0.a1.txt'), '1234');
+  t.match(await pilot.finished(grant), { is_success: true });
 });
 
 function hinted(pilots: readonly SyntheticPilot[]): Set<string> {

@@ -116,8 +116,13 @@ for (const [store, start] of Object.entries(ON_STORES))
       files: [
         { type: 'input', file_name: 'a.txt', dsm_file: 'f0', status: 'used' },
         { type: 'output', dsm_file: 'o0', status: 'discarded' },
-        { type: 'log', dsm_file: 'l0', status: 'discarded' },
+        { type: 'log', dsm_file: 'l0', status: 'discarded', job_id: 1, file_in_id: 1, file_log_id: 3 },
       ],
+    });
+    t.match(await node.jobs.call('file_status', { file_id: 2 }), { file_id: 2, type: 'output', job_id: 1 });
+    await t.rejects(node.jobs.call('file_status', { file_id: 99 }), { message: /no file 99 of a job/ });
+    t.match(await node.jobs.call('file_list', { type: ['log'], newest_first: true, page_size: 1 }), {
+      files: [{ file_id: 6, job_id: 2 }],
     });
   });
 
