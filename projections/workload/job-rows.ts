@@ -187,6 +187,12 @@ export class JobRows {
            attempt = coalesce(?, attempt) WHERE job_id = ? AND type = ?`,
         )
         .run(status, time, valueIn(data, 'attempt'), job, of);
+    if (type === 'JobFailed' && typeof data['file'] === 'string')
+      this.statements
+        .of(
+          `UPDATE ${this.tables.jobFiles} SET status = ? WHERE job_id = ? AND dsm_file = ? AND type = 'input'`,
+        )
+        .run(data['class'] === 'input_missing' ? 'missing' : 'corrupt', job, data['file']);
     if (type !== 'JobFinished') return;
     for (const file of [...recordsIn(data, 'outputs'), recordIn(data, 'log')])
       this.statements

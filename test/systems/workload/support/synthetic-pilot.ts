@@ -10,9 +10,8 @@ import type {
 } from '../../../../src/systems/workload/service/pilots/report-messages.js';
 import type { WorkMessage } from '../../../../src/systems/workload/service/pilots/work-streams.js';
 import type { PeersClient } from '../../../../src/wire/peers-client.js';
-import { localCredentials } from '../../../support/local-credentials.js';
 import { until } from '../../../support/until.js';
-import { PilotsClient } from './clients.js';
+import type { PilotsClient } from './clients.js';
 import type { WorkloadNode } from './workload-node.js';
 
 export interface Granted {
@@ -32,9 +31,7 @@ export interface PilotTraits {
   readonly memoryMib?: number;
 }
 
-interface Served extends Pick<WorkloadNode, 'data' | 'peers'> {
-  readonly node: Pick<WorkloadNode['node'], 'address'>;
-}
+type Served = Pick<WorkloadNode, 'pilots' | 'peers'>;
 
 export class SyntheticPilot {
   readonly name: string;
@@ -53,12 +50,12 @@ export class SyntheticPilot {
   private stream: ReturnType<PilotsClient['report']> | undefined;
   private seq = 0;
 
-  constructor({ node, data, peers }: Served, traits: PilotTraits = {}) {
+  constructor({ pilots, peers }: Served, traits: PilotTraits = {}) {
     this.traits = traits;
     this.name = traits.name ?? 'p1';
     this.session = traits.session ?? randomUUID();
     this.peers = peers;
-    this.client = new PilotsClient({ server: node.address, credentials: localCredentials(data) });
+    this.client = pilots;
   }
 
   get hints(): string[] {
@@ -161,7 +158,6 @@ export class SyntheticPilot {
   close(): void {
     this.over.abort();
     this.stream?.cancel();
-    this.client.close();
   }
 
   private async follow(): Promise<void> {

@@ -18,6 +18,8 @@ import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages
 import type { DomainEvent } from '../../../../runtime/actors/actor-type.js';
 import { findEntity, JOB, TASK } from '../shown/entities.js';
 import { entityHistory } from '../shown/entity-history.js';
+import { retryJob as retryJobOfTask } from '../tasks/task-commands.js';
+import { task } from '../tasks/task-type.js';
 import { nowSeconds, type WorkloadContext } from '../workload-context.js';
 import { cancel, job, retry } from './job-commands.js';
 import { type AskPilot, attemptOf, LARGEST_PIECE, readLog } from './job-log.js';
@@ -60,9 +62,7 @@ export function jobOperations(options: JobAnswersOptions): ServedOperation[] {
         decide: (snapshot, uid, reason = 'it was asked for') => cancel(snapshot, uid, reason, GRACE_SECONDS),
       }),
     ),
-    answered(retryJob, (request, asking) =>
-      order(options, request, asking, { name: 'job_retry', decide: retry }),
-    ),
+    answered(retryJob, (request, asking) => retryOne(options, request, asking)),
   ];
 }
 
@@ -88,6 +88,37 @@ async function order(
     ...asked,
     by: asking.who,
     decide: (snapshot) => decide(snapshot, uid, reason),
+  });
+  asking.repeated(duplicate);
+  await context.readYourWrites();
+  return show(queries, findRow(options, uid), standingOf(options));
+}
+
+/** Over its task, where it has one, for a task that has finished has no job that lives: the task tells the job what follows. */
+async function retryOne(
+  options: JobAnswersOptions,
+  request: z.output<typeof retryJob.request>,
+  asking: Asking,
+) {
+  const { context, queries } = options;
+  await context.readYourWrites();
+  const row = findRow(options, request.id);
+  const [uid, ofTask] = [textIn(row, 'id'), row['task_uid']];
+  if (typeof ofTask !== 'string')
+    return await order(options, request, asking, { name: 'job_retry', decide: retry });
+  const { reason, command_id: id } = request;
+  const { snapshot } = await context.system.read(job, uid);
+  const decide = retryJobOfTask(ofTask, uid, reason);
+  const { duplicate } = await context.system.execute(task, ofTask, {
+    ...(id === undefined
+      ? {}
+      : { id, asks: { name: 'job_retry', content: { job: uid, reason: reason ?? null } } }),
+    by: asking.who,
+    decide: (known) => {
+      // Refuses it unless the job has failed.
+      retry(snapshot, uid, reason);
+      return decide(known);
+    },
   });
   asking.repeated(duplicate);
   await context.readYourWrites();

@@ -143,6 +143,10 @@ export interface Failure {
   readonly detail: string;
   readonly exit_code?: number;
   readonly exit_signal?: string;
+  /** Of a class whose fault is the data's: the uid of the input, with what was found in its place; bytes. */
+  readonly file?: string;
+  readonly found_size?: string;
+  readonly found_check_sum?: string;
 }
 
 /** @param now Unix seconds @throws JobRefusedError */

@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 import type { JobSnapshot } from '../../../../../machines/workload/job.js';
 import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import * as rules from '../../../../base/field-rules.js';
-import { isFailureClass } from '../jobs/failure-classes.js';
+import { FAULT_OF, isFailureClass } from '../jobs/failure-classes.js';
 import { cancelled, type Finished, fail, finish, JobRefusedError, job, start } from '../jobs/job-commands.js';
 import type { JobOrder, JobOrders, OrderedOutput } from '../jobs/job-orders.js';
 import { nowSeconds, type WorkloadContext } from '../workload-context.js';
@@ -95,9 +95,11 @@ export class JobReports {
     const signal = rules.optional('failed.exit_signal', told.exit_signal, rules.isLine(32));
     const failure = {
       class: failureClass,
-      detail: detailOf(told, failureClass),
+      detail:
+        rules.optional('failed.detail', told.detail?.slice(0, LONGEST_DETAIL), isDetail) ?? failureClass,
       ...(code === undefined ? {} : { exit_code: rules.check('failed.exit_code', code, isExitCode) }),
       ...(signal === undefined ? {} : { exit_signal: signal }),
+      ...(FAULT_OF[failureClass] === 'data' ? foundIn(told, await this.orderOf(uid)) : {}),
     };
     await this.fail(uid, claimId, failure, sender);
   }
@@ -179,18 +181,19 @@ function claimIn(report: string, told: { job?: string; claim_id?: string }) {
   };
 }
 
-/** What was found in the place of an input belongs to the reason. */
-function detailOf(
-  { detail, file, found_size: size, found_check_sum: sum }: FailedMessage,
-  kind: string,
-): string {
-  const given = rules.optional('failed.detail', detail?.slice(0, LONGEST_DETAIL), isDetail) ?? kind;
-  const found = [
-    ...(file === undefined || file === '' ? [] : [`file ${file}`]),
-    ...(size === undefined ? [] : [`${size} bytes`]),
-    ...(sum === undefined || sum === '' ? [] : [`check sum ${sum}`]),
-  ];
-  return found.length === 0 ? given : `${given} (found: ${found.join(', ')})`;
+/** Which input it is, and what was found in its place. @throws InvalidFieldError for a file that the job does not read */
+function foundIn({ file, found_size: size, found_check_sum: sum }: FailedMessage, order: JobOrder) {
+  if (file === undefined || file === '') return {};
+  if (!order.inputs.some(({ uid }) => uid === file))
+    throw new InvalidFieldError('failed.file', 'must be the uid of an input of the job');
+  const found = rules.optional('failed.found_check_sum', sum?.toLowerCase(), isCheckSum);
+  return {
+    file,
+    ...(size === undefined
+      ? {}
+      : { found_size: String(rules.check('failed.found_size', size, rules.isByteCount)) }),
+    ...(found === undefined ? {} : { found_check_sum: uuidForm(found) }),
+  };
 }
 
 function writtenIn(field: string, file: WrittenFile, ordered: OrderedOutput, below: string): StoredFile {

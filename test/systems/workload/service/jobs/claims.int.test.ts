@@ -6,28 +6,10 @@ import { pathToFileURL } from 'node:url';
 import t from 'tap';
 import { randomFrom } from '../../../../support/random.js';
 import { until } from '../../../../support/until.js';
-import { type Granted, type SyntheticPilot, startPilot } from '../../support/synthetic-pilot.js';
+import { type Granted, startPilot } from '../../support/synthetic-pilot.js';
 import { ON_STORES, startWorkload } from '../../support/workload-node.js';
 
 for (const [store, start] of Object.entries(ON_STORES)) {
-  t.test(`on ${store} one of 64 pilots that race for a job is granted it`, async (t) => {
-    const node = await start(t);
-    const pilots = await Promise.all(
-      Array.from({ length: 64 }, (_, n) => startPilot(t, node, { name: `p${n}`, slots: 8 })),
-    );
-    const uids = Array.from({ length: 2 }, (_, n) => `j${n}`);
-    for (const uid of uids) await node.createJob(uid);
-    await until('all are queued', () => hinted(pilots).size === uids.length);
-    for (const uid of uids) {
-      const answers = await Promise.all(pilots.map((pilot) => pilot.claim(uid)));
-      t.equal(answers.filter(({ is_success }) => is_success).length, 1, `one has ${uid}`);
-      const reasons = new Set(answers.flatMap(({ reason }) => (reason === undefined ? [] : [reason])));
-      t.strictSame([...reasons], ['claimed'], 'the others are told that it is taken');
-      const events = await node.eventsOf(uid);
-      t.equal(events.filter(({ type }) => type === 'JobClaimed').length, 1);
-    }
-  });
-
   t.test(`on ${store} what is told under a claim that counts no more changes nothing`, async (t) => {
     const node = await start(t);
     const pilot = await startPilot(t, node);
@@ -154,6 +136,20 @@ t.test('an end with another size than the file has is refused, where the node se
   t.match(await pilot.finished(grant), { is_success: true });
 });
 
-function hinted(pilots: readonly SyntheticPilot[]): Set<string> {
-  return new Set(pilots.flatMap(({ hints }) => hints));
-}
+t.test('an input that is not what it was is told with what was found', async (t) => {
+  const node = await startWorkload(t);
+  const pilot = await startPilot(t, node);
+  await node.createJob('j1');
+  const { job, claim_id } = await pilot.take('j1');
+  const found = { found_size: 3, found_check_sum: 'A'.repeat(32) };
+  const failed = { job, claim_id, failure_class: 'input_checksum', detail: 'another one', ...found };
+  t.match(await pilot.tell({ failed: { ...failed, file: 'f9' } }), {
+    ...{ is_success: false, msg: /failed.file: must be the uid of an input of the job/ },
+  });
+  t.match(await pilot.tell({ failed: { ...failed, file: 'f0' } }), { is_success: true });
+  t.match((await node.eventsOf('j1')).at(-1), {
+    type: 'JobFailed',
+    data: { file: 'f0', found_size: '3', found_check_sum: 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa' },
+  });
+  t.match(await node.jobs.call('job_files', { id: 'j1' }), { files: [{ type: 'input', status: 'corrupt' }] });
+});

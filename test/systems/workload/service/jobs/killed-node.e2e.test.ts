@@ -12,6 +12,7 @@ import { PeersClient } from '../../../../../src/wire/peers-client.js';
 import { localCredentials } from '../../../../support/local-credentials.js';
 import { randomFrom } from '../../../../support/random.js';
 import { until } from '../../../../support/until.js';
+import { PilotsClient } from '../../support/clients.js';
 import { SyntheticPilot } from '../../support/synthetic-pilot.js';
 
 const NODE = fileURLToPath(new URL('../../support/run-workload-node.js', import.meta.url));
@@ -48,12 +49,15 @@ t.test('no job is lost, and none is granted twice', async (t) => {
   const data = join(t.testdir({}), 'data');
   let node = await startChild(t, data, '0');
   const port = node.address.split(':')[1] ?? '';
-  const served = { node: { address: node.address }, data };
-  const peers = new PeersClient({ server: node.address, credentials: localCredentials(data) });
-  t.teardown(() => peers.close());
+  const called = { server: node.address, credentials: localCredentials(data) };
+  const served = { peers: new PeersClient(called), pilots: new PilotsClient(called) };
+  t.teardown(() => {
+    served.peers.close();
+    served.pilots.close();
+  });
   const done = new Set<string>();
   for (let n = 0; n < PILOTS; n++) {
-    const pilot = new SyntheticPilot({ ...served, peers }, { name: `p${n}`, slots: 4 });
+    const pilot = new SyntheticPilot(served, { name: `p${n}`, slots: 4 });
     t.teardown(() => pilot.close());
     await pilot.attach();
     pilot.onHint = (uid) => void work(pilot, uid, done);
