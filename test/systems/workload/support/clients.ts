@@ -19,6 +19,13 @@ export class JobsClient extends ServiceClient {
   }
 }
 
+export class AnyClient extends ServiceClient {
+  async call(service: string, name: string, request: object): Promise<Readonly<Record<string, unknown>>> {
+    const method: Method<object, object> = methodOf(serviceOf(proto, `workload.${service}`), name);
+    return { ...(await this.ask(method, request)) };
+  }
+}
+
 export class PilotsClient extends ServiceClient {
   call(name: string, request: object = {}): Promise<object> {
     const method: Method<object, object> = methodOf(serviceOf(proto, 'workload.PilotManager'), name);

@@ -18,6 +18,8 @@ export interface Granted {
   readonly job: string;
   readonly claim_id: string;
   readonly attempt: number;
+  readonly outputs?: readonly { readonly uid: string; readonly file_name: string }[];
+  readonly log?: { readonly uid: string; readonly file_name: string };
 }
 
 type Told = Omit<PilotReport, 'seq' | 'pilot' | 'session_id'>;

@@ -17,10 +17,12 @@ import { PeersClient } from '../../../../src/wire/peers-client.js';
 import { startNode as startStore } from '../../../support/eventstoredb-stores.js';
 import { localCredentials } from '../../../support/local-credentials.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
-import { JobsClient, PilotsClient } from './clients.js';
+import { AnyClient, JobsClient, PilotsClient } from './clients.js';
 
 export interface WorkloadNode {
   readonly node: RunningNode;
+  /** Asks one of its services. */
+  ask(service: string, name: string, request: object): Promise<Readonly<Record<string, unknown>>>;
   /** Its data directory. */
   readonly data: string;
   readonly context: NodeContext;
@@ -104,6 +106,7 @@ export async function startWorkload(t: Test, options: WorkloadNodeOptions = {}):
   const credentials = localCredentials(data);
   const jobs = new JobsClient({ server: node.address, credentials });
   const pilots = new PilotsClient({ server: node.address, credentials });
+  const any = new AnyClient({ server: node.address, credentials });
   const peers = new PeersClient({ server: node.address, credentials });
   let stopped: Promise<void> | undefined;
   const stop = () => {
@@ -111,6 +114,7 @@ export async function startWorkload(t: Test, options: WorkloadNodeOptions = {}):
       jobs.close();
       pilots.close();
       peers.close();
+      any.close();
       await node.stop();
     })();
     return stopped;
@@ -118,6 +122,7 @@ export async function startWorkload(t: Test, options: WorkloadNodeOptions = {}):
   t.teardown(stop);
   return {
     ...{ node, data, context: within, log, jobs, pilots, peers, stop },
+    ask: (service, name, request) => any.call(service, name, request),
     async eventsOf(uid) {
       const events: RecordedEvent[] = [];
       for await (const event of within.runtime.store.readStream(`wl_job-${uid}`)) events.push(event);
