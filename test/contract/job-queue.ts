@@ -15,6 +15,8 @@ export interface OpenedQueue {
   granted(uid: string, pilot: string): Promise<void>;
   /** A pilot of the device that may be given work. */
   pilot(name: string, options?: { readonly device?: string; readonly slots?: number }): Promise<void>;
+  /** A pilot is given nothing new. */
+  drained(name: string): Promise<void>;
   /** As much time passes as a pilot is not given again what it let go. */
   pass(): void;
   /** The same queue after a restart of its side. */
@@ -75,6 +77,19 @@ export function jobQueueContract(t: Test, open: (t: Test) => Promise<OpenedQueue
     first.leave();
     await until('the other one has it', () => second.given.length > 0);
     t.strictSame(jobsOf(second), ['j1']);
+  });
+
+  t.test('what is out with a pilot that is drained goes to others', async (t) => {
+    const opened = await open(t);
+    await opened.pilot('p1');
+    const first = consume(opened.queue, 'p1');
+    await opened.queued(['j1']);
+    await until('it has it', () => first.given.length > 0);
+    await opened.pilot('p2');
+    const second = consume(opened.queue, 'p2');
+    await opened.drained('p1');
+    await until('the other one has it', () => second.given.length > 0);
+    t.strictSame([jobsOf(first), jobsOf(second)], [['j1'], ['j1']]);
   });
 
   t.test('what was released comes again, what was taken does not', async (t) => {

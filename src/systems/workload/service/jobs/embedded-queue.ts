@@ -3,7 +3,7 @@
  * connected to this node is given what waits, by rank, as far as it has room.
  *
  * Guarantees: a hint is given to one pilot at a time, that offers the executable and has a free slot and the memory; what is out
- * counts as taken until it is answered, its job moves on or is queued again, or its consumer is gone; who refused a job, or was
+ * counts as taken until it is answered, its job moves on or is queued again, or its consumer is gone or given no work any more; who refused a job, or was
  * refused it, is not given it again at once; what was lost on a machine goes elsewhere first, where somebody else has room.
  */
 
@@ -125,7 +125,7 @@ export class EmbeddedQueue implements JobQueue {
       const offered = offeredBy(here.filter(({ deviceType }) => deviceType === device));
       return this.queries.queued(device, offered, MOST_LOOKED_AT);
     });
-    this.dropSettled(waiting.flat());
+    this.dropSettled(waiting.flat(), new Set(here.map(({ pilot }) => pilot)));
     const rooms = this.roomsOf(here);
     for (const [at, device] of DEVICES.entries()) {
       const ofDevice = rooms.filter(({ offer }) => offer.deviceType === device);
@@ -134,9 +134,11 @@ export class EmbeddedQueue implements JobQueue {
     this.lookAgain();
   }
 
-  private dropSettled(jobs: readonly WaitingJob[]): void {
+  /** @param serving who is given work: others come for nothing any more */
+  private dropSettled(jobs: readonly WaitingJob[], serving: ReadonlySet<string>): void {
     const revisions = new Map(jobs.map(({ uid, revision }) => [uid, revision]));
-    for (const [job, { revision }] of this.out) if (revisions.get(job) !== revision) this.out.delete(job);
+    for (const [job, { pilot, revision }] of this.out)
+      if (revisions.get(job) !== revision || !serving.has(pilot)) this.out.delete(job);
   }
 
   private roomsOf(offers: readonly Offer[]): Room[] {

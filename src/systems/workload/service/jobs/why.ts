@@ -96,9 +96,11 @@ function ofQueue(queries: JobQueries, row: SqlRow, { offers, counts }: Standing)
   const slots = able.reduce((sum, one) => sum + one.slots, 0);
   const free = able.reduce((sum, one) => sum + Math.max(one.slots - one.slotsUsed, 0), 0);
   const pilots = able.length === 1 ? '1 pilot' : `${able.length} pilots`;
-  const taken = free === 0 ? `all ${slots} slots` : `${slots - free} of ${slots} slots`;
   const ahead = counts ? `, and ${jobsBefore(queries.before(row))} before it` : '';
-  return `waits for a slot: ${taken} of ${pilots} that offer ${executable} are taken${ahead}${noRoom(row, able, free)}`;
+  const room = noRoom(row, able, free);
+  return free > 0 && room === ''
+    ? `is about to be claimed: ${free} of ${slots} slots of ${pilots} that offer ${executable} are free${ahead}`
+    : `waits for a slot: ${slots - free} of ${slots} slots of ${pilots} that offer ${executable} are taken${ahead}${room}`;
 }
 
 function jobsBefore(jobs: number): string {

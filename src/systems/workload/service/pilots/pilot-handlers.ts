@@ -104,13 +104,13 @@ async function answer(
   const { pilot, sessionId } = sessionIn(report);
   const by = `pilot ${pilot} ${who}`;
   const done = { seq: report.seq ?? 0, is_success: true };
-  await options.sessions.assertHolds(pilot, sessionId);
   if (report.claim !== undefined) {
     const commandId = rules.given('command_id', report.command_id, rules.isId);
     const { job: uid, cur_retry: curRetry = 0 } = report.claim;
     const claim = { pilot, sessionId, commandId, job: rules.given('claim.job', uid, rules.isId), curRetry };
     return { ...done, grant: await grant(options, claim, by) };
   }
+  await options.sessions.assertHolds(pilot, sessionId);
   if (report.sample !== undefined) await options.samples.take(pilot, sessionId, report.sample);
   else if (report.log !== undefined) options.logs.take(pilot, report.log);
   else await take(options, report, { pilot, by });
@@ -144,6 +144,7 @@ async function grant(
   by: string,
 ): Promise<GrantMessage> {
   try {
+    await assertClaims(sessions, claim);
     const granted = await grants.grant(claim, await sessions.read(claim.pilot), by);
     queue.settle(claim.pilot, claim.job, 'taken');
     return granted;
@@ -151,6 +152,16 @@ async function grant(
     const reason = error instanceof OwlError ? error.reason : undefined;
     queue.settle(claim.pilot, claim.job, GONE.has(reason) && isRefusal(error) ? 'taken' : 'released');
     if (reason !== undefined) figures.refusedClaims.add(reason);
+    throw error;
+  }
+}
+
+/** Of a session that is over the pilot hears that there is nothing to be had. */
+async function assertClaims(sessions: PilotSessions, { pilot, sessionId }: Claim): Promise<void> {
+  try {
+    await sessions.assertHolds(pilot, sessionId);
+  } catch (error) {
+    if (isRefusal(error)) throw new JobRefusedError('stale', error.message);
     throw error;
   }
 }
@@ -176,16 +187,12 @@ function sessionIn({ pilot, session_id }: WorkRequest) {
 }
 
 function failed(
-  { seq = 0, pilot = '', claim }: PilotReport,
+  { seq = 0, pilot = '' }: PilotReport,
   error: unknown,
   failures: ToldFailures,
 ): PilotReportAnswer {
   const no = { seq, is_success: false };
-  if (isRefusal(error)) {
-    // Of a claim it says that there is nothing to be had; of a report that the pilot is another one by now.
-    const stale = error.reason === 'stale_session' && claim !== undefined;
-    return { ...no, msg: error.message, reason: stale ? 'stale' : (error.reason ?? error.kind) };
-  }
+  if (isRefusal(error)) return { ...no, msg: error.message, reason: error.reason ?? error.kind };
   if (isTransient(error) || isDenial(error)) return { ...no, msg: messageOf(error), retryable: true };
   failures.tell(pilot, error, 'a report of a pilot failed inside the service; its sender sends it again', {
     pilot,

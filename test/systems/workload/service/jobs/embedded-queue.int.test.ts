@@ -57,6 +57,7 @@ async function openEmbedded(t: Test): Promise<OpenedQueue> {
         ...{ peer_id: name, session_id: 's', lease_seconds: 60, attached_time: 1, node_id: 'n' },
         ...{ device_type: device, slots, executables: ['wc'] },
       }),
+    drained: (name) => append(`wl_pilot-${name}`, 'PilotDrainRequested', {}),
     pass: () => clock.advance(PASSES_MS),
     async reopen() {
       queue.stop();

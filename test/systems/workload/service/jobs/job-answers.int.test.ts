@@ -41,10 +41,10 @@ t.test('each job that waits says why, with figures', async (t) => {
   await until('both are under way', async () => (await remarksOf(node, '4')) === undefined);
   t.equal(
     await remarksOf(node, '6'),
-    'waits for a slot: all 2 slots of 1 pilot that offer wc are taken, and 1 job is before it',
+    'waits for a slot: 2 of 2 slots of 1 pilot that offer wc are taken, and 1 job is before it',
   );
   t.match(await node.jobs.call('job_list', { newest_first: true, page_size: 1 }), {
-    jobs: [{ job_id: 6, remarks: 'waits for a slot: all 2 slots of 1 pilot that offer wc are taken' }],
+    jobs: [{ job_id: 6, remarks: 'waits for a slot: 2 of 2 slots of 1 pilot that offer wc are taken' }],
   });
   await pilot.leave();
   t.equal(await remarksOf(node, '6'), 'no cpu pilot that takes work offers wc: p1 is detached');
