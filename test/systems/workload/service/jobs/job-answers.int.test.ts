@@ -164,6 +164,31 @@ t.test('the log of a job comes live from its pilot, and later from the file', as
   });
 });
 
+t.test('the same is answered over HTTP', async (t) => {
+  const node = await startWorkload(t);
+  const out = join(node.data, '..', 'out');
+  mkdirSync(join(out, 'j1'), { recursive: true });
+  writeFileSync(join(out, 'j1/a.j0.a1.log'), 'printed\n');
+  const pilot = await startPilot(t, node);
+  await node.createJob('j1', { data_out_url: pathToFileURL(out).href });
+  await pilot.failed(await pilot.take('j1'), 'input_missing', 'a.txt is not there');
+  pilot.close();
+  const get = async (path: string): Promise<unknown> => JSON.parse(await node.get(`/api/v1/workload${path}`));
+  t.match(await get('/jobs/1'), { uid: 'j1', state: 'failed', remarks: 'a.txt is not there' });
+  t.match(await get('/jobs?state=failed&page_size=1'), { jobs: [{ uid: 'j1' }] });
+  t.match(await get('/jobs?state=reduced'), { status: 422, field: 'state' });
+  t.match(await get('/jobs/7'), { status: 404, reason: 'job_not_found' });
+  t.match(await get('/jobs/1/files'), { files: [{ type: 'input' }, { type: 'output' }, { type: 'log' }] });
+  t.match(await get('/files/1'), { file_id: 1, type: 'input', job_id: 1 });
+  t.match(await get('/pilots/p1'), { name: 'p1', status: 'active', executables: ['wc'] });
+  t.match(await get('/pilots/9'), { status: 404, reason: 'pilot_not_found' });
+  await until('its stream has ended, and the log is read', async () => {
+    const log = await get('/jobs/1/log?offset=-8');
+    return Reflect.get(Object(log), 'content') === Buffer.from('printed\n').toString('base64');
+  });
+  t.match(JSON.parse(await node.get('/openapi.json')), { openapi: /^3/ });
+});
+
 t.test('pilots are listed, drained, given work again and retired', async (t) => {
   const node = await startWorkload(t);
   const pilot = await startPilot(t, node, { slots: 2 });
