@@ -16,6 +16,8 @@ import { PilotDirectory } from './pilot-directory.js';
 import type { Pilot, PilotOptions } from './pilot-options.js';
 import { RunningPilot } from './running-pilot.js';
 
+const HOUR_MS = 3_600_000;
+
 export type { Pilot, PilotOptions, PilotSettings, PilotState } from './pilot-options.js';
 
 /**
@@ -27,6 +29,9 @@ export async function runPilot(options: PilotOptions): Promise<Pilot> {
   const offered = offeredBy(options);
   const releasers = new Releasers(logger);
   try {
+    // Timers of the clock keep no process alive, and before there is a keeper or a node nothing else does.
+    const alive = setInterval(() => undefined, HOUR_MS);
+    releasers.add('process', () => clearInterval(alive));
     const directory = PilotDirectory.of(data, settings.name);
     const lock = directory.takeLock();
     releasers.add('lock', () => lock.release());
