@@ -12,16 +12,15 @@ import type { Logger } from 'pino';
 import { messageOf } from '../../../base/errors.js';
 import type { CancelJob, Grant, JobSample, PilotReportAnswer, PilotTold } from '../wire/pilot-messages.js';
 import type { Claim } from './claims.js';
+import { clearAway, takeBack } from './clear-away.js';
 import { AttemptError, failureOf, isRefusal } from './failure.js';
 import { failureIn } from './outcome.js';
-import { removeStored } from './outputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { Order, PayloadRecord, PayloadStop } from './payload-record.js';
 import { RunningPayload } from './running-payload.js';
 import { startPayload } from './start-payload.js';
 import { failedReport, storeResults } from './store-results.js';
 import { cancelledTold, failedTold } from './told.js';
-import { removeWork } from './work-directory.js';
 
 export type AttemptPhase = 'claiming' | 'staging' | 'running' | 'storing' | 'telling';
 
@@ -146,9 +145,9 @@ export class Attempt {
       return 'neither';
     }
     const told = await this.outcome();
-    if (told === undefined) await this.unstore();
+    if (told === undefined) await takeBack(this.payload, this.logger);
     else await this.tellOutcome(told);
-    this.clear();
+    clearAway(this, told, this.env, this.logger);
     if (told?.finished !== undefined) return 'finished';
     return told?.failed === undefined ? 'neither' : 'failed';
   }
@@ -250,7 +249,7 @@ export class Attempt {
 
   private async unwanted(ended: number): Promise<PilotTold | undefined> {
     if (this.stop?.why === 'stale_claim') return undefined;
-    await this.unstore();
+    await takeBack(this.payload, this.logger);
     return cancelledTold(this.job, this.claimId, ended);
   }
 
@@ -276,30 +275,10 @@ export class Attempt {
     // In the name of another session it may have been taken before.
     if (is_success === true || reason === 'stale_session') return;
     if (reason !== 'stale_claim') this.noteAnswer(answer, 'its outcome');
-    await this.unstore();
+    await takeBack(this.payload, this.logger);
     if (told.finished === undefined || reason === 'stale_claim') return;
     const { job, claimId: claim_id = '' } = this;
     const failure = new AttemptError('output_missing', `the node did not take its outputs: ${msg}`);
     await this.env.tell(failedTold({ job, claim_id }, failure, failure.message));
-  }
-
-  private async unstore(): Promise<void> {
-    const { payload } = this;
-    if (payload === undefined) return;
-    await payload.endRest();
-    const problems = await removeStored(payload.record.stored);
-    if (problems.length > 0) this.logger.error({ problems }, 'files of a job may be left over');
-  }
-
-  /** The record goes last: while it is there, whoever comes next knows how this came out. */
-  private clear(): void {
-    const { env, attempt = 0, job } = this;
-    env.claims.remove(job);
-    try {
-      removeWork(env.directory.workOf({ job, attempt }));
-    } catch (error) {
-      this.logger.error({ err: error }, 'a working directory is left over');
-    }
-    this.payload?.remove();
   }
 }

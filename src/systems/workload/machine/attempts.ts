@@ -6,6 +6,8 @@
  * a cancellation of what is not here is answered, for nothing of it runs here.
  */
 
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { wait } from '../../../base/backoff.js';
 import { messageOf } from '../../../base/errors.js';
 import { type ListedProcess, readProcesses } from '../../../processes/process-table.js';
@@ -15,6 +17,7 @@ import { claimOf } from './claims.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { PayloadKey } from './payload-record.js';
 import { cancelledTold } from './told.js';
+import { removeWork } from './work-directory.js';
 
 const LOOK_EVERY_MS = 1_000;
 /** More than a node sends; it sends again what is forgotten. */
@@ -64,6 +67,9 @@ export class Attempts {
     const { processes, problems } = directory.payloads.readAll();
     for (const problem of problems) logger.error({ problem }, 'the record of a payload can not be used');
     directory.payloads.removeLeftovers((key) => keeper.keeps(key));
+    // Whose it is that can't be read is not known.
+    if (problems.length === 0)
+      this.clearWork(new Set(processes.map(({ record }) => directory.workOf(record))));
     for (const { record } of processes) this.begin({ job: record.job, slot: record.slot, record });
     for (const claim of claims.readAll())
       if (!this.attempts.has(claim.job))
@@ -71,6 +77,19 @@ export class Attempts {
     if (this.attempts.size > 0)
       logger.info({ adopted: processes.length, all: this.attempts.size }, 'what was begun before goes on');
     this.isOpen = true;
+  }
+
+  /** What attempts have left that nobody knows of; one that is asked for again makes its own anew. */
+  private clearWork(needed: ReadonlySet<string>): void {
+    const { directory, logger } = this.env;
+    try {
+      for (const name of readdirSync(directory.work)) {
+        const path = join(directory.work, name);
+        if (!needed.has(path)) removeWork(path);
+      }
+    } catch (error) {
+      logger.error({ reason: messageOf(error) }, 'working directories are left over');
+    }
   }
 
   hint(hint: Hint): void {
@@ -199,7 +218,8 @@ export class Attempts {
   private async live(attempt: Attempt): Promise<void> {
     const outcome = await attempt.run();
     if (this.env.signal.aborted) return;
-    this.attempts.delete(attempt.job);
+    // An older one of the same job was left by a pilot before.
+    if (this.attempts.get(attempt.job) === attempt) this.attempts.delete(attempt.job);
     if (outcome === 'finished') this.done += 1;
     if (outcome === 'failed') this.failed += 1;
     this.takeHints();

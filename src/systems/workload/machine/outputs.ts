@@ -2,19 +2,19 @@
  * What a payload has written, put into the storage.
  *
  * Guarantees: each attempt at a job writes files of its own names, created exclusively, so that none is ever overwritten; check sums
- * are those of what was written, taken while it was; a file is flushed, and its name too, before anybody hears of it; of what could not
- * be stored as a whole nothing stays.
+ * are those of what was written, taken while it was; files are flushed, and then their names, before anybody hears of them; of what
+ * could not be stored as a whole nothing stays.
  */
 
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import type { WrittenFile } from '../wire/pilot-messages.js';
 import { type Summed, sumsOf } from './check-sums.js';
 import { AttemptError } from './failure.js';
-import { unavailable } from './storage.js';
+import { syncDirectory, unavailable } from './storage.js';
 
 /** What is to be stored, and where. */
 export interface ToStore {
@@ -43,8 +43,8 @@ export interface StoreOptions {
 
 /** The name that no other attempt at the job has: `words.j1.txt` of attempt 2 is `words.j1.a2.txt`. */
 export function storedNameOf(fileName: string, attempt: number): string {
-  const [, stem = fileName, ending = ''] = /^(.+?)(\.[^.]+)?$/s.exec(fileName) ?? [];
-  return `${stem}.a${attempt}${ending}`;
+  const { name, ext } = posix.parse(fileName);
+  return `${name}.a${attempt}${ext}`;
 }
 
 /** @throws AttemptError, or the signal's reason */
@@ -83,7 +83,7 @@ async function openWritten({ source, fileName, largestBytes }: ToStore): Promise
 async function copyTo(
   target: string,
   source: FileHandle,
-  { signal, mayReplace, directory, disown }: StoreOptions,
+  { signal, mayReplace, disown }: StoreOptions,
 ): Promise<Summed> {
   if (mayReplace.has(target)) await rm(target, { force: true }).catch(() => undefined);
   let file: FileHandle | undefined;
@@ -92,7 +92,6 @@ async function copyTo(
     const summed = await sumsOf(source, signal, file);
     await file.sync();
     await file.close();
-    await syncDirectory(directory);
     return summed;
   } catch (error) {
     if (file === undefined && systemErrorCode(error) === 'EEXIST') disown(target);
@@ -113,11 +112,12 @@ export async function removeStored(paths: readonly string[]): Promise<string[]> 
   return problems;
 }
 
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
+/** New names live in their directory. @throws AttemptError */
+export async function flushNames({ directory, signal }: StoreOptions): Promise<void> {
   try {
-    await directory.sync();
-  } finally {
-    await directory.close();
+    await syncDirectory(directory);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw unavailable(directory, error);
   }
 }

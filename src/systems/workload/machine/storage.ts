@@ -6,7 +6,7 @@
  */
 
 import type { BigIntStats } from 'node:fs';
-import { mkdir, realpath, stat } from 'node:fs/promises';
+import { mkdir, open, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
@@ -74,7 +74,7 @@ export class Storage {
       const near = await nearestOf(wanted);
       assertWithin(near, roots);
       await this.noteMount(base, near);
-      await mkdir(wanted, { recursive: true });
+      if (near !== wanted) await makeDirectory(wanted);
       const made = await realpath(wanted);
       assertWithin(made, roots);
       return made;
@@ -125,6 +125,23 @@ export class Storage {
         },
       );
     return roots;
+  }
+}
+
+/** With those above it. Their names outlive a loss of power. */
+async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; made.startsWith(first); made = dirname(made)) await syncDirectory(dirname(made));
+}
+
+/** Throws what the file system throws. */
+export async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
   }
 }
 

@@ -10,7 +10,7 @@ import { messageOf } from '../../../base/errors.js';
 import type { ProcessEnd } from '../../../processes/records/process-record.js';
 import type { JobOutput, PilotTold, WrittenFile } from '../wire/pilot-messages.js';
 import { AttemptError } from './failure.js';
-import { removeStored, type StoreOptions, storedNameOf, storeFile } from './outputs.js';
+import { flushNames, removeStored, type StoreOptions, storedNameOf, storeFile } from './outputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { Order, PayloadRecord } from './payload-record.js';
 import type { RunningPayload } from './running-payload.js';
@@ -40,7 +40,9 @@ export async function storeResults(
         const file = { uid, fileName, storedName, source, largestBytes: record.largest_output };
         written.push(await storeFile(file, options));
       }
-      return { written, log: log === undefined ? undefined : await storeLog(record, log, options) };
+      const writtenLog = log === undefined ? undefined : await storeLog(record, log, options);
+      await flushNames(options);
+      return { written, log: writtenLog };
     });
     return {
       command_id: `${claim_id}.finished`,
@@ -70,7 +72,11 @@ export async function failedReport(
   let stored: WrittenFile | undefined;
   let detail = failure.message;
   try {
-    if (log !== undefined) stored = await storeLog(record, log, await placeOf(payload, env, signal));
+    if (log !== undefined) {
+      const options = await placeOf(payload, env, signal);
+      stored = await storeLog(record, log, options);
+      await flushNames(options);
+    }
   } catch (error) {
     signal.throwIfAborted();
     detail = `${detail}; its log could not be stored (${messageOf(error)})`;

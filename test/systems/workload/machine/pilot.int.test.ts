@@ -130,3 +130,34 @@ t.test('no more is claimed than there are slots, and what waits follows', async 
   t.match(await node.outcome('second'), { finished: {} });
   t.equal(one.status().slots, 1);
 });
+
+t.test(
+  'jobs of a gpu pilot see the device of their slot, and wait until the memory they ask for is free',
+  async (t) => {
+    const { node, order, input, pilot, stored, directory } = await world(t);
+    const one = await pilot({ device: 'gpu', slots: 3, memory_mib: 100 });
+    t.match(JSON.parse(node.attached[0]?.body ?? ''), { device_type: 'gpu', memory_mib: 100 });
+    const inputs = { inputs: [input('a', '')], inputs_total: 1 };
+    const offer = (job: string, more: object) => node.offer(order(job, { task: job, ...inputs, ...more }));
+    offer('first', { executable: 'wait', memory_mib: 60 });
+    await node.until('it runs', () => node.of('first').length === 2);
+    offer('second', {
+      executable: 'run',
+      memory_mib: 60,
+      args: `'echo $CUDA_VISIBLE_DEVICES $OWL_DEVICE >"$0"'`,
+    });
+    offer('large', { memory_mib: 101 });
+    t.match(await node.outcome('large'), {
+      failed: { failure_class: 'start_failed', detail: /asks for 101 MiB, and this pilot has 100 MiB/ },
+    });
+    const samples = node.samples.length;
+    await node.until('it was heard of', () => node.samples.length > samples);
+    t.equal(node.of('second').length, 1, 'granted, and not started');
+    t.match(node.samples.at(-1), [{ job: 'first' }, { job: 'second', phase: 'staging' }]);
+    input('go-first', '');
+    t.match(await node.outcome('second'), { finished: {} });
+    t.equal(stored()['second/out.a1.txt'], '1 gpu\n');
+    await node.until('its slots are free', () => one.status().slots_used === 0);
+    t.same(readdirSync(directory.logs), [], 'what is stored is not kept twice');
+  },
+);

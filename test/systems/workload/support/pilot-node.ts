@@ -54,6 +54,8 @@ export class PilotNode {
   /** Claims that count no more. */
   readonly stale = new Set<string>();
   terms = LONG;
+  /** When a pilot was heard last: milliseconds of the wall clock. */
+  heardAt = 0;
   /** Nobody is answered. */
   isAway = false;
   /** Instead of what it would answer. */
@@ -158,6 +160,7 @@ export class PilotNode {
   }
 
   private lease(): PeerLease {
+    this.heardAt = Date.now();
     return { ...this.terms, policy: 'end' };
   }
 

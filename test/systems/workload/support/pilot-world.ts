@@ -142,3 +142,13 @@ function filesBelow(root: string, folder: string): Record<string, string> {
 }
 
 export const TASK_UID = TASK;
+
+/** It notes each start, and writes its output once `go` is there. */
+export function waitingJob({ order, input, storage }: World, job: string, more = {}) {
+  const starts = join(storage, `starts-${job}`);
+  return {
+    order: order(job, { executable: 'wait', inputs: [input('a', 'a')], inputs_total: 1, ...more }),
+    go: () => void input(`go-${job}`, ''),
+    starts: () => (existsSync(starts) ? readFileSync(starts, 'utf8').trim().split('\n').length : 0),
+  };
+}
