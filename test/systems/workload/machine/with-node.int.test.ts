@@ -1,0 +1,123 @@
+/** Pilots as processes with a real node: what the event log says once they were killed, cancelled and lied to. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import type { PilotSettings } from '../../../../src/systems/workload/machine/pilot.js';
+import { PilotDirectory } from '../../../../src/systems/workload/machine/pilot-directory.js';
+import { WorkloadClient } from '../../../../src/systems/workload/wire/workload-client.js';
+import { localCredentials } from '../../../support/local-credentials.js';
+import { until } from '../../../support/until.js';
+import { Executables, waitingBelow } from '../support/executables.js';
+import { kill } from '../support/pilot-world.js';
+import { startWorkload } from '../support/workload-node.js';
+
+const FILES = 6;
+
+async function started(t: Test) {
+  const here = await startWorkload(t, { config: { lease_seconds: 3 } });
+  const storage = join(here.data, 'storage');
+  for (const folder of ['in', 'out']) mkdirSync(join(storage, folder), { recursive: true });
+  const client = new WorkloadClient({
+    server: here.node.address,
+    credentials: localCredentials(here.data),
+  });
+  t.teardown(() => client.close());
+  const settings: PilotSettings = {
+    ...{ name: 'p1', device: 'cpu', slots: 3, memory_mib: 0, verify: 'always', grace_seconds: 1 },
+    ...{ looping_seconds: 0, log_limit_mib: 1, storage_roots: [storage] },
+    executables: { ...Executables, ...waitingBelow(storage) },
+  };
+  const pilot = async (): Promise<ChildProcess> => {
+    const main = fileURLToPath(new URL('../support/run-pilot.js', import.meta.url));
+    const args = [main, here.data, here.node.address, JSON.stringify(settings), here.data];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    t.teardown(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exit = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exit;
+    });
+    return child;
+  };
+  const { keeperSocket } = PilotDirectory.of(here.data, 'p1');
+  t.teardown(() => until('the keeper has ended', () => !existsSync(keeperSocket)));
+  for (let n = 0; n < FILES; n++) writeFileSync(join(storage, 'in', `f${n}`), `${n}\n`);
+  const url = (folder: string) => `file://${join(storage, folder)}`;
+  const { datasets: [dataset] = [] } = await client.register({
+    datasets: [{ name: 'in', storage_url: url('in') }],
+  });
+  const uid = dataset?.uid ?? '';
+  await client.scan({ uid });
+  await client.closeDataset({ uid });
+  const submit = async (executable: string) => {
+    const order = { executable, device_type: 'cpu', mode: 'map', data_in_uid: uid, data_out_url: url('out') };
+    return (await client.submit(order)).uid ?? '';
+  };
+  const jobsOf = async (task: string) => {
+    const all = [];
+    for await (const page of client.jobs({ task })) all.push(...page);
+    return all;
+  };
+  const typesOf = async (job: string | undefined) =>
+    (await here.eventsOf(job ?? '')).map(({ type }) => type).filter((type) => type !== 'OrderAccepted');
+  const ended = async (task: string) => {
+    const states = ['finished', 'failed', 'cancelled'];
+    await until('the task has ended', async () =>
+      states.includes((await client.task({ id: task })).state ?? ''),
+    );
+    return await client.task({ id: task });
+  };
+  return { ...here, client, storage, pilot, submit, jobsOf, typesOf, ended };
+}
+
+t.test(
+  'a pilot that is killed twice costs nothing: each job is claimed once, starts once and finishes',
+  async (t) => {
+    const { storage, pilot, submit, jobsOf, typesOf, ended } = await started(t);
+    let running = await pilot();
+    const task = await submit('wait');
+    const starts = () => readdirSync(storage).filter((name) => name.startsWith('starts-'));
+    await until('three run', () => starts().length === 3);
+    await kill(running);
+    running = await pilot();
+    for (const name of starts()) writeFileSync(join(storage, 'in', name.replace('starts-', 'go-')), '');
+    await until('the others run', () => starts().length === FILES);
+    await kill(running);
+    for (const name of starts()) writeFileSync(join(storage, 'in', name.replace('starts-', 'go-')), '');
+    await pilot();
+    t.match(await ended(task), { state: 'finished', jobs_finished: FILES });
+    for (const { uid, losses = 0, attempt } of await jobsOf(task)) {
+      const types = await typesOf(uid);
+      for (const type of ['JobClaimed', 'JobStarted', 'JobFinished'])
+        t.equal(types.filter((one) => one === type).length, 1, `${type} once`);
+      t.same([losses, attempt], [0, 1]);
+      t.equal(readFileSync(join(storage, `starts-${uid}`), 'utf8'), 'x\n', 'its program began once');
+    }
+    t.equal(readdirSync(join(storage, 'out', task)).length, 2 * FILES, 'an output and a log of each');
+  },
+);
+
+t.test('a task that is cancelled has ended once nothing of it runs, and stores nothing', async (t) => {
+  const { client, storage, pilot, submit, jobsOf, typesOf, ended } = await started(t);
+  await pilot();
+  const task = await submit('wait');
+  await until('some run', () => readdirSync(storage).some((name) => name.startsWith('starts-')));
+  await client.orderTask('cancel', { id: task, reason: 'nobody wants it' });
+  t.match(await ended(task), { state: 'cancelled', jobs_cancelled: FILES });
+  for (const { uid } of await jobsOf(task)) t.equal((await typesOf(uid)).at(-1), 'JobCancelled');
+  t.notOk(existsSync(join(storage, 'out', task)) && readdirSync(join(storage, 'out', task)).length > 0);
+});
+
+t.test('an input that was changed fails its job for good, and no other', async (t) => {
+  const { storage, pilot, submit, jobsOf, ended } = await started(t);
+  writeFileSync(join(storage, 'in', 'f3'), 'X\n');
+  await pilot();
+  const task = await submit('upper');
+  t.match(await ended(task), { state: 'failed', jobs_failed: 1, jobs_finished: FILES - 1 });
+  const failed = (await jobsOf(task)).filter(({ state }) => state === 'failed');
+  t.match(failed, [{ failure_class: 'input_checksum', cur_retry: 0, attempt: 1 }]);
+});
