@@ -5,6 +5,10 @@ import type { ProcessEnd } from '../../../processes/records/process-record.js';
 import { AttemptError, type FailureClass } from './failure.js';
 import type { PayloadRecord } from './payload-record.js';
 
+/** What makes a pilot end a payload of itself. */
+const ENDED_FROM_HERE: readonly FailureClass[] = [
+  ...(['looping', 'out_of_memory', 'pilot_lost', 'time_limit', 'log_limit'] as const),
+];
 const LAST_BYTES = 300;
 const MIB = 1024 * 1024;
 
@@ -19,8 +23,8 @@ export function failureIn(
 ): AttemptError | undefined {
   const { stopping } = record;
   const failed = (failureClass: FailureClass, why: string) => new AttemptError(failureClass, why);
-  if (stopping?.why === 'looping' || stopping?.why === 'out_of_memory' || stopping?.why === 'pilot_lost')
-    return failed(stopping.why, stopping.detail);
+  const ended = ENDED_FROM_HERE.find((one) => one === stopping?.why);
+  if (stopping !== undefined && ended !== undefined) return failed(ended, stopping.detail);
   if (end.out_of_memory === true)
     return failed(
       'out_of_memory',

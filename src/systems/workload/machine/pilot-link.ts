@@ -138,9 +138,10 @@ export class PilotLink {
         },
         serve: (grant, signal) => this.serve(grant, news, signal),
         away: (reason, wasAttached) => {
-          this.reason = reason;
           if (wasAttached) logger.warn({ reason }, 'the node is away; what runs goes on');
-          else logger.debug({ reason }, 'the node can not be reached yet');
+          else if (reason !== this.reason)
+            logger.warn({ reason }, 'the node can not be reached, or does not take this pilot; trying again');
+          this.reason = reason;
           news.onAway();
         },
         renewed: (untilMs) => {

@@ -17,6 +17,7 @@ import type { Pilot, PilotOptions } from './pilot-options.js';
 import { RunningPilot } from './running-pilot.js';
 
 const HOUR_MS = 3_600_000;
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 export type { Pilot, PilotOptions, PilotSettings, PilotState } from './pilot-options.js';
 
@@ -26,6 +27,7 @@ export type { Pilot, PilotOptions, PilotSettings, PilotState } from './pilot-opt
  */
 export async function runPilot(options: PilotOptions): Promise<Pilot> {
   const { settings, data, logger, clock = systemClock } = options;
+  assertName(settings.name);
   const offered = offeredBy(options);
   const releasers = new Releasers(logger);
   try {
@@ -52,6 +54,15 @@ export async function runPilot(options: PilotOptions): Promise<Pilot> {
     await releasers.releaseAll();
     throw error;
   }
+}
+
+/** It is the name of a directory, too. */
+function assertName(name: string): void {
+  if (NAME.test(name)) return;
+  throw new OwlError(
+    'invalid',
+    `a pilot can't be called "${name}": 1 to 64 letters, digits, dots, dashes or underscores, the first one a letter or digit`,
+  );
 }
 
 /** The names of what it can run. */

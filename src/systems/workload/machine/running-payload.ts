@@ -23,6 +23,9 @@ import type { PilotDirectory } from './pilot-directory.js';
 
 const TICKS_PER_SECOND = 100;
 const MIB = 1024 * 1024;
+/** How long its keeper may take to end what is over its time, and how far over its size. */
+const KEEPER_FIRST_MS = 2_000;
+const FAR_OVER_LIMIT = 2;
 
 export interface WatchEnvironment {
   readonly directory: PilotDirectory;
@@ -132,6 +135,20 @@ export class RunningPayload {
     if (before === undefined || before.ticks !== ticks || before.logBytes !== logBytes) this.activeAt = now;
     this.last = { cpu, rss, logBytes, ticks, at: now };
     this.endIfAmiss(now, rss);
+    this.endIfOver(logBytes);
+  }
+
+  /** What its keeper sees to, for the case that there is none any more. */
+  private endIfOver(logBytes: number): void {
+    const { limit_ms: limitMs, limit_seconds: seconds, log_limit_bytes: most, grace_ms } = this.record;
+    if (limitMs !== undefined && this.env.clock.sinceBoot() > limitMs + KEEPER_FIRST_MS)
+      this.stop({
+        why: 'time_limit',
+        detail: `it took longer than the ${seconds} s that it may take`,
+        grace_ms,
+      });
+    else if (logBytes > most * FAR_OVER_LIMIT)
+      this.stop({ why: 'log_limit', detail: `it printed more than ${Math.floor(most / MIB)} MiB`, grace_ms });
   }
 
   private endIfAmiss(now: number, rss: number): void {

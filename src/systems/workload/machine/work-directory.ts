@@ -1,7 +1,7 @@
 /** The working directory of an attempt: `in` with its inputs, `out` for what it writes, `tmp`, and the list of its inputs. */
 
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
 import { AttemptError } from './failure.js';
 
@@ -39,5 +39,5 @@ export function removeWork(work: string): void {
 
 /** Where a payload writes an output. */
 export function writtenAt(work: string, fileName: string): string {
-  return join(work, 'out', fileName);
+  return join(work, 'out', basename(fileName));
 }

@@ -83,16 +83,20 @@ t.test('of a grant that counts no more nothing is started', async (t) => {
   t.same(directory.payloads.readAll().processes, []);
 });
 
-t.test('a keeper that is killed: what it kept goes on, and ends by the deadline all the same', async (t) => {
+t.test('a keeper that is killed: what it kept goes on, and its limits hold all the same', async (t) => {
   const here = await world(t);
   const { node, pilot } = here;
   await pilot();
   const job = waitingJob(here, 'j');
+  const late = waitingJob(here, 'late', { timeout_seconds: 1, task: 'late' });
   node.offer(job.order);
-  await until('it runs', () => node.of('j').some(({ started }) => started));
-  const pid = node.of('j')[1]?.started?.pid ?? 0;
+  node.offer(late.order);
+  const started = () => node.told.flatMap((told) => told.started?.pid ?? []);
+  await until('both run', () => started().length === 2);
+  const [pid] = started();
   process.kill(Number(/^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]), 'SIGKILL');
   job.go();
   t.match(await node.outcome('j'), { failed: { failure_class: 'end_unknown' } });
+  t.match(await node.outcome('late'), { failed: { failure_class: 'time_limit', detail: /the 1 s/ } });
   t.equal(job.starts(), 1);
 });

@@ -163,8 +163,10 @@ t.test(
   },
 );
 
-t.test('a pilot that has nothing to offer does not begin', async (t) => {
+t.test('a pilot that has nothing to offer, or no name, does not begin', async (t) => {
   const { pilot } = await world(t);
+  for (const name of ['', '../p', 'a b', 'x'.repeat(65)])
+    await t.rejects(pilot({ name }), { kind: 'invalid', message: /can't be called/ });
   const executables = { gone: { argv: ['/no/such/program'], environment: [] } };
   await t.rejects(pilot({ executables }), { kind: 'invalid', message: /nothing that a cpu pilot could run/ });
   const gpu = { only: { argv: ['true'], environment: [], device: 'gpu' as const } };
