@@ -4,10 +4,11 @@
  * Guarantees: what the payload reads is what was looked at, for it is linked (a hard link, or a copy where none can be made) before it
  * is read, so that whoever puts another file in its place changes nothing; size always, and check sums unless the pilot leaves them
  * out, are those that the order names; what is missing, is no file, can't be read or is another one fails the attempt with what was
- * found, and a storage that is away is told from that.
+ * found, and a storage that is away is told from that. A payload that writes into an input that is linked fails for it: the file is
+ * another one for everybody then, which is found out at once, and not by who reads it next.
  */
 
-import { constants } from 'node:fs';
+import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, link, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
@@ -40,22 +41,31 @@ interface Staging extends StageInputs {
   readonly place: StoragePlace;
 }
 
+/** An input in its place, and what it looked like when it was looked at. */
+export interface StagedInput {
+  readonly input: JobInput;
+  readonly path: string;
+  readonly mark: string;
+}
+
 /** @throws AttemptError, or the signal's reason */
-export async function stageInputs(options: StageInputs): Promise<void> {
+export async function stageInputs(options: StageInputs): Promise<StagedInput[]> {
   const { storage, storageUrl, inputs, paths, signal } = options;
   const [first] = inputs;
-  if (first === undefined) return;
+  if (first === undefined) return [];
   const place = await storage.at(storageUrl).catch((error: unknown) => {
     throw isMissing(error) ? missing(first, messageOf(error), error) : error;
   });
   const gate = limitConcurrency(AT_ONCE);
   const broken = new AbortController();
   const staging = { ...options, place, signal: AbortSignal.any([signal, broken.signal]) };
+  const staged: StagedInput[] = [];
   const outcomes = await Promise.allSettled(
     inputs.map((input, index) =>
       gate(async () => {
         staging.signal.throwIfAborted();
-        await stageInput(input, paths[index] ?? '', staging);
+        const path = paths[index] ?? '';
+        staged.push({ input, path, mark: await stageInput(input, path, staging) });
       }).catch((error: unknown) => {
         broken.abort(error);
         throw error;
@@ -64,6 +74,28 @@ export async function stageInputs(options: StageInputs): Promise<void> {
   );
   signal.throwIfAborted();
   if (outcomes.some(({ status }) => status === 'rejected')) throw broken.signal.reason;
+  return staged;
+}
+
+/** Looks once more at those that look different now. @throws AttemptError when one is another file by now, or the signal's reason */
+export async function assertUnchanged(staged: readonly StagedInput[], signal: AbortSignal): Promise<void> {
+  for (const { input, path, mark } of staged) {
+    // What was taken out of the working directory is still where it lies.
+    const file = await openInput(input, path).catch(() => undefined);
+    if (file === undefined) continue;
+    try {
+      const { size } = await file.stat();
+      if (markOf(await file.stat({ bigint: true })) === mark) continue;
+      assertSize(input, size);
+      if (hasSums(input)) assertSums(input, await sumsOf(file, signal), true);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+function markOf({ ino, size, mtimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs}`;
 }
 
 /** Where they go in a directory: as they are called, and where two have one name, or one has none, with their number before it. */
@@ -78,16 +110,19 @@ export function pathsOf(inputs: readonly JobInput[], directory: string): string[
   });
 }
 
-async function stageInput(input: JobInput, path: string, options: Staging): Promise<void> {
+/** @returns its mark */
+async function stageInput(input: JobInput, path: string, options: Staging): Promise<string> {
   const found = await findInput(input, options);
   const copied = await bring(input, found, path, options);
   const file = await openInput(input, path);
   try {
-    const { size } = await file.stat();
-    assertSize(input, size);
+    // Before it is read: what is written meanwhile is seen by its mark.
+    const stat = await file.stat({ bigint: true });
+    assertSize(input, Number(stat.size));
     if (copied !== undefined) assertSums(input, copied, options.isVerified);
     else if (options.isVerified && hasSums(input))
       assertSums(input, await sumsOf(file, options.signal), true);
+    return markOf(stat);
   } finally {
     await file.close();
   }
