@@ -67,6 +67,8 @@ const COMMANDS = [
   ['workload', 'dataset', 'history'],
   ['workload', 'dataset', 'export'],
   ['workload', 'dataset', 'cancel'],
+  ['workload', 'pilot', 'run'],
+  ['workload', 'demo'],
   ['workload', 'task', 'submit'],
   ['workload', 'task', 'list'],
   ['workload', 'task', 'show'],

@@ -14,8 +14,22 @@ export const workload: System<WorkloadConfig> = {
     ...{ wl_dataset: 'datasets', wl_file: 'files', wl_task: 'tasks', wl_job: 'jobs', wl_pilot: 'pilots' },
   },
   examples: {
-    owl: [['owl workload status', 'queues, pilots, tasks, and what waits and why']],
+    owl: [
+      ['owl workload demo', 'see programs run over many files, in a minute'],
+      ['owl workload status', 'queues, pilots, tasks, and what waits and why'],
+    ],
   },
+  check: async (config, machine) => (await import('./cli/check.js')).findingsOfExecutables(config, machine),
   work: async (asked) => (await import('./cli/system-work.js')).workloadWork(asked),
   service: async () => (await import('./service/workload-service.js')).workloadService,
+  machine: {
+    name: 'pilot',
+    about:
+      'the pilot, where workload.executables says what it may run; programs go on when it ends, and are adopted by the next start',
+    whyNot: ({ workload: { executables } }) =>
+      Object.keys(executables).length === 0
+        ? 'workload.executables declares nothing that it may run'
+        : undefined,
+    args: ({ data, server }) => ['workload', 'pilot', 'run', '--data', data, '--server', server],
+  },
 };

@@ -41,7 +41,7 @@ function formatNumber(name: string, value: number): string {
   return SECONDS.test(name) ? formatDuration(value) : String(value);
 }
 
-const WORDS: Readonly<Record<Historic, HistoryWords>> = {
+export const HISTORY_WORDS: Readonly<Record<Historic, HistoryWords>> = {
   dataset: { prefix: /^Dataset(?=[A-Z])/, known: ['dataset', 'uid'], formatField },
   task: { prefix: /^Task(?=[A-Z])/, known: ['task', 'uid'], formatField },
   job: { prefix: /^Job(?=[A-Z])/, known: ['job', 'uid'], formatField },
@@ -80,5 +80,5 @@ export async function printHistory(
     if (json) await out.line(toJson(event));
     else events.push(event);
   }
-  if (!json) await out.write(renderTable(historyColumns(out.width, WORDS[of]), events, out));
+  if (!json) await out.write(renderTable(historyColumns(out.width, HISTORY_WORDS[of]), events, out));
 }

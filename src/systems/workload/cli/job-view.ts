@@ -25,7 +25,7 @@ export function jobColumns(nowMs: number, jobs: readonly Job[], width: number): 
       align: 'right',
       value: ({ time_start, time_end }) => tookText(time_start, time_end),
     },
-    remarksColumn(width, 1, 24),
+    remarksColumn(width, 1, 32),
   ];
 }
 

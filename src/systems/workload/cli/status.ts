@@ -62,7 +62,7 @@ export async function workloadState(client: WorkloadClient): Promise<WorkloadSta
   return { queues: DEVICES.map((device) => queueOf(device, tasks, pilots)), pilots, tasks, failed, jobs };
 }
 
-function queueOf(device: string, tasks: readonly Task[], pilots: readonly Pilot[]): Queue {
+export function queueOf(device: string, tasks: readonly Task[], pilots: readonly Pilot[]): Queue {
   const its = tasks.filter(({ device_type }) => device_type === device);
   const there = pilots.filter(({ device_type, status }) => device_type === device && status === 'active');
   return {
@@ -92,10 +92,10 @@ interface Waiting {
 const WAITING_COLUMNS: readonly Column<Waiting>[] = [
   { title: 'WAITS', rank: 0, value: ({ what }) => what },
   { title: 'STATUS', rank: 0, value: ({ state }) => state },
-  { title: 'WHY', rank: 0, least: 24, overflow: 'wrap', value: ({ why }) => why },
+  { title: 'WHY', rank: 0, least: 16, overflow: 'wrap', value: ({ why }) => why },
 ];
 
-function page(
+export function page(
   { queues, pilots, tasks, failed, jobs }: WorkloadState,
   nowMs: number,
   layout: TableLayout,

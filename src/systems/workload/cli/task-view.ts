@@ -29,7 +29,7 @@ export function taskColumns(nowMs: number, tasks: readonly Task[], width: number
     { title: 'FAIL', rank: 1, align: 'right', value: ({ jobs_failed }) => some(jobs_failed) },
     { title: 'RANK', rank: 5, align: 'right', value: ({ rank }) => some(rank) },
     { title: 'AGE', rank: 3, align: 'right', value: ({ create_time }) => formatAge(create_time, nowMs) },
-    remarksColumn(width, 1, 24),
+    remarksColumn(width, 1, 32),
   ];
 }
 

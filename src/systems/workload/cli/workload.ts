@@ -3,8 +3,10 @@
 import type { Command } from 'commander';
 import type { Cli } from '../../../cli/system.js';
 import { addDatasetCommands } from './dataset.js';
+import { addDemoCommand } from './demo.js';
 import { addJobCommands } from './job.js';
 import { addPilotCommands } from './pilot.js';
+import { addPilotRunCommand } from './pilot-run.js';
 import { addStatusCommand } from './status.js';
 import { addTaskCommands } from './task.js';
 
@@ -16,9 +18,10 @@ export function addWorkloadCommands(program: Command, cli: Cli): void {
       'Turns datasets into tasks, tasks into jobs, and runs these on pilots. Datasets, tasks and jobs are named by their ' +
         'running number, their uid, or any beginning of that which no other has.',
     );
+  addDemoCommand(workload, cli);
   addDatasetCommands(workload, cli);
   addTaskCommands(workload, cli);
   addJobCommands(workload, cli);
-  addPilotCommands(workload, cli);
+  addPilotRunCommand(addPilotCommands(workload, cli), cli);
   addStatusCommand(workload, cli);
 }

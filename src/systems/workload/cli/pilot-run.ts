@@ -1,0 +1,103 @@
+/** `owl workload pilot run`: runs jobs on this machine until it is told to stop; what runs by then goes on. */
+
+import { hostname } from 'node:os';
+import type { Command } from 'commander';
+import { OwlError } from '../../../base/errors.js';
+import { packageVersion } from '../../../base/package-version.js';
+import { toJson } from '../../../cli/format.js';
+import { configOf, credentialsAt, type GlobalOptions, nodeAddress } from '../../../cli/globals.js';
+import { addExamples } from '../../../cli/help.js';
+import { loggerOf, staying, untilInterrupted } from '../../../cli/service.js';
+import type { Cli } from '../../../cli/system.js';
+import type { LoadedConfig } from '../../../node/config/config.js';
+import { type WorkloadConfig, workloadSection } from '../config.js';
+import type { PilotSettings } from '../machine/pilot-options.js';
+
+interface RunOptions extends GlobalOptions {
+  readonly data?: string;
+  readonly name?: string;
+  readonly device?: string;
+  readonly slots?: string;
+  readonly memory?: string;
+}
+
+/** Of a name. */
+const LONGEST = 64;
+
+export function addPilotRunCommand(pilot: Command, cli: Cli): void {
+  const run = pilot
+    .command('run')
+    .summary('run jobs on this machine')
+    .description(
+      'Takes jobs of one device from the node and runs what workload.executables declares, until it is told to stop. ' +
+        'Programs are detached: they go on whatever happens to it, and the next pilot of that name takes them over. ' +
+        'The first SIGINT or SIGTERM ends it in order. Its log goes to stderr.',
+    )
+    .option(
+      '--device <DEVICE>',
+      'the kind of jobs: cpu or gpu (env: OWL_WORKLOAD_PILOT_DEVICE; default: cpu)',
+    )
+    .option('--slots <N>', 'jobs at the same time (env: OWL_WORKLOAD_PILOT_SLOTS; default: 1)')
+    .option('--name <NAME>', 'what it is called (env: OWL_WORKLOAD_PILOT_NAME; default: HOST-DEVICE)')
+    .option(
+      '--memory <MIB>',
+      'what its jobs may take in all (env: OWL_WORKLOAD_PILOT_MEMORY_MIB; default: 0)',
+    )
+    .option('--data <DIR>', 'where it keeps what it runs (env: OWL_DATA; default: ./data)');
+  addExamples(run, [
+    ['owl workload pilot run --slots 4 --data /var/lib/owl', 'for the node of this machine'],
+    ['owl workload pilot run --server farm:50051 --device gpu --data ./pilot', 'for one on another machine'],
+  ]);
+  run.action(async (_options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<RunOptions>();
+    const { data, name, device, slots, memory } = options;
+    const loaded = configOf(cli, options, {
+      ...{ data, 'workload.pilot.name': name, 'workload.pilot.device': device },
+      ...{ 'workload.pilot.slots': slots, 'workload.pilot.memory_mib': memory },
+    });
+    await runHere(cli, options, loaded);
+  });
+}
+
+async function runHere(cli: Cli, options: RunOptions, loaded: LoadedConfig): Promise<void> {
+  const { config } = loaded;
+  const settings = settingsOf(loaded.of(workloadSection));
+  const { name, device, slots } = settings;
+  const server = nodeAddress(cli, options);
+  // Loaded here, because no other command needs what a pilot needs.
+  const { runPilot } = await import('../machine/pilot.js');
+  const starting = runPilot({
+    ...{ settings, data: config.data, server },
+    credentials: credentialsAt(loaded, server),
+    logger: loggerOf(cli, config).child({ name: 'owl.pilot', pilot: name }),
+    version: packageVersion(),
+    variables: { ...cli.env },
+    interrupted: cli.interrupted,
+  });
+  const pilot = await staying(starting);
+  try {
+    const place = { name, device, slots, data: config.data, server, pid: process.pid };
+    const told = `owl workload pilot ${name} runs ${device} jobs for ${server}, ${slots} at a time, with its data in ${config.data}`;
+    await cli.out.line(options.json ? toJson(place) : told);
+    await untilInterrupted(
+      cli,
+      pilot.lost.then((error) => Promise.reject(error)),
+    );
+  } finally {
+    await pilot.stop();
+  }
+}
+
+function settingsOf({ workload }: WorkloadConfig): PilotSettings {
+  const { pilot, executables, storage_roots } = workload;
+  return { ...pilot, name: pilot.name ?? usualName(pilot.device), executables, storage_roots };
+}
+
+/** What this machine is called, as far as a name may hold it. */
+function usualName(device: string): string {
+  const host = hostname()
+    .replaceAll(/[^A-Za-z0-9._-]/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '');
+  if (host === '') throw new OwlError('invalid', 'this machine has no name; give the pilot one with --name');
+  return `${host.slice(0, LONGEST - device.length - 1)}-${device}`;
+}
