@@ -67,6 +67,7 @@ const COMMANDS = [
   ['workload', 'dataset', 'history'],
   ['workload', 'dataset', 'export'],
   ['workload', 'dataset', 'cancel'],
+  ['workload', 'dataset', 'gc'],
   ['workload', 'pilot', 'run'],
   ['workload', 'demo'],
   ['workload', 'task', 'submit'],

@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { PACKAGE_ROOT } from '../../src/base/package-root.js';
@@ -54,6 +54,7 @@ t.test('the commands are those this test runs', async (t) => {
     COMMANDS.map((line) => line.split(' ').slice(0, 6).join(' ')),
     [
       'npm ci && npm run demo',
+      'npm ci && npm run owl --',
       'npm ci && npm start',
       'npm run owl -- plot create',
       'npm run owl -- plot list',
@@ -68,6 +69,19 @@ t.test('the demo ends well', { buffered: true }, async (t) => {
   const demo = npm(t, ['run', 'demo'], {});
   t.equal(await demo.ended, 0, demo.output());
   t.match(demo.output(), /3 tasks finished/);
+});
+
+t.test('the demo of workloads ends well', { buffered: true }, async (t) => {
+  const line = 'npm run owl -- workload demo';
+  t.ok(COMMANDS.includes(`${INSTALL}${line}`));
+  const demo = npm(t, line.split(' ').slice(1), {});
+  t.equal(await demo.ended, 0, demo.output());
+  t.match(demo.output(), /is killed with SIGKILL while it runs job/);
+  t.match(demo.output(), /2 tasks finished/);
+  t.match(demo.output(), /^(\d+) words by owl; `cat text-\*\.txt \| wc -w` says \1\.$/m);
+  const [, directory = ''] = /texts lie in (\S+)\/texts\./.exec(demo.output()) ?? [];
+  t.match(directory, /owl-workload-/);
+  t.strictSame([processesOf(directory), existsSync(directory)], [[], false]);
 });
 
 t.test('a node starts and stops in order', { buffered: true }, async (t) => {

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { wholeNumber } from '../../../cli/arguments.js';
-import { toJson } from '../../../cli/format.js';
+import { formatSize, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { sayIfUnknown } from '../../../cli/lost-answers.js';
@@ -37,6 +37,7 @@ export function addDatasetCommands(workload: Command, cli: Cli): void {
   addClose(dataset, cli);
   addDatasetLooks(dataset, cli);
   addExportCommand(dataset, cli);
+  addGc(dataset, cli);
   addOrderCommand(dataset, cli, {
     name: 'cancel',
     noun: 'dataset',
@@ -106,6 +107,32 @@ function addScan(dataset: Command, cli: Cli): void {
         client.scan({ uid, ...commandId() }),
       );
       await cli.out.line(options.json ? toJson(answer) : addedLine(answer));
+      if (options.json) return;
+      const { passed_over = 0, examples = [] } = answer;
+      for (const { file_name = '', reason = '' } of examples) await cli.err.line(`${file_name}: ${reason}`);
+      if (passed_over > examples.length)
+        await cli.err.line(`${passed_over - examples.length} more could not be taken`);
+    });
+  });
+}
+
+function addGc(dataset: Command, cli: Cli): void {
+  const gc = dataset
+    .command('gc')
+    .summary('remove what attempts left that do not count')
+    .description(
+      "Removes the files that attempts which do not count have left beside those of a task's dataset, once nothing of the task " +
+        'runs any more.',
+    )
+    .argument('<ID>', DATASET_HELP);
+  addExamples(gc, [['owl workload dataset gc task:7', 'after failures, to free the disk']]);
+  gc.action(async (id: string, _options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<GlobalOptions>();
+    await withWorkload(cli, options, async (client) => {
+      const answer = await client.collect({ uid: await datasetUid(client, id), ...commandId() });
+      const { removed = 0, bytes = 0 } = answer;
+      const told = `${removed} file${removed === 1 ? '' : 's'} removed, ${formatSize(bytes)}`;
+      await cli.out.line(options.json ? toJson(answer) : told);
     });
   });
 }

@@ -34,6 +34,18 @@ export interface DatasetAdded {
   added?: number;
   first_idx?: number;
   files?: number;
+  passed_over?: number;
+  examples?: PassedOver[];
+}
+
+export interface PassedOver {
+  file_name?: string;
+  reason?: string;
+}
+
+export interface DatasetCollected {
+  removed?: number;
+  bytes?: number;
 }
 
 export interface DatasetScanRequest {

@@ -8,6 +8,7 @@ import type {
   DatasetAdded,
   DatasetAddRequest,
   DatasetCloseRequest,
+  DatasetCollected,
   DatasetFile,
   DatasetFilesRequest,
   DatasetList,
@@ -79,6 +80,10 @@ export class WorkloadClient extends ServiceClient {
 
   verify(request: DatasetOrder): Promise<DatasetVerified> {
     return this.ask(this.service.datasets.verify, request, READS_FILES_MS);
+  }
+
+  collect(request: DatasetOrder): Promise<DatasetCollected> {
+    return this.ask(this.service.datasets.gc, request, READS_FILES_MS);
   }
 
   dataset(request: EntityRequest): Promise<Dataset> {
@@ -179,6 +184,7 @@ interface Services {
     readonly close: Method<DatasetCloseRequest, Dataset>;
     readonly cancel: Method<DatasetOrder, Dataset>;
     readonly verify: Method<DatasetOrder, DatasetVerified>;
+    readonly gc: Method<DatasetOrder, DatasetCollected>;
     readonly status: Method<EntityRequest, Dataset>;
     readonly list: Method<DatasetListRequest, DatasetList>;
     readonly files: Method<DatasetFilesRequest, FileList>;
@@ -220,7 +226,7 @@ function loadServices(): Services {
       ...{ register: dataset('register'), add: dataset('add'), scan: dataset('scan') },
       ...{ close: dataset('close'), cancel: dataset('cancel'), verify: dataset('verify') },
       ...{ status: dataset('status'), list: dataset('list'), files: dataset('files') },
-      history: dataset('history'),
+      ...{ gc: dataset('gc'), history: dataset('history') },
     },
     tasks: {
       ...{ submit: task('submit'), status: task('status'), list: task('list'), watch: task('watch') },
