@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { PACKAGE_ROOT } from '../../src/base/package-root.js';
 import { addAccess } from '../../src/node/access/access-file.js';
 import { talent } from '../../src/systems/talent/system.js';
+import { workload } from '../../src/systems/workload/system.js';
 import { type Family, parseExposition } from '../node/metrics/exposition.js';
 import { askAt, startHttpNode } from '../node/serving/http/http-node.js';
 import { startOwl } from '../support/owl-process.js';
@@ -90,8 +91,8 @@ function namedIn(
 /** Prometheus adds it. */
 const ADDED = new Set(['instance', 'job', 'le']);
 
-/** A talent with one supervisor, so that there are leases. */
-const { ask, call } = await startHttpNode(t, { systems: [talent] });
+/** A node of both systems with one supervisor, so that there are leases. */
+const { ask, call } = await startHttpNode(t, { systems: [talent, workload] });
 await call('talent.PlotManager', 'supervisor_attach', { worker_id: 'w', session_id: 's' });
 const told = parseExposition((await ask('GET', '/metrics')).text);
 

@@ -45,14 +45,9 @@ t.test('from nothing to a merged result, and a second pilot', async (t) => {
   const [assignment = '', , ...args] = PILOT.trim().split(' ');
   const [variable = '', file = ''] = assignment.split('=');
   const pilot = startOwl(t, args, { cwd, env: { ...env, [variable]: file } });
-  await until('the second pilot is attached', () => {
-    const { stdout: json } = spawnSync(owl, ['workload', 'pilot', 'list', '--json'], {
-      cwd,
-      env,
-      encoding: 'utf8',
-    });
-    return /"name":"shed-3","status":"active"/.test(json);
-  });
+  await until('the second pilot has its lease', () => /the pilot has its lease/.test(pilot.stderr()));
+  const pilots = spawnSync(owl, ['workload', 'pilot', 'list', '--json'], { cwd, env, encoding: 'utf8' });
+  t.match(pilots.stdout, /"name":"shed-3","status":"active"/);
   for (const { child, ended } of [pilot, node]) {
     child.kill('SIGTERM');
     t.match(await ended, { code: 0 });
