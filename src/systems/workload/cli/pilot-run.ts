@@ -10,6 +10,7 @@ import { addExamples } from '../../../cli/help.js';
 import { loggerOf, staying, untilInterrupted } from '../../../cli/service.js';
 import type { Cli } from '../../../cli/system.js';
 import type { LoadedConfig } from '../../../node/config/config.js';
+import { tellOpenPlacesOfCaller } from '../../../node/open-places.js';
 import { type WorkloadConfig, workloadSection } from '../config.js';
 import type { PilotSettings } from '../machine/pilot-options.js';
 
@@ -64,12 +65,14 @@ async function runHere(cli: Cli, options: RunOptions, loaded: LoadedConfig): Pro
   const settings = settingsOf(loaded.of(workloadSection));
   const { name, device, slots } = settings;
   const server = nodeAddress(cli, options);
+  const logger = loggerOf(cli, config).child({ name: 'owl.pilot', pilot: name });
+  tellOpenPlacesOfCaller(loaded, logger);
   // Loaded here, because no other command needs what a pilot needs.
   const { runPilot } = await import('../machine/pilot.js');
   const starting = runPilot({
     ...{ settings, data: config.data, server },
     credentials: credentialsAt(loaded, server),
-    logger: loggerOf(cli, config).child({ name: 'owl.pilot', pilot: name }),
+    logger,
     version: packageVersion(),
     variables: { ...cli.env },
     interrupted: cli.interrupted,

@@ -6,6 +6,7 @@
 import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { severalOf } from '../../../cli/arguments.js';
+import { UsageError } from '../../../cli/exit.js';
 import { followThroughOutages } from '../../../cli/follow.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
@@ -37,7 +38,7 @@ export function addWatchCommand(task: Command, cli: Cli): void {
       `only tasks in this status, may be given several times (${TASK_STATES.join(', ')})`,
       severalOf(TASK_STATES),
     )
-    .option('--until-over', 'end when they are over: with 0 when all of them are finished, else with 1');
+    .option('--until-over', 'end when they are over, with 0 when all of them are finished, else with 1');
   addExamples(watch, [
     ['owl workload task watch', 'a live table of all tasks'],
     ['owl workload task watch 7 --until-over && echo done', 'waits for one'],
@@ -49,6 +50,9 @@ export function addWatchCommand(task: Command, cli: Cli): void {
 }
 
 async function watchTasks(cli: Cli, options: WatchOptions, ids: readonly string[]): Promise<void> {
+  // Nobody knows which ones are still to come.
+  if (options.untilOver === true && ids.length === 0)
+    throw new UsageError('--until-over wants the tasks to wait for');
   await withWorkload(cli, options, async (client) => {
     const wanted = new Map<string, Task>();
     for (const id of ids) {
