@@ -3,7 +3,7 @@
  *
  * Guarantees: pure and repeatable; what was looked up outside, names above all, counts only while the dataset is as long as it was
  * then (`MovedError`); nothing is added to what is sealed, and sealing with the last file that was expected is one with adding it;
- * what a task writes is added to, sealed and aborted by the task alone (tasks/written-datasets.ts); closing is decided once.
+ * what a task writes is added to, sealed and aborted by the task alone; closing is decided once.
  */
 
 import type {
@@ -116,6 +116,17 @@ export function assertGrows({ value, context }: DatasetSnapshot, uid: string): v
   assertFromOutside(context.producerTask, uid, 'its jobs alone add to it');
 }
 
+/** Places for files that jobs of its task will write; those that have theirs already keep them. */
+export function declareFiles(
+  firstIdx: number,
+  files: readonly NamedFile[],
+): (snapshot: DatasetSnapshot) => DatasetEvent[] {
+  return ({ context }) =>
+    context.files > firstIdx
+      ? []
+      : [{ type: 'DatasetFilesAdded', data: { first_idx: firstIdx, declared: true, files } }];
+}
+
 /** @throws OwlError kind `not_found` or `refused` */
 export function seal(
   { value, context }: DatasetSnapshot,
@@ -134,6 +145,12 @@ export function seal(
       `dataset ${uid} expects ${expectedFiles} files and has ${files}; force closes it with those`,
     );
   return sealed(files, reason);
+}
+
+/** For its task: nothing more will be declared. What is sealed, closed or aborted stays as it is. */
+export function sealWritten(reason: string): (snapshot: DatasetSnapshot) => DatasetEvent[] {
+  return ({ value, context }) =>
+    value === 'registered' || value === 'open' ? sealed(context.files, reason) : [];
 }
 
 function sealed(files: number, reason: string | undefined): DatasetEvent[] {
@@ -170,6 +187,14 @@ export function abort({ value, context }: DatasetSnapshot, uid: string, reason: 
     throw new DatasetRefusedError('transition_refused', `dataset ${uid} is closed, for ever`);
   assertFromOutside(context.producerTask, uid, 'it is cancelled with its task');
   return [{ type: 'DatasetAborted', data: { reason } }];
+}
+
+/** For its task. What is closed stays so. */
+export function abortWritten(reason: string): (snapshot: DatasetSnapshot) => DatasetEvent[] {
+  return ({ value }) =>
+    value === 'absent' || value === 'aborted' || value === 'closed'
+      ? []
+      : [{ type: 'DatasetAborted', data: { reason } }];
 }
 
 function assertFromOutside(task: string | null, uid: string, instead: string): void {

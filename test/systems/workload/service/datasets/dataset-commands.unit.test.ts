@@ -6,11 +6,14 @@ import type { DatasetEvent } from '../../../../../machines/workload/dataset.js';
 import type { FileEvent } from '../../../../../machines/workload/file.js';
 import {
   abort,
+  abortWritten,
   addFiles,
   close,
+  declareFiles,
   enter,
   registerDataset,
   seal,
+  sealWritten,
 } from '../../../../../src/systems/workload/service/datasets/dataset-commands.js';
 import {
   catalogue,
@@ -33,9 +36,9 @@ const registered = (more = {}): DatasetEvent => ({
   type: 'DatasetRegistered',
   data: { name: 'run', ...more },
 });
-const added = (first_idx: number, names: readonly string[]): DatasetEvent => ({
+const added = (first_idx: number, names: readonly string[], declared = false): DatasetEvent => ({
   type: 'DatasetFilesAdded',
-  data: { first_idx, declared: false, files: names.map(named) },
+  data: { first_idx, declared, files: names.map(named) },
 });
 const sealed = (files: number, more = {}): DatasetEvent => ({
   type: 'DatasetSealed',
@@ -139,13 +142,25 @@ t.test('it is closed once, and only by a count of all its files', async (t) => {
     .then(t, []);
 });
 
-t.test('what is registered stays as it is', async (t) => {
+t.test('a task declares, seals and aborts what it writes, and told again it changes nothing', async (t) => {
+  const out = given([WRITTEN]);
+  out.when(declareFiles(0, ['a', 'b'].map(named))).then(t, [added(0, ['a', 'b'], true)]);
+  const open = given([WRITTEN, added(0, ['a', 'b'], true)]);
+  open.when(declareFiles(0, ['a', 'b'].map(named))).then(t, []);
+  open.when(declareFiles(2, ['c'].map(named))).then(t, [added(2, ['c'], true)]);
+  open.when(sealWritten('all is planned')).then(t, [sealed(2, { reason: 'all is planned' })]);
+  open.when(abortWritten('wrong')).then(t, [aborted]);
+  for (const end of [sealed(2), aborted]) {
+    const after = given([WRITTEN, added(0, ['a', 'b'], true), end]);
+    after.when(sealWritten('again')).then(t, []);
+    after.when(registerDataset({ name: 'other' })).then(t, []);
+  }
+  given([WRITTEN, sealed(0), closed(0, 0, true)])
+    .when(abortWritten('late'))
+    .then(t, []);
   given([])
     .when(registerDataset({ name: 'run' }))
     .then(t, [registered()]);
-  given([registered(), aborted])
-    .when(registerDataset({ name: 'other' }))
-    .then(t, []);
 });
 
 t.test('cancelling ends what is not closed', async (t) => {

@@ -1,10 +1,10 @@
 import t from 'tap';
 import type { JobEvent } from '../../../../../machines/workload/job.js';
 import type { TaskEvent } from '../../../../../machines/workload/task.js';
+import { sealWritten } from '../../../../../src/systems/workload/service/datasets/dataset-commands.js';
 import { dataset } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
 import { task } from '../../../../../src/systems/workload/service/tasks/task-type.js';
-import { sealWritten } from '../../../../../src/systems/workload/service/tasks/written-datasets.js';
 import { until } from '../../../../support/until.js';
 import { NODE_STORES, startHttpWorkload } from '../../support/http-workload.js';
 
@@ -66,7 +66,7 @@ t.test('what a task writes is closed with the task', async (t) => {
   await prepare(node);
   const { system, db } = node.context.runtime;
   await happens(node, 'j0', [created, ...finished('c1', 1)]);
-  await system.execute(dataset, OUT, { decide: sealWritten });
+  await system.execute(dataset, OUT, { decide: sealWritten('all is planned') });
   await filesAre(node, [[OUT, 'available']]);
   const row = () => db.prepare('SELECT status, files_available FROM dsm_datasets WHERE uid = ?').get(OUT);
   await until('it is settled', () => row()?.['files_available'] === 1);

@@ -1,11 +1,13 @@
 /** A job with one input and what it writes, on a node: its events as they would come, and how its files stand. */
 
 import type { JobEvent } from '../../../../../machines/workload/job.js';
-import { registerDataset } from '../../../../../src/systems/workload/service/datasets/dataset-commands.js';
+import {
+  declareFiles,
+  registerDataset,
+} from '../../../../../src/systems/workload/service/datasets/dataset-commands.js';
 import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
 import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
-import { declareFiles } from '../../../../../src/systems/workload/service/tasks/written-datasets.js';
 import { until } from '../../../../support/until.js';
 import type { HttpWorkload } from '../../support/http-workload.js';
 
@@ -65,9 +67,7 @@ export async function prepare(node: HttpWorkload): Promise<void> {
   ] as const) {
     const registered = { name: produces, producer_task: TASK, produces };
     await system.execute(dataset, uid, { decide: registerDataset(registered) });
-    await system.execute(dataset, uid, {
-      decide: (snapshot) => declareFiles(snapshot, uid, 0, [{ name, path: '' }]),
-    });
+    await system.execute(dataset, uid, { decide: declareFiles(0, [{ name, path: '' }]) });
   }
 }
 
