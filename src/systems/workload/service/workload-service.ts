@@ -42,34 +42,12 @@ function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedSe
     readYourWrites: () => runtime.readYourWrites([workload.name, PILOTS.name]),
   };
   const links = new PilotLinks(context);
-  return withUnbuilt(
-    inOrder([
-      openDatasets(context),
-      openTasks(context),
-      openJobs({ context, ...links }),
-      openPilots(context, links),
-    ]),
-  );
-}
-
-/** TEMPORARY, until every method is there: those that are not refuse. */
-function withUnbuilt(opened: OpenedService): OpenedService {
-  const handlers: Record<string, UntypedServiceImplementation> = { ...opened.handlers };
-  const access: Record<string, ServiceAccess> = { ...opened.access };
-  const built = new Set(
-    (opened.operations ?? []).map(({ operation: { service, name } }) => `${service}/${name}`),
-  );
-  for (const [service, definition] of Object.entries(proto)) {
-    if (!('format' in definition))
-      for (const name of Object.keys(definition)) {
-        if (built.has(`${service}/${name}`) || handlers[service]?.[name] !== undefined) continue;
-        const refuse = (_call: unknown, answer?: (error: Error) => void) =>
-          answer?.(new Error('is not built yet'));
-        handlers[service] = { ...handlers[service], [name]: refuse };
-        access[service] = { ...access[service], [name]: { roles: ['operator'] } };
-      }
-  }
-  return { ...opened, handlers, access };
+  return inOrder([
+    openDatasets(context),
+    openTasks(context),
+    openJobs({ context, ...links }),
+    openPilots(context, links),
+  ]);
 }
 
 /** What ends, ends in the reverse order. */
