@@ -72,7 +72,7 @@ export function addBatch(
 /** Makes the files of a batch. */
 export function filesOfABatch(): Reactor {
   return {
-    name: 'files_of_a_batch',
+    name: 'workload-files',
     categories: [dataset.category],
     react: (event) => (event.type === 'DatasetFilesAdded' ? registrations(event) : []),
   };

@@ -32,7 +32,7 @@ const REASONS: ReadonlySet<string> = new Set([
 
 export function closesDatasets({ system, db, logger }: WorkloadContext): Loop {
   return {
-    name: 'closes-datasets',
+    name: 'workload-dataset-closer',
     readModels: [workload.name],
     applied: (events) => events.some(({ type }) => REASONS.has(type)),
     async round({ signal }) {
@@ -75,5 +75,8 @@ async function closeRow(system: WorkloadContext['system'], row: SqlRow): Promise
     failed: Number(row['files_failed']),
     bytes: Number(row['bytes']),
   };
-  await system.execute(dataset, String(row['uid']), { by: 'loop:closes-datasets', decide: close(counts) });
+  await system.execute(dataset, String(row['uid']), {
+    by: 'loop:workload-dataset-closer',
+    decide: close(counts),
+  });
 }

@@ -84,7 +84,7 @@ function enterAll(
 /** Carries on what stopped between catalogue and datasets. */
 export function registersDatasets(): Reactor {
   return {
-    name: 'registers_datasets',
+    name: 'workload-registrations',
     categories: [catalogue.category],
     react: ({ type, data, stream }) => {
       if (type !== 'DatasetsEntered' || idOf(stream) !== CATALOGUE || !Array.isArray(data['datasets']))

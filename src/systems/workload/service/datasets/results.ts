@@ -25,7 +25,7 @@ const TOLD: ReadonlySet<string> = new Set(['JobFinished', 'JobFailed', 'JobCance
 
 export function results({ runtime, db }: WorkloadContext): Reactor<readonly ReactorCommand[]> {
   return {
-    name: 'results',
+    name: 'workload-results',
     categories: ['wl_job'],
     async react(event, { signal }) {
       if (!TOLD.has(event.type)) return [];

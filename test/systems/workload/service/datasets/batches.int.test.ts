@@ -37,6 +37,9 @@ for (const [name, store] of Object.entries(NODE_STORES))
       ...{ path: `${'d'.repeat(150)}/${i}`, size: 1, check_sum: '0'.repeat(32), sha256: '1'.repeat(64) },
     }));
     await node.call(DATASETS, 'dataset_add', { uid, files });
+    const { db } = node.context.runtime;
+    const row = db.prepare('SELECT files_available FROM dsm_datasets WHERE uid = ?').get(uid);
+    t.ok(Number(row?.['files_available']) < count, 'it is stopped in the middle');
     await node.node.stop();
     const again = await startHttpWorkload(t, { config, data: node.data });
     await statusIs(again, uid, 'closed');
