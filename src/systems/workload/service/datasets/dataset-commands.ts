@@ -116,15 +116,20 @@ export function assertGrows({ value, context }: DatasetSnapshot, uid: string): v
   assertFromOutside(context.producerTask, uid, 'its jobs alone add to it');
 }
 
-/** Places for files that jobs of its task will write; those that have theirs already keep them. */
+/**
+ * Places for files that jobs of its task will write; those that have theirs already keep them.
+ * @throws OwlError kind `retryable` when a place before them is not taken yet
+ */
 export function declareFiles(
   firstIdx: number,
   files: readonly NamedFile[],
 ): (snapshot: DatasetSnapshot) => DatasetEvent[] {
-  return ({ context }) =>
-    context.files > firstIdx
-      ? []
-      : [{ type: 'DatasetFilesAdded', data: { first_idx: firstIdx, declared: true, files } }];
+  return ({ context }) => {
+    if (context.files > firstIdx) return [];
+    if (context.files < firstIdx)
+      throw new OwlError('retryable', `it has ${context.files} files: number ${firstIdx} is not next`);
+    return [{ type: 'DatasetFilesAdded', data: { first_idx: firstIdx, declared: true, files } }];
+  };
 }
 
 /** @throws OwlError kind `not_found` or `refused` */

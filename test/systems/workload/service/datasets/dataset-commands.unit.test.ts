@@ -36,9 +36,9 @@ const registered = (more = {}): DatasetEvent => ({
   type: 'DatasetRegistered',
   data: { name: 'run', ...more },
 });
-const added = (first_idx: number, names: readonly string[], declared = false): DatasetEvent => ({
+const added = (first_idx: number, names: readonly string[]): DatasetEvent => ({
   type: 'DatasetFilesAdded',
-  data: { first_idx, declared, files: names.map(named) },
+  data: { first_idx, declared: false, files: names.map(named) },
 });
 const sealed = (files: number, more = {}): DatasetEvent => ({
   type: 'DatasetSealed',
@@ -143,15 +143,22 @@ t.test('it is closed once, and only by a count of all its files', async (t) => {
 });
 
 t.test('a task declares, seals and aborts what it writes, and told again it changes nothing', async (t) => {
-  const out = given([WRITTEN]);
-  out.when(declareFiles(0, ['a', 'b'].map(named))).then(t, [added(0, ['a', 'b'], true)]);
-  const open = given([WRITTEN, added(0, ['a', 'b'], true)]);
-  open.when(declareFiles(0, ['a', 'b'].map(named))).then(t, []);
-  open.when(declareFiles(2, ['c'].map(named))).then(t, [added(2, ['c'], true)]);
+  const declared = (first_idx: number, names: readonly string[]): DatasetEvent => ({
+    type: 'DatasetFilesAdded',
+    data: { first_idx, declared: true, files: names.map(named) },
+  });
+  const declare = (first: number, ...names: string[]) => declareFiles(first, names.map(named));
+  given([WRITTEN])
+    .when(declare(0, 'a', 'b'))
+    .then(t, [declared(0, ['a', 'b'])]);
+  const open = given([WRITTEN, declared(0, ['a', 'b'])]);
+  open.when(declare(0, 'a', 'b')).then(t, []);
+  open.when(declare(2, 'c')).then(t, [declared(2, ['c'])]);
+  open.when(declare(3, 'd')).then(t, { kind: 'retryable', message: 'it has 2 files: number 3 is not next' });
   open.when(sealWritten('all is planned')).then(t, [sealed(2, { reason: 'all is planned' })]);
   open.when(abortWritten('wrong')).then(t, [aborted]);
   for (const end of [sealed(2), aborted]) {
-    const after = given([WRITTEN, added(0, ['a', 'b'], true), end]);
+    const after = given([WRITTEN, declared(0, ['a', 'b']), end]);
     after.when(sealWritten('again')).then(t, []);
     after.when(registerDataset({ name: 'other' })).then(t, []);
   }
