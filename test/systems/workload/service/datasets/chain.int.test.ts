@@ -15,7 +15,7 @@ import { type HttpWorkload, startHttpWorkload } from '../../support/http-workloa
 const DATASETS = 'workload.DatasetManager';
 const Registered = z.object({ datasets: z.tuple([z.object({ uid: z.string() })]) });
 const Task = z.looseObject({ uid: z.string(), state: z.string(), data_out_uid: z.string() });
-const File = z.looseObject({ path: z.string(), status: z.string() });
+const File = z.looseObject({ path: z.string(), status: z.string(), remarks: z.string().default('') });
 const Files = z.object({ files: z.array(File).default([]) });
 
 async function scanned(node: HttpWorkload, name: string, directory: string): Promise<string> {
@@ -38,10 +38,11 @@ function datasetIs(node: HttpWorkload, uid: string, wanted: object): Promise<voi
 
 t.test('from files to files', async (t) => {
   const root = testDirectory(t);
-  const [storage, out] = ['in', 'out'].map((name) => join(root, name));
-  if (storage === undefined || out === undefined) throw new Error('two names');
-  for (const directory of [storage, out]) mkdirSync(directory);
+  const [storage, changed, out] = ['in', 'changed', 'out'].map((name) => join(root, name));
+  if (storage === undefined || changed === undefined || out === undefined) throw new Error('three names');
+  for (const directory of [storage, changed, out]) mkdirSync(directory);
   for (const name of ['a.txt', 'b.txt']) writeFileSync(join(storage, name), `this is ${name}`);
+  writeFileSync(join(changed, 'c.txt'), 'this is c.txt');
   const data = join(root, 'data');
   const node = await startHttpWorkload(t, { data, config: { 'workload.storage_roots': root } });
   const submit = async (data_in_uid: string) => {
@@ -55,6 +56,9 @@ t.test('from files to files', async (t) => {
     return Task.parse(await node.call('workload.TaskManager', 'task_submit', { ...order, retries: 0 }));
   };
   const task = await submit(await scanned(node, 'in', storage));
+  const bad = await scanned(node, 'changed', changed);
+  writeFileSync(join(changed, 'c.txt'), 'THIS IS C.TXT');
+  const lost = await submit(bad);
   const pilot = await runPilot({
     settings: {
       ...{
@@ -90,4 +94,14 @@ t.test('from files to files', async (t) => {
   t.same(await node.call(DATASETS, 'dataset_verify', { uid: task.data_out_uid }), {
     ...{ looked_at: 2, missing: 0, corrupt: 0 },
   });
+  await datasetIs(node, bad, { files_failed: 1 });
+  t.match(
+    await filesOf(node, bad),
+    [{ status: 'corrupt' }],
+    'the job has told that its input is another one',
+  );
+  const state = async () =>
+    Task.parse(await node.call('workload.TaskManager', 'task_status', { id: lost.uid })).state;
+  await until('its task fails', async () => (await state()) === 'failed');
+  t.match(await node.call(DATASETS, 'dataset_status', { id: lost.data_out_uid }), { status: 'sealed' });
 });
