@@ -40,6 +40,17 @@ const attached = (session_id: string): JsonObject => ({
 });
 
 const STORY: readonly Step[] = [
+  [
+    'wl_catalogue-datasets',
+    'DatasetsEntered',
+    {
+      first: 0,
+      datasets: [
+        { uid: 'in', name: 'run 7', storage_url: 'file:///in' },
+        { uid: 'later', name: 'run 8', expected_files: 3 },
+      ],
+    },
+  ],
   ['wl_dataset-in', 'DatasetRegistered', registered('run 7', { storage_url: 'file:///in' })],
   ['wl_dataset-out', 'DatasetRegistered', registered('sorted', { producer_task: 't', produces: 'output' })],
   [
@@ -159,9 +170,19 @@ t.test('rows say how datasets, tasks and jobs stand', async (t) => {
   await model.caughtUpTo(await store.head());
   t.match(allRows(db), {
     dsm_datasets: [
-      { dataset_id: 1, uid: 'in', status: 'open', files: 2, files_available: 1, files_failed: 1, bytes: 10 },
       {
-        ...{ dataset_id: 2, uid: 'out', status: 'closed', files: 2, files_available: 1, files_failed: 1 },
+        dataset_id: 1,
+        entry: 0,
+        uid: 'in',
+        status: 'open',
+        files: 2,
+        files_available: 1,
+        files_failed: 1,
+        bytes: 10,
+      },
+      { dataset_id: 2, uid: 'later', status: 'registered', entry: 1, expected_files: 3, files: 0 },
+      {
+        ...{ dataset_id: 3, uid: 'out', status: 'closed', files: 2, files_available: 1, files_failed: 1 },
         ...{ bytes: 10, complete: 0, producer_task: 't' },
       },
     ],
@@ -251,7 +272,7 @@ t.test('a hole in a stream is an error, and so is a file without a place', async
   const { store, db, projector } = projecting(t);
   const model = projector(workload);
   await model.start();
-  await storeAll(store, STORY.slice(0, 3));
+  await storeAll(store, STORY.slice(0, 4));
   await model.caughtUpTo(await store.head());
   const writer = workload.writer(
     db,
