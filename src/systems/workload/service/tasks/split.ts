@@ -17,6 +17,9 @@ import type { Chunk } from './task-commands.js';
 
 /** Files that one plan goes over, unless one job takes more. */
 const MOST_FILES_OF_A_CHUNK = 20_000;
+/** What the inputs of one job may take in its first event, and what of each of them beside its path. JSON, in bytes. */
+const MOST_BYTES_OF_A_JOB = 900_000;
+const BYTES_OF_A_FILE = 450;
 /** Files that a sentence names. */
 const MOST_NAMED = 3;
 
@@ -137,6 +140,9 @@ class Groups {
   private readonly most: number;
   private readonly skipped: number[] = [];
   private inGroup = 0;
+  private bytes = 0;
+  /** A job would not fit into an event. */
+  isTooLarge = false;
 
   constructor(from: number, size: number, most: number) {
     this.end = from;
@@ -157,9 +163,12 @@ class Groups {
     return this.inGroup;
   }
 
-  take(): void {
+  /** @param path how long it is */
+  take(path: number): void {
     this.next += 1;
     this.inGroup += 1;
+    this.bytes += BYTES_OF_A_FILE + path;
+    this.isTooLarge ||= this.bytes > MOST_BYTES_OF_A_JOB;
     if (this.inGroup === this.size) this.close();
   }
 
@@ -181,6 +190,7 @@ class Groups {
   private close(): void {
     this.jobs += 1;
     this.inGroup = 0;
+    this.bytes = 0;
     this.end = this.next;
   }
 }
@@ -192,6 +202,7 @@ function chunkOf(
 ): Step {
   const groups = new Groups(source.from, order.files_per_job, most);
   const isAtEnd = collect(db, source, groups);
+  if (groups.isTooLarge) return { kind: 'fail', reason: tooLarge(order.files_per_job), isAborted: false };
   // Where so many are left out a group may be smaller: it would never be planned else.
   if (isAtEnd || (groups.isFull && groups.jobs === 0)) groups.closeAll();
   const isOnly = order.until_one && source.jobs === 0 && groups.jobs === 1 && groups.end === source.end;
@@ -207,18 +218,23 @@ function chunkOf(
   return { kind: 'plan', chunk };
 }
 
+function tooLarge(files: number): string {
+  return `${files} files with paths so long do not fit into one job; submit it again with a smaller files_per_job`;
+}
+
 /** @returns whether all that will ever come was looked at */
 function collect(db: Database, { dataset, from, end, isWhole }: Source, groups: Groups): boolean {
   const rows = db
     .prepare(
-      'SELECT idx, status, uid FROM dsm_files WHERE dataset_uid = ? AND idx >= ? AND idx < ? ORDER BY idx',
+      `SELECT idx, status, uid, length(CAST(json_quote(path) AS BLOB)) AS path FROM dsm_files
+       WHERE dataset_uid = ? AND idx >= ? AND idx < ? ORDER BY idx`,
     )
     .iterate(dataset, from, end);
   for (const row of rows) {
-    if (groups.isFull || row['idx'] !== groups.next) return false;
+    if (groups.isFull || groups.isTooLarge || row['idx'] !== groups.next) return false;
     const status = standing(db, row);
     if (status === 'unsettled') return false;
-    if (status === 'there') groups.take();
+    if (status === 'there') groups.take(Number(row['path']));
     else groups.skip();
   }
   return isWhole && groups.next === end;

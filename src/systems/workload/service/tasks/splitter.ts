@@ -67,17 +67,21 @@ class Round {
     const due = db.prepare(
       `SELECT * FROM task_dat WHERE state IN ('registered', 'splitting') AND held = 0 ORDER BY rank DESC, task_id`,
     );
+    const failures: unknown[] = [];
     for (const row of due.all()) {
       this.loop.assertMayAct();
       try {
         await this.split(row);
       } catch (error) {
         // One that can't be written to keeps no other waiting.
-        if (!(error instanceof OwlError) || error.kind === 'unavailable') throw error;
+        if (!(error instanceof OwlError)) throw error;
         const { logger } = this.context;
-        logger.warn({ err: error, task: row['uid'] }, 'a task can not be split; it is tried again later');
+        logger.warn({ err: error, task: row['uid'] }, 'a task can not be split now');
+        if (error.kind !== 'refused') failures.push(error);
       }
     }
+    // The round is tried again, later and later.
+    if (failures.length > 0) throw failures[0];
   }
 
   private async split(row: SqlRow): Promise<void> {

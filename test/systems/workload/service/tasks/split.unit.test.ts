@@ -24,23 +24,25 @@ interface Case {
   readonly untilOne?: boolean;
   readonly planned?: Partial<Planned>;
   readonly most?: number;
+  /** Of each file. */
+  readonly path?: string;
 }
 
 const STATUS: Readonly<Record<string, string>> = {
   ...{ a: 'available', d: 'declared', m: 'missing', f: 'failed', '-': 'registering' },
 };
 
-function fill(db: Database, dataset: string, files: string, status: string): void {
+function fill(db: Database, dataset: string, files: string, status: string, path = 'p'): void {
   db.prepare(
     `INSERT INTO dsm_datasets (uid, name, status, files, files_available, create_time, update_time, revision)
      VALUES (?, 'run', ?, ?, ?, 0, 0, 0)`,
   ).run(dataset, status, files.length, [...files].filter((one) => one === 'a').length);
   const insert = db.prepare(
     `INSERT INTO dsm_files (dataset_uid, idx, uid, file_name, path, status, create_time, update_time)
-     VALUES (?, ?, ?, ?, 'p', ?, 0, 0)`,
+     VALUES (?, ?, ?, ?, ?, ?, 0, 0)`,
   );
   [...files].forEach((one, idx) => {
-    insert.run(dataset, idx, `${dataset}/${idx}`, `f${idx}`, STATUS[one] ?? one);
+    insert.run(dataset, idx, `${dataset}/${idx}`, `f${idx}`, path, STATUS[one] ?? one);
   });
 }
 
@@ -52,7 +54,7 @@ function stepOf(options: Case): Step {
       db.exec(createTable(table));
       for (const index of indexes) db.exec(index);
     }
-    fill(db, 'in', files, status);
+    fill(db, 'in', files, status, options.path);
     fill(db, datasetIdOf('t', 'levels'), levels, 'open');
     const order = { data_in_uid: 'in', files_per_job: size, require_complete: complete, until_one: untilOne };
     const planned = { ...NOTHING, ...options.planned };
@@ -107,6 +109,19 @@ const CASES: readonly (readonly [what: string, options: Case, step: object])[] =
     'a group that only so many left out would fill',
     { files: `a${'m'.repeat(1_000)}a`, size: 2 },
     chunk(1_001, 1, { skipped: Array.from({ length: 1_000 }, (_, i) => i + 1) }),
+  ],
+  [
+    'as many as fit into an event, with the longest paths',
+    { files: 'a'.repeat(1_000), size: 600, path: '/'.repeat(1_024) },
+    chunk(1_000, 2),
+  ],
+  [
+    'more than fit into an event',
+    { files: 'a'.repeat(1_000), size: 1_000, path: '/'.repeat(1_024) },
+    {
+      kind: 'fail',
+      reason: /^1000 files with paths so long do not fit into one job; .* smaller files_per_job$/,
+    },
   ],
   [
     'a level of one job is the last',

@@ -1,6 +1,8 @@
 /** Tasks become jobs: each file of a dataset is in one job of its level, on each kind of store, whoever is killed. */
 
 import t from 'tap';
+import { StoreUnavailableError } from '../../../../../src/base/errors.js';
+import { delegating } from '../../../../../src/runtime/event-store/delegating-store.js';
 import { STORES } from '../../../../support/both-stores.js';
 import { until } from '../../../../support/until.js';
 import {
@@ -114,3 +116,25 @@ t.test('a task reads what another one still writes', async (t) => {
     return open.length === 0;
   });
 });
+
+t.test(
+  'a task that can not be written to is tried again by itself, and keeps no other waiting',
+  async (t) => {
+    const events = await embedded(t);
+    let failures = 0;
+    const failing = delegating(events, {
+      append: async (stream, expected, proposed, ...more) => {
+        if (failures === 0 && proposed.some(({ type }) => type === 'TaskJobsPlanned')) {
+          failures += 1;
+          throw new StoreUnavailableError('not now', 'refused');
+        }
+        return events.append(stream, expected, proposed, ...more);
+      },
+    });
+    const node = await taskNode(t, failing);
+    const input = await inputOf(node, 1, { sealed: false });
+    const tasks = [await submit(node, input), await submit(node, input)];
+    for (const task of tasks) await untilJobs(node, task, 1);
+    t.equal(failures, 1);
+  },
+);
