@@ -9,19 +9,17 @@
 
 import type { Logger } from 'pino';
 import type { Clock } from '../../../../base/clock.js';
+import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { type JobQueries, type Offer, offeredBy, type WaitingJob } from './job-queries.js';
 import type { HintConsumer, JobHint, JobQueue } from './job-queue.js';
 
 /** Before a pilot is given a hint again whose claim came to nothing. */
 const AGAIN_AFTER_MS = 2_000;
-/** Rows looked at for one device: some more than the executor queues. */
-const MOST_LOOKED_AT = 1_000;
+const SOME_MORE = 50;
 const DEVICES = ['cpu', 'gpu'];
 
 interface Out {
   readonly pilot: string;
-  /** Of the row of the job: when that has changed it is another hint. */
-  readonly revision: number;
   readonly memoryMib: number;
   /** Monotonic milliseconds: it came to nothing, and is not given again before. */
   pausedUntil: number | undefined;
@@ -84,14 +82,15 @@ export class EmbeddedQueue implements JobQueue {
     this.wake();
   }
 
-  /** Something has changed. Looks once for all that has in this turn. */
-  wake(): void {
-    if (this.wanted || this.stopped || this.consumers.size === 0) return;
-    this.wanted = true;
-    setImmediate(() => {
-      this.wanted = false;
-      if (!this.stopped) this.tryToGive();
-    });
+  /** What was applied to the read model: a job that something has happened to is out no more. */
+  observe(events: readonly RecordedEvent[]): void {
+    let concerns = false;
+    for (const { stream } of events) {
+      if (!/^wl_(job|pilot|task)-/.test(stream)) continue;
+      concerns = true;
+      if (stream.startsWith('wl_job-')) this.out.delete(idOf(stream));
+    }
+    if (concerns) this.wake();
   }
 
   stop(): void {
@@ -99,6 +98,16 @@ export class EmbeddedQueue implements JobQueue {
     this.cancelPause?.();
     this.consumers.clear();
     this.out.clear();
+  }
+
+  /** Something has changed. Looks once for all that has in this turn. */
+  private wake(): void {
+    if (this.wanted || this.stopped || this.consumers.size === 0) return;
+    this.wanted = true;
+    setImmediate(() => {
+      this.wanted = false;
+      if (!this.stopped) this.tryToGive();
+    });
   }
 
   private forget(pilot: string): void {
@@ -121,24 +130,26 @@ export class EmbeddedQueue implements JobQueue {
   private give(): void {
     const offers = this.queries.offers();
     const here = offers.filter(({ pilot, sessionId }) => this.consumers.get(pilot)?.sessionId === sessionId);
-    const waiting = DEVICES.map((device) => {
-      const offered = offeredBy(here.filter(({ deviceType }) => deviceType === device));
-      return this.queries.queued(device, offered, MOST_LOOKED_AT);
-    });
-    this.dropSettled(waiting.flat(), new Set(here.map(({ pilot }) => pilot)));
-    const rooms = this.roomsOf(here);
-    for (const [at, device] of DEVICES.entries()) {
+    this.dropUnserved(new Set(here.map(({ pilot }) => pilot)));
+    const rooms = this.roomsOf(here).filter(({ slots }) => slots > 0);
+    for (const device of DEVICES) {
       const ofDevice = rooms.filter(({ offer }) => offer.deviceType === device);
-      for (const job of waiting[at] ?? []) this.giveOne(job, ofDevice);
+      if (ofDevice.length > 0) this.giveOf(device, ofDevice);
     }
     this.lookAgain();
   }
 
-  /** @param serving who is given work: others come for nothing any more */
-  private dropSettled(jobs: readonly WaitingJob[], serving: ReadonlySet<string>): void {
-    const revisions = new Map(jobs.map(({ uid, revision }) => [uid, revision]));
-    for (const [job, { pilot, revision }] of this.out)
-      if (revisions.get(job) !== revision || !serving.has(pilot)) this.out.delete(job);
+  private giveOf(device: string, rooms: readonly Room[]): void {
+    const offered = offeredBy(rooms.map(({ offer }) => offer));
+    const free = rooms.reduce((sum, { slots }) => sum + slots, 0);
+    // Those that are out come first in the list, most likely; some more may need more memory than is left.
+    const most = this.out.size + 2 * free + SOME_MORE;
+    for (const job of this.queries.queued(device, offered, most)) this.giveOne(job, rooms);
+  }
+
+  /** Who is given no work any more comes for nothing. */
+  private dropUnserved(serving: ReadonlySet<string>): void {
+    for (const [job, { pilot }] of this.out) if (!serving.has(pilot)) this.out.delete(job);
   }
 
   private roomsOf(offers: readonly Offer[]): Room[] {
@@ -172,7 +183,7 @@ export class EmbeddedQueue implements JobQueue {
     room.memoryMib -= job.memoryMib;
     const { pilot } = room.offer;
     this.out.set(job.uid, {
-      ...{ pilot, revision: job.revision, memoryMib: job.memoryMib, pausedUntil: undefined },
+      ...{ pilot, memoryMib: job.memoryMib, pausedUntil: undefined },
     });
     const hint: JobHint = { job: job.uid, curRetry: job.curRetry };
     room.consumer.deliver(hint);

@@ -20,8 +20,9 @@ import { queue, requeue } from './job-upkeep.js';
 import { UnknownExecutables } from './unknown-executables.js';
 
 const BATCH = 100;
-/** A queue is kept at twice the free slots, and at so many at least. */
+/** Of an executable twice the free slots are queued, and so many at least; a batch may be above that. */
 const LEAST_DEPTH = 50;
+const NEARLY_FULL = 0.75;
 const IN_PARALLEL = 64;
 const LEASE_SECONDS = 10;
 const DEVICES = ['cpu', 'gpu'];
@@ -72,13 +73,15 @@ class Executor {
     let sent = 0;
     for (const device of DEVICES) {
       const offers = all.filter(({ deviceType }) => deviceType === device);
+      if (offers.length === 0) continue;
       sent += await this.sendAgain(device, offers, loop);
       const queued = await this.fill(device, offers, loop);
       if (queued === BATCH) return { until: loop.now };
       sent += queued;
     }
     const now = loop.now / 1000;
-    const times = DEVICES.flatMap((device) => this.nextAt(device, now));
+    const devices = DEVICES.filter((device) => all.some(({ deviceType }) => deviceType === device));
+    const times = devices.flatMap((device) => this.nextAt(device, now));
     // The rows do not show these yet.
     if (sent > 0) times.push(now + this.context.config.requeue_seconds);
     const looksAt = await this.unknown.look(loop.now);
@@ -88,12 +91,9 @@ class Executor {
 
   /** @returns how many were queued: as many as a batch holds, and there may be more */
   private async fill(device: string, offers: readonly Offer[], loop: LoopContext): Promise<number> {
-    const offered = offeredBy(offers);
-    const depth = Math.max(LEAST_DEPTH, 2 * freeSlots(offers));
-    const room = depth - this.queries.depth(device, offered);
-    if (room <= 0) return 0;
-    const most = Math.min(room, BATCH);
-    const batch = this.queries.candidates(device, offered, loop.now / 1000, most);
+    const wanted = this.wanting(device, offers);
+    if (Object.keys(wanted).length === 0) return 0;
+    const batch = this.queries.candidates(device, wanted, loop.now / 1000, BATCH);
     if (batch.length === 0) return 0;
     await this.publish(device, batch, loop);
     await Promise.all(
@@ -108,6 +108,18 @@ class Executor {
       ),
     );
     return batch.length;
+  }
+
+  /** Executables of which more are to be queued: each has a depth of its own, so that none is in another's way. */
+  private wanting(device: string, offers: readonly Offer[]): Offered {
+    const depths = this.queries.depths(device);
+    const wanted = Object.entries(offeredBy(offers)).filter(([executable]) => {
+      const able = offers.filter(({ executables }) => executables.has(executable));
+      const depth = Math.max(LEAST_DEPTH, 2 * freeSlots(able));
+      // A queue that is nearly full is left alone: filled again and again by one, it would be looked at with every event.
+      return (depths.get(executable) ?? 0) < depth * NEARLY_FULL;
+    });
+    return Object.fromEntries(wanted);
   }
 
   /** Hints that nobody came for, while there is room for what they are about. */

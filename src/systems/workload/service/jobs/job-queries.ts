@@ -94,14 +94,13 @@ export class JobQueries {
       .map(waitingJobIn);
   }
 
-  /** How many wait in the queue for those who are there. */
-  depth(device: string, offered: Offered): number {
-    const row = this.of(
-      `SELECT count(*) AS jobs FROM job_dat j
-       LEFT JOIN task_dat t ON t.task_id = j.task_id
-       WHERE j.device_type = ?2 AND j.state = 'queued' AND ${GOES_ON} AND ${TAKEN}`,
-    ).get(JSON.stringify(offered), device);
-    return Number(row?.['jobs'] ?? 0);
+  /** How many are queued, by executable. */
+  depths(device: string): Map<string, number> {
+    const rows = this.of(
+      `SELECT j.executable AS executable, count(*) AS jobs FROM job_dat j LEFT JOIN task_dat t ON t.task_id = j.task_id
+       WHERE j.device_type = ? AND j.state = 'queued' AND ${GOES_ON} GROUP BY j.executable`,
+    ).all(device);
+    return new Map(rows.map((row) => [textIn(row, 'executable'), numberIn(row, 'jobs')]));
   }
 
   /** All that are queued for a device, whoever could take them. */

@@ -144,7 +144,7 @@ export class JobReports {
     if (extra !== undefined)
       throw new InvalidFieldError('finished.outputs', `hold ${String(extra.uid)}, which was not ordered`);
     const log = writtenIn('finished.log', { ...told.log, uid: told.log?.uid ?? '' }, order.log, below);
-    for (const file of [...outputs, log]) await this.assertSize(order.dataOutUrl, file);
+    for (const file of outputs) await this.assertSize(order.dataOutUrl, file);
     const cpu = rules.optionalNumber('finished.cpu_seconds', told.cpu_seconds, rules.isDuration);
     const rss = rules.optionalNumber('finished.max_rss', told.max_rss, rules.isByteCount);
     return {
@@ -156,10 +156,10 @@ export class JobReports {
     };
   }
 
-  /** What this node does not see it can't judge. @throws OwlError reason `size_mismatch` */
+  /** Of an output. What this node does not see it can't judge. @throws OwlError reason `size_mismatch` */
   private async assertSize(dataOutUrl: string, { path, size }: StoredFile): Promise<void> {
     if (!dataOutUrl.startsWith('file:///')) return;
-    const found = await this.sizes.of(posix.join(fileURLToPath(dataOutUrl), path));
+    const found = await this.sizes.of(fileURLToPath(dataOutUrl), path);
     if (found === undefined || String(found) === size) return;
     throw new OwlError('refused', `${path} holds ${found} bytes, not ${size}`, { reason: 'size_mismatch' });
   }

@@ -5,7 +5,6 @@ import { workload } from '../../../../../projections/workload/workload.js';
 import { ListeningTime } from '../../../../base/listening-time.js';
 import { type ServiceAccess, workerInField } from '../../../../node/access/roles.js';
 import { Peers } from '../../../../peers/served-peers.js';
-import type { RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { EmbeddedQueue } from '../jobs/embedded-queue.js';
 import { executor } from '../jobs/executor.js';
 import { Grants } from '../jobs/grants.js';
@@ -67,7 +66,7 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
   const lostClaims = new LostClaims(context, queries, new ListeningTime(clock));
   const told = new PilotOrders(queries, streams);
   runtime.onApplied(workload.name, (events) => {
-    if (events.some(concernsHints)) queue.wake();
+    queue.observe(events);
     told.observe(events);
     lostClaims.observe(events);
   });
@@ -150,8 +149,4 @@ async function giveUpJobs(
   }
   logger.warn({ pilot }, 'a pilot is given up');
   return true;
-}
-
-function concernsHints({ stream }: RecordedEvent): boolean {
-  return /^wl_(job|pilot|task)-/.test(stream);
 }

@@ -31,9 +31,9 @@ async function openEmbedded(t: Test): Promise<OpenedQueue> {
   let queue = new EmbeddedQueue(queries, clock, logLines().logger);
   let rank = 1_000;
   const append = async (stream: string, type: string, data: JsonObject) => {
-    await store.append(stream, 'any', [propose(data, { type })]);
+    const { events } = await store.append(stream, 'any', [propose(data, { type })]);
     await model.caughtUpTo(await store.head());
-    queue.wake();
+    queue.observe(events);
   };
   const opened = (): OpenedQueue => ({
     queue,
