@@ -147,7 +147,7 @@ function findRow({ context, queries }: JobAnswersOptions, id: string): SqlRow {
 /** @param counts what is before each, which takes a look at the whole queue */
 function standingOf({ context, queries }: JobAnswersOptions, counts = true): Standing {
   const { unknown_after_seconds: unknownAfterSeconds } = context.config;
-  return { offers: queries.offers(), now: nowSeconds(context), unknownAfterSeconds, counts };
+  return { offers: queries.offers(), now: nowSeconds(context), unknownAfterSeconds, counts, away: new Map() };
 }
 
 function show(queries: JobQueries, row: SqlRow, standing: Standing) {

@@ -4,8 +4,8 @@ import { recordIn, recordsIn } from '../../../../../projections/workload/rows.js
 import { type EventStore, type JsonObject, streamName } from '../../../../runtime/event-store/event-store.js';
 import { job } from './job-commands.js';
 
-/** From the grant to the end of a job. */
-const MOST_KEPT = 2_000;
+/** Files of those that are kept, in all: some 20 MB. A job may have two thousand. */
+const MOST_FILES_KEPT = 50_000;
 
 /** A file that a job reads, as a grant has it. Sizes are bytes. */
 export interface OrderedInput {
@@ -43,7 +43,9 @@ export interface JobOrder {
 
 export class JobOrders {
   private readonly store: Pick<EventStore, 'readStream'>;
+  /** The one that is kept longest first. */
   private readonly kept = new Map<string, JobOrder>();
+  private files = 0;
 
   constructor(store: Pick<EventStore, 'readStream'>) {
     this.store = store;
@@ -56,8 +58,7 @@ export class JobOrders {
     for await (const { type, data } of this.store.readStream(streamName(job.category, uid), { limit: 1 })) {
       if (type !== 'JobCreated') return undefined;
       const order = orderIn(data);
-      if (this.kept.size >= MOST_KEPT) this.kept.delete(this.kept.keys().next().value ?? '');
-      this.kept.set(uid, order);
+      this.keep(uid, order);
       return order;
     }
     return undefined;
@@ -65,8 +66,26 @@ export class JobOrders {
 
   /** It has ended. */
   forget(uid: string): void {
+    const order = this.kept.get(uid);
+    if (order === undefined) return;
     this.kept.delete(uid);
+    this.files -= filesOf(order);
   }
+
+  private keep(uid: string, order: JobOrder): void {
+    this.forget(uid);
+    this.kept.set(uid, order);
+    this.files += filesOf(order);
+    for (const oldest of this.kept.keys()) {
+      if (this.files <= MOST_FILES_KEPT) return;
+      this.forget(oldest);
+    }
+  }
+}
+
+/** Its log is one of them. */
+function filesOf({ inputs, outputs }: JobOrder): number {
+  return inputs.length + outputs.length + 1;
 }
 
 function orderIn(data: JsonObject): JobOrder {

@@ -15,6 +15,8 @@ export interface Standing {
   readonly unknownAfterSeconds: number;
   /** Whether to count what is before it. */
   readonly counts: boolean;
+  /** What was worked out already: pilots that offer an executable and are away. */
+  readonly away: Map<string, readonly string[]>;
 }
 
 /** Undefined: what its row says is all there is. @param row of job_dat, with task_held and task_state */
@@ -56,16 +58,12 @@ function untilLater(row: SqlRow, now: number): string | undefined {
   return `attempt ${String(row['attempt'])} has failed${failure}; the next one may begin in ${Math.ceil(left)} s`;
 }
 
-function ofPilots(
-  queries: JobQueries,
-  row: SqlRow,
-  { offers, now, unknownAfterSeconds }: Standing,
-): string | undefined {
+function ofPilots(queries: JobQueries, row: SqlRow, standing: Standing): string | undefined {
   const [executable, device] = [textIn(row, 'executable'), textIn(row, 'device_type')];
-  const able = offers.filter(
+  const able = standing.offers.filter(
     ({ deviceType, executables }) => deviceType === device && executables.has(executable),
   );
-  if (able.length === 0) return nobodyIsHere(queries, row, now, unknownAfterSeconds);
+  if (able.length === 0) return nobodyIsHere(queries, row, standing);
   const memory = row['memory_mib'];
   if (typeof memory !== 'number') return undefined;
   const most = Math.max(...able.map(({ memoryMib = Number.POSITIVE_INFINITY }) => memoryMib));
@@ -73,12 +71,15 @@ function ofPilots(
   return `needs ${memory} MiB of memory, and of the pilots that offer ${executable} none has more than ${most}`;
 }
 
-function nobodyIsHere(queries: JobQueries, row: SqlRow, now: number, unknownAfterSeconds: number): string {
+function nobodyIsHere(
+  queries: JobQueries,
+  row: SqlRow,
+  { now, unknownAfterSeconds, away }: Standing,
+): string {
   const [executable, device] = [textIn(row, 'executable'), textIn(row, 'device_type')];
-  const known = queries
-    .pilotsOf(device)
-    .filter((pilot) => executablesOf(textIn(pilot, 'executables')).has(executable))
-    .map((pilot) => `${String(pilot['name'])} is ${String(pilot['status'])}`);
+  const key = `${device}/${executable}`;
+  const known = away.get(key) ?? awayOf(queries, device, executable);
+  away.set(key, known);
   if (known.length > 0) {
     const some = known.slice(0, 3).join(', ');
     const more = known.length > 3 ? ` and ${known.length - 3} more are away` : '';
@@ -86,6 +87,14 @@ function nobodyIsHere(queries: JobQueries, row: SqlRow, now: number, unknownAfte
   }
   const left = Math.max(0, Math.ceil(numberIn(row, 'update_time') + unknownAfterSeconds - now));
   return `no ${device} pilot offers ${executable} yet; it fails as executable_unknown in about ${left} s unless one comes`;
+}
+
+/** Each with what it is instead of here. */
+function awayOf(queries: JobQueries, device: string, executable: string): string[] {
+  return queries
+    .pilotsOf(device)
+    .filter((pilot) => executablesOf(textIn(pilot, 'executables')).has(executable))
+    .map((pilot) => `${String(pilot['name'])} is ${String(pilot['status'])}`);
 }
 
 function ofQueue(queries: JobQueries, row: SqlRow, { offers, counts }: Standing): string {

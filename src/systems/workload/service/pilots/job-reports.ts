@@ -148,7 +148,7 @@ export class JobReports {
     const cpu = rules.optionalNumber('finished.cpu_seconds', told.cpu_seconds, rules.isDuration);
     const rss = rules.optionalNumber('finished.max_rss', told.max_rss, rules.isByteCount);
     return {
-      exit_code: rules.check('finished.exit_code', told.exit_code ?? 0, isExitCode),
+      exit_code: rules.check('finished.exit_code', told.exit_code ?? 0, isSuccess),
       ...{ outputs, log },
       ...(cpu === undefined ? {} : { cpu_seconds: cpu }),
       ...(rss === undefined ? {} : { max_rss: String(rss) }),
@@ -172,6 +172,8 @@ function assertOwn(snapshot: JobSnapshot, uid: string, pilot: string): JobSnapsh
   throw new JobRefusedError('stale_claim', `job ${uid} is granted to pilot ${claim.pilot}, not to ${pilot}`);
 }
 
+const isSuccess: rules.NumberRule = (code) =>
+  code === 0 ? undefined : 'must be 0: a payload that ended otherwise has failed';
 const isExitCode = rules.isWhole(0, 255);
 
 function claimIn(report: string, told: { job?: string; claim_id?: string }) {

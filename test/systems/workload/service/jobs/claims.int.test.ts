@@ -68,7 +68,7 @@ t.test('an end that can not be true is refused with its field', async (t) => {
     [{ outputs: [file] }, /outputs.0.sha256: is missing/],
     [{ outputs: [whole, { ...whole, uid: 'o9' }] }, /hold o9, which was not ordered/],
     [{ outputs: [whole], log: undefined }, /finished.log.uid: must be l0/],
-    [{ exit_code: 256 }, /exit_code: must be a whole number from 0 to 255/],
+    [{ exit_code: 3 }, /exit_code: must be 0: a payload that ended otherwise has failed/],
   ];
   for (const [more, message] of wrong)
     t.match(await pilot.finished(grant, more), { is_success: false, reason: 'invalid', msg: message });
