@@ -8,10 +8,12 @@
  * lost itself the give-up of its lease takes care (give-ups.ts of the peers).
  */
 
+import type { JobSnapshot } from '../../../../../machines/workload/job.js';
 import { hearOut, type ListeningTime } from '../../../../base/listening-time.js';
-import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import { idOf, type JsonObject, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { giveUp, job } from '../jobs/job-commands.js';
 import type { JobQueries } from '../jobs/job-queries.js';
+import { markLost } from '../jobs/job-upkeep.js';
 import { nowSeconds, type WorkloadContext } from '../workload-context.js';
 import { pilotKind } from './pilot-kind.js';
 
@@ -44,7 +46,8 @@ export class LostClaims {
   /** Late or repeated events do no harm: the store is asked. */
   observe(events: readonly RecordedEvent[]): void {
     for (const { type, stream, data } of events) {
-      if (type === 'JobPilotLost') this.watch(idOf(stream), String(data['claim_id']));
+      if (type === 'JobClaimed') this.lookAtPilot(idOf(stream), data);
+      else if (type === 'JobPilotLost') this.watch(idOf(stream), String(data['claim_id']));
       else if (ENDS.has(type)) this.forget(idOf(stream));
     }
   }
@@ -71,6 +74,20 @@ export class LostClaims {
     this.marked.set(uid, marked);
     const running = this.run(marked).finally(() => this.running.delete(running));
     this.running.add(running);
+  }
+
+  /** One that was granted while its pilot was lost: what became of the pilot was carried to its jobs before. */
+  private lookAtPilot(uid: string, { pilot, session_id: session, claim_id }: JsonObject): void {
+    const row = typeof pilot === 'string' ? this.queries.pilot(pilot) : undefined;
+    if (row === undefined || (row['lease'] === 'attached' && row['session_id'] === session)) return;
+    const { system, config, logger } = this.context;
+    const remarks = `pilot ${String(pilot)} was gone when it was granted the job`;
+    const failAt = nowSeconds(this.context) + config.give_up_seconds;
+    const decide = (snapshot: JobSnapshot) => markLost(snapshot, String(claim_id), remarks, failAt);
+    system.execute(job, uid, { by: 'lease', decide }).catch((error: unknown) => {
+      if (!this.stopped)
+        logger.warn({ err: error, job: uid, pilot }, 'a job was not marked; it is given up unmarked');
+    });
   }
 
   private forget(uid: string): void {

@@ -1,6 +1,8 @@
 /** Pilots that fall silent, return, begin anew and die: what becomes of their jobs. Leases of a second. */
 
 import t from 'tap';
+import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
+import { pilotKind } from '../../../../../src/systems/workload/service/pilots/pilot-kind.js';
 import { until } from '../../../../support/until.js';
 import { type Granted, type SyntheticPilot, startPilot } from '../../support/synthetic-pilot.js';
 import { ON_STORES, startWorkload, type WorkloadNode } from '../../support/workload-node.js';
@@ -18,6 +20,10 @@ async function has(node: WorkloadNode, uid: string, type: string): Promise<boole
   return (await typesOf(node, uid)).includes(type);
 }
 
+async function statusOf(node: WorkloadNode): Promise<unknown> {
+  return Reflect.get(await node.pilots.call('pilot_status', { id: 'p1' }), 'status');
+}
+
 /** Beats until the test ends, or as long as asked. */
 function keepBeating(t: { teardown(end: () => void): unknown }, pilot: SyntheticPilot): () => void {
   const timer = setInterval(() => void pilot.beat().catch(() => undefined), 250);
@@ -26,11 +32,17 @@ function keepBeating(t: { teardown(end: () => void): unknown }, pilot: Synthetic
   return end;
 }
 
+/** It is heard of until then, however busy the machine is. */
 async function running(node: WorkloadNode, pilot: SyntheticPilot, uid: string): Promise<Granted> {
-  await node.createJob(uid);
-  const grant = await pilot.take(uid);
-  await pilot.started(grant);
-  return grant;
+  const beating = setInterval(() => void pilot.beat().catch(() => undefined), 250);
+  try {
+    await node.createJob(uid);
+    const grant = await pilot.take(uid);
+    await pilot.started(grant);
+    return grant;
+  } finally {
+    clearInterval(beating);
+  }
 }
 
 const listing = (grant: Granted) => ({
@@ -152,6 +164,22 @@ t.test(
     t.match(await node.jobs.call('job_status', { id: 'j1' }), { failure_class: 'pilot_lost', losses: 1 });
   },
 );
+
+t.test('what is granted to a pilot that is just lost is marked, too', { buffered: true }, async (t) => {
+  const node = await startWorkload(t);
+  const pilot = await startPilot(t, node);
+  await node.createJob('j1');
+  await until('it is queued', () => pilot.hints.length > 0);
+  const { system } = node.context.runtime;
+  const data = { peer_id: 'p1', session_id: pilot.session, lost_time: 1 };
+  await system.execute(pilotKind.type, 'p1', { decide: () => [{ type: 'PilotLost', data }] });
+  await until('it is lost', async () => (await statusOf(node)) === 'lost');
+  const claimed = { pilot: 'p1', session_id: pilot.session, claim_id: 'c', lease_seconds: 30 };
+  await system.execute(job, 'j1', {
+    decide: () => [{ type: 'JobClaimed', data: { ...claimed, attempt: 1, cur_retry: 0 } }],
+  });
+  await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
+});
 
 t.test('a node that was away counts anew', { buffered: true }, async (t) => {
   const first = await startWorkload(t, { config: SHORT });
