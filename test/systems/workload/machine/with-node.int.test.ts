@@ -151,12 +151,18 @@ t.test('a task that is cancelled has ended once nothing of it runs, and stores n
   t.notOk(existsSync(join(storage, 'out', task)) && readdirSync(join(storage, 'out', task)).length > 0);
 });
 
-t.test('an input that was changed fails its job for good, and no other', async (t) => {
-  const { storage, pilot, submit, jobsOf, ended } = await started(t);
+t.test('an input that was changed fails its job for good, no other, and is known as corrupt', async (t) => {
+  const { client, storage, pilot, submit, jobsOf, ended } = await started(t);
   writeFileSync(join(storage, 'in', 'f3'), 'X\n');
   await pilot();
   const task = await submit('upper');
   t.match(await ended(task), { state: 'failed', jobs_failed: 1, jobs_finished: FILES - 1 });
   const failed = (await jobsOf(task)).filter(({ state }) => state === 'failed');
   t.match(failed, [{ failure_class: 'input_checksum', cur_retry: 0, attempt: 1 }]);
+  await until('the file is known as corrupt', async () => {
+    const { data_in_uid: uid = '' } = await client.task({ id: task });
+    for await (const files of client.files({ uid, status: ['corrupt'] }))
+      if (files.some(({ file_name }) => file_name === 'f3')) return true;
+    return false;
+  });
 });
