@@ -18,7 +18,8 @@ const BLOCKS = [...PAGE.matchAll(/```sh\n([\s\S]*?)```(?:\n\n```text\n([\s\S]*?)
 const [, PILOT = ''] = /```sh pilot\n([\s\S]*?)```/.exec(PAGE) ?? [];
 const MARK = '=== the next block ===';
 
-t.setTimeout(120_000);
+// Some twenty commands, each a program of its own.
+t.setTimeout(240_000);
 
 t.test('from nothing to a merged result, and a second pilot', async (t) => {
   const cwd = t.testdir({ 'owl.yaml': CONFIG });

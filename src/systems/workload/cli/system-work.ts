@@ -1,5 +1,6 @@
 /** What `owl status` shows of workloads: tasks under way and how far they are, those that wait and why, and who is there to run jobs. */
 
+import { hostname } from 'node:os';
 import { withClient } from '../../../cli/globals.js';
 import type { AskedWork, SystemWork, WorkItem } from '../../../cli/system.js';
 import type { Pilot, Task } from '../wire/messages.js';
@@ -12,7 +13,7 @@ export async function workloadWork({ client }: Pick<AskedWork<unknown>, 'client'
     const waiting = tasks.filter(({ jobs_running = 0 }) => jobs_running === 0);
     return {
       service: pilotsLine(pilots),
-      machine: undefined,
+      machine: pilotsHere(pilots),
       runs: tasks.filter((task) => !waiting.includes(task)).map(item),
       waits: waiting.map(item),
       hasMore: false,
@@ -20,11 +21,22 @@ export async function workloadWork({ client }: Pick<AskedWork<unknown>, 'client'
   });
 }
 
+const THERE = ['active', 'draining'];
+
 function pilotsLine(pilots: readonly Pilot[]): string {
   const count = (wanted: string) => pilots.filter(({ status }) => status === wanted).length;
   const [active, lost] = [count('active') + count('draining'), count('lost')];
   const there = `${active === 0 ? 'no' : active} pilot${active === 1 ? '' : 's'} attached`;
   return lost === 0 ? there : `${there}, ${lost} lost`;
+}
+
+/** Those of this machine, as the node knows them; undefined when it has none. */
+function pilotsHere(pilots: readonly Pilot[]): string | undefined {
+  const here = pilots.filter(({ host, status }) => host === hostname() && THERE.includes(status ?? ''));
+  const told = here.map(({ name = '', pid = 0, status }) =>
+    status === 'draining' ? `${name}, process ${pid}, draining` : `${name}, process ${pid}`,
+  );
+  return told.length === 0 ? undefined : told.join('; ');
 }
 
 function item({

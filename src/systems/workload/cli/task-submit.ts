@@ -88,7 +88,7 @@ export function addSubmitCommand(task: Command, cli: Cli): void {
       );
       await cli.out.line(options.json ? toJson(task) : (task.uid ?? ''));
       // There is more to say than that it was taken.
-      if (!options.json && task.remarks) await cli.err.line(`owl: ${task.remarks}`);
+      if (!options.json && task.remarks) await cli.err.line(`task ${task.task_id}: ${task.remarks}`);
     });
   });
 }
