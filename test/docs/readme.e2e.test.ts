@@ -54,7 +54,7 @@ t.test('the commands are those this test runs', async (t) => {
     COMMANDS.map((line) => line.split(' ').slice(0, 6).join(' ')),
     [
       'npm ci && npm run demo',
-      'npm ci && npm run owl --',
+      'npm ci && npm run owl',
       'npm ci && npm start',
       'npm run owl -- plot create',
       'npm run owl -- plot list',

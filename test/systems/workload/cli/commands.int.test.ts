@@ -172,3 +172,29 @@ t.test('bad orders name what was wrong, and nothing is stored', async (t) => {
   }
   t.equal(await ok('task', 'list', '--json'), '[]');
 });
+
+t.test('a check looks for the programs of executables', async (t) => {
+  const executables = (first: string) =>
+    `systems: [workload]\nworkload:\n  executables:\n    one: { argv: [${first}] }\n    two: { argv: [no-such-program] }\n`;
+  const cwd = t.testdir({ 'owl.yaml': executables(process.execPath), 'none.yaml': executables('/no/such') });
+  const env = { PATH: '/nowhere' };
+  const some = await owl(['config', 'check'], { cwd, env });
+  t.equal(some.code, 0, 'the pilot runs what is there');
+  t.match(
+    some.stderr,
+    /note: owl\.yaml:5:12: .*executable two: its program no-such-program is in no directory of PATH; install it/,
+  );
+  const none = await owl(['config', 'check', 'none.yaml'], { cwd, env });
+  t.equal(none.code, 1);
+  t.match(none.stderr, /none\.yaml:4:12: .*executable one: its program \/no\/such is not there; install it/);
+});
+
+t.test('a node on one page says who is there to run jobs', async (t) => {
+  const { env, cwd, ok } = await setUp(t);
+  await ok('dataset', 'register', 'texts', '--storage', 'texts');
+  await ok('task', 'submit', 'sort', '--in', '1', '--out', 'out');
+  const page = await owl(['status'], { env, cwd });
+  t.match(page, { code: 0, stdout: /^workload +no pilots attached +nothing, since/m });
+  t.match(page.stdout, /^workload lets wait 1$/m);
+  t.match(page.stdout, /^task 1 sort +registered +0 of 0 jobs, waits for files/m);
+});
