@@ -41,12 +41,15 @@ function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedSe
     ...{ node, runtime, config, clock, logger, system: runtime.system, db: runtime.db },
     readYourWrites: () => runtime.readYourWrites([workload.name, PILOTS.name]),
   };
-  const links = new PilotLinks(context);
+  /** A part's own log says which one it is. */
+  const as = (part: string) => ({ ...context, logger: logger.child({ name: `owl.${part}` }) });
+  const manager = as('job-manager');
+  const links = new PilotLinks(manager);
   return inOrder([
-    openDatasets(context),
-    openTasks(context),
-    openJobs({ context, ...links }),
-    openPilots(context, links),
+    openDatasets(as('dsm')),
+    openTasks(as('task-manager')),
+    openJobs({ context: manager, ...links }),
+    openPilots(manager, links),
   ]);
 }
 
