@@ -15,6 +15,7 @@ import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import type { JobLog, JobLogRequest } from '../wire/messages.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
+import { OVER } from './view-parts.js';
 import { ID_HELP, withWorkload } from './with-workload.js';
 
 const LOOK_EVERY_MS = 500;
@@ -52,13 +53,14 @@ export function addLogsCommand(job: Command, cli: Cli): void {
 async function showLog(cli: Cli, options: LogsOptions, client: WorkloadClient, id: string): Promise<void> {
   const { follow = false, attempt, tail } = options;
   const print = printer(cli);
+  const waiting = new Waiting(cli);
   const ended = AbortSignal.any([cli.interrupted, cli.out.closed]);
   let next: JobLogRequest = {
     ...{ id, offset: tail === undefined ? 0 : -tail, length: PIECE_BYTES },
     ...(attempt !== undefined && { attempt }),
   };
   while (!ended.aborted) {
-    const piece = follow ? await pieceOrNone(cli, client, next) : await client.jobLog(next);
+    const piece = follow ? await pieceOrNone(cli, client, next, waiting) : await client.jobLog(next);
     const { content = Buffer.alloc(0), offset = 0, complete = false } = piece ?? {};
     await print(content);
     if (piece !== undefined) {
@@ -77,16 +79,42 @@ async function pieceOrNone(
   cli: Cli,
   client: WorkloadClient,
   request: JobLogRequest,
+  waiting: Waiting,
 ): Promise<JobLog | undefined> {
   try {
-    return await client.jobLog(request);
+    const piece = await client.jobLog(request);
+    waiting.isKnown = true;
+    return piece;
   } catch (error) {
-    const isYetToCome = error instanceof OwlError && error.kind === 'not_found';
-    if (cli.interrupted.aborted || !(isTransient(error) || isYetToCome)) throw error;
+    if (!(error instanceof OwlError) || cli.interrupted.aborted) throw error;
+    if (isTransient(error) && waiting.isKnown) {
+      await waiting.tell(error.message);
+      return undefined;
+    }
+    if (error.kind !== 'not_found') throw error;
     // A job that is over gets no log any more, and one that there is not is told so.
-    const { state = '' } = await client.job({ id: request.id ?? '' });
-    if (isYetToCome && ['finished', 'failed', 'cancelled'].includes(state)) throw error;
+    const { job_id = 0, state = '', remarks = '' } = await client.job({ id: request.id ?? '' });
+    if (OVER.has(state)) throw error;
+    waiting.isKnown = true;
+    await waiting.tell(`job ${job_id} is ${state}${remarks === '' ? '' : `: ${remarks}`}`);
     return undefined;
+  }
+}
+
+/** What is told while a log is waited for: once, and why. */
+class Waiting {
+  /** The node has answered: from then on it is waited for, too. */
+  isKnown = false;
+  private readonly cli: Cli;
+  private isTold = false;
+
+  constructor(cli: Cli) {
+    this.cli = cli;
+  }
+
+  async tell(why: string): Promise<void> {
+    if (!this.isTold) await this.cli.err.line(`${why}; its log follows`);
+    this.isTold = true;
   }
 }
 

@@ -76,7 +76,7 @@ t.test('a dataset from its registration to copies of its files', async (t) => {
 });
 
 t.test('a task that nobody can run waits, says why, and obeys', async (t) => {
-  const { run, ok } = await setUp(t);
+  const { env, cwd, run, ok } = await setUp(t);
   await ok('dataset', 'register', 'texts', '--storage', 'texts');
   await ok('dataset', 'scan', '1');
   await ok('dataset', 'close', '1');
@@ -105,6 +105,13 @@ t.test('a task that nobody can run waits, says why, and obeys', async (t) => {
   t.match(JSON.parse(await ok('task', 'set', '1', '--rank', '7', '--json')), { uid, rank: 7 });
   t.match(await ok('job', 'list', '--task', '1', '--oldest-first'), /^ *1 [\s\S]*^ *2 /m);
   t.match(await run('job', 'logs', '1'), { code: 1, stderr: /^owl: / });
+  const terminal = terminalDouble({ env, cwd });
+  const following = runOwl(['workload', 'job', 'logs', '1', '-f'], terminal);
+  await until('it says why there is none yet', () =>
+    /^job 1 is .*; its log follows$/m.test(terminal.stderr()),
+  );
+  terminal.interrupt('SIGINT');
+  t.equal(await following, 130);
   t.match(await ok('dataset', 'show', 'task:1'), /^written by +task /m);
   t.match(await run('task', 'retry', '1'), { code: 1, stderr: /^owl: / });
 
