@@ -1,9 +1,10 @@
 /** docs/workload.md: its commands lead from an empty directory to a merged result, and to a second pilot, and say what the page says. */
 
-import { spawnSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import t from 'tap';
 import { z } from 'zod';
 import { PACKAGE_ROOT } from '../../src/base/package-root.js';
@@ -16,6 +17,7 @@ const [, CONFIG = ''] = /```yaml\n([\s\S]*?)```/.exec(PAGE) ?? [];
 /** Commands, and what they say where the page shows it. */
 const BLOCKS = [...PAGE.matchAll(/```sh\n([\s\S]*?)```(?:\n\n```text\n([\s\S]*?)```)?/g)];
 const [, PILOT = ''] = /```sh pilot\n([\s\S]*?)```/.exec(PAGE) ?? [];
+const run = promisify(execFile);
 const MARK = '=== the next block ===';
 
 // Some twenty commands, each a program of its own.
@@ -36,8 +38,7 @@ t.test('from nothing to a merged result, and a second pilot', async (t) => {
   const env = { PATH: `${join(cwd, 'bin')}:${process.env['PATH']}`, OWL_SERVER: address };
   // One shell, for what a block sets the next ones use.
   const script = others.map(([, commands = '']) => commands).join(`\necho "${MARK}"\n`);
-  const { status, stdout, stderr } = spawnSync('sh', ['-e', '-c', script], { cwd, env, encoding: 'utf8' });
-  t.equal(status, 0, stdout + stderr);
+  const { stdout } = await run('sh', ['-e', '-c', script], { cwd, env });
   const said = stdout.split(`${MARK}\n`);
   t.equal(said.length, others.length);
   for (const [at, [, commands = '', shown]] of others.entries())
@@ -47,7 +48,7 @@ t.test('from nothing to a merged result, and a second pilot', async (t) => {
   const [variable = '', file = ''] = assignment.split('=');
   const pilot = startOwl(t, args, { cwd, env: { ...env, [variable]: file } });
   await until('the second pilot has its lease', () => /the pilot has its lease/.test(pilot.stderr()));
-  const pilots = spawnSync(owl, ['workload', 'pilot', 'list', '--json'], { cwd, env, encoding: 'utf8' });
+  const pilots = await run(owl, ['workload', 'pilot', 'list', '--json'], { cwd, env });
   t.match(pilots.stdout, /"name":"shed-3","status":"active"/);
   for (const { child, ended } of [pilot, node]) {
     child.kill('SIGTERM');

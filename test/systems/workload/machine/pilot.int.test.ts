@@ -3,6 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { isOfTap } from '../../../support/own-environment.js';
 import { md5Of, TASK_UID, world } from '../support/pilot-world.js';
 
 t.test('a job is claimed, run, stored and told', async (t) => {
@@ -53,7 +54,10 @@ t.test('the program sees what is declared, and nothing else', async (t) => {
   node.offer(order('e', { executable: 'run', args, inputs: [input('a', '')], inputs_total: 1, seq: 7 }));
   t.match(await node.outcome('e'), { finished: {} });
   const lines = stored()[`${TASK_UID}/out.a1.txt`]?.split('\n') ?? [];
-  const names = lines.flatMap((line) => /^([A-Za-z_]+)=/.exec(line)?.[1] ?? []);
+  const names = lines.flatMap((line) => {
+    const [, name = '', value] = /^([A-Za-z_]+)=(.*)/.exec(line) ?? [];
+    return name === '' || isOfTap(name, value) ? [] : [name];
+  });
   const own = ['OWL_DEVICE', 'OWL_JOB', 'OWL_PAYLOAD', 'OWL_TEST_DECLARED', 'PATH', 'TMPDIR'];
   t.same(names.filter((name) => !['LANG', 'PWD', 'SHLVL', '_', 'OLDPWD'].includes(name)).sort(), own);
   t.ok(lines.includes('e 7'), 'its job and its number');
