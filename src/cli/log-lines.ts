@@ -95,9 +95,9 @@ function timeText(timeMs: number): string {
   return `${day} ${time},${String(date.getMilliseconds()).padStart(3, '0')}`;
 }
 
-/** `grants.js:41`, of whoever called the logger: the first that is neither the logger nor this file. */
+/** `grants.js:41`, of whoever called the logger: the first that is neither the logger nor this file, which maps of the source call `.ts`. */
 function placeOf(stack: string | undefined): string | undefined {
   const frames = (stack ?? '').split('\n').slice(1);
-  const frame = frames.find((one) => !/[\\/]node_modules[\\/]pino[\\/]|[\\/]log-lines\.js:/.test(one));
+  const frame = frames.find((one) => !/[\\/]node_modules[\\/]pino[\\/]|[\\/]log-lines\.[jt]s:/.test(one));
   return /([^\\/()]+:\d+):\d+\)?$/.exec(frame ?? '')?.[1];
 }

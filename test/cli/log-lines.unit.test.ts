@@ -68,7 +68,7 @@ t.test('a logger writes so where it is configured, with the place of who logs', 
   logger.trace('not logged');
   await new Promise((resolve) => setImmediate(resolve));
   const pattern = new RegExp(
-    `^owl\\.dsm: [-\\d]+ [:\\d]+,\\d{3} \\| WARN \\| log-lines\\.unit\\.test\\.js:\\d+ \\| ${process.pid} >>> files are missing dataset=d1 process=4711\\n$`,
+    `^owl\\.dsm: [-\\d]+ [:\\d]+,\\d{3} \\| WARN \\| log-lines\\.unit\\.test\\.[jt]s:\\d+ \\| ${process.pid} >>> files are missing dataset=d1 process=4711\\n$`,
   );
   t.match(terminal.stderr(), pattern);
 });

@@ -98,7 +98,10 @@ t.test('a system that there is not is named, and nothing is started', async (t) 
   const cwd = t.testdir();
   const { code, stderr } = await startOwl(t, ['up', '--systems', 'talnet'], { cwd }).ended;
   t.equal(code, 2);
-  t.match(stderr, '--systems: systems must hold systems that there are (talent), and there is no "talnet"');
+  t.match(
+    stderr,
+    '--systems: systems must hold systems that there are (talent, workload), and there is no "talnet"',
+  );
   t.match(stderr, 'did you mean talent?');
   t.strictSame(processesOf(cwd), []);
 });
