@@ -3,7 +3,7 @@
  *
  * Guarantees: no more at once than there are slots, but for those that were begun when there were more; nothing is asked for without a
  * free slot, while the lease may have ended, or while the pilot drains; every record and every claim that was found becomes one attempt;
- * a cancellation of what is not here is answered, for nothing of it runs here.
+ * a cancellation of what is not here is answered as such, for it may run where another pilot of the name has left it.
  */
 
 import { readdirSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { Attempt, type AttemptOptions } from './attempt.js';
 import { claimOf } from './claims.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { PayloadKey } from './payload-record.js';
-import { cancelledTold } from './told.js';
+import { unknownTold } from './told.js';
 import { removeWork } from './work-directory.js';
 
 const LOOK_EVERY_MS = 1_000;
@@ -118,7 +118,7 @@ export class Attempts {
       return;
     }
     logger.info({ job, claim: claim_id }, 'what is to be cancelled is not here');
-    tell(cancelledTold(job, claim_id)).catch(() => undefined);
+    tell(unknownTold(job, claim_id)).catch(() => undefined);
   }
 
   /** The session is over: see `Attempt.noteLeaseOver`. */

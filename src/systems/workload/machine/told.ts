@@ -18,3 +18,8 @@ export function failedTold(
 export function cancelledTold(job: string, claim_id = '', processes_ended = 0): PilotTold {
   return { command_id: `${claim_id}.cancelled`, cancelled: { job, claim_id, processes_ended } };
 }
+
+/** What is to be cancelled is not here, nor was left here. */
+export function unknownTold(job: string, claim_id: string): PilotTold {
+  return { command_id: `${claim_id}.cancelled`, cancelled: { job, claim_id, unknown: true } };
+}

@@ -90,6 +90,7 @@ export interface JobCancelled {
   job?: string;
   claim_id?: string;
   processes_ended?: number;
+  unknown?: boolean;
 }
 
 export interface WrittenFile {

@@ -36,6 +36,7 @@ type StoredFile = Finished['log'];
 /** Who tells it. */
 export interface Sender {
   readonly pilot: string;
+  readonly sessionId: string;
   /** For the history. */
   readonly by: string;
 }
@@ -104,12 +105,17 @@ export class JobReports {
     await this.fail(uid, claimId, failure, sender);
   }
 
-  async cancelled(told: CancelledMessage, { pilot, by }: Sender): Promise<void> {
+  async cancelled(told: CancelledMessage, { pilot, sessionId, by }: Sender): Promise<void> {
     const { uid, claimId } = claimIn('cancelled', told);
     const ended = rules.optionalNumber('cancelled.processes_ended', told.processes_ended, rules.isCount) ?? 0;
     await this.context.system.execute(job, uid, {
       by,
-      decide: (snapshot) => cancelled(assertOwn(snapshot, uid, pilot), uid, claimId, ended),
+      decide: (snapshot) => {
+        const own = assertOwn(snapshot, uid, pilot);
+        // Where another session has begun it, with data that this one does not see, it may run on: its keeper ends it.
+        if (told.unknown === true && own.context.claim?.sessionId !== sessionId) return [];
+        return cancelled(own, uid, claimId, ended);
+      },
     });
     this.orders.forget(uid);
   }

@@ -113,7 +113,7 @@ async function answer(
   await options.sessions.assertHolds(pilot, sessionId);
   if (report.sample !== undefined) await options.samples.take(pilot, sessionId, report.sample);
   else if (report.log !== undefined) options.logs.take(pilot, report.log);
-  else await take(options, report, { pilot, by });
+  else await take(options, report, { pilot, sessionId, by });
   return done;
 }
 

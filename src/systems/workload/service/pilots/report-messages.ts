@@ -50,6 +50,7 @@ export interface FailedMessage extends OfClaim {
 
 export interface CancelledMessage extends OfClaim {
   processes_ended?: number;
+  unknown?: boolean;
 }
 
 export interface JobSampleMessage extends OfClaim {

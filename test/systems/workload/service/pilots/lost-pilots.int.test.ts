@@ -181,6 +181,30 @@ t.test('what is granted to a pilot that is just lost is marked, too', { buffered
   await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
 });
 
+t.test(
+  'who knows nothing of a job has cancelled it only where it had claimed it itself',
+  { buffered: true },
+  async (t) => {
+    const node = await startWorkload(t, { config: SHORT });
+    const first = await startPilot(t, node, { name: 'p1', slots: 2 });
+    const [own, left] = [await running(node, first, 'j1'), await running(node, first, 'j2')];
+    const unknown = ({ job, claim_id }: Granted) => ({ cancelled: { job, claim_id, unknown: true } });
+    await node.jobs.call('job_cancel', { id: 'j1' });
+    t.match(await first.tell(unknown(own)), { is_success: true });
+    t.match(await node.jobs.call('job_status', { id: 'j1' }), { state: 'cancelled' });
+    first.close();
+    const elsewhere = await startPilot(t, node, { name: 'p1', slots: 2 });
+    keepBeating(t, elsewhere);
+    await until('it is marked', () => has(node, 'j2', 'JobPilotLost'));
+    await node.jobs.call('job_cancel', { id: 'j2' });
+    t.match(await elsewhere.tell(unknown(left)), { is_success: true });
+    t.match(await node.jobs.call('job_status', { id: 'j2' }), { state: 'cancelling' }, 'it may run on');
+    await until('its keeper has ended it by now', () => has(node, 'j2', 'JobCancelled'));
+    const end = (await node.eventsOf('j2')).find(({ type }) => type === 'JobCancelled');
+    t.match(end?.data, { by_lease: true });
+  },
+);
+
 t.test('a node that was away counts anew', { buffered: true }, async (t) => {
   const first = await startWorkload(t, { config: SHORT });
   const pilot = await startPilot(t, first);
