@@ -16,11 +16,13 @@ const BATCH = 100;
 /** Between two looks: the longest, and so many in the time that they wait. */
 const LONGEST_PAUSE_MS = 10_000;
 const LOOKS = 10;
+/** While there are more than a batch. */
+const SHORTEST_PAUSE_MS = 50;
 
 export interface UnknownExecutablesOptions {
-  readonly system: ActorSystem;
-  readonly clock: Clock;
-  readonly queries: JobQueries;
+  readonly system: Pick<ActorSystem, 'execute'>;
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly queries: Pick<JobQueries, 'unknownExecutables' | 'createdOf'>;
   readonly afterSeconds: number;
 }
 
@@ -48,23 +50,30 @@ export class UnknownExecutables {
       since.set(key, this.since.get(key) ?? at);
     }
     this.since = since;
+    let isMore = false;
     for (const { device, executable } of unknown) {
       const seen = since.get(`${device}/${executable}`) ?? at;
-      if (at - seen >= afterSeconds * 1000) await this.fail(device, executable, now / 1000 - afterSeconds);
+      if (at - seen < afterSeconds * 1000) continue;
+      const failed = await this.fail(device, executable, now / 1000 - afterSeconds);
+      isMore ||= failed === BATCH;
     }
-    return unknown.length === 0 ? undefined : now + pauseMs;
+    if (isMore) this.lookedAt = at - pauseMs + SHORTEST_PAUSE_MS;
+    return unknown.length === 0 ? undefined : now + (isMore ? SHORTEST_PAUSE_MS : pauseMs);
   }
 
-  private async fail(device: string, executable: string, before: number): Promise<void> {
+  /** @returns how many: as many as a batch holds, and there may be more */
+  private async fail(device: string, executable: string, before: number): Promise<number> {
     const { system, queries } = this.options;
     const detail = `no ${device} pilot has ever offered ${executable}`;
+    const batch = queries.createdOf(device, executable, before, BATCH);
     await Promise.all(
-      queries.createdOf(device, executable, before, BATCH).map(({ uid }) =>
+      batch.map(({ uid }) =>
         system.execute(job, uid, {
           by: 'executor',
           decide: (snapshot) => failWaiting(snapshot, { class: 'executable_unknown', detail }),
         }),
       ),
     );
+    return batch.length;
   }
 }

@@ -86,7 +86,9 @@ function nobodyIsHere(
     return `no ${device} pilot that takes work offers ${executable}: ${some}${more}`;
   }
   const left = Math.max(0, Math.ceil(numberIn(row, 'update_time') + unknownAfterSeconds - now));
-  return `no ${device} pilot offers ${executable} yet; it fails as executable_unknown in about ${left} s unless one comes`;
+  // A node that was restarted counts anew.
+  const when = left > 0 ? `in about ${left} s` : 'soon';
+  return `no ${device} pilot offers ${executable} yet; it fails as executable_unknown ${when} unless one comes`;
 }
 
 /** Each with what it is instead of here. */
