@@ -156,12 +156,12 @@ export const JOB_FILES: ProjectionTable = {
     dataset_uid TEXT NOT NULL,
     path TEXT,
     sha256 TEXT,
-    attempt INTEGER NOT NULL DEFAULT 0
+    attempt INTEGER NOT NULL DEFAULT 0,
+    -- Not among the indexes below: whoever fills it looks for rows by these.
+    UNIQUE (job_id, type, file_id),
+    UNIQUE (dsm_file, type, file_id)
   ) STRICT`,
-  indexes: [
-    `CREATE INDEX file_dat_by_job ON file_dat (job_id, type)`,
-    `CREATE INDEX file_dat_by_file ON file_dat (dsm_file, type)`,
-  ],
+  indexes: [],
 };
 
 export const PILOTS: ProjectionTable = {
