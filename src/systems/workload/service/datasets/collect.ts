@@ -1,8 +1,8 @@
 /**
  * What attempts that do not count have left beside the files of a task is removed: of refused ones, and of machines that were lost.
  *
- * Guarantee: a file that a dataset of the task has is never removed, nor anything while a job of it could still be told to have written
- * it: its datasets have ended, and none of their files waits to be written.
+ * Guarantees: a file that a dataset of the task has is never removed, nor a log, nor what no attempt of its jobs has written; nothing is
+ * while a job of it could still be told to have written it: its datasets have ended, and none of their files waits to be written.
  */
 
 import { lstat, unlink } from 'node:fs/promises';
@@ -16,6 +16,7 @@ import { AS_LIST, datasetRow } from './dataset-rows.js';
 import { StorageDirectory } from './storage-directory.js';
 
 const NAMES_AT_ONCE = 5_000;
+const WITH_CONTENT: ReadonlySet<string> = new Set(['available', 'missing', 'corrupt']);
 
 /** @throws OwlError kind `refused` while it may not be done yet */
 export async function collect(
@@ -39,13 +40,8 @@ export async function collect(
     const [last] = entries.slice(-1);
     if (last === undefined) break;
     after = last.name;
-    const kept = keptOf(
-      db,
-      task,
-      entries.map(({ name }) => `${task}/${name}`),
-    );
-    for (const { name, isFile } of entries) {
-      if (!isFile || kept.has(`${task}/${name}`)) continue;
+    const names = entries.flatMap(({ name, isFile }) => (isFile ? [name] : []));
+    for (const name of leftOf(db, task, names)) {
       signal.throwIfAborted();
       const size = await remove(join(directory.path, name));
       if (size === undefined) continue;
@@ -90,15 +86,26 @@ async function outputsOf(storage: StorageDirectory, task: string): Promise<Stora
   }
 }
 
-/** Of these paths those that a file of the task's datasets has. */
-function keptOf(db: Database, task: string, paths: readonly string[]): ReadonlySet<string> {
-  const rows = db
+/** The name of an attempt's file, and what a dataset calls it: see `storedNameOf` of the pilot. */
+const OF_AN_ATTEMPT = /^(.+)\.a\d+(\.[^.]*)?$/;
+
+/** Of these names those that an attempt at a job has left and no dataset has. Logs are kept: they say why it does not count. */
+function leftOf(db: Database, task: string, names: readonly string[]): string[] {
+  const written = names.flatMap((name) => {
+    const [, stem, ending = ''] = OF_AN_ATTEMPT.exec(name) ?? [];
+    return stem === undefined ? [] : [{ name, called: `${stem}${ending}`, path: `${task}/${name}` }];
+  });
+  const files = db
     .prepare(
-      `SELECT path FROM dsm_files WHERE path IN ${AS_LIST} AND status IN ('available', 'missing', 'corrupt') AND dataset_uid IN
-       (SELECT uid FROM dsm_datasets WHERE producer_task = ?)`,
+      `SELECT file_name, status, path FROM dsm_files WHERE file_name IN ${AS_LIST} AND dataset_uid IN
+       (SELECT uid FROM dsm_datasets WHERE producer_task = ? AND produces IS NOT 'log')`,
     )
-    .all(JSON.stringify(paths), task);
-  return new Set(rows.map(({ path }) => String(path)));
+    .all(JSON.stringify(written.map(({ called }) => called)), task);
+  const called = new Set(files.map(({ file_name }) => String(file_name)));
+  const kept = new Set(
+    files.flatMap(({ status, path }) => (WITH_CONTENT.has(String(status)) ? [String(path)] : [])),
+  );
+  return written.filter((one) => called.has(one.called) && !kept.has(one.path)).map(({ name }) => name);
 }
 
 /** Its bytes; undefined where somebody else was faster. @throws OwlError kind `unavailable` */

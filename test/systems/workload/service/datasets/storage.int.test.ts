@@ -239,8 +239,14 @@ t.test(
     const content = { size: '11', check_sum: TASK, sha256: 'ab', job: 'j0', attempt: 2 };
     const data = { file_name: 'a.j0.txt', path: `${TASK}/a.j0.a2.txt`, ...content };
     await system.execute(file, id, { decide: () => [{ type: 'FileAvailable', data }] });
+    const others = ['a.j0.a1.log', 'a.j0.txt', 'b.j7.a1.txt', 'notes.txt'];
+    for (const name of others) writeFileSync(join(directory, TASK, name), name);
     t.match(await gc(out), { status: 200, body: { removed: 1, bytes: 11 } });
-    t.same(readdirSync(join(directory, TASK)), ['a.j0.a2.txt'], 'what the dataset has is kept');
+    t.same(
+      readdirSync(join(directory, TASK)).sort(),
+      [...others, 'a.j0.a2.txt'].sort(),
+      "what the dataset has is kept, and so are logs and what is nobody's",
+    );
     renameSync(join(directory, TASK), join(directory, 'elsewhere'));
     symlinkSync('elsewhere', join(directory, TASK));
     writeFileSync(join(directory, 'elsewhere', 'stays'), 'x');
