@@ -3,6 +3,7 @@
  * Gives what the other checks need: where each command stands, the rows that the events make, and how far each stream goes.
  */
 
+import { LogOrder } from './log-order.js';
 import { PlotTaskLife } from './plot-task-life.js';
 import type { Row } from './sqlite-files.js';
 import { type Found, isReadable, partsOf, type StoredEvent } from './stored-event.js';
@@ -54,24 +55,27 @@ export async function checkHistory(
 class Reading implements History {
   events = 0;
   readonly commands = new Map<string, CommandPlace>();
-  readonly ends = new Map<string, number>();
   readonly tasks = new Map<string, Row>();
   readonly supervisors = new Map<string, Row>();
   readonly attached = new Set<string>();
   readonly detached = new Set<string>();
   private readonly lives = new Map<string, PlotTaskLife | SupervisorLife>();
-  private readonly ids = new Map<string, Set<string>>();
   private readonly states = new Map<string, ReportedState[]>();
   private readonly shown: Map<string, Shown[]>;
   private readonly told: Told;
   private readonly violations: Violations;
+  private readonly order: LogOrder;
   private received = 0;
-  private position = -1n;
 
   constructor(told: Told, violations: Violations) {
     this.told = told;
     this.violations = violations;
+    this.order = new LogOrder(violations);
     this.shown = byPlace(told.shown);
+  }
+
+  get ends(): ReadonlyMap<string, number> {
+    return this.order.ends;
   }
 
   at(task: string, revision: number): ReportedState | undefined {
@@ -80,21 +84,18 @@ class Reading implements History {
 
   take(event: Found): void {
     this.events += 1;
-    const { stream, revision, position } = event;
-    if (position <= this.position)
-      this.violations.add('positions-grow', stream, `position ${position} follows ${this.position}`);
-    this.position = position;
-    const end = this.ends.get(stream) ?? -1;
-    if (revision !== end + 1)
-      this.violations.add('revision-holes', stream, `revision ${revision} follows ${end}`);
-    this.ends.set(stream, Math.max(end, revision));
+    const { stream, revision } = event;
+    this.order.take(event);
     const poisonedSince = this.told.poisoned.get(stream);
     if (!isReadable(event)) {
       if (poisonedSince === undefined)
         this.violations.add('unreadable', `${stream} ${revision}`, event.problem);
       return;
     }
-    this.noteId(event);
+    // Talent's events are flat.
+    for (const name of Object.keys(event.nested ?? {}))
+      this.violations.add('unreadable', `${stream} ${revision}`, `its ${name} is neither text nor number`);
+    this.order.noteId(event);
     this.noteCommand(event);
     if (poisonedSince === undefined || revision < poisonedSince) this.live(event);
   }
@@ -110,13 +111,6 @@ class Reading implements History {
       const { id } = partsOf(stream);
       (life instanceof PlotTaskLife ? this.tasks : this.supervisors).set(id, life.row());
     }
-  }
-
-  private noteId({ stream, revision, id }: StoredEvent): void {
-    const ids = this.ids.get(stream) ?? new Set();
-    if (ids.has(id)) this.violations.add('event-ids', stream, `${id} again at revision ${revision}`);
-    ids.add(id);
-    this.ids.set(stream, ids);
   }
 
   private noteCommand({ stream, revision, commandId, asked, type }: StoredEvent): void {

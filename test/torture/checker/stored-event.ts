@@ -11,6 +11,8 @@ export interface StoredEvent {
   readonly id: string;
   readonly type: string;
   readonly data: Readonly<Record<string, Value>>;
+  /** What of its data is neither text nor number: lists, records, truth values. */
+  readonly nested?: Readonly<Record<string, unknown>>;
   /** When it was decided, in milliseconds since the Unix epoch. */
   readonly time: number;
   readonly commandId: string | undefined;
@@ -54,14 +56,15 @@ export function readEvent(
   const { time, commandId, asked }: Record<string, unknown> = { ...about, ...more };
   if (typeof time !== 'number') return unreadable('its metadata has no time');
   const values: Record<string, Value> = {};
+  const nested: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {
-    if (typeof value !== 'string' && typeof value !== 'number' && value !== null)
-      return unreadable(`its ${name} is neither text nor number`);
-    values[name] = value;
+    if (typeof value === 'string' || typeof value === 'number' || value === null) values[name] = value;
+    else nested[name] = value;
   }
   return {
     ...place,
     data: values,
+    ...(Object.keys(nested).length > 0 ? { nested } : {}),
     time,
     commandId: typeof commandId === 'string' ? commandId : undefined,
     asked: typeof asked === 'string' ? asked : undefined,
@@ -77,7 +80,7 @@ function objectOf(json: string): Record<string, unknown> | undefined {
   }
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

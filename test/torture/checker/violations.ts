@@ -17,7 +17,16 @@ export type Rule =
   | 'unreadable'
   | 'left-behind'
   | 'ended-unasked'
-  | 'went-on';
+  | 'went-on'
+  // Of workload.
+  | 'one-living-claim'
+  | 'start-of-a-claim'
+  | 'told-of-the-living-claim'
+  | 'place-in-one-job'
+  | 'closed-is-last'
+  | 'file-states-add-up'
+  | 'final-is-final'
+  | 'counts-add-up';
 
 export interface Violation {
   readonly rule: Rule;
