@@ -1,13 +1,15 @@
 /** The repertoire of the nemesis: what can be done to the processes, disks, clocks, connections and stores of a round. */
 
-import { join } from 'node:path';
 import { DatabaseSync } from '@photostructure/sqlite';
 import type { EventStoreDbNode } from '../support/eventstoredb-node/node.js';
 import type { Dice } from './dice.js';
 import type { Harm } from './nemesis.js';
 import type { AttachedSupervisor } from './peers/attached-supervisor.js';
 import type { PoisonedTask } from './peers/poisoned-task.js';
+import type { Gate } from './world/gate.js';
+import type { NodeWorld } from './world/node-world.js';
 import type { OwlService } from './world/owl-service.js';
+import type { Store } from './world/store.js';
 import type { World } from './world/world.js';
 
 /** Ids of orders are known for a day of the wall's clock: it is never further off than this. */
@@ -21,10 +23,9 @@ export function harmsOf(
   poisoned: PoisonedTask,
 ): Harm[] {
   return [
-    ...processHarms(world),
-    ...groundHarms(world.node),
+    ...nodeHarms(world),
+    ...machineHarms(world),
     ...groundHarms(world.supervisor).filter(({ name }) => name.includes('clock')),
-    ...connectionHarms(world),
     {
       name: 'silence a supervisor',
       // Others are harmed meanwhile.
@@ -34,21 +35,32 @@ export function harmsOf(
       },
     },
     { name: 'poison a task', strike: () => poisoned.poison() },
-    ...(world.store.server === undefined ? [lockedDatabase(world)] : storeHarms(world.store.server)),
   ];
 }
 
-function processHarms(world: World): Harm[] {
-  const { node, supervisor } = world;
-  const killed = (service: OwlService, signal: 'SIGKILL' | 'SIGTERM'): Harm => ({
+/** What can be done to a node of any system, to what it stands on and to the connections with it. */
+export function nodeHarms({ node, proxy, store }: Pick<NodeWorld, 'node' | 'proxy' | 'store'>): Harm[] {
+  return [
+    ...[killed(node, 'SIGKILL'), killed(node, 'SIGTERM'), halted('node', () => node.pid)],
+    ...groundHarms(node),
+    ...connectionHarms(proxy),
+    ...(store.server === undefined ? [lockedDatabase(store)] : storeHarms(store.server)),
+  ];
+}
+
+function killed(service: OwlService, signal: 'SIGKILL' | 'SIGTERM'): Harm {
+  return {
     name: `${signal} ${service.name}`,
     strike: async (dice) => {
       if (!service.signal(signal)) return false;
       await untilBack(service, dice);
       return true;
     },
-  });
-  const halted = (name: string, pidOf: () => number | undefined): Harm => ({
+  };
+}
+
+function halted(name: string, pidOf: () => number | undefined): Harm {
+  return {
     name: `SIGSTOP ${name}`,
     strike: async (dice, rest) => {
       const pid = pidOf();
@@ -57,7 +69,11 @@ function processHarms(world: World): Harm[] {
       sent(pid, 'SIGCONT');
       return true;
     },
-  });
+  };
+}
+
+function machineHarms(world: World): Harm[] {
+  const { supervisor } = world;
   const others = ['log-receiver', 'keeper-main'].flatMap((program) => [
     {
       name: `SIGKILL ${program}`,
@@ -68,11 +84,7 @@ function processHarms(world: World): Harm[] {
     },
     halted(program, () => world.pidOf(program)),
   ]);
-  return [
-    ...[killed(node, 'SIGKILL'), killed(node, 'SIGTERM'), halted('node', () => node.pid)],
-    ...[killed(supervisor, 'SIGKILL'), halted('supervisor', () => supervisor.pid)],
-    ...others,
-  ];
+  return [...[killed(supervisor, 'SIGKILL'), halted('supervisor', () => supervisor.pid)], ...others];
 }
 
 function groundHarms(service: OwlService): Harm[] {
@@ -124,7 +136,7 @@ async function untilBack(service: OwlService, dice: Dice): Promise<void> {
   if (dice.chance(0.75)) await service.servesAgain(LONGEST_START_MS);
 }
 
-function connectionHarms({ proxy }: World): Harm[] {
+function connectionHarms(proxy: Gate): Harm[] {
   return [
     {
       name: 'cut connections',
@@ -146,11 +158,11 @@ function connectionHarms({ proxy }: World): Harm[] {
 }
 
 /** Another program writes into the file of the store and takes its time. */
-function lockedDatabase({ place }: World): Harm {
+function lockedDatabase({ readModels: file }: Store): Harm {
   return {
     name: 'lock the database',
     strike: async (dice, rest) => {
-      const db = new DatabaseSync(join(place.node, 'owl.db'));
+      const db = new DatabaseSync(file);
       try {
         db.exec('BEGIN IMMEDIATE');
         await rest(dice.whole(50, 1_500));

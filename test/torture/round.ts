@@ -17,8 +17,9 @@ import { type Counts, Journal } from './journal.js';
 import { Nemesis } from './nemesis.js';
 import { Fleet } from './peers/fleet.js';
 import { PoisonedTask } from './peers/poisoned-task.js';
+import { NotCarriedOutError } from './world/node-world.js';
 import type { StoreName } from './world/store.js';
-import { NotCarriedOutError, World } from './world/world.js';
+import { World } from './world/world.js';
 
 const SETTLES_WITHIN_MS = 60_000;
 const PROGRESS_EVERY_MS = 250;
@@ -60,7 +61,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
       journal.note({ harm }),
     );
     fleet.start();
-    await harm(options, nemesis, journal);
+    await harmed(options, nemesis, () => `${journal.size} commands, ${nemesis.strikes} harms`);
     await settle(world, fleet, poisoned);
     await world.stop();
     const read = await check(world, journal, violations);
@@ -72,16 +73,17 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   }
 }
 
-async function harm(options: RoundOptions, nemesis: Nemesis, journal: Journal): Promise<void> {
+/** Lets the nemesis do its work, for as long as the round is. @param telling what has been reached */
+export async function harmed(options: RoundOptions, nemesis: Nemesis, telling: () => string): Promise<void> {
   const { seconds, store, onProgress } = options;
   const signal = AbortSignal.timeout(seconds * 1000);
   const began = performance.now();
-  const telling = setInterval(() => {
+  const timer = setInterval(() => {
     const passed = Math.round((performance.now() - began) / 1000);
-    onProgress(`${store}: ${passed} of ${seconds} s, ${journal.size} commands, ${nemesis.strikes} harms`);
+    onProgress(`${store}: ${passed} of ${seconds} s, ${telling()}`);
   }, PROGRESS_EVERY_MS);
   await nemesis.run(signal);
-  clearInterval(telling);
+  clearInterval(timer);
 }
 
 /** Everybody gets the answers that are still missing, and the read models catch up. */

@@ -8,19 +8,22 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Counts } from './journal.js';
-import { type RoundResult, runRound } from './round.js';
+import { type RoundOptions, type RoundResult, runRound } from './round.js';
+import { runWorkloadRound } from './workload/round.js';
+import { NotCarriedOutError } from './world/node-world.js';
 import type { StoreName } from './world/store.js';
-import { NotCarriedOutError } from './world/world.js';
 
 interface Given {
   readonly seconds: number;
   readonly seed: number;
+  readonly system: 'talent' | 'workload';
   readonly store: StoreName | 'both';
   readonly commands?: number;
   readonly keep?: string;
 }
 
 const STORES: readonly StoreName[] = ['sqlite', 'eventstoredb'];
+const ROUNDS = { talent: runRound, workload: runWorkloadRound };
 /** Another round gets another seed that follows from the first. */
 const NEXT_SEED = 1_000_003;
 
@@ -35,6 +38,9 @@ const program = new Command('torture')
     'what the nemesis draws from (default: a fresh one)',
     wholeNumber,
     Date.now() % 1_000_000_007,
+  )
+  .addOption(
+    new Option('--system <SYSTEM>', 'whose peers are at work').choices(Object.keys(ROUNDS)).default('talent'),
   )
   .addOption(new Option('--store <STORE>', 'which one').choices([...STORES, 'both']).default('both'))
   .option(
@@ -54,7 +60,7 @@ const program = new Command('torture')
 const given = program.parse().opts<Given>();
 process.exitCode = await torture(given);
 
-async function torture({ seconds, seed, store, commands = 0, keep }: Given): Promise<number> {
+async function torture({ seconds, seed, system, store, commands = 0, keep }: Given): Promise<number> {
   const stores = store === 'both' ? STORES : STORES.filter((one) => one === store);
   const folder = keep === undefined ? mkdtempSync(join(tmpdir(), 'owl-torture-')) : resolve(keep);
   mkdirSync(folder, { recursive: true });
@@ -64,10 +70,12 @@ async function torture({ seconds, seed, store, commands = 0, keep }: Given): Pro
     for (const name of stores) {
       const directory = join(folder, `${name}-${roundSeed}`);
       const options = { store: name, seconds: seconds / stores.length, seed: roundSeed, directory };
-      say(`torture on ${name}: ${options.seconds} s, seed ${roundSeed}`);
-      const code = await oneRound({ ...options, onProgress: progress }, total);
+      say(`torture of ${system} on ${name}: ${options.seconds} s, seed ${roundSeed}`);
+      const code = await oneRound(ROUNDS[system], { ...options, onProgress: progress }, total);
       if (code !== 0) {
-        say(`again with: npm run torture -- --store ${store} --seconds ${seconds} --seed ${roundSeed}`);
+        say(
+          `again with: npm run torture -- --system ${system} --store ${store} --seconds ${seconds} --seed ${roundSeed}`,
+        );
         say(`store, logs and commands are kept in ${directory}`);
         return code;
       }
@@ -79,10 +87,10 @@ async function torture({ seconds, seed, store, commands = 0, keep }: Given): Pro
   return 0;
 }
 
-async function oneRound(options: Parameters<typeof runRound>[0], total: Counts): Promise<number> {
+async function oneRound(run: typeof runRound, options: RoundOptions, total: Counts): Promise<number> {
   let result: RoundResult;
   try {
-    result = await runRound(options);
+    result = await run(options);
   } catch (error) {
     if (!(error instanceof NotCarriedOutError)) throw error;
     say(`not carried out: ${error.message}`);

@@ -26,7 +26,8 @@ export type Rule =
   | 'closed-is-last'
   | 'file-states-add-up'
   | 'final-is-final'
-  | 'counts-add-up';
+  | 'counts-add-up'
+  | 'ends-in-time';
 
 export interface Violation {
   readonly rule: Rule;

@@ -24,7 +24,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export async function openStore(name: StoreName, place: Place): Promise<Store> {
+export async function openStore(name: StoreName, place: Pick<Place, 'node'>): Promise<Store> {
   const file = join(place.node, 'owl.db');
   if (name === 'sqlite')
     return {

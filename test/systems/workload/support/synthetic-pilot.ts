@@ -42,6 +42,8 @@ export class SyntheticPilot {
   readonly told: WorkMessage[] = [];
   /** Called with each hint as it comes. */
   onHint: (job: string, curRetry: number) => void = () => undefined;
+  /** Called when a job is to be ended. */
+  onCancel: (job: string, claimId: string) => void = () => undefined;
   /** Its stream of work has ended, with that. */
   ended: unknown;
   private readonly traits: PilotTraits;
@@ -168,6 +170,8 @@ export class SyntheticPilot {
       this.told.push(message);
       if (message.hint !== undefined && message.hint !== null)
         this.onHint(message.hint.job, message.hint.cur_retry);
+      if (message.cancel !== undefined && message.cancel !== null)
+        this.onCancel(message.cancel.job, message.cancel.claim_id);
     }
   }
 
