@@ -8,7 +8,17 @@ import { join } from 'node:path';
 
 /** What may stay in the data directory of a node or supervisor. */
 const STAYS: ReadonlySet<string> = new Set([
-  ...['owl.db', 'read-models.db', 'worker-id', 'report.key', 'plots', 'logs', 'drain', 'keeper.log'],
+  ...[
+    'owl.db',
+    'read-models.db',
+    'worker-id',
+    'report.key',
+    'plots',
+    'logs',
+    'drain',
+    'keeper.log',
+    'places.json',
+  ],
   ...['owl.lock', 'supervisor.lock', 'log-receiver.lock', 'keeper.lock'],
   ...['access.json', 'access.lock', 'local-token', 'listening'],
 ]);
