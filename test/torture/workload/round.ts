@@ -20,7 +20,7 @@ import { Field } from './field.js';
 import { TorturePilot } from './pilot.js';
 import { Submitter } from './submitter.js';
 
-const SUBMITTERS = 3;
+const SUBMITTERS = 8;
 const PILOTS = ['cpu', 'cpu', 'cpu', 'gpu'];
 const ANSWERS_WITHIN_MS = 60_000;
 const TASKS_END_WITHIN_MS = 90_000;

@@ -46,7 +46,7 @@ export class Submitter {
     const seal = this.order('DatasetManager', 'dataset_close', { uid });
     for (const task of tasks) await this.meddle(task);
     await seal;
-    await field.rest(dice.whole(200, 1_500));
+    await field.rest(dice.whole(50, 500));
   }
 
   private async grow(uid: string): Promise<void> {
