@@ -2,11 +2,12 @@
  * The life of one file of a dataset.
  *
  *   absent → available ⇄ missing, corrupt
- *          → declared → available | failed | discarded;   failed → declared
+ *          → declared → available | failed | discarded;   failed → declared;   log of a failed job → declared
  *
  * What it guarantees:
  * - what a job was to write is available only once it is there with size and checksum, as the job's report says;
- * - what is available has the size and the checksum that it had at first, for ever: who finds another says that it is corrupt;
+ * - what is available has the size and the checksum that it had at first, for ever: who finds another says that it is corrupt; only
+ *   what a job wrote is declared again, the log of one that failed and is retried;
  * - what is discarded is gone.
  */
 
@@ -64,12 +65,15 @@ export interface FileContext {
   /** Null while it is not known. */
   readonly size: string | null;
   readonly checkSum: string | null;
+  /** Of the job that wrote it; null for one from outside and while it is declared. */
+  readonly attempt: number | null;
 }
 
 const fileSetup = setup({
   types: {} as { context: FileContext; events: FileEvent },
   guards: {
     isDeclared: ({ event }) => event.type === 'FileRegistered' && event.data.declared,
+    isWritten: ({ context }) => context.attempt !== null,
     isUnknown: ({ context }) => context.checkSum === null,
   },
   actions: {
@@ -83,7 +87,10 @@ const fileSetup = setup({
         ? { size: event.data.size, checkSum: event.data.check_sum }
         : {},
     ),
-    forget: assign(({ event }) => (event.type === 'FileDeclaredAgain' ? { size: null, checkSum: null } : {})),
+    attribute: assign(({ event }) => (event.type === 'FileAvailable' ? { attempt: event.data.attempt } : {})),
+    forget: assign(({ event }) =>
+      event.type === 'FileDeclaredAgain' ? { size: null, checkSum: null, attempt: null } : {},
+    ),
   },
 });
 
@@ -93,13 +100,14 @@ const onceFound = {
   ...whileKnown,
   FileMissing: { target: 'missing' },
   FileCorrupt: { target: 'corrupt' },
+  FileDeclaredAgain: { target: 'declared', guard: 'isWritten', actions: 'forget' },
 } as const;
 
 const onceBad = { ...onceFound, FileRestored: { target: 'available' } } as const;
 
 export const fileMachine = fileSetup.createMachine({
   id: 'wl_file',
-  context: { datasetUid: null, idx: 0, size: null, checkSum: null },
+  context: { datasetUid: null, idx: 0, size: null, checkSum: null, attempt: null },
   initial: 'absent',
   states: {
     absent: {
@@ -113,7 +121,7 @@ export const fileMachine = fileSetup.createMachine({
     declared: {
       on: {
         ...whileKnown,
-        FileAvailable: { target: 'available', actions: 'know' },
+        FileAvailable: { target: 'available', actions: ['know', 'attribute'] },
         FileFailed: { target: 'failed' },
       },
     },

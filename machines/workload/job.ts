@@ -23,6 +23,7 @@ import {
   type EventSchemas,
   type EventsOf,
   listOf,
+  optional,
   record,
   textUpTo,
 } from '../../src/runtime/event-store/event-schema.js';
@@ -119,6 +120,10 @@ export const JOB_EVENTS = {
       detail: 'text',
       ...END,
       claim_id: 'text?',
+      /** Absent where no attempt was under way. */
+      attempt: 'integer?',
+      /** Where the pilot could store it. */
+      log: optional(WRITTEN),
       /** The input that is missing or another one than it was, with what was found. */
       file: 'text?',
       found_size: 'int64?',
@@ -152,7 +157,8 @@ export const JOB_EVENTS = {
   },
   JobPilotLost: { version: 1, fields: { claim_id: 'text', remarks: 'text', fail_at: 'number' } },
   JobPilotReturned: { version: 1, fields: { claim_id: 'text' } },
-  JobRetried: { version: 1, fields: { reason: 'text?' } },
+  /** `attempt`: those so far, so that it is known which log is of before. */
+  JobRetried: { version: 1, fields: { reason: 'text?', attempt: 'integer?' } },
 } as const satisfies EventSchemas;
 
 export type JobEvent = EventsOf<typeof JOB_EVENTS>;

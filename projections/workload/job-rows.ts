@@ -193,8 +193,14 @@ export class JobRows {
           `UPDATE ${this.tables.jobFiles} SET status = ? WHERE job_id = ? AND dsm_file = ? AND type = 'input'`,
         )
         .run(data['class'] === 'input_missing' ? 'missing' : 'corrupt', job, data['file']);
-    if (type !== 'JobFinished') return;
-    for (const file of [...recordsIn(data, 'outputs'), recordIn(data, 'log')])
+    if (type === 'JobRetried')
+      this.statements
+        .of(
+          `UPDATE ${this.tables.jobFiles} SET path = NULL, size = NULL, check_sum = NULL, sha256 = NULL, time_end = NULL
+           WHERE job_id = ? AND type = 'log'`,
+        )
+        .run(job);
+    for (const file of writtenIn(event))
       this.statements
         .of(
           `UPDATE ${this.tables.jobFiles} SET status = 'available', file_name = ?, path = ?, size = ?, check_sum = ?, sha256 = ?,
@@ -206,6 +212,12 @@ export class JobRows {
           ...[valueIn(data, 'attempt'), job, valueIn(file, 'uid')],
         );
   }
+}
+
+/** What is there now that its job has ended: of a failed one its log at the most. */
+function writtenIn({ type, data }: RecordedEvent): JsonObject[] {
+  if (type === 'JobFinished') return [...recordsIn(data, 'outputs'), recordIn(data, 'log')];
+  return type === 'JobFailed' && data['log'] !== undefined ? [recordIn(data, 'log')] : [];
 }
 
 function changeOf(event: RecordedEvent): Record<string, SqlValue> {

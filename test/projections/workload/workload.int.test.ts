@@ -136,7 +136,11 @@ const STORY: readonly Step[] = [
       attempt: 2,
     },
   ],
-  ['wl_job-j1', 'JobFailed', { class: 'input_missing', detail: 'b is not there' }],
+  [
+    'wl_job-j1',
+    'JobFailed',
+    { class: 'input_missing', detail: 'b is not there', attempt: 1, log: written('l1', 'fb.j1.log', '5') },
+  ],
   ['wl_file-fb', 'FileMissing', { job: 'j1', detail: 'b is not there' }],
   ['wl_file-o1', 'FileFailed', { reason: 'its job failed' }],
   ['wl_dataset-out', 'DatasetSealed', { files: 2 }],
@@ -223,7 +227,15 @@ t.test('rows say how datasets, tasks and jobs stand', async (t) => {
       { file_id: 3, type: 'log', status: 'available', size: 3 },
       { file_id: 4, type: 'input', status: 'used', job_id: 2 },
       { file_id: 5, type: 'output', status: 'failed' },
-      { file_id: 6, type: 'log', status: 'failed' },
+      {
+        file_id: 6,
+        type: 'log',
+        status: 'available',
+        path: '/out/fb.j1.log',
+        size: 5,
+        sha256: 'ab',
+        attempt: 1,
+      },
     ],
     pilot_dat: [
       {

@@ -25,10 +25,6 @@ export function ofDeclared(place: FileRegistration, event: FileEvent): Decide {
   };
 }
 
-export function declareAgain(reason: string): Decide {
-  return ({ value }) => (value === 'failed' ? [{ type: 'FileDeclaredAgain', data: { reason } }] : []);
-}
-
 export interface Finding {
   readonly detail: string;
   /** The uid of the job that found it so. */
@@ -36,6 +32,23 @@ export interface Finding {
 }
 
 const HAS_CONTENT: ReadonlySet<string> = new Set(['available', 'missing', 'corrupt']);
+
+export interface Retry {
+  readonly reason: string;
+  /** Attempts of its job before it was retried. */
+  readonly attempts: number;
+  /** It has failed once more since. */
+  readonly hasFailedSince: boolean;
+}
+
+/** Of a file whose job is retried: what it wrote in an attempt since stays. */
+export function declareAgain({ reason, attempts, hasFailedSince }: Retry): Decide {
+  return ({ value, context: { attempt } }) => {
+    const isOld = HAS_CONTENT.has(value) && attempt !== null && attempt <= attempts;
+    const isToBeWritten = value === 'failed' && !hasFailedSince;
+    return isOld || isToBeWritten ? [{ type: 'FileDeclaredAgain', data: { reason } }] : [];
+  };
+}
 
 /** What is known to be so already is not told again. */
 export function findMissing({ detail, job }: Finding): Decide {

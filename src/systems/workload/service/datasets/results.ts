@@ -1,6 +1,6 @@
 /**
  * What a job's end says of files: those it was to write become available, failed, discarded or declared again, and an input that it
- * found missing or changed is said to be so.
+ * found missing or changed is said to be so. The log of one that failed is available too, where its pilot has stored it.
  *
  * Guarantee: judged by how the job stands now, so events of an older round of it, told again, change nothing; once all of them have
  * been told, its files are what its last event says.
@@ -55,11 +55,19 @@ function decisionFor(event: RecordedEvent, state: string): DecideOf | undefined 
       return (uid, place) => available(uid, place, data, idOf(stream));
     case 'JobFailed':
       if (state !== 'failed') return undefined;
-      return (_uid, place) => ofDeclared(place, { type: 'FileFailed', data: { reason: reasonIn(data) } });
+      return (uid, place) =>
+        isObject(data['log']) && data['log']['uid'] === uid
+          ? available(uid, place, data, idOf(stream))
+          : ofDeclared(place, { type: 'FileFailed', data: { reason: reasonIn(data) } });
     case 'JobCancelled':
       return (_uid, place) => ofDeclared(place, { type: 'FileDiscarded', data: { reason: reasonIn(data) } });
     case 'JobRetried':
-      return state === 'failed' ? undefined : () => declareAgain('its job is retried');
+      return () =>
+        declareAgain({
+          reason: 'its job is retried',
+          attempts: Number(data['attempt'] ?? 0),
+          hasFailedSince: state === 'failed',
+        });
     default:
       return undefined;
   }

@@ -147,6 +147,8 @@ export interface Failure {
   readonly file?: string;
   readonly found_size?: string;
   readonly found_check_sum?: string;
+  /** As the pilot has stored it; told of the attempt that the job fails with. */
+  readonly log?: Finished['log'];
 }
 
 /** @param now Unix seconds @throws JobRefusedError */
@@ -173,14 +175,17 @@ export function fail(
 function failed({ context }: JobSnapshot, claimId: string, failure: Failure, now: number): JobEvent[] {
   const fault = FAULT_OF[failure.class];
   const { attempt, curRetry, retries } = context;
-  const over = (why: Failure): JobEvent[] => [{ type: 'JobFailed', data: { ...why, claim_id: claimId } }];
+  const over = (why: Failure): JobEvent[] => [
+    { type: 'JobFailed', data: { ...why, claim_id: claimId, attempt } },
+  ];
+  const { log: _log, ...ofAttempt } = failure;
   const again = (counts: {
     readonly cur_retry: number;
     readonly losses: number;
     readonly losses_in_a_row: number;
     readonly not_before: number;
   }): JobEvent[] => [
-    { type: 'JobAttemptFailed', data: { ...failure, claim_id: claimId, attempt, ...counts } },
+    { type: 'JobAttemptFailed', data: { ...ofAttempt, claim_id: claimId, attempt, ...counts } },
   ];
   if (fault === 'job') {
     if (curRetry >= retries) return over(failure);
@@ -254,12 +259,16 @@ export function cancelled(
 }
 
 /** @throws OwlError kind `not_found` or `refused` */
-export function retry({ value }: JobSnapshot, uid: string, reason: string | undefined): JobEvent[] {
+export function retry(
+  { value, context: { attempt } }: JobSnapshot,
+  uid: string,
+  reason: string | undefined,
+): JobEvent[] {
   if (value === 'absent') throw new OwlError('not_found', `there is no job ${uid}`);
   if (value !== 'failed')
     throw new JobRefusedError(
       'transition_refused',
       `job ${uid} is ${String(value)}; only a failed one can be retried`,
     );
-  return [{ type: 'JobRetried', data: reason === undefined ? {} : { reason } }];
+  return [{ type: 'JobRetried', data: reason === undefined ? { attempt } : { reason, attempt } }];
 }

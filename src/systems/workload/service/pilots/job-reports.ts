@@ -4,7 +4,8 @@
  * Guarantees: it counts only under the claim that the job is under way by, and of the pilot that was granted it, for others may know the
  * claim's id; told again it changes nothing; an end is stored only
  * whole: every file that was ordered, under the name that was granted, below the directory of its task, with size and check sums,
- * and with the size that it has where this node can see it; what can't be true is refused with its field.
+ * and with the size that it has where this node can see it; what can't be true is refused with its field. A failure counts whatever is
+ * told of its log, which is left out where that can't be true.
  */
 
 import { posix } from 'node:path';
@@ -101,6 +102,7 @@ export class JobReports {
       ...(code === undefined ? {} : { exit_code: rules.check('failed.exit_code', code, isExitCode) }),
       ...(signal === undefined ? {} : { exit_signal: signal }),
       ...(FAULT_OF[failureClass] === 'data' ? foundIn(told, await this.orderOf(uid)) : {}),
+      ...(await this.logOfFailed(told, uid)),
     };
     await this.fail(uid, claimId, failure, sender);
   }
@@ -131,6 +133,20 @@ export class JobReports {
       by,
       decide: (snapshot) => fail(assertOwn(snapshot, uid, pilot), uid, claimId, failure, now),
     });
+  }
+
+  /** Nothing where it was not stored, and where what is told of it can't be true. */
+  private async logOfFailed({ log }: FailedMessage, uid: string): Promise<{ log?: StoredFile }> {
+    const order = log === undefined || log === null ? undefined : await this.orders.of(uid);
+    if (order === undefined) return {};
+    try {
+      const told = { ...log, uid: log?.uid ?? '' };
+      return { log: writtenIn('failed.log', told, order.log, `${order.task ?? uid}/`) };
+    } catch (error) {
+      if (!(error instanceof InvalidFieldError)) throw error;
+      this.context.logger.warn({ job: uid, reason: error.message }, 'the log of a failed job is left out');
+      return {};
+    }
   }
 
   private async orderOf(uid: string): Promise<JobOrder> {

@@ -225,11 +225,27 @@ t.test('what a job says of its output counts once, in whatever order it is heard
   files([]).when(ofDeclared(place, available)).then(t, [declared, available], 'its place is taken already');
   files([declared, available]).when(ofDeclared(place, failed)).then(t, []);
   files([declared, failed]).when(ofDeclared(place, failed)).then(t, []);
-  files([declared, failed]).when(declareAgain('retried')).then(t, [again], { value: 'declared' });
-  files([declared, available]).when(declareAgain('retried')).then(t, []);
   files([declared]).when(registerFile(place)).then(t, []);
   files([]).when(registerFile(place)).then(t, [declared]);
 });
+
+t.test(
+  'what a job wrote before it was retried is declared again, and what it wrote since stays',
+  async (t) => {
+    const retried = (attempts: number, hasFailedSince = false) =>
+      declareAgain({ reason: 'retried', attempts, hasFailedSince });
+    files([declared, failed]).when(retried(1)).then(t, [again], { value: 'declared' });
+    files([declared, failed]).when(retried(1, true)).then(t, []);
+    for (const hasFailedSince of [false, true])
+      files([declared, available])
+        .when(retried(1, hasFailedSince))
+        .then(t, [again], { value: 'declared', context: { checkSum: null, attempt: null } });
+    const missing: FileEvent = { type: 'FileMissing', data: { detail: 'gone' } };
+    files([declared, available, missing]).when(retried(1)).then(t, [again], { value: 'declared' });
+    files([declared, available]).when(retried(0)).then(t, []);
+    files([there]).when(retried(1)).then(t, []);
+  },
+);
 
 t.test('what is found of a file is told once, and taken back when it is whole again', async (t) => {
   const missing: FileEvent = { type: 'FileMissing', data: { detail: 'gone', job: 'j1' } };

@@ -19,7 +19,9 @@ import {
   MD5,
   OUT,
   prepare,
+  started,
   TASK,
+  written,
 } from './written-files.js';
 
 for (const [name, store] of Object.entries(NODE_STORES)) {
@@ -43,6 +45,41 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
       files: [{ file_name: 'a.j0', path: 't/a.j0', size: 7, producer_job: 'j0', status: 'available' }],
     });
     t.match(await node.call(DATASETS, 'dataset_status', { id: OUT }), { files_available: 1, bytes: 7 });
+  });
+
+  t.test(`${name}: the log of a failed job is there, until a later attempt has another`, async (t) => {
+    const node = await startHttpWorkload(t, { config: await store(t) });
+    await prepare(node);
+    const failed = (attempt: number): JobEvent[] => [
+      ...started(`c${attempt}`, attempt),
+      {
+        type: 'JobFailed',
+        data: {
+          ...{ class: 'payload_exit', detail: 'code 1', claim_id: `c${attempt}`, attempt },
+          log: written(LOG, 'a.j0.log', String(attempt)),
+        },
+      },
+    ];
+    const retried = (attempt: number): JobEvent => ({ type: 'JobRetried', data: { attempt } });
+    const logIs = (size: number) =>
+      until(`the log has ${size} bytes`, async () => {
+        const { files } = Object(await node.call(DATASETS, 'dataset_files', { uid: LOG }));
+        return Number(files?.[0]?.size) === size && files[0].status === 'available';
+      });
+    await happens(node, 'j0', [created, ...failed(1)]);
+    await logIs(1);
+    await filesAre(node, [[OUT, 'failed']]);
+    t.match(await node.call(DATASETS, 'dataset_status', { id: LOG }), { files_available: 1, bytes: 1 });
+    await happens(node, 'j0', [retried(1)]);
+    await filesAre(node, [
+      [OUT, 'declared'],
+      [LOG, 'declared'],
+    ]);
+    await happens(node, 'j0', [...failed(2), retried(2), ...failed(3)]);
+    await logIs(3);
+    await happens(node, 'j0', [retried(3), ...finished('c4', 4)]);
+    await filesAre(node, [[OUT, 'available']]);
+    t.match(await node.call(DATASETS, 'dataset_status', { id: LOG }), { files_available: 1, bytes: 3 });
   });
 
   t.test(`${name}: what is cancelled is discarded, and a changed input is corrupt`, async (t) => {

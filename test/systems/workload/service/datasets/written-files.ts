@@ -33,10 +33,10 @@ export const created: JobEvent = {
     log: output(LOG, 'a.j0.log'),
   },
 };
-const written = (uid: string, file_name: string, size: string) => ({
+export const written = (uid: string, file_name: string, size: string) => ({
   ...{ uid: fileIdOf(uid, 0), file_name, path: `t/${file_name}`, size, check_sum: MD5, sha256: 'ab' },
 });
-export const finished = (claim_id: string, attempt: number): JobEvent[] => [
+export const started = (claim_id: string, attempt: number): JobEvent[] => [
   { type: 'JobQueued', data: { queue: 'cpu', batch: 'b' } },
   {
     type: 'JobClaimed',
@@ -46,6 +46,9 @@ export const finished = (claim_id: string, attempt: number): JobEvent[] => [
     type: 'JobStarted',
     data: { claim_id, attempt, pid: 7, boot_id: 'b', start_time: '1', inputs_checked: 1 },
   },
+];
+export const finished = (claim_id: string, attempt: number): JobEvent[] => [
+  ...started(claim_id, attempt),
   {
     type: 'JobFinished',
     data: {

@@ -92,6 +92,42 @@ t.test('an end with another size than the file has is refused, where the node se
   t.match(await pilot.finished(grant), { is_success: true });
 });
 
+t.test('the log of a job that failed is there; one that can not be true is left out', async (t) => {
+  const node = await startWorkload(t);
+  const pilot = await startPilot(t, node);
+  const failWith = async (uid: string, more: object) => {
+    await node.createJob(uid);
+    const grant = await pilot.take(uid);
+    const { job, claim_id } = grant;
+    const log = { ...pilot.finishedMessage(grant).log, ...more };
+    const failed = { job, claim_id, failure_class: 'input_missing', detail: 'no', log };
+    t.match(await pilot.tell({ failed }), { is_success: true }, 'it counts all the same');
+    const { files } = Object(await node.jobs.call('job_files', { id: uid }));
+    t.match(files, [{ type: 'input' }, { type: 'output', status: 'failed' }, { type: 'log' }]);
+    return files[2];
+  };
+  const told = { path: 'j1/a.j0.a1.log', check_sum: 'b026324c-6904-b2a9-cb4b-88d6d61c81d1' };
+  t.match(await failWith('j1', {}), { status: 'available', ...told, size: 4 });
+  t.match((await node.eventsOf('j1')).at(-1), {
+    type: 'JobFailed',
+    data: { attempt: 1, log: { uid: 'l0', ...told, size: '4', sha256: '4'.repeat(64) } },
+  });
+  const wrong = [
+    { path: 'j1/x.log' },
+    { path: 'j2/../j1/x' },
+    { size: -1 },
+    { check_sum: 'a' },
+    { sha256: '' },
+  ];
+  for (const [i, more] of [...wrong, { uid: 'o0' }].entries())
+    t.match(await failWith(`k${i}`, more), { status: 'failed', check_sum: undefined });
+  t.match(node.log.messages('warn').length, wrong.length + 1);
+  await node.jobs.call('job_retry', { id: 'j1', reason: 'mended' });
+  t.match(await node.jobs.call('job_files', { id: 'j1' }), {
+    files: [{ type: 'input' }, { status: 'declared' }, { status: 'declared', path: undefined }],
+  });
+});
+
 t.test('an input that is not what it was is told with what was found', async (t) => {
   const node = await startWorkload(t);
   const pilot = await startPilot(t, node);

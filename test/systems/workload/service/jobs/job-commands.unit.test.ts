@@ -150,7 +150,13 @@ t.test('its own failures use up its retries, each later than the one before', as
   ];
   given(second)
     .when(failsBy('c2', exit))
-    .then(t, [{ type: 'JobFailed', data: { ...exit, claim_id: 'c2' } }], { value: 'failed' });
+    .then(t, [{ type: 'JobFailed', data: { ...exit, claim_id: 'c2', attempt: 2 } }], { value: 'failed' });
+  const log = { ...WRITTEN, uid: 'l' };
+  given(second)
+    .when(failsBy('c2', { ...exit, log }))
+    .then(t, [{ type: 'JobFailed', data: { ...exit, log, claim_id: 'c2', attempt: 2 } }]);
+  const retried = eventsOf(RUNNING, failsBy('c1', { ...exit, log }));
+  t.match(retried, [{ type: 'JobAttemptFailed', data: { log: undefined } }]);
 });
 
 t.test('losses are counted apart, and three in a row are poison', async (t) => {
@@ -173,7 +179,7 @@ t.test('what an input or the order is to blame for is not tried again', async (t
   const missing = { class: 'input_missing', detail: 'a is not there' } as const;
   given(RUNNING)
     .when(failsBy('c1', missing))
-    .then(t, [{ type: 'JobFailed', data: { ...missing, claim_id: 'c1' } }]);
+    .then(t, [{ type: 'JobFailed', data: { ...missing, claim_id: 'c1', attempt: 1 } }]);
 });
 
 t.test('a claim that is sent again when its attempt has ended is another one', async (t) => {
@@ -240,7 +246,7 @@ t.test('only what failed is retried', async (t) => {
   const again = (snapshot: JobSnapshot) => retry(snapshot, 'j', undefined);
   given([CREATED, { type: 'JobFailed', data: { class: 'poison', detail: 'lost' } }])
     .when(again)
-    .then(t, [{ type: 'JobRetried', data: {} }], { value: 'created' });
+    .then(t, [{ type: 'JobRetried', data: { attempt: 0 } }], { value: 'created' });
   given(RUNNING)
     .when(again)
     .then(t, { kind: 'refused', message: /is running; only a failed one/ });
