@@ -14,7 +14,6 @@ import type { CancelJob, Grant, JobSample, PilotReportAnswer, PilotTold } from '
 import type { Claim } from './claims.js';
 import { clearAway, takeBack } from './clear-away.js';
 import { AttemptError, failureOf, isRefusal } from './failure.js';
-import { assertUnchanged, type StagedInput } from './inputs.js';
 import { failureIn } from './outcome.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { Order, PayloadRecord, PayloadStop } from './payload-record.js';
@@ -51,7 +50,6 @@ export class Attempt {
   private payload: RunningPayload | undefined;
   private memory = 0;
   /** Not known of one that was adopted. */
-  private staged: readonly StagedInput[] = [];
   private now: AttemptPhase = 'claiming';
 
   constructor(options: AttemptOptions, env: PayloadEnvironment) {
@@ -192,7 +190,7 @@ export class Attempt {
     this.memory = mib;
     const { isAskedAgain = false } = this.options;
     const key = { job: this.job, attempt };
-    const { record, staged } = await startPayload(
+    const record = await startPayload(
       { grant, key, slot: this.slot, isAskedAgain, signal: this.signal },
       env,
     ).catch((error: unknown) => {
@@ -200,7 +198,6 @@ export class Attempt {
       throw error;
     });
     this.payload = new RunningPayload(record, env, this.logger);
-    this.staged = staged;
     this.logger.info({ claim: claim_id, pid: record.process.pid }, 'a job was started');
     if (this.stop !== undefined) this.payload.stop(this.stop);
   }
@@ -243,7 +240,6 @@ export class Attempt {
       if (this.stop?.why === 'cancelled' || this.stop?.why === 'stale_claim')
         return await this.unwanted(ended);
       if (failure !== undefined) return await failedReport(payload, end, failure, env, signal);
-      await assertUnchanged(this.staged, signal);
       return await storeResults(payload, end, env, signal);
     } catch (error) {
       env.signal.throwIfAborted();

@@ -1,19 +1,19 @@
 /**
  * The inputs of a job in its working directory, looked at before anything is started.
  *
- * Guarantees: what the payload reads is what was looked at, for it is linked (a hard link, or a copy where none can be made) before it
- * is read, so that whoever puts another file in its place changes nothing; size always, and check sums unless the pilot leaves them
- * out, are those that the order names; what is missing, is no file, can't be read or is another one fails the attempt with what was
- * found, and a storage that is away is told from that. A payload that writes into an input that is linked fails for it: the file is
- * another one for everybody then, which is found out at once, and not by who reads it next.
+ * Guarantees: what the payload reads is what was looked at, for it is a copy, summed while it is made: whoever changes the file
+ * meanwhile changes nothing for it, and a payload that writes into its input has changed its copy alone; size always, and check sums
+ * unless the pilot leaves them out, are those that the order names; what is missing, is no file, can't be read or is another one fails
+ * the attempt with what was found, and a storage that is away is told from that.
+ *
+ * Why no hard links: a payload runs as the pilot's user, and through a link it would write into the registered file.
  */
 
-import { type BigIntStats, constants } from 'node:fs';
-import { type FileHandle, link, open } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { limitConcurrency } from '../../../base/limit-concurrency.js';
-import { systemErrorCode } from '../../../base/system-error.js';
 import type { JobInput } from '../wire/pilot-messages.js';
 import { asUuid, type Summed, sumsOf } from './check-sums.js';
 import { AttemptError, isOfPath } from './failure.js';
@@ -21,11 +21,6 @@ import { type FoundInStorage, type Storage, type StoragePlace, unavailable } fro
 
 /** Inputs of one job that are looked at together. */
 const AT_ONCE = 8;
-/** Where no hard link can be made: another file system, one that has none, or a file of somebody else. */
-const NO_LINK: ReadonlySet<string | undefined> = new Set([
-  ...['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'],
-]);
-
 export interface StageInputs {
   readonly storage: Storage;
   readonly storageUrl: string;
@@ -41,31 +36,22 @@ interface Staging extends StageInputs {
   readonly place: StoragePlace;
 }
 
-/** An input in its place, and what it looked like when it was looked at. */
-export interface StagedInput {
-  readonly input: JobInput;
-  readonly path: string;
-  readonly mark: string;
-}
-
 /** @throws AttemptError, or the signal's reason */
-export async function stageInputs(options: StageInputs): Promise<StagedInput[]> {
+export async function stageInputs(options: StageInputs): Promise<void> {
   const { storage, storageUrl, inputs, paths, signal } = options;
   const [first] = inputs;
-  if (first === undefined) return [];
+  if (first === undefined) return;
   const place = await storage.at(storageUrl).catch((error: unknown) => {
     throw isMissing(error) ? missing(first, messageOf(error), error) : error;
   });
   const gate = limitConcurrency(AT_ONCE);
   const broken = new AbortController();
   const staging = { ...options, place, signal: AbortSignal.any([signal, broken.signal]) };
-  const staged: StagedInput[] = [];
   const outcomes = await Promise.allSettled(
     inputs.map((input, index) =>
       gate(async () => {
         staging.signal.throwIfAborted();
-        const path = paths[index] ?? '';
-        staged.push({ input, path, mark: await stageInput(input, path, staging) });
+        await stageInput(input, paths[index] ?? '', staging);
       }).catch((error: unknown) => {
         broken.abort(error);
         throw error;
@@ -74,28 +60,6 @@ export async function stageInputs(options: StageInputs): Promise<StagedInput[]> 
   );
   signal.throwIfAborted();
   if (outcomes.some(({ status }) => status === 'rejected')) throw broken.signal.reason;
-  return staged;
-}
-
-/** Looks once more at those that look different now. @throws AttemptError when one is another file by now, or the signal's reason */
-export async function assertUnchanged(staged: readonly StagedInput[], signal: AbortSignal): Promise<void> {
-  for (const { input, path, mark } of staged) {
-    // What was taken out of the working directory is still where it lies.
-    const file = await openInput(input, path).catch(() => undefined);
-    if (file === undefined) continue;
-    try {
-      const { size } = await file.stat();
-      if (markOf(await file.stat({ bigint: true })) === mark) continue;
-      assertSize(input, size);
-      if (hasSums(input)) assertSums(input, await sumsOf(file, signal), true);
-    } finally {
-      await file.close();
-    }
-  }
-}
-
-function markOf({ ino, size, mtimeNs }: BigIntStats): string {
-  return `${ino} ${size} ${mtimeNs}`;
 }
 
 /** Where they go in a directory: as they are called, and where two have one name, or one has none, with their number before it. */
@@ -110,22 +74,11 @@ export function pathsOf(inputs: readonly JobInput[], directory: string): string[
   });
 }
 
-/** @returns its mark */
-async function stageInput(input: JobInput, path: string, options: Staging): Promise<string> {
+async function stageInput(input: JobInput, path: string, options: Staging): Promise<void> {
   const found = await findInput(input, options);
-  const copied = await bring(input, found, path, options);
-  const file = await openInput(input, path);
-  try {
-    // Before it is read: what is written meanwhile is seen by its mark.
-    const stat = await file.stat({ bigint: true });
-    assertSize(input, Number(stat.size));
-    if (copied !== undefined) assertSums(input, copied, options.isVerified);
-    else if (options.isVerified && hasSums(input))
-      assertSums(input, await sumsOf(file, options.signal), true);
-    return markOf(stat);
-  } finally {
-    await file.close();
-  }
+  // Before it is copied for nothing.
+  assertSize(input, Number(found.stat.size));
+  assertSums(input, await copy(input, found, path, options), options.isVerified);
 }
 
 async function findInput(input: JobInput, { place }: Staging): Promise<FoundInStorage> {
@@ -141,20 +94,13 @@ async function findInput(input: JobInput, { place }: Staging): Promise<FoundInSt
   return found;
 }
 
-/** @returns the sums of what was copied; undefined when it was linked */
-async function bring(
+/** @returns the sums of what was copied */
+async function copy(
   input: JobInput,
   { path: source }: FoundInStorage,
   path: string,
   { signal }: Staging,
-): Promise<Summed | undefined> {
-  try {
-    await link(source, path);
-    return undefined;
-  } catch (error) {
-    if (!NO_LINK.has(systemErrorCode(error)))
-      throw isOfPath(error) ? missing(input, messageOf(error), error) : unavailable(source, error);
-  }
+): Promise<Summed> {
   const from = await openInput(input, source);
   try {
     const to = await open(path, 'wx', 0o400);
@@ -206,10 +152,6 @@ function assertSums(input: JobInput, found: Summed, isVerified: boolean): void {
     throw differs('check sum', found.check_sum, asUuid(check_sum));
   if (sha256 !== '' && sha256.toLowerCase() !== found.sha256)
     throw differs('SHA-256', found.sha256, sha256.toLowerCase());
-}
-
-function hasSums({ check_sum = '', sha256 = '' }: JobInput): boolean {
-  return check_sum !== '' || sha256 !== '';
 }
 
 function missing(input: JobInput, why: string, cause?: unknown): AttemptError {

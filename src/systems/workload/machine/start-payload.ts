@@ -15,7 +15,7 @@ import { endMarked } from '../../../processes/process-family.js';
 import type { Grant, JobInput } from '../wire/pilot-messages.js';
 import { commandFor, type ExecutableDeclaration, findProgram } from './executables.js';
 import { AttemptError } from './failure.js';
-import { pathsOf, type StagedInput, stageInputs } from './inputs.js';
+import { pathsOf, stageInputs } from './inputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { PayloadKey, PayloadRecord, PayloadStart } from './payload-record.js';
 import { whileStorageIsAway } from './storage-patience.js';
@@ -35,16 +35,8 @@ export interface AttemptToStart {
   readonly signal: AbortSignal;
 }
 
-export interface StartedPayload {
-  readonly record: PayloadRecord;
-  readonly staged: readonly StagedInput[];
-}
-
 /** @throws AttemptError, or the signal's reason */
-export async function startPayload(
-  attempt: AttemptToStart,
-  env: PayloadEnvironment,
-): Promise<StartedPayload> {
+export async function startPayload(attempt: AttemptToStart, env: PayloadEnvironment): Promise<PayloadRecord> {
   const { grant, key, signal } = attempt;
   const declaration = declarationOf(grant, env);
   const inputs = await inputsOf(attempt, env);
@@ -56,15 +48,15 @@ export async function startPayload(
   const isVerified = verify === 'always' || (verify === 'first' && key.attempt === 1);
   const { storage } = env;
   const { storage_url: storageUrl = '', data_out_url: outUrl = '' } = grant;
-  const staged = await whileStorageIsAway(env, signal, async () => {
+  await whileStorageIsAway(env, signal, async () => {
     // Hours later would be too late.
     await writable(storage, outUrl, directoryIn(grant));
     makeWork(work);
-    return await stageInputs({ storage, storageUrl, inputs, paths, isVerified, signal });
+    await stageInputs({ storage, storageUrl, inputs, paths, isVerified, signal });
   });
   finishWork(work, paths);
   const start = startOf(attempt, declaration, argv, inputs.length, env);
-  return { record: await launch(start, attempt, env), staged };
+  return await launch(start, attempt, env);
 }
 
 function declarationOf({ executable = '' }: Grant, { executables, settings }: PayloadEnvironment) {

@@ -130,22 +130,20 @@ t.test('one that stays away is a loss of the machine', async (t) => {
   t.match(await failing(here, 'j', a), { failure_class: 'storage_unavailable', detail: /ENOENT/ });
 });
 
-t.test('a program that writes into its input is found out at once', async (t) => {
+t.test('a program that writes into its input, or removes it, has changed its copy alone', async (t) => {
   const here = await world(t);
   await here.pilot();
-  const run = { executable: 'run' };
-  const changed = here.input('a', 'before');
-  t.match(await failing(here, 'j', changed, { ...run, args: `'echo x >>"$1"; echo >"$0"'` }), {
-    ...{ failure_class: 'input_checksum', file: 'in-a', found_size: 8 },
-  });
-  t.same(Object.keys(here.stored()), ['j/log.a1.txt'], 'and nothing of it counts');
-  const touched = here.input('b', 'as it was');
+  const run = { executable: 'run', inputs_total: 1 };
+  const input = here.input('a', 'before');
   const { node, order } = here;
-  node.offer(
-    order('k', { ...run, args: `'touch -d @0 "$1"; echo >"$0"'`, inputs: [touched], inputs_total: 1 }),
-  );
-  t.match(await node.outcome('k'), { finished: {} }, 'a new date alone is no change');
-  const unlink = `'chmod 700 in; rm "$1"; echo >"$0"'`;
-  node.offer(order('l', { ...run, args: unlink, inputs: [touched], inputs_total: 1, task: 'l' }));
-  t.match(await node.outcome('l'), { finished: {} }, 'nor is what is done to the link alone');
+  for (const [job, script] of [
+    ['j', `'chmod 600 "$1"; echo x >>"$1"; cat "$1" >"$0"'`],
+    ['k', `'echo junk >"$1" || chmod 600 "$1"; echo junk >"$1"; cat "$1" >"$0"'`],
+    ['l', `'chmod 700 in; rm "$1"; echo >"$0"'`],
+    ['m', `'cat "$1" >"$0"'`],
+  ] as const)
+    node.offer(order(job, { ...run, args: script, inputs: [input], task: job }));
+  for (const job of ['j', 'k', 'l', 'm']) t.match(await node.outcome(job), { finished: {} }, job);
+  const { 'j/out.a1.txt': longer, 'k/out.a1.txt': other, 'm/out.a1.txt': same } = here.stored();
+  t.match({ longer, other, same }, { longer: 'beforex\n', other: 'junk\n', same: 'before' });
 });
