@@ -49,7 +49,7 @@ const BAD: readonly (readonly [wrong: object, field: string, rule: RegExp])[] = 
 const BAD_OVER_HTTP: typeof BAD = [
   [{ rank: 1.5 }, 'rank', /whole number/],
   [{ rank: '3' }, 'rank', /whole number/],
-  [{ rnak: 3 }, 'rnak', /is no field of this request/],
+  [{ rnak: 3 }, 'rnak', /is no field of this request; did you mean rank\?/],
 ];
 
 t.test('each says what is wrong, over gRPC and HTTP alike', async (t) => {
