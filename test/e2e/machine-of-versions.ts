@@ -67,7 +67,8 @@ export class Machine implements Place {
   constructor(t: Test, directory: string, settings: object = {}) {
     this.t = t;
     this.directory = directory;
-    for (const name of ['cache', 'plots', 'node']) mkdirSync(join(directory, name), { recursive: true });
+    for (const name of ['cache', 'plots']) mkdirSync(join(directory, name), { recursive: true });
+    mkdirSync(join(directory, 'node'), { recursive: true, mode: 0o700 });
     const config = { ...configWith(pausingArgs(directory, 1)), ...settings };
     writeFileSync(join(directory, 'owl.yaml'), stringify(config));
   }

@@ -8,7 +8,7 @@
 
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { join, posix } from 'node:path';
+import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import type { WrittenFile } from '../wire/pilot-messages.js';
@@ -39,12 +39,6 @@ export interface StoreOptions {
   /** Somebody else's file is there: it is none of this attempt. */
   readonly disown: (path: string) => void;
   readonly signal: AbortSignal;
-}
-
-/** The name that no other attempt at the job has: `words.j1.txt` of attempt 2 is `words.j1.a2.txt`. */
-export function storedNameOf(fileName: string, attempt: number): string {
-  const { name, ext } = posix.parse(fileName);
-  return `${name}.a${attempt}${ext}`;
 }
 
 /** @throws AttemptError, or the signal's reason */

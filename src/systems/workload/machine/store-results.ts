@@ -8,9 +8,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
 import type { ProcessEnd } from '../../../processes/records/process-record.js';
+import { nameOfAttempt } from '../wire/attempt-names.js';
 import type { JobOutput, PilotTold, WrittenFile } from '../wire/pilot-messages.js';
 import { AttemptError } from './failure.js';
-import { flushNames, removeStored, type StoreOptions, storedNameOf, storeFile } from './outputs.js';
+import { flushNames, removeStored, type StoreOptions, storeFile } from './outputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { Order, PayloadRecord } from './payload-record.js';
 import type { RunningPayload } from './running-payload.js';
@@ -36,7 +37,7 @@ export async function storeResults(
       const written: WrittenFile[] = [];
       for (const { uid = '', file_name: fileName = '' } of outputs) {
         const source = writtenAt(work, fileName);
-        const storedName = storedNameOf(fileName, record.attempt);
+        const storedName = nameOfAttempt(fileName, record.attempt);
         const file = { uid, fileName, storedName, source, largestBytes: record.largest_output };
         written.push(await storeFile(file, options));
       }
@@ -99,7 +100,7 @@ async function placeOf(
   const under = directoryIn({ ...order, job });
   const directory = await writable(storage, url, under);
   const names = [...outputs, log].flatMap(({ file_name: name }: JobOutput) => name ?? []);
-  const planned = names.map((name) => join(directory, storedNameOf(name, attempt)));
+  const planned = names.map((name) => join(directory, nameOfAttempt(name, attempt)));
   const mayReplace = new Set(stored);
   const own = planned.filter((path) => mayReplace.has(path) || !existsSync(path));
   if (own.some((path) => !mayReplace.has(path))) payload.change({ stored: own });
@@ -127,7 +128,7 @@ async function storeLog(
   { uid = '', file_name: fileName = '' }: JobOutput,
   options: StoreOptions,
 ): Promise<WrittenFile> {
-  const storedName = storedNameOf(fileName, attempt);
+  const storedName = nameOfAttempt(fileName, attempt);
   return await storeFile({ uid, fileName, storedName, source: log_path }, options);
 }
 

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { storedNameOf } from '../../../../src/systems/workload/machine/outputs.js';
+import { nameOfAttempt } from '../../../../src/systems/workload/wire/attempt-names.js';
 import { until } from '../../../support/until.js';
 import { TASK_UID, world } from '../support/pilot-world.js';
 
@@ -16,7 +16,7 @@ t.test('each attempt has names of its own', (t) => {
     ['a.', 1, 'a.a1.'],
     ['a.tar.gz', 1, 'a.tar.a1.gz'],
   ] as const)
-    t.equal(storedNameOf(name, attempt), stored);
+    t.equal(nameOfAttempt(name, attempt), stored);
   t.end();
 });
 

@@ -86,7 +86,7 @@ async function outputsOf(storage: StorageDirectory, task: string): Promise<Stora
   }
 }
 
-/** The name of an attempt's file, and what a dataset calls it: see `storedNameOf` of the pilot. */
+/** The name of an attempt's file, and what a dataset calls it: see wire/attempt-names.ts. */
 const OF_AN_ATTEMPT = /^(.+)\.a\d+(\.[^.]*)?$/;
 
 /** Of these names those that an attempt at a job has left and no dataset has. Logs are kept: they say why it does not count. */

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import type { Clock } from '../../../../base/clock.js';
 import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import { type SqlRow, textIn } from '../../../../base/sql.js';
+import { nameOfAttempt } from '../../wire/attempt-names.js';
 import type { JobOrder } from './job-orders.js';
 
 export const LARGEST_PIECE = 1024 * 1024;
@@ -130,12 +131,6 @@ export async function readLog(
     `the log of attempt ${piece.attempt} of job ${piece.job}${where} is not to be seen from this node in ${order.dataOutUrl}`,
     { reason: 'log_not_found' },
   );
-}
-
-/** `a.log` of attempt 2 → `a.a2.log`: no two attempts share a file. */
-export function nameOfAttempt(fileName: string, attempt: number): string {
-  const { name, ext } = posix.parse(fileName);
-  return `${name}.a${attempt}${ext}`;
 }
 
 async function readStored(

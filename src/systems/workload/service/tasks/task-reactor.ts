@@ -60,7 +60,7 @@ export function datasetsOf(
   return productsOf(order.until_one).map((product) =>
     commandTo(dataset, datasetIdOf(uid, product), {
       decide: registerDataset({
-        name: `task ${uid} ${product}`,
+        name: `${product} of task ${uid}`,
         storage_url: order.data_out_url,
         producer_task: uid,
         produces: product,
