@@ -21,6 +21,7 @@ t.test('every name in it is as it has always been', async (t) => {
     logReceiverIdentity: '/data/log-receiver.json',
     drainMark: '/data/drain',
     reportKey: '/data/report.key',
+    places: '/data/places.json',
   });
   t.equal(plots.pathOf(ONE), '/data/plots/task.1.2.json');
   t.equal(plots.endPathOf(ONE), '/data/plots/task.1.2.end.json');
