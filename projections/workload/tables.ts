@@ -130,6 +130,8 @@ export const JOBS: ProjectionTable = {
     // What waits for its next attempt.
     `CREATE INDEX job_dat_delayed ON job_dat (device_type, not_before) WHERE state = 'created' AND not_before > 0`,
     `CREATE INDEX job_dat_by_task ON job_dat (task_id, state)`,
+    // Pages of a task's jobs, in their order.
+    `CREATE INDEX job_dat_of_task ON job_dat (task_id)`,
     `CREATE INDEX job_dat_by_state ON job_dat (state, device_type)`,
     `CREATE INDEX job_dat_retry_due ON job_dat (task_id) WHERE retry_due = 1`,
   ],
@@ -233,7 +235,7 @@ export const DATASETS: ProjectionTable = {
     `CREATE INDEX dsm_datasets_by_task ON dsm_datasets (producer_task) WHERE producer_task IS NOT NULL`,
     // What may be closed.
     `CREATE INDEX dsm_datasets_settled ON dsm_datasets (dataset_id)
-      WHERE status = 'sealed' AND files_available + files_failed = files`,
+      WHERE status = 'sealed' AND files = files_available + files_failed`,
   ],
 };
 

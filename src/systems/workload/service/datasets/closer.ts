@@ -20,7 +20,7 @@ const ROWS_AT_ONCE = 100;
 /** By the index of settled ones. A failed task leaves its datasets sealed. */
 const CLOSABLE = `
   SELECT dataset_id, uid, files, files_available, files_failed, bytes FROM dsm_datasets
-  WHERE status = 'sealed' AND files_available + files_failed = files
+  WHERE status = 'sealed' AND files = files_available + files_failed
     AND (producer_task IS NULL
       OR EXISTS (SELECT 1 FROM task_dat WHERE task_dat.uid = producer_task AND state = 'finished'))`;
 
