@@ -60,7 +60,7 @@ async function realJobs(place: string, jobs: number): Promise<number> {
   const pilot = spawn(
     process.execPath,
     [join(PACKAGE_ROOT, 'dist/src/owl.js'), ...args, '--server', part.address, '--data', data],
-    { cwd: place, stdio: ['ignore', 'ignore', 'inherit'] },
+    { cwd: place, env: { ...process.env, OWL_LOG_LEVEL: 'error' }, stdio: ['ignore', 'ignore', 'inherit'] },
   );
   try {
     const { datasets = [] } = await client.register({
