@@ -2,13 +2,12 @@
 
 import { z } from 'zod';
 import { configSection, meant, wholeNumber } from '../../node/config/config-section.js';
+import { DEVICES } from './devices.js';
 import { EXECUTABLES_RULE, Executable, ExecutableName } from './machine/executables.js';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
-export const DEVICES = ['cpu', 'gpu'] as const;
-export type Device = (typeof DEVICES)[number];
 const VERIFY = ['always', 'first', 'never'] as const;
 
 const PILOT_NAME_RULE =

@@ -6,7 +6,7 @@ import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
-import { DEVICES } from '../config.js';
+import { DEVICES } from '../devices.js';
 import type { Job, Pilot, Task } from '../wire/messages.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
 import { pilotColumns } from './pilot-view.js';

@@ -8,7 +8,7 @@ import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
-import { DEVICES } from '../config.js';
+import { DEVICES } from '../devices.js';
 import type { TaskSubmitRequest } from '../wire/messages.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { STORAGE_HELP, storageUrl } from './storage-place.js';

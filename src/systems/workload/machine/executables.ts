@@ -11,6 +11,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { OwlError } from '../../../base/errors.js';
+import { DEVICES } from '../devices.js';
 import { wordsOf } from '../wire/words.js';
 
 /** What can stand between braces in an argv. */
@@ -79,7 +80,7 @@ export const Executable = z.strictObject(
     /** For merges. Default: the same. */
     merge_argv: Argv.optional(),
     /** Default: either. */
-    device: z.enum(['cpu', 'gpu'], 'must be cpu or gpu').optional(),
+    device: z.enum(DEVICES, 'must be cpu or gpu').optional(),
     /** How long a job may run whose order says nothing of it. Default: for ever. */
     timeout_seconds: whole(1, 30 * DAY_SECONDS).optional(),
     /** Names of variables that a job gets to see of the pilot's environment, beside PATH and LANG. */

@@ -10,13 +10,13 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../../../../base/clock.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import { DEVICES } from '../../devices.js';
 import { type JobQueries, type Offer, offeredBy, type WaitingJob } from './job-queries.js';
 import type { HintConsumer, JobHint, JobQueue } from './job-queue.js';
 
 /** Before a pilot is given a hint again whose claim came to nothing. */
 const AGAIN_AFTER_MS = 2_000;
 const SOME_MORE = 50;
-const DEVICES = ['cpu', 'gpu'];
 
 interface Out {
   readonly pilot: string;

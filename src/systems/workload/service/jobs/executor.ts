@@ -12,6 +12,7 @@
 import { limitConcurrency } from '../../../../base/limit-concurrency.js';
 import type { RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
+import { DEVICES } from '../../devices.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { job } from './job-commands.js';
 import { type JobQueries, type Offer, type Offered, offeredBy, type WaitingJob } from './job-queries.js';
@@ -25,7 +26,6 @@ const LEAST_DEPTH = 50;
 const NEARLY_FULL = 0.75;
 const IN_PARALLEL = 64;
 const LEASE_SECONDS = 10;
-const DEVICES = ['cpu', 'gpu'];
 
 /** What says nothing of what waits, nor of who could take it. */
 const NO_NEWS: ReadonlySet<string> = new Set([

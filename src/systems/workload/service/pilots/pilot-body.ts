@@ -4,7 +4,7 @@ import { MOST_EXECUTABLES } from '../../../../../machines/workload/pilot.js';
 import { InvalidFieldError } from '../../../../base/errors.js';
 import * as rules from '../../../../base/field-rules.js';
 import { isJsonObject, type JsonObject } from '../../../../runtime/event-store/event-store.js';
-import { DEVICES } from '../../config.js';
+import { DEVICES } from '../../devices.js';
 import { EXECUTABLE_NAME } from '../../machine/executables.js';
 
 const MOST_SLOTS = 1024;

@@ -12,6 +12,7 @@ import { type Metric, type MetricGroup, metricGroup, one } from '../../../../nod
 import type { Sample } from '../../../../node/metrics/samples.js';
 import { DurationsBy, Tally } from '../../../../node/metrics/tally.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import { DEVICES } from '../../devices.js';
 import { FAULT_OF } from '../jobs/failure-classes.js';
 import type { JobQueries } from '../jobs/job-queries.js';
 import type { WorkloadContext } from '../workload-context.js';
@@ -19,7 +20,6 @@ import type { PilotFigures } from './pilot-figures.js';
 
 const LIVING = ['created', 'queued', 'staging', 'running', 'cancelling'] as const;
 const FINAL = ['finished', 'failed', 'cancelled'] as const;
-const DEVICES = ['cpu', 'gpu'] as const;
 const STATUSES = ['active', 'draining', 'lost', 'detached', 'retired'] as const;
 const SHARE_OF_TIME = 0.01;
 const GRANT_SECONDS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000];

@@ -4,7 +4,7 @@ import { InvalidFieldError } from '../../../../base/errors.js';
 import * as rules from '../../../../base/field-rules.js';
 import { explicit, flag, list, oneOf, request, text, whole } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
-import { DEVICES } from '../../config.js';
+import { DEVICES } from '../../devices.js';
 import { wordsOf } from '../../wire/words.js';
 import {
   commandId,
