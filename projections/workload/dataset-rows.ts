@@ -1,4 +1,7 @@
-/** Rows of datasets and their files. A batch takes places and names of its files at once; what is known of each comes with its own events. */
+/**
+ * Rows of datasets and their files. A batch takes places and names of its files at once; what is known of each comes with its own
+ * events. A file that a job is to write is declared by its place: it has no events before its job has ended.
+ */
 
 import type { SqlValue } from '../../src/base/sql.js';
 import { idOf, ORDER_ACCEPTED, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
@@ -120,13 +123,14 @@ export class DatasetRows {
     const files = recordsIn(data, 'files');
     const first = Number(data['first_idx']);
     const time = timeOf(event);
+    const dataset = idOf(stream);
+    const status = data['declared'] === true ? 'declared' : 'registering';
+    const insert = this.statements.of(
+      `INSERT INTO ${this.tables.files} (dataset_uid, idx, file_name, path, status, create_time, update_time)
+       VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dataset_uid, idx) DO NOTHING`,
+    );
     files.forEach((file, i) => {
-      this.statements
-        .of(
-          `INSERT INTO ${this.tables.files} (dataset_uid, idx, file_name, path, status, create_time, update_time)
-           VALUES (?, ?, ?, ?, 'registering', ?, ?) ON CONFLICT (dataset_uid, idx) DO NOTHING`,
-        )
-        .run(idOf(stream), first + i, valueIn(file, 'name'), valueIn(file, 'path'), time, time);
+      insert.run(dataset, first + i, valueIn(file, 'name'), valueIn(file, 'path'), status, time, time);
     });
     return files.length;
   }

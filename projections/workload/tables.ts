@@ -245,7 +245,7 @@ export const FILES: ProjectionTable = {
     dataset_uid TEXT NOT NULL,
     /* Its place in the dataset. */
     idx INTEGER NOT NULL,
-    /* NULL until it is registered: then its place and its name are taken already. */
+    /* NULL until it has an event of its own: its place and its name are taken before. What a job writes has none until its job has ended. */
     uid TEXT UNIQUE,
     file_name TEXT NOT NULL,
     path TEXT NOT NULL,

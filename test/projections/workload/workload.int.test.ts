@@ -86,7 +86,7 @@ const STORY: readonly Step[] = [
       ],
     },
   ],
-  ['wl_file-o0', 'FileRegistered', file('out', 0, 'fa.j0', { declared: true })],
+  // As stores of before have it; the other one is registered once its job has ended.
   ['wl_file-o1', 'FileRegistered', file('out', 1, 'fb.j1', { declared: true })],
   ['wl_pilot-p', 'PilotAttached', attached('s')],
   ['wl_pilot-q', 'PilotAttached', attached('r')],
@@ -123,6 +123,7 @@ const STORY: readonly Step[] = [
       log: written('l0', 'fa.j0.r1.log', '3'),
     },
   ],
+  ['wl_file-o0', 'FileRegistered', file('out', 0, 'fa.j0', { declared: true })],
   [
     'wl_file-o0',
     'FileAvailable',

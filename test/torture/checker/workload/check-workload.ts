@@ -82,6 +82,9 @@ class Reading implements WorkloadHistory {
     for (const { dataset } of this.files.values()) counts.set(dataset, (counts.get(dataset) ?? 0) + 1);
     for (const [id, dataset] of this.datasets) {
       const count = counts.get(id) ?? 0;
+      // What a task writes gets its life with the end of its job.
+      const producer = this.tasks.get(dataset.producer ?? '');
+      if (producer !== undefined && producer.end === undefined) continue;
       if (dataset.end !== 'aborted' && count !== dataset.files)
         this.tellOf('wl_dataset', id)(
           'file-states-add-up',

@@ -1,5 +1,6 @@
 /**
- * Files from outside are added to a dataset in batches, each in one event of the dataset, and then registered one by one.
+ * Files from outside are added to a dataset in batches, each in one event of the dataset, and then registered one by one. Of those that
+ * jobs will write the batch only takes places and names: each is registered with what becomes of it, once its job has ended (results.ts).
  *
  * Guarantees: a batch is stored whole or not at all; a name stands in a dataset once, on however many nodes it is added to, for names
  * are looked up in a read model that holds all places before the batch; what was added gets its actors through restarts and kills.
@@ -69,24 +70,24 @@ export function addBatch(
   });
 }
 
-/** Makes the files of a batch. */
+/** Makes the files of a batch that are there. */
 export function filesOfABatch(): Reactor {
   return {
     name: 'workload-files',
     categories: [dataset.category],
-    react: (event) => (event.type === 'DatasetFilesAdded' ? registrations(event) : []),
+    react: (event) =>
+      event.type === 'DatasetFilesAdded' && event.data['declared'] !== true ? registrations(event) : [],
   };
 }
 
 function* registrations({ stream, data }: RecordedEvent): Generator<ReactorCommand> {
   const dataset_uid = idOf(stream);
   const first = Number(data['first_idx']);
-  const declared = data['declared'] === true;
   const files = Array.isArray(data['files']) ? data['files'] : [];
   for (const [i, named] of files.entries()) {
     if (!isNamed(named)) continue;
     const { name: file_name, ...known } = named;
-    const place = { dataset_uid, idx: first + i, file_name, declared, ...known };
+    const place = { dataset_uid, idx: first + i, file_name, declared: false, ...known };
     yield commandTo(file, fileIdOf(dataset_uid, first + i), { decide: registerFile(place) });
   }
 }

@@ -1,6 +1,7 @@
 /** What is asked of the tables of datasets and files, and how a row of them is told. */
 
 import type { Database, SqlRow, SqlValue } from '../../../../base/sql.js';
+import { fileIdOf } from '../ids.js';
 import { noDataset } from './dataset-commands.js';
 
 /** @throws OwlError kind `not_found` */
@@ -115,7 +116,9 @@ export function showDataset(row: SqlRow) {
 export function showFile(row: SqlRow) {
   return {
     ...{ dataset_uid: String(row['dataset_uid']), idx: Number(row['idx']), status: String(row['status']) },
-    ...texts(row, 'uid', 'file_name', 'path', 'check_sum', 'sha256', 'producer_job', 'remarks'),
+    // What is still to be written has none in its row.
+    uid: fileIdOf(String(row['dataset_uid']), Number(row['idx'])),
+    ...texts(row, 'file_name', 'path', 'check_sum', 'sha256', 'producer_job', 'remarks'),
     ...numbers(row, 'size', 'create_time', 'update_time'),
     revision: Math.max(0, Number(row['revision'])),
   };

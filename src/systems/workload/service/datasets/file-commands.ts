@@ -2,7 +2,7 @@
  * What becomes of a file, as decisions. Events of jobs come again, on another node or out of a backup, and in whatever order their
  * streams are read: so each looks at the state of the file alone, and what has happened already gives nothing.
  *
- * Guarantee: a file whose place is taken and that is not registered yet is registered with what is said of it.
+ * Guarantee: a file whose place is taken and that is not registered yet is registered with what is said of it, in one append.
  */
 
 import type { FileEvent, FileSnapshot } from '../../../../../machines/workload/file.js';
@@ -17,7 +17,7 @@ export function registerFile(data: FileRegistration): Decide {
   return ({ value }) => (value === 'absent' ? [{ type: 'FileRegistered', data }] : []);
 }
 
-/** Of a file that a job was to write: registered first where nobody has done so yet. */
+/** Of a file that a job was to write: registered first where nothing has become of it yet. */
 export function ofDeclared(place: FileRegistration, event: FileEvent): Decide {
   return ({ value }) => {
     if (value === 'absent') return [{ type: 'FileRegistered', data: place }, event];

@@ -1,6 +1,7 @@
 /**
  * What a job's end says of files: those it was to write become available, failed, discarded or declared again, and an input that it
- * found missing or changed is said to be so. The log of one that failed is available too, where its pilot has stored it.
+ * found missing or changed is said to be so. The log of one that failed is available too, where its pilot has stored it. Until then a
+ * file that a job is to write has a place and a name in its dataset, and no stream: it is registered here, with what becomes of it.
  *
  * Guarantee: judged by how the job stands now, so events of an older round of it, told again, change nothing; once all of them have
  * been told, its files are what its last event says.

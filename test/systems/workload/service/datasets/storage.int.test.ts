@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { z } from 'zod';
 import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
+import { ofDeclared } from '../../../../../src/systems/workload/service/datasets/file-commands.js';
 import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
 import { until } from '../../../../support/until.js';
 import { type HttpWorkload, startHttpWorkload } from '../../support/http-workload.js';
@@ -232,13 +233,17 @@ t.test(
       body: { reason: 'dataset_not_settled', detail: /is open: jobs may still write$/ },
     });
     const id = fileIdOf(out, 0);
-    await until('it is declared', async () => (await system.read(file, id)).snapshot.value === 'declared');
+    t.match(await node.call(DATASETS, 'dataset_files', { uid: out }), {
+      files: [{ uid: id, idx: 0, file_name: 'a.j0.txt', status: 'declared' }],
+    });
+    t.equal((await system.read(file, id)).revision, -1, 'it is registered with the end of its job');
     await store('DatasetSealed', { files: 1 });
     await store('DatasetAborted', { reason: 'cancelled' });
     t.match(await gc(out), { status: 409, body: { detail: /a\.j0\.txt of task .* may still be written$/ } });
     const content = { size: '11', check_sum: TASK, sha256: 'ab', job: 'j0', attempt: 2 };
     const data = { file_name: 'a.j0.txt', path: `${TASK}/a.j0.a2.txt`, ...content };
-    await system.execute(file, id, { decide: () => [{ type: 'FileAvailable', data }] });
+    const place = { dataset_uid: out, idx: 0, file_name: 'a.j0.txt', path: '', declared: true };
+    await system.execute(file, id, { decide: ofDeclared(place, { type: 'FileAvailable', data }) });
     const others = ['a.j0.a1.log', 'a.j0.txt', 'b.j7.a1.txt', 'notes.txt'];
     for (const name of others) writeFileSync(join(directory, TASK, name), name);
     t.match(await gc(out), { status: 200, body: { removed: 1, bytes: 11 } });
