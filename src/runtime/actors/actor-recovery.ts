@@ -1,5 +1,6 @@
 /**
- * How an actor comes to life: the kept snapshot where a good one is there, then every event after it.
+ * How an actor comes to life: the kept snapshot where a good one is there, then every event after it. One that most likely has no
+ * events begins without a look (actor.ts says what comes of it where it has).
  *
  * Guarantees: a kept snapshot is gone on from only if the stream holds the event it was taken at (a store that came from a
  * backup may not) and if the events after it fit; whatever else is wrong with it, the whole stream is replayed instead, so a
@@ -87,7 +88,12 @@ function restoreSnapshot({ type, stream, snapshots, carriedOut, clock }: Recover
   }
 }
 
-function startEmpty({ type, carriedOut, clock }: Recovery): Live {
+/** As one that has no events. */
+export function startEmpty({
+  type,
+  carriedOut,
+  clock,
+}: Pick<Recovery, 'type' | 'carriedOut' | 'clock'>): Live {
   carriedOut.reset([], clock.now());
   return { machine: new LiveMachine(type.machine), revision: -1, eventId: '', tail: new Tail() };
 }

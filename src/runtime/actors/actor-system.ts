@@ -75,6 +75,7 @@ export class ActorSystem {
       shared: options.shared ?? false,
       recovering: limitConcurrency(limits.recoveries),
       stored: (events) => this.takeNote(events),
+      over: (stream) => this.letGo(stream),
     };
   }
 
@@ -158,6 +159,13 @@ export class ActorSystem {
     await Promise.allSettled(this.underWay);
     this.passivateIdle();
     await this.env.snapshots?.settled();
+  }
+
+  private letGo(stream: StreamName): void {
+    const actor = this.actors.get(stream);
+    if (actor?.idle !== true) return;
+    this.actors.delete(stream);
+    actor.passivate();
   }
 
   private makeRoom(): boolean {

@@ -26,6 +26,11 @@ export interface ActorType<M extends AnyStateMachine = AnyStateMachine> {
   /** Every event type the machine consumes. */
   readonly events: EventSchemas;
   readonly timers?: ActorTimers<M>;
+  /**
+   * Hardly anything comes for an actor that stands so: it is let go of as soon as it has answered, and is read from its stream by
+   * whoever asks for it once more. Left out, it stays in memory as long as there is room.
+   */
+  isOver?(snapshot: SnapshotFrom<M>): boolean;
 }
 
 /** Durable timers: due times follow from events, and what happens at the time is decided then, from the state. */
@@ -84,6 +89,12 @@ export interface Command<M extends AnyStateMachine = AnyStateMachine, A extends 
   /** Who asks: kind of peer and address or id. */
   readonly by?: string;
   readonly correlationId?: string;
+  /**
+   * Its actor most likely has no events yet, for its id follows from what is made only once: then a store whose append tells
+   * (`EventStore.knowsAllStreams`) is not read before. Where that was wrong nothing but time is lost: it is decided again on what is
+   * there.
+   */
+  readonly begins?: boolean;
   /**
    * Reads the actor's state and gives the events to store: none means that nothing changes. With them it may give an answer,
    * which the same command gets again as long as its id is known. Pure and repeatable: it runs again when another writer was

@@ -9,6 +9,8 @@
  * - where others write the same streams, an answer that appends nothing is checked against the stream as well: an append
  *   finds out by itself that the actor was behind, a refusal doesn't;
  * - on a conflict it reads what the other writer stored, decides again and appends again, a bounded number of times;
+ * - one that begins an actor's life is decided on no events, without a look at the store; only what is stored as the first events of
+ *   the stream is answered, and everything else, a refusal too, is decided again on what is there;
  * - a command id that was carried out before changes nothing and gets its first answer; one of another order is refused;
  * - an order with an id that is accepted is stored with its answer, also where nothing changes, and known for a day
  *   (command-memory.ts);
@@ -30,7 +32,7 @@ import type {
   RecordedEvent,
   StreamName,
 } from '../event-store/event-store.js';
-import { type Live, recover } from './actor-recovery.js';
+import { type Live, recover, startEmpty } from './actor-recovery.js';
 import type { ActorSnapshot, ActorSnapshots } from './actor-snapshots.js';
 import type { ActorType, Command, CommandResult } from './actor-type.js';
 import { CommandMemory } from './command-memory.js';
@@ -47,6 +49,8 @@ export interface ActorEnvironment {
   recovering<T>(work: () => Promise<T>): Promise<T>;
   /** Called with what was stored, after it was confirmed and before it is answered. */
   stored(events: readonly RecordedEvent[]): void;
+  /** Called when nothing waits for the actor and hardly anything will come. */
+  over(stream: StreamName): void;
 }
 
 export interface ActorLimits {
@@ -154,6 +158,8 @@ export class Actor {
       }
     }
     this.draining = false;
+    const { live, type } = this;
+    if (live !== undefined && type.isOver?.(live.machine.snapshot) === true) this.env.over(this.stream);
   }
 
   /** Rule 1 of the architecture, top to bottom: recover, decide, append, and only then move and answer. */
@@ -161,22 +167,25 @@ export class Actor {
     for (let conflicts = 0; ; conflicts++) {
       this.working = true;
       if (this.doubtful) this.drop();
+      const begins = conflicts === 0 && this.live === undefined && this.mayBegin(commands);
       try {
         const checks = this.env.shared && this.live !== undefined;
-        const live = this.live ?? (await this.recover());
+        const live = this.live ?? (begins ? this.begin() : await this.recover());
         const decisions = this.decider.decideAll(live, commands);
         const events = decisions.flatMap((decision) => decision.events);
-        if (checks && events.length === 0 && (await this.isBehind(live))) {
+        const restsOnNothing = begins && decisions.some((one) => one.events.length === 0);
+        if (restsOnNothing || (checks && events.length === 0 && (await this.isBehind(live)))) {
           this.drop();
           continue;
         }
-        const stored = events.length === 0 ? [] : await this.append(live, events);
+        const stored = events.length === 0 ? [] : await this.append(live, events, begins);
         this.working = false;
         this.decider.answerAll(live, decisions, stored);
         return;
       } catch (error) {
         this.drop();
-        if (error instanceof RevisionConflictError && conflicts < this.env.limits.conflictRetries) continue;
+        const mayTry = begins || conflicts < this.env.limits.conflictRetries;
+        if (error instanceof RevisionConflictError && mayTry) continue;
         // One command that can't be decided or stored must not fail those that came with it.
         if (commands.length > 1 && isOfOneCommand(error)) {
           for (const [index, one] of commands.entries()) {
@@ -204,6 +213,19 @@ export class Actor {
     this.doubt();
   }
 
+  private mayBegin(commands: readonly Waiting[]): boolean {
+    return (
+      this.env.store.knowsAllStreams === true && commands.every(({ command }) => command.begins === true)
+    );
+  }
+
+  /** As if there was nothing: what is appended then finds out. */
+  private begin(): Live {
+    const { type, carriedOut, env } = this;
+    this.live = startEmpty({ type, carriedOut, clock: env.clock });
+    return this.live;
+  }
+
   private recover(): Promise<Live> {
     const { type, stream, carriedOut } = this;
     const { store, snapshots, clock } = this.env;
@@ -219,10 +241,18 @@ export class Actor {
     return live.revision >= 0;
   }
 
-  private async append(live: Live, events: readonly ProposedEvent[]): Promise<readonly RecordedEvent[]> {
+  /** @param begins what was there before was not read */
+  private async append(
+    live: Live,
+    events: readonly ProposedEvent[],
+    begins: boolean,
+  ): Promise<readonly RecordedEvent[]> {
     const expected = live.revision < 0 ? 'noStream' : live.revision;
     // A query that awaits what a command has done may await what was stored with it.
     const appended = await this.env.store.append(this.stream, expected, events, { lastPositionOnly: true });
+    // They were stored before, and others behind them, as it may be.
+    if (begins && appended.duplicate)
+      throw new RevisionConflictError(this.stream, expected, appended.revision);
     live.revision = appended.revision;
     live.eventId = appended.events.at(-1)?.id ?? live.eventId;
     const now = this.env.clock.now();

@@ -12,6 +12,7 @@ export function delegating(store: EventStore, other: Partial<EventStore>): Event
     readAll: (...parameters) => store.readAll(...parameters),
     subscribe: (...parameters) => store.subscribe(...parameters),
     marks: store.marks,
+    knowsAllStreams: store.knowsAllStreams,
     holds: (event) => store.holds(event),
     head: () => store.head(),
     shareOf: (position, end) => store.shareOf(position, end),

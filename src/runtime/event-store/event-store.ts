@@ -183,6 +183,8 @@ export interface Marks {
 export interface EventStore {
   /** A store without it keeps none. */
   readonly marks?: Marks | undefined;
+  /** An append at `noStream` is a conflict also where somebody has deleted all of the stream. Left out: reading alone tells. */
+  readonly knowsAllStreams?: boolean | undefined;
   /**
    * @param events one or many of one stream, stored together or not at all
    * @throws RevisionConflictError not stored: the stream was elsewhere

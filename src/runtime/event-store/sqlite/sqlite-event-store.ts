@@ -85,6 +85,8 @@ export function openSqliteEventStore(
 
 export class SqliteEventStore implements EventStore {
   readonly marks: SqliteMarks;
+  /** Rows of `streams` stay, whatever becomes of the events. */
+  readonly knowsAllStreams = true;
   private readonly db: SqliteDatabase;
   private readonly log: SqliteEventLog;
   private readonly flushed: FlushedUpTo;

@@ -27,4 +27,6 @@ export const file: ActorType<typeof fileMachine> = {
   version: 1,
   machine: fileMachine,
   events: FILE_EVENTS,
+  // Only what a job is about to write is heard of soon.
+  isOver: ({ value }) => value !== 'declared',
 };

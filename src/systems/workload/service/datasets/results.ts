@@ -41,8 +41,8 @@ export function results({ runtime, db }: WorkloadContext): Reactor<readonly Reac
 function written(db: Database, event: RecordedEvent, job: SqlRow): ReactorCommand[] {
   const decide = decisionFor(event, String(job['state']));
   if (decide === undefined) return [];
-  return placesOf(db, Number(job['job_id'])).map(({ uid, place }) =>
-    commandTo(file, uid, { decide: decide(uid, place) }),
+  return placesOf(db, Number(job['job_id'])).map(({ uid, place, isNew }) =>
+    commandTo(file, uid, { begins: isNew && event.type !== 'JobRetried', decide: decide(uid, place) }),
   );
 }
 
@@ -105,13 +105,15 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 interface Place {
   readonly uid: string;
   readonly place: FileRegistration;
+  /** Nothing has become of it yet. */
+  readonly isNew: boolean;
 }
 
 /** Of the files that the job writes. Places are taken before the job is made. */
 function placesOf(db: Database, job: number): Place[] {
   const rows = db
     .prepare(
-      `SELECT used.dsm_file AS uid, used.dataset_uid, used.file_name,
+      `SELECT used.dsm_file AS uid, used.dataset_uid, used.file_name, known.uid IS NULL AS is_new,
          coalesce(known.idx, taken.idx) AS idx, coalesce(known.path, taken.path) AS path
        FROM file_dat AS used LEFT JOIN dsm_files AS known ON known.uid = used.dsm_file
        LEFT JOIN dsm_files AS taken
@@ -122,6 +124,7 @@ function placesOf(db: Database, job: number): Place[] {
     .all(job);
   return rows.map((row) => ({
     uid: String(row['uid']),
+    isNew: row['is_new'] === 1,
     place: {
       dataset_uid: String(row['dataset_uid']),
       idx: Number(row['idx']),

@@ -31,6 +31,7 @@ export const job: JobType = {
   version: 1,
   machine: jobMachine,
   events: JOB_EVENTS,
+  isOver: ({ value }) => value === 'finished' || value === 'failed' || value === 'cancelled',
 };
 
 /** Why a claim is not granted: the pilot lets go of the hint and takes another. */

@@ -120,6 +120,7 @@ function created({ task, order, rank, chunk }: PlannedChunk, { seq, inputs }: Gr
   };
   const first = Number(inputs[0]?.['idx'] ?? 0);
   return commandTo(job, jobIdOf(task, chunk.level, first, inputs.length), {
+    begins: true,
     decide: (snapshot: JobSnapshot): JobEvent[] =>
       snapshot.value === 'absent' ? [{ type: 'JobCreated', data }] : [],
   });
