@@ -3,8 +3,7 @@
  * plots there have been.
  */
 
-import type { Database, SqlRow, SqlValue } from '../../src/base/sql.js';
-import { KeptStatements } from './kept-statements.js';
+import { type Database, KeptStatements, type SqlRow, type SqlValue } from '../../src/base/sql.js';
 
 /** How a plot ended, as far as its log told. Seconds. */
 const ENDED = [

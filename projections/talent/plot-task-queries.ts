@@ -3,8 +3,7 @@
  * pages by it, so that a page stays right while tasks come and go.
  */
 
-import type { Database, SqlRow, SqlValue } from '../../src/base/sql.js';
-import { KeptStatements } from './kept-statements.js';
+import { type Database, KeptStatements, type SqlRow, type SqlValue } from '../../src/base/sql.js';
 
 export interface PlotTaskFilter {
   /** Any of these; undefined or empty: all. */

@@ -3,9 +3,9 @@
  * events. A file that a job is to write is declared by its place: it has no events before its job has ended.
  */
 
-import type { SqlValue } from '../../src/base/sql.js';
+import type { KeptStatements, SqlValue } from '../../src/base/sql.js';
 import { idOf, ORDER_ACCEPTED, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
-import { type Differences, recordsIn, type Statements, StreamRows, sizeIn, timeOf, valueIn } from './rows.js';
+import { type Differences, recordsIn, StreamRows, sizeIn, timeOf, valueIn } from './rows.js';
 
 export interface DatasetTables {
   readonly datasets: string;
@@ -33,12 +33,12 @@ const STATUS_AFTER: Readonly<Record<string, string>> = {
 };
 
 export class DatasetRows {
-  private readonly statements: Statements;
+  private readonly statements: KeptStatements;
   private readonly tables: DatasetTables;
   private readonly datasets: StreamRows;
   private readonly files: StreamRows;
 
-  constructor(statements: Statements, tables: DatasetTables) {
+  constructor(statements: KeptStatements, tables: DatasetTables) {
     this.statements = statements;
     this.tables = tables;
     this.datasets = new StreamRows(statements, tables.datasets, 'uid');

@@ -1,6 +1,6 @@
 /** Rows of jobs and of the files that they use, and how the jobs of a task stand. */
 
-import type { SqlRow, SqlValue } from '../../src/base/sql.js';
+import type { KeptStatements, SqlRow, SqlValue } from '../../src/base/sql.js';
 import {
   idOf,
   type JsonObject,
@@ -8,16 +8,7 @@ import {
   type RecordedEvent,
 } from '../../src/runtime/event-store/event-store.js';
 import { columns } from './dataset-rows.js';
-import {
-  type Differences,
-  recordIn,
-  recordsIn,
-  type Statements,
-  StreamRows,
-  sizeIn,
-  timeOf,
-  valueIn,
-} from './rows.js';
+import { type Differences, recordIn, recordsIn, StreamRows, sizeIn, timeOf, valueIn } from './rows.js';
 
 export interface JobTables {
   readonly jobs: string;
@@ -68,12 +59,12 @@ const FILES_AFTER: Readonly<Record<string, Readonly<Record<string, string>>>> = 
 };
 
 export class JobRows {
-  private readonly statements: Statements;
+  private readonly statements: KeptStatements;
   private readonly tables: JobTables;
   private readonly jobs: StreamRows;
   private readonly jobFiles: StreamRows;
 
-  constructor(statements: Statements, tables: JobTables) {
+  constructor(statements: KeptStatements, tables: JobTables) {
     this.statements = statements;
     this.tables = tables;
     this.jobs = new StreamRows(statements, tables.jobs, 'id');

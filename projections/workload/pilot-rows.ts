@@ -1,16 +1,16 @@
 /** Rows of pilots: what they offer, their lease, whether they are given work, and how they are doing. */
 
-import type { SqlValue } from '../../src/base/sql.js';
+import type { KeptStatements, SqlValue } from '../../src/base/sql.js';
 import { idOf, ORDER_ACCEPTED, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 import { columns } from './dataset-rows.js';
-import { type Statements, StreamRows, sizeIn, timeOf, valueIn } from './rows.js';
+import { StreamRows, sizeIn, timeOf, valueIn } from './rows.js';
 
 const STAYS = new Set(['PilotLeaseKept', 'PilotReported', ORDER_ACCEPTED]);
 
 export class PilotRows {
   private readonly pilots: StreamRows;
 
-  constructor(statements: Statements, table: string) {
+  constructor(statements: KeptStatements, table: string) {
     this.pilots = new StreamRows(statements, table, 'name');
   }
 

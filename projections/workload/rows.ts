@@ -1,6 +1,6 @@
 /** What the writers of the workload's tables have in common: values of events, and rows that show one revision after another. */
 
-import type { Database, SqlRow, SqlValue, Statement } from '../../src/base/sql.js';
+import type { KeptStatements, SqlRow, SqlValue } from '../../src/base/sql.js';
 import { idOf, type JsonObject, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 
 /** A column's value. Bytes above 2^53 are refused where they are ordered. */
@@ -36,35 +36,17 @@ function isRecord(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Statements by their text, prepared when they are first needed. There are as many as there are kinds of events. */
-export class Statements {
-  private readonly db: Database;
-  private readonly prepared = new Map<string, Statement>();
-
-  constructor(db: Database) {
-    this.db = db;
-  }
-
-  of(sql: string): Statement {
-    const known = this.prepared.get(sql);
-    if (known !== undefined) return known;
-    const statement = this.db.prepare(sql);
-    this.prepared.set(sql, statement);
-    return statement;
-  }
-}
-
 /**
  * The rows of a table, one for each stream: each says which revision of its stream it shows. An event that is in its row already
  * changes nothing, and one that would leave a hole is an error.
  */
 export class StreamRows {
-  private readonly statements: Statements;
+  private readonly statements: KeptStatements;
   private readonly table: string;
   private readonly key: string;
 
   /** @param key the column that holds the id of the stream */
-  constructor(statements: Statements, table: string, key: string) {
+  constructor(statements: KeptStatements, table: string, key: string) {
     this.statements = statements;
     this.table = table;
     this.key = key;
@@ -128,7 +110,7 @@ export class Differences {
     row.set(column, (row.get(column) ?? 0) + by);
   }
 
-  write(statements: Statements, table: string, keyColumn: string): void {
+  write(statements: KeptStatements, table: string, keyColumn: string): void {
     for (const [key, row] of this.sums) {
       const changed = [...row].filter(([, by]) => by !== 0);
       if (changed.length === 0) continue;

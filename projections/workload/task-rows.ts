@@ -1,6 +1,6 @@
 /** Rows of tasks. How its jobs stand is counted by the rows of the jobs. */
 
-import type { SqlRow, SqlValue } from '../../src/base/sql.js';
+import type { KeptStatements, SqlRow, SqlValue } from '../../src/base/sql.js';
 import {
   idOf,
   type JsonObject,
@@ -8,7 +8,7 @@ import {
   type RecordedEvent,
 } from '../../src/runtime/event-store/event-store.js';
 import { columns } from './dataset-rows.js';
-import { type Statements, StreamRows, timeOf, valueIn } from './rows.js';
+import { StreamRows, timeOf, valueIn } from './rows.js';
 
 const ORDERED =
   'executable args rank device_type mode data_in_uid storage_url data_out_url name data_out_uid data_log_uid series_uid ' +
@@ -32,11 +32,11 @@ const STAYS = new Set([
 const ENDS = new Set(['TaskFinished', 'TaskFailed', 'TaskCancelled']);
 
 export class TaskRows {
-  private readonly statements: Statements;
+  private readonly statements: KeptStatements;
   private readonly tasks: StreamRows;
   private readonly jobs: string;
 
-  constructor(statements: Statements, tables: { readonly tasks: string; readonly jobs: string }) {
+  constructor(statements: KeptStatements, tables: { readonly tasks: string; readonly jobs: string }) {
     this.statements = statements;
     this.tasks = new StreamRows(statements, tables.tasks, 'uid');
     this.jobs = tables.jobs;

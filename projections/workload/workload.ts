@@ -3,13 +3,13 @@
  * table names the running number of another's, and a task counts its jobs, a dataset its files: they change together, exactly once.
  */
 
-import type { Database } from '../../src/base/sql.js';
+import { type Database, KeptStatements } from '../../src/base/sql.js';
 import { categoryOf, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 import type { Projection, ProjectionWriter } from '../../src/runtime/read-models/projection.js';
 import { DatasetRows } from './dataset-rows.js';
 import { JobRows } from './job-rows.js';
 import { PilotRows } from './pilot-rows.js';
-import { Differences, Statements } from './rows.js';
+import { Differences } from './rows.js';
 import { DATASETS, FILES, JOB_FILES, JOBS, PILOTS, TASKS } from './tables.js';
 import { TaskRows } from './task-rows.js';
 
@@ -25,7 +25,7 @@ export const workload: Projection = {
 };
 
 class WorkloadWriter implements ProjectionWriter {
-  private readonly statements: Statements;
+  private readonly statements: KeptStatements;
   private readonly names: { readonly tasks: string; readonly datasets: string };
   private readonly datasets: DatasetRows;
   private readonly tasks: TaskRows;
@@ -36,7 +36,7 @@ class WorkloadWriter implements ProjectionWriter {
     const [jobs = '', jobFiles = '', datasets = '', files = '', pilots = ''] = OTHERS.map(
       ({ table }, i) => others[i] ?? table,
     );
-    this.statements = new Statements(db);
+    this.statements = new KeptStatements(db);
     this.names = { tasks, datasets };
     this.datasets = new DatasetRows(this.statements, { datasets, files });
     this.tasks = new TaskRows(this.statements, { tasks, jobs });

@@ -22,6 +22,41 @@ export interface Database {
   transaction<T>(work: () => T): T;
 }
 
+/** Filters come in so many shapes that not all of them are kept. */
+const MOST_KEPT = 256;
+
+/**
+ * Statements by their text, prepared when they are first needed: to prepare one costs more than to ask it. One that is being
+ * iterated is not asked again meanwhile.
+ */
+export class KeptStatements {
+  private readonly db: Pick<Database, 'prepare'>;
+  private readonly kept = new Map<string, Statement>();
+
+  constructor(db: Pick<Database, 'prepare'>) {
+    this.db = db;
+  }
+
+  of(sql: string): Statement {
+    const known = this.kept.get(sql);
+    if (known !== undefined) return known;
+    if (this.kept.size >= MOST_KEPT) this.kept.clear();
+    const statement = this.db.prepare(sql);
+    this.kept.set(sql, statement);
+    return statement;
+  }
+}
+
+/** The same database, for who asks it the same again and again: its statements are kept. */
+export function keepingStatements(db: Database): Database {
+  const statements = new KeptStatements(db);
+  return {
+    exec: (sql) => db.exec(sql),
+    prepare: (sql) => statements.of(sql),
+    transaction: (work) => db.transaction(work),
+  };
+}
+
 /** The number in a column. @throws TypeError when it holds anything else: then table and query don't belong together */
 export function numberIn(row: SqlRow, column: string): number {
   const value = row[column];

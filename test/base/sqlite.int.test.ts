@@ -3,7 +3,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { numberIn, textIn } from '../../src/base/sql.js';
+import { keepingStatements, numberIn, textIn } from '../../src/base/sql.js';
 import { lockFile, openDatabase, type SqliteDatabase } from '../../src/base/sqlite.js';
 
 function open(t: Test): SqliteDatabase {
@@ -168,4 +168,27 @@ t.test('a lock is held by one at a time', async (t) => {
   again?.();
   mkdirSync(join(path, '..', 'directory'));
   t.throws(() => lockFile(join(path, '..', 'directory')), { name: 'StoreUnavailableError' });
+});
+
+t.test('who keeps statements prepares each text once, and not without end', (t) => {
+  const db = open(t);
+  let prepared = 0;
+  const counted = {
+    exec: (sql: string) => db.exec(sql),
+    transaction: <T>(work: () => T) => db.transaction(work),
+    prepare: (sql: string) => {
+      prepared += 1;
+      return db.prepare(sql);
+    },
+  };
+  const kept = keepingStatements(counted);
+  kept.exec('CREATE TABLE t (n INTEGER)');
+  for (let n = 0; n < 5; n++) kept.transaction(() => kept.prepare('INSERT INTO t VALUES (?)').run(n));
+  t.equal(prepared, 1);
+  t.equal(kept.prepare('SELECT sum(n) AS sum FROM t').get()?.['sum'], 10);
+  t.equal(kept.prepare('SELECT sum(n) AS sum FROM t'), kept.prepare('SELECT sum(n) AS sum FROM t'));
+  const first = kept.prepare('SELECT 0 AS n');
+  for (let n = 0; n < 1_000; n++) kept.prepare(`SELECT ${n} AS n`);
+  t.not(kept.prepare('SELECT 0 AS n'), first, 'shapes that nobody asks for any more are let go of');
+  t.end();
 });

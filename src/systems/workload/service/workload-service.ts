@@ -2,6 +2,7 @@
 
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import { workload } from '../../../../projections/workload/workload.js';
+import { keepingStatements } from '../../../base/sql.js';
 import type { ServiceAccess } from '../../../node/access/roles.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
 import { loadProto } from '../../../wire/proto.js';
@@ -38,7 +39,9 @@ export const workloadService: ServiceSide<WorkloadConfig> = {
 function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedService {
   const { runtime, clock, logger } = node;
   const context: WorkloadContext = {
-    ...{ node, runtime, config, clock, logger, system: runtime.system, db: runtime.db },
+    ...{ node, runtime, config, clock, logger, system: runtime.system },
+    // Loops and reactors ask the same of it with every batch of events.
+    db: keepingStatements(runtime.db),
     readYourWrites: () => runtime.readYourWrites([workload.name, PILOTS.name]),
   };
   /** A part's own log says which one it is. */

@@ -1,6 +1,13 @@
 /** What is asked of the rows of jobs and pilots: what waits, what is under way, who could take it. Times are Unix seconds. */
 
-import { type Database, numberIn, type SqlRow, type Statement, textIn } from '../../../../base/sql.js';
+import {
+  type Database,
+  KeptStatements,
+  numberIn,
+  type SqlRow,
+  type Statement,
+  textIn,
+} from '../../../../base/sql.js';
 
 export const UNDER_WAY = `('staging', 'running', 'cancelling')`;
 
@@ -44,15 +51,14 @@ const LONGEST_WAIT_SECONDS = 301;
 export type Offered = Readonly<Record<string, number>>;
 
 export class JobQueries {
-  private readonly db: Database;
-  private readonly statements = new Map<string, Statement>();
+  private readonly statements: KeptStatements;
   private readonly executables = new Map<
     string,
     { readonly text: string; readonly set: ReadonlySet<string> }
   >();
 
   constructor(db: Database) {
-    this.db = db;
+    this.statements = new KeptStatements(db);
   }
 
   /** Pilots that may be given work, on any node. */
@@ -231,11 +237,7 @@ export class JobQueries {
   }
 
   of(sql: string): Statement {
-    const known = this.statements.get(sql);
-    if (known !== undefined) return known;
-    const statement = this.db.prepare(sql);
-    this.statements.set(sql, statement);
-    return statement;
+    return this.statements.of(sql);
   }
 
   private offerIn(row: SqlRow, used: SqlRow | undefined): Offer {
