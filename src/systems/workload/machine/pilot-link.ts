@@ -8,15 +8,12 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import { orAborted, untilAborted } from '../../../base/backoff.js';
+import { untilAborted } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
-import { every } from '../../../base/repeat.js';
 import { LeaseHolder } from '../../../peers/holder/lease-holder.js';
 import { BEATS_IN_A_LEASE } from '../../../peers/holder/lease-terms.js';
-import { type PeerGrant, peerCalls } from '../../../peers/holder/peer-calls.js';
-import type { PeersClient } from '../../../wire/peers-client.js';
-import type { PilotClient } from '../wire/pilot-client.js';
-import type { Work } from '../wire/pilot-messages.js';
+import type { PeerGrant } from '../../../peers/holder/peer-calls.js';
+import type { Hearing, PilotRoad } from './road/pilot-road.js';
 
 export const PILOT_CATEGORY = 'wl_pilot';
 const PROTOCOL = 1;
@@ -31,8 +28,7 @@ export interface PilotBody {
 }
 
 /** What the pilot hears. */
-export interface PilotNews {
-  onWork(work: Work): void;
+export interface PilotNews extends Hearing {
   /** The connection broke: what was announced may be out of date. */
   onAway(): void;
   /** What runs may run until then: milliseconds since boot. */
@@ -41,15 +37,12 @@ export interface PilotNews {
   onSilence(): Promise<void>;
   /** Another session has it. */
   onFenced(reason: string): void;
-  /** To be told to the node now; resolves when it is answered. */
-  sample(): Promise<void>;
   /** Whether nothing of it is unsettled, so that the lease may be given back. */
   isIdle(): boolean;
 }
 
 export interface PilotLinkOptions {
-  readonly peers: PeersClient;
-  readonly client: PilotClient;
+  readonly road: PilotRoad;
   readonly name: string;
   readonly body: PilotBody;
   readonly version: string;
@@ -165,12 +158,13 @@ export class PilotLink {
   }
 
   private calls(news: PilotNews) {
-    const { peers, name, body, version } = this.options;
-    const calls = peerCalls(peers, {
+    const { road, name, body, version } = this.options;
+    const who = {
       ...{ category: PILOT_CATEGORY, peer_id: name, session_id: this.session },
       ...{ protocol_min: PROTOCOL, protocol_max: PROTOCOL },
       ...{ host: hostname(), pid: process.pid, version, body: JSON.stringify(body) },
-    });
+    };
+    const calls = road.lease(who, news);
     return {
       ...calls,
       leave: async (grant: PeerGrant, reason: string) => {
@@ -179,23 +173,17 @@ export class PilotLink {
     };
   }
 
-  private async serve(grant: PeerGrant, news: PilotNews, signal: AbortSignal): Promise<void> {
-    const { client, name, clock } = this.options;
-    const over = new AbortController();
-    const ending = AbortSignal.any([signal, over.signal]);
-    const pauseMs = (grant.leaseSeconds * 1000) / BEATS_IN_A_LEASE;
-    const sampling = every({ clock, pauseMs, signal: ending }, async () => {
-      // One that is not answered yet is followed by none.
-      await orAborted(news.sample(), ending).catch(() => undefined);
-    });
-    try {
-      for await (const work of client.work({ pilot: name, session_id: this.session }, ending)) {
+  private async serve({ leaseSeconds }: PeerGrant, news: PilotNews, signal: AbortSignal): Promise<void> {
+    const { road, name } = this.options;
+    const hearing: Hearing = {
+      sample: () => news.sample(),
+      tell: (told) => news.tell(told),
+      onWork: (work) => {
         this.holder?.isWell();
         news.onWork(work);
-      }
-    } finally {
-      over.abort();
-      await sampling;
-    }
+      },
+    };
+    const beatMs = (leaseSeconds * 1000) / BEATS_IN_A_LEASE;
+    await road.serve({ pilot: name, sessionId: this.session }, beatMs, hearing, signal);
   }
 }

@@ -14,6 +14,7 @@ import { Releasers } from '../../../base/releasers.js';
 import { findProgram } from './executables.js';
 import { PilotDirectory } from './pilot-directory.js';
 import type { Pilot, PilotOptions } from './pilot-options.js';
+import { GrpcRoad } from './road/grpc-road.js';
 import { RunningPilot } from './running-pilot.js';
 
 const HOUR_MS = 3_600_000;
@@ -39,7 +40,8 @@ export async function runPilot(options: PilotOptions): Promise<Pilot> {
     releasers.add('lock', () => lock.release());
     const guarding = new AbortController();
     releasers.add('guard', () => guarding.abort());
-    const pilot = new RunningPilot(options, directory, offered, clock);
+    const road = new GrpcRoad({ ...options, clock });
+    const pilot = new RunningPilot(options, road, directory, offered, clock);
     const { signal } = guarding;
     const taken = new Promise<OwlError>((resolve) => {
       void guardLock(lock, { clock, logger, signal, onTaken: resolve });

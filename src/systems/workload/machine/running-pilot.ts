@@ -15,9 +15,7 @@ import type { Releasers } from '../../../base/releasers.js';
 import { retry } from '../../../base/repeat.js';
 import { KeeperLink } from '../../../processes/keeper/keeper-link.js';
 import { removeOldLogs } from '../../../processes/records/old-logs.js';
-import { PeersClient } from '../../../wire/peers-client.js';
-import { PilotClient, type PilotReports } from '../wire/pilot-client.js';
-import type { PilotReportAnswer, PilotTold, Work } from '../wire/pilot-messages.js';
+import type { PilotReportAnswer, PilotSample, PilotTold, Work } from '../wire/pilot-messages.js';
 import { Attempts } from './attempts.js';
 import { Claims } from './claims.js';
 import { KEEPER_MAIN } from './keeper-program.js';
@@ -28,6 +26,7 @@ import type { PayloadFields, PayloadKey } from './payload-record.js';
 import type { PilotDirectory } from './pilot-directory.js';
 import { PilotLink } from './pilot-link.js';
 import type { PilotOptions, PilotState } from './pilot-options.js';
+import type { PilotRoad, Reports } from './road/pilot-road.js';
 import { Storage } from './storage.js';
 
 /** Logs of payloads stay on the machine that long after they were stored. */
@@ -43,34 +42,38 @@ export class RunningPilot {
   private readonly directory: PilotDirectory;
   private readonly clock: Clock;
   private readonly ending = new AbortController();
-  private readonly client: PilotClient;
-  private readonly peers: PeersClient;
-  private readonly reports: PilotReports;
+  private readonly road: PilotRoad;
+  private readonly reports: Reports;
   private readonly keeper: KeeperLink<PayloadKey, PayloadFields>;
   private readonly link: PilotLink;
   private readonly attempts: Attempts;
 
-  constructor(options: PilotOptions, directory: PilotDirectory, offered: readonly string[], clock: Clock) {
-    const { settings, server, credentials = {}, logger, version } = options;
+  constructor(
+    options: PilotOptions,
+    road: PilotRoad,
+    directory: PilotDirectory,
+    offered: readonly string[],
+    clock: Clock,
+  ) {
+    const { settings, logger, version } = options;
     const { device, slots, memory_mib, labels } = settings;
     this.options = options;
+    this.road = road;
     this.directory = directory;
     this.clock = clock;
     this.fenced = new Promise((resolve) => {
       this.fence = resolve;
     });
     setMaxListeners(0, this.ending.signal);
-    this.client = new PilotClient({ server, credentials, clock, logger });
-    this.peers = new PeersClient({ server, credentials });
     this.link = new PilotLink({
-      ...{ peers: this.peers, client: this.client, name: settings.name, version, clock, logger },
+      ...{ road, name: settings.name, version, clock, logger },
       body: {
         ...{ device_type: device, slots, executables: offered },
         ...(memory_mib === 0 ? {} : { memory_mib }),
         ...(labels === undefined ? {} : { labels }),
       },
     });
-    this.reports = this.client.reports(settings.name, () => this.link.attachedSession);
+    this.reports = road.reports(settings.name, () => this.link.attachedSession);
     this.keeper = new KeeperLink({ records: directory.payloads, main: KEEPER_MAIN, clock, logger });
     this.attempts = new Attempts(slots, this.environment());
   }
@@ -86,12 +89,9 @@ export class RunningPilot {
   }
 
   async start(releasers: Releasers, interrupted: AbortSignal): Promise<void> {
-    const { logger, server } = this.options;
-    const { clock, directory, ending } = this;
-    releasers.add('connections', () => {
-      this.client.close();
-      this.peers.close();
-    });
+    const { logger } = this.options;
+    const { clock, directory, ending, road } = this;
+    releasers.add('connections', () => road.close());
     releasers.add('keeper', () => this.keeper.close());
     const opening = this.keeper.open({
       onEnded: (key) => this.attempts.noteEnded(key),
@@ -120,9 +120,10 @@ export class RunningPilot {
       onSilence: () => this.endForSilence(),
       onFenced: (reason) => void this.endFenced(reason),
       sample: () => this.sample(),
+      tell: (told) => this.tell(told),
       isIdle: () => this.attempts.used === 0,
     });
-    logger.info({ data: directory.path, server }, 'the pilot takes jobs');
+    logger.info({ data: directory.path, server: road.place }, 'the pilot takes jobs');
   }
 
   private environment(): PayloadEnvironment {
@@ -139,7 +140,7 @@ export class RunningPilot {
       mayAct: () => link.mayAct(),
       actsUntilMs: () => link.actsUntilMs,
       tell: (told) => this.tell(told),
-      jobInputs: (request) => this.client.jobInputs(request),
+      jobInputs: (request) => this.road.jobInputs(request),
     };
   }
 
@@ -222,17 +223,15 @@ export class RunningPilot {
     );
   }
 
-  private async sample(): Promise<void> {
+  private async sample(): Promise<PilotSample> {
     const { counts, used } = this.attempts;
     const jobs = this.attempts.samples();
     const free = await statfs(this.directory.path).catch(() => undefined);
     const rss = jobs.reduce((sum, job) => sum + (job.rss ?? 0), process.memoryUsage.rss());
     const [load = 0] = loadavg();
-    await this.tell({
-      sample: {
-        ...{ slots_used: used, load, rss, jobs_done: counts.done, jobs_failed: counts.failed, jobs },
-        ...(free === undefined ? {} : { disk_free: free.bavail * free.bsize }),
-      },
-    });
+    return {
+      ...{ slots_used: used, load, rss, jobs_done: counts.done, jobs_failed: counts.failed, jobs },
+      ...(free === undefined ? {} : { disk_free: free.bavail * free.bsize }),
+    };
   }
 }
