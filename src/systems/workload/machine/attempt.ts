@@ -10,10 +10,18 @@
 
 import type { Logger } from 'pino';
 import { messageOf } from '../../../base/errors.js';
-import type { CancelJob, Grant, JobSample, PilotReportAnswer, PilotTold } from '../wire/pilot-messages.js';
+import type {
+  CancelJob,
+  Grant,
+  Hint,
+  JobSample,
+  PilotReportAnswer,
+  PilotTold,
+} from '../wire/pilot-messages.js';
 import type { Claim } from './claims.js';
 import { clearAway, takeBack } from './clear-away.js';
 import { AttemptError, failureOf, isRefusal } from './failure.js';
+import type { HintOver } from './hints.js';
 import { failureIn } from './outcome.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { Order, PayloadRecord, PayloadStop } from './payload-record.js';
@@ -29,6 +37,8 @@ export interface AttemptOptions {
   readonly slot: number;
   /** Undefined where the process is known. */
   readonly claim?: Claim | undefined;
+  /** Told how the claim was answered. */
+  readonly over?: HintOver;
   /** A pilot before this one has asked for it. */
   readonly isAskedAgain?: boolean;
   /** Of its process. */
@@ -80,6 +90,12 @@ export class Attempt {
 
   get attempt(): number | undefined {
     return this.order?.attempt;
+  }
+
+  /** Whether it is what the hint is about, and goes on: then there is nothing to ask for. */
+  isOf({ cur_retry = 0 }: Hint): boolean {
+    const own = this.order?.cur_retry ?? this.options.claim?.cur_retry ?? 0;
+    return own === cur_retry && this.stop === undefined && this.now !== 'telling';
   }
 
   get running(): RunningPayload | undefined {
@@ -155,17 +171,19 @@ export class Attempt {
 
   /** @returns whether it was granted */
   private async ask(): Promise<boolean> {
-    const { claim } = this.options;
+    const { claim, over } = this.options;
     if (claim === undefined) return false;
     const { job, cur_retry, command_id } = claim;
     const { grant, msg, reason } = await this.env.tell({ command_id, claim: { job, cur_retry } });
     if (grant === undefined) {
+      over?.(reason === 'unknown' ? 'unknown' : 'refused');
       this.logger.debug({ reason, msg }, 'a claim was refused');
       return false;
     }
     const { inputs: _, ...order } = grant;
     this.order = order;
     this.now = 'staging';
+    over?.('granted');
     if (this.cancelBeforeGrant !== undefined) this.cancel(this.cancelBeforeGrant);
     if (this.stop === undefined) await this.begin(grant).catch((error: unknown) => this.noteFailed(error));
     return true;

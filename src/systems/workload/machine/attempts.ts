@@ -14,14 +14,14 @@ import { type ListedProcess, readProcesses } from '../../../processes/process-ta
 import type { CancelJob, Hint, JobSample } from '../wire/pilot-messages.js';
 import { Attempt, type AttemptOptions } from './attempt.js';
 import { claimOf } from './claims.js';
+import { type HintOver, Hints } from './hints.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { PayloadKey } from './payload-record.js';
 import { unknownTold } from './told.js';
 import { removeWork } from './work-directory.js';
 
 const LOOK_EVERY_MS = 1_000;
-/** More than a node sends; it sends again what is forgotten. */
-const MOST_HINTS = 10_000;
+const NOBODY: HintOver = () => undefined;
 
 export interface Counts {
   readonly done: number;
@@ -34,15 +34,18 @@ export class Attempts {
   /** By job: the pilot has one attempt of each at a time. */
   private readonly attempts = new Map<string, Attempt>();
   private readonly lives = new Set<Promise<void>>();
-  private readonly hints = new Map<string, Hint>();
+  private readonly hints = new Hints();
+  private readonly noteRoom: () => void;
   private isDraining = false;
   private isOpen = false;
   private done = 0;
   private failed = 0;
 
-  constructor(slots: number, env: PayloadEnvironment) {
+  /** @param noteRoom told whenever `room` may have changed */
+  constructor(slots: number, env: PayloadEnvironment, noteRoom: () => void) {
     this.slots = slots;
     this.env = env;
+    this.noteRoom = noteRoom;
   }
 
   get counts(): Counts {
@@ -51,6 +54,12 @@ export class Attempts {
 
   get used(): number {
     return this.attempts.size;
+  }
+
+  /** Hints that could be asked for at once, beside those that are held. */
+  get room(): number {
+    if (!this.isOpen || this.isDraining) return 0;
+    return Math.max(0, this.slots - this.attempts.size - this.hints.size);
   }
 
   get draining(): boolean {
@@ -77,6 +86,7 @@ export class Attempts {
     if (this.attempts.size > 0)
       logger.info({ adopted: processes.length, all: this.attempts.size }, 'what was begun before goes on');
     this.isOpen = true;
+    this.noteRoom();
   }
 
   /** What attempts have left that nobody knows of; one that is asked for again makes its own anew. */
@@ -92,21 +102,28 @@ export class Attempts {
     }
   }
 
-  hint(hint: Hint): void {
-    // Whoever sends hints has taken the pilot back into service.
-    this.isDraining = false;
-    if (hint.job !== undefined && this.hints.size < MOST_HINTS) this.hints.set(hint.job, hint);
+  /** @param over told what became of it; left out, whoever sends hints knows by itself, and has taken the pilot into service */
+  hint(hint: Hint, over?: HintOver): void {
+    if (over === undefined) this.isDraining = false;
+    const isHere = this.attempts.get(hint.job ?? '')?.isOf(hint) === true;
+    if (over !== undefined && (this.isDraining || isHere)) {
+      over(this.isDraining ? 'released' : 'refused');
+      return;
+    }
+    this.hints.add(hint, over ?? NOBODY);
     this.takeHints();
   }
 
   /** The node can't be heard: what it announced may be out of date. */
   forgetHints(): void {
-    this.hints.clear();
+    this.hints.releaseAll();
   }
 
-  drain(): void {
-    this.isDraining = true;
-    this.hints.clear();
+  /** Whether something new is taken. */
+  drain(isDraining = true): void {
+    this.isDraining = isDraining;
+    if (isDraining) this.hints.releaseAll();
+    this.noteRoom();
   }
 
   cancel(order: CancelJob): void {
@@ -123,7 +140,7 @@ export class Attempts {
 
   /** The session is over: see `Attempt.noteLeaseOver`. */
   noteLeaseOver(): void {
-    this.hints.clear();
+    this.hints.releaseAll();
     for (const attempt of this.attempts.values()) attempt.noteLeaseOver();
   }
 
@@ -187,14 +204,17 @@ export class Attempts {
 
   private takeHints(): void {
     const { mayAct, claims, logger, signal } = this.env;
-    for (const [job, hint] of this.hints) {
+    for (const [job, { hint, over }] of this.hints) {
       if (!this.isOpen || this.isDraining || signal.aborted || this.attempts.size >= this.slots) return;
       if (!mayAct()) return;
       // Its next attempt; the one before is being cleared away.
       if (this.attempts.has(job)) continue;
-      this.hints.delete(job);
+      this.hints.take(job);
       const claim = claimOf(hint);
-      if (claim === undefined) continue;
+      if (claim === undefined) {
+        over('unknown');
+        continue;
+      }
       try {
         claims.write(claim);
       } catch (error) {
@@ -202,27 +222,30 @@ export class Attempts {
           { reason: messageOf(error) },
           'nothing can be claimed: the data directory can not be written',
         );
+        over('released');
         return;
       }
-      this.begin({ job, slot: this.freeSlot(), claim });
+      this.begin({ job, slot: this.freeSlot(), claim, over });
     }
   }
 
   private begin(options: AttemptOptions): void {
     const attempt = new Attempt(options, this.env);
     this.attempts.set(options.job, attempt);
-    const life = this.live(attempt).finally(() => this.lives.delete(life));
+    const life = this.live(attempt, options).finally(() => this.lives.delete(life));
     this.lives.add(life);
   }
 
-  private async live(attempt: Attempt): Promise<void> {
+  private async live(attempt: Attempt, options: AttemptOptions): Promise<void> {
     const outcome = await attempt.run();
+    options.over?.('released');
     if (this.env.signal.aborted) return;
     // An older one of the same job was left by a pilot before.
     if (this.attempts.get(attempt.job) === attempt) this.attempts.delete(attempt.job);
     if (outcome === 'finished') this.done += 1;
     if (outcome === 'failed') this.failed += 1;
     this.takeHints();
+    this.noteRoom();
   }
 
   private freeSlot(): number {

@@ -178,9 +178,10 @@ export class PilotLink {
     const hearing: Hearing = {
       sample: () => news.sample(),
       tell: (told) => news.tell(told),
-      onWork: (work) => {
+      room: () => news.room(),
+      onWork: (work, over) => {
         this.holder?.isWell();
-        news.onWork(work);
+        news.onWork(work, over);
       },
     };
     const beatMs = (leaseSeconds * 1000) / BEATS_IN_A_LEASE;

@@ -18,6 +18,7 @@ import { removeOldLogs } from '../../../processes/records/old-logs.js';
 import type { PilotReportAnswer, PilotSample, PilotTold, Work } from '../wire/pilot-messages.js';
 import { Attempts } from './attempts.js';
 import { Claims } from './claims.js';
+import type { HintOver } from './hints.js';
 import { KEEPER_MAIN } from './keeper-program.js';
 import { pieceOf } from './log-pieces.js';
 import { MemoryBook } from './memory-book.js';
@@ -75,7 +76,7 @@ export class RunningPilot {
     });
     this.reports = road.reports(settings.name, () => this.link.attachedSession);
     this.keeper = new KeeperLink({ records: directory.payloads, main: KEEPER_MAIN, clock, logger });
-    this.attempts = new Attempts(slots, this.environment());
+    this.attempts = new Attempts(slots, this.environment(), () => this.road.noteRoom());
   }
 
   status(): PilotState {
@@ -114,7 +115,8 @@ export class RunningPilot {
     });
     releasers.add('lease', () => this.link.stop('the pilot was stopped'));
     this.link.start({
-      onWork: (work) => this.take(work),
+      onWork: (work, over) => this.take(work, over),
+      room: () => this.attempts.room,
       onAway: () => this.attempts.forgetHints(),
       onRenewed: (untilMs) => this.renew(untilMs),
       onSilence: () => this.endForSilence(),
@@ -144,13 +146,13 @@ export class RunningPilot {
     };
   }
 
-  private take({ hint, cancel, drain, read_log }: Work): void {
-    const { directory, options } = this;
-    if (hint !== undefined) this.attempts.hint(hint);
-    if (cancel !== undefined) this.attempts.cancel(cancel);
-    if (drain === true) {
-      options.logger.info('the pilot is to take nothing new');
-      this.attempts.drain();
+  private take({ hint, cancel, drain, read_log }: Work, over?: HintOver): void {
+    const { directory, options, attempts } = this;
+    if (hint !== undefined) attempts.hint(hint, over);
+    if (cancel !== undefined) attempts.cancel(cancel);
+    if (drain !== undefined && drain !== attempts.draining) {
+      options.logger.info(drain ? 'the pilot is to take nothing new' : 'the pilot is to take jobs again');
+      attempts.drain(drain);
     }
     if (read_log === undefined) return;
     const { job = '', attempt = 0 } = read_log;

@@ -68,6 +68,9 @@ export class GrpcRoad implements PilotRoad {
     return this.client.jobInputs(request);
   }
 
+  /** The node knows from samples and grants. */
+  noteRoom(): void {}
+
   close(): void {
     this.client.close();
     this.peers.close();

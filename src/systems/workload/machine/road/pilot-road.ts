@@ -16,10 +16,14 @@ import type {
   PilotTold,
   Work,
 } from '../../wire/pilot-messages.js';
+import type { HintOver } from '../hints.js';
 
 /** What a session hears and is asked while the other end is there. */
 export interface Hearing {
-  onWork(work: Work): void;
+  /** @param over of a hint: told what became of it */
+  onWork(work: Work, over?: HintOver): void;
+  /** Hints that it could ask for at once. */
+  room(): number;
   /** Of the pilot, as they are now. */
   sample(): Promise<PilotSample>;
   /** Resolves when it is answered. */
@@ -47,5 +51,7 @@ export interface PilotRoad {
   /** To be closed before the road. @param session that holds the lease by now */
   reports(pilot: string, session: () => string): Reports;
   jobInputs(request: JobInputsRequest): Promise<JobInputs>;
+  /** There is more or less room for hints than before. */
+  noteRoom(): void;
   close(): void | Promise<void>;
 }
