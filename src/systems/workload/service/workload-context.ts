@@ -6,6 +6,7 @@ import type { Database } from '../../../base/sql.js';
 import type { NodeContext, NodeRuntime, OpenedService } from '../../../node/system.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { WorkloadConfig } from '../config.js';
+import type { TaskGates } from './tasks/task-gates.js';
 
 export interface WorkloadContext {
   /** For what is made of the node itself: feeds, peers, histories. */
@@ -17,6 +18,8 @@ export interface WorkloadContext {
   readonly config: WorkloadConfig['workload'];
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Between grants of a task's jobs and what ends them: the same ones for every part of this node. */
+  readonly gates: TaskGates;
   /** Resolves when the read models hold everything this node has acknowledged: a query waits for that. */
   readonly readYourWrites: () => Promise<void>;
 }

@@ -13,6 +13,7 @@ import { job } from './jobs/job-commands.js';
 import { openJobs } from './jobs/jobs.js';
 import { PILOTS, pilotKind } from './pilots/pilot-kind.js';
 import { openPilots, PilotLinks } from './pilots/pilots.js';
+import { TaskGates } from './tasks/task-gates.js';
 import { task } from './tasks/task-type.js';
 import { openTasks } from './tasks/tasks.js';
 import type { Part, WorkloadContext } from './workload-context.js';
@@ -42,6 +43,7 @@ function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedSe
     ...{ node, runtime, config, clock, logger, system: runtime.system },
     // Loops and reactors ask the same of it with every batch of events.
     db: keepingStatements(runtime.db),
+    gates: new TaskGates(),
     readYourWrites: () => runtime.readYourWrites([workload.name, PILOTS.name]),
   };
   /** A part's own log says which one it is. */

@@ -3,7 +3,8 @@
  *
  * Guarantees: a grant is stored before it is given; the same claim, sent again, gets the same grant, also of a pilot that was restarted
  * and has another session by now; who may not have it is told why in a word that programs go by, and nothing is stored; nothing
- * is granted to who drains, is lost or was replaced, nor of a task that is held or ends.
+ * is granted to who drains, is lost or was replaced, nor of a task that is held or ends: a grant passes the gate of its task
+ * (task-gates.ts), so behind an order that ends its grants none is stored.
  */
 
 import type { PilotSnapshot } from '../../../../../machines/workload/pilot.js';
@@ -38,6 +39,18 @@ export function claimIdOf({ pilot, commandId, job: uid }: Claim, attempt: number
   return uuidOf(`owl/workload/claim/1/${pilot}/${commandId}/${uid}/${attempt}`);
 }
 
+/** The attempt that a claim stands for, and the job's own failures before it. */
+interface Granted {
+  readonly attempt: number;
+  readonly curRetry: number;
+}
+
+interface Asked {
+  readonly request: ClaimRequest;
+  readonly pilot: PilotSnapshot;
+  readonly by: string;
+}
+
 /** As the wire has it. */
 export interface GrantMessage {
   readonly job: string;
@@ -46,10 +59,10 @@ export interface GrantMessage {
 }
 
 export class Grants {
-  private readonly context: Pick<WorkloadContext, 'system'>;
+  private readonly context: Pick<WorkloadContext, 'system' | 'gates'>;
   private readonly orders: JobOrders;
 
-  constructor(context: Pick<WorkloadContext, 'system'>, orders: JobOrders) {
+  constructor(context: Pick<WorkloadContext, 'system' | 'gates'>, orders: JobOrders) {
     this.context = context;
     this.orders = orders;
   }
@@ -59,27 +72,42 @@ export class Grants {
    * @throws JobRefusedError
    */
   async grant(claim: Claim, pilot: PilotSnapshot, by: string): Promise<GrantMessage> {
-    const { system } = this.context;
     const { job: uid } = claim;
     const order = await this.orders.of(uid);
     if (order === undefined) throw refused('unknown', uid, 'is not there');
     const request = requestOf(claim, pilot);
     const storageUrl = await this.storageUrlOf(order);
-    const before = await system.read(job, uid);
-    if (!isGranted(before.snapshot, request)) {
-      assertServes(pilot, uid);
-      if (order.task !== undefined) await this.assertGoesOn(order.task, uid);
-    }
-    let granted = { attempt: 0, curRetry: 0 };
-    await system.execute(job, uid, {
-      by,
-      decide: (snapshot) => {
-        const events = grant(snapshot, uid, request);
-        granted = { attempt: snapshot.context.attempt + events.length, curRetry: snapshot.context.curRetry };
-        return events;
-      },
-    });
+    const granted = await this.granted(uid, order.task, { request, pilot, by });
     return messageOf(uid, order, { ...granted, claimId: request.claimIdOf(granted.attempt), storageUrl });
+  }
+
+  private async granted(
+    uid: string,
+    ofTask: string | undefined,
+    { request, pilot, by }: Asked,
+  ): Promise<Granted> {
+    const { system, gates } = this.context;
+    const store = async (): Promise<Granted> => {
+      let granted = { attempt: 0, curRetry: 0 };
+      await system.execute(job, uid, {
+        by,
+        decide: (snapshot) => {
+          const events = grant(snapshot, uid, request);
+          const { attempt, curRetry } = snapshot.context;
+          granted = { attempt: attempt + events.length, curRetry };
+          return events;
+        },
+      });
+      return granted;
+    };
+    const before = await system.read(job, uid);
+    if (isGranted(before.snapshot, request)) return await store();
+    assertServes(pilot, uid);
+    if (ofTask === undefined) return await store();
+    return await gates.pass(ofTask, async () => {
+      await this.assertGoesOn(ofTask, uid);
+      return await store();
+    });
   }
 
   private async assertGoesOn(uid: string, ofJob: string): Promise<void> {
@@ -125,12 +153,7 @@ function refused(reason: RefusedClaim, uid: string, why: string): JobRefusedErro
 function messageOf(
   uid: string,
   order: JobOrder,
-  granted: {
-    readonly attempt: number;
-    readonly curRetry: number;
-    readonly claimId: string;
-    readonly storageUrl: string;
-  },
+  granted: Granted & { readonly claimId: string; readonly storageUrl: string },
 ) {
   const { args, timeoutSeconds, memoryMib } = order;
   return {

@@ -12,10 +12,13 @@ import { OwlError } from '../../../../base/errors.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop, LoopContext } from '../../../../runtime/loops/loop.js';
 import type { WorkloadContext } from '../workload-context.js';
+import { cancelTask } from './cancel-task.js';
 import { nextStep, type Splittable, type Step } from './split.js';
-import { cancel, completeSplit, failTask, plan, tooMany } from './task-commands.js';
+import { completeSplit, failTask, plan, tooMany } from './task-commands.js';
 import { countedIn, splittableOf } from './task-rows.js';
 import { task } from './task-type.js';
+
+const BY = 'loop:workload-splitter';
 
 /** Of jobs that only this may be waiting for. */
 const MAKES_ROOM = new Set(['JobClaimed', 'JobFinished', 'JobFailed', 'JobCancelled', 'JobRetried']);
@@ -123,7 +126,7 @@ class Round {
     { reason, isAborted }: Extract<Step, { readonly kind: 'fail' }>,
   ): Promise<void> {
     if (!isAborted || Number(row['jobs_planned']) === 0) return this.fail(row, reason);
-    await this.execute(String(row['uid']), cancel(String(row['uid']), reason));
+    await cancelTask(this.context, String(row['uid']), { reason, by: BY });
   }
 
   private async fail(row: SqlRow, reason: string): Promise<void> {
@@ -145,7 +148,7 @@ class Round {
     decide: (snapshot: TaskSnapshot) => ReturnType<typeof plan>,
   ): Promise<TaskSnapshot> {
     const { snapshot } = await this.context.system.execute(task, uid, {
-      by: 'loop:workload-splitter',
+      by: BY,
       decide,
     });
     return snapshot;

@@ -2,7 +2,8 @@
  * What may be ordered of tasks, carried out.
  *
  * Guarantees: an order is answered once it is durable, with the task as it is then; the id of an order is known for a day, and refused
- * for another one; a task that is answered as submitted has the datasets that it writes.
+ * for another one; a task that is answered as submitted has the datasets that it writes; once it is answered that a task is
+ * cancelled, held or finished, nothing of it is granted (task-gates.ts).
  */
 
 import { randomUUID } from 'node:crypto';
@@ -65,20 +66,27 @@ interface Order {
   decide(uid: string): Decision;
 }
 
+/** Behind these nothing of the task may be granted. */
+const ENDS_GRANTS: ReadonlySet<string> = new Set([
+  ...[declared.cancelTask.name, declared.holdTask.name, declared.finishTask.name],
+]);
+
 async function carryOut(
   context: WorkloadContext,
   asking: Asking,
   { id, commandId, name, content, decide }: Order,
 ): Promise<TaskMessage> {
-  const { system, db, readYourWrites } = context;
+  const { system, db, gates, readYourWrites } = context;
   await readYourWrites();
   const uid = String(findEntity(db, TASK, id)['uid']);
-  const { duplicate } = await system.execute(task, uid, {
-    ...(commandId === undefined ? {} : { id: commandId }),
-    asks: { name, content },
-    by: asking.who,
-    decide: decide(uid),
-  });
+  const store = () =>
+    system.execute(task, uid, {
+      ...(commandId === undefined ? {} : { id: commandId }),
+      asks: { name, content },
+      by: asking.who,
+      decide: decide(uid),
+    });
+  const { duplicate } = await (ENDS_GRANTS.has(name) ? gates.shut(uid, store) : store());
   asking.repeated(duplicate);
   await readYourWrites();
   return shownTask(context, findEntity(db, TASK, uid));

@@ -19,8 +19,9 @@ import { workloadSection } from '../../../../../src/systems/workload/config.js';
 import { dataset } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { openDatasets } from '../../../../../src/systems/workload/service/datasets/datasets.js';
 import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
+import { TaskGates } from '../../../../../src/systems/workload/service/tasks/task-gates.js';
 import { openTasks } from '../../../../../src/systems/workload/service/tasks/tasks.js';
-import type { Part } from '../../../../../src/systems/workload/service/workload-context.js';
+import type { Part, WorkloadContext } from '../../../../../src/systems/workload/service/workload-context.js';
 import { workloadService } from '../../../../../src/systems/workload/service/workload-service.js';
 import { collect } from '../../../../support/events.js';
 import { logLines } from '../../../../support/log-lines.js';
@@ -31,6 +32,7 @@ const SHA = 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb';
 
 export interface TaskNode {
   readonly runtime: Runtime;
+  readonly context: WorkloadContext;
   /** Asks for an operation as a peer would; a stream is collected. */
   ask(name: string, request: object): Promise<Answer>;
   follow(name: string, request: object, over: AbortSignal): AsyncIterable<object>;
@@ -66,12 +68,13 @@ export async function taskNode(
   const runtime = openRuntime({ actorTypes, projections, store, databasePath, clock, logger, shared });
   const node = { workerId: name, shared, runtime, clock, logger };
   let parts: readonly Part[] = [];
+  const context: WorkloadContext = {
+    ...{ node, runtime, clock, logger, system: runtime.system, db: runtime.db },
+    config: workloadSection.parse({ workload: config }).workload,
+    gates: new TaskGates(),
+    readYourWrites: () => runtime.readYourWrites(),
+  };
   await runtime.start(async () => {
-    const context = {
-      ...{ node, runtime, clock, logger, system: runtime.system, db: runtime.db },
-      config: workloadSection.parse({ workload: config }).workload,
-      readYourWrites: () => runtime.readYourWrites(),
-    };
     parts = [openDatasets(context), openTasks(context)];
     return parts.flatMap(({ reactors = [] }) => reactors);
   });
@@ -100,6 +103,7 @@ export async function taskNode(
   };
   return {
     runtime,
+    context,
     close,
     rows,
     row: async (sql, ...parameters) => {
