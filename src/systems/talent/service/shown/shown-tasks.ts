@@ -6,6 +6,7 @@
  * problem with its history) is not kept.
  */
 
+import { KeptLately } from '../../../../base/kept-lately.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { idOf } from '../../../../runtime/event-store/event-store.js';
@@ -47,11 +48,12 @@ export class ShownTasks {
   private readonly rows = new Map<string, SqlRow | undefined>();
   private readonly encoded = new WeakMap<SqlRow, Encoded>();
   /** By task. Those that were encoded last stay. */
-  private readonly kept = new Map<string, Kept>();
-  private keptBytes = 0;
+  private readonly kept: KeptLately<string, Kept>;
 
   constructor(options: ShownTasksOptions) {
     this.options = options;
+    const { keptBytes: limit = KEPT_BYTES } = options;
+    this.kept = new KeptLately({ limit, weightOf: ({ bytes }) => bytes.length });
   }
 
   /** To be called with the events that were just applied, before anybody is told of them. */
@@ -91,7 +93,11 @@ export class ShownTasks {
     const bytes = encode(show(row));
     this.encoded.set(row, { bytes, at: now() });
     if (isLasting)
-      this.keep(String(row['task_id']), { revision: Number(row['revision']), beside: beside?.(row), bytes });
+      this.kept.set(String(row['task_id']), {
+        revision: Number(row['revision']),
+        beside: beside?.(row),
+        bytes,
+      });
     return bytes;
   }
 
@@ -101,21 +107,5 @@ export class ShownTasks {
     if (kept === undefined || kept.revision !== head['revision']) return undefined;
     const { isStill, beside } = this.options;
     return isStill(head) && kept.beside === beside?.(head) ? kept.bytes : undefined;
-  }
-
-  private keep(taskId: string, kept: Kept): void {
-    this.drop(taskId);
-    this.kept.set(taskId, kept);
-    this.keptBytes += kept.bytes.length;
-    const most = this.options.keptBytes ?? KEPT_BYTES;
-    for (const oldest of this.kept.keys()) {
-      if (this.keptBytes <= most) return;
-      this.drop(oldest);
-    }
-  }
-
-  private drop(taskId: string): void {
-    this.keptBytes -= this.kept.get(taskId)?.bytes.length ?? 0;
-    this.kept.delete(taskId);
   }
 }

@@ -1,6 +1,7 @@
 /** What a job was ordered with: its first event, of which those that are asked for often are kept. */
 
 import { recordIn, recordsIn } from '../../../../../projections/workload/rows.js';
+import { KeptLately } from '../../../../base/kept-lately.js';
 import { type EventStore, type JsonObject, streamName } from '../../../../runtime/event-store/event-store.js';
 import { job } from './job-commands.js';
 
@@ -43,9 +44,7 @@ export interface JobOrder {
 
 export class JobOrders {
   private readonly store: Pick<EventStore, 'readStream'>;
-  /** The one that is kept longest first. */
-  private readonly kept = new Map<string, JobOrder>();
-  private files = 0;
+  private readonly kept = new KeptLately<string, JobOrder>({ limit: MOST_FILES_KEPT, weightOf: filesOf });
 
   constructor(store: Pick<EventStore, 'readStream'>) {
     this.store = store;
@@ -58,7 +57,7 @@ export class JobOrders {
     for await (const { type, data } of this.store.readStream(streamName(job.category, uid), { limit: 1 })) {
       if (type !== 'JobCreated') return undefined;
       const order = orderIn(data);
-      this.keep(uid, order);
+      this.kept.set(uid, order);
       return order;
     }
     return undefined;
@@ -66,20 +65,7 @@ export class JobOrders {
 
   /** It has ended. */
   forget(uid: string): void {
-    const order = this.kept.get(uid);
-    if (order === undefined) return;
     this.kept.delete(uid);
-    this.files -= filesOf(order);
-  }
-
-  private keep(uid: string, order: JobOrder): void {
-    this.forget(uid);
-    this.kept.set(uid, order);
-    this.files += filesOf(order);
-    for (const oldest of this.kept.keys()) {
-      if (this.files <= MOST_FILES_KEPT) return;
-      this.forget(oldest);
-    }
   }
 }
 
