@@ -1,6 +1,6 @@
 /**
  * The queue without a broker: its waiting list is the read model, so a hint that was stored as queued can't be lost, and who is
- * connected to this node is given what waits, by rank, as far as it has room.
+ * connected to this node is given what waits, by rank, as far as it has room. One look at the rows serves many.
  *
  * Guarantees: a hint is given to one pilot at a time, that offers the executable and has a free slot and the memory; what is out
  * counts as taken until it is answered, its job moves on or is queued again, or its consumer is gone or given no work any more; who refused a job, or was
@@ -13,10 +13,14 @@ import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-
 import { DEVICES } from '../../devices.js';
 import { type JobQueries, type Offer, offeredBy, type WaitingJob } from './job-queries.js';
 import type { HintConsumer, JobHint, JobQueue } from './job-queue.js';
+import type { Offers } from './offers.js';
+import { WaitingWindow } from './waiting-window.js';
 
 /** Before a pilot is given a hint again whose claim came to nothing. */
 const AGAIN_AFTER_MS = 2_000;
-const SOME_MORE = 50;
+
+/** Nothing more waits for it, and nobody has more room. */
+const NO_NEWS: ReadonlySet<string> = new Set(['JobCreated', 'JobStarted', 'PilotReported']);
 
 interface Out {
   readonly pilot: string;
@@ -35,6 +39,8 @@ interface Room {
 export class EmbeddedQueue implements JobQueue {
   readonly name = 'embedded';
   private readonly queries: JobQueries;
+  private readonly offers: Offers;
+  private readonly windows: ReadonlyMap<string, WaitingWindow>;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly consumers = new Map<string, HintConsumer>();
@@ -44,8 +50,11 @@ export class EmbeddedQueue implements JobQueue {
   private failed = false;
   private cancelPause: (() => void) | undefined;
 
-  constructor(queries: JobQueries, clock: Clock, logger: Logger) {
+  /** @param offers are told of what was applied before this queue is */
+  constructor(queries: JobQueries, offers: Offers, clock: Clock, logger: Logger) {
     this.queries = queries;
+    this.offers = offers;
+    this.windows = new Map(DEVICES.map((device) => [device, new WaitingWindow(queries, device)]));
     this.clock = clock;
     this.logger = logger;
   }
@@ -62,13 +71,13 @@ export class EmbeddedQueue implements JobQueue {
   async publish(): Promise<void> {}
 
   consume(consumer: HintConsumer): () => void {
-    this.forget(consumer.pilot);
+    this.takeBack(consumer.pilot);
     this.consumers.set(consumer.pilot, consumer);
     this.wake();
     return () => {
       if (this.consumers.get(consumer.pilot) !== consumer) return;
       this.consumers.delete(consumer.pilot);
-      this.forget(consumer.pilot);
+      this.takeBack(consumer.pilot);
       this.wake();
     };
   }
@@ -79,18 +88,26 @@ export class EmbeddedQueue implements JobQueue {
     // Granted, it stays out until the row says so: else it would be given once more meanwhile.
     if (outcome === 'taken') return;
     out.pausedUntil = this.clock.monotonic() + AGAIN_AFTER_MS;
+    this.forgetWindows();
     this.wake();
   }
 
   /** What was applied to the read model: a job that something has happened to is out no more. */
   observe(events: readonly RecordedEvent[]): void {
     let concerns = false;
-    for (const { stream } of events) {
-      if (!/^wl_(job|pilot|task)-/.test(stream)) continue;
+    for (const window of this.windows.values()) window.observe(events);
+    for (const { stream, type } of events) {
+      if (NO_NEWS.has(type) || !/^wl_(job|pilot|task)-/.test(stream)) continue;
       concerns = true;
       if (stream.startsWith('wl_job-')) this.out.delete(idOf(stream));
     }
     if (concerns) this.wake();
+  }
+
+  /** The rows are others: what is out is out. */
+  forget(): void {
+    this.forgetWindows();
+    this.wake();
   }
 
   stop(): void {
@@ -110,8 +127,18 @@ export class EmbeddedQueue implements JobQueue {
     });
   }
 
-  private forget(pilot: string): void {
-    for (const [job, out] of this.out) if (out.pilot === pilot) this.out.delete(job);
+  private takeBack(pilot: string): void {
+    for (const [job, out] of this.out) if (out.pilot === pilot) this.letGo(job);
+  }
+
+  /** It waits once more. */
+  private letGo(job: string): void {
+    this.out.delete(job);
+    this.forgetWindows();
+  }
+
+  private forgetWindows(): void {
+    for (const window of this.windows.values()) window.expire();
   }
 
   /** What can't be read now is read again later; then nothing was given, or what was is out. */
@@ -128,57 +155,62 @@ export class EmbeddedQueue implements JobQueue {
   }
 
   private give(): void {
-    const offers = this.queries.offers();
-    const here = offers.filter(({ pilot, sessionId }) => this.consumers.get(pilot)?.sessionId === sessionId);
+    const here = this.offers
+      .all()
+      .filter(({ pilot, sessionId }) => this.consumers.get(pilot)?.sessionId === sessionId);
     this.dropUnserved(new Set(here.map(({ pilot }) => pilot)));
-    const rooms = this.roomsOf(here).filter(({ slots }) => slots > 0);
-    for (const device of DEVICES) {
-      const ofDevice = rooms.filter(({ offer }) => offer.deviceType === device);
-      if (ofDevice.length > 0) this.giveOf(device, ofDevice);
-    }
+    const rooms = this.roomsOf(here);
+    for (const [device, window] of this.windows)
+      this.giveOf(
+        window,
+        rooms.filter(({ offer }) => offer.deviceType === device),
+      );
     this.lookAgain();
   }
 
-  private giveOf(device: string, rooms: readonly Room[]): void {
-    const offered = offeredBy(rooms.map(({ offer }) => offer));
-    const free = rooms.reduce((sum, { slots }) => sum + slots, 0);
-    // Those that are out come first in the list, most likely; some more may need more memory than is left.
-    const most = this.out.size + 2 * free + SOME_MORE;
-    for (const job of this.queries.queued(device, offered, most)) this.giveOne(job, rooms);
+  private giveOf(window: WaitingWindow, rooms: readonly Room[]): void {
+    const free = rooms.filter(({ slots }) => slots > 0);
+    if (free.length === 0) return;
+    const by = (some: readonly Room[]) => offeredBy(some.map(({ offer }) => offer));
+    window.each({ offered: by(rooms), free: by(free), out: this.out.size }, (job) => this.giveOne(job, free));
   }
 
   /** Who is given no work any more comes for nothing. */
   private dropUnserved(serving: ReadonlySet<string>): void {
-    for (const [job, { pilot }] of this.out) if (!serving.has(pilot)) this.out.delete(job);
+    for (const [job, { pilot }] of this.out) if (!serving.has(pilot)) this.letGo(job);
   }
 
   private roomsOf(offers: readonly Offer[]): Room[] {
-    const rooms: Room[] = [];
+    const rooms = new Map<string, Room>();
     for (const offer of offers) {
       const consumer = this.consumers.get(offer.pilot);
       if (consumer === undefined) continue;
-      const given = [...this.out.values()].filter(
-        ({ pilot, pausedUntil }) => pilot === offer.pilot && pausedUntil === undefined,
-      );
-      const memory = given.reduce((sum, { memoryMib }) => sum + memoryMib, offer.memoryUsedMib);
-      const slots = offer.slots - offer.slotsUsed - given.length;
-      const memoryMib = (offer.memoryMib ?? Number.POSITIVE_INFINITY) - memory;
-      rooms.push({ offer, consumer, slots, memoryMib });
+      const slots = offer.slots - offer.slotsUsed;
+      const memoryMib = (offer.memoryMib ?? Number.POSITIVE_INFINITY) - offer.memoryUsedMib;
+      rooms.set(offer.pilot, { offer, consumer, slots, memoryMib });
     }
-    return rooms;
+    for (const { pilot, memoryMib, pausedUntil } of this.out.values()) {
+      const room = rooms.get(pilot);
+      if (room === undefined || pausedUntil !== undefined) continue;
+      room.slots -= 1;
+      room.memoryMib -= memoryMib;
+    }
+    return [...rooms.values()];
   }
 
-  private giveOne(job: WaitingJob, rooms: readonly Room[]): void {
+  /** @param rooms those that had a free slot */
+  private giveOne(job: WaitingJob, rooms: readonly Room[]): 'given' | 'stays' | 'no room' {
+    if (rooms.every(({ slots }) => slots <= 0)) return 'no room';
     const before = this.out.get(job.uid);
-    const now = this.clock.monotonic();
-    if (before !== undefined && (before.pausedUntil === undefined || before.pausedUntil > now)) return;
+    if (before !== undefined && before.pausedUntil === undefined) return 'given';
+    if (before?.pausedUntil !== undefined && before.pausedUntil > this.clock.monotonic()) return 'stays';
     const fitting = rooms.filter(
       ({ offer, slots, memoryMib }) =>
         slots > 0 && memoryMib >= job.memoryMib && offer.executables.has(job.executable),
     );
     const elsewhere = job.losses > 0 ? fitting.filter(({ offer }) => offer.pilot !== job.pilot) : fitting;
     const room = mostFree(elsewhere.length > 0 ? elsewhere : fitting);
-    if (room === undefined) return;
+    if (room === undefined) return 'stays';
     room.slots -= 1;
     room.memoryMib -= job.memoryMib;
     const { pilot } = room.offer;
@@ -187,6 +219,7 @@ export class EmbeddedQueue implements JobQueue {
     });
     const hint: JobHint = { job: job.uid, curRetry: job.curRetry };
     room.consumer.deliver(hint);
+    return 'given';
   }
 
   /** When the first pause is over. */

@@ -10,14 +10,15 @@
  */
 
 import { limitConcurrency } from '../../../../base/limit-concurrency.js';
-import type { RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
 import { DEVICES } from '../../devices.js';
 import type { WorkloadContext } from '../workload-context.js';
+import { ExecutorAppetite } from './executor-appetite.js';
 import { job } from './job-commands.js';
 import { type JobQueries, type Offer, type Offered, offeredBy, type WaitingJob } from './job-queries.js';
 import type { JobQueue } from './job-queue.js';
 import { queue, requeue } from './job-upkeep.js';
+import type { Offers } from './offers.js';
 import { UnknownExecutables } from './unknown-executables.js';
 
 const BATCH = 100;
@@ -27,15 +28,14 @@ const NEARLY_FULL = 0.75;
 const IN_PARALLEL = 64;
 const LEASE_SECONDS = 10;
 
-/** What says nothing of what waits, nor of who could take it. */
-const NO_NEWS: ReadonlySet<string> = new Set([
-  ...['JobQueued', 'JobRequeued', 'JobStarted', 'JobPilotLost', 'JobPilotReturned', 'JobCancelRequested'],
-  ...['PilotReported', 'PilotLeaseKept'],
-]);
+/** While a queue is full, what was created behind it is looked at so often: it may be what nobody can run. */
+const LOOKS_BEHIND_SECONDS = 10;
+const NOBODY = { isHungry: true, spare: Number.POSITIVE_INFINITY };
 
 export interface ExecutorOptions {
   readonly context: Pick<WorkloadContext, 'system' | 'config' | 'clock'>;
   readonly queries: JobQueries;
+  readonly offers: Offers;
   readonly queue: JobQueue;
   readonly readModel: string;
 }
@@ -46,21 +46,26 @@ export function executor(options: ExecutorOptions): Loop {
     name: 'workload-executor',
     readModels: [options.readModel],
     leaseSeconds: LEASE_SECONDS,
-    applied: isNews,
+    applied: (events) => rounds.appetite.isNews(events),
     round: (loop) => rounds.round(loop),
   };
 }
 
 class Executor {
+  readonly appetite = new ExecutorAppetite();
   private readonly parallel = limitConcurrency(IN_PARALLEL);
+  /** By device: before that no hint is older than it may be, in Unix seconds. */
+  private readonly hintsDue = new Map<string, number>();
   private readonly context: ExecutorOptions['context'];
   private readonly queries: JobQueries;
+  private readonly offers: Offers;
   private readonly hints: JobQueue;
   private readonly unknown: UnknownExecutables;
 
-  constructor({ context, queries, queue: hints }: ExecutorOptions) {
+  constructor({ context, queries, offers, queue: hints }: ExecutorOptions) {
     this.context = context;
     this.queries = queries;
+    this.offers = offers;
     this.hints = hints;
     const { system, clock, config } = context;
     this.unknown = new UnknownExecutables({
@@ -69,19 +74,18 @@ class Executor {
   }
 
   async round(loop: LoopContext): Promise<LoopRest> {
-    const all = this.queries.offers();
     let sent = 0;
     for (const device of DEVICES) {
-      const offers = all.filter(({ deviceType }) => deviceType === device);
-      if (offers.length === 0) continue;
-      sent += await this.sendAgain(device, offers, loop);
-      const queued = await this.fill(device, offers, loop);
+      sent += await this.sendAgain(device, loop);
+      const queued = await this.fill(device, loop);
       if (queued === BATCH) return { until: loop.now };
       sent += queued;
     }
     const now = loop.now / 1000;
-    const devices = DEVICES.filter((device) => all.some(({ deviceType }) => deviceType === device));
-    const times = devices.flatMap((device) => this.nextAt(device, now));
+    const times = DEVICES.flatMap((device) =>
+      this.offersOf(device).length === 0 ? [] : this.nextAt(device, now),
+    );
+    if (this.appetite.isAnyFull) times.push(now + LOOKS_BEHIND_SECONDS);
     // The rows do not show these yet.
     if (sent > 0) times.push(now + this.context.config.requeue_seconds);
     const looksAt = await this.unknown.look(loop.now);
@@ -89,11 +93,19 @@ class Executor {
     return times.length === 0 ? {} : { until: Math.min(...times) * 1000 };
   }
 
+  private offersOf(device: string): Offer[] {
+    return this.offers.all().filter(({ deviceType }) => deviceType === device);
+  }
+
   /** @returns how many were queued: as many as a batch holds, and there may be more */
-  private async fill(device: string, offers: readonly Offer[], loop: LoopContext): Promise<number> {
-    const wanted = this.wanting(device, offers);
-    if (Object.keys(wanted).length === 0) return 0;
-    const batch = this.queries.candidates(device, wanted, loop.now / 1000, BATCH);
+  private async fill(device: string, loop: LoopContext): Promise<number> {
+    const offers = this.offersOf(device);
+    if (offers.length === 0) this.appetite.looked(device, NOBODY);
+    if (offers.length === 0) return 0;
+    const { wanted, spare } = this.wanting(device, offers);
+    const wants = Object.keys(wanted).length > 0;
+    const batch = wants ? this.queries.candidates(device, wanted, loop.now / 1000, BATCH) : [];
+    this.appetite.looked(device, { isHungry: wants, spare });
     if (batch.length === 0) return 0;
     await this.publish(device, batch, loop);
     await Promise.all(
@@ -111,24 +123,33 @@ class Executor {
   }
 
   /** Executables of which more are to be queued: each has a depth of its own, so that none is in another's way. */
-  private wanting(device: string, offers: readonly Offer[]): Offered {
+  private wanting(
+    device: string,
+    offers: readonly Offer[],
+  ): { readonly wanted: Offered; readonly spare: number } {
     const depths = this.queries.depths(device);
+    let spare = Number.POSITIVE_INFINITY;
     const wanted = Object.entries(offeredBy(offers)).filter(([executable]) => {
       const able = offers.filter(({ executables }) => executables.has(executable));
       const depth = Math.max(LEAST_DEPTH, 2 * freeSlots(able));
       // A queue that is nearly full is left alone: filled again and again by one, it would be looked at with every event.
-      return (depths.get(executable) ?? 0) < depth * NEARLY_FULL;
+      const above = (depths.get(executable) ?? 0) - depth * NEARLY_FULL;
+      if (above >= 0) spare = Math.min(spare, above);
+      return above < 0;
     });
-    return Object.fromEntries(wanted);
+    return { wanted: Object.fromEntries(wanted), spare };
   }
 
   /** Hints that nobody came for, while there is room for what they are about. */
-  private async sendAgain(device: string, offers: readonly Offer[], loop: LoopContext): Promise<number> {
+  private async sendAgain(device: string, loop: LoopContext): Promise<number> {
     const { requeue_seconds: seconds } = this.context.config;
+    const offers = this.offersOf(device);
+    if (offers.length === 0) return 0;
+    const times = { now: loop.now / 1000, seconds };
+    if (!this.mayBeOld(device, offers, times)) return 0;
     const free = offers.filter(({ slots, slotsUsed }) => slots > slotsUsed);
     const most = Math.min(freeSlots(free), BATCH);
     if (most === 0) return 0;
-    const times = { now: loop.now / 1000, seconds };
     const batch = this.queries.hintedBefore(device, offeredWithRoom(free), times, most);
     if (batch.length === 0) return 0;
     await this.publish(device, batch, loop);
@@ -140,6 +161,22 @@ class Executor {
         decide: (snapshot) => requeue(snapshot, this.hints.name, reason),
       });
     return batch.length;
+  }
+
+  /** Whether a hint may be older than it should: the rows are looked at when the first one of them can be. */
+  private mayBeOld(
+    device: string,
+    offers: readonly Offer[],
+    times: { readonly now: number; readonly seconds: number },
+  ): boolean {
+    const { now, seconds } = times;
+    const due = this.hintsDue.get(device);
+    // What is further ahead was written before the clock was set back.
+    if (due !== undefined && now < due && due <= now + seconds) return false;
+    const isOld = this.queries.hintedBefore(device, offeredBy(offers), times, 1).length > 0;
+    if (isOld) this.hintsDue.delete(device);
+    else this.hintsDue.set(device, (this.queries.nextHinted(device, now - seconds) ?? now) + seconds);
+    return isOld;
   }
 
   private async publish(device: string, batch: readonly WaitingJob[], loop: LoopContext): Promise<void> {
@@ -154,10 +191,6 @@ class Executor {
     const due = this.queries.nextDue(device, now);
     return [...(hinted === undefined ? [] : [hinted + seconds]), ...(due === undefined ? [] : [due])];
   }
-}
-
-function isNews(events: readonly RecordedEvent[]): boolean {
-  return events.some(({ type, stream }) => !NO_NEWS.has(type) && /^wl_(job|pilot|task)-/.test(stream));
 }
 
 function freeSlots(offers: readonly Offer[]): number {

@@ -28,6 +28,7 @@ import { cancelJob, jobFiles, jobHistory, jobLog, jobStatus, listJobs, retryJob 
 import type { JobOrders } from './job-orders.js';
 import type { JobQueries } from './job-queries.js';
 import { GRACE_SECONDS } from './job-upkeep.js';
+import type { Offers } from './offers.js';
 import { type Standing, whyWaits } from './why.js';
 
 const SELECT = `SELECT j.*, t.uid AS task_uid, t.held AS task_held, t.state AS task_state FROM job_dat j
@@ -36,6 +37,7 @@ const SELECT = `SELECT j.*, t.uid AS task_uid, t.held AS task_held, t.state AS t
 export interface JobAnswersOptions {
   readonly context: WorkloadContext;
   readonly queries: JobQueries;
+  readonly offers: Offers;
   readonly orders: JobOrders;
   readonly askPilot: AskPilot;
 }
@@ -145,9 +147,9 @@ function findRow({ context, queries }: JobAnswersOptions, id: string): SqlRow {
 }
 
 /** @param counts what is before each, which takes a look at the whole queue */
-function standingOf({ context, queries }: JobAnswersOptions, counts = true): Standing {
+function standingOf({ context, offers }: JobAnswersOptions, counts = true): Standing {
   const { unknown_after_seconds: unknownAfterSeconds } = context.config;
-  return { offers: queries.offers(), now: nowSeconds(context), unknownAfterSeconds, counts, away: new Map() };
+  return { offers: offers.all(), now: nowSeconds(context), unknownAfterSeconds, counts, away: new Map() };
 }
 
 function show(queries: JobQueries, row: SqlRow, standing: Standing) {

@@ -12,7 +12,7 @@ import {
 export const UNDER_WAY = `('staging', 'running', 'cancelling')`;
 
 /** A pilot that is given work. */
-export interface Offer {
+export interface PilotOffer {
   readonly pilot: string;
   readonly sessionId: string;
   readonly nodeId: string | null;
@@ -21,6 +21,9 @@ export interface Offer {
   /** Undefined: what a job asks for is not looked at. */
   readonly memoryMib: number | undefined;
   readonly executables: ReadonlySet<string>;
+}
+
+export interface Offer extends PilotOffer {
   /** Of its jobs under way. */
   readonly slotsUsed: number;
   readonly memoryUsedMib: number;
@@ -62,18 +65,26 @@ export class JobQueries {
   }
 
   /** Pilots that may be given work, on any node. */
-  offers(): Offer[] {
-    const used = new Map(
-      this.of(
-        `SELECT pilot, count(*) AS jobs, coalesce(sum(memory_mib), 0) AS memory FROM job_dat
-         WHERE state IN ${UNDER_WAY} GROUP BY pilot`,
-      )
-        .all()
-        .map((row) => [String(row['pilot']), row]),
-    );
+  pilotsThatServe(): PilotOffer[] {
     return this.of(`SELECT * FROM pilot_dat WHERE status = 'active' ORDER BY pilot_id`)
       .all()
-      .map((row) => this.offerIn(row, used.get(textIn(row, 'name'))));
+      .map((row) => this.offerIn(row));
+  }
+
+  /** What pilots have. */
+  underWay(): { readonly uid: string; readonly pilot: string; readonly memoryMib: number }[] {
+    return this.of(`SELECT id, pilot, memory_mib FROM job_dat WHERE state IN ${UNDER_WAY}`)
+      .all()
+      .map((row) => ({
+        uid: textIn(row, 'id'),
+        pilot: String(row['pilot']),
+        memoryMib: Number(row['memory_mib'] ?? 0),
+      }));
+  }
+
+  /** What a job asks for. */
+  memoryOf(uid: string): number {
+    return Number(this.of('SELECT memory_mib FROM job_dat WHERE id = ?').get(uid)?.['memory_mib'] ?? 0);
   }
 
   /** To be queued, in order. @param now Unix seconds */
@@ -240,7 +251,7 @@ export class JobQueries {
     return this.statements.of(sql);
   }
 
-  private offerIn(row: SqlRow, used: SqlRow | undefined): Offer {
+  private offerIn(row: SqlRow): PilotOffer {
     const pilot = textIn(row, 'name');
     const memory = row['memory_mib'];
     return {
@@ -251,8 +262,6 @@ export class JobQueries {
       slots: numberIn(row, 'slots'),
       memoryMib: typeof memory === 'number' && memory > 0 ? memory : undefined,
       executables: this.executablesIn(pilot, textIn(row, 'executables')),
-      slotsUsed: Number(used?.['jobs'] ?? 0),
-      memoryUsedMib: Number(used?.['memory'] ?? 0),
     };
   }
 

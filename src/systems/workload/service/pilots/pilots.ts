@@ -12,6 +12,7 @@ import { giveUp, job } from '../jobs/job-commands.js';
 import { type AskPilot, LogRequests } from '../jobs/job-log.js';
 import { JobOrders } from '../jobs/job-orders.js';
 import { JobQueries } from '../jobs/job-queries.js';
+import { Offers } from '../jobs/offers.js';
 import { nowSeconds, type Part, type WorkloadContext } from '../workload-context.js';
 import { JobReports } from './job-reports.js';
 import { LostClaims } from './lost-claims.js';
@@ -33,6 +34,7 @@ const PROTOCOLS = { min: 1, max: 1 };
 /** What jobs and pilots have in common on a node. */
 export class PilotLinks {
   readonly queries: JobQueries;
+  readonly offers: Offers;
   readonly orders: JobOrders;
   readonly streams = new WorkStreams();
   readonly logs: LogRequests;
@@ -47,6 +49,7 @@ export class PilotLinks {
 
   constructor({ db, runtime, clock }: WorkloadContext) {
     this.queries = new JobQueries(db);
+    this.offers = new Offers(this.queries);
     this.orders = new JobOrders(runtime.store);
     this.logs = new LogRequests(clock);
   }
@@ -54,8 +57,8 @@ export class PilotLinks {
 
 export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
   const { runtime, clock, logger, config } = context;
-  const { queries, orders, streams, logs } = links;
-  const queue = new EmbeddedQueue(queries, clock, logger);
+  const { queries, offers, orders, streams, logs } = links;
+  const queue = new EmbeddedQueue(queries, offers, clock, logger);
   const samples = new PilotSamples(context, queries, streams);
   const figures = new PilotFigures();
   const closing = new AbortController();
@@ -66,9 +69,14 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
   const lostClaims = new LostClaims(context, queries, new ListeningTime(clock));
   const told = new PilotOrders(queries, streams);
   runtime.onApplied(workload.name, (events) => {
+    offers.observe(events);
     queue.observe(events);
     told.observe(events);
     lostClaims.observe(events);
+  });
+  runtime.projector(workload.name).onMadeAnew(() => {
+    offers.forget();
+    queue.forget();
   });
   const lost = lostPilots({
     ...{ queries, giveUpSeconds: config.give_up_seconds },
@@ -76,7 +84,7 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
   });
   return {
     reactors: [lost],
-    loops: [executor({ context, queries, queue, readModel: workload.name })],
+    loops: [executor({ context, queries, offers, queue, readModel: workload.name })],
     caughtUp: () => lostClaims.resume(),
     peers: [peers],
     operations: pilotOperations(context, samples),
