@@ -5,7 +5,16 @@
  * then is a file of its own, never one that a link, or somebody else, has put in its place.
  */
 
-import { closeSync, fsyncSync, openSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { identifyProcess } from './process-identity.js';
 import { systemErrorCode } from './system-error.js';
@@ -41,6 +50,15 @@ function writeBeside(path: string, content: string, sync: (file: number) => void
   } catch (error) {
     rmSync(temporary, { force: true });
     throw error;
+  }
+}
+
+/** One that is not there is as good. Throws what the file system throws otherwise. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== 'ENOENT') throw error;
   }
 }
 

@@ -39,13 +39,21 @@ function identify(pid: number, evenIfEnded: boolean): ProcessIdentity | undefine
     const [state] = fields;
     const startTime = fields[STARTTIME_FIELD - STATE_FIELD];
     if (startTime === undefined || ((state === 'Z' || state === 'X') && !evenIfEnded)) return undefined;
-    return { bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(), pid, startTime };
+    return { bootId: currentBootId(), pid, startTime };
   } catch (error) {
     const code = systemErrorCode(error);
     // ESRCH: it ended between opening and reading.
     if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw error;
   }
+}
+
+let knownBootId: string | undefined;
+
+/** The kernel's id of this boot, which no process outlives. Throws what the file system throws. */
+export function currentBootId(): string {
+  knownBootId ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return knownBootId;
 }
 
 /** True while the very process that was identified is alive. */

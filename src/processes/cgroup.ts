@@ -4,7 +4,8 @@
  *
  * Guarantees: a process' cgroup is told by its name, which follows from the path of its record, so no other directory is
  * ever read as one, whatever a record says; where there can't be one, processes start all the same. A process is moved
- * there right after its start: what it has started within that moment is found by the other means (process-family.ts).
+ * there right after its start: what it has started within that moment is found by the other means (process-family.ts). The
+ * kernel may take some milliseconds for that, in which nobody here waits for it.
  */
 
 import {
@@ -17,12 +18,15 @@ import {
   rmdirSync,
   writeFileSync,
 } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { messageOf } from '../base/errors.js';
 import { identifyProcess, type ProcessIdentity } from '../base/process-identity.js';
 import type { ProcessMark } from './records/process-kind.js';
 
 const MEMBERS = 'cgroup.procs';
+/** Somebody may give this process another cgroup, or more rights, while it runs. */
+const PLACE_HOLDS_MS = 1_000;
 
 /** Where this process may make cgroups, or why it may not. */
 export type CgroupPlace =
@@ -49,21 +53,56 @@ export function findCgroupPlace(proc = '/proc'): CgroupPlace {
   }
 }
 
-/** Moves a process that was just started into a cgroup of its own. @returns its directory; undefined when there can't be one */
-export function enterCgroup(
-  { cgroup }: ProcessMark,
-  pid: number,
-  place: CgroupPlace = findCgroupPlace(),
-): string | undefined {
-  if (place.directory === undefined) return undefined;
-  const directory = join(place.directory, cgroup);
-  try {
-    mkdirSync(directory, { recursive: true });
-    writeFileSync(join(directory, MEMBERS), String(pid));
-    return directory;
-  } catch {
-    removeCgroup(directory);
-    return undefined;
+let knownPlace: { readonly place: CgroupPlace; readonly at: number } | undefined;
+
+function ownPlace(): CgroupPlace {
+  const now = performance.now();
+  if (knownPlace === undefined || now - knownPlace.at >= PLACE_HOLDS_MS)
+    knownPlace = { place: findCgroupPlace(), at: now };
+  return knownPlace.place;
+}
+
+/** A cgroup that was made for one process. */
+export class OwnCgroup {
+  readonly directory: string;
+  private isEntered = false;
+  private moved: Promise<void> = Promise.resolve();
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  /** Undefined where there can't be one. */
+  static make({ cgroup }: ProcessMark, place: CgroupPlace = ownPlace()): OwnCgroup | undefined {
+    if (place.directory === undefined) return undefined;
+    const directory = join(place.directory, cgroup);
+    try {
+      mkdirSync(directory, { recursive: true });
+      return new OwnCgroup(directory);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Moves a process there that was just started. Where that can't be done it stays where it is. */
+  enter(pid: number): void {
+    this.moved = writeFile(join(this.directory, MEMBERS), String(pid)).then(
+      () => {
+        this.isEntered = true;
+      },
+      () => removeCgroup(this.directory),
+    );
+  }
+
+  /** Its directory once the process is there, so that what the kernel says of it is said of that process. */
+  get entered(): string | undefined {
+    return this.isEntered ? this.directory : undefined;
+  }
+
+  /** As soon as nobody is being moved there. Stays while somebody is in it. */
+  remove(): void {
+    if (this.isEntered) removeCgroup(this.directory);
+    else void this.moved.then(() => removeCgroup(this.directory));
   }
 }
 
@@ -92,7 +131,7 @@ export function wasOutOfMemory(directory: string): boolean {
 
 /** Where the cgroup of a process may be. @param recorded as its record has it */
 export function cgroupsOf({ cgroup: name }: ProcessMark, recorded: string | undefined): string[] {
-  const { directory } = findCgroupPlace();
+  const { directory } = ownPlace();
   const own = directory === undefined ? [] : [join(directory, name)];
   const isOurs = recorded !== undefined && basename(recorded) === name;
   return [...new Set(isOurs ? [recorded, ...own] : own)];

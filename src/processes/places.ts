@@ -85,6 +85,11 @@ export class KnownPlaces {
     if (file !== undefined) this.read(file);
   }
 
+  /** Whether it led to that file system when it was looked at last: then there is nothing to note. */
+  isKnown(path: string, fileSystem: number): boolean {
+    return !this.forgetsAll() && this.known.get(path)?.fileSystem === fileSystem;
+  }
+
   /** @throws PlaceLostError when it is not the file system that was there before, nor one mounted in its place */
   note(path: string, found: FoundPlace): void {
     const before = this.known.get(path);

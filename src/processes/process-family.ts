@@ -8,12 +8,12 @@
  * one may remain that clears its environment, leaves the session and loses its parent between two looks.
  */
 
-import { readFileSync } from 'node:fs';
 import { Backoff, wait } from '../base/backoff.js';
 import type { Clock } from '../base/clock.js';
-import { identifyProcess, isAlive, type ProcessIdentity } from '../base/process-identity.js';
+import { currentBootId, identifyProcess, isAlive, type ProcessIdentity } from '../base/process-identity.js';
 import { systemErrorCode } from '../base/system-error.js';
 import { cgroupsOf, processesInCgroup, removeCgroup } from './cgroup.js';
+import { carries, environmentOf, lookAtProcesses } from './process-look.js';
 import { type ProcessTable, pids, readProcesses, sessionOf } from './process-table.js';
 import type { ProcessMark } from './records/process-kind.js';
 
@@ -84,6 +84,12 @@ export class ProcessFamily {
     this.known = [leader];
   }
 
+  /** When the leader was started, as the kernel writes it; 0 where that is of another boot. */
+  get since(): number {
+    const { bootId, startTime } = this.leader;
+    return bootId === currentBootId() ? Number(startTime) : 0;
+  }
+
   /** @returns those that are alive, apart from the leader. */
   look(table: ProcessTable = readProcesses()): ProcessIdentity[] {
     const number = this.leader.pid;
@@ -112,10 +118,9 @@ function withDescendants(members: readonly ProcessIdentity[], table: ProcessTabl
 }
 
 /** Every living process that carries the mark. Reads all of /proc, so ask when a process ends, not in a loop. */
-export function findMarked({ variable, value }: ProcessMark): ProcessIdentity[] {
-  const entry = `${variable}=${value}`;
+export function findMarked(mark: ProcessMark): ProcessIdentity[] {
   return pids().flatMap((pid) => {
-    if (!carries(pid, entry)) return [];
+    if (!carries(environmentOf(pid), mark)) return [];
     return identifyProcess(pid) ?? [];
   });
 }
@@ -129,7 +134,10 @@ export interface EndRestOptions {
   readonly onRefused?: OnRefused;
 }
 
-/** Kills every process of that mark. Comes back when none is alive, with how many there were, or when the signal aborts. */
+/**
+ * Kills every process of that mark. Comes back when none is alive, with how many there were, or when the signal aborts. Those whose
+ * processes end at one moment share a look at all there are.
+ */
 export async function endMarked(
   mark: ProcessMark,
   clock: Clock,
@@ -140,7 +148,9 @@ export async function endMarked(
   const ended = new Set<number>();
   const cgroups = cgroupsOf(mark, cgroup);
   for (;;) {
-    const found = [...findMarked(mark), ...cgroups.flatMap(processesInCgroup), ...(family?.look() ?? [])];
+    const look = await lookAtProcesses(family?.since);
+    const members = [...cgroups.flatMap(processesInCgroup), ...(family?.look(look) ?? [])];
+    const found = [...look.marked(mark), ...members];
     const left = unique(found).filter(({ pid }) => pid > 1 && pid !== process.pid);
     if (left.length === 0) cgroups.forEach(removeCgroup);
     if (left.length === 0 || signal.aborted) return ended.size;
@@ -162,15 +172,6 @@ function raise(_pid: number, error: unknown): never {
 
 function unique(processes: readonly ProcessIdentity[]): ProcessIdentity[] {
   return [...new Map(processes.map((one) => [one.pid, one])).values()];
-}
-
-function carries(pid: number, entry: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(entry);
-  } catch {
-    // Another user's process, or one that has just ended.
-    return false;
-  }
 }
 
 function kill(pid: number, signal: NodeJS.Signals): boolean {

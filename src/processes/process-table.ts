@@ -1,7 +1,7 @@
 /** All processes of this machine at one moment, as the kernel lists them: whose child each is, and of which session. */
 
-import { readdirSync, readFileSync } from 'node:fs';
-import type { ProcessIdentity } from '../base/process-identity.js';
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { currentBootId, type ProcessIdentity } from '../base/process-identity.js';
 
 /** Places in /proc/PID/stat, counted from 0 behind the name in parentheses; see proc(5). */
 const STATE = 0;
@@ -32,12 +32,13 @@ export interface ProcessTable {
 
 /** Reads all of /proc: once for all families. Those that have ended and were not reaped are left out. */
 export function readProcesses(): ProcessTable {
+  return tableOf(pids().flatMap((pid) => readListed(pid) ?? []));
+}
+
+export function tableOf(processes: Iterable<ListedProcess>): ProcessTable {
   const bySession = new Map<number, ListedProcess[]>();
   const byParent = new Map<number, ListedProcess[]>();
-  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  for (const pid of pids()) {
-    const found = listed(pid, bootId);
-    if (found === undefined) continue;
+  for (const found of processes) {
     put(bySession, found.session, found);
     put(byParent, found.parent, found);
   }
@@ -50,26 +51,43 @@ export function pids(): number[] {
 
 /** Undefined when it has ended. */
 export function sessionOf(pid: number): number | undefined {
-  return listed(pid, '')?.session;
+  return readListed(pid)?.session;
 }
 
-/** One reading of one file, so all of it is of one process. */
-function listed(pid: number, bootId: string): ListedProcess | undefined {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return undefined;
-  }
+/** Undefined when it has ended. */
+export function readListed(pid: number): ListedProcess | undefined {
+  const stat = readStat(pid);
+  if (stat === undefined) return undefined;
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const startTime = fields[START_TIME];
   if (startTime === undefined || fields[STATE] === 'Z' || fields[STATE] === 'X') return undefined;
   return {
-    ...{ bootId, pid, startTime },
+    ...{ bootId: currentBootId(), pid, startTime },
     ...{ parent: Number(fields[PARENT]), session: Number(fields[SESSION]) },
     cpuTicks: CPU_TIMES.reduce((sum, place) => sum + Number(fields[place]), 0),
     residentBytes: Number(fields[RESIDENT_PAGES]) * pageBytes(),
   };
+}
+
+/** More than a line of that file can have: some fifty numbers and a name. */
+const statLine = Buffer.allocUnsafeSlow(4096);
+
+/** One reading of one file, so all of it is of one process. There are many of them, so each is read in the same place. */
+function readStat(pid: number): string | undefined {
+  let file: number;
+  try {
+    file = openSync(`/proc/${pid}/stat`, 'r');
+  } catch {
+    return undefined;
+  }
+  try {
+    return statLine.toString('latin1', 0, readSync(file, statLine, 0, statLine.length, 0));
+  } catch {
+    // It has ended meanwhile.
+    return undefined;
+  } finally {
+    closeSync(file);
+  }
 }
 
 let knownPageBytes: number | undefined;

@@ -10,6 +10,7 @@ import type { ChildProcess } from 'node:child_process';
 import type { Clock } from '../../base/clock.js';
 import { messageOf } from '../../base/errors.js';
 import type { ProcessIdentity } from '../../base/process-identity.js';
+import type { OwnCgroup } from '../cgroup.js';
 import type { LocalPeer } from '../local-calls.js';
 import { endGroup, endMarked, ProcessFamily, signalGroup } from '../process-family.js';
 import type { ProcessTable } from '../process-table.js';
@@ -31,7 +32,7 @@ export interface ChildOptions<Key> {
   readonly mark: ProcessMark;
   readonly launched: Launched;
   /** Undefined where there could be none. */
-  readonly cgroup: string | undefined;
+  readonly cgroup: OwnCgroup | undefined;
   /** Whose connection asked for it. */
   readonly owner: LocalPeer;
   readonly clock: Clock;
@@ -56,7 +57,7 @@ export class Child<Key> {
     this.process = launched.process;
     this.identity = launched.identity;
     this.deadlineMs = start.deadline_ms;
-    this.family = new ProcessFamily(this.identity, cgroup === undefined ? [] : [cgroup]);
+    this.family = new ProcessFamily(this.identity, cgroup === undefined ? [] : [cgroup.directory]);
   }
 
   /** Why it is being ended from here, or was; undefined when it is not. */
@@ -97,7 +98,7 @@ export class Child<Key> {
     const cancel = clock.after(REST_WITHIN_MS, () => over.abort());
     try {
       await endMarked(mark, clock, over.signal, {
-        ...{ family: this.family, cgroup },
+        ...{ family: this.family, cgroup: cgroup?.directory },
         onRefused: (pid, error) => this.complainOf(pid, error),
       });
       if (over.signal.aborted) complain(`${this.options.name} has left processes that do not end`);

@@ -14,7 +14,7 @@ import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
-import { enterCgroup, limitMemory, removeCgroup, wasOutOfMemory } from '../cgroup.js';
+import { limitMemory, OwnCgroup, wasOutOfMemory } from '../cgroup.js';
 import { type LocalPeer, type LocalServer, listenLocally } from '../local-calls.js';
 import { recordedIdentityOf } from '../records/process-record.js';
 import type { ProcessRecords } from '../records/process-records.js';
@@ -178,19 +178,20 @@ export class Keeper<Key extends object, Own extends Key> {
   }
 
   /** @returns the cgroup of its own, where there can be one */
-  private record(start: ProcessStart<Own>, launched: Launched): string | undefined {
+  private record(start: ProcessStart<Own>, launched: Launched): OwnCgroup | undefined {
     const { records, clock } = this.options;
     const { identity } = launched;
-    const cgroup = enterCgroup(records.markOf(start), identity.pid);
+    const cgroup = OwnCgroup.make(records.markOf(start));
     const { memory_limit_bytes: limit } = start;
-    if (cgroup !== undefined && limit !== undefined) limitMemory(cgroup, limit);
+    if (cgroup !== undefined && limit !== undefined) limitMemory(cgroup.directory, limit);
+    cgroup?.enter(identity.pid);
     try {
       // A deadline moves, and the values of an environment are nobody else's.
       const { environment, deadline_ms: _, ...told } = start;
       const record: object = {
         ...told,
         ...(environment === undefined ? {} : { variables: Object.keys(environment) }),
-        ...(cgroup === undefined ? {} : { cgroup }),
+        ...(cgroup === undefined ? {} : { cgroup: cgroup.directory }),
         started_time: clock.now() / 1000,
         process: recordedIdentityOf(identity),
       };
@@ -199,7 +200,7 @@ export class Keeper<Key extends object, Own extends Key> {
       return cgroup;
     } catch (error) {
       // Nobody would ever know of it.
-      if (cgroup !== undefined) launched.process.once('exit', () => removeCgroup(cgroup));
+      launched.process.once('exit', () => cgroup?.remove());
       undoLaunch(start, identity);
       throw error;
     }
@@ -224,9 +225,10 @@ export class Keeper<Key extends object, Own extends Key> {
     const log_disk_full = hasNoFreeBlock(dirname(start.log_path));
     await child.noteExit();
     const usage = this.samples.of(child);
-    const out_of_memory = cgroup !== undefined && wasOutOfMemory(cgroup);
+    const own = cgroup?.entered;
+    const out_of_memory = own !== undefined && wasOutOfMemory(own);
     // Empty, unless it has left something behind.
-    if (cgroup !== undefined) removeCgroup(cgroup);
+    cgroup?.remove();
     const { endedBy } = child;
     this.ends.write(child, {
       ...{ exit_code, exit_signal, ended_time },

@@ -46,8 +46,9 @@ export class UsageSamples {
 
   /** Of one that has exited, while its cgroup is still there. Undefined when it is not measured or nothing is known. */
   of(child: Child<unknown>): ProcessUsage | undefined {
-    const { start, cgroup } = child.options;
+    const { start, cgroup: own } = child.options;
     if (start.measured !== true) return undefined;
+    const cgroup = own?.entered;
     const sample = this.samples.get(child);
     const cpu = cgroup === undefined ? undefined : cpuSecondsOf(cgroup);
     const memory = cgroup === undefined ? undefined : numberIn(join(cgroup, 'memory.peak'), /^(\d+)/);

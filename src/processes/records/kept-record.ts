@@ -28,13 +28,16 @@ export class KeptRecord<Key extends object, Own extends Key> {
   }
 
   change(changes: Partial<ProcessRecord<Own>>): void {
-    this.record = { ...this.record, ...changes };
-    this.write();
+    const before = this.record;
+    this.record = { ...before, ...changes };
+    // What could not be written before goes with it.
+    if (this.isBehind) this.write(() => this.records.write(this.record));
+    else this.write(() => this.records.change(before, changes));
   }
 
   /** Writes what could not be written before. To be called now and then. */
   catchUp(): void {
-    if (this.isBehind) this.write();
+    if (this.isBehind) this.write(() => this.records.write(this.record));
   }
 
   /** Throws what the file system throws. */
@@ -43,11 +46,11 @@ export class KeptRecord<Key extends object, Own extends Key> {
     this.records.remove(this.record);
   }
 
-  private write(): void {
+  private write(how: () => void): void {
     if (this.isRemoved) return;
     const { noun } = this.records.kind;
     try {
-      this.records.write(this.record);
+      how();
       if (this.isBehind) this.logger.info(`the record of a ${noun} is written again`);
       this.isBehind = false;
     } catch (error) {

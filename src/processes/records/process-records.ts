@@ -5,16 +5,27 @@
  * Guarantees: a file is there as a whole or not at all, whoever dies while it is written, and after power loss too where
  * the owner has it synced; a record appears when its process runs, and how that ended is written once and never changed.
  * What can't be read is reported, and harms no other record. A file of nothing, as power loss leaves those that were not
- * synced, counts as none where the owner does not sync.
+ * synced, counts as none where the owner does not sync. There a record is changed by a line more, which is there as a whole
+ * or counts as none: a file that takes the place of another has its content written to the disk, which is waited for by
+ * whatever else is to be flushed.
  *
  * Who writes what: the keeper writes the record when it has started the process, and the end when that has ended; while
  * it can't write an end, it tells it to whoever asks (src/processes/keeper/keeper.ts). The owner changes fields of its own
  * later, writes the end where no keeper saw it, and removes both files when nobody needs them any more.
  */
 
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { removeTemporaries, writeFileDurably, writeFileWhole } from '../../base/durable-file.js';
+import { removeFile, removeTemporaries, writeFileDurably, writeFileWhole } from '../../base/durable-file.js';
 import { messageOf } from '../../base/errors.js';
 import { systemErrorCode } from '../../base/system-error.js';
 import type { MachineDirectory } from '../machine-directory.js';
@@ -111,6 +122,16 @@ export class ProcessRecords<Key extends object, Own extends Key> {
     this.writeJson(this.pathOf(record), record);
   }
 
+  /**
+   * Of a record that is there: sets fields, and takes none away.
+   * @param record as it was. Throws what the file system throws: then what is there is as it was
+   */
+  change(record: ProcessRecord<Own>, changes: Partial<ProcessRecord<Own>>): void {
+    if (this.kind.synced) this.write({ ...record, ...changes });
+    // What was torn before ends with the line that it is on.
+    else appendTo(this.pathOf(record), `\n${JSON.stringify(changes)}\n`);
+  }
+
   /** Keeps the one that is there. Throws what the file system throws. */
   writeEnd(key: Key, end: ProcessEnd): void {
     const path = this.endPathOf(key);
@@ -119,8 +140,8 @@ export class ProcessRecords<Key extends object, Own extends Key> {
 
   /** The record goes first: an end without one means nothing. The log stays. */
   remove(key: Key): void {
-    rmSync(this.pathOf(key), { force: true });
-    rmSync(this.endPathOf(key), { force: true });
+    removeFile(this.pathOf(key));
+    removeFile(this.endPathOf(key));
   }
 
   /**
@@ -163,7 +184,7 @@ export class ProcessRecords<Key extends object, Own extends Key> {
     if (text === undefined || (!this.kind.synced && isNothing(text))) return undefined;
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = this.kind.synced ? JSON.parse(text) : inLines(text);
     } catch (error) {
       throw new Error(`${path} is no JSON: ${messageOf(error)}`, { cause: error });
     }
@@ -176,6 +197,31 @@ export class ProcessRecords<Key extends object, Own extends Key> {
   /** Of one that is there. */
   private isNothing(path: string): boolean {
     return !this.kind.synced && isNothing(readText(path) ?? ' ');
+  }
+}
+
+/** The first line as the others have changed it. One that was torn, or has never reached the disk, has changed nothing. */
+function inLines(text: string): unknown {
+  const [first = '', ...changes] = text.split('\n').filter((line) => line !== '');
+  return Object.assign(JSON.parse(first), ...changes.map(changesIn));
+}
+
+function changesIn(line: string): object {
+  try {
+    const changes: unknown = JSON.parse(line);
+    return typeof changes === 'object' && changes !== null ? changes : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Throws what the file system throws, also where it is not there. */
+function appendTo(path: string, text: string): void {
+  const file = openSync(path, constants.O_WRONLY | constants.O_APPEND);
+  try {
+    writeFileSync(file, text);
+  } finally {
+    closeSync(file);
   }
 }
 

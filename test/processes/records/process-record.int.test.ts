@@ -1,9 +1,11 @@
 /** Records on a real disk. */
 
 import { spawnSync } from 'node:child_process';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import t, { type Test } from 'tap';
+import { KeptRecord } from '../../../src/processes/records/kept-record.js';
 import { jobRecord, jobsIn, makeJobs, QUICK_JOBS } from '../jobs.js';
 
 function prepare(t: Test): string {
@@ -118,4 +120,39 @@ t.test('where it is synced, a file of nothing is a damage that is told', async (
     jobs.removeLeftovers(() => false),
     [],
   );
+});
+
+t.test(
+  'where nothing is synced a record is changed in its place, and what was torn changes nothing',
+  async (t) => {
+    const quick = makeJobs(t.testdir(), QUICK_JOBS);
+    const record = jobRecord('a');
+    quick.write(record);
+    const { ino } = statSync(quick.pathOf(record));
+    quick.change(record, { note: 'one' });
+    t.match(quick.read(record), { ...record, note: 'one' });
+    appendFileSync(quick.pathOf(record), '\n{"note":"to');
+    t.match(quick.read(record), { note: 'one' });
+    quick.change(record, { note: 'two' });
+    t.match(quick.read(record), { ...record, note: 'two' });
+    t.equal(statSync(quick.pathOf(record)).ino, ino);
+    quick.remove(record);
+    t.throws(() => quick.change(record, { note: 'three' }), { code: 'ENOENT' });
+    t.equal(quick.read(record), undefined, 'what was removed does not come back by a change');
+  },
+);
+
+t.test('a change that can not be written is written later, with all that it has changed', async (t) => {
+  const quick = makeJobs(t.testdir(), QUICK_JOBS);
+  const record = jobRecord('a');
+  quick.write(record);
+  const kept = new KeptRecord(quick, record, pino({ level: 'silent' }));
+  rmSync(quick.pathOf(record));
+  mkdirSync(quick.pathOf(record));
+  kept.change({ note: 'one' });
+  kept.change({ log_path: '/another.log' });
+  t.match(kept.current, { note: 'one', log_path: '/another.log' });
+  rmdirSync(quick.pathOf(record));
+  kept.catchUp();
+  t.match(quick.read(record), { ...record, note: 'one', log_path: '/another.log' });
 });

@@ -1,7 +1,6 @@
 /** Check sums of files, read once for all of them. */
 
 import { createHash, type Hash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -20,10 +19,29 @@ export function asUuid(md5: string): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
-/** Reads a file from where it stands to its end. @param copy gets what was read @throws the signal's reason */
-export async function sumsOf(source: FileHandle, signal: AbortSignal, copy?: FileHandle): Promise<Summed> {
+export interface Readable {
+  read(buffer: Buffer, offset: number, length: number): Promise<{ readonly bytesRead: number }>;
+}
+
+export interface Writable {
+  write(buffer: Buffer, offset: number, length: number): Promise<{ readonly bytesWritten: number }>;
+}
+
+export interface SumOptions {
+  /** Gets what was read. */
+  readonly copy?: Writable;
+  /** Most files are small, and need little room. It may be another by now. Default: large. */
+  readonly expectedBytes?: number;
+}
+
+/** Reads a file from where it stands to its end. @throws the signal's reason */
+export async function sumsOf(
+  source: Readable,
+  signal: AbortSignal,
+  { copy, expectedBytes = CHUNK_BYTES }: SumOptions = {},
+): Promise<Summed> {
   const [md5, sha256]: readonly [Hash, Hash] = [createHash('md5'), createHash('sha256')];
-  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, expectedBytes + 1));
   let size = 0;
   for (;;) {
     signal.throwIfAborted();
@@ -34,11 +52,13 @@ export async function sumsOf(source: FileHandle, signal: AbortSignal, copy?: Fil
     sha256.update(chunk);
     if (copy !== undefined) await writeAll(copy, chunk);
     size += bytesRead;
+    // There was room for more than it was to have, and no more came.
+    if (bytesRead < buffer.length && size === expectedBytes) break;
   }
   return { size, check_sum: asUuid(md5.digest('hex')), sha256: sha256.digest('hex') };
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+async function writeAll(file: Writable, chunk: Buffer): Promise<void> {
   for (let done = 0; done < chunk.length; ) {
     const { bytesWritten } = await file.write(chunk, done, chunk.length - done);
     done += bytesWritten;

@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { removeTemporaries, writeFileWhole } from '../../../base/durable-file.js';
+import { removeFile, removeTemporaries, writeFileWhole } from '../../../base/durable-file.js';
 import { type Checks, fits, isCount, isText } from '../../../processes/records/checks.js';
 import type { Hint } from '../wire/pilot-messages.js';
 
@@ -43,7 +43,7 @@ export class Claims {
   }
 
   remove(job: string): void {
-    rmSync(this.pathOf(job), { force: true });
+    removeFile(this.pathOf(job));
   }
 
   /** One that can't be read is of a loss of power, and is dropped: the node misses it, and gives the job to another. */

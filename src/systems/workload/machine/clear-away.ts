@@ -1,12 +1,11 @@
 /** What is done with the files of an attempt once its node has taken note of how it came out. */
 
-import { rmSync } from 'node:fs';
 import type { Logger } from 'pino';
+import { removeFile } from '../../../base/durable-file.js';
 import type { PilotTold } from '../wire/pilot-messages.js';
 import { removeStored } from './outputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { RunningPayload } from './running-payload.js';
-import { removeWork } from './work-directory.js';
 
 export interface Settled {
   readonly job: string;
@@ -26,16 +25,15 @@ export async function takeBack(payload: RunningPayload | undefined, logger: Logg
 export function clearAway(
   { job, attempt = 0, running }: Settled,
   told: PilotTold | undefined,
-  { claims, directory }: PayloadEnvironment,
+  { claims, directory, works }: PayloadEnvironment,
   logger: Logger,
 ): void {
   const key = { job, attempt };
   claims.remove(job);
   try {
-    removeWork(directory.workOf(key));
+    works.remove(directory.workOf(key));
     // It lies in the storage.
-    if ((told?.finished ?? told?.failed)?.log !== undefined)
-      rmSync(directory.payloads.logPathOf(key), { force: true });
+    if ((told?.finished ?? told?.failed)?.log !== undefined) removeFile(directory.payloads.logPathOf(key));
   } catch (error) {
     logger.error({ err: error }, 'a working directory is left over');
   }

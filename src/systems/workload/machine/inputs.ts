@@ -13,11 +13,12 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
-import { limitConcurrency } from '../../../base/limit-concurrency.js';
 import type { JobInput } from '../wire/pilot-messages.js';
 import { asUuid, type Summed, sumsOf } from './check-sums.js';
 import { AttemptError, isOfPath } from './failure.js';
+import { LocalFile } from './local-file.js';
 import { type FoundInStorage, type Storage, type StoragePlace, unavailable } from './storage.js';
+import { together } from './together.js';
 
 /** Inputs of one job that are looked at together. */
 const AT_ONCE = 8;
@@ -44,22 +45,9 @@ export async function stageInputs(options: StageInputs): Promise<void> {
   const place = await storage.at(storageUrl).catch((error: unknown) => {
     throw isMissing(error) ? missing(first, messageOf(error), error) : error;
   });
-  const gate = limitConcurrency(AT_ONCE);
-  const broken = new AbortController();
-  const staging = { ...options, place, signal: AbortSignal.any([signal, broken.signal]) };
-  const outcomes = await Promise.allSettled(
-    inputs.map((input, index) =>
-      gate(async () => {
-        staging.signal.throwIfAborted();
-        await stageInput(input, paths[index] ?? '', staging);
-      }).catch((error: unknown) => {
-        broken.abort(error);
-        throw error;
-      }),
-    ),
-  );
-  signal.throwIfAborted();
-  if (outcomes.some(({ status }) => status === 'rejected')) throw broken.signal.reason;
+  await together(inputs, { atOnce: AT_ONCE, signal }, async (input, index, either) => {
+    await stageInput(input, paths[index] ?? '', { ...options, place, signal: either });
+  });
 }
 
 /** Where they go in a directory: as they are called, and where two have one name, or one has none, with their number before it. */
@@ -97,17 +85,18 @@ async function findInput(input: JobInput, { place }: Staging): Promise<FoundInSt
 /** @returns the sums of what was copied */
 async function copy(
   input: JobInput,
-  { path: source }: FoundInStorage,
+  { path: source, stat }: FoundInStorage,
   path: string,
   { signal }: Staging,
 ): Promise<Summed> {
   const from = await openInput(input, source);
   try {
-    const to = await open(path, 'wx', 0o400);
+    const bytes = Number(stat.size);
+    const to = LocalFile.create(path, 0o400, bytes);
     try {
-      return await sumsOf(from, signal, to);
+      return await sumsOf(from, signal, { copy: to, expectedBytes: bytes });
     } finally {
-      await to.close();
+      to.close();
     }
   } catch (error) {
     signal.throwIfAborted();

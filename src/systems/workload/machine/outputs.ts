@@ -6,15 +6,17 @@
  * could not be stored as a whole nothing stays.
  */
 
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import type { WrittenFile } from '../wire/pilot-messages.js';
 import { type Summed, sumsOf } from './check-sums.js';
+import type { DirectoryFlushes } from './directory-flushes.js';
 import { AttemptError } from './failure.js';
-import { syncDirectory, unavailable } from './storage.js';
+import { LocalFile } from './local-file.js';
+import { unavailable } from './storage.js';
 
 /** What is to be stored, and where. */
 export interface ToStore {
@@ -38,35 +40,41 @@ export interface StoreOptions {
   readonly mayReplace: ReadonlySet<string>;
   /** Somebody else's file is there: it is none of this attempt. */
   readonly disown: (path: string) => void;
+  readonly flushes: DirectoryFlushes;
   readonly signal: AbortSignal;
 }
 
 /** @throws AttemptError, or the signal's reason */
 export async function storeFile(file: ToStore, options: StoreOptions): Promise<WrittenFile> {
   const { uid, fileName, storedName } = file;
-  const source = await openWritten(file);
+  const written = openWritten(file);
   try {
     const target = join(options.directory, storedName);
-    const { size, check_sum, sha256 } = await copyTo(target, source, options);
+    const { size, check_sum, sha256 } = await copyTo(target, written, options);
     return { uid, file_name: fileName, path: join(options.under, storedName), size, check_sum, sha256 };
   } finally {
-    await source.close();
+    written.file.close();
   }
 }
 
-async function openWritten({ source, fileName, largestBytes }: ToStore): Promise<FileHandle> {
+interface Written {
+  readonly file: LocalFile;
+  readonly stat: Stats;
+}
+
+function openWritten({ source, fileName, largestBytes }: ToStore): Written {
   const lacking = (why: string) => new AttemptError('output_missing', `output ${fileName} ${why}`);
-  let file: FileHandle;
+  let written: Written;
   try {
-    file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    written = LocalFile.open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT') throw lacking('was not written');
     throw code === 'ELOOP' ? lacking('is a link') : lacking(`can't be read: ${messageOf(error)}`);
   }
-  const stat = await file.stat();
-  if (stat.isFile() && stat.size <= (largestBytes ?? Number.POSITIVE_INFINITY)) return file;
-  await file.close();
+  const { file, stat } = written;
+  if (stat.isFile() && stat.size <= (largestBytes ?? Number.POSITIVE_INFINITY)) return written;
+  file.close();
   if (!stat.isFile()) throw lacking('is no regular file');
   throw new AttemptError(
     'output_too_large',
@@ -76,14 +84,14 @@ async function openWritten({ source, fileName, largestBytes }: ToStore): Promise
 
 async function copyTo(
   target: string,
-  source: FileHandle,
+  source: Written,
   { signal, mayReplace, disown }: StoreOptions,
 ): Promise<Summed> {
   if (mayReplace.has(target)) await rm(target, { force: true }).catch(() => undefined);
   let file: FileHandle | undefined;
   try {
     file = await open(target, 'wx', 0o644);
-    const summed = await sumsOf(source, signal, file);
+    const summed = await sumsOf(source.file, signal, { copy: file, expectedBytes: source.stat.size });
     await file.sync();
     await file.close();
     return summed;
@@ -107,9 +115,9 @@ export async function removeStored(paths: readonly string[]): Promise<string[]> 
 }
 
 /** New names live in their directory. @throws AttemptError */
-export async function flushNames({ directory, signal }: StoreOptions): Promise<void> {
+export async function flushNames({ directory, signal, flushes }: StoreOptions): Promise<void> {
   try {
-    await syncDirectory(directory);
+    await flushes.flush(directory);
   } catch (error) {
     signal.throwIfAborted();
     throw unavailable(directory, error);

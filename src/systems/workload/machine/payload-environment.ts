@@ -9,6 +9,7 @@ import type { MemoryBook } from './memory-book.js';
 import type { PayloadFields, PayloadKey } from './payload-record.js';
 import type { WatchEnvironment } from './running-payload.js';
 import type { Storage } from './storage.js';
+import type { WorkDirectories } from './work-directory.js';
 
 export interface PayloadSettings {
   readonly device: 'cpu' | 'gpu';
@@ -24,6 +25,7 @@ export interface PayloadEnvironment extends WatchEnvironment {
   /** Of the pilot: where programs are looked for, and what declarations name. */
   readonly variables: NodeJS.ProcessEnv;
   readonly storage: Storage;
+  readonly works: WorkDirectories;
   readonly claims: Claims;
   readonly keeper: KeeperLink<PayloadKey, PayloadFields>;
   readonly memory: MemoryBook;

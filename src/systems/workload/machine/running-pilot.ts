@@ -29,6 +29,7 @@ import { PilotLink } from './pilot-link.js';
 import type { PilotOptions, PilotState } from './pilot-options.js';
 import type { PilotRoad, Reports } from './road/pilot-road.js';
 import { Storage } from './storage.js';
+import { WorkDirectories } from './work-directory.js';
 
 /** Logs of payloads stay on the machine that long after they were stored. */
 const KEEP_LOGS_DAYS = 7;
@@ -135,6 +136,7 @@ export class RunningPilot {
       ...{ settings, executables: settings.executables, variables, logger, storagePatienceMs },
       ...{ directory, clock, keeper, signal: this.ending.signal },
       storage: new Storage(settings.storage_roots),
+      works: new WorkDirectories(directory.work, settings.slots),
       claims: new Claims(directory.claims),
       memory: new MemoryBook(settings.memory_mib),
       isKept: (key) => keeper.keeps(key),

@@ -19,8 +19,8 @@ import { pathsOf, stageInputs } from './inputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { PayloadKey, PayloadRecord, PayloadStart } from './payload-record.js';
 import { whileStorageIsAway } from './storage-patience.js';
-import { directoryIn, writable } from './store-results.js';
-import { finishWork, inputsFileOf, makeWork, writtenAt } from './work-directory.js';
+import { directoryIn, whereWritable } from './store-results.js';
+import { finishWork, inputsFileOf, writtenAt } from './work-directory.js';
 
 const MIB = 1024 * 1024;
 /** A keeper that is gone is started anew within that time, as a rule. */
@@ -50,8 +50,8 @@ export async function startPayload(attempt: AttemptToStart, env: PayloadEnvironm
   const { storage_url: storageUrl = '', data_out_url: outUrl = '' } = grant;
   await whileStorageIsAway(env, signal, async () => {
     // Hours later would be too late.
-    await writable(storage, outUrl, directoryIn(grant));
-    makeWork(work);
+    await whereWritable(outUrl, () => storage.foresee(outUrl, directoryIn(grant)));
+    env.works.make(work);
     await stageInputs({ storage, storageUrl, inputs, paths, isVerified, signal });
   });
   finishWork(work, paths);

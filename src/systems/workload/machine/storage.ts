@@ -6,13 +6,17 @@
  */
 
 import type { BigIntStats } from 'node:fs';
-import { mkdir, open, realpath, stat } from 'node:fs/promises';
+import { mkdir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import { KnownPlaces, mountPointOf } from '../../../processes/places.js';
 import { directoryOf, isBelow, storageProblem } from '../storage-url.js';
+import { DirectoryFlushes, syncDirectory } from './directory-flushes.js';
 import { AttemptError, isOfPath } from './failure.js';
+
+const LOOK_HOLDS_MS = 1_000;
+const MOST_LOOKS = 1_000;
 
 export interface FoundInStorage {
   /** Without links. */
@@ -32,8 +36,11 @@ export interface StoragePlace {
 }
 
 export class Storage {
+  readonly flushes = new DirectoryFlushes();
   private readonly roots: readonly string[];
   private readonly places = new KnownPlaces();
+  private readonly recentlyRead = new RecentLooks<StoragePlace>();
+  private readonly recentlyWritten = new RecentLooks<string>();
 
   /** @param roots absolute paths */
   constructor(roots: readonly string[]) {
@@ -46,20 +53,29 @@ export class Storage {
    */
   async at(url: string): Promise<StoragePlace> {
     const base = this.pathOf(url);
+    const recent = this.recentlyRead.get(base);
+    if (recent !== undefined) return recent;
     await this.look(base);
     const roots = await this.realRoots(base);
-    return {
-      find: async (path) => {
-        const wanted = join(base, relative(path));
-        try {
-          const found = await realpath(wanted);
-          assertWithin(found, roots);
-          return { path: found, stat: await stat(found, { bigint: true }) };
-        } catch (error) {
-          throw isOfPath(error) || error instanceof OwlError ? error : unavailable(wanted, error);
-        }
-      },
-    };
+    const place: StoragePlace = { find: (path) => this.find(base, path, roots) };
+    this.recentlyRead.note(base, place);
+    return place;
+  }
+
+  private async find(base: string, path: string, roots: readonly string[]): Promise<FoundInStorage> {
+    const wanted = join(base, relative(path));
+    try {
+      const found = await realpath(wanted);
+      assertWithin(found, roots);
+      return { path: found, stat: await stat(found, { bigint: true }) };
+    } catch (error) {
+      if (error instanceof OwlError) throw error;
+      if (!isOfPath(error)) throw unavailable(wanted, error);
+      // It was looked at a moment ago: its disk may have been taken out since.
+      this.recentlyRead.forget(base);
+      await this.look(base);
+      throw error;
+    }
   }
 
   /**
@@ -69,12 +85,25 @@ export class Storage {
   async directory(url: string, path: string): Promise<string> {
     const base = this.pathOf(url);
     const wanted = join(base, relative(path));
+    const made = await this.makeBelow(base, wanted);
+    this.recentlyWritten.note(wanted, made);
+    return made;
+  }
+
+  /** The same, for who is going to write there later and wants to know now whether that will be possible. */
+  async foresee(url: string, path: string): Promise<void> {
+    if (this.recentlyWritten.get(join(this.pathOf(url), relative(path))) === undefined)
+      await this.directory(url, path);
+  }
+
+  private async makeBelow(base: string, wanted: string): Promise<string> {
     const roots = await this.realRoots(base);
     try {
       const near = await nearestOf(wanted);
       assertWithin(near, roots);
       await this.noteMount(base, near);
-      if (near !== wanted) await makeDirectory(wanted);
+      if (near === wanted) return near;
+      await makeDirectory(wanted);
       const made = await realpath(wanted);
       assertWithin(made, roots);
       return made;
@@ -106,6 +135,7 @@ export class Storage {
   /** @param near it, or what of it is there @throws AttemptError when its disk was taken out */
   private async noteMount(base: string, near: string): Promise<void> {
     const { dev } = await stat(near, { bigint: true });
+    if (this.places.isKnown(base, Number(dev))) return;
     const mountPoint = await mountPointOf(near, dev);
     try {
       this.places.note(base, { fileSystem: Number(dev), mountPoint });
@@ -128,21 +158,30 @@ export class Storage {
   }
 }
 
+/** What was seen a moment ago, for many jobs that look at one place at the same time. */
+class RecentLooks<Seen> {
+  private readonly seen = new Map<string, { readonly what: Seen; readonly at: number }>();
+
+  get(path: string): Seen | undefined {
+    const { what, at = Number.NEGATIVE_INFINITY } = this.seen.get(path) ?? {};
+    return performance.now() - at < LOOK_HOLDS_MS ? what : undefined;
+  }
+
+  note(path: string, what: Seen): void {
+    if (this.seen.size >= MOST_LOOKS) this.seen.clear();
+    this.seen.set(path, { what, at: performance.now() });
+  }
+
+  forget(path: string): void {
+    this.seen.delete(path);
+  }
+}
+
 /** With those above it. Their names outlive a loss of power. */
 async function makeDirectory(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true });
   if (first === undefined) return;
   for (let made = path; made.startsWith(first); made = dirname(made)) await syncDirectory(dirname(made));
-}
-
-/** Throws what the file system throws. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
 
 export function unavailable(path: string, error: unknown): AttemptError {

@@ -11,14 +11,18 @@ import type { ProcessEnd } from '../../../processes/records/process-record.js';
 import { nameOfAttempt } from '../wire/attempt-names.js';
 import type { JobOutput, PilotTold, WrittenFile } from '../wire/pilot-messages.js';
 import { AttemptError } from './failure.js';
-import { flushNames, removeStored, type StoreOptions, storeFile } from './outputs.js';
+import { flushNames, removeStored, type StoreOptions, storeFile, type ToStore } from './outputs.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { Order, PayloadRecord } from './payload-record.js';
 import type { RunningPayload } from './running-payload.js';
-import { type Storage, unavailable } from './storage.js';
+import { unavailable } from './storage.js';
 import { whileStorageIsAway } from './storage-patience.js';
+import { together } from './together.js';
 import { failedTold } from './told.js';
 import { writtenAt } from './work-directory.js';
+
+/** Files of one job that are stored together. */
+const AT_ONCE = 8;
 
 /** @throws AttemptError, or the signal's reason */
 export async function storeResults(
@@ -34,16 +38,14 @@ export async function storeResults(
   try {
     const stored = await whileStorageIsAway(env, signal, async () => {
       const options = await placeOf(payload, env, signal);
-      const written: WrittenFile[] = [];
-      for (const { uid = '', file_name: fileName = '' } of outputs) {
+      const files = outputs.map(({ uid = '', file_name: fileName = '' }) => {
         const source = writtenAt(work, fileName);
         const storedName = nameOfAttempt(fileName, record.attempt);
-        const file = { uid, fileName, storedName, source, largestBytes: record.largest_output };
-        written.push(await storeFile(file, options));
-      }
-      const writtenLog = log === undefined ? undefined : await storeLog(record, log, options);
+        return { uid, fileName, storedName, source, largestBytes: record.largest_output };
+      });
+      const all = await storeAll(files, log && logOf(record, log), options);
       await flushNames(options);
-      return { written, log: writtenLog };
+      return all;
     });
     return {
       command_id: `${claim_id}.finished`,
@@ -75,7 +77,7 @@ export async function failedReport(
   try {
     if (log !== undefined) {
       const options = await placeOf(payload, env, signal);
-      stored = await storeLog(record, log, options);
+      stored = await storeFile(logOf(record, log), options);
       await flushNames(options);
     }
   } catch (error) {
@@ -98,7 +100,7 @@ async function placeOf(
   const { order, job, attempt, stored } = payload.record;
   const { data_out_url: url = '', outputs = [], log = {} } = order;
   const under = directoryIn({ ...order, job });
-  const directory = await writable(storage, url, under);
+  const directory = await whereWritable(url, () => storage.directory(url, under));
   const names = [...outputs, log].flatMap(({ file_name: name }: JobOutput) => name ?? []);
   const planned = names.map((name) => join(directory, nameOfAttempt(name, attempt)));
   const mayReplace = new Set(stored);
@@ -106,7 +108,7 @@ async function placeOf(
   if (own.some((path) => !mayReplace.has(path))) payload.change({ stored: own });
   const disown = (path: string): void =>
     payload.change({ stored: payload.record.stored.filter((one) => one !== path) });
-  return { directory, under, mayReplace, disown, signal };
+  return { directory, under, mayReplace, disown, flushes: storage.flushes, signal };
 }
 
 /** Where an order's files go. */
@@ -115,21 +117,33 @@ export function directoryIn({ task, job = '' }: Pick<Order, 'task' | 'job'>): st
 }
 
 /** @throws AttemptError */
-export async function writable(storage: Storage, url: string, under: string): Promise<string> {
+export async function whereWritable<T>(url: string, look: () => Promise<T>): Promise<T> {
   try {
-    return await storage.directory(url, under);
+    return await look();
   } catch (error) {
     throw error instanceof AttemptError ? error : unavailable(url, error);
   }
 }
 
-async function storeLog(
+function logOf(
   { log_path, attempt }: PayloadRecord,
   { uid = '', file_name: fileName = '' }: JobOutput,
+): ToStore {
+  return { uid, fileName, storedName: nameOfAttempt(fileName, attempt), source: log_path };
+}
+
+/** Each waits for its flush, and flushes that are under way together cost about as much as one. */
+async function storeAll(
+  outputs: readonly ToStore[],
+  log: ToStore | undefined,
   options: StoreOptions,
-): Promise<WrittenFile> {
-  const storedName = nameOfAttempt(fileName, attempt);
-  return await storeFile({ uid, fileName, storedName, source: log_path }, options);
+): Promise<{ readonly written: WrittenFile[]; readonly log: WrittenFile | undefined }> {
+  const files = log === undefined ? outputs : [...outputs, log];
+  const limits = { atOnce: AT_ONCE, signal: options.signal };
+  const stored = await together(files, limits, (file, _index, signal) =>
+    storeFile(file, { ...options, signal }),
+  );
+  return { written: stored.slice(0, outputs.length), log: stored[outputs.length] };
 }
 
 function usageOf({ usage }: ProcessEnd): { cpu_seconds?: number; max_rss?: number } {

@@ -23,8 +23,9 @@ t.test('a job is claimed, run, stored and told', async (t) => {
   t.equal(finished?.outputs?.[0]?.check_sum, md5Of('HELLO\n'));
   t.same(stored(), { [`${TASK_UID}/out.a1.txt`]: 'HELLO\n', [`${TASK_UID}/log.a1.txt`]: 'done\n' });
   await node.until('its slot is free', () => running.status().slots_used === 0);
-  for (const folder of [directory.records, directory.claims, directory.work])
+  for (const folder of [directory.records, directory.claims])
     t.same(readdirSync(folder), [], `${folder} is empty`);
+  t.notOk(existsSync(directory.workOf({ job: 'j1', attempt: 1 })));
   t.equal(running.status().jobs_done, 1);
   t.match(JSON.parse(node.attached[0]?.body ?? ''), { device_type: 'cpu', slots: 2, executables: ['upper'] });
   await running.stop();

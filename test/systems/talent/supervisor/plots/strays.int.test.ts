@@ -8,8 +8,8 @@ import t, { type Test } from 'tap';
 import { identifyProcess, isAlive, type ProcessIdentity } from '../../../../../src/base/process-identity.js';
 import {
   cgroupsOf,
-  enterCgroup,
   findCgroupPlace,
+  OwnCgroup,
   processesInCgroup,
 } from '../../../../../src/processes/cgroup.js';
 import { endMarked, ProcessFamily } from '../../../../../src/processes/process-family.js';
@@ -129,11 +129,11 @@ t.test('where cgroups are looked for, on a double of /proc and of the hierarchy'
   ];
   for (const [own, mounts, reason] of cases) t.match(findCgroupPlace(double(own, mounts)), { reason });
   t.equal(
-    enterCgroup(NONE, 1, { directory: undefined, reason: 'none' }),
+    OwnCgroup.make(NONE, { directory: undefined, reason: 'none' }),
     undefined,
     'plotters start all the same',
   );
-  t.equal(enterCgroup(NONE, 1, { directory: join(part, 'missing\0') }), undefined);
+  t.equal(OwnCgroup.make(NONE, { directory: join(part, 'missing\0') }), undefined);
 });
 
 t.test('a record names no cgroup but that of its plot', async (t) => {

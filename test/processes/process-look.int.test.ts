@@ -1,0 +1,66 @@
+/** One look at all processes of the machine, for all who ask at that moment: what it costs, and that it misses nobody. */
+
+import { spawn } from 'node:child_process';
+import t, { type Test } from 'tap';
+import { identifyProcess, type ProcessIdentity } from '../../src/base/process-identity.js';
+import { endMarked, ProcessFamily } from '../../src/processes/process-family.js';
+import { lookAtProcesses } from '../../src/processes/process-look.js';
+import { markOf } from '../../src/processes/records/process-kind.js';
+import { countProcessReads } from '../support/counted-calls.js';
+import { wakingClock as clock } from '../support/waking-clock.js';
+import { JOBS } from './jobs.js';
+
+const { signal } = new AbortController();
+const MARK = markOf(JOBS, '/no/record/of/a/look');
+
+/** It runs once this comes back. */
+function startMarked(t: Test): ProcessIdentity {
+  const child = spawn('sleep', ['1000'], {
+    detached: true,
+    stdio: 'ignore',
+    env: { ...process.env, [MARK.variable]: MARK.value },
+  });
+  t.teardown(() => child.kill('SIGKILL'));
+  const identity = identifyProcess(child.pid ?? 0);
+  if (identity === undefined) throw new Error('it does not run');
+  return identity;
+}
+
+t.test('who asks before a look begins shares it, and who asks later gets another', async (t) => {
+  const [first, second] = [lookAtProcesses(), lookAtProcesses(7)];
+  t.equal(await first, await second);
+  t.not(await lookAtProcesses(), await first);
+});
+
+t.test('of attempts that end at one moment all are proven to have ended by one look', async (t) => {
+  const me = identifyProcess(process.pid);
+  if (me === undefined) throw new Error('there is no /proc');
+  const calls = countProcessReads(t);
+  const ended = Array.from({ length: 8 }, (_, n) =>
+    endMarked(markOf(JOBS, `/no/record/${n}`), clock, signal, { family: new ProcessFamily(me) }),
+  );
+  // This process is in the family of each, and is never ended.
+  t.same(await Promise.all(ended), Array(8).fill(0));
+  // One look lists them until nobody new has come; one for each would list them twice each.
+  t.ok(calls.listings < 16, `${calls.listings} listings`);
+});
+
+t.test('one that begins while they are read is found all the same', async (t) => {
+  const calls = countProcessReads(t);
+  let late: ProcessIdentity | undefined;
+  calls.onListing = (nth) => {
+    if (nth === 2) late = startMarked(t);
+  };
+  const found = (await lookAtProcesses()).marked(MARK);
+  t.match(found, [late]);
+});
+
+t.test('environments of those that are older than what is asked about are not read', async (t) => {
+  const early = startMarked(t);
+  const calls = countProcessReads(t);
+  t.match((await lookAtProcesses(Number(early.startTime))).marked(MARK), [early]);
+  const younger = calls.environments;
+  await lookAtProcesses();
+  t.ok(calls.environments - younger > younger, `${younger} of ${calls.environments - younger} were read`);
+  t.same((await lookAtProcesses(Number(early.startTime) + 1)).marked(MARK), []);
+});

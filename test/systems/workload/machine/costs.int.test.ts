@@ -1,0 +1,53 @@
+/** What a job costs the machine of its pilot, in things that can be counted. */
+
+import { join } from 'node:path';
+import t from 'tap';
+import { DirectoryFlushes } from '../../../../src/systems/workload/machine/directory-flushes.js';
+import { countFlushes } from '../../../support/counted-calls.js';
+import { world } from '../support/pilot-world.js';
+
+const JOBS = 6;
+
+t.test('a job: three reports, and a flush for each of its files and for their names', async (t) => {
+  const { node, order, input, pilot, directory } = await world(t);
+  const running = await pilot({ slots: 1 });
+  const inputs = [input('a', 'a')];
+  // It makes the directory of its task.
+  node.offer(order('first', { inputs, inputs_total: 1 }));
+  await node.outcome('first');
+  await node.until('it is settled', () => running.status().slots_used === 0);
+  const counted = await countFlushes(t);
+  for (let n = 0; n < JOBS; n++) {
+    const job = `j${n}`;
+    node.offer(order(job, { inputs, inputs_total: 1, attempt: n + 2 }));
+    t.match(await node.outcome(job), { finished: { exit_code: 0 } });
+    await node.until(`${job} is settled`, () => running.status().slots_used === 0);
+    t.same(
+      node.of(job).map(({ claim, started }) => (claim && 'claim') ?? (started && 'started') ?? 'finished'),
+      ['claim', 'started', 'finished'],
+    );
+  }
+  // Output, log, and the directory that their names are in.
+  t.equal(counted.flushes, 3 * JOBS);
+  t.same(directory.payloads.readAll().processes, []);
+});
+
+t.test(
+  'names of files that are flushed at one moment share a flush that begins after all of them',
+  async (t) => {
+    const counted = await countFlushes(t);
+    const folder = t.testdir({ a: {}, b: {} });
+    const flushes = new DirectoryFlushes();
+    const [a, b] = [join(folder, 'a'), join(folder, 'b')];
+    const first = flushes.flush(a);
+    t.equal(flushes.flush(a), first, 'it has not begun');
+    await Promise.resolve();
+    await Promise.resolve();
+    const late = [flushes.flush(a), flushes.flush(a), flushes.flush(b)];
+    t.not(late[0], first, 'it has begun, and may not hold what came since');
+    await Promise.all([first, ...late]);
+    t.equal(counted.flushes, 3);
+    await t.rejects(flushes.flush(join(folder, 'gone')), { code: 'ENOENT' });
+    await t.rejects(flushes.flush(join(folder, 'gone')), { code: 'ENOENT' }, 'and again');
+  },
+);
