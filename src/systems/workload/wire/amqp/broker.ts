@@ -1,0 +1,204 @@
+/**
+ * The connection to a broker.
+ *
+ * Guarantees: it is made again with growing pauses for as long as it takes, and its channels begin anew with it; whether it is there, since
+ * when and why not can be asked at any time; what the broker refuses (password, rights, virtual host) is told as it says it, with
+ * the key to look at; nobody waits for a broker that does not answer.
+ */
+
+import { Socket } from 'node:net';
+import { type ChannelModel, connect } from 'amqplib';
+import type { Logger } from 'pino';
+import { Backoff, orAborted, untilAborted, wait } from '../../../../base/backoff.js';
+import type { Clock } from '../../../../base/clock.js';
+import { messageOf } from '../../../../base/errors.js';
+import { type BrokerPlace, connectOptions } from './broker-address.js';
+import { BrokerChannel, type ChannelUse } from './broker-channel.js';
+
+const CONNECT_WITHIN_MS = 10_000;
+const CLOSE_WITHIN_MS = 2_000;
+const LONGEST_PAUSE_MS = 5_000;
+
+export interface BrokerStanding {
+  readonly isConnected: boolean;
+  /** Unix milliseconds. */
+  readonly since: number;
+  /** Why it is away; of one that is there: that it takes nothing at the moment, and why. */
+  readonly reason?: string;
+}
+
+export interface BrokerOptions extends BrokerPlace {
+  /** Who connects, as the broker's own pages show it. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class Broker {
+  private readonly options: BrokerOptions;
+  private readonly channels = new Set<BrokerChannel>();
+  private readonly listeners = new Set<(standing: BrokerStanding) => void>();
+  private readonly closing = new AbortController();
+  private readonly left = new AbortController();
+  private standing: BrokerStanding;
+  private model: ChannelModel | undefined;
+  private over = new AbortController();
+  private running: Promise<void> | undefined;
+  private lives = new Set<Promise<void>>();
+
+  constructor(options: BrokerOptions) {
+    this.options = options;
+    this.standing = { isConnected: false, since: options.clock.now(), reason: 'not connected yet' };
+  }
+
+  get now(): BrokerStanding {
+    return this.standing;
+  }
+
+  /** Begins to connect, and goes on until it is closed. */
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  /** Told whenever it comes, goes, or takes nothing for a time. */
+  onChange(listener: (standing: BrokerStanding) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** One that is there whenever the connection is. */
+  channel(use: ChannelUse): BrokerChannel {
+    const channel = new BrokerChannel(use, this.options.clock, this.options.logger);
+    this.channels.add(channel);
+    if (this.model !== undefined) this.enliven(channel, this.model);
+    return channel;
+  }
+
+  /** Ends one channel. */
+  drop(channel: BrokerChannel): void {
+    this.channels.delete(channel);
+    channel.close();
+  }
+
+  async close(): Promise<void> {
+    this.closing.abort();
+    for (const channel of this.channels) channel.close();
+    await this.hangUp();
+    await this.running;
+    await Promise.all(this.lives);
+  }
+
+  private async run(): Promise<void> {
+    const { clock, logger } = this.options;
+    const backoff = new Backoff({ firstMs: 100, longestMs: LONGEST_PAUSE_MS });
+    const { signal } = this.closing;
+    while (!signal.aborted) {
+      let reason: string;
+      try {
+        const model = await this.connect();
+        backoff.reset();
+        reason = await this.serve(model);
+      } catch (error) {
+        reason = explained(error);
+      }
+      if (signal.aborted) return;
+      if (this.standing.isConnected || this.standing.reason !== reason) {
+        logger.warn({ broker: this.options.url, reason }, 'the broker is away; trying again');
+        // While it stays away the time is that of when it went.
+        this.change({
+          isConnected: false,
+          reason,
+          since: this.standing.isConnected ? clock.now() : this.standing.since,
+        });
+      }
+      await wait(clock, backoff.next(), signal);
+    }
+  }
+
+  private async connect(): Promise<ChannelModel> {
+    const { name } = this.options;
+    const { connect: where, socket } = connectOptions(this.options);
+    const connecting = connect(where, {
+      ...{ ...socket, noDelay: true, keepAlive: true, timeout: CONNECT_WITHIN_MS },
+      clientProperties: { connection_name: name, product: 'owl' },
+    });
+    try {
+      return await orAborted(connecting, this.closing.signal);
+    } catch (error) {
+      // Who is not waited for any more is not left open.
+      if (this.closing.signal.aborted) connecting.then(leave, () => undefined);
+      throw error;
+    }
+  }
+
+  /** @returns why it has ended */
+  private async serve(model: ChannelModel): Promise<string> {
+    const { clock, logger, url } = this.options;
+    let reason = 'it has closed the connection';
+    const closed = new Promise<void>((resolve) => {
+      model.once('close', () => resolve());
+    });
+    model.on('error', (error) => {
+      reason = messageOf(error);
+    });
+    model.on('blocked', (why) => {
+      logger.warn({ broker: url, reason: why }, 'the broker takes nothing at the moment');
+      this.change({
+        isConnected: true,
+        since: clock.now(),
+        reason: `it takes nothing at the moment: ${why}`,
+      });
+    });
+    model.on('unblocked', () => this.change({ isConnected: true, since: clock.now() }));
+    this.model = model;
+    this.over = new AbortController();
+    if (!this.closing.signal.aborted) {
+      logger.info({ broker: url }, 'connected to the broker');
+      this.change({ isConnected: true, since: clock.now() });
+      for (const channel of this.channels) this.enliven(channel, model);
+    }
+    await Promise.race([closed, untilAborted(this.left.signal)]);
+    this.model = undefined;
+    this.over.abort();
+    return reason;
+  }
+
+  private enliven(channel: BrokerChannel, model: ChannelModel): void {
+    const life = channel.live(model, this.over.signal).finally(() => this.lives.delete(life));
+    this.lives.add(life);
+  }
+
+  private change(standing: BrokerStanding): void {
+    this.standing = standing;
+    for (const listener of this.listeners) listener(standing);
+  }
+
+  /** One that does not answer is left behind. */
+  private async hangUp(): Promise<void> {
+    const { model } = this;
+    if (model !== undefined) {
+      const late = new AbortController();
+      await Promise.race([leave(model), wait(this.options.clock, CLOSE_WITHIN_MS, late.signal)]);
+      late.abort();
+      const socket: unknown = Reflect.get(model.connection, 'stream');
+      if (socket instanceof Socket) socket.destroy();
+    }
+    this.left.abort();
+  }
+}
+
+async function leave(model: ChannelModel): Promise<void> {
+  try {
+    await model.close();
+  } catch {
+    // It is gone.
+  }
+}
+
+function explained(error: unknown): string {
+  const text = messageOf(error);
+  if (/ACCESS[_-]REFUSED/.test(text))
+    return `${text}; look at the user in workload.broker and at workload.broker_password_file`;
+  if (/NOT_ALLOWED/.test(text)) return `${text}; look at the virtual host in workload.broker and its rights`;
+  return text;
+}
