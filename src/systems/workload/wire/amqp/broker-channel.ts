@@ -9,7 +9,7 @@
 
 import type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Message } from 'amqplib';
 import type { Logger } from 'pino';
-import { Backoff, wait } from '../../../../base/backoff.js';
+import { Backoff, orAborted, wait } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
 import { messageOf, OwlError } from '../../../../base/errors.js';
 import { type Envelope, encode } from './envelope.js';
@@ -177,11 +177,11 @@ export class BrokerChannel {
 
   /** Resolves once it is open, or when the signal aborts. */
   async ready(signal: AbortSignal): Promise<void> {
+    const wake = () => this.wake();
+    signal.addEventListener('abort', wake, { once: true });
     while (this.current === undefined && !signal.aborted && !this.closing.signal.aborted)
-      await new Promise<void>((resolve) => {
-        this.waiting.push(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      await new Promise<void>((resolve) => this.waiting.push(resolve));
+    signal.removeEventListener('abort', wake);
   }
 
   /**
@@ -214,7 +214,7 @@ export class BrokerChannel {
     while (!signal.aborted) {
       try {
         const opened = new OpenedChannel(await model.createConfirmChannel());
-        await this.run(opened, () => backoff.reset());
+        await this.run(opened, over, () => backoff.reset());
       } catch (error) {
         this.why = messageOf(error);
         if (!signal.aborted)
@@ -230,16 +230,16 @@ export class BrokerChannel {
     this.wake();
   }
 
-  private async run(opened: OpenedChannel, began: () => void): Promise<void> {
+  private async run(opened: OpenedChannel, over: AbortSignal, began: () => void): Promise<void> {
     const end = () => opened.end();
     this.closing.signal.addEventListener('abort', end, { once: true });
     try {
-      await this.use.begin(opened);
+      await orAborted(this.use.begin(opened), over);
       if (this.closing.signal.aborted) return end();
       began();
       this.current = opened;
       this.wake();
-      this.why = await opened.closed;
+      this.why = await orAborted(opened.closed, over);
       if (!this.closing.signal.aborted)
         this.logger.warn(
           { channel: this.use.name, reason: this.why },

@@ -13,7 +13,7 @@ import { Backoff, orAborted, untilAborted, wait } from '../../../../base/backoff
 import type { Clock } from '../../../../base/clock.js';
 import { messageOf } from '../../../../base/errors.js';
 import { type BrokerPlace, connectOptions } from './broker-address.js';
-import { BrokerChannel, type ChannelUse } from './broker-channel.js';
+import { BrokerChannel, BrokerUnavailableError, type ChannelUse } from './broker-channel.js';
 
 const CONNECT_WITHIN_MS = 10_000;
 const CLOSE_WITHIN_MS = 2_000;
@@ -159,7 +159,7 @@ export class Broker {
     }
     await Promise.race([closed, untilAborted(this.left.signal)]);
     this.model = undefined;
-    this.over.abort();
+    this.over.abort(new BrokerUnavailableError('the connection is gone'));
     return reason;
   }
 
