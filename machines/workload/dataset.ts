@@ -2,11 +2,13 @@
  * The life of a dataset: an ordered list of files that grows at its end, is sealed once and closed for ever.
  *
  *   absent → registered → open → sealed → closed
- *              └──────────┴────────┴──→ aborted
+ *              └──────────┴────────┴──→ cancelling → aborted
  *
  * What it guarantees:
  * - each file has one place, counted from 0, and each place one file: a batch begins where the one before it ended;
  * - nothing is added to what is sealed;
+ * - one that is to be cancelled takes nothing more, and is aborted once no task that reads it lives; what a task writes is aborted
+ *   with its task, and so at once;
  * - what is closed says how many of its files are there, and never opens again.
  *
  * Its files are actors of their own (file.ts); here are only their number and their places. Whether a name stands in it already
@@ -70,6 +72,7 @@ export const DATASET_EVENTS = {
       complete: 'boolean',
     },
   },
+  DatasetCancelRequested: { version: 1, fields: { reason: 'text' } },
   DatasetAborted: { version: 1, fields: { reason: 'text' } },
 } as const satisfies EventSchemas;
 
@@ -112,7 +115,10 @@ const datasetSetup = setup({
   },
 });
 
-const whileLiving = { DatasetAborted: { target: 'aborted' } } as const;
+const whileLiving = {
+  DatasetCancelRequested: { target: 'cancelling' },
+  DatasetAborted: { target: 'aborted' },
+} as const;
 
 const whileGrowing = {
   ...whileLiving,
@@ -129,6 +135,7 @@ export const datasetMachine = datasetSetup.createMachine({
     registered: { on: whileGrowing },
     open: { on: whileGrowing },
     sealed: { on: { ...whileLiving, DatasetClosed: { target: 'closed', guard: 'isSettled' } } },
+    cancelling: { on: { DatasetAborted: { target: 'aborted' } } },
     closed: {},
     aborted: {},
   },

@@ -112,6 +112,7 @@ export class DatasetRows {
     if (type === 'DatasetSealed') return { status: 'sealed', remarks: valueIn(data, 'reason') };
     if (type === 'DatasetClosed')
       return { status: 'closed', complete: valueIn(data, 'complete'), closed_time: timeOf(event) };
+    if (type === 'DatasetCancelRequested') return { status: 'cancelling', remarks: valueIn(data, 'reason') };
     if (type === 'DatasetAborted') return { status: 'aborted', remarks: valueIn(data, 'reason') };
     if (type === ORDER_ACCEPTED) return {};
     throw new Error(`${type} is no event of a dataset`);

@@ -209,7 +209,7 @@ export const DATASETS: ProjectionTable = {
     dataset_id INTEGER PRIMARY KEY,
     uid TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ('registered', 'open', 'sealed', 'closed', 'aborted')),
+    status TEXT NOT NULL CHECK (status IN ('registered', 'open', 'sealed', 'cancelling', 'closed', 'aborted')),
     storage_url TEXT,
     expected_files INTEGER,
     /* Its number in the catalogue; none for what a task writes. */
@@ -236,6 +236,10 @@ export const DATASETS: ProjectionTable = {
     // What may be closed.
     `CREATE INDEX dsm_datasets_settled ON dsm_datasets (dataset_id)
       WHERE status = 'sealed' AND files = files_available + files_failed`,
+    // What is to be aborted, and what of aborted ones is to be discarded.
+    `CREATE INDEX dsm_datasets_cancelling ON dsm_datasets (dataset_id) WHERE status = 'cancelling'`,
+    `CREATE INDEX dsm_datasets_unwanted ON dsm_datasets (dataset_id)
+      WHERE status = 'aborted' AND files_available > 0 AND produces IN ('output', 'levels')`,
   ],
 };
 

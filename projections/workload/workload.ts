@@ -17,7 +17,7 @@ const OTHERS = [JOBS, JOB_FILES, DATASETS, FILES, PILOTS];
 
 export const workload: Projection = {
   name: 'workload',
-  version: 1,
+  version: 2,
   categories: ['wl_catalogue', 'wl_dataset', 'wl_file', 'wl_task', 'wl_job', 'wl_pilot'],
   ...TASKS,
   otherTables: OTHERS,

@@ -7,7 +7,7 @@ import type { Dataset, DatasetFile } from '../wire/dataset-messages.js';
 import { idColumns, paintStatus, some } from './view-parts.js';
 
 /** In the order of their lives. */
-export const DATASET_STATES = ['registered', 'open', 'sealed', 'closed', 'aborted'] as const;
+export const DATASET_STATES = ['registered', 'open', 'sealed', 'closed', 'cancelling', 'aborted'] as const;
 export const FILE_STATES = [
   ...['registering', 'declared', 'available', 'missing', 'corrupt', 'failed', 'discarded'],
 ] as const;

@@ -12,6 +12,7 @@ import { queue } from '../../../../src/systems/workload/service/jobs/job-upkeep.
 import { JobReports } from '../../../../src/systems/workload/service/pilots/job-reports.js';
 import { pilotKind } from '../../../../src/systems/workload/service/pilots/pilot-kind.js';
 import type { WorkloadContext } from '../../../../src/systems/workload/service/workload-context.js';
+import { until } from '../../../support/until.js';
 
 const MD5 = '0cc175b9-c0f1-b6a8-31c3-99e269772661';
 const SHA = 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb';
@@ -90,6 +91,12 @@ export class InnerPilot {
   /** Nothing of it runs any more. */
   async cancelled({ job: uid, claimId }: InnerClaim): Promise<void> {
     await this.reports.cancelled({ job: uid, claim_id: claimId, processes_ended: 1 }, this.sender);
+  }
+
+  /** The same, as soon as it is told to end it. */
+  async endCancelled(claim: InnerClaim): Promise<void> {
+    await until('it is to be ended', async () => (await this.stateOf(claim.job)).value === 'cancelling');
+    await this.cancelled(claim);
   }
 
   private get sender() {

@@ -1,8 +1,10 @@
 /**
- * Closes datasets: those that are sealed and have no unsettled file, and what a task writes once the task is finished.
+ * Closes datasets: those that are sealed and have no unsettled file, and what a task writes once the task is finished. Of those
+ * that were aborted with their task it discards what is there.
  *
- * Guarantee: decided by counts that move exactly once with the read model, and by the dataset's own state: so it is closed once,
- * whichever nodes come upon it, and nothing that was stored before a kill is forgotten.
+ * Guarantees: decided by counts that move exactly once with the read model, and by the dataset's own state: so it is closed once,
+ * whichever nodes come upon it, and nothing that was stored before a kill is forgotten; no output of a cancelled task stays available,
+ * also where the end of its job was stored first, or is carried on later. Logs stay: they say what happened.
  */
 
 import { workload } from '../../../../../projections/workload/workload.js';
@@ -12,10 +14,14 @@ import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop } from '../../../../runtime/loops/loop.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { close } from './dataset-commands.js';
-import { dataset } from './dataset-types.js';
+import { dataset, file } from './dataset-types.js';
+import { discard } from './file-commands.js';
 
 /** Rows that are held at a time. */
 const ROWS_AT_ONCE = 100;
+/** Files that are discarded at a time. */
+const FILES_AT_ONCE = 500;
+const BY = 'loop:workload-dataset-closer';
 
 /** By the index of settled ones. A failed task leaves its datasets sealed. */
 const CLOSABLE = `
@@ -27,15 +33,17 @@ const CLOSABLE = `
 /** Events that may leave a dataset with nothing unsettled. */
 const REASONS: ReadonlySet<string> = new Set([
   ...['DatasetSealed', 'FileRegistered', 'FileAvailable', 'FileFailed', 'FileDiscarded'],
-  ...['TaskFinished'],
+  ...['TaskFinished', 'DatasetAborted'],
 ]);
 
-export function closesDatasets({ system, db, logger }: WorkloadContext): Loop {
+export function closesDatasets(context: WorkloadContext): Loop {
+  const { system, db, logger } = context;
   return {
     name: 'workload-dataset-closer',
     readModels: [workload.name],
     applied: (events) => events.some(({ type }) => REASONS.has(type)),
     async round({ signal }) {
+      await discardUnwanted(context);
       for (let after = 0; ; ) {
         const rows = db
           .prepare(`${CLOSABLE} AND dataset_id > ? ORDER BY dataset_id LIMIT ?`)
@@ -76,7 +84,27 @@ async function closeRow(system: WorkloadContext['system'], row: SqlRow): Promise
     bytes: Number(row['bytes']),
   };
   await system.execute(dataset, String(row['uid']), {
-    by: 'loop:workload-dataset-closer',
+    by: BY,
     decide: close(counts),
   });
+}
+
+/** A batch; what is done of it brings the next round. */
+async function discardUnwanted({ system, db }: WorkloadContext): Promise<void> {
+  const rows = db
+    .prepare(
+      `SELECT file.uid, dataset.remarks FROM dsm_datasets AS dataset INDEXED BY dsm_datasets_unwanted
+       CROSS JOIN dsm_files AS file ON file.dataset_uid = dataset.uid
+       WHERE dataset.status = 'aborted' AND dataset.files_available > 0 AND dataset.produces IN ('output', 'levels')
+         AND file.status = 'available' LIMIT ${FILES_AT_ONCE}`,
+    )
+    .all();
+  await Promise.all(
+    rows.map(({ uid, remarks }) =>
+      system.execute(file, String(uid), {
+        by: BY,
+        decide: discard(String(remarks ?? 'its task was cancelled')),
+      }),
+    ),
+  );
 }

@@ -3,7 +3,8 @@
  *
  * Guarantees: pure and repeatable; what was looked up outside, names above all, counts only while the dataset is as long as it was
  * then (`MovedError`); nothing is added to what is sealed, and sealing with the last file that was expected is one with adding it;
- * what a task writes is added to, sealed and aborted by the task alone; closing is decided once.
+ * what a task writes is added to, sealed and aborted by the task alone; closing is decided once; what is cancelled is aborted by
+ * whoever has seen that nothing reads it any more (cancel-datasets.ts).
  */
 
 import type {
@@ -140,8 +141,8 @@ export function seal(
 ): DatasetEvent[] {
   if (value === 'absent') throw noDataset(uid);
   if (value === 'sealed' || value === 'closed') return [];
-  if (value === 'aborted')
-    throw new DatasetRefusedError('transition_refused', `dataset ${uid} is aborted: it can not be closed`);
+  if (value === 'aborted' || value === 'cancelling')
+    throw new DatasetRefusedError('transition_refused', `dataset ${uid} is ${value}: it can not be closed`);
   assertFromOutside(context.producerTask, uid, 'it is closed with its task');
   const { files, expectedFiles } = context;
   if (!force && expectedFiles !== null && files < expectedFiles)
@@ -184,14 +185,29 @@ export function close({
   };
 }
 
-/** @throws OwlError kind `not_found` or `refused` */
-export function abort({ value, context }: DatasetSnapshot, uid: string, reason: string): DatasetEvent[] {
+/** From now on nothing begins to read it. @throws OwlError kind `not_found` or `refused` */
+export function requestCancel(
+  { value, context }: DatasetSnapshot,
+  uid: string,
+  reason: string,
+): DatasetEvent[] {
   if (value === 'absent') throw noDataset(uid);
-  if (value === 'aborted') return [];
-  if (value === 'closed')
-    throw new DatasetRefusedError('transition_refused', `dataset ${uid} is closed, for ever`);
+  if (value === 'aborted' || value === 'cancelling') return [];
+  if (value === 'closed') throw closedForEver(uid);
   assertFromOutside(context.producerTask, uid, 'it is cancelled with its task');
-  return [{ type: 'DatasetAborted', data: { reason } }];
+  return [{ type: 'DatasetCancelRequested', data: { reason } }];
+}
+
+export function closedForEver(uid: string): DatasetRefusedError {
+  return new DatasetRefusedError(
+    'transition_refused',
+    `dataset ${uid}, which no living task reads, is closed, for ever`,
+  );
+}
+
+/** No task that reads it lives any more. */
+export function abortCancelled(reason: string): (snapshot: DatasetSnapshot) => DatasetEvent[] {
+  return ({ value }) => (value === 'cancelling' ? [{ type: 'DatasetAborted', data: { reason } }] : []);
 }
 
 /** For its task. What is closed stays so. */

@@ -56,7 +56,9 @@ const count = int64().optional();
 
 export const datasetMessage = message('workload.Dataset', {
   ...{ dataset_id: count, uid: some, name: some },
-  status: text(undefined, { description: 'registered, open, sealed, closed or aborted' }).optional(),
+  status: text(undefined, {
+    description: 'registered, open, sealed, closed, cancelling or aborted',
+  }).optional(),
   storage_url: some,
   expected_files: explicit(int64()),
   ...{ files: count, files_available: count, files_failed: count },

@@ -16,7 +16,7 @@ import { datasetMessage, fileMessage, newDatasets, newFiles } from './dataset-me
 
 export const DATASETS = 'workload.DatasetManager';
 
-export const DATASET_STATES = ['registered', 'open', 'sealed', 'closed', 'aborted'] as const;
+export const DATASET_STATES = ['registered', 'open', 'sealed', 'closed', 'cancelling', 'aborted'] as const;
 export const FILE_STATES = [
   ...['registering', 'declared', 'available'],
   ...['missing', 'corrupt', 'failed', 'discarded'],
@@ -140,7 +140,8 @@ export const cancelDataset = operation({
   kind: 'decision',
   roles: anyBody,
   http: { method: 'POST', path: '/datasets/{uid}/cancel' },
-  summary: 'Aborts a dataset: nothing that reads it can begin any more.',
+  summary:
+    'Cancels every living task that reads or writes a dataset; once none of them lives it is aborted. What is closed stays so.',
   request: order,
   answer: datasetMessage,
   commandId: 'command_id',

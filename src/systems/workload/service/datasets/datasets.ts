@@ -5,9 +5,10 @@ import { answered } from '../../../../node/operations/operation.js';
 import { asUid } from '../shown/entity-messages.js';
 import type { Part, WorkloadContext } from '../workload-context.js';
 import { add, filesOfABatch } from './add-files.js';
+import { cancelDatasets, orderCancel } from './cancel-datasets.js';
 import { closeIfSettled, closesDatasets } from './closer.js';
 import { collect } from './collect.js';
-import { abort, seal } from './dataset-commands.js';
+import { seal } from './dataset-commands.js';
 import {
   addFiles,
   cancelDataset,
@@ -32,7 +33,7 @@ export function openDatasets(context: WorkloadContext): Part {
   const looks = new Looks(context);
   return {
     reactors: [registersDatasets(), filesOfABatch(), results(context)],
-    loops: [closesDatasets(context)],
+    loops: [closesDatasets(context), cancelDatasets(context)],
     operations: [
       ...decisions(context, turns),
       ...lookingDecisions(context, turns, looks),
@@ -58,12 +59,12 @@ function decisions(context: WorkloadContext, turns: Turns): ServedOperation[] {
         decide: (snapshot) => seal(snapshot, uid, { force, reason }),
       });
     }),
-    answered(cancelDataset, ({ uid: given, reason = 'cancelled', command_id: id }, asking) => {
+    answered(cancelDataset, async ({ uid: given, reason = 'cancelled', command_id: id }, asking) => {
       const uid = asUid(given);
-      return ordered(context, uid, asking, {
-        ...(id === undefined ? {} : { id, asks: { name: 'cancel', content: { reason } } }),
-        decide: (snapshot) => abort(snapshot, uid, reason),
-      });
+      const command = { by: asking.who, ...(id === undefined ? {} : { id }) };
+      asking.repeated(await orderCancel(context, uid, { reason, ...command }));
+      await context.readYourWrites();
+      return showDataset(datasetRow(context.db, uid));
     }),
   ];
 }

@@ -25,6 +25,11 @@ export function ofDeclared(place: FileRegistration, event: FileEvent): Decide {
   };
 }
 
+/** Nobody wants what is there. */
+export function discard(reason: string): Decide {
+  return ({ value }) => (value === 'available' ? [{ type: 'FileDiscarded', data: { reason } }] : []);
+}
+
 export interface Finding {
   readonly detail: string;
   /** The uid of the job that found it so. */

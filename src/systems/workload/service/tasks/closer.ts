@@ -3,8 +3,9 @@
  * done any more.
  *
  * Guarantees: it decides from the counts of the read model, and the task judges by its own state whether these are all of its jobs and
- * were counted since the last of them was told to be done again: a finished task has no job that lives. Jobs are told in batches,
- * so nothing else waits for a task of a hundred thousand; told again it changes nothing, so it runs on every node at once.
+ * were counted since the last of them was told to be done again: a finished task has no job that lives, and a cancelled one is
+ * called so only when each of its jobs has ended. Jobs are told in batches, so nothing else waits for a task of a hundred thousand.
+ * It runs on one node at a time, by a lease: so no other tells a job to be done again whose task counts as cancelled by then.
  */
 
 import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job.js';
@@ -13,6 +14,7 @@ import { workload } from '../../../../../projections/workload/workload.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
 import { cancel, job, retry } from '../jobs/job-commands.js';
+import { GRACE_SECONDS } from '../jobs/job-upkeep.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { endTask } from './task-commands.js';
 import { countedIn } from './task-rows.js';
@@ -21,8 +23,7 @@ import { unlessRefused } from './unless-refused.js';
 
 /** Jobs that are told something in a round. */
 const JOBS_OF_A_ROUND = 500;
-/** Between asking a job to stop and killing it. */
-const GRACE_SECONDS = 10;
+const LEASE_SECONDS = 5;
 const BY = 'loop:workload-closer';
 
 /** Nothing of the closer's follows from what happens to jobs and files on their way. */
@@ -32,6 +33,7 @@ export function closer(context: WorkloadContext): Loop {
   return {
     name: 'workload-closer',
     readModels: [workload.name],
+    leaseSeconds: LEASE_SECONDS,
     applied: (events) =>
       events.some(
         ({ stream, type }) =>

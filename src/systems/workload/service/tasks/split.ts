@@ -71,6 +71,7 @@ export function nextStep(db: Database, task: Splittable, most: number): Step {
   if (input === undefined) return { kind: 'wait', why: `waits for dataset ${order.data_in_uid}` };
   if (input['status'] === 'aborted')
     return { kind: 'fail', reason: `its input ${nameOf(input)} was aborted`, isAborted: true };
+  if (isEnding(db, input)) return { kind: 'wait', why: `its input ${nameOf(input)} is being cancelled` };
   if (planned.isLast) return { kind: 'complete' };
   const source = sourceOf(task, input);
   if (source === undefined) return { kind: 'complete' };
@@ -78,6 +79,14 @@ export function nextStep(db: Database, task: Splittable, most: number): Step {
   if (missing !== undefined) return { kind: 'fail', reason: missing, isAborted: false };
   if (most === 0) return { kind: 'full' };
   return chunkOf(db, task, { source, input, most });
+}
+
+/** It is being aborted: what of it is there will not stay, and what is not says nothing of who reads it. */
+function isEnding(db: Database, { status, producer_task: task = null }: SqlRow): boolean {
+  if (status === 'cancelling') return true;
+  if (task === null || status === 'closed') return false;
+  const state = db.prepare('SELECT state FROM task_dat WHERE uid = ?').get(task)?.['state'];
+  return state === 'cancelling' || state === 'cancelled';
 }
 
 /** Undefined where there is nothing left to read. */

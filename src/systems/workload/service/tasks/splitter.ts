@@ -12,7 +12,6 @@ import { OwlError } from '../../../../base/errors.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop, LoopContext } from '../../../../runtime/loops/loop.js';
 import type { WorkloadContext } from '../workload-context.js';
-import { cancelTask } from './cancel-task.js';
 import { nextStep, type Splittable, type Step } from './split.js';
 import { completeSplit, failTask, plan, tooMany } from './task-commands.js';
 import { countedIn, splittableOf } from './task-rows.js';
@@ -117,16 +116,9 @@ class Round {
     }
     if (step.kind === 'complete')
       await this.execute(uid, (snapshot) => completeSplit(snapshot, planned.chunks));
-    if (step.kind === 'fail') await this.giveUp(row, step);
+    // Whose input was aborted is ended by whoever follows that (datasets/cancel-datasets.ts).
+    if (step.kind === 'fail' && !step.isAborted) await this.fail(row, step.reason);
     return undefined;
-  }
-
-  private async giveUp(
-    row: SqlRow,
-    { reason, isAborted }: Extract<Step, { readonly kind: 'fail' }>,
-  ): Promise<void> {
-    if (!isAborted || Number(row['jobs_planned']) === 0) return this.fail(row, reason);
-    await cancelTask(this.context, String(row['uid']), { reason, by: BY });
   }
 
   private async fail(row: SqlRow, reason: string): Promise<void> {

@@ -87,6 +87,14 @@ export function endTask(snapshot: TaskSnapshot, counted: Counted): TaskEvent[] {
   }
 }
 
+/** What it reads was aborted: it fails where no job is made, and is cancelled where some may run. */
+export function endForInput(snapshot: TaskSnapshot, uid: string, reason: string): TaskEvent[] {
+  const { round, jobs } = snapshot.context;
+  const none = { finished: 0, failed: 0, cancelled: 0, round };
+  const failed = jobs === 0 ? failTask(snapshot, none, reason) : [];
+  return failed.length > 0 ? failed : cancel(uid, reason)(snapshot);
+}
+
 export function tooMany(failed: number, most: number): string {
   return `${failed} job${failed === 1 ? ' has' : 's have'} failed, and max_failed_jobs is ${most}`;
 }

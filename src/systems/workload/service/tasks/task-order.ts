@@ -79,10 +79,14 @@ function assertReadable(db: Database, input: string, uid: string): void {
     throw new OwlError('not_found', `data_in_uid: there is no dataset ${input}`, {
       reason: 'dataset_not_found',
     });
-  if (row['status'] === 'aborted')
-    throw new OwlError('refused', `data_in_uid: dataset ${input} was aborted: ${String(row['remarks'])}`, {
-      reason: 'transition_refused',
-    });
+  if (row['status'] === 'aborted' || row['status'] === 'cancelling')
+    throw new OwlError(
+      'refused',
+      `data_in_uid: dataset ${input} was ${row['status'] === 'aborted' ? 'aborted' : 'cancelled'}: ${String(row['remarks'])}`,
+      {
+        reason: 'transition_refused',
+      },
+    );
 }
 
 function storageOf(db: Database, input: string): string {

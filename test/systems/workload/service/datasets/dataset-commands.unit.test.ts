@@ -5,13 +5,14 @@ import type { CatalogueEvent } from '../../../../../machines/workload/catalogue.
 import type { DatasetEvent } from '../../../../../machines/workload/dataset.js';
 import type { FileEvent } from '../../../../../machines/workload/file.js';
 import {
-  abort,
+  abortCancelled,
   abortWritten,
   addFiles,
   close,
   declareFiles,
   enter,
   registerDataset,
+  requestCancel,
   seal,
   sealWritten,
 } from '../../../../../src/systems/workload/service/datasets/dataset-commands.js';
@@ -171,19 +172,30 @@ t.test('a task declares, seals and aborts what it writes, and told again it chan
 });
 
 t.test('cancelling ends what is not closed', async (t) => {
-  const order = (snapshot: Parameters<typeof abort>[0]) => abort(snapshot, UID, 'wrong');
+  const order = (snapshot: Parameters<typeof requestCancel>[0]) => requestCancel(snapshot, UID, 'wrong');
+  const asked: DatasetEvent = { type: 'DatasetCancelRequested', data: { reason: 'wrong' } };
   given([registered(), added(0, ['a'])])
     .when(order)
-    .then(t, [aborted]);
+    .then(t, [asked], { value: 'cancelling' });
   given([registered(), sealed(0)])
     .when(order)
-    .then(t, [aborted]);
+    .then(t, [asked]);
   given([registered(), aborted]).when(order).then(t, []);
+  given([registered(), asked]).when(order).then(t, []);
+  given([registered(), asked]).when(abortCancelled('wrong')).then(t, [aborted], { value: 'aborted' });
+  for (const past of [[registered()], [registered(), asked, aborted], [registered(), sealed(0)]])
+    given(past).when(abortCancelled('wrong')).then(t, []);
+  given([registered(), added(0, ['a']), asked])
+    .when((snapshot) => addFiles(snapshot, UID, [{ name: 'b', path: 'b' }], 1).events)
+    .then(t, { kind: 'refused', message: /is cancelling: it takes no files any more$/ });
+  given([registered(), asked])
+    .when((snapshot) => seal(snapshot, UID, { force: true }))
+    .then(t, { kind: 'refused', message: /is cancelling: it can not be closed$/ });
   given([registered(), sealed(0), closed(0, 0, true)])
     .when(order)
     .then(t, {
       kind: 'refused',
-      message: `dataset ${UID} is closed, for ever`,
+      message: `dataset ${UID}, which no living task reads, is closed, for ever`,
     });
   given([WRITTEN])
     .when(order)

@@ -1,0 +1,147 @@
+/**
+ * A dataset is cancelled: every living task that reads or writes it, and then the dataset.
+ *
+ * Guarantees: once the order is answered it is stored that it is to be so, and a node that is killed then is followed by one that goes
+ * on; it is aborted only when no task that reads it lives any more, so nothing of it runs; what a task writes is aborted with its
+ * task; what is closed stays closed, and its tasks are cancelled all the same. A task whose input was aborted, by whatever came
+ * first, fails where nothing of it was split yet and is cancelled else, each with that reason. Judged by the state of each, so it runs
+ * on every node at once.
+ */
+
+import type { TaskEvent, TaskSnapshot } from '../../../../../machines/workload/task.js';
+import { workload } from '../../../../../projections/workload/workload.js';
+import { isRefusal } from '../../../../base/failure-kinds.js';
+import type { SqlRow } from '../../../../base/sql.js';
+import type { Loop, LoopRest } from '../../../../runtime/loops/loop.js';
+import { type Cancellation, cancelTask } from '../tasks/cancel-task.js';
+import { endForInput } from '../tasks/task-commands.js';
+import { task } from '../tasks/task-type.js';
+import { unlessRefused } from '../tasks/unless-refused.js';
+import type { WorkloadContext } from '../workload-context.js';
+import { abortCancelled, closedForEver, requestCancel } from './dataset-commands.js';
+import { dataset } from './dataset-types.js';
+
+/** Tasks that are told something at a time. */
+const TASKS_AT_ONCE = 500;
+const DATASETS_AT_ONCE = 100;
+const BY = 'loop:workload-dataset-cancel';
+
+const REASONS: ReadonlySet<string> = new Set([
+  ...['DatasetCancelRequested', 'DatasetAborted'],
+  ...['TaskRegistered', 'TaskRetried', 'TaskFinished', 'TaskFailed', 'TaskCancelled'],
+]);
+
+const LIVING = `state IN ('registered', 'splitting', 'running', 'finishing', 'cancelling')`;
+
+export function cancelDatasets(context: WorkloadContext): Loop {
+  return {
+    name: 'workload-dataset-cancel',
+    readModels: [workload.name],
+    applied: (events) => events.some(({ type }) => REASONS.has(type)),
+    async round({ signal }): Promise<LoopRest> {
+      const cancelling = context.db
+        .prepare(
+          `SELECT uid, name, remarks FROM dsm_datasets WHERE status = 'cancelling' ORDER BY dataset_id LIMIT ${DATASETS_AT_ONCE}`,
+        )
+        .all();
+      for (const row of cancelling) {
+        signal.throwIfAborted();
+        await carryOn(context, row);
+      }
+      // What was done brings the next round.
+      await endReadersOfAborted(context);
+      return {};
+    },
+  };
+}
+
+/**
+ * Resolves once it is stored that it is to be cancelled.
+ * @returns whether the order with that id was carried out before
+ * @throws OwlError kind `not_found`; `refused` where it is closed and nothing that lives reads it
+ */
+export async function orderCancel(
+  context: WorkloadContext,
+  uid: string,
+  { reason, by, id }: Cancellation & { readonly reason: string },
+): Promise<boolean> {
+  const { system, db, readYourWrites } = context;
+  const { value, context: known } = (await system.read(dataset, uid)).snapshot;
+  if (value === 'closed' || known.producerTask !== null) {
+    if (value !== 'aborted') await cancelTasksOf(context, uid, known.producerTask, { reason, by });
+    return false;
+  }
+  try {
+    const { duplicate } = await system.execute(dataset, uid, {
+      ...(id === undefined ? {} : { id, asks: { name: 'cancel', content: { reason } } }),
+      by,
+      decide: (snapshot) => requestCancel(snapshot, uid, reason),
+    });
+    await readYourWrites();
+    const row = db
+      .prepare(`SELECT uid, name, remarks FROM dsm_datasets WHERE uid = ? AND status = 'cancelling'`)
+      .get(uid);
+    if (row !== undefined) await carryOn(context, row);
+    return duplicate;
+  } catch (error) {
+    const { snapshot } = await system.read(dataset, uid);
+    // It was closed just now.
+    if (!isRefusal(error) || snapshot.value !== 'closed') throw error;
+    await cancelTasksOf(context, uid, null, { reason, by });
+    return false;
+  }
+}
+
+/** Of one that is closed, or that a task writes: nothing of the order is to be kept but what becomes of the tasks. */
+async function cancelTasksOf(
+  context: WorkloadContext,
+  uid: string,
+  writer: string | null,
+  order: Cancellation,
+): Promise<void> {
+  await context.readYourWrites();
+  const why = { ...order, reason: `dataset ${uid} is cancelled: ${order.reason}` };
+  const readers = await cancelReaders(context, uid, why);
+  const state = writer === null ? undefined : (await context.system.read(task, writer)).snapshot.value;
+  const lives = state !== undefined && !['absent', 'finished', 'cancelled'].includes(state);
+  if (writer !== null && lives) await cancelTask(context, writer, why);
+  else if (readers === 0) throw closedForEver(uid);
+}
+
+/** @returns how many that live read it, some of which may end by themselves just now */
+async function cancelReaders(context: WorkloadContext, uid: string, order: Cancellation): Promise<number> {
+  const rows = context.db
+    .prepare(
+      `SELECT uid, state FROM task_dat WHERE data_in_uid = ? AND ${LIVING} ORDER BY task_id LIMIT ${TASKS_AT_ONCE}`,
+    )
+    .all(uid);
+  const going = rows.filter(({ state }) => state !== 'cancelling');
+  await Promise.all(going.map((row) => unlessRefused(() => cancelTask(context, String(row['uid']), order))));
+  return rows.length;
+}
+
+/** As far as it goes now. */
+async function carryOn(context: WorkloadContext, { uid, name, remarks }: SqlRow): Promise<void> {
+  const reason = `its input ${String(name)} (${String(uid)}) is cancelled: ${String(remarks)}`;
+  if ((await cancelReaders(context, String(uid), { reason, by: BY })) > 0) return;
+  await context.system.execute(dataset, String(uid), { by: BY, decide: abortCancelled(String(remarks)) });
+}
+
+async function endReadersOfAborted(context: WorkloadContext): Promise<void> {
+  const { system, db, gates } = context;
+  const rows = db
+    .prepare(
+      `SELECT task_dat.uid, dataset.name, dataset.uid AS input FROM task_dat JOIN dsm_datasets AS dataset ON dataset.uid = data_in_uid
+       WHERE ${LIVING} AND state <> 'cancelling' AND dataset.status = 'aborted' LIMIT ${TASKS_AT_ONCE}`,
+    )
+    .all();
+  await Promise.all(
+    rows.map(({ uid, name, input }) => {
+      const reason = `its input ${String(name)} (${String(input)}) was aborted`;
+      const decide = (snapshot: TaskSnapshot): TaskEvent[] => endForInput(snapshot, String(uid), reason);
+      return unlessRefused(() =>
+        gates.shut(String(uid), () => system.execute(task, String(uid), { by: BY, decide })),
+      );
+    }),
+  );
+}
