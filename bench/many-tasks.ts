@@ -153,7 +153,7 @@ function ownConnection(): Client {
 /** Neither is its work decoded here. READY is the last message, and no longer than two bytes. */
 async function attachAll(): Promise<void> {
   const session = { worker_id: WORKER, session_id: 'all' };
-  await client.attach(session);
+  await client.attach({ ...session, lease_seconds: 3600 });
   const raw = ownConnection();
   const stream = workStream(raw, session);
   for await (const length of stream) if (length <= 2) break;

@@ -28,9 +28,9 @@ import {
   PROBLEMS_TRAILER,
   REASON_TRAILER,
 } from '../../base/errors.js';
+import { Slices } from '../../base/slices.js';
 import { admissionOf, type Peer, peerOf } from './callers.js';
 import type { EncodedMessage } from './encoded.js';
-import { Slices } from './slices.js';
 import { TooLargeRequest } from './too-large-request.js';
 
 export type { Peer } from './callers.js';

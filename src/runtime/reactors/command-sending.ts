@@ -5,13 +5,18 @@
  * one can always be sent; of those to one target each goes out
  * only after the one before it was settled, so their order is kept, and what stands behind a failed one waits for it; a command
  * that fails keeps none to another target from being sent, unless it is the store that is away; what was settled is not sent
- * again with the same `Progress`; when this ends, in whatever way, nothing is under way any more.
+ * again with the same `Progress`; when this ends, in whatever way, nothing is under way any more. Everything else has its turn
+ * in between, also where the commands change nothing and so wait for no disk.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreUnavailableError } from '../../base/errors.js';
 import type { Progress } from './progress.js';
 import type { ReactorCommand, ReactorCommands } from './reactor.js';
 import type { SpareCommands } from './reactor-limits.js';
+
+/** Some 10 ms of work, where nothing is waited for. */
+const BEGUN_IN_A_TURN = 64;
 
 export interface SendingOptions {
   /** Commands under way at the same time. */
@@ -60,9 +65,12 @@ class CommandSending {
   private async begin(commands: ReactorCommands): Promise<void> {
     const { progress, mostFailed, check } = this.options;
     let index = 0;
+    let begun = 0;
     for await (const command of commands) {
       const own = index++;
       if (!progress.take(own)) continue;
+      if (begun > 0 && begun % BEGUN_IN_A_TURN === 0) await nextTurn();
+      begun += 1;
       while (!this.mayBegin()) await this.oneEnded();
       check();
       if (this.outage !== undefined) return;

@@ -245,3 +245,22 @@ t.test('all reactors of a node together leave half of the live actors to others'
     t.ok(streams >= 1 && reactors * streams + extra <= live / 2, `${reactors} of ${live}`);
   }
 });
+
+t.test('everything else has its turn among commands that wait for nothing', async (t) => {
+  const turns: number[] = [];
+  let sent = 0;
+  let isOver = false;
+  const look = (): void => {
+    turns.push(sent);
+    if (!isOver) setImmediate(look);
+  };
+  setImmediate(look);
+  await sendAll(to(...several(1_000)), {
+    ...{ atOnce: 64, spare: new SpareCommands(1_000), progress: new Progress() },
+    ...{ mostFailed: Number.POSITIVE_INFINITY, check: () => undefined, settled: () => undefined },
+    send: async () => void sent++,
+  });
+  isOver = true;
+  const most = Math.max(...turns.map((at, n) => at - (turns[n - 1] ?? 0)));
+  t.ok(most <= 64, `${most} in one turn`);
+});

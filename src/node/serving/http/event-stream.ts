@@ -12,7 +12,7 @@ import type { ServerResponse } from 'node:http';
 import { orAborted, wait } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
-import { Slices } from '../slices.js';
+import { Slices } from '../../../base/slices.js';
 import type { Problem } from './problem.js';
 import { cutOff } from './response-end.js';
 

@@ -154,15 +154,17 @@ function createContext(
   /** Of a task that nobody has taken notice of. */
   const absenceIn = ({ status, worker_id: worker }: SqlRow) =>
     status === 'received' ? knownSupervisors.absenceOf(String(worker)) : undefined;
-  const messageOf = shownRows((row) => {
-    const problem = problemOf(String(row['task_id']));
-    return problem === undefined
-      ? statusMessageOf(row, { secondsLeft: timeLeft.of(row), absence: absenceIn(row) })
-      : statusMessageOf(row, { problem: problem.message });
-  }, logger);
+  const shownWith = (absenceOf: (row: SqlRow) => string | undefined) =>
+    shownRows((row) => {
+      const problem = problemOf(String(row['task_id']));
+      return problem === undefined
+        ? statusMessageOf(row, { secondsLeft: timeLeft.of(row), absence: absenceOf(row) })
+        : statusMessageOf(row, { problem: problem.message });
+    }, logger);
+  const messageOf = shownWith(absenceIn);
   const shown = new ShownTasks({
     read: (taskId) => tasks.get(taskId),
-    show: messageOf,
+    show: shownWith(() => undefined),
     now: () => clock.monotonic(),
     isStill: (row) => row['status'] !== 'running' && problemOf(String(row['task_id'])) === undefined,
     beside: absenceIn,

@@ -2,8 +2,8 @@
  * Tasks as peers are shown them, for answers and streams that show many.
  *
  * Guarantees: a row that has changed is read once for all who watch it, and encoded once; one that nothing changes is encoded
- * once per revision, as long as there is room to keep it; what changes by itself (the time that a running plot still takes, a
- * problem with its history) is not kept.
+ * once per revision, as long as there is room to keep it, also when what stands beside it changes; what changes by itself (the time that
+ * a running plot still takes, a problem with its history) is not kept.
  */
 
 import { KeptLately } from '../../../../base/kept-lately.js';
@@ -19,7 +19,7 @@ export interface ShownTasksOptions {
   readonly now: () => number;
   /** What is shown of it follows from the row alone; asked of the beginning of a row as well. */
   readonly isStill: (row: SqlRow) => boolean;
-  /** What is shown of it besides and may change without it. */
+  /** What its remarks say where it has none of its own; may change without it. Asked of the beginning of a row as well. */
   readonly beside?: (row: SqlRow) => string | undefined;
   readonly encode: (message: PlotTaskStatus) => Buffer;
   /** Encoded rows that are kept. Default 64 MiB. */
@@ -28,7 +28,6 @@ export interface ShownTasksOptions {
 
 interface Kept {
   readonly revision: number;
-  readonly beside: string | undefined;
   readonly bytes: Buffer;
 }
 
@@ -42,6 +41,7 @@ const FRESH_MS = 1_000;
 const KEPT_BYTES = 64 * 1024 * 1024;
 /** Rows that have changed lately. */
 const MOST_ROWS = 1_000;
+const MOST_BESIDE = 1_000;
 
 export class ShownTasks {
   private readonly options: ShownTasksOptions;
@@ -49,6 +49,8 @@ export class ShownTasks {
   private readonly encoded = new WeakMap<SqlRow, Encoded>();
   /** By task. Those that were encoded last stay. */
   private readonly kept: KeptLately<string, Kept>;
+  /** Messages by the remarks that are all they have. */
+  private readonly besides = new Map<string, Buffer>();
 
   constructor(options: ShownTasksOptions) {
     this.options = options;
@@ -77,14 +79,18 @@ export class ShownTasks {
    */
   encodedFrom(head: SqlRow): Buffer | undefined {
     const known = this.keptOf(head);
-    if (known !== undefined) return known;
+    if (known !== undefined) return this.withBeside(head, known);
     const row = this.options.read(String(head['task_id']));
     return row && this.encodedOf(row);
   }
 
   /** @param row whole */
   encodedOf(row: SqlRow): Buffer {
-    const { now, isStill, encode, show, beside } = this.options;
+    return this.withBeside(row, this.aloneOf(row));
+  }
+
+  private aloneOf(row: SqlRow): Buffer {
+    const { now, isStill, encode, show } = this.options;
     const isLasting = isStill(row);
     const known = this.encoded.get(row);
     if (known !== undefined && (isLasting || now() - known.at < FRESH_MS)) return known.bytes;
@@ -92,12 +98,7 @@ export class ShownTasks {
     if (kept !== undefined) return kept;
     const bytes = encode(show(row));
     this.encoded.set(row, { bytes, at: now() });
-    if (isLasting)
-      this.kept.set(String(row['task_id']), {
-        revision: Number(row['revision']),
-        beside: beside?.(row),
-        bytes,
-      });
+    if (isLasting) this.kept.set(String(row['task_id']), { revision: Number(row['revision']), bytes });
     return bytes;
   }
 
@@ -105,7 +106,19 @@ export class ShownTasks {
   private keptOf(head: SqlRow): Buffer | undefined {
     const kept = this.kept.get(String(head['task_id']));
     if (kept === undefined || kept.revision !== head['revision']) return undefined;
-    const { isStill, beside } = this.options;
-    return isStill(head) && kept.beside === beside?.(head) ? kept.bytes : undefined;
+    return this.options.isStill(head) ? kept.bytes : undefined;
+  }
+
+  /** In front: of a field that is there twice the last one counts, so its own remarks do. */
+  private withBeside(row: SqlRow, alone: Buffer): Buffer {
+    const remarks = this.options.beside?.(row);
+    if (remarks === undefined) return alone;
+    let message = this.besides.get(remarks);
+    if (message === undefined) {
+      if (this.besides.size >= MOST_BESIDE) this.besides.clear();
+      message = this.options.encode({ remarks });
+      this.besides.set(remarks, message);
+    }
+    return Buffer.concat([message, alone]);
   }
 }

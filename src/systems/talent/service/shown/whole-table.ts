@@ -9,9 +9,9 @@
 
 import type { Logger } from 'pino';
 import type { PlotTaskFilter, PlotTaskQueries } from '../../../../../projections/talent/plot-task-queries.js';
+import { Slices } from '../../../../base/slices.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import { EncodedMessage, messageField } from '../../../../node/serving/encoded.js';
-import { Slices } from '../../../../node/serving/slices.js';
 import { WholeAnswers } from '../../../../node/serving/whole-answers.js';
 import { AllTasks, type AnsweredTasks, FittingTasks } from './answered-tasks.js';
 import { withEmptyPhases } from './empty-phases.js';

@@ -9,7 +9,7 @@
 
 import type { PlotTaskSnapshot } from '../../../../../machines/talent/plot-task.js';
 import type { PlotTaskQueries } from '../../../../../projections/talent/plot-task-queries.js';
-import { Slices } from '../../../../node/serving/slices.js';
+import { Slices } from '../../../../base/slices.js';
 import type { Position, RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
 import { plotTask } from '../plot-task-commands.js';

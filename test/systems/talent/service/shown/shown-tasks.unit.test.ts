@@ -9,6 +9,7 @@ function showing(keptBytes?: number) {
   const rows = new Map<string, SqlRow>();
   const counts = { reads: 0, encodes: 0 };
   const clock = { now: 0 };
+  const absence: { text?: string } = {};
   const shown = new ShownTasks({
     read: (taskId) => {
       counts.reads += 1;
@@ -18,6 +19,7 @@ function showing(keptBytes?: number) {
     show: (row) => ({ task_id: String(row['task_id']), status: String(row['status']) }),
     now: () => clock.now,
     isStill: (row) => row['status'] !== 'running',
+    beside: () => absence.text,
     encode: (message) => {
       counts.encodes += 1;
       return Buffer.from(JSON.stringify(message));
@@ -29,7 +31,7 @@ function showing(keptBytes?: number) {
     shown.changed([{ ...propose(), stream: `plot_task-${task_id}`, revision, position: '0' }]);
   };
   const row = (taskId: string): SqlRow => shown.get(taskId) ?? {};
-  return { shown, counts, clock, set, row };
+  return { shown, counts, clock, absence, set, row };
 }
 
 t.test('a changed row is read once and encoded once, however many are shown it', async (t) => {
@@ -85,4 +87,17 @@ t.test('what is kept is bounded', async (t) => {
   t.equal(counts.reads, 100, 'the last ones are kept');
   shown.encodedFrom({ task_id: '0', revision: 0 });
   t.equal(counts.reads, 101, 'and not the first');
+});
+
+t.test('what stands beside tasks is told with each, and none is encoded again for it', async (t) => {
+  const { shown, counts, absence, set } = showing();
+  const told = (taskId: string) => shown.encodedFrom({ task_id: taskId, revision: 0 })?.toString() ?? '';
+  for (const taskId of ['a', 'b']) set(taskId, 'received', 0);
+  const [a, b] = [told('a'), told('b')];
+  absence.text = 'nobody is there';
+  for (const alone of [a, b]) t.equal(told(alone === a ? 'a' : 'b'), `{"remarks":"nobody is there"}${alone}`);
+  t.same(counts, { reads: 2, encodes: 3 });
+  delete absence.text;
+  t.equal(told('a'), a);
+  t.same(counts, { reads: 2, encodes: 3 });
 });
