@@ -4,6 +4,9 @@
  *   absent → available ⇄ missing, corrupt
  *          → declared → available | failed | discarded;   failed → declared;   log of a failed job → declared
  *
+ * One that a job writes has its first event once its job has ended, and is available from then on, or registered as declared together
+ * with what became of it; behind a retry it is declared again.
+ *
  * What it guarantees:
  * - what a job was to write is available only once it is there with size and checksum, as the job's report says;
  * - what is available has the size and the checksum that it had at first, for ever: who finds another says that it is corrupt; only
@@ -29,6 +32,9 @@ export const FILE_EVENTS = {
       ...CONTENT,
       /** A job will write it. */
       declared: 'boolean',
+      /** Where it is there by a job, by which attempt. */
+      job: 'text?',
+      attempt: 'integer?',
     },
   },
   FileAvailable: {
@@ -79,8 +85,8 @@ const fileSetup = setup({
   actions: {
     register: assign(({ event }) => {
       if (event.type !== 'FileRegistered') return {};
-      const { dataset_uid: datasetUid, idx, size, check_sum } = event.data;
-      return { datasetUid, idx, size: size ?? null, checkSum: check_sum ?? null };
+      const { dataset_uid: datasetUid, idx, size, check_sum, attempt } = event.data;
+      return { datasetUid, idx, size: size ?? null, checkSum: check_sum ?? null, attempt: attempt ?? null };
     }),
     know: assign(({ event }) =>
       event.type === 'FileAvailable' || event.type === 'FileVerified'

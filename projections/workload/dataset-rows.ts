@@ -144,11 +144,12 @@ export class DatasetRows {
     const size = sizeIn(data, 'size');
     const { changes } = this.statements
       .of(
-        `UPDATE ${this.tables.files} SET uid = ?, status = ?, size = ?, check_sum = ?, sha256 = ?, update_time = ?, revision = ?
-         WHERE dataset_uid = ? AND idx = ? AND uid IS NULL`,
+        `UPDATE ${this.tables.files} SET uid = ?, status = ?, file_name = ?, path = ?, size = ?, check_sum = ?, sha256 = ?,
+         producer_job = ?, update_time = ?, revision = ? WHERE dataset_uid = ? AND idx = ? AND uid IS NULL`,
       )
       .run(
-        ...[idOf(stream), status, size, valueIn(data, 'check_sum'), valueIn(data, 'sha256')],
+        ...[idOf(stream), status, valueIn(data, 'file_name'), valueIn(data, 'path'), size],
+        ...[valueIn(data, 'check_sum'), valueIn(data, 'sha256'), valueIn(data, 'job')],
         ...[timeOf(event), revision, dataset, Number(data['idx'])],
       );
     if (changes === 0) throw new Error(`${dataset} has no place ${String(data['idx'])} for ${stream}`);

@@ -132,8 +132,9 @@ class Reading implements WorkloadHistory {
     const file = lifeOf(this.files, id, FileLife);
     file.take(event, tell);
     if (event.type === 'FileRegistered') this.place(id, file, tell);
-    if (event.type !== 'FileAvailable') return;
-    const job = this.jobs.get(textOf(event, 'job') ?? '');
+    const writer = textOf(event, 'job');
+    if (writer === undefined || (event.type !== 'FileAvailable' && event.type !== 'FileRegistered')) return;
+    const job = this.jobs.get(writer);
     const attempt = numberOf(event, 'attempt');
     if (job?.ended.has(attempt) !== true)
       tell('told-of-the-living-claim', `available by attempt ${attempt}, which has not ended as its job's`);

@@ -52,6 +52,13 @@ const run = (job: string, claimId: string, attempt = 1) => [
 ];
 const written = (idx: number, job: string, attempt: number) =>
   event(`wl_file-out.${idx}`, 'FileAvailable', { job, attempt, size: '3' });
+const begun = (idx: number, job: string, attempt: number) =>
+  event(
+    `wl_file-out.${idx}`,
+    'FileRegistered',
+    { dataset_uid: 'out', idx, job, attempt, size: '3' },
+    { declared: false },
+  );
 
 /** A task of two jobs: the first is lost once and finishes then, the second fails, is retried and finishes. */
 const WHOLE: readonly Planted[] = [
@@ -70,7 +77,7 @@ const WHOLE: readonly Planted[] = [
   event('wl_job-a', 'JobAttemptFailed', claim('c1', 1)),
   ...run('a', 'c2', 2),
   event('wl_job-a', 'JobFinished', claim('c2', 2)),
-  ...[registered('out', 0, true), written(0, 'a', 2)],
+  begun(0, 'a', 2),
   ...run('b', 'c3'),
   event('wl_job-b', 'JobFailed', { claim_id: 'c3' }),
   event('wl_file-out.1', 'FileFailed'),
@@ -133,7 +140,11 @@ const BROKEN: Readonly<Record<string, { readonly events: readonly Planted[]; rea
     rule: 'told-of-the-living-claim',
   },
   'what a stale attempt wrote is in the catalogue': {
-    events: instead(at('wl_file-out.0', 'FileAvailable'), written(0, 'a', 3)),
+    events: instead(at('wl_file-out.0', 'FileRegistered'), begun(0, 'a', 3)),
+    rule: 'told-of-the-living-claim',
+  },
+  'what a stale attempt wrote after a retry is in the catalogue': {
+    events: instead(at('wl_file-out.1', 'FileAvailable'), written(1, 'b', 3)),
     rule: 'told-of-the-living-claim',
   },
   'a place is in two jobs': {
@@ -179,7 +190,7 @@ const BROKEN: Readonly<Record<string, { readonly events: readonly Planted[]; rea
     rule: 'file-states-add-up',
   },
   'closed with files that are not written': {
-    events: instead(at('wl_file-out.0', 'FileAvailable')),
+    events: instead(at('wl_file-out.1', 'FileAvailable')),
     rule: 'file-states-add-up',
   },
   'closed with counts that the files do not give': {
@@ -199,10 +210,10 @@ const BROKEN: Readonly<Record<string, { readonly events: readonly Planted[]; rea
   },
   'a file that is discarded comes back': {
     events: behind(
-      'wl_file-out.0',
+      'wl_file-out.1',
       'FileAvailable',
-      event('wl_file-out.0', 'FileDiscarded'),
-      written(0, 'a', 2),
+      event('wl_file-out.1', 'FileDiscarded'),
+      written(1, 'b', 2),
     ),
     rule: 'final-is-final',
   },

@@ -17,11 +17,23 @@ export function registerFile(data: FileRegistration): Decide {
   return ({ value }) => (value === 'absent' ? [{ type: 'FileRegistered', data }] : []);
 }
 
-/** Of a file that a job was to write: registered first where nothing has become of it yet. */
-export function ofDeclared(place: FileRegistration, event: FileEvent): Decide {
+/** Of a file that a job was to write and did not: registered first where nothing has become of it yet. */
+export function ofDeclared(
+  place: FileRegistration,
+  event: EventOf<'FileFailed'> | EventOf<'FileDiscarded'>,
+): Decide {
   return ({ value }) => {
     if (value === 'absent') return [{ type: 'FileRegistered', data: place }, event];
     return value === 'declared' ? [event] : [];
+  };
+}
+
+/** Of a file that a job has written: where nothing has become of it yet it is there from its first event on. */
+export function availableFrom(place: FileRegistration, written: WrittenFile): Decide {
+  return ({ value }) => {
+    if (value === 'absent')
+      return [{ type: 'FileRegistered', data: { ...place, ...written, declared: false } }];
+    return value === 'declared' ? [{ type: 'FileAvailable', data: written }] : [];
   };
 }
 

@@ -14,6 +14,7 @@ import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtim
 import type { WorkloadContext } from '../workload-context.js';
 import { file } from './dataset-types.js';
 import {
+  availableFrom,
   type Decide,
   declareAgain,
   type FileRegistration,
@@ -80,17 +81,14 @@ function available(uid: string, place: FileRegistration, data: JsonObject, job: 
   const told = [...outputs, data['log']].find((one) => isObject(one) && one['uid'] === uid);
   if (!isObject(told))
     return ofDeclared(place, { type: 'FileFailed', data: { reason: 'its job ended without it' } });
-  return ofDeclared(place, {
-    type: 'FileAvailable',
-    data: {
-      file_name: String(told['file_name']),
-      path: String(told['path']),
-      size: String(told['size']),
-      check_sum: String(told['check_sum']),
-      sha256: String(told['sha256']),
-      job,
-      attempt: Number(data['attempt']),
-    },
+  return availableFrom(place, {
+    file_name: String(told['file_name']),
+    path: String(told['path']),
+    size: String(told['size']),
+    check_sum: String(told['check_sum']),
+    sha256: String(told['sha256']),
+    job,
+    attempt: Number(data['attempt']),
   });
 }
 

@@ -22,6 +22,7 @@ import {
   file,
 } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import {
+  availableFrom,
   declareAgain,
   findCorrupt,
   findMissing,
@@ -224,17 +225,24 @@ const SUM = '0cc175b9-c0f1-b6a8-31c3-99e269772661';
 const place = { dataset_uid: UID, idx: 0, file_name: 'a', path: 'a', declared: true };
 const there: FileEvent = { type: 'FileRegistered', data: { ...place, declared: false } };
 const declared: FileEvent = { type: 'FileRegistered', data: place };
-const available: FileEvent = {
-  type: 'FileAvailable',
-  data: { file_name: 'a', path: 't/a', size: '7', check_sum: SUM, sha256: 'ab', job: 'j1', attempt: 1 },
+const written = {
+  ...{ file_name: 'a', path: 't/a', size: '7', check_sum: SUM, sha256: 'ab', job: 'j1', attempt: 1 },
 };
-const failed: FileEvent = { type: 'FileFailed', data: { reason: 'exit code 1' } };
+const available: FileEvent = { type: 'FileAvailable', data: written };
+const begun: FileEvent = { type: 'FileRegistered', data: { ...place, ...written, declared: false } };
+const failed = { type: 'FileFailed', data: { reason: 'exit code 1' } } as const;
 const again: FileEvent = { type: 'FileDeclaredAgain', data: { reason: 'retried' } };
 const files = specificationOf(file);
 
 t.test('what a job says of its output counts once, in whatever order it is heard', async (t) => {
-  files([declared]).when(ofDeclared(place, available)).then(t, [available], { value: 'available' });
-  files([]).when(ofDeclared(place, available)).then(t, [declared, available], 'its place is taken already');
+  const isWritten = availableFrom(place, written);
+  files([declared]).when(isWritten).then(t, [available], { value: 'available' });
+  files([])
+    .when(isWritten)
+    .then(t, [begun], { value: 'available', context: { checkSum: SUM, attempt: 1 } });
+  files([begun]).when(isWritten).then(t, []);
+  files([]).when(ofDeclared(place, failed)).then(t, [declared, failed], 'its place is taken already');
+  files([begun]).when(ofDeclared(place, failed)).then(t, []);
   files([declared, available]).when(ofDeclared(place, failed)).then(t, []);
   files([declared, failed]).when(ofDeclared(place, failed)).then(t, []);
   files([declared]).when(registerFile(place)).then(t, []);
@@ -255,6 +263,10 @@ t.test(
     const missing: FileEvent = { type: 'FileMissing', data: { detail: 'gone' } };
     files([declared, available, missing]).when(retried(1)).then(t, [again], { value: 'declared' });
     files([declared, available]).when(retried(0)).then(t, []);
+    files([begun])
+      .when(retried(1))
+      .then(t, [again], { value: 'declared', context: { checkSum: null, attempt: null } });
+    files([begun]).when(retried(0)).then(t, []);
     files([there]).when(retried(1)).then(t, []);
   },
 );

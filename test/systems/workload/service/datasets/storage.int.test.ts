@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { z } from 'zod';
 import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
-import { ofDeclared } from '../../../../../src/systems/workload/service/datasets/file-commands.js';
+import { availableFrom } from '../../../../../src/systems/workload/service/datasets/file-commands.js';
 import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
 import { until } from '../../../../support/until.js';
 import { type HttpWorkload, startHttpWorkload } from '../../support/http-workload.js';
@@ -243,7 +243,7 @@ t.test(
     const content = { size: '11', check_sum: TASK, sha256: 'ab', job: 'j0', attempt: 2 };
     const data = { file_name: 'a.j0.txt', path: `${TASK}/a.j0.a2.txt`, ...content };
     const place = { dataset_uid: out, idx: 0, file_name: 'a.j0.txt', path: '', declared: true };
-    await system.execute(file, id, { decide: ofDeclared(place, { type: 'FileAvailable', data }) });
+    await system.execute(file, id, { decide: availableFrom(place, data) });
     const others = ['a.j0.a1.log', 'a.j0.txt', 'b.j7.a1.txt', 'notes.txt'];
     for (const name of others) writeFileSync(join(directory, TASK, name), name);
     t.match(await gc(out), { status: 200, body: { removed: 1, bytes: 11 } });
