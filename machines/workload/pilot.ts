@@ -41,6 +41,8 @@ export const PILOT_EVENTS = {
       memory_mib: 'integer?',
       executables: listOf(textUpTo(50), { most: MOST_EXECUTABLES }),
       labels: optional(mapOf(textUpTo(255), { most: 32 })),
+      /** Its data directory, by an id that lies there; absent of a pilot that does not say. */
+      instance: optional(textUpTo(64)),
     },
   },
   PilotLeaseKept: { version: 1, fields: { peer_id: 'text', ...KEPT_FIELDS } },
@@ -83,6 +85,10 @@ export interface PilotContext extends LeaseContext {
   readonly memoryMib: number | null;
   /** At most MOST_EXECUTABLES. */
   readonly executables: readonly string[];
+  /** Where the session that holds the lease is, or held it last; null where it did not say. */
+  readonly instance: string | null;
+  readonly host: string | null;
+  readonly pid: number | null;
 }
 
 const pilotSetup = setup({
@@ -95,13 +101,14 @@ const pilotSetup = setup({
     attach: assign(({ event }) => {
       if (event.type !== 'PilotAttached') return {};
       const { device_type: deviceType, slots, memory_mib, executables } = event.data;
+      const { instance = null, host = null, pid = null } = event.data;
       return {
         ...leaseOf(event.data),
         deviceType,
         slots,
         slotsUsed: 0,
         memoryMib: memory_mib ?? null,
-        executables,
+        ...{ executables, instance, host, pid },
       };
     }),
     report: assign(({ event }) =>
@@ -115,7 +122,10 @@ const pilotSetup = setup({
 
 export const pilotMachine = pilotSetup.createMachine({
   id: 'wl_pilot',
-  context: { ...NO_LEASE, deviceType: 'cpu', slots: 0, slotsUsed: 0, memoryMib: null, executables: [] },
+  context: {
+    ...{ ...NO_LEASE, deviceType: 'cpu', slots: 0, slotsUsed: 0, memoryMib: null, executables: [] },
+    ...{ instance: null, host: null, pid: null },
+  },
   type: 'parallel',
   states: {
     lease: { initial: 'detached', states: leaseStates(PILOT_LEASE) },

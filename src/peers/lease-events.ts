@@ -51,8 +51,10 @@ export class LeaseDecisions<M extends AnyStateMachine> {
   }
 
   /**
-   * The same session attaching again renews its lease; any other takes it over.
+   * The same session attaching again renews its lease; any other takes it over, unless its kind says that it may not while the one
+   * that has it is heard. One that was silent for the length of its lease is recorded as lost, and then any may.
    * @param renews record that this node keeps it although the history says so
+   * @throws OwlError as its kind says
    */
   attach(known: SnapshotFrom<M>, attachment: Attachment, here: Here, renews: boolean): DomainEvent[] {
     const { peerId, sessionId, leaseSeconds, host, pid, version, more } = attachment;
@@ -60,6 +62,9 @@ export class LeaseDecisions<M extends AnyStateMachine> {
     const isSame =
       lease.sessionId === sessionId && lease.leaseSeconds === leaseSeconds && this.kind.knows(known, more);
     if (isSame && lease.status !== 'detached') return this.hear(known, peerId, sessionId, here, renews);
+    const isHeld = lease.status === 'attached' && lease.sessionId !== sessionId;
+    const whyNot = isHeld ? this.kind.whyNotFrom?.(known, more) : undefined;
+    if (whyNot !== undefined) throw whyNot;
     return [
       {
         type: this.kind.events.attached,

@@ -2,6 +2,7 @@
 
 import type { AnyStateMachine, SnapshotFrom } from 'xstate';
 import type { LeaseContext, LeaseEventNames, LeaseStatus } from '../../machines/peers/lease.js';
+import type { OwlError } from '../base/errors.js';
 import type { ActorType } from '../runtime/actors/actor-type.js';
 import type { JsonObject } from '../runtime/event-store/event-store.js';
 
@@ -22,6 +23,12 @@ export interface PeerKind<M extends AnyStateMachine = AnyStateMachine> {
    * @param more what it says: fields of the event of attaching
    */
   knows(snapshot: SnapshotFrom<M>, more: JsonObject): boolean;
+  /**
+   * Why a session that says this of itself may not take the lease from the one that has it and is heard; undefined: it may. Left out,
+   * every session may, for a peer that begins anew is no other.
+   * @param more as above
+   */
+  whyNotFrom?(snapshot: SnapshotFrom<M>, more: JsonObject): OwlError | undefined;
   /** Undefined: not often, and late. */
   readonly handover?: Handover;
 }

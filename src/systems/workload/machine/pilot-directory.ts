@@ -3,8 +3,10 @@
  * Names and forms stay over versions, for pilot and keeper may be of neighbouring ones.
  */
 
-import { mkdirSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { writeFileDurably } from '../../../base/durable-file.js';
 import { FileLock, inUse, unusable } from '../../../base/lock.js';
 import { MachineDirectory } from '../../../processes/machine-directory.js';
 import { ProcessRecords } from '../../../processes/records/process-records.js';
@@ -21,6 +23,7 @@ export class PilotDirectory extends MachineDirectory {
   /** Folder of the working directories. */
   readonly work: string;
   readonly lock: string;
+  private readonly instance: string;
 
   /** @param path absolute; its own */
   constructor(path: string) {
@@ -29,6 +32,7 @@ export class PilotDirectory extends MachineDirectory {
     this.claims = this.at('claims');
     this.work = this.at('work');
     this.lock = this.at('pilot.lock');
+    this.instance = this.at('instance');
   }
 
   /** @param data absolute @param name of the pilot */
@@ -38,6 +42,22 @@ export class PilotDirectory extends MachineDirectory {
 
   workOf(key: PayloadKey): string {
     return join(this.work, PAYLOADS.nameOf(key));
+  }
+
+  /**
+   * By what this directory is told from another one of the same pilot: an id that is made once, for who has the lock.
+   * @throws OwlError kind `invalid` when it can't be read or written
+   */
+  instanceId(): string {
+    try {
+      const known = existsSync(this.instance) ? readFileSync(this.instance, 'utf8').trim() : '';
+      if (known !== '') return known;
+      const made = randomUUID();
+      writeFileDurably(this.instance, `${made}\n`);
+      return made;
+    } catch (error) {
+      throw unusable(this.path, error);
+    }
   }
 
   /**

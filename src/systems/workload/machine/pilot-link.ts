@@ -25,6 +25,8 @@ export interface PilotBody {
   readonly executables: readonly string[];
   readonly memory_mib?: number;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Its data directory: a pilot of the same name in another one is another pilot. */
+  readonly instance: string;
 }
 
 /** What the pilot hears. */

@@ -73,6 +73,7 @@ export class RunningPilot {
         ...{ device_type: device, slots, executables: offered },
         ...(memory_mib === 0 ? {} : { memory_mib }),
         ...(labels === undefined ? {} : { labels }),
+        instance: directory.instanceId(),
       },
     });
     this.reports = road.reports(settings.name, () => this.link.attachedSession);

@@ -31,6 +31,8 @@ export interface PilotTraits {
   readonly slots?: number;
   readonly executables?: readonly string[];
   readonly memoryMib?: number;
+  /** Its data directory. */
+  readonly instance?: string;
 }
 
 type Served = Pick<WorkloadNode, 'pilots' | 'peers'>;
@@ -67,7 +69,7 @@ export class SyntheticPilot {
   }
 
   async attach(): Promise<void> {
-    const { device = 'cpu', slots = 1, executables = ['wc'], memoryMib } = this.traits;
+    const { device = 'cpu', slots = 1, executables = ['wc'], memoryMib, instance } = this.traits;
     await this.peers.attach({
       ...{
         category: 'wl_pilot',
@@ -78,6 +80,7 @@ export class SyntheticPilot {
       },
       body: JSON.stringify({
         ...{ device_type: device, slots, executables },
+        ...(instance === undefined ? {} : { instance }),
         ...(memoryMib === undefined ? {} : { memory_mib: memoryMib }),
       }),
     });

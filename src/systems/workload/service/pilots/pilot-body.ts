@@ -11,7 +11,8 @@ const MOST_SLOTS = 1024;
 const MOST_MEMORY_MIB = 16 * 1024 * 1024;
 const MOST_LABELS = 32;
 const LONGEST_LABEL = 255;
-const FIELDS = new Set(['device_type', 'slots', 'executables', 'memory_mib', 'labels']);
+const FIELDS = new Set(['device_type', 'slots', 'executables', 'memory_mib', 'labels', 'instance']);
+const INSTANCE = /^[A-Za-z0-9-]{1,64}$/;
 
 /** Fields of PilotAttached. @throws InvalidFieldError that names a field below `body` */
 export function readPilotBody(body: JsonObject): JsonObject {
@@ -26,7 +27,14 @@ export function readPilotBody(body: JsonObject): JsonObject {
     executables: readExecutables(body['executables']),
     ...(memory === undefined || memory === 0 ? {} : { memory_mib: readMemory(memory) }),
     ...(labels === undefined ? {} : { labels }),
+    ...(body['instance'] === undefined ? {} : { instance: readInstance(body['instance']) }),
   };
+}
+
+function readInstance(given: unknown): string {
+  return rules.given('body.instance', textOf(given), (text) =>
+    INSTANCE.test(text) ? undefined : 'must be 1 to 64 letters, digits and -',
+  );
 }
 
 function readMemory(given: unknown): number {
