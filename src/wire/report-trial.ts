@@ -2,9 +2,16 @@
  * One report on a call of its own: whatever becomes of the call is that report's doing and harms no other.
  */
 
-import type { ClientDuplexStream } from '@grpc/grpc-js';
-
-export type ReportCall<Message, Answers> = ClientDuplexStream<Message, Answers>;
+/** A two-way stream of a client, as far as reports need one. */
+export interface ReportCall<Message, Answers> {
+  on(event: 'data', listener: (answers: Answers) => void): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  on(event: 'end', listener: () => void): unknown;
+  write(message: Message): unknown;
+  /** Nothing more is written. */
+  end(): unknown;
+  cancel(): void;
+}
 
 /** What every answer says. */
 export interface Answered {

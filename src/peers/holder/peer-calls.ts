@@ -28,7 +28,8 @@ export function peerCalls(client: PeersClient, who: PeerAttachRequest): LeaseCal
   };
 }
 
-function termsOf(lease: PeerLease): LeaseTerms {
+/** @throws OwlError of terms that this program does not know */
+export function termsOf(lease: PeerLease): LeaseTerms {
   const { lease_seconds: leaseSeconds = 0 } = lease;
   const policy = policyOf(lease);
   // Whoever does not know what it has to do when nobody answers must not begin.

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../../../base/clock.js';
 import type { OwlError } from '../../../base/errors.js';
 import type { ClientCredentials } from '../../../wire/credentials.js';
+import type { BrokerPlace } from '../wire/amqp/broker-address.js';
 import type { JobSample } from '../wire/pilot-messages.js';
 import type { ExecutableTable } from './executables.js';
 import type { PayloadSettings } from './payload-environment.js';
@@ -25,8 +26,10 @@ export interface PilotOptions {
   readonly settings: PilotSettings;
   /** Absolute. The pilot has a folder of its own in it. */
   readonly data: string;
-  /** HOST:PORT of the node, which may come later. */
-  readonly server: string;
+  /** HOST:PORT of the node, which may come later. Not looked at where there is a broker. */
+  readonly server?: string;
+  /** The way to whichever node is there, in place of a server. */
+  readonly broker?: BrokerPlace;
   readonly credentials?: ClientCredentials;
   readonly logger: Logger;
   /** As the node sees it. */

@@ -7,7 +7,7 @@
  * confirms its lease the keeper ends what runs in time, whatever has become of the pilot.
  */
 
-import { systemClock } from '../../../base/clock.js';
+import { type Clock, systemClock } from '../../../base/clock.js';
 import { OwlError } from '../../../base/errors.js';
 import { guardLock } from '../../../base/lock.js';
 import { Releasers } from '../../../base/releasers.js';
@@ -15,6 +15,7 @@ import { findProgram } from './executables.js';
 import { PilotDirectory } from './pilot-directory.js';
 import type { Pilot, PilotOptions } from './pilot-options.js';
 import { GrpcRoad } from './road/grpc-road.js';
+import type { PilotRoad } from './road/pilot-road.js';
 import { RunningPilot } from './running-pilot.js';
 
 const HOUR_MS = 3_600_000;
@@ -40,7 +41,7 @@ export async function runPilot(options: PilotOptions): Promise<Pilot> {
     releasers.add('lock', () => lock.release());
     const guarding = new AbortController();
     releasers.add('guard', () => guarding.abort());
-    const road = new GrpcRoad({ ...options, clock });
+    const road = await roadOf(options, clock);
     const pilot = new RunningPilot(options, road, directory, offered, clock);
     const { signal } = guarding;
     const taken = new Promise<OwlError>((resolve) => {
@@ -56,6 +57,14 @@ export async function runPilot(options: PilotOptions): Promise<Pilot> {
     await releasers.releaseAll();
     throw error;
   }
+}
+
+async function roadOf(options: PilotOptions, clock: Clock): Promise<PilotRoad> {
+  const { server, credentials = {}, broker, settings, logger } = options;
+  if (broker === undefined) return new GrpcRoad({ server: server ?? '', credentials, clock, logger });
+  // Loaded here, because no other pilot needs it.
+  const { AmqpRoad } = await import('./road/amqp/amqp-road.js');
+  return new AmqpRoad({ broker, pilot: settings.name, device: settings.device, clock, logger });
 }
 
 /** It is the name of a directory, too. */

@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../../../base/clock.js';
-import { AcknowledgedReports } from '../../../wire/acknowledged-reports.js';
+import { AcknowledgedReports, type AcknowledgedReportsOptions } from '../../../wire/acknowledged-reports.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import { type Method, ServiceClient, type ServiceClientOptions } from '../../../wire/service-client.js';
 import type {
@@ -50,20 +50,36 @@ export class PilotClient extends ServiceClient {
   /** Those of one job arrive in order. To be closed before the client. @param session that holds the lease by now */
   reports(pilot: string, session: () => string): PilotReports {
     const { clock = systemClock, logger } = this.options;
-    return new AcknowledgedReports<PilotTold, PilotReport, PilotReportAnswers, PilotReportAnswer>({
-      peer: 'the node',
+    return pilotReports(pilot, session, {
       open: () => this.openDuplex(this.service.report),
       explain: (error) => this.explain(error),
-      message: (seq, told) => ({ ...told, seq, pilot, session_id: session() }),
-      answersIn: ({ answers = [] }) => answers,
-      workOf,
-      workField: 'job',
       ...{ clock, logger },
     });
   }
 }
 
 export type PilotReports = AcknowledgedReports<PilotTold, PilotReport, PilotReportAnswers, PilotReportAnswer>;
+
+type Carrying = 'open' | 'explain' | 'clock' | 'logger';
+
+/** Over whatever carries them. @param session that holds the lease by now */
+export function pilotReports(
+  pilot: string,
+  session: () => string,
+  carrying: Pick<
+    AcknowledgedReportsOptions<PilotTold, PilotReport, PilotReportAnswers, PilotReportAnswer>,
+    Carrying
+  >,
+): PilotReports {
+  return new AcknowledgedReports({
+    peer: 'the node',
+    message: (seq, told) => ({ ...told, seq, pilot, session_id: session() }),
+    answersIn: ({ answers = [] }) => answers,
+    workOf,
+    workField: 'job',
+    ...carrying,
+  });
+}
 
 /** Samples follow each other; pieces of logs wait for nothing. */
 function workOf({ claim, started, finished, failed, cancelled, log }: PilotTold): string {

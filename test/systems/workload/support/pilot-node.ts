@@ -147,13 +147,14 @@ export class PilotNode {
     };
   }
 
-  private attach(request: PeerAttachRequest): PeerLease {
+  attach(request: PeerAttachRequest): PeerLease {
     this.attached.push(request);
     this.session = request.session_id;
     return { ...this.lease(), protocol: 1 };
   }
 
-  private beat({ session_id }: PeerAttachRequest): PeerLease {
+  /** Throws as a node refuses. */
+  beat({ session_id }: PeerAttachRequest): PeerLease {
     if (session_id !== this.session)
       throw refusal(status.FAILED_PRECONDITION, 'another session holds the lease');
     return this.lease();
@@ -184,7 +185,7 @@ export class PilotNode {
     call.on('error', () => undefined);
   }
 
-  private answerTo(report: PilotReport): PilotReportAnswer {
+  answerTo(report: PilotReport): PilotReportAnswer {
     const { sample, claim, command_id = '' } = report;
     if (sample === undefined) this.told.push(report);
     else this.samples.push(sample.jobs ?? []);
@@ -208,7 +209,7 @@ export class PilotNode {
     return { is_success: true, grant };
   }
 
-  private inputs({ job, claim_id = '', from = 0 }: JobInputsRequest): JobInputs {
+  inputs({ job, claim_id = '', from = 0 }: JobInputsRequest): JobInputs {
     if (this.stale.has(claim_id)) throw refusal(status.FAILED_PRECONDITION, 'it counts no more');
     const all = [...this.allInputs.entries()].find(([name]) => name === job)?.[1] ?? [];
     return { inputs: all.slice(from, from + 100), inputs_total: all.length };

@@ -10,6 +10,7 @@ import type { Test } from 'tap';
 import { asUuid } from '../../../../src/systems/workload/machine/check-sums.js';
 import { type Pilot, type PilotSettings, runPilot } from '../../../../src/systems/workload/machine/pilot.js';
 import { PilotDirectory } from '../../../../src/systems/workload/machine/pilot-directory.js';
+import type { BrokerPlace } from '../../../../src/systems/workload/wire/amqp/broker-address.js';
 import type { Grant, JobInput } from '../../../../src/systems/workload/wire/pilot-messages.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
 import { testDirectory } from '../../../support/test-directory.js';
@@ -31,9 +32,12 @@ export interface World {
   /** With one output, `out.txt`, and a log. */
   order(job: string, more?: Partial<Grant>): Grant & { readonly job: string };
   /** In this process; stopped at the end of the test. */
-  pilot(more?: Partial<PilotSettings>, options?: { readonly storagePatienceMs?: number }): Promise<Pilot>;
+  pilot(
+    more?: Partial<PilotSettings>,
+    options?: { readonly storagePatienceMs?: number; readonly broker?: BrokerPlace },
+  ): Promise<Pilot>;
   /** As a process of its own. Resolves once it is attached. */
-  pilotProcess(more?: Partial<PilotSettings>): Promise<ChildProcess>;
+  pilotProcess(more?: Partial<PilotSettings>, broker?: BrokerPlace): Promise<ChildProcess>;
   /** What was stored, by path below the storage. */
   stored(): Record<string, string>;
 }
@@ -77,10 +81,11 @@ export async function world(t: Test): Promise<World> {
         ...{ variables: process.env, clock: wakingClock, storagePatienceMs: 0, ...options },
       });
       t.teardown(() => pilot.stop());
-      await until('the pilot hears of work', () => pilot.status().attached && node.listening > 0);
+      const hears = () => options.broker !== undefined || node.listening > 0;
+      await until('the pilot hears of work', () => pilot.status().attached && hears());
       return pilot;
     },
-    pilotProcess: (more) => startPilot(t, data, node, settings(more)),
+    pilotProcess: (more, broker) => startPilot(t, data, node, settings(more), broker),
     stored: () => filesBelow(storage, 'out'),
   };
 }
@@ -90,10 +95,12 @@ async function startPilot(
   data: string,
   node: PilotNode,
   settings: PilotSettings,
+  broker?: BrokerPlace,
 ): Promise<ChildProcess> {
   const main = fileURLToPath(new URL('run-pilot.js', import.meta.url));
   const before = node.attached.length;
-  const child = spawn(process.execPath, [main, data, node.address, JSON.stringify(settings)], {
+  const place = broker === undefined ? node.address : JSON.stringify(broker);
+  const child = spawn(process.execPath, [main, data, place, JSON.stringify(settings)], {
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   t.teardown(async () => {
