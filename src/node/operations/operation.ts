@@ -13,11 +13,22 @@ import type { EncodedMessage } from '../serving/encoded.js';
 import { readRequest } from './read-request.js';
 
 export interface HttpRoute {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below `/api/v1/<name of the system>`; fields of the request in braces: `/plot-tasks/{task_id}/retry`. Fixed words first. */
   readonly path: string;
   /** The largest body. Default 1 MiB; 16 MiB at the most. */
   readonly bodyBytes?: number;
+  /** Of a decision that is answered: 201 where it makes something, 202 where it only begins something. Default 200. */
+  readonly success?: 201 | 202;
+  /** A list of the request that may be the body by itself, as an array, or as the one entry that it has. */
+  readonly bodyList?: string;
+  /** Fields that stand in the query, though the others have a body. */
+  readonly inQuery?: readonly string[];
+  /**
+   * The answer is a piece of something larger: it is told as its bytes, and a `Range` is understood, unless JSON is asked for. Its
+   * request has `offset` and `length`, its answer `content`, `offset`, `size` and `complete` (src/node/serving/http/piece.ts).
+   */
+  readonly isPiece?: true;
 }
 
 /** How who was cut off goes on behind what it was given last. */

@@ -1,10 +1,10 @@
 /**
- * A stream of answers as server-sent events.
+ * A stream of answers as server-sent events, or as lines of JSON for those who ask for that.
  *
  * Guarantees: an answer is asked for only once the one before it was taken, so one who reads slowly makes this process hold one
  * answer and what the socket takes; who takes nothing for too long is cut off; who was cut off goes on behind the last id it was
  * given, where the operation has ids. What is wrong before the first answer is told with a status; later, it ends the stream as an
- * event of its own. One with nothing to say says so every now and then, so that a broken connection is noticed.
+ * event of its own, or as a last line `{"problem": …}`. One with nothing to say says so every now and then, so that a broken connection is noticed.
  */
 
 import { once } from 'node:events';
@@ -17,6 +17,12 @@ import type { Problem } from './problem.js';
 import { cutOff } from './response-end.js';
 
 export const EVENT_STREAM_TYPE = 'text/event-stream';
+export const LINES_TYPE = 'application/x-ndjson';
+
+/** Whether a stream is to come as lines, each of them JSON. */
+export function wantsLines(accept: string | undefined): boolean {
+  return /\bapplication\/(?:x-)?(?:ndjson|jsonl)\b/.test(accept ?? '');
+}
 
 export interface EventStreamLimits {
   /** Milliseconds to take in what was written. Default 60,000. */
@@ -36,6 +42,8 @@ export interface EventStreamOptions {
   readonly begin: () => void;
   readonly headers: Readonly<Record<string, string>>;
   readonly answers: AsyncIterator<StreamedAnswer>;
+  /** Instead of server-sent events. */
+  readonly asLines: boolean;
   /** Who goes on behind an id: when nothing is left, it is told not to come again. */
   readonly isResumed: boolean;
   readonly problemOf: (error: unknown) => Problem;
@@ -64,7 +72,7 @@ export async function writeEvents(options: EventStreamOptions): Promise<void> {
     response.writeHead(200, {
       ...headers,
       connection: 'close',
-      'content-type': `${EVENT_STREAM_TYPE}; charset=utf-8`,
+      'content-type': options.asLines ? LINES_TYPE : `${EVENT_STREAM_TYPE}; charset=utf-8`,
     });
     response.flushHeaders();
     await writeAll(first, options);
@@ -89,9 +97,12 @@ async function firstOf({
 }
 
 async function writeAll(first: IteratorResult<StreamedAnswer>, options: EventStreamOptions): Promise<void> {
-  const { response, answers, problemOf, over, denied } = options;
-  const tell = (error: unknown) =>
-    void response.write(`event: problem\ndata: ${JSON.stringify(problemOf(error))}\n\n`);
+  const { response, answers, asLines, problemOf, over, denied } = options;
+  const tell = (error: unknown) => {
+    const problem = problemOf(error);
+    const event = `event: problem\ndata: ${JSON.stringify(problem)}\n\n`;
+    response.write(asLines ? `${JSON.stringify({ problem })}\n` : event);
+  };
   const quiet = new AbortController();
   const living = signsOfLife(options, AbortSignal.any([over, quiet.signal]));
   try {
@@ -101,7 +112,7 @@ async function writeAll(first: IteratorResult<StreamedAnswer>, options: EventStr
       next.done !== true && !over.aborted;
       next = await orAborted(answers.next(), over)
     ) {
-      await write(options, textOf(next.value));
+      await write(options, asLines ? `${JSON.stringify(next.value.data)}\n` : textOf(next.value));
       if (slices.isOver()) await slices.next();
     }
   } catch (error) {
@@ -131,11 +142,11 @@ async function write({ response, over, clock, limits }: EventStreamOptions, text
 
 /** Never while something that was written is not taken: then that tells of a broken connection. */
 async function signsOfLife(
-  { response, clock, limits }: EventStreamOptions,
+  { response, asLines, clock, limits }: EventStreamOptions,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     await wait(clock, limits.quietMs ?? QUIET_MS, signal);
-    if (!signal.aborted && !response.writableNeedDrain) response.write(': still here\n\n');
+    if (!signal.aborted && !response.writableNeedDrain) response.write(asLines ? '\n' : ': still here\n\n');
   }
 }

@@ -10,7 +10,9 @@ import type { FastifyInstance, FastifySchema } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { Operation } from '../../operations/operation.js';
-import { EVENT_STREAM_TYPE } from './event-stream.js';
+import { unwrapped } from '../../operations/read-request.js';
+import { EVENT_STREAM_TYPE, LINES_TYPE } from './event-stream.js';
+import { PIECE_TYPE } from './piece.js';
 import { PROBLEM_TYPE, TITLE_OF } from './problem.js';
 import { hasBody, pathFields } from './read-operation.js';
 
@@ -73,13 +75,15 @@ export function documentOf(app: FastifyInstance): unknown {
 
 /** What Fastify is told of a route. Nothing is checked by it: both roads read requests in one place (read-request.ts). */
 export function routeSchemaOf(system: string, operation: Operation): FastifySchema {
-  const { service, name, summary, description, roles, request, answer, kind, commandId, creates } = operation;
+  const { service, name, summary, description, roles, request, kind, commandId, creates } = operation;
   const inPath = pathFields(operation);
   const made = hasBody(operation) ? [commandId, creates] : [];
   const fields = Object.entries(request.shape);
+  const { inQuery = [] } = operation.http;
   const others = fields
-    .filter(([field]) => !inPath.includes(field))
+    .filter(([field]) => !inPath.includes(field) && !inQuery.includes(field))
     .map(([field, schema]) => [field, made.includes(field) ? z.optional(schema) : schema] as const);
+  const queried = fields.filter(([field]) => inQuery.includes(field));
   const path = fields.filter(([field]) => inPath.includes(field));
   const token = `Roles: ${roles.join(', ')}.`;
   return {
@@ -88,20 +92,46 @@ export function routeSchemaOf(system: string, operation: Operation): FastifySche
     summary,
     description: description === undefined ? token : `${description}\n\n${token}`,
     ...(inPath.length === 0 ? {} : { params: z.object(Object.fromEntries(path)) }),
-    [hasBody(operation) ? 'body' : 'querystring']: z.strictObject(Object.fromEntries(others)),
+    [hasBody(operation) ? 'body' : 'querystring']: asBody(operation, others),
+    ...(queried.length === 0 ? {} : { querystring: z.object(Object.fromEntries(queried)) }),
     ...(kind === 'query' || commandId === undefined ? {} : { headers: KEY_HEADER }),
     ...(operation.resumption === undefined ? {} : { headers: RESUMPTION_HEADER }),
     response: {
-      200: {
-        description: summary,
-        content: {
-          [operation.isStream === true ? EVENT_STREAM_TYPE : 'application/json']: { schema: answer },
-        },
-      },
+      ...answersOf(operation),
       default: { description: 'What is wrong', content: { [PROBLEM_TYPE]: { schema: problem } } },
     },
     security: kind === 'decision' ? [{ token: [] }] : [{ token: [] }, {}],
     ...{ 'x-roles': roles },
+  };
+}
+
+/** The fields as one body or query; a list that may be the body by itself is said to. */
+function asBody(
+  { http: { bodyList }, request }: Operation,
+  fields: readonly (readonly [string, z.ZodType])[],
+) {
+  const whole = z.strictObject(Object.fromEntries(fields));
+  if (bodyList === undefined) return whole;
+  const list: unknown = request.shape[bodyList];
+  const inner = list instanceof z.ZodType ? unwrapped(list) : undefined;
+  if (!(inner instanceof z.ZodArray) || !(inner.element instanceof z.ZodType)) return whole;
+  return z.union([whole, inner, inner.element]);
+}
+
+function answersOf({ summary, answer, isStream, http: { success, isPiece } }: Operation) {
+  const json = { 'application/json': { schema: answer } };
+  if (isStream === true)
+    return {
+      200: {
+        description: summary,
+        content: { [EVENT_STREAM_TYPE]: { schema: answer }, [LINES_TYPE]: { schema: answer } },
+      },
+    };
+  if (isPiece !== true) return { [success ?? 200]: { description: summary, content: json } };
+  const bytes = { [PIECE_TYPE]: { schema: z.string() } };
+  return {
+    200: { description: 'All of it; who asks for JSON gets the message.', content: { ...json, ...bytes } },
+    206: { description: 'A piece of it, as Content-Range says.', content: bytes },
   };
 }
 

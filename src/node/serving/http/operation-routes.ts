@@ -20,10 +20,11 @@ import type { LetIn } from '../../access/http-access.js';
 import type { Asking, ServedOperation } from '../../operations/operation.js';
 import { EncodedMessage } from '../encoded.js';
 import type { Admit } from './caller.js';
-import { type EventStreamLimits, type StreamedAnswer, writeEvents } from './event-stream.js';
+import { type EventStreamLimits, type StreamedAnswer, wantsLines, writeEvents } from './event-stream.js';
 import { plain } from './guard.js';
 import { assertKeyable, REPLAY_HEADER, withKey } from './idempotency.js';
 import { routeSchemaOf } from './openapi.js';
+import { sendPiece, wantsBytes, withRange } from './piece.js';
 import { problemOf } from './problem.js';
 import { assertReadable, pathFields, readParts } from './read-operation.js';
 import { overOf, whenOver } from './response-end.js';
@@ -117,7 +118,9 @@ export class OperationRoutes {
     const { served, wire } = route;
     const { operation, handle } = served;
     const path = paramsOf(request.params);
-    const asked = readParts(operation, { path, query: queryOf(request.query), body: request.body });
+    const parts = readParts(operation, { path, query: queryOf(request.query), body: request.body });
+    const isPiece = operation.http.isPiece === true && wantsBytes(request);
+    const asked = isPiece ? withRange(parts, request) : parts;
     const address = plain(request.raw.socket.remoteAddress);
     const admitted = this.admit(route, request, asked);
     const order = withKey(operation, asked, {
@@ -135,7 +138,12 @@ export class OperationRoutes {
         if (duplicate) reply.header(REPLAY_HEADER, 'true');
       },
     };
-    if ('answer' in handle) return told(served, wire, await this.inTime(handle.answer(order, asking)));
+    if ('answer' in handle) {
+      const answer = told(served, wire, await this.inTime(handle.answer(order, asking)));
+      if (isPiece) return sendPiece(request, reply, answer);
+      reply.code(operation.http.success ?? 200);
+      return answer;
+    }
     const lastId = request.headers['last-event-id'];
     const isResumed = typeof lastId === 'string' && lastId !== '' && operation.resumption !== undefined;
     const from = isResumed ? served.after(order, lastId) : order;
@@ -191,6 +199,7 @@ export class OperationRoutes {
     try {
       await writeEvents({
         ...{ answers, headers, isResumed, clock, over, limits, denied: denied.signal },
+        asLines: wantsLines(request.headers.accept),
         response: reply.raw,
         begin: () => void reply.hijack(),
         problemOf: (error) => problemOf(error, logger, `GET ${request.url.split('?')[0]}`),

@@ -2,7 +2,8 @@
  * The request of an operation from an HTTP request: fields in the path, and the others in the query or the body.
  *
  * Guarantee: a field has one place, and is given once; text of a path or a query becomes what its field is, and stays text where
- * it is none, so that the one schema of the operation refuses it with its own words.
+ * it is none, so that the one schema of the operation refuses it with its own words. A body that is a list, or one entry of it, is
+ * the list that the route names.
  */
 
 import { z } from 'zod';
@@ -22,7 +23,7 @@ export function pathFields({ http: { path } }: Operation): string[] {
 }
 
 export function hasBody({ http: { method } }: Operation): boolean {
-  return method === 'POST' || method === 'PUT';
+  return method === 'POST' || method === 'PUT' || method === 'PATCH';
 }
 
 /** @throws InvalidFieldError */
@@ -32,23 +33,32 @@ export function readParts(
 ): Record<string, unknown> {
   const shape: Readonly<Record<string, unknown>> = operation.request.shape;
   const inPath = Object.entries(path).map(([name, value]) => [name, readText(shape[name], value)] as const);
+  const { inQuery = [], bodyList } = operation.http;
   const given = Object.entries(query).flatMap(([name, value]) => {
     if (value === undefined) return [];
-    if (hasBody(operation)) throw new InvalidFieldError(name, 'stands in the body, not in the query');
+    if (hasBody(operation) && !inQuery.includes(name))
+      throw new InvalidFieldError(name, 'stands in the body, not in the query');
     return [[name, queried(name, shape[name], value)] as const];
   });
   if (!hasBody(operation) && body !== undefined && body !== null)
     throw new InvalidFieldError('body', 'is not looked at here; fields stand in the path and the query');
-  const others = hasBody(operation) ? fieldsOf(body) : given;
-  const twice = others.find(([name]) => Object.hasOwn(path, name));
-  if (twice !== undefined) throw new InvalidFieldError(twice[0], 'stands in the path');
-  return Object.fromEntries([...others, ...inPath]);
+  const others = hasBody(operation) ? fieldsOf(body, bodyList) : [];
+  for (const [name] of [...others, ...given])
+    if (Object.hasOwn(path, name)) throw new InvalidFieldError(name, 'stands in the path');
+  for (const [name] of others)
+    if (inQuery.includes(name)) throw new InvalidFieldError(name, 'stands in the query');
+  return Object.fromEntries([...others, ...given, ...inPath]);
 }
 
-function fieldsOf(body: unknown): [string, unknown][] {
+/** @param list that may be the body by itself */
+function fieldsOf(body: unknown, list: string | undefined): [string, unknown][] {
+  if (list !== undefined && Array.isArray(body)) return [[list, body]];
   if (typeof body !== 'object' || body === null || Array.isArray(body))
-    throw new InvalidFieldError('body', 'must be an object');
-  return Object.entries(body);
+    throw new InvalidFieldError(
+      'body',
+      `must be an object${list === undefined ? '' : ', or a list of them'}`,
+    );
+  return list === undefined || Object.hasOwn(body, list) ? Object.entries(body) : [[list, [body]]];
 }
 
 function queried(name: string, schema: unknown, value: string | readonly string[]): unknown {
@@ -70,8 +80,11 @@ function readText(schema: unknown, text: string): unknown {
 export function assertReadable(operation: Operation): void {
   const { service, name, request } = operation;
   const inPath = pathFields(operation);
-  for (const field of inPath)
-    if (!(field in request.shape)) throw new Error(`${service}/${name} has no ${field} for its path`);
+  const { bodyList, inQuery = [], isPiece } = operation.http;
+  const pieceAsked = isPiece === true ? ['offset', 'length'] : [];
+  const needed = [...inPath, ...inQuery, ...(bodyList === undefined ? [] : [bodyList]), ...pieceAsked];
+  for (const field of needed)
+    if (!(field in request.shape)) throw new Error(`${service}/${name} has no ${field} for its route`);
   if (hasBody(operation)) return;
   for (const [field, schema] of Object.entries(request.shape)) {
     const inner = schema instanceof z.ZodType ? unwrapped(schema) : undefined;

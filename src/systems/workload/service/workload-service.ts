@@ -9,6 +9,7 @@ import { loadProto } from '../../../wire/proto.js';
 import type { WorkloadConfig } from '../config.js';
 import { catalogue, dataset, file } from './datasets/dataset-types.js';
 import { openDatasets } from './datasets/datasets.js';
+import { openEvents } from './events/events.js';
 import { job } from './jobs/job-commands.js';
 import { openJobs } from './jobs/jobs.js';
 import { PILOTS, pilotKind } from './pilots/pilot-kind.js';
@@ -55,6 +56,7 @@ function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedSe
     openTasks(as('task-manager')),
     openJobs({ context: manager, ...links }),
     openPilots(manager, links),
+    openEvents(context),
   ]);
 }
 

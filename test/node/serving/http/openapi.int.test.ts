@@ -63,7 +63,7 @@ t.test('the document has each operation where it is, with its limits and its rol
       const types = Object.keys(
         z.object({ content: z.looseObject({}) }).parse(told.responses['200']).content,
       );
-      t.same(types, [isStream === true ? 'text/event-stream' : 'application/json']);
+      t.same(types, isStream === true ? ['text/event-stream', 'application/x-ndjson'] : ['application/json']);
       t.match(told.responses['default'], { content: { 'application/problem+json': {} } });
     }
   const page = document.paths['/api/v1/talent/plot-tasks']?.['get']?.parameters.find(

@@ -162,7 +162,7 @@ t.test('a declaration that no HTTP request can carry ends the start', async (t) 
     }),
     /under one key it could be about this and then about that/,
   );
-  await t.rejects(wrong({ http: { method: 'POST', path: '/a/{colour}' } }), /has no colour for its path/);
+  await t.rejects(wrong({ http: { method: 'POST', path: '/a/{colour}' } }), /has no colour for its route/);
   await t.rejects(
     wrong({ http: { method: 'POST', path: '/a', bodyBytes: 17 * 1024 * 1024 } }),
     /more than a body/,

@@ -14,6 +14,7 @@ import type { WorkloadConfig } from '../../../../src/systems/workload/config.js'
 import { job } from '../../../../src/systems/workload/service/jobs/job-commands.js';
 import { workload } from '../../../../src/systems/workload/system.js';
 import { PeersClient } from '../../../../src/wire/peers-client.js';
+import { type Answer, type Asked, askAt } from '../../../node/serving/http/http-node.js';
 import { startNode as startStore } from '../../../support/eventstoredb-stores.js';
 import { localCredentials } from '../../../support/local-credentials.js';
 import { type LogLines, logLines } from '../../../support/log-lines.js';
@@ -33,7 +34,9 @@ export interface WorkloadNode {
   /** Types of what is stored of a job, in order. */
   eventsOf(uid: string): Promise<RecordedEvent[]>;
   /** The body of what is answered to a GET. */
-  get(path: string): Promise<string>;
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<string>;
+  /** What is asked over HTTP, below the system's own path. */
+  http(method: string, path: string, asked?: Asked): Promise<Answer>;
   createJob(uid: string, order?: Partial<Created>): Promise<void>;
   stop(): Promise<void>;
 }
@@ -128,15 +131,25 @@ export async function startWorkload(t: Test, options: WorkloadNodeOptions = {}):
       for await (const event of within.runtime.store.readStream(`wl_job-${uid}`)) events.push(event);
       return events;
     },
-    async get(path) {
-      const authorization = `Bearer ${readFileSync(localTokenFile(data), 'utf8').trim()}`;
-      return await (await fetch(`http://${node.httpAddress}${path}`, { headers: { authorization } })).text();
+    async get(path, headers = {}) {
+      return (
+        await askAt(node.httpAddress ?? '', 'GET', path, { authorization: authorizationOf(data), headers })
+      ).text;
     },
+    http: (method, path, asked = {}) =>
+      askAt(node.httpAddress ?? '', method, `/api/v1/workload${path}`, {
+        authorization: authorizationOf(data),
+        ...asked,
+      }),
     async createJob(uid, order = {}) {
       const data: Created = { ...ORDER, ...order };
       await within.runtime.system.execute(job, uid, { decide: () => [{ type: 'JobCreated', data }] });
     },
   };
+}
+
+function authorizationOf(data: string): string {
+  return `Bearer ${readFileSync(localTokenFile(data), 'utf8').trim()}`;
 }
 
 const ORDER: Created = {

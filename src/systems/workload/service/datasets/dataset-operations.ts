@@ -11,7 +11,7 @@ import {
   whole,
 } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
-import { commandId, entityEvent, entityRequest, reason, uid } from '../shown/entity-messages.js';
+import { commandId, entityEvent, entityLook, entityRequest, reason, uid } from '../shown/entity-messages.js';
 import { datasetMessage, fileMessage, newDatasets, newFiles } from './dataset-messages.js';
 
 export const DATASETS = 'workload.DatasetManager';
@@ -36,7 +36,7 @@ export const registerDatasets = operation({
   name: 'dataset_register',
   kind: 'decision',
   roles: anyBody,
-  http: { method: 'POST', path: '/datasets' },
+  http: { method: 'POST', path: '/datasets', success: 201, bodyList: 'datasets' },
   summary: 'Registers datasets before there is anything in them: all of them, or none.',
   request: request({ datasets: newDatasets, command_id: commandId.optional() }),
   answer: message('workload.DatasetRegistered', { datasets: list(datasetMessage) }),
@@ -62,9 +62,17 @@ export const addFiles = operation({
   name: 'dataset_add',
   kind: 'decision',
   roles: anyBody,
-  http: { method: 'POST', path: '/datasets/{uid}/files' },
+  http: { method: 'POST', path: '/datasets/{uid}/files', success: 201, inQuery: ['scan'] },
   summary: 'Adds files at the end of a dataset: all of them, or none.',
-  request: request({ uid: uid(), files: newFiles, command_id: commandId.optional() }),
+  request: request({
+    uid: uid(),
+    files: newFiles,
+    command_id: commandId.optional(),
+    scan: flag({
+      description:
+        "Instead of files: what is in the dataset's storage_url and not in it yet, as dataset_scan does.",
+    }).optional(),
+  }),
   answer: added,
   commandId: 'command_id',
 });
@@ -76,7 +84,7 @@ export const scanDataset = operation({
   name: 'dataset_scan',
   kind: 'decision',
   roles: anyBody,
-  http: { method: 'POST', path: '/datasets/{uid}/scan' },
+  http: { method: 'POST', path: '/datasets/{uid}/scan', success: 201 },
   summary:
     "Adds what is in the dataset's storage_url and not in the dataset yet, with sizes and check sums, by name.",
   request: request({ uid: uid(), command_id: commandId.optional() }),
@@ -121,7 +129,7 @@ export const closeDataset = operation({
   name: 'dataset_close',
   kind: 'decision',
   roles: anyBody,
-  http: { method: 'POST', path: '/datasets/{uid}/close' },
+  http: { method: 'POST', path: '/datasets/{uid}/close', success: 202 },
   summary:
     'Seals a dataset: nothing is added any more. It is closed at once when no file of it is unsettled, else as soon as none is.',
   request: request({
@@ -139,7 +147,7 @@ export const cancelDataset = operation({
   name: 'dataset_cancel',
   kind: 'decision',
   roles: anyBody,
-  http: { method: 'POST', path: '/datasets/{uid}/cancel' },
+  http: { method: 'POST', path: '/datasets/{uid}/cancel', success: 202 },
   summary:
     'Cancels every living task that reads or writes a dataset; once none of them lives it is aborted. What is closed stays so.',
   request: order,
@@ -153,8 +161,8 @@ export const datasetStatus = operation({
   kind: 'query',
   roles: readers,
   http: { method: 'GET', path: '/datasets/{id}' },
-  summary: 'One dataset.',
-  request: entityRequest,
+  summary: 'One dataset, as it is or as it was.',
+  request: entityLook,
   answer: datasetMessage,
 });
 

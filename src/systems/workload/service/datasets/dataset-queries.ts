@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { SqlRow } from '../../../../base/sql.js';
 import { answered, followed, type ServedOperation } from '../../../../node/operations/operation.js';
 import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
+import { rowAsOf } from '../shown/as-of.js';
 import { DATASET, findEntity } from '../shown/entities.js';
 import { entityHistory } from '../shown/entity-history.js';
 import { asUid } from '../shown/entity-messages.js';
@@ -14,9 +15,13 @@ import { dataset } from './dataset-types.js';
 
 export function datasetQueries(context: WorkloadContext): ServedOperation[] {
   return [
-    answered(datasetStatus, async ({ id }) => {
+    answered(datasetStatus, async ({ id, as_of: at }) => {
       await context.readYourWrites();
-      return showDataset(findEntity(context.db, DATASET, id));
+      const row = findEntity(context.db, DATASET, id);
+      if (at === undefined) return showDataset(row);
+      return showDataset(
+        await rowAsOf(context, { type: dataset, table: DATASET, numbers: ['dataset_id'] }, row, at),
+      );
     }),
     answered(listDatasets, (request) => list(context, request)),
     answered(listFiles, (request) => files(context, request)),

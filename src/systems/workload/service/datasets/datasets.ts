@@ -1,5 +1,6 @@
 /** The part of the service that has to do with datasets. */
 
+import { InvalidFieldError } from '../../../../base/errors.js';
 import type { Asking, ServedOperation } from '../../../../node/operations/operation.js';
 import { answered } from '../../../../node/operations/operation.js';
 import { asUid } from '../shown/entity-messages.js';
@@ -50,7 +51,6 @@ function decisions(context: WorkloadContext, turns: Turns): ServedOperation[] {
       const rows = await register(context, turns, request, asking);
       return { datasets: rows.map(showDataset) };
     }),
-    answered(addFiles, (request, asking) => add(context, turns, request, asking)),
     answered(closeDataset, ({ uid: given, force = false, reason, command_id: id }, asking) => {
       const uid = asUid(given);
       const content = { force, ...(reason === undefined ? {} : { reason }) };
@@ -71,13 +71,19 @@ function decisions(context: WorkloadContext, turns: Turns): ServedOperation[] {
 
 /** Those that look into storage. */
 function lookingDecisions(context: WorkloadContext, turns: Turns, looks: Looks): ServedOperation[] {
+  const scanned = async (given: string, id: string | undefined, asking: Asking) => {
+    const of = { uid: asUid(given), by: asking.who };
+    const order = { name: 'scan', uid: of.uid, id };
+    return scanDataset.answer.parse(
+      await looks.answer(order, asking, (signal) => scan(context, turns, of, signal)),
+    );
+  };
   return [
-    answered(scanDataset, async ({ uid: given, command_id: id }, asking) => {
-      const of = { uid: asUid(given), by: asking.who };
-      const order = { name: 'scan', uid: of.uid, id };
-      return scanDataset.answer.parse(
-        await looks.answer(order, asking, (signal) => scan(context, turns, of, signal)),
-      );
+    answered(scanDataset, ({ uid, command_id: id }, asking) => scanned(uid, id, asking)),
+    answered(addFiles, async ({ scan: isScan = false, ...request }, asking) => {
+      if (!isScan) return await add(context, turns, request, asking);
+      if (request.files.length > 0) throw new InvalidFieldError('files', 'must be left out for a scan');
+      return await scanned(request.uid, request.command_id, asking);
     }),
     answered(verifyDataset, async ({ uid: given, command_id: id }, asking) => {
       const of = { uid: asUid(given), by: asking.who };

@@ -16,6 +16,7 @@ import {
 } from '../../../../node/operations/operation.js';
 import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import type { DomainEvent } from '../../../../runtime/actors/actor-type.js';
+import { rowAsOf } from '../shown/as-of.js';
 import { findEntity, JOB, TASK } from '../shown/entities.js';
 import { entityHistory } from '../shown/entity-history.js';
 import { retryJob as retryJobOfTask } from '../tasks/task-commands.js';
@@ -24,15 +25,28 @@ import { nowSeconds, type WorkloadContext } from '../workload-context.js';
 import { cancel, job, retry } from './job-commands.js';
 import { type AskPilot, attemptOf, LARGEST_PIECE, readLog } from './job-log.js';
 import { jobFileMessageOf, jobMessageOf } from './job-messages.js';
-import { cancelJob, jobFiles, jobHistory, jobLog, jobStatus, listJobs, retryJob } from './job-operations.js';
+import {
+  cancelJob,
+  createJobs,
+  jobFiles,
+  jobHistory,
+  jobLog,
+  jobStatus,
+  jobsOfTask,
+  listJobs,
+  retryJob,
+} from './job-operations.js';
 import type { JobOrders } from './job-orders.js';
 import type { JobQueries } from './job-queries.js';
 import { GRACE_SECONDS } from './job-upkeep.js';
+import { makeJobs } from './new-jobs.js';
 import type { Offers } from './offers.js';
 import { type Standing, whyWaits } from './why.js';
 
 const SELECT = `SELECT j.*, t.uid AS task_uid, t.held AS task_held, t.state AS task_state FROM job_dat j
   LEFT JOIN task_dat t ON t.task_id = j.task_id`;
+
+const NUMBERS = ['job_id', 'file_in_id', 'file_out_id', 'file_log_id', 'file_id', 'parent_job_id', 'task_id'];
 
 export interface JobAnswersOptions {
   readonly context: WorkloadContext;
@@ -45,11 +59,19 @@ export interface JobAnswersOptions {
 export function jobOperations(options: JobAnswersOptions): ServedOperation[] {
   const { context, queries } = options;
   return [
-    answered(jobStatus, async ({ id }) => {
+    answered(createJobs, async (request, asking) => {
+      const uids = await makeJobs(context, request, asking);
+      const standing = standingOf(options, false);
+      return { jobs: uids.map((uid) => show(queries, findRow(options, uid), standing)) };
+    }),
+    answered(jobStatus, async ({ id, as_of: at }) => {
       await context.readYourWrites();
-      return show(queries, findRow(options, id), standingOf(options));
+      const row = findRow(options, id);
+      if (at === undefined) return show(queries, row, standingOf(options));
+      return jobMessageOf(await jobAsOf(context, row, at));
     }),
     answered(listJobs, (request) => list(options, request)),
+    answered(jobsOfTask, (request) => list(options, request)),
     answered(jobFiles, async ({ id }) => {
       await context.readYourWrites();
       const { job_id: number = null } = findRow(options, id);
@@ -66,6 +88,20 @@ export function jobOperations(options: JobAnswersOptions): ServedOperation[] {
     ),
     answered(retryJob, (request, asking) => retryOne(options, request, asking)),
   ];
+}
+
+/** Whose task it is, and which numbers its files have, does not change. */
+async function jobAsOf(context: WorkloadContext, row: SqlRow, at: number): Promise<SqlRow> {
+  const { task_id: ofTask = null, task_uid = null } = row;
+  const names = {
+    table: TASK.table,
+    row: context.db.prepare(`SELECT * FROM ${TASK.table} WHERE ${TASK.number} = ?`).get(ofTask),
+  };
+  const then = await rowAsOf(context, { type: job, table: JOB, numbers: NUMBERS, names }, row, at);
+  const pilot = context.db
+    .prepare('SELECT pilot_id FROM pilot_dat WHERE name = ?')
+    .get(then['pilot'] ?? null);
+  return { ...then, task_uid, pilot_id: pilot?.['pilot_id'] ?? null };
 }
 
 interface Ordered {

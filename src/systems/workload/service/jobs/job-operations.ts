@@ -1,5 +1,7 @@
 /** What can be asked about jobs. */
 
+import type { z } from 'zod';
+import { MOST_FILES_OF_A_JOB } from '../../../../../machines/workload/job.js';
 import {
   bytes,
   flag,
@@ -12,13 +14,23 @@ import {
   whole,
 } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
-import { entityEvent, entityOrder, entityRequest } from '../shown/entity-messages.js';
+import { isFileName } from '../datasets/dataset-messages.js';
+import {
+  commandId,
+  entityEvent,
+  entityLook,
+  entityOrder,
+  entityRequest,
+  uid,
+} from '../shown/entity-messages.js';
+import { PAYLOAD, url } from '../shown/payload-fields.js';
 import { FAULT_OF, type FailureClass } from './failure-classes.js';
 import { LARGEST_PIECE } from './job-log.js';
 import { jobFileList, jobFileMessage, jobFilePage, jobList, jobMessage } from './job-messages.js';
 
 export const JOB_SERVICE = 'workload.JobManager';
 const LARGEST_PAGE = 1000;
+const MOST_JOBS_OF_AN_ORDER = 1000;
 
 const STATES = [
   ...(['created', 'queued', 'staging', 'running', 'cancelling', 'failed', 'finished', 'cancelled'] as const),
@@ -39,14 +51,45 @@ const PAGE = {
 const entity = (noun: string) =>
   text(undefined, { description: `The uid of the ${noun}, a beginning of it, or its running number.` });
 
+const newJob = request({
+  ...PAYLOAD,
+  data_in_uid: uid({ description: 'The dataset that its inputs are files of.' }),
+  inputs: list(text(isFileName), {
+    most: MOST_FILES_OF_A_JOB,
+    noun: 'files',
+    description: 'Names of files of that dataset, which are there: one at least.',
+  }),
+  data_out_url: url,
+});
+export type NewJob = z.output<typeof newJob>;
+
+export const createJobs = operation({
+  service: JOB_SERVICE,
+  name: 'job_create',
+  kind: 'decision',
+  roles: ['submitter', 'operator'],
+  choosesProgram: true,
+  http: { method: 'POST', path: '/jobs', success: 201, bodyList: 'jobs' },
+  summary: 'Makes jobs that belong to no task, for those who split by themselves.',
+  description:
+    'All are looked at before one is made. What they write is a use of a file (job_files), and of no dataset. Where it stops on the way, sent again under its key it goes on; the same key makes the same jobs.',
+  request: request({
+    jobs: list(newJob, { most: MOST_JOBS_OF_AN_ORDER, noun: 'jobs' }),
+    command_id: commandId.optional(),
+  }),
+  answer: message('workload.JobsCreated', { jobs: list(jobMessage) }),
+  commandId: 'command_id',
+  isOfOneThing: true,
+});
+
 export const jobStatus = operation({
   service: JOB_SERVICE,
   name: 'job_status',
   kind: 'query',
   roles: ['reader', 'submitter', 'worker', 'operator'],
   http: { method: 'GET', path: '/jobs/{id}' },
-  summary: 'One job as it is now; where it waits, why.',
-  request: entityRequest,
+  summary: 'One job as it is now, with why it waits; or as it was.',
+  request: entityLook,
   answer: jobMessage,
 });
 
@@ -61,6 +104,23 @@ export const listJobs = operation({
     ...PAGE,
     state: list(oneOf(STATES), { description: 'Any of these; all when empty.' }),
     task: entity('task').optional(),
+    pilot: text(undefined, { description: 'Those that it has, or had last.' }).optional(),
+    failure_class: oneOf(CLASSES).optional(),
+  }),
+  answer: jobList,
+});
+
+export const jobsOfTask = operation({
+  service: JOB_SERVICE,
+  name: 'jobs_of_task',
+  kind: 'query',
+  roles: ['reader', 'submitter', 'worker', 'operator'],
+  http: { method: 'GET', path: '/tasks/{task}/jobs' },
+  summary: 'The jobs of a task in pages, by their running numbers.',
+  request: request({
+    ...PAGE,
+    state: list(oneOf(STATES), { description: 'Any of these; all when empty.' }),
+    task: entity('task'),
     pilot: text(undefined, { description: 'Those that it has, or had last.' }).optional(),
     failure_class: oneOf(CLASSES).optional(),
   }),
@@ -121,7 +181,7 @@ export const jobLog = operation({
   name: 'job_log',
   kind: 'query',
   roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/jobs/{id}/log' },
+  http: { method: 'GET', path: '/jobs/{id}/log', isPiece: true },
   summary:
     'A piece of the log of a job, of the attempt that is asked for or the newest one, also while it runs.',
   request: request({
@@ -143,7 +203,7 @@ export const cancelJob = operation({
   name: 'job_cancel',
   kind: 'decision',
   roles: ['submitter', 'operator'],
-  http: { method: 'POST', path: '/jobs/{id}/cancel' },
+  http: { method: 'POST', path: '/jobs/{id}/cancel', success: 202 },
   summary:
     'Cancels a job: at once where it waits, and once nothing of it runs any more where it is under way.',
   request: entityOrder,

@@ -3,14 +3,23 @@
 import type { z } from 'zod';
 import { OwlError } from '../../../../base/errors.js';
 import { type SqlRow, textIn } from '../../../../base/sql.js';
-import { type Asking, answered, type ServedOperation } from '../../../../node/operations/operation.js';
+import {
+  type Asking,
+  answered,
+  followed,
+  type ServedOperation,
+} from '../../../../node/operations/operation.js';
 import { executablesOf } from '../jobs/job-queries.js';
+import { rowAsOf } from '../shown/as-of.js';
+import { PILOT } from '../shown/entities.js';
+import { entityHistory } from '../shown/entity-history.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { drain, retire, undrain } from './pilot-commands.js';
 import { pilotKind } from './pilot-kind.js';
 import {
   drainPilot,
   listPilots,
+  pilotHistory,
   pilotMessage,
   pilotStatus,
   retirePilot,
@@ -70,10 +79,24 @@ export function pilotOperations(context: WorkloadContext, samples: PilotSamples)
         status.length > 0 ? status.some((one) => one === row['status']) : all || row['status'] !== 'retired';
       return { pilots: rows.filter(isWanted).map((row) => messageOf(row, samples)) };
     }),
-    answered(pilotStatus, async ({ id }) => {
+    answered(pilotStatus, async ({ id, as_of: at }) => {
       await context.readYourWrites();
-      return messageOf(find(id), samples);
+      const row = find(id);
+      if (at === undefined) return messageOf(row, samples);
+      const then = await rowAsOf(
+        context,
+        { type: pilotKind.type, table: PILOT, numbers: ['pilot_id'] },
+        row,
+        at,
+      );
+      return pilotMessage.parse({
+        ...fieldsOf(then),
+        executables: [...executablesOf(textIn(then, 'executables'))],
+      });
     }),
+    followed(pilotHistory, ({ id }) =>
+      entityHistory(context, { type: pilotKind.type, table: PILOT }, textIn(find(id), 'name')),
+    ),
     answered(drainPilot, (request, asking) => order(request, asking, 'pilot_drain', drain)),
     answered(undrainPilot, (request, asking) => order(request, asking, 'pilot_undrain', undrain)),
     answered(retirePilot, (request, asking) => order(request, asking, 'pilot_retire', retire)),
@@ -81,9 +104,7 @@ export function pilotOperations(context: WorkloadContext, samples: PilotSamples)
 }
 
 function messageOf(row: SqlRow, samples: PilotSamples): z.output<typeof pilotMessage> {
-  const fields = Object.fromEntries(
-    Object.entries(row).filter(([name, value]) => value !== null && FIELDS.has(name)),
-  );
+  const fields = fieldsOf(row);
   const newest = samples.newest(textIn(row, 'name'));
   const live = newest?.sessionId === row['session_id'] ? newest : undefined;
   return pilotMessage.parse({
@@ -100,6 +121,12 @@ function messageOf(row: SqlRow, samples: PilotSamples): z.output<typeof pilotMes
         }),
     ...remarksOf(row),
   });
+}
+
+function fieldsOf(row: SqlRow): SqlRow {
+  return Object.fromEntries(
+    Object.entries(row).filter(([name, value]) => value !== null && FIELDS.has(name)),
+  );
 }
 
 function remarksOf(row: SqlRow): { remarks?: string } {

@@ -12,7 +12,7 @@ import {
   text,
 } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
-import { entityOrder, entityRequest } from '../shown/entity-messages.js';
+import { entityEvent, entityLook, entityOrder, entityRequest } from '../shown/entity-messages.js';
 
 export const PILOT_SERVICE = 'workload.PilotManager';
 const STATUSES = ['active', 'draining', 'lost', 'detached', 'retired'] as const;
@@ -52,9 +52,21 @@ export const pilotStatus = operation({
   kind: 'query',
   roles: ['reader', 'submitter', 'worker', 'operator'],
   http: { method: 'GET', path: '/pilots/{id}' },
-  summary: 'One pilot, by its name or running number, with its newest sample.',
-  request: entityRequest,
+  summary: 'One pilot, by its name or running number, with its newest sample; or as it was.',
+  request: entityLook,
   answer: pilotMessage,
+});
+
+export const pilotHistory = operation({
+  service: PILOT_SERVICE,
+  name: 'pilot_history',
+  kind: 'query',
+  roles: ['reader', 'submitter', 'worker', 'operator'],
+  http: { method: 'GET', path: '/pilots/{id}/history' },
+  summary: 'What happened to one pilot, oldest first.',
+  isStream: true,
+  request: entityRequest,
+  answer: entityEvent,
 });
 
 const order = <const Name extends string>(name: Name, path: string, summary: string) =>

@@ -1,4 +1,7 @@
-/** What people and programs name an entity by: its uid, the beginning of one that no other has, or its running number. */
+/**
+ * What people and programs name an entity by: its uid (of a pilot its name), its running number, a beginning of its uid that no other has, and a dataset by
+ * its name too.
+ */
 
 import { OwlError } from '../../../../base/errors.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
@@ -11,25 +14,36 @@ export interface EntityTable {
   readonly uid: string;
   /** `task` */
   readonly noun: string;
+  /** Which rows have a `name` that no other of them has. */
+  readonly named?: string;
 }
 
 export const DATASET: EntityTable = {
   ...{ table: 'dsm_datasets', number: 'dataset_id', uid: 'uid', noun: 'dataset' },
+  named: 'producer_task IS NULL',
 };
 export const TASK: EntityTable = { table: 'task_dat', number: 'task_id', uid: 'uid', noun: 'task' };
+export const PILOT: EntityTable = { table: 'pilot_dat', number: 'pilot_id', uid: 'name', noun: 'pilot' };
 export const JOB: EntityTable = { table: 'job_dat', number: 'job_id', uid: 'id', noun: 'job' };
 
 /** A beginning of a uid may be as short as this. */
 const SHORTEST_PREFIX = 4;
+const NEIGHBOURS = 3;
 
-/** @throws OwlError kind `not_found`, with a reason `task_not_found`; `invalid` where several begin with it */
-export function findEntity(db: Database, { table, number, uid, noun }: EntityTable, id: string): SqlRow {
-  const exact = db.prepare(`SELECT * FROM ${table} WHERE ${uid} = ?`).get(id.toLowerCase());
+/**
+ * The number goes before the name, and the name before a beginning.
+ * @throws OwlError kind `not_found`, with a reason `task_not_found`; `invalid` where several begin with it
+ */
+export function findEntity(db: Database, entity: EntityTable, id: string): SqlRow {
+  const { table, number, uid, noun, named } = entity;
+  const select = (where: string, value: string | number) =>
+    db.prepare(`SELECT * FROM ${table} WHERE ${where} = ?`).get(value);
+  const exact =
+    select(uid, id) ??
+    select(uid, id.toLowerCase()) ??
+    (/^[0-9]{1,15}$/.test(id) ? select(number, Number(id)) : undefined) ??
+    (named === undefined ? undefined : select(`${named} AND name`, id));
   if (exact !== undefined) return exact;
-  if (/^[0-9]{1,15}$/.test(id)) {
-    const numbered = db.prepare(`SELECT * FROM ${table} WHERE ${number} = ?`).get(Number(id));
-    if (numbered !== undefined) return numbered;
-  }
   const prefix = /^[0-9a-f-]+$/i.test(id) && id.length >= SHORTEST_PREFIX ? id.toLowerCase() : undefined;
   const found =
     prefix === undefined
@@ -43,5 +57,20 @@ export function findEntity(db: Database, { table, number, uid, noun }: EntityTab
     const some = found.map((row) => String(row[uid])).join(', ');
     throw new OwlError('invalid', `id: several ${noun}s begin with ${id} (${some}); give more of it`);
   }
-  throw new OwlError('not_found', `there is no ${noun} ${id}`, { reason: `${noun}_not_found` });
+  throw new OwlError('not_found', `there is no ${noun} ${id}; ${neighbours(db, entity)}`, {
+    reason: `${noun}_not_found`,
+  });
+}
+
+/** Those that were made last, as they can be named. */
+export function neighbours(db: Database, { table, number, noun, named }: EntityTable): string {
+  const rows = db
+    .prepare(
+      `SELECT ${number} AS number${named === undefined ? '' : `, CASE WHEN ${named} THEN name END AS name`}
+       FROM ${table} ORDER BY ${number} DESC LIMIT ${NEIGHBOURS}`,
+    )
+    .all();
+  if (rows.length === 0) return `there is no ${noun} yet`;
+  const some = rows.map(({ number: of, name = null }) => `${of}${name === null ? '' : ` (${String(name)})`}`);
+  return `the newest ${rows.length === 1 ? 'is' : 'are'} ${some.join(', ')}`;
 }

@@ -1,7 +1,7 @@
 /** What requests and answers of all parts have in common: naming an entity, ordering something of it, what happened to it. */
 
 import * as rules from '../../../../base/field-rules.js';
-import { id, int64, message, number, request, text } from '../../../../node/operations/fields.js';
+import { explicit, id, int64, message, number, request, text } from '../../../../node/operations/fields.js';
 
 const LONGEST_REASON = 1_000;
 const UID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/i;
@@ -34,11 +34,25 @@ export const commandId = id({
 });
 const entityId = text(rules.isLine(64), {
   maxLength: 64,
-  description: 'A uid, a beginning of one that no other has, or a running number.',
+  description: 'A uid, a beginning of one that no other has, or a running number; of a dataset its name too.',
 });
 
 export const ENTITY_REQUEST = { id: entityId };
 export const entityRequest = request(ENTITY_REQUEST);
+
+const isTime: rules.NumberRule = (value) =>
+  value >= 0 && value < 1e11 ? undefined : 'must be a time in Unix seconds';
+
+/** One entity, now or as it was. */
+export const entityLook = request({
+  ...ENTITY_REQUEST,
+  as_of: explicit(
+    number(isTime, {
+      description:
+        'Unix seconds: as it was then, by its own history alone. What its row counts of other streams is left out: jobs of a task, files of a dataset by their state, samples of a pilot.',
+    }),
+  ),
+});
 
 export const ENTITY_ORDER = { id: entityId, reason: reason.optional(), command_id: commandId.optional() };
 export const entityOrder = request(ENTITY_ORDER);

@@ -126,7 +126,7 @@ function created({ task, order, rank, chunk }: PlannedChunk, { seq, inputs }: Gr
   });
 }
 
-function inputOf(row: SqlRow) {
+export function inputOf(row: SqlRow) {
   const known = (name: string) =>
     row[name] === null || row[name] === undefined ? undefined : String(row[name]);
   const [size, check_sum, sha256] = [known('size'), known('check_sum'), known('sha256')];

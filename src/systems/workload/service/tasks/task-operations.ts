@@ -1,46 +1,23 @@
 /** What can be asked for about tasks. */
 
-import { InvalidFieldError } from '../../../../base/errors.js';
 import * as rules from '../../../../base/field-rules.js';
 import { explicit, flag, list, oneOf, request, text, whole } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
-import { DEVICES } from '../../devices.js';
-import { wordsOf } from '../../wire/words.js';
 import {
   commandId,
   ENTITY_REQUEST,
   entityEvent,
+  entityLook,
   entityOrder,
-  entityRequest,
   uid,
 } from '../shown/entity-messages.js';
+import { PAYLOAD, rank, url } from '../shown/payload-fields.js';
 import { TASK_STATES, taskList, taskMessage } from './task-messages.js';
 
 export const TASKS = 'workload.TaskManager';
 const LARGEST_PAGE = 1000;
-const LONGEST_URL = 255;
 const READERS = ['reader', 'submitter', 'worker', 'operator'] as const;
 const ORDERERS = ['submitter', 'operator'] as const;
-
-/** A name: what it stands for only a pilot knows. */
-const EXECUTABLE = /^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$/;
-const isExecutable: rules.TextRule = (value) =>
-  EXECUTABLE.test(value)
-    ? undefined
-    : 'must be 1 to 50 letters, digits, dots, dashes or underscores, and begin with a letter or digit: the name of an executable that pilots declare, never a path';
-
-const isArgs: rules.TextRule = (value) => {
-  try {
-    wordsOf(value);
-    return undefined;
-  } catch (error) {
-    if (error instanceof InvalidFieldError) return error.rule;
-    throw error;
-  }
-};
-
-const rank = whole(-32_768, 32_767, { description: 'Larger first.' });
-const url = text(undefined, { maxLength: LONGEST_URL, description: 'file:/// and an absolute path.' });
 
 export const submitTask = operation({
   service: TASKS,
@@ -48,29 +25,19 @@ export const submitTask = operation({
   kind: 'decision',
   roles: ORDERERS,
   choosesProgram: true,
-  http: { method: 'POST', path: '/tasks' },
+  http: { method: 'POST', path: '/tasks', success: 201 },
   summary: 'Orders that an executable be run over the files of a dataset.',
   request: request({
-    executable: text(isExecutable, { maxLength: 50, pattern: EXECUTABLE.source }),
-    args: text(isArgs, {
-      maxLength: 255,
-      description: 'Words with quotes; no shell reads them.',
-    }).optional(),
-    rank: rank.optional(),
-    device_type: oneOf(DEVICES),
-    mode: oneOf(['map', 'merge']),
+    ...PAYLOAD,
     data_in_uid: uid({ description: 'The dataset that it reads.' }),
     storage_url: url.optional(),
     data_out_url: url,
-    retries: explicit(whole(0, 100, { description: 'Default 3.' })),
     files_per_job: explicit(
       whole(1, 1000, { description: 'Default 1 for map; 100, and 2 at least, for merge.' }),
     ),
     max_failed_jobs: whole(0, 1_000_000_000).optional(),
     require_complete: explicit(flag({ description: 'Default true: a failed input file fails the task.' })),
     until_one: flag({ description: 'merge: level after level, until one file is left.' }).optional(),
-    timeout_seconds: explicit(whole(1, 31_536_000)),
-    memory_mib: explicit(whole(1, 16 * 1024 * 1024)),
     name: text(rules.isLine(200), { maxLength: 200 }).optional(),
     uid: uid({ description: 'Given by the caller, or made.' }).optional(),
     command_id: commandId.optional(),
@@ -86,8 +53,8 @@ export const taskStatus = operation({
   kind: 'query',
   roles: READERS,
   http: { method: 'GET', path: '/tasks/{id}' },
-  summary: 'One task as it is, with why it waits.',
-  request: entityRequest,
+  summary: 'One task as it is, with why it waits; or as it was.',
+  request: entityLook,
   answer: taskMessage,
 });
 
@@ -141,7 +108,7 @@ function order(name: 'hold' | 'release' | 'finish' | 'retry' | 'cancel', summary
     name: `task_${name}`,
     kind: 'decision',
     roles: ORDERERS,
-    http: { method: 'POST', path: `/tasks/{id}/${name}` },
+    http: { method: 'POST', path: `/tasks/{id}/${name}`, ...(name === 'cancel' ? { success: 202 } : {}) },
     summary,
     request: entityOrder,
     answer: taskMessage,
@@ -166,7 +133,7 @@ export const rankTask = operation({
   name: 'task_rank',
   kind: 'decision',
   roles: ORDERERS,
-  http: { method: 'POST', path: '/tasks/{id}/rank' },
+  http: { method: 'PATCH', path: '/tasks/{id}' },
   summary: 'Another rank, for what of it is not queued yet.',
   request: request({ ...ENTITY_REQUEST, rank: explicit(rank), command_id: commandId.optional() }),
   answer: taskMessage,

@@ -7,12 +7,12 @@ import type { Database } from '../../../../base/sql.js';
 import { storageProblem } from '../../storage-url.js';
 import { datasetIdOf, PRODUCTS } from '../ids.js';
 import { asUid } from '../shown/entity-messages.js';
+import { USUAL_RETRIES } from '../shown/payload-fields.js';
 import type { WorkloadContext } from '../workload-context.js';
 import type { submitTask } from './task-operations.js';
 
 export type TaskRequest = z.output<typeof submitTask.request>;
 
-const USUAL_RETRIES = 3;
 const USUAL_FILES = { map: 1, merge: 100 } as const;
 
 /**

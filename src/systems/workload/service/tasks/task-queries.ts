@@ -13,6 +13,7 @@ import { ChangeFeed } from '../../../../node/serving/change-feed.js';
 import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import { rowNews } from '../../../../node/serving/watch.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import { rowAsOf } from '../shown/as-of.js';
 import { findEntity, TASK } from '../shown/entities.js';
 import { entityHistory } from '../shown/entity-history.js';
 import type { WorkloadContext } from '../workload-context.js';
@@ -23,6 +24,7 @@ import { task } from './task-type.js';
 
 /** Rows that are read at a time. */
 const PAGE = 500;
+const NUMBERS = ['task_id'];
 /** Of what is no task. */
 const NOBODY = '';
 
@@ -40,9 +42,11 @@ export function taskQueries(context: WorkloadContext): TaskQueries {
   return {
     endStreams: () => feed.close(),
     operations: [
-      answered(taskStatus, async ({ id }) => {
+      answered(taskStatus, async ({ id, as_of: at }) => {
         await context.readYourWrites();
-        return shownTask(context, findEntity(db, TASK, id));
+        const row = findEntity(db, TASK, id);
+        if (at === undefined) return shownTask(context, row);
+        return taskMessageOf(await rowAsOf(context, { type: task, table: TASK, numbers: NUMBERS }, row, at));
       }),
       answered(listTasks, (request) => list(context, request)),
       followed(watchTasks, async function* ({ state: states }, { over }) {

@@ -42,7 +42,7 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
       },
     });
     t.match(answer, {
-      status: 200,
+      status: 201,
       body: {
         datasets: [
           { dataset_id: 1, uid: UID, status: 'registered', files: 0 },
@@ -54,7 +54,7 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
     const added = await node.ask('POST', url(UID, '/files'), {
       body: { files: [first, { file_name: 'b', path: 'sub/b', size: 0 }] },
     });
-    t.match(added, { status: 200, body: { added: 2, first_idx: 0, files: 2 } });
+    t.match(added, { status: 201, body: { added: 2, first_idx: 0, files: 2 } });
     t.same(
       await node.call(DATASETS, 'dataset_add', { uid: UID, files: [{ file_name: 'c', check_sum: AS_UUID }] }),
       {
@@ -85,7 +85,7 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
       ...{ status: 'closed', files: 3, files_available: 3, files_failed: 0, complete: true },
     });
     t.match(await node.ask('POST', url(UID, '/close'), { body: {} }), {
-      status: 200,
+      status: 202,
       body: { status: 'closed' },
     });
     t.match(await node.ask('POST', url(UID, '/files'), { body: { files: [{ file_name: 'd' }] } }), {
@@ -111,7 +111,7 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
     const first = await ask('/api/v1/workload/datasets', body, 'one');
     const { datasets } = Registered.parse(first.body);
     const again = await ask('/api/v1/workload/datasets', body, 'one');
-    t.match(again, { status: 200, headers: { 'idempotent-replay': 'true' } });
+    t.match(again, { status: 201, headers: { 'idempotent-replay': 'true' } });
     t.same(Registered.parse(again.body), { datasets: datasets.map(({ uid }) => ({ uid })) });
     t.match(await ask('/api/v1/workload/datasets', { datasets: [{ name: 'other' }] }, 'one'), {
       status: 409,
@@ -120,11 +120,11 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
     const batch = { files: [{ file_name: 'a' }] };
     t.match((await ask(url(uid, '/files'), batch, 'two')).body, { added: 1, first_idx: 0 });
     t.match(await node.ask('POST', url(uid, '/files'), { body: { files: [{ file_name: 'b' }] } }), {
-      status: 200,
+      status: 201,
     });
     t.match(await ask(url(uid, '/files'), batch, 'two'), {
       ...{
-        status: 200,
+        status: 201,
         headers: { 'idempotent-replay': 'true' },
         body: { added: 1, first_idx: 0, files: 1 },
       },
@@ -172,8 +172,8 @@ t.test('names are unique, of many orders at once as well', async (t) => {
     }),
   );
   const answers = await Promise.all(batches);
-  t.equal(answers.filter(({ status: code }) => code === 200).length, 1);
-  for (const refused of answers.filter(({ status: code }) => code !== 200))
+  t.equal(answers.filter(({ status: code }) => code === 201).length, 1);
+  for (const refused of answers.filter(({ status: code }) => code !== 201))
     t.match(refused, {
       status: 409,
       body: {
@@ -187,7 +187,7 @@ t.test('names are unique, of many orders at once as well', async (t) => {
     node.ask('POST', '/api/v1/workload/datasets', { body: { datasets: [{ name: 'a' }, { name: 'b' }] } }),
   );
   const codes = (await Promise.all(orders)).map(({ status: code }) => code);
-  t.same(codes.sort(), [200, ...Array.from({ length: 11 }, () => 409)]);
+  t.same(codes.sort(), [201, ...Array.from({ length: 11 }, () => 409)]);
   t.match(await node.ask('POST', '/api/v1/workload/datasets', { body: { datasets: [{ name: 'c', uid }] } }), {
     status: 409,
     body: { reason: 'duplicate_uid', detail: `uid: there is a dataset ${uid} already (run, ${uid})` },

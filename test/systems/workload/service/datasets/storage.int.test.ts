@@ -133,7 +133,7 @@ t.test('a scan is refused where there is nothing to scan, and stops at what is e
     body: { detail: `dataset ${uid} expects 2 files and has 0; 3 more are too many` },
   });
   rmSync(join(directory, 'c'));
-  t.match(await ask(), { status: 200, body: { added: 2 } });
+  t.match(await ask(), { status: 201, body: { added: 2 } });
   t.match(await ask(), { status: 409, body: { reason: 'dataset_sealed' } });
   const bare = await node.call(DATASETS, 'dataset_register', { datasets: [{ name: 'bare' }] });
   const none = Registered.parse(bare).datasets[0].uid;

@@ -173,7 +173,8 @@ t.test('the same is answered over HTTP', async (t) => {
   await node.createJob('j1', { data_out_url: pathToFileURL(out).href });
   await pilot.failed(await pilot.take('j1'), 'input_missing', 'a.txt is not there');
   pilot.close();
-  const get = async (path: string): Promise<unknown> => JSON.parse(await node.get(`/api/v1/workload${path}`));
+  const get = async (path: string, headers?: Readonly<Record<string, string>>): Promise<unknown> =>
+    JSON.parse(await node.get(`/api/v1/workload${path}`, headers));
   t.match(await get('/jobs/1'), { uid: 'j1', state: 'failed', remarks: 'a.txt is not there' });
   t.match(await get('/jobs?state=failed&page_size=1'), { jobs: [{ uid: 'j1' }] });
   t.match(await get('/jobs?state=reduced'), { status: 422, field: 'state' });
@@ -183,7 +184,7 @@ t.test('the same is answered over HTTP', async (t) => {
   t.match(await get('/pilots/p1'), { name: 'p1', status: 'active', executables: ['wc'] });
   t.match(await get('/pilots/9'), { status: 404, reason: 'pilot_not_found' });
   await until('its stream has ended, and the log is read', async () => {
-    const log = await get('/jobs/1/log?offset=-8');
+    const log = await get('/jobs/1/log?offset=-8', { accept: 'application/json' });
     return Reflect.get(Object(log), 'content') === Buffer.from('printed\n').toString('base64');
   });
   t.match(JSON.parse(await node.get('/openapi.json')), { openapi: /^3/ });

@@ -71,7 +71,14 @@ t.test('each says what is wrong, over gRPC and HTTP alike', async (t) => {
   t.match(unknown, { status: 404, body: { kind: 'not_found', reason: 'dataset_not_found' } });
   for (const path of ['/tasks/17', '/tasks/17/history']) {
     const none = await node.ask('GET', `/api/v1/workload${path}`);
-    t.match(none, { status: 404, body: { reason: 'task_not_found', detail: 'there is no task 17' } }, path);
+    t.match(
+      none,
+      {
+        status: 404,
+        body: { reason: 'task_not_found', detail: 'there is no task 17; there is no task yet' },
+      },
+      path,
+    );
   }
   const refused = await refusalOf(node.call(declared.TASKS, 'task_cancel', { id: '17' }));
   const { metadata } = Object(refused);

@@ -27,7 +27,7 @@ for (const [name, storeOf] of Object.entries(NODE_STORES))
     const key = { 'Idempotency-Key': '"once"' };
     const submitted = await post('/tasks', order, key);
     t.match(submitted, {
-      status: 200,
+      status: 201,
       body: { task_id: 1, state: /registered|splitting/, retries: 3, rank: 0 },
     });
     const again = await post('/tasks', order, key);
@@ -55,6 +55,10 @@ for (const [name, storeOf] of Object.entries(NODE_STORES))
       body: { remarks: /^held since .* \(maintenance\); waits for files: 2 of 2 are there/ },
     });
     await node.ask('POST', `${API}/datasets/${dataset}/files`, { body: { files: [{ file_name: 'c.txt' }] } });
+    t.match(await node.ask('PATCH', `${API}/tasks/1`, { body: { rank: 2 } }), {
+      status: 200,
+      body: { rank: 2 },
+    });
     t.match(await node.call(TASKS, 'task_rank', { id: task, rank: 3 }), { rank: '3' });
     t.match(await node.ask('POST', `${API}/tasks/1/release`, { body: {} }), { body: { held: false } });
     await until('the third has one too', async () => {
@@ -62,7 +66,7 @@ for (const [name, storeOf] of Object.entries(NODE_STORES))
       return Object(body).jobs_total === 3;
     });
     t.match(await node.ask('POST', `${API}/tasks/${task}/cancel`, { body: { reason: 'wrong run' } }), {
-      status: 200,
+      status: 202,
     });
     await until('nothing of it lives', async () => {
       const { body } = await node.ask('GET', `${API}/tasks/1`);
@@ -77,6 +81,7 @@ for (const [name, storeOf] of Object.entries(NODE_STORES))
           'TaskSplitStarted',
           'TaskJobsPlanned',
           'TaskHeld',
+          'TaskRanked',
           'TaskRanked',
           'TaskReleased',
         ],
