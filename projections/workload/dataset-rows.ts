@@ -126,18 +126,17 @@ export class DatasetRows {
     const time = timeOf(event);
     const dataset = idOf(stream);
     const status = data['declared'] === true ? 'declared' : 'registering';
-    const insert = this.statements.of(
-      `INSERT INTO ${this.tables.files} (dataset_uid, idx, file_name, path, status, create_time, update_time)
-       VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (dataset_uid, idx) DO NOTHING`,
-    );
-    files.forEach((file, i) => {
-      insert.run(dataset, first + i, valueIn(file, 'name'), valueIn(file, 'path'), status, time, time);
-    });
+    this.statements
+      .of(
+        `INSERT INTO ${this.tables.files} (dataset_uid, idx, file_name, path, status, create_time, update_time)
+         SELECT ?1, ?2 + key, value ->> 'name', value ->> 'path', ?3, ?4, ?4 FROM json_each(?5) WHERE true
+         ON CONFLICT (dataset_uid, idx) DO NOTHING`,
+      )
+      .run(dataset, first, status, time, JSON.stringify(files.map(({ name, path }) => ({ name, path }))));
     return files.length;
   }
 
   private registerFile(event: RecordedEvent, counts: Differences): void {
-    if (this.files.has(event.stream)) return;
     const { data, stream, revision } = event;
     const dataset = String(data['dataset_uid']);
     const status = data['declared'] === true ? 'declared' : 'available';
@@ -152,6 +151,7 @@ export class DatasetRows {
         ...[valueIn(data, 'check_sum'), valueIn(data, 'sha256'), valueIn(data, 'job')],
         ...[timeOf(event), revision, dataset, Number(data['idx'])],
       );
+    if (changes === 0 && this.files.has(stream)) return;
     if (changes === 0) throw new Error(`${dataset} has no place ${String(data['idx'])} for ${stream}`);
     this.count(counts, dataset, status, size ?? 0, 1);
   }

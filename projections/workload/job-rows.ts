@@ -8,13 +8,23 @@ import {
   type RecordedEvent,
 } from '../../src/runtime/event-store/event-store.js';
 import { columns } from './dataset-rows.js';
-import { type Differences, recordIn, recordsIn, StreamRows, sizeIn, timeOf, valueIn } from './rows.js';
+import {
+  type Differences,
+  LookedUp,
+  recordIn,
+  recordsIn,
+  StreamRows,
+  sizeIn,
+  timeOf,
+  valueIn,
+} from './rows.js';
 
 export interface JobTables {
   readonly jobs: string;
   readonly jobFiles: string;
   readonly tasks: string;
   readonly pilots: string;
+  readonly datasets: string;
 }
 
 /** What a task counts a job in that state as. */
@@ -49,7 +59,9 @@ const ORDERED =
   'executable args rank device_type mode retries timeout_seconds memory_mib seq level data_out_url';
 
 /** What becomes of the files that a job uses, by type of file. */
-const FILES_AFTER: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+const FILES_AFTER: Readonly<
+  Record<string, { readonly input: string; readonly output?: string; readonly log?: string }>
+> = {
   JobClaimed: { input: 'in_use', output: 'declared', log: 'declared' },
   JobAttemptFailed: { input: 'waiting' },
   JobFinished: { input: 'used' },
@@ -63,12 +75,21 @@ export class JobRows {
   private readonly tables: JobTables;
   private readonly jobs: StreamRows;
   private readonly jobFiles: StreamRows;
+  private readonly taskIds = new LookedUp<number>();
+  private readonly pilotIds = new LookedUp<number | null>();
+  private readonly writtenByJobs = new LookedUp<boolean>();
 
   constructor(statements: KeptStatements, tables: JobTables) {
     this.statements = statements;
     this.tables = tables;
     this.jobs = new StreamRows(statements, tables.jobs, 'id');
     this.jobFiles = new StreamRows(statements, tables.jobFiles, 'file_id');
+  }
+
+  /** A transaction begins. */
+  begin(): void {
+    for (const known of [this.jobs, this.jobFiles, this.taskIds, this.pilotIds, this.writtenByJobs])
+      known.begin();
   }
 
   /** @param counts of tasks, by their running numbers */
@@ -90,22 +111,14 @@ export class JobRows {
   }
 
   private create(event: RecordedEvent, counts: Differences): void {
-    if (this.jobs.has(event.stream)) return;
     const { data } = event;
     const [inputs, outputs] = [recordsIn(data, 'inputs'), recordsIn(data, 'outputs')];
     const job = this.jobs.next('job_id');
     const first = this.jobFiles.next('file_id');
     const ids = { in: first, out: first + inputs.length, log: first + inputs.length + outputs.length };
-    const log = recordIn(data, 'log');
-    const files = [
-      ...inputs.map((file): [string, JsonObject] => ['input', file]),
-      ...outputs.map((file): [string, JsonObject] => ['output', file]),
-      ['log', log] as const,
-    ];
-    for (const [i, [type, file]] of files.entries()) this.use(file, { type, id: first + i, job, ids });
     const task = this.taskIdOf(data['task']);
     const time = timeOf(event);
-    this.jobs.insert({
+    const isNew = this.jobs.insert({
       job_id: job,
       id: idOf(event.stream),
       ...{ file_in_id: ids.in, file_out_id: ids.out, file_log_id: ids.log, file_id: ids.in },
@@ -115,51 +128,55 @@ export class JobRows {
       ...{ state: 'created', inputs: inputs.length, outputs: outputs.length },
       ...{ created_time: time, update_time: time, revision: event.revision },
     });
+    if (!isNew) return;
+    const files = [
+      ...inputs.map((file): [string, JsonObject] => ['input', file]),
+      ...outputs.map((file): [string, JsonObject] => ['output', file]),
+      ['log', recordIn(data, 'log')] as const,
+    ];
+    this.jobFiles.insertAll(files.map(([type, file], i) => useOf(file, { type, id: first + i, job, ids })));
+    this.jobs.goOn('job_id', job + 1);
+    this.jobFiles.goOn('file_id', first + files.length);
     this.count(counts, task, 'created', 1);
     if (task !== null) counts.add(String(task), 'jobs_total', 1);
   }
 
-  private use(
-    file: JsonObject,
-    of: {
-      readonly type: string;
-      readonly id: number;
-      readonly job: number;
-      readonly ids: { readonly in: number; readonly out: number; readonly log: number };
-    },
-  ): void {
-    this.jobFiles.insert({
-      file_id: of.id,
-      ...columns(file, 'file_name path check_sum sha256 dataset_uid'),
-      type: of.type,
-      size: sizeIn(file, 'size'),
-      status: of.type === 'input' ? 'waiting' : 'declared',
-      ...{ job_id: of.job, file_in_id: of.ids.in, file_out_id: of.ids.out, file_log_id: of.ids.log },
-      dsm_file: valueIn(file, 'uid'),
-    });
-  }
-
   private taskIdOf(uid: unknown): number | null {
     if (typeof uid !== 'string') return null;
-    const row = this.statements.of(`SELECT task_id FROM ${this.tables.tasks} WHERE uid = ?`).get(uid);
-    if (row === undefined) throw new Error(`there is no task ${uid}`);
-    return Number(row['task_id']);
+    return this.taskIds.of(uid, () => {
+      const row = this.statements.of(`SELECT task_id FROM ${this.tables.tasks} WHERE uid = ?`).get(uid);
+      if (row === undefined) throw new Error(`there is no task ${uid}`);
+      return Number(row['task_id']);
+    });
   }
 
   private pilotOf({ type, data }: RecordedEvent): Record<string, SqlValue> {
     if (type !== 'JobClaimed') return {};
     const sql = `SELECT pilot_id FROM ${this.tables.pilots} WHERE name = ?`;
-    const row = this.statements.of(sql).get(valueIn(data, 'pilot'));
-    return { pilot_id: row === undefined ? null : Number(row['pilot_id']) };
+    const id = this.pilotIds.of(String(data['pilot']), (name) => {
+      const row = this.statements.of(sql).get(name);
+      return row === undefined ? null : Number(row['pilot_id']);
+    });
+    return { pilot_id: id };
   }
 
   /** The job that wrote the file. */
   private writerOf(input: JsonObject | undefined): number | null {
-    if (input === undefined) return null;
+    if (input === undefined || !this.isWrittenByJobs(String(input['dataset_uid']))) return null;
     const row = this.statements
       .of(`SELECT job_id FROM ${this.tables.jobFiles} WHERE dsm_file = ? AND type <> 'input' LIMIT 1`)
       .get(valueIn(input, 'uid'));
     return row === undefined ? null : Number(row['job_id']);
+  }
+
+  /** False where all of the dataset comes from outside. */
+  private isWrittenByJobs(dataset: string): boolean {
+    return this.writtenByJobs.of(dataset, () => {
+      const row = this.statements
+        .of(`SELECT producer_task FROM ${this.tables.datasets} WHERE uid = ?`)
+        .get(dataset);
+      return row?.['producer_task'] !== null;
+    });
   }
 
   private count(counts: Differences, task: SqlRow[string] | undefined, state: string, by: 1 | -1): void {
@@ -171,13 +188,15 @@ export class JobRows {
   private changeFiles(event: RecordedEvent, job: number): void {
     const { type, data } = event;
     const time = timeOf(event);
-    for (const [of, status] of Object.entries(FILES_AFTER[type] ?? {}))
+    const { input, output, log } = FILES_AFTER[type] ?? {};
+    if (input !== undefined)
       this.statements
         .of(
-          `UPDATE ${this.tables.jobFiles} SET status = ?, time_start = ${type === 'JobClaimed' ? '?' : 'coalesce(time_start, ?)'},
-           attempt = coalesce(?, attempt) WHERE job_id = ? AND type = ?`,
+          `UPDATE ${this.tables.jobFiles} SET time_start = ${type === 'JobClaimed' ? '?' : 'coalesce(time_start, ?)'},
+           attempt = coalesce(?, attempt), status = CASE type WHEN 'input' THEN ? WHEN 'output' THEN ? ELSE ? END
+           WHERE job_id = ? ${output === undefined ? "AND type = 'input'" : ''}`,
         )
-        .run(status, time, valueIn(data, 'attempt'), job, of);
+        .run(time, valueIn(data, 'attempt'), input, output ?? null, log ?? null, job);
     if (type === 'JobFailed' && typeof data['file'] === 'string')
       this.statements
         .of(
@@ -203,6 +222,24 @@ export class JobRows {
           ...[valueIn(data, 'attempt'), job, valueIn(file, 'uid')],
         );
   }
+}
+
+interface Use {
+  readonly type: string;
+  readonly id: number;
+  readonly job: number;
+  readonly ids: { readonly in: number; readonly out: number; readonly log: number };
+}
+
+/** The row of a file that a job uses. */
+function useOf(file: JsonObject, { type, id, job, ids }: Use): Record<string, SqlValue> {
+  return {
+    file_id: id,
+    ...columns(file, 'file_name path check_sum sha256 dataset_uid'),
+    ...{ type, size: sizeIn(file, 'size'), status: type === 'input' ? 'waiting' : 'declared' },
+    ...{ job_id: job, file_in_id: ids.in, file_out_id: ids.out, file_log_id: ids.log },
+    dsm_file: valueIn(file, 'uid'),
+  };
 }
 
 /** What is there now that its job has ended: of a failed one its log at the most. */

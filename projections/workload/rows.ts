@@ -36,6 +36,27 @@ function isRecord(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** A statement has its shape, and a few of them are kept. */
+const ROWS_OF_A_STATEMENT = 8;
+
+/** What is looked up once in a transaction, by its name. */
+export class LookedUp<T> {
+  private readonly found = new Map<string, { readonly value: T }>();
+
+  of(name: string, look: (name: string) => T): T {
+    const known = this.found.get(name);
+    if (known !== undefined) return known.value;
+    const value = look(name);
+    this.found.set(name, { value });
+    return value;
+  }
+
+  /** A transaction begins. */
+  begin(): void {
+    this.found.clear();
+  }
+}
+
 /**
  * The rows of a table, one for each stream: each says which revision of its stream it shows. An event that is in its row already
  * changes nothing, and one that would leave a hole is an error.
@@ -44,6 +65,8 @@ export class StreamRows {
   private readonly statements: KeptStatements;
   private readonly table: string;
   private readonly key: string;
+  /** By column, the next number, in the transaction under way. */
+  private readonly numbers = new Map<string, number>();
 
   /** @param key the column that holds the id of the stream */
   constructor(statements: KeptStatements, table: string, key: string) {
@@ -75,15 +98,34 @@ export class StreamRows {
       .run(...Object.values(set), timeOf(event), event.revision, idOf(event.stream));
   }
 
-  /** Nothing where there is a row already. */
-  insert(row: Readonly<Record<string, SqlValue>>): void {
+  /** A transaction begins: what was counted in the one before may have been rolled back. */
+  begin(): void {
+    this.numbers.clear();
+  }
+
+  /** Nothing where there is a row already. @returns whether it was inserted */
+  insert(row: Readonly<Record<string, SqlValue>>): boolean {
     const names = Object.keys(row);
-    this.statements
+    const { changes } = this.statements
       .of(
         `INSERT INTO ${this.table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})
          ON CONFLICT DO NOTHING`,
       )
       .run(...Object.values(row));
+    return changes > 0;
+  }
+
+  /** Rows of one shape, none of which is there, with one statement. */
+  insertAll(rows: readonly Readonly<Record<string, SqlValue>>[]): void {
+    const [first = {}] = rows;
+    const names = Object.keys(first);
+    const places = `(${names.map(() => '?').join(', ')})`;
+    for (let from = 0; from < rows.length; from += ROWS_OF_A_STATEMENT) {
+      const some = rows.slice(from, from + ROWS_OF_A_STATEMENT);
+      this.statements
+        .of(`INSERT INTO ${this.table} (${names.join(', ')}) VALUES ${some.map(() => places).join(', ')}`)
+        .run(...some.flatMap((row) => Object.values(row)));
+    }
   }
 
   has(stream: string): boolean {
@@ -93,8 +135,15 @@ export class StreamRows {
 
   /** The next running number. */
   next(column: string): number {
+    const known = this.numbers.get(column);
+    if (known !== undefined) return known;
     const row = this.statements.of(`SELECT coalesce(max(${column}), 0) + 1 AS next FROM ${this.table}`).get();
     return Number(row?.['next']);
+  }
+
+  /** All numbers before that one are those of rows now: until the transaction ends the table is not asked again. */
+  goOn(column: string, next: number): void {
+    this.numbers.set(column, next);
   }
 }
 

@@ -40,13 +40,14 @@ class WorkloadWriter implements ProjectionWriter {
     this.names = { tasks, datasets };
     this.datasets = new DatasetRows(this.statements, { datasets, files });
     this.tasks = new TaskRows(this.statements, { tasks, jobs });
-    this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks, pilots });
+    this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks, pilots, datasets });
     this.pilots = new PilotRows(this.statements, pilots);
   }
 
   apply(events: readonly RecordedEvent[]): void {
     const ofDatasets = new Differences();
     const ofTasks = new Differences();
+    this.jobs.begin();
     for (const event of events) {
       const category = categoryOf(event.stream);
       if (category === 'wl_job') this.jobs.apply(event, ofTasks);

@@ -2,7 +2,13 @@
 
 import { recordIn, recordsIn } from '../../../../../projections/workload/rows.js';
 import { KeptLately } from '../../../../base/kept-lately.js';
-import { type EventStore, type JsonObject, streamName } from '../../../../runtime/event-store/event-store.js';
+import {
+  type EventStore,
+  idOf,
+  type JsonObject,
+  type RecordedEvent,
+  streamName,
+} from '../../../../runtime/event-store/event-store.js';
 import { job } from './job-commands.js';
 
 /** Files of those that are kept, in all: some 20 MB. A job may have two thousand. */
@@ -42,6 +48,9 @@ export interface JobOrder {
   readonly log: OrderedOutput;
 }
 
+/** One that failed may be retried, and is read again then. */
+const ENDS: ReadonlySet<string> = new Set(['JobFinished', 'JobFailed', 'JobCancelled']);
+
 export class JobOrders {
   private readonly store: Pick<EventStore, 'readStream'>;
   private readonly kept = new KeptLately<string, JobOrder>({ limit: MOST_FILES_KEPT, weightOf: filesOf });
@@ -61,6 +70,13 @@ export class JobOrders {
       return order;
     }
     return undefined;
+  }
+
+  /** What was applied to the read model: most jobs are granted soon after they were made, and then nothing has to be read. */
+  observe(events: readonly RecordedEvent[]): void {
+    for (const { type, stream, data } of events)
+      if (type === 'JobCreated') this.kept.set(idOf(stream), orderIn(data));
+      else if (ENDS.has(type)) this.forget(idOf(stream));
   }
 
   /** It has ended. */

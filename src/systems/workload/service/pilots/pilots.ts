@@ -68,6 +68,7 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
   const sessions = new PilotSessions(context, peers);
   const lostClaims = new LostClaims(context, queries, new ListeningTime(clock));
   const told = new PilotOrders(queries, streams);
+  runtime.onApplied(workload.name, (events) => orders.observe(events));
   runtime.onApplied(workload.name, (events) => {
     offers.observe(events);
     queue.observe(events);

@@ -42,7 +42,19 @@ export function placesOf(db: Database, planned: PlannedChunk): ReactorCommand[] 
 }
 
 export function* jobsOf(db: Database, planned: PlannedChunk): Generator<ReactorCommand> {
-  for (const group of groupsOf(db, planned)) yield created(planned, group);
+  const writes = writesOf(planned);
+  for (const group of groupsOf(db, planned)) yield created(planned, writes, group);
+}
+
+/** Datasets that its jobs write into. */
+interface Writes {
+  readonly output: string;
+  readonly log: string;
+}
+
+function writesOf(planned: PlannedChunk): Writes {
+  const { task } = planned;
+  return { output: datasetIdOf(task, productOf(planned)), log: datasetIdOf(task, 'log') };
 }
 
 /** Below the last level of several, what is written is only read again. */
@@ -102,12 +114,12 @@ function declared(
   return commandTo(dataset, uid, { decide: declareFiles(firstIdx, files) });
 }
 
-function created({ task, order, rank, chunk }: PlannedChunk, { seq, inputs }: Group): ReactorCommand {
+function created(planned: PlannedChunk, writes: Writes, { seq, inputs }: Group): ReactorCommand {
+  const { task, order, rank, chunk } = planned;
   const name = firstName(inputs);
-  const out = (of: Product, idx: number, file_name: string) => ({
-    ...{ uid: fileIdOf(datasetIdOf(task, of), idx), dataset_uid: datasetIdOf(task, of), idx, file_name },
+  const out = (dataset_uid: string, idx: number, file_name: string) => ({
+    ...{ uid: fileIdOf(dataset_uid, idx), dataset_uid, idx, file_name },
   });
-  const planned = { task, order, rank, chunk };
   const { executable, device_type, mode, retries, args, timeout_seconds, memory_mib, data_out_url } = order;
   const data = {
     ...{ task, seq, level: chunk.level, executable, rank, device_type, mode, retries, data_out_url },
@@ -115,8 +127,8 @@ function created({ task, order, rank, chunk }: PlannedChunk, { seq, inputs }: Gr
     ...(timeout_seconds === undefined ? {} : { timeout_seconds }),
     ...(memory_mib === undefined ? {} : { memory_mib }),
     inputs: inputs.map(inputOf),
-    outputs: [out(productOf(planned), placeOf(planned, seq), outputName(name, seq, mode))],
-    log: out('log', seq, logName(name, seq, mode)),
+    outputs: [out(writes.output, placeOf(planned, seq), outputName(name, seq, mode))],
+    log: out(writes.log, seq, logName(name, seq, mode)),
   };
   const first = Number(inputs[0]?.['idx'] ?? 0);
   return commandTo(job, jobIdOf(task, chunk.level, first, inputs.length), {

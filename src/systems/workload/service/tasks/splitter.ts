@@ -22,14 +22,24 @@ const BY = 'loop:workload-splitter';
 /** Of jobs that only this may be waiting for. */
 const MAKES_ROOM = new Set(['JobClaimed', 'JobFinished', 'JobFailed', 'JobCancelled', 'JobRetried']);
 
+/** What happens to these is of account while a task waits to be split. */
+const OF_SPLITTING = /^wl_(job|file|dataset)-/;
+
 export function splitter(context: WorkloadContext): Loop {
+  let isAnyDue = true;
   return {
     name: 'workload-splitter',
     readModels: [workload.name],
     applied: (events) =>
-      events.some(({ stream, type }) => !stream.startsWith('wl_job-') || MAKES_ROOM.has(type)),
+      events.some(({ stream, type }) =>
+        OF_SPLITTING.test(stream)
+          ? isAnyDue && (!stream.startsWith('wl_job-') || MAKES_ROOM.has(type))
+          : true,
+      ),
     round: async (loop) => {
-      await new Round(context, loop).run();
+      const round = new Round(context, loop);
+      isAnyDue = round.due.length > 0;
+      await round.run();
       return {};
     },
   };
@@ -57,20 +67,23 @@ class Round {
   /** By device. */
   private readonly room = new Map<string, number>();
   private readonly chunkSize: number;
+  /** Tasks that are to be split, now or once they can be. */
+  readonly due: readonly SqlRow[];
 
   constructor(context: WorkloadContext, loop: LoopContext) {
     this.context = context;
     this.loop = loop;
     this.chunkSize = chunkSize(context.config.split_window);
+    this.due = context.db
+      .prepare(
+        `SELECT * FROM task_dat WHERE state IN ('registered', 'splitting') AND held = 0 ORDER BY rank DESC, task_id`,
+      )
+      .all();
   }
 
   async run(): Promise<void> {
-    const { db } = this.context;
-    const due = db.prepare(
-      `SELECT * FROM task_dat WHERE state IN ('registered', 'splitting') AND held = 0 ORDER BY rank DESC, task_id`,
-    );
     const failures: unknown[] = [];
-    for (const row of due.all()) {
+    for (const row of this.due) {
       this.loop.assertMayAct();
       try {
         await this.split(row);

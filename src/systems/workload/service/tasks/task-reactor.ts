@@ -98,8 +98,11 @@ async function* planned(
   // What was planned rests on what was stored before it.
   await context.runtime.projector(workload.name).caughtUpTo(position, signal);
   const all = { task: uid, order, rank, chunk };
-  for (const { type, id, command } of placesOf(context.db, all))
-    await unlessRefused(() => context.system.execute(type, id, { ...command, by: 'reactor:workload-tasks' }));
+  const by = 'reactor:workload-tasks';
+  const declared = placesOf(context.db, all).map(({ type, id, command }) =>
+    unlessRefused(() => context.system.execute(type, id, { ...command, by })),
+  );
+  await Promise.all(declared);
   yield* jobsOf(context.db, all);
 }
 

@@ -43,12 +43,18 @@ for (const [store, open] of Object.entries(STORES)) {
       await endJobs(node);
       return (await node.ask('task_status', { id: task }))['state'] === 'finished';
     });
+    // What was written last is registered by then.
+    const ofOutput = datasetIdOf(task, 'output');
+    await until('its output is closed', async () => {
+      const { status } = await node.row('SELECT status FROM dsm_datasets WHERE uid = ?', ofOutput);
+      return status === 'closed';
+    });
     const uses = await node.rows(
       `SELECT job.seq, job.level, used.type, used.dataset_uid, file.idx FROM job_dat AS job JOIN file_dat AS used USING (job_id)
        JOIN dsm_files AS file ON file.uid = used.dsm_file WHERE used.type <> 'log' ORDER BY seq, type, idx`,
     );
     const levels = datasetIdOf(task, 'levels');
-    const named = { [input]: 'in', [levels]: 'levels', [datasetIdOf(task, 'output')]: 'out' };
+    const named = { [input]: 'in', [levels]: 'levels', [ofOutput]: 'out' };
     t.strictSame(
       uses.map(({ seq, level, type, dataset_uid: dataset, idx }) =>
         [seq, level, type, `${named[String(dataset)]} ${idx}`].join(' '),
@@ -63,7 +69,7 @@ for (const [store, open] of Object.entries(STORES)) {
         ...['6 3 input levels 4', '6 3 input levels 5', '6 3 output out 0'],
       ],
     );
-    t.match(await node.row('SELECT * FROM dsm_datasets WHERE uid = ?', datasetIdOf(task, 'output')), {
+    t.match(await node.row('SELECT * FROM dsm_datasets WHERE uid = ?', ofOutput), {
       files: 1,
     });
   });

@@ -1,0 +1,120 @@
+/**
+ * What a job of a task costs: events and streams, which are always the same, and statements, which are fewer the more happens at once.
+ * Counted and not timed: limits are those of a busy machine, on which hardly anything happens at once.
+ */
+
+import { randomUUID } from 'node:crypto';
+import t, { type Test } from 'tap';
+import { workload } from '../../../../projections/workload/workload.js';
+import type { Statement } from '../../../../src/base/sql.js';
+import { openDatabase } from '../../../../src/base/sqlite.js';
+import { categoryOf, type RecordedEvent } from '../../../../src/runtime/event-store/event-store.js';
+import { collect } from '../../../support/events.js';
+import { until } from '../../../support/until.js';
+import { type Granted, SyntheticPilot } from '../support/synthetic-pilot.js';
+import { startWorkload, type WorkloadNode } from '../support/workload-node.js';
+
+const JOBS = 60;
+const DATASETS = 'DatasetManager';
+const MD5 = '0cc175b9-c0f1-b6a8-31c3-99e269772661';
+
+/** Counts what is asked of any database of this process. */
+function countStatements(t: Test): () => number {
+  let count = 0;
+  const db = openDatabase(':memory:');
+  t.teardown(() => db.close());
+  const prototype: Statement = Object.getPrototypeOf(db.prepare('SELECT 1'));
+  const { run, get, all } = prototype;
+  const counted = <F extends (...given: never[]) => unknown>(original: F): F =>
+    function (this: unknown, ...given: Parameters<F>) {
+      count += 1;
+      return original.apply(this, given);
+    } as F;
+  Object.assign(prototype, { run: counted(run), get: counted(get), all: counted(all) });
+  t.teardown(() => Object.assign(prototype, { run, get, all }));
+  return () => count;
+}
+
+/** What was applied to the rows, by type of event. */
+function countApplied({ context }: WorkloadNode): (type: string) => number {
+  const counts = new Map<string, number>();
+  context.runtime.onApplied(workload.name, (events) => {
+    for (const { type } of events) counts.set(type, (counts.get(type) ?? 0) + 1);
+  });
+  return (type) => counts.get(type) ?? 0;
+}
+
+async function closedDataset(node: WorkloadNode, files: number): Promise<string> {
+  const uid = randomUUID();
+  await node.ask(DATASETS, 'dataset_register', {
+    datasets: [{ uid, name: 'in', storage_url: 'file:///nowhere' }],
+  });
+  await node.ask(DATASETS, 'dataset_add', {
+    uid,
+    files: Array.from({ length: files }, (_, i) => ({ file_name: `f${i}.txt`, size: 0, check_sum: MD5 })),
+  });
+  await node.ask(DATASETS, 'dataset_close', { uid });
+  return uid;
+}
+
+/** As soon as a hint comes it is claimed, started and finished. */
+async function finishes(node: WorkloadNode, t: Test): Promise<void> {
+  const pilot = new SyntheticPilot(node, { slots: 16, executables: ['true'] });
+  await pilot.attach();
+  t.teardown(() => pilot.close());
+  const written = (uid = '', file_name = '', task = '') => ({
+    ...{ uid, file_name, path: `${task}/${file_name}`, size: 0 },
+    ...{ check_sum: MD5, sha256: '4'.repeat(64) },
+  });
+  pilot.onHint = async (job, curRetry) => {
+    const { grant } = await pilot.claim(job, curRetry);
+    if (grant === undefined) return;
+    const { outputs = [], log, task }: Granted & { readonly task?: string } = grant;
+    await pilot.started(grant);
+    await pilot.finished(grant, {
+      outputs: outputs.map((file) => written(file.uid, file.file_name, task)),
+      log: written(log?.uid, log?.file_name, task),
+    });
+  };
+  pilot.listen();
+}
+
+/** How often each type of event stands in streams of these categories, a job's share. */
+function shares(events: readonly RecordedEvent[], categories: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { stream, type } of events)
+    if (categories.includes(categoryOf(stream))) counts[type] = (counts[type] ?? 0) + 1 / JOBS;
+  for (const type in counts) counts[type] = Number(counts[type]?.toFixed(2));
+  return counts;
+}
+
+t.test('a job of a task: events, streams and statements', async (t) => {
+  const node = await startWorkload(t);
+  const applied = countApplied(node);
+  const input = await closedDataset(node, JOBS);
+  await until('the files are registered', () => applied('FileRegistered') === JOBS);
+  const statements = countStatements(t);
+  const order = { executable: 'true', device_type: 'cpu', mode: 'map', data_in_uid: input };
+  await node.ask('TaskManager', 'task_submit', { ...order, data_out_url: 'file:///nowhere/out' });
+  await until('it is split', () => applied('JobCreated') === JOBS && applied('TaskSplitCompleted') === 1);
+  const toSplit = statements();
+
+  await finishes(node, t);
+  await until('all is over', () => applied('TaskFinished') === 1 && applied('DatasetClosed') === 3);
+  const toFinish = statements() - toSplit;
+
+  const events = await collect(node.context.runtime.store.readAll());
+  t.same(shares(events, ['wl_job']), {
+    ...{ JobCreated: 1, JobQueued: 1, JobClaimed: 1, JobStarted: 1, JobFinished: 1 },
+  });
+  t.same(shares(events, ['wl_file']), { FileRegistered: 3 }, 'its input, its output and its log');
+  const streams = new Set(
+    events.map(({ stream }) => stream).filter((stream) => /^wl_(job|file)-/.test(stream)),
+  );
+  t.equal(streams.size, 4 * JOBS);
+  const others = events.filter(({ stream }) => /^wl_(task|dataset|catalogue)-/.test(stream)).length;
+  t.ok(others < 20, `${others} events of its task and datasets, however many jobs there are`);
+  t.comment(`statements a job: ${toSplit / JOBS} to be split, ${toFinish / JOBS} from there to its end`);
+  t.ok(toSplit < 20 * JOBS, `${toSplit} statements to split ${JOBS} files`);
+  t.ok(toFinish < 150 * JOBS, `${toFinish} statements for the rest of ${JOBS} jobs`);
+});
