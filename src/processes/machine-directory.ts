@@ -28,6 +28,8 @@ export class MachineDirectory {
   readonly keeperSocket: string;
   readonly keeperLock: string;
   readonly keeperLog: string;
+  /** Deadlines of processes that were moved. */
+  readonly keeperDeadlines: string;
 
   /** @param path absolute */
   constructor(path: string, { records, logs }: MachineNames = NAMES) {
@@ -37,6 +39,7 @@ export class MachineDirectory {
     this.keeperSocket = this.at('keeper.sock');
     this.keeperLock = this.at('keeper.lock');
     this.keeperLog = this.at('keeper.log');
+    this.keeperDeadlines = this.at('keeper.deadlines.json');
   }
 
   /** Where the log of a process is, whether or not it is there. @param name of the process, see `ProcessKind` */

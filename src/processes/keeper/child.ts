@@ -20,7 +20,7 @@ import { complain } from './complain.js';
 import type { Launched } from './launch.js';
 import type { StartFields } from './process-start.js';
 
-const DEFAULT_GRACE_MS = 10_000;
+export const DEFAULT_GRACE_MS = 10_000;
 /** How long what it has left behind is hunted before its end is written. */
 const REST_WITHIN_MS = 10_000;
 

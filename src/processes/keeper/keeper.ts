@@ -5,7 +5,7 @@
  * Guarantees: a process that was started has a record, and its end is written beside it as soon as the disk takes it; one
  * whose record could not be written does not run; no two run under one key. An end that can't be written is kept here,
  * told to owners and to whoever asks, and tried again every second; nothing that is wrong with a disk, a log or a peer
- * ends the keeper. What it keeps is bounded: it starts nothing more while it has too many ends to write. It ends by itself
+ * ends the keeper. Where it is killed another follows (guardian.ts), which holds to the deadlines of what runs (orphans.ts). What it keeps is bounded: it starts nothing more while it has too many ends to write. It ends by itself
  * when it has no process, no end to write and no owner, or when its directory is gone and nobody can reach it. What a
  * process gets to see is in launch.ts, what ends it from here in limits.ts, how its end is written in end-writer.ts.
  */
@@ -13,14 +13,15 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.js';
-import { messageOf, OwlError } from '../../base/errors.js';
-import { limitMemory, OwnCgroup, wasOutOfMemory } from '../cgroup.js';
+import { OwlError } from '../../base/errors.js';
+import { wasOutOfMemory } from '../cgroup.js';
 import { type LocalPeer, type LocalServer, listenLocally } from '../local-calls.js';
-import { recordedIdentityOf } from '../records/process-record.js';
 import type { ProcessRecords } from '../records/process-records.js';
 import { Child } from './child.js';
 import { complain } from './complain.js';
+import { DeadlineFile } from './deadline-file.js';
 import { EndWriter } from './end-writer.js';
+import type { Guardian } from './guardian.js';
 import {
   type HelloAnswer,
   isRenewal,
@@ -28,10 +29,13 @@ import {
   type StartAnswer,
   unwrittenMessage,
 } from './keeper-messages.js';
-import { type Launched, launch, undoLaunch } from './launch.js';
-import { Limits, LOOK_EVERY_MS } from './limits.js';
+import { launch } from './launch.js';
+import { Limits } from './limits.js';
+import { Looks } from './looks.js';
+import { Orphans } from './orphans.js';
 import { FEATURES, isStartFields, type ProcessStart } from './process-start.js';
-import { SAMPLE_EVERY_MS, UsageSamples } from './usage-samples.js';
+import { recordStart } from './record-start.js';
+import { UsageSamples } from './usage-samples.js';
 
 type Answer = StartAnswer | HelloAnswer | readonly object[];
 
@@ -44,6 +48,8 @@ export interface KeeperOptions<Key extends object, Own extends Key> {
   readonly clock: Clock;
   /** Called once, when it has nothing to keep and nobody to keep it for. */
   readonly onIdle: () => void;
+  /** Has another follow this one when it is killed. */
+  readonly guardian?: Guardian;
 }
 
 export class Keeper<Key extends object, Own extends Key> {
@@ -55,26 +61,44 @@ export class Keeper<Key extends object, Own extends Key> {
   private readonly limits: Limits<Key>;
   private readonly ends: EndWriter<Key, Own>;
   private readonly samples = new UsageSamples();
+  private readonly orphans: Orphans<Key, Own>;
+  private readonly deadlines: DeadlineFile;
   private server: LocalServer | undefined;
   private isIdle = false;
-  private isWatching = false;
+  private readonly looks: Looks;
   /** Another keeper has the directory. */
   private isReplaced = false;
   private cancelFirstCall: () => void = () => undefined;
 
   constructor(options: KeeperOptions<Key, Own>) {
     this.options = options;
-    this.limits = new Limits(options.clock, () => this.children.values());
+    const { records, clock } = options;
+    this.limits = new Limits(clock, () => this.children.values());
+    this.deadlines = new DeadlineFile(records.directory.keeperDeadlines);
+    this.orphans = new Orphans({ records, clock, onGone: (key) => this.noteGone(key) });
+    this.looks = new Looks({
+      clock,
+      isWanted: () => this.orphans.size > 0 || [...this.children.values()].some(isWatched),
+      often: [() => this.lookAtDeadlines()],
+      seldom: [
+        () => this.deadlines.write(() => this.deadlinesByName()),
+        () => this.limits.lookAtLogs(),
+        () => this.samples.take(this.children.values()),
+        () => this.orphans.lookAtRest(),
+      ],
+    });
     this.ends = new EndWriter({
-      ...{ records: options.records, clock: options.clock },
+      ...{ records, clock },
       hasListeners: () => this.owners.size > 0,
-      onUnwritten: (key, end) => this.tell('unwritten', unwrittenMessage(options.records.kind, key, end)),
+      onUnwritten: (key, end) => this.tell('unwritten', unwrittenMessage(records.kind, key, end)),
       onDone: (child) => this.forget(child),
     });
   }
 
   /** The caller holds the keeper's lock, so that nobody else listens there. */
   async listen(): Promise<void> {
+    this.orphans.adopt(this.deadlines.read());
+    this.watch();
     this.server = await listenLocally(
       this.options.records.directory.keeperSocket,
       (method, params, peer) => this.answer(method, params, peer),
@@ -85,7 +109,12 @@ export class Keeper<Key extends object, Own extends Key> {
 
   /** Goes on while it has a process or an owner. */
   endWhenIdle(): void {
-    if (this.isIdle || this.children.size > 0 || (this.owners.size > 0 && !this.isReplaced)) return;
+    if (
+      this.isIdle ||
+      this.children.size + this.orphans.size > 0 ||
+      (this.owners.size > 0 && !this.isReplaced)
+    )
+      return;
     this.isIdle = true;
     this.options.onIdle();
   }
@@ -117,7 +146,7 @@ export class Keeper<Key extends object, Own extends Key> {
 
   private answer(method: string, params: unknown, caller: LocalPeer): Answer | Promise<Answer> {
     // Whatever is asked may have waited while this process was frozen.
-    this.limits.lookAtDeadlines();
+    this.lookAtDeadlines();
     if (method === 'list') return [...this.children.values()].map(listed);
     if (method === 'hello') return { features: FEATURES };
     if (method === 'start' && this.isStart(params)) return this.start(params, caller);
@@ -135,13 +164,15 @@ export class Keeper<Key extends object, Own extends Key> {
     const key = kind.keyIn(params);
     const name = key === undefined ? 'what has no key' : kind.nameOf(key);
     const child = this.children.get(name);
-    if (child === undefined) throw new OwlError('refused', `too late: ${name} does not run here any more`);
-    this.limits.renew(child, deadlineMs);
+    if (child !== undefined) this.limits.renew(child, deadlineMs);
+    else if (!this.orphans.renew(name, deadlineMs))
+      throw new OwlError('refused', `too late: ${name} does not run here any more`);
+    this.deadlines.note();
     return {};
   }
 
   private async start(start: ProcessStart<Own>, owner: LocalPeer): Promise<StartAnswer> {
-    const { records } = this.options;
+    const { records, clock } = this.options;
     const key = records.keyOf(start);
     const name = records.kind.nameOf(key);
     this.refuseMore(name);
@@ -150,10 +181,8 @@ export class Keeper<Key extends object, Own extends Key> {
     this.starting.add(name);
     try {
       const launched = await launch(start, mark, records.directory.path);
-      const cgroup = this.record(start, launched);
-      this.keep(
-        new Child({ ...{ key, name, start, mark, launched, cgroup, owner }, clock: this.options.clock }),
-      );
+      const cgroup = recordStart(records, clock, start, launched);
+      this.keep(new Child({ ...{ key, name, start, mark, launched, cgroup, owner }, clock }));
       return {};
     } catch (error) {
       if (error instanceof OwlError && error.kind === 'invalid') return { impossible: error.message };
@@ -167,7 +196,7 @@ export class Keeper<Key extends object, Own extends Key> {
     const { noun } = this.options.records.kind;
     if (this.isReplaced)
       throw new OwlError('unavailable', 'another keeper has this directory; nothing more is started here');
-    if (this.children.has(name) || this.starting.has(name))
+    if (this.children.has(name) || this.starting.has(name) || this.orphans.has(name))
       throw new OwlError('refused', `${noun} ${name} is kept already`);
     const unwritten = [...this.children.values()].filter(({ end }) => end !== undefined).length;
     if (unwritten < MOST_UNWRITTEN) return;
@@ -175,35 +204,6 @@ export class Keeper<Key extends object, Own extends Key> {
       'unavailable',
       `the ends of ${unwritten} ${noun}s can't be written; make room for them`,
     );
-  }
-
-  /** @returns the cgroup of its own, where there can be one */
-  private record(start: ProcessStart<Own>, launched: Launched): OwnCgroup | undefined {
-    const { records, clock } = this.options;
-    const { identity } = launched;
-    const cgroup = OwnCgroup.make(records.markOf(start));
-    const { memory_limit_bytes: limit } = start;
-    if (cgroup !== undefined && limit !== undefined) limitMemory(cgroup.directory, limit);
-    cgroup?.enter(identity.pid);
-    try {
-      // A deadline moves, and the values of an environment are nobody else's.
-      const { environment, deadline_ms: _, ...told } = start;
-      const record: object = {
-        ...told,
-        ...(environment === undefined ? {} : { variables: Object.keys(environment) }),
-        ...(cgroup === undefined ? {} : { cgroup: cgroup.directory }),
-        started_time: clock.now() / 1000,
-        process: recordedIdentityOf(identity),
-      };
-      if (!records.isRecord(record)) throw new OwlError('invalid', 'what was asked for makes no record');
-      records.write(record);
-      return cgroup;
-    } catch (error) {
-      // Nobody would ever know of it.
-      launched.process.once('exit', () => cgroup?.remove());
-      undoLaunch(start, identity);
-      throw error;
-    }
   }
 
   private keep(child: Child<Key>): void {
@@ -241,39 +241,33 @@ export class Keeper<Key extends object, Own extends Key> {
 
   private forget({ options: { key, name } }: Child<Key>): void {
     this.children.delete(name);
+    this.noteGone(key);
+  }
+
+  private noteGone(key: Key): void {
     this.tell('ended', key);
     this.endWhenIdle();
+  }
+
+  private lookAtDeadlines(): void {
+    this.limits.lookAtDeadlines();
+    this.orphans.lookAtDeadlines();
+  }
+
+  /** Of all that have one. Milliseconds since boot. */
+  private *deadlinesByName(): Generator<readonly [name: string, deadlineMs: number]> {
+    yield* this.orphans.deadlines();
+    for (const [name, { deadlineMs }] of this.children)
+      if (deadlineMs !== undefined) yield [name, deadlineMs];
   }
 
   private tell(event: string, what: object): void {
     for (const owner of this.owners) owner.tell(event, what);
   }
 
-  /** Looks now and then, while there is something to look at. */
   private watch(): void {
-    if (this.isWatching || ![...this.children.values()].some(isWatched)) return;
-    this.isWatching = true;
-    let looks = 0;
-    const look = (): void => {
-      apart(() => this.limits.lookAtDeadlines());
-      looks += 1;
-      if ((looks * LOOK_EVERY_MS) % SAMPLE_EVERY_MS === 0) {
-        apart(() => this.limits.lookAtLogs());
-        apart(() => this.samples.take(this.children.values()));
-      }
-      this.isWatching = [...this.children.values()].some(isWatched);
-      if (this.isWatching) this.options.clock.after(LOOK_EVERY_MS, look);
-    };
-    this.options.clock.after(LOOK_EVERY_MS, look);
-  }
-}
-
-/** What goes wrong with one look keeps no other from being taken. */
-function apart(look: () => void): void {
-  try {
-    look();
-  } catch (error) {
-    complain(`processes can't be looked at: ${messageOf(error)}`);
+    if (!this.deadlinesByName().next().done) this.options.guardian?.begin();
+    this.looks.begin();
   }
 }
 

@@ -4,7 +4,8 @@
  * Guarantees: a deadline is counted in time since boot, sleep of the machine included, and no setting of a clock moves it; it
  * ends the process whether the owner lives, is frozen or dead. The keeper looks at the clock several times a second, and
  * before anything else once it was held up itself: so a renewal that comes too late is refused, also when it waited in the
- * socket of a keeper that was frozen. Deadlines are the keeper's alone; with it they are gone, and its owner is told.
+ * socket of a keeper that was frozen. Deadlines are the keeper's alone: where it is killed, the one that follows has them from
+ * records and from a file (orphans.ts).
  */
 
 import { statSync } from 'node:fs';

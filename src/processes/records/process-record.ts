@@ -40,6 +40,10 @@ export interface ProcessFields {
   readonly process: RecordedIdentity;
   /** The cgroup that only its processes are in; missing where none could be made. */
   readonly cgroup?: string | undefined;
+  /** The deadline that it was started with, milliseconds since boot; missing where it had none. It may have been moved since. */
+  readonly deadline_ms?: number | undefined;
+  /** Between SIGTERM and SIGKILL, where a keeper ends it; missing where that is the usual time. */
+  readonly grace_ms?: number | undefined;
 }
 
 export type ProcessRecord<Own> = ProcessFields & Own;
@@ -93,6 +97,8 @@ const FIELD_CHECKS: Checks<ProcessFields> = {
   started_time: isTime,
   process: (value) => fits(value, IDENTITY_CHECKS),
   cgroup: orMissing(isText),
+  deadline_ms: orMissing(isTime),
+  grace_ms: orMissing(isCount),
 };
 
 const USAGE_CHECKS: Checks<ProcessUsage> = {

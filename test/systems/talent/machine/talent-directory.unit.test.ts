@@ -15,6 +15,7 @@ t.test('every name in it is as it has always been', async (t) => {
     keeperSocket: '/data/keeper.sock',
     keeperLock: '/data/keeper.lock',
     keeperLog: '/data/keeper.log',
+    keeperDeadlines: '/data/keeper.deadlines.json',
     controlSocket: '/data/supervisor.sock',
     supervisorLock: '/data/supervisor.lock',
     logReceiverLock: '/data/log-receiver.lock',

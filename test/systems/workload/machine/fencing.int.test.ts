@@ -34,6 +34,28 @@ t.test(
   },
 );
 
+t.test('pilot and keeper killed at one moment: what runs is ended before it is given up', async (t) => {
+  const here = await world(t);
+  const { node, pilotProcess, directory } = here;
+  node.terms = { lease_seconds: 1, give_up_seconds: 40, margin_seconds: 38 };
+  const first = await pilotProcess();
+  const job = waitingJob(here, 'j');
+  node.offer(job.order);
+  await until('it runs', () => node.of('j').some(({ started }) => started));
+  const [{ record } = {}] = directory.payloads.readAll().processes;
+  if (record === undefined) throw new Error('no payload');
+  process.kill(keeperOf(record.process.pid), 'SIGKILL');
+  await kill(first);
+  const mark = directory.payloads.markOf(record);
+  await until('nothing of it runs', () => findMarked(mark).length === 0);
+  t.ok(Date.now() < node.heardAt + 40_000, 'before the give-up, as the node counts it');
+  await until('its end is written', () => directory.payloads.readEnd(record) !== null);
+  t.equal(directory.payloads.readEnd(record)?.ended_by, 'deadline');
+  await pilotProcess();
+  t.match(await node.outcome('j'), { failed: { failure_class: 'pilot_lost' } });
+  t.equal(job.starts(), 1);
+});
+
 t.test('a pilot that nobody hears ends what runs, and begins anew once that is over', async (t) => {
   const here = await world(t);
   const { node, pilot } = here;
@@ -65,9 +87,7 @@ t.test('a pilot and a keeper that stood still for longer than the give-up do not
   await until('it runs', () => node.of('j').some(({ started }) => started));
   const [{ record } = {}] = directory.payloads.readAll().processes;
   if (record === undefined) throw new Error('no payload');
-  const keeper = Number(
-    /^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${record.process.pid}/status`, 'utf8'))?.[1],
-  );
+  const keeper = keeperOf(record.process.pid);
   stopped.kill('SIGSTOP');
   process.kill(keeper, 'SIGSTOP');
   node.stale.add(record.claim_id);
@@ -82,3 +102,7 @@ t.test('a pilot and a keeper that stood still for longer than the give-up do not
   t.same(here.stored(), {});
   t.notOk(node.of('j').some(({ finished }) => finished));
 });
+
+function keeperOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
