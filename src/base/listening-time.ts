@@ -7,6 +7,7 @@
  *   process up (a paused machine, SIGSTOP, a long synchronous query) adds at most one slice. No clock that is set counts;
  * - a hold-up is told to whoever asked, with its length, before anything that is due comes to its turn; a machine that slept
  *   is one, also where its running clock stood still meanwhile;
+ * - while what carries the others' words is away nothing counts, and its return is told as the end of a hold-up;
  * - nothing ticks while nobody waits.
  */
 
@@ -33,6 +34,9 @@ export class ListeningTime {
   private sliceBeganSinceBoot = 0;
   private sliceMs = 0;
   private cancelSlice: (() => void) | undefined;
+  /** Reasons for which nobody is heard. */
+  private deaf = 0;
+  private deafSince = 0;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -74,6 +78,23 @@ export class ListeningTime {
     return () => this.listeners.delete(listener);
   }
 
+  /** What carries the words of others is away: nobody is heard, and no time counts, until the returned function is called. */
+  deafen(): () => void {
+    if (this.deaf === 0) this.deafSince = this.clock.sinceBoot();
+    this.listened = this.now();
+    this.deaf += 1;
+    this.beginSlice();
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      this.deaf -= 1;
+      if (this.deaf > 0) return;
+      this.tell(Math.max(this.clock.sinceBoot() - this.deafSince, 0));
+      this.beginSlice();
+    };
+  }
+
   /** Ends the slice under way early. */
   private cut(): void {
     this.listened = this.now();
@@ -83,7 +104,7 @@ export class ListeningTime {
   private beginSlice(): void {
     this.cancelSlice?.();
     this.cancelSlice = undefined;
-    if (this.alarms.size === 0) return;
+    if (this.alarms.size === 0 || this.deaf > 0) return;
     let next = Number.POSITIVE_INFINITY;
     for (const { at } of this.alarms) next = Math.min(next, at);
     this.sliceMs = Math.min(Math.max(next - this.listened, 0), SLICE_MS);

@@ -148,21 +148,19 @@ export class PeerLeases<M extends AnyStateMachine> {
     this.elsewhere.stop();
   }
 
-  /** Takes over from any other session. The same session attaching again renews its lease. */
-  async attach(attachment: Attachment, by: string): Promise<Lease> {
+  /** Takes over from any other session; the same one renews its lease. @param id known from before: it is a heartbeat */
+  async attach(attachment: Attachment, by: string, id?: string): Promise<Lease> {
     const { peerId, sessionId } = attachment;
     this.held.hear(peerId, sessionId);
     this.onHeard(peerId, undefined);
     const sentAt = this.clock.sinceBoot();
-    const done = await this.system.execute(this.kind.type, peerId, {
-      by,
-      decide: (known) => this.decisions.attach(known, attachment, this.here(), this.promises),
-    });
-    this.followed.end(
-      peerId,
-      (session) => session !== sessionId,
-      this.decisions.replacedBy(peerId, sessionId),
-    );
+    const decide = (known: SnapshotFrom<M>) =>
+      this.decisions.attach(known, attachment, this.here(), this.promises);
+    const command = id === undefined ? { by, decide } : { id, by, decide };
+    const done = await this.system.execute(this.kind.type, peerId, command);
+    if (done.duplicate) return await this.heartbeat(peerId, sessionId, by);
+    const replaced = this.decisions.replacedBy(peerId, sessionId);
+    this.followed.end(peerId, (session) => session !== sessionId, replaced);
     return this.hold(attachment, done.revision, done.events.length > 0 ? sentAt : undefined);
   }
 

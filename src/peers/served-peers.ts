@@ -42,6 +42,8 @@ export interface PeersOptions<M extends AnyStateMachine> {
    * @throws InvalidFieldError that names a field below `body`
    */
   read?(body: JsonObject): JsonObject;
+  /** What counts as having listened, where it is not what this process heard alone. */
+  readonly listening?: ListeningTime;
   /**
    * Policy `end`: what follows when a peer has stayed lost for as long as its terms say (give-ups.ts). By then it has ended by
    * itself. True when nothing of it has to be tried again; done once more it has to change nothing.
@@ -76,7 +78,12 @@ export interface ServedPeers {
   readonly category: string;
   readonly terms: LeaseTerms;
   readonly table: PeersTable;
-  attach(request: Attaching, by: string): Promise<{ readonly lease: Lease; readonly protocol: number }>;
+  /** @param id see `PeerLeases.attach` */
+  attach(
+    request: Attaching,
+    by: string,
+    id?: string,
+  ): Promise<{ readonly lease: Lease; readonly protocol: number }>;
   beat(peerId: string, sessionId: string, by: string): Promise<Lease>;
   leave(peerId: string, sessionId: string, reason: string | undefined, by: string): Promise<void>;
   list(): Promise<SqlRow[]>;
@@ -109,7 +116,7 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
     this.refused = new ToldFailures(logger);
     const judging = {
       ...{ kind, clock, logger, shared, nodeId: workerId, system: runtime.system },
-      listening: new ListeningTime(clock),
+      listening: options.listening ?? new ListeningTime(clock),
     };
     this.giveUps = giveUpsFor(judging, options);
     this.leases = new PeerLeases({
@@ -132,12 +139,13 @@ export class Peers<M extends AnyStateMachine> implements ServedPeers {
     return this.options.kind.type.category;
   }
 
-  async attach(request: Attaching, by: string): Promise<{ lease: Lease; protocol: number }> {
+  async attach(request: Attaching, by: string, id?: string): Promise<{ lease: Lease; protocol: number }> {
     const { peerId, sessionId, host, pid, version } = request;
     const protocol = this.protocolFor(request);
     const more = this.options.read?.(bodyOf(request.body)) ?? {};
     const { leaseSeconds } = this.terms;
-    const lease = await this.leases.attach({ peerId, sessionId, leaseSeconds, host, pid, version, more }, by);
+    const attachment = { peerId, sessionId, leaseSeconds, host, pid, version, more };
+    const lease = await this.leases.attach(attachment, by, id);
     return { lease, protocol };
   }
 

@@ -4,6 +4,8 @@ import { z } from 'zod';
 import { configSection, meant, wholeNumber } from '../../node/config/config-section.js';
 import { DEVICES } from './devices.js';
 import { EXECUTABLES_RULE, Executable, ExecutableName } from './machine/executables.js';
+import { BROKER_RULE, isBrokerUrl } from './wire/amqp/broker-address.js';
+import { QUEUE_TYPES } from './wire/amqp/topology.js';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -53,6 +55,31 @@ const PILOT = {
   }),
 };
 
+const FILE_RULE = 'must be a path';
+const QUEUE_TYPES_RULE = `must be one of ${QUEUE_TYPES.join(', ')}`;
+
+const BROKER = {
+  broker: meant(z.string(BROKER_RULE).refine(isBrokerUrl, BROKER_RULE).optional(), {
+    rule: BROKER_RULE,
+    meaning: 'The RabbitMQ that jobs and reports go through. Left out: none is needed, pilots speak gRPC.',
+  }),
+  broker_password_file: meant(z.string(FILE_RULE).min(1, FILE_RULE).optional(), {
+    rule: FILE_RULE,
+    meaning: 'Its first line is the password at the broker. Left out: the one of guest.',
+    isPath: true,
+  }),
+  broker_ca_file: meant(z.string(FILE_RULE).min(1, FILE_RULE).optional(), {
+    rule: FILE_RULE,
+    meaning:
+      'Authorities that the certificate of an amqps broker is of, where it is none that everybody believes.',
+    isPath: true,
+  }),
+  queue_type: meant(z.enum(QUEUE_TYPES, QUEUE_TYPES_RULE).default('classic'), {
+    rule: QUEUE_TYPES_RULE,
+    meaning: 'Of the queues at the broker: quorum where it has several nodes.',
+  }),
+};
+
 export const workloadSection = configSection(
   z.strictObject({
     workload: z
@@ -90,6 +117,7 @@ export const workloadSection = configSection(
             .default(() => ['/']),
           { rule: ROOTS_RULE, meaning: 'Directories below which files are read and written.' },
         ),
+        ...BROKER,
         pilot: z.strictObject(PILOT).prefault({}),
         /** By name: what the pilot of this machine may run. In the file only. */
         executables: z

@@ -11,7 +11,8 @@ import type { Logger } from 'pino';
 import type { Clock } from '../../../../base/clock.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { DEVICES } from '../../devices.js';
-import { type JobQueries, type Offer, offeredBy, type WaitingJob } from './job-queries.js';
+import { type Room, roomsOf, takeRoom } from './hint-rooms.js';
+import { type JobQueries, offeredBy, type WaitingJob } from './job-queries.js';
 import type { HintConsumer, JobHint, JobQueue } from './job-queue.js';
 import type { Offers } from './offers.js';
 import { WaitingWindow } from './waiting-window.js';
@@ -29,15 +30,9 @@ interface Out {
   pausedUntil: number | undefined;
 }
 
-interface Room {
-  readonly offer: Offer;
-  readonly consumer: HintConsumer;
-  slots: number;
-  memoryMib: number;
-}
-
 export class EmbeddedQueue implements JobQueue {
   readonly name = 'embedded';
+  readonly away = undefined;
   private readonly queries: JobQueries;
   private readonly offers: Offers;
   private readonly windows: ReadonlyMap<string, WaitingWindow>;
@@ -159,7 +154,8 @@ export class EmbeddedQueue implements JobQueue {
       .all()
       .filter(({ pilot, sessionId }) => this.consumers.get(pilot)?.sessionId === sessionId);
     this.dropUnserved(new Set(here.map(({ pilot }) => pilot)));
-    const rooms = this.roomsOf(here);
+    const given = [...this.out.values()].filter(({ pausedUntil }) => pausedUntil === undefined);
+    const rooms = roomsOf(here, this.consumers, given);
     for (const [device, window] of this.windows)
       this.giveOf(
         window,
@@ -180,39 +176,14 @@ export class EmbeddedQueue implements JobQueue {
     for (const [job, { pilot }] of this.out) if (!serving.has(pilot)) this.letGo(job);
   }
 
-  private roomsOf(offers: readonly Offer[]): Room[] {
-    const rooms = new Map<string, Room>();
-    for (const offer of offers) {
-      const consumer = this.consumers.get(offer.pilot);
-      if (consumer === undefined) continue;
-      const slots = offer.slots - offer.slotsUsed;
-      const memoryMib = (offer.memoryMib ?? Number.POSITIVE_INFINITY) - offer.memoryUsedMib;
-      rooms.set(offer.pilot, { offer, consumer, slots, memoryMib });
-    }
-    for (const { pilot, memoryMib, pausedUntil } of this.out.values()) {
-      const room = rooms.get(pilot);
-      if (room === undefined || pausedUntil !== undefined) continue;
-      room.slots -= 1;
-      room.memoryMib -= memoryMib;
-    }
-    return [...rooms.values()];
-  }
-
   /** @param rooms those that had a free slot */
   private giveOne(job: WaitingJob, rooms: readonly Room[]): 'given' | 'stays' | 'no room' {
     if (rooms.every(({ slots }) => slots <= 0)) return 'no room';
     const before = this.out.get(job.uid);
     if (before !== undefined && before.pausedUntil === undefined) return 'given';
     if (before?.pausedUntil !== undefined && before.pausedUntil > this.clock.monotonic()) return 'stays';
-    const fitting = rooms.filter(
-      ({ offer, slots, memoryMib }) =>
-        slots > 0 && memoryMib >= job.memoryMib && offer.executables.has(job.executable),
-    );
-    const elsewhere = job.losses > 0 ? fitting.filter(({ offer }) => offer.pilot !== job.pilot) : fitting;
-    const room = mostFree(elsewhere.length > 0 ? elsewhere : fitting);
+    const room = takeRoom(job, rooms);
     if (room === undefined) return 'stays';
-    room.slots -= 1;
-    room.memoryMib -= job.memoryMib;
     const { pilot } = room.offer;
     this.out.set(job.uid, {
       ...{ pilot, memoryMib: job.memoryMib, pausedUntil: undefined },
@@ -230,11 +201,4 @@ export class EmbeddedQueue implements JobQueue {
     const delayMs = Math.min(...pauses) - this.clock.monotonic();
     this.cancelPause = this.clock.after(Math.max(delayMs, 1), () => this.wake());
   }
-}
-
-/** So that work is spread. */
-function mostFree(rooms: readonly Room[]): Room | undefined {
-  let best: Room | undefined;
-  for (const room of rooms) if (best === undefined || room.slots > best.slots) best = room;
-  return best;
 }

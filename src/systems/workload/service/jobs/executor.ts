@@ -181,7 +181,9 @@ class Executor {
 
   private async publish(device: string, batch: readonly WaitingJob[], loop: LoopContext): Promise<void> {
     loop.assertMayAct();
-    const told = batch.map(({ uid, curRetry }) => ({ job: uid, curRetry }));
+    const told = batch.map(({ uid, curRetry, executable, memoryMib }) => ({
+      ...{ job: uid, curRetry, executable, memoryMib },
+    }));
     await this.hints.publish(device, told, loop.signal);
   }
 

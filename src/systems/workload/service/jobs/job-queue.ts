@@ -7,10 +7,15 @@
  * of either side.
  */
 
+import type { RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+
 export interface JobHint {
   /** Its uid. */
   readonly job: string;
   readonly curRetry: number;
+  /** What it needs, for who looks before asking. */
+  readonly executable?: string;
+  readonly memoryMib?: number;
 }
 
 /** Who takes hints: the session of a pilot. */
@@ -32,9 +37,15 @@ export interface JobQueue {
   consume(consumer: HintConsumer): () => void;
   /** A claim was answered: `taken` is granted or gone for good, else others may have it. */
   settle(pilot: string, job: string, outcome: 'taken' | 'released'): void;
-  /** How many wait for consumers of a device, those that are out included. */
+  /** How many wait for consumers of a device, those that are out with consumers here included. */
   depth(device: string): Promise<number>;
   /** Hints that are out, of all consumers here. */
   readonly delivered: number;
+  /** Why nothing can be published, in a sentence; undefined: it can. */
+  readonly away: string | undefined;
+  /** What was applied to the read model: a job that something has happened to is out no more. */
+  observe(events: readonly RecordedEvent[]): void;
+  /** The rows are others. */
+  forget(): void;
   stop(): void;
 }

@@ -28,7 +28,7 @@ import type {
   SampleMessage,
   WorkRequest,
 } from './report-messages.js';
-import { type WorkMessage, WorkStream, type WorkStreams } from './work-streams.js';
+import { type PilotLine, type WorkMessage, WorkStream, type WorkStreams } from './work-streams.js';
 
 /** Reports of one stream that may wait to become durable; then the peer waits. */
 const REPORTS_IN_FLIGHT = 256;
@@ -36,7 +36,8 @@ const REPORTS_IN_FLIGHT = 256;
 /** After these a claim is of no use to anybody; after the others another pilot, or a later moment, may have it. */
 const GONE: ReadonlySet<string | undefined> = new Set(['claimed', 'done', 'cancelled', 'unknown']);
 
-export interface PilotHandlersOptions {
+/** What reports of pilots are taken with, whatever carries them. */
+export interface ReportOptions {
   readonly context: WorkloadContext;
   readonly sessions: PilotSessions;
   readonly streams: WorkStreams;
@@ -48,7 +49,10 @@ export interface PilotHandlersOptions {
   readonly samples: { take(pilot: string, sessionId: string, sample: SampleMessage): Promise<void> };
   readonly logs: LogRequests;
   /** What a session that connects is told first. */
-  readonly greet: (stream: WorkStream) => Promise<void>;
+  readonly greet: (stream: PilotLine) => Promise<void>;
+}
+
+export interface PilotHandlersOptions extends ReportOptions {
   readonly closing: AbortSignal;
 }
 
@@ -96,10 +100,11 @@ async function* work(
   over.throwIfAborted();
 }
 
-async function answer(
-  options: PilotHandlersOptions,
+/** @param who tells it, for the history. @throws OwlError */
+export async function answer(
+  options: ReportOptions,
   report: PilotReport,
-  { who }: Peer,
+  { who }: Pick<Peer, 'who'>,
 ): Promise<PilotReportAnswer> {
   const { pilot, sessionId } = sessionIn(report);
   const by = `pilot ${pilot} ${who}`;
@@ -118,7 +123,7 @@ async function answer(
 }
 
 async function take(
-  { reports, figures }: PilotHandlersOptions,
+  { reports, figures }: ReportOptions,
   { started, finished, failed: failure, cancelled }: PilotReport,
   sender: Sender,
 ): Promise<void> {
@@ -139,7 +144,7 @@ async function take(
 }
 
 async function grant(
-  { sessions, grants, queue, figures }: PilotHandlersOptions,
+  { sessions, grants, queue, figures }: ReportOptions,
   claim: Claim,
   by: string,
 ): Promise<GrantMessage> {
@@ -166,8 +171,9 @@ async function assertClaims(sessions: PilotSessions, { pilot, sessionId }: Claim
   }
 }
 
-async function jobInputs(
-  { context, orders }: PilotHandlersOptions,
+/** A page of the inputs of a job. @throws OwlError */
+export async function jobInputs(
+  { context, orders }: Pick<ReportOptions, 'context' | 'orders'>,
   request: { job?: string; claim_id?: string; from?: number },
 ) {
   const uid = rules.given('job', request.job, rules.isId);
@@ -179,7 +185,7 @@ async function jobInputs(
   return { inputs: inputsOf(order, from), inputs_total: order.inputs.length };
 }
 
-function sessionIn({ pilot, session_id }: WorkRequest) {
+export function sessionIn({ pilot, session_id }: WorkRequest) {
   return {
     pilot: rules.given('pilot', pilot, rules.isId),
     sessionId: rules.given('session_id', session_id, rules.isId),

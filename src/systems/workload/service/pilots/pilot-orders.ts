@@ -4,7 +4,7 @@ import { textIn } from '../../../../base/sql.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import type { JobQueries } from '../jobs/job-queries.js';
 import { GRACE_SECONDS } from '../jobs/job-upkeep.js';
-import type { WorkStream, WorkStreams } from './work-streams.js';
+import type { PilotLine, WorkStreams } from './work-streams.js';
 
 export class PilotOrders {
   private readonly queries: JobQueries;
@@ -26,7 +26,7 @@ export class PilotOrders {
   }
 
   /** To who connects: all that there is. */
-  greet(stream: WorkStream): void {
+  greet(stream: PilotLine): void {
     if (this.queries.pilot(stream.pilot)?.['status'] === 'draining') stream.tell({ drain: true });
     for (const row of this.queries.underWayOf(stream.pilot))
       if (row['state'] === 'cancelling')

@@ -5,6 +5,7 @@ import { workload } from '../../../../../projections/workload/workload.js';
 import { ListeningTime } from '../../../../base/listening-time.js';
 import { type ServiceAccess, workerInField } from '../../../../node/access/roles.js';
 import { Peers } from '../../../../peers/served-peers.js';
+import { PilotBroker } from '../broker/pilot-broker.js';
 import { EmbeddedQueue } from '../jobs/embedded-queue.js';
 import { executor } from '../jobs/executor.js';
 import { Grants } from '../jobs/grants.js';
@@ -26,7 +27,7 @@ import { PILOT_SERVICE } from './pilot-operations.js';
 import { PilotOrders } from './pilot-orders.js';
 import { PilotSamples } from './pilot-samples.js';
 import { PilotSessions } from './pilot-sessions.js';
-import { WorkStreams } from './work-streams.js';
+import { type PilotLine, WorkStreams } from './work-streams.js';
 import { workloadMetrics } from './workload-metrics.js';
 
 const PROTOCOLS = { min: 1, max: 1 };
@@ -58,15 +59,19 @@ export class PilotLinks {
 export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
   const { runtime, clock, logger, config } = context;
   const { queries, offers, orders, streams, logs } = links;
-  const queue = new EmbeddedQueue(queries, offers, clock, logger);
+  const listening = new ListeningTime(clock);
+  const { broker: url } = config;
+  const broker =
+    url === undefined ? undefined : new PilotBroker({ context, url, queries, offers, listening });
+  const queue = broker?.queue ?? new EmbeddedQueue(queries, offers, clock, logger);
   const samples = new PilotSamples(context, queries, streams);
   const figures = new PilotFigures();
   const closing = new AbortController();
   // Every stream waits for it.
   setMaxListeners(0, closing.signal);
-  const peers = peersOf(context, queries);
+  const peers = peersOf(context, queries, listening);
   const sessions = new PilotSessions(context, peers);
-  const lostClaims = new LostClaims(context, queries, new ListeningTime(clock));
+  const lostClaims = new LostClaims(context, queries, listening);
   const told = new PilotOrders(queries, streams);
   runtime.onApplied(workload.name, (events) => orders.observe(events));
   runtime.onApplied(workload.name, (events) => {
@@ -83,35 +88,38 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
     ...{ queries, giveUpSeconds: config.give_up_seconds },
     caughtUp: (position) => runtime.readYourWrites([workload.name], position),
   });
+  const reports = {
+    ...{ context, sessions, streams, queue, orders, figures, samples, logs },
+    grants: new Grants(context, orders),
+    reports: new JobReports(context, orders),
+    greet: async (line: PilotLine) => {
+      await context.readYourWrites();
+      told.greet(line);
+    },
+  };
   return {
     reactors: [lost],
     loops: [executor({ context, queries, offers, queue, readModel: workload.name })],
-    caughtUp: () => lostClaims.resume(),
+    caughtUp: () => {
+      lostClaims.resume();
+      broker?.begin(reports, peers);
+    },
     peers: [peers],
     operations: pilotOperations(context, samples),
     handlers: {
-      [PILOT_SERVICE]: pilotHandlers({
-        ...{ context, sessions, streams, queue, orders, figures },
-        grants: new Grants(context, orders),
-        reports: new JobReports(context, orders),
-        samples,
-        logs,
-        greet: async (stream) => {
-          await context.readYourWrites();
-          told.greet(stream);
-        },
-        closing: closing.signal,
-      }),
+      [PILOT_SERVICE]: pilotHandlers({ ...reports, closing: closing.signal }),
     },
     access: { [PILOT_SERVICE]: ACCESS },
     metrics: () => [workloadMetrics({ context, queries, figures, delivered: () => queue.delivered })],
     endStreams: () => {
       logs.stop();
       closing.abort();
+      broker?.endStreams();
     },
-    stop: () => {
+    stop: async () => {
       queue.stop();
       lostClaims.stop();
+      await broker?.stop();
     },
     ended: () => lostClaims.ended(),
   };
@@ -125,14 +133,14 @@ const ACCESS: ServiceAccess = {
   job_inputs: { roles: ['worker'], isQuery: true },
 };
 
-function peersOf(context: WorkloadContext, queries: JobQueries) {
+function peersOf(context: WorkloadContext, queries: JobQueries, listening: ListeningTime) {
   const { config, node } = context;
   const { lease_seconds: leaseSeconds, give_up_seconds: giveUpSeconds, margin_seconds } = config;
   return new Peers(node, {
     kind: pilotKind,
     table: PILOTS_TABLE,
     terms: { leaseSeconds, policy: { kind: 'end', giveUpSeconds, marginSeconds: margin_seconds } },
-    protocols: PROTOCOLS,
+    ...{ protocols: PROTOCOLS, listening },
     read: readPilotBody,
     giveUp: (pilot, signal) => giveUpJobs(context, queries, pilot, signal),
   });

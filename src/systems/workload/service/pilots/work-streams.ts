@@ -27,10 +27,19 @@ export interface WorkMessage {
   };
 }
 
+/** How one session of a pilot is told something, whatever carries it. */
+export interface PilotLine {
+  readonly pilot: string;
+  readonly sessionId: string;
+  tell(message: WorkMessage): void;
+  /** It has connected once more: nobody reads this one. */
+  replace(): void;
+}
+
 /** Messages that wait for who reads slowly. */
 const MOST_UNREAD = 10_000;
 
-export class WorkStream {
+export class WorkStream implements PilotLine {
   readonly pilot: string;
   readonly sessionId: string;
   private readonly signal: AbortSignal;
@@ -51,7 +60,6 @@ export class WorkStream {
     this.wake();
   }
 
-  /** It has connected once more: nobody reads this one. */
   replace(): void {
     this.replaced = true;
     this.wake();
@@ -80,9 +88,9 @@ export class WorkStream {
 }
 
 export class WorkStreams {
-  private readonly streams = new Map<string, WorkStream>();
+  private readonly streams = new Map<string, PilotLine>();
 
-  open(stream: WorkStream): () => void {
+  open(stream: PilotLine): () => void {
     this.streams.get(stream.pilot)?.replace();
     this.streams.set(stream.pilot, stream);
     return () => {
@@ -90,7 +98,7 @@ export class WorkStreams {
     };
   }
 
-  of(pilot: string): WorkStream | undefined {
+  of(pilot: string): PilotLine | undefined {
     return this.streams.get(pilot);
   }
 }

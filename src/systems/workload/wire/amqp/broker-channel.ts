@@ -209,7 +209,7 @@ export class BrokerChannel {
 
   /** As long as the connection lives. */
   async live(model: ChannelModel, over: AbortSignal): Promise<void> {
-    const backoff = new Backoff({ longestMs: 5_000 });
+    const backoff = new Backoff({ longestMs: 2_000 });
     const signal = AbortSignal.any([over, this.closing.signal]);
     while (!signal.aborted) {
       try {

@@ -17,7 +17,7 @@ import { BrokerChannel, BrokerUnavailableError, type ChannelUse } from './broker
 
 const CONNECT_WITHIN_MS = 10_000;
 const CLOSE_WITHIN_MS = 2_000;
-const LONGEST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 2_000;
 
 export interface BrokerStanding {
   readonly isConnected: boolean;
