@@ -7,9 +7,10 @@ import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
 import { DEVICES } from '../devices.js';
-import type { Job, Pilot, Task } from '../wire/messages.js';
+import type { Job, Pilot, Switch, Task } from '../wire/messages.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
 import { pilotColumns } from './pilot-view.js';
+import { switchLine } from './switch.js';
 import { taskColumns } from './task-view.js';
 import { withWorkload } from './with-workload.js';
 
@@ -28,6 +29,8 @@ export interface Queue {
 }
 
 export interface WorkloadState {
+  /** Those that are off. */
+  readonly switched_off: readonly Switch[];
   readonly queues: readonly Queue[];
   readonly pilots: readonly Pilot[];
   /** Those under way; all of them. */
@@ -42,7 +45,9 @@ export function addStatusCommand(workload: Command, cli: Cli): void {
   const status = workload
     .command('status')
     .summary('show all of it on one page')
-    .description('Shows queues and pilots, the tasks that are under way or failed, and what waits and why.');
+    .description(
+      'Shows what is switched off, queues and pilots, the tasks that are under way or failed, and what waits and why.',
+    );
   addExamples(status, [['owl workload status', 'why does nothing happen?']]);
   status.action(async (_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
@@ -59,7 +64,12 @@ export async function workloadState(client: WorkloadClient): Promise<WorkloadSta
   const failed = await all(client.tasks({ state: ['failed'], newest_first: true }, MOST_SHOWN));
   const jobs = await all(client.jobs({ state: WAITING }, MOST_SHOWN));
   const pilots = await client.pilots();
-  return { queues: DEVICES.map((device) => queueOf(device, tasks, pilots)), pilots, tasks, failed, jobs };
+  const switches = await client.switches();
+  return {
+    switched_off: switches.filter(({ enabled }) => enabled !== true),
+    queues: DEVICES.map((device) => queueOf(device, tasks, pilots)),
+    ...{ pilots, tasks, failed, jobs },
+  };
 }
 
 export function queueOf(device: string, tasks: readonly Task[], pilots: readonly Pilot[]): Queue {
@@ -96,7 +106,7 @@ const WAITING_COLUMNS: readonly Column<Waiting>[] = [
 ];
 
 export function page(
-  { queues, pilots, tasks, failed, jobs }: WorkloadState,
+  { switched_off, queues, pilots, tasks, failed, jobs }: WorkloadState,
   nowMs: number,
   layout: TableLayout,
 ): string {
@@ -114,6 +124,7 @@ export function page(
   ];
   const left = tasks.length - Math.min(tasks.length, MOST_SHOWN);
   return [
+    switched_off.map((one) => `${switchLine(one)}\n`).join(''),
     renderPairs(
       queues.map((queue) => [queue.device, queueLine(queue)]),
       width,

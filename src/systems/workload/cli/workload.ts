@@ -2,12 +2,14 @@
 
 import type { Command } from 'commander';
 import type { Cli } from '../../../cli/system.js';
+import { SWITCH_NAMES } from '../switch-names.js';
 import { addDatasetCommands } from './dataset.js';
 import { addDemoCommand } from './demo.js';
 import { addJobCommands } from './job.js';
 import { addPilotCommands } from './pilot.js';
 import { addPilotRunCommand } from './pilot-run.js';
 import { addStatusCommand } from './status.js';
+import { addSwitchCommands } from './switch.js';
 import { addTaskCommands } from './task.js';
 
 export function addWorkloadCommands(program: Command, cli: Cli): void {
@@ -23,5 +25,6 @@ export function addWorkloadCommands(program: Command, cli: Cli): void {
   addTaskCommands(workload, cli);
   addJobCommands(workload, cli);
   addPilotRunCommand(addPilotCommands(workload, cli), cli);
+  for (const name of SWITCH_NAMES) addSwitchCommands(workload, cli, name);
   addStatusCommand(workload, cli);
 }

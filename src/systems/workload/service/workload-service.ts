@@ -14,6 +14,8 @@ import { job } from './jobs/job-commands.js';
 import { openJobs } from './jobs/jobs.js';
 import { PILOTS, pilotKind } from './pilots/pilot-kind.js';
 import { openPilots, PilotLinks } from './pilots/pilots.js';
+import { switchType } from './switches/switch-commands.js';
+import { openSwitches } from './switches/switches.js';
 import { TaskGates } from './tasks/task-gates.js';
 import { task } from './tasks/task-type.js';
 import { openTasks } from './tasks/tasks.js';
@@ -27,7 +29,7 @@ const PILOT_REQUEST_BYTES = 4 * 1024 * 1024;
 const DATASET_REQUEST_BYTES = 1024 * 1024;
 
 export const workloadService: ServiceSide<WorkloadConfig> = {
-  actorTypes: [catalogue, dataset, file, task, job, pilotKind.type],
+  actorTypes: [catalogue, dataset, file, task, job, pilotKind.type, switchType],
   projections: [workload, PILOTS],
   queried: [workload.name],
   proto,
@@ -57,6 +59,7 @@ function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedSe
     openJobs({ context: manager, ...links }),
     openPilots(manager, links),
     openEvents(context),
+    openSwitches(context),
   ]);
 }
 

@@ -24,6 +24,28 @@ export interface EntityEvent {
   problem?: string;
 }
 
+export interface Switch {
+  switch?: string;
+  enabled?: boolean;
+  strict?: boolean;
+  reason?: string;
+  by?: string;
+  since?: number;
+  revision?: number;
+}
+
+export interface SwitchOrder {
+  switch?: string;
+  enabled?: boolean;
+  reason?: string;
+  strict?: boolean;
+  command_id?: string;
+}
+
+export interface SwitchList {
+  switches?: Switch[];
+}
+
 export interface TaskSubmitRequest {
   executable?: string;
   args?: string;

@@ -1,4 +1,4 @@
-/** What people and programs ask of a node about workloads: its four services, over one connection. Guarantees: see ServiceClient. */
+/** What people and programs ask of a node about workloads: its services, over one connection. Guarantees: see ServiceClient. */
 
 import { pagesOf } from '../../../wire/pages.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
@@ -33,6 +33,9 @@ import type {
   Pilot,
   PilotList,
   PilotListRequest,
+  Switch,
+  SwitchList,
+  SwitchOrder,
   Task,
   TaskList,
   TaskListRequest,
@@ -170,6 +173,18 @@ export class WorkloadClient extends ServiceClient {
     return this.ask(this.service.pilots[order], request);
   }
 
+  async switches(): Promise<Switch[]> {
+    return (await this.ask(this.service.switches.list, {})).switches ?? [];
+  }
+
+  switch(request: { readonly switch: string }): Promise<Switch> {
+    return this.ask(this.service.switches.status, request);
+  }
+
+  setSwitch(request: SwitchOrder): Promise<Switch> {
+    return this.ask(this.service.switches.set, request);
+  }
+
   history(of: Historic, request: EntityRequest): AsyncGenerator<EntityEvent> {
     const { history } = this.service[`${of}s`];
     return this.follow(history, request, { deadline: Date.now() + HISTORY_DEADLINE_MS });
@@ -209,6 +224,11 @@ interface Services {
     readonly list: Method<PilotListRequest, PilotList>;
     readonly status: Method<EntityRequest, Pilot>;
   };
+  readonly switches: {
+    readonly list: Method<object, SwitchList>;
+    readonly status: Method<{ readonly switch: string }, Switch>;
+    readonly set: Method<SwitchOrder, Switch>;
+  };
 }
 
 function loadServices(): Services {
@@ -221,6 +241,7 @@ function loadServices(): Services {
   const task = methodsOf('TaskManager', 'task');
   const job = methodsOf('JobManager', 'job');
   const pilot = methodsOf('PilotManager', 'pilot');
+  const switches = methodsOf('Switches', 'switch');
   return {
     datasets: {
       ...{ register: dataset('register'), add: dataset('add'), scan: dataset('scan') },
@@ -241,5 +262,6 @@ function loadServices(): Services {
       ...{ list: pilot('list'), status: pilot('status'), drain: pilot('drain') },
       ...{ undrain: pilot('undrain'), retire: pilot('retire') },
     },
+    switches: { list: switches('list'), status: switches('status'), set: switches('set') },
   };
 }

@@ -92,7 +92,7 @@ export class EmbeddedQueue implements JobQueue {
     let concerns = false;
     for (const window of this.windows.values()) window.observe(events);
     for (const { stream, type } of events) {
-      if (NO_NEWS.has(type) || !/^wl_(job|pilot|task)-/.test(stream)) continue;
+      if (NO_NEWS.has(type) || !/^wl_(job|pilot|task|switch)-/.test(stream)) continue;
       concerns = true;
       if (stream.startsWith('wl_job-')) this.out.delete(idOf(stream));
     }
@@ -150,6 +150,7 @@ export class EmbeddedQueue implements JobQueue {
   }
 
   private give(): void {
+    if (this.queries.isStrictlyOff()) return;
     const here = this.offers
       .all()
       .filter(({ pilot, sessionId }) => this.consumers.get(pilot)?.sessionId === sessionId);

@@ -50,7 +50,7 @@ export class ExecutorAppetite {
   }
 
   private take({ type, stream }: RecordedEvent): boolean {
-    if (NO_NEWS.has(type) || !/^wl_(job|pilot|task)-/.test(stream)) return false;
+    if (NO_NEWS.has(type) || !/^wl_(job|pilot|task|switch)-/.test(stream)) return false;
     const looks = [...this.looks.values()];
     const takes = TAKES[type];
     if (takes !== undefined) {

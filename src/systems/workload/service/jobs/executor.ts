@@ -12,6 +12,7 @@
 import { limitConcurrency } from '../../../../base/limit-concurrency.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
 import { DEVICES } from '../../devices.js';
+import { isStrictlyOff, whileOn } from '../switches/switch-gates.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { ExecutorAppetite } from './executor-appetite.js';
 import { job } from './job-commands.js';
@@ -33,7 +34,7 @@ const LOOKS_BEHIND_SECONDS = 10;
 const NOBODY = { isHungry: true, spare: Number.POSITIVE_INFINITY };
 
 export interface ExecutorOptions {
-  readonly context: Pick<WorkloadContext, 'system' | 'config' | 'clock'>;
+  readonly context: Pick<WorkloadContext, 'system' | 'config' | 'clock' | 'gates'>;
   readonly queries: JobQueries;
   readonly offers: Offers;
   readonly queue: JobQueue;
@@ -75,8 +76,9 @@ class Executor {
 
   async round(loop: LoopContext): Promise<LoopRest> {
     let sent = 0;
+    const isStrict = await isStrictlyOff(this.context);
     for (const device of DEVICES) {
-      sent += await this.sendAgain(device, loop);
+      if (!isStrict) sent += await this.sendAgain(device, loop);
       const queued = await this.fill(device, loop);
       if (queued === BATCH) return { until: loop.now };
       sent += queued;
@@ -107,6 +109,11 @@ class Executor {
     const batch = wants ? this.queries.candidates(device, wanted, loop.now / 1000, BATCH) : [];
     this.appetite.looked(device, { isHungry: wants, spare });
     if (batch.length === 0) return 0;
+    const queued = await whileOn(this.context, 'executor', () => this.queueAll(device, batch, loop));
+    return queued ?? 0;
+  }
+
+  private async queueAll(device: string, batch: readonly WaitingJob[], loop: LoopContext): Promise<number> {
     await this.publish(device, batch, loop);
     await Promise.all(
       batch.map(({ uid, revision }) =>

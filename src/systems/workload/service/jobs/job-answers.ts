@@ -19,6 +19,7 @@ import type { DomainEvent } from '../../../../runtime/actors/actor-type.js';
 import { rowAsOf } from '../shown/as-of.js';
 import { findEntity, JOB, TASK } from '../shown/entities.js';
 import { entityHistory } from '../shown/entity-history.js';
+import { offIn } from '../switches/off.js';
 import { retryJob as retryJobOfTask } from '../tasks/task-commands.js';
 import { task } from '../tasks/task-type.js';
 import { nowSeconds, type WorkloadContext } from '../workload-context.js';
@@ -185,7 +186,10 @@ function findRow({ context, queries }: JobAnswersOptions, id: string): SqlRow {
 /** @param counts what is before each, which takes a look at the whole queue */
 function standingOf({ context, offers }: JobAnswersOptions, counts = true): Standing {
   const { unknown_after_seconds: unknownAfterSeconds } = context.config;
-  return { offers: offers.all(), now: nowSeconds(context), unknownAfterSeconds, counts, away: new Map() };
+  return {
+    ...{ offers: offers.all(), now: nowSeconds(context), unknownAfterSeconds, counts, away: new Map() },
+    off: offIn(context.db, 'executor'),
+  };
 }
 
 function show(queries: JobQueries, row: SqlRow, standing: Standing) {

@@ -111,6 +111,14 @@ export class JobQueries {
       .map(waitingJobIn);
   }
 
+  /** Nothing is granted: the executor is switched off, and strictly. */
+  isStrictlyOff(): boolean {
+    const row = this.of(
+      `SELECT 1 FROM wl_switches WHERE name = 'executor' AND enabled = 0 AND strict = 1`,
+    ).get();
+    return row !== undefined;
+  }
+
   /** How many are queued, by executable. */
   depths(device: string): Map<string, number> {
     const rows = this.of(

@@ -5,6 +5,7 @@
  */
 
 import { numberIn, type SqlRow, textIn } from '../../../../base/sql.js';
+import type { Off } from '../switches/off.js';
 import { executablesOf, type JobQueries, type Offer } from './job-queries.js';
 
 /** What is the same for all jobs of one request. */
@@ -17,6 +18,8 @@ export interface Standing {
   readonly counts: boolean;
   /** What was worked out already: pilots that offer an executable and are away. */
   readonly away: Map<string, readonly string[]>;
+  /** The executor is switched off. */
+  readonly off: Off | undefined;
 }
 
 /** Undefined: what its row says is all there is. @param row of job_dat, with task_held and task_state */
@@ -26,6 +29,7 @@ export function whyWaits(queries: JobQueries, row: SqlRow, standing: Standing): 
   if (state !== 'created' && state !== 'queued') return undefined;
   return (
     ofItsTask(row) ??
+    ofTheSwitch(row, standing.off) ??
     untilLater(row, standing.now) ??
     ofPilots(queries, row, standing) ??
     ofQueue(queries, row, standing)
@@ -49,6 +53,12 @@ function ofItsTask(row: SqlRow): string | undefined {
   const goesOn =
     state === null || state === undefined || ['registered', 'splitting', 'running'].includes(String(state));
   return goesOn ? undefined : `its task is ${String(state)}: nothing of it begins any more`;
+}
+
+function ofTheSwitch(row: SqlRow, off: Off | undefined): string | undefined {
+  if (off === undefined) return undefined;
+  if (row['state'] === 'created') return `is not queued: ${off.sentence}`;
+  return off.isStrict ? `is not granted: ${off.sentence}` : undefined;
 }
 
 function untilLater(row: SqlRow, now: number): string | undefined {

@@ -1,6 +1,8 @@
 /** Why a task waits, in one sentence with figures; asked of the read model when somebody looks, and stored nowhere. */
 
 import type { SqlRow } from '../../../../base/sql.js';
+import type { SwitchName } from '../../switch-names.js';
+import { offIn } from '../switches/off.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { nextStep } from './split.js';
 import { chunkSize, waitingOf } from './splitter.js';
@@ -18,8 +20,15 @@ export function remarksOf(context: Context, row: SqlRow): string | undefined {
   if (state === 'failed' || state === 'finished' || state === 'cancelled') return undefined;
   if (state === 'finishing') return `finishes as it is${why}; ${underWay(context, row)}`;
   if (state === 'cancelling') return `is cancelled${why}; ${underWay(context, row)}`;
-  const waits = `${state === 'running' ? underWay(context, row) : splitting(context, row)}${unoffered(context, row)}`;
+  const waits = `${state === 'running' ? underWay(context, row) : splitting(context, row)}${switchedOff(context, row, 'executor')}${unoffered(context, row)}`;
   return row['held'] === 1 ? `held since ${instantOf(row)}${why}; ${waits}` : waits;
+}
+
+/** That what it waits for is switched off. */
+function switchedOff({ db }: Context, row: SqlRow, name: SwitchName): string {
+  if (name === 'executor' && Number(row['jobs_waiting']) === 0) return '';
+  const off = offIn(db, name);
+  return off === undefined ? '' : `; ${off.sentence}`;
 }
 
 /** That there is nobody who could take its jobs. */
@@ -50,8 +59,11 @@ function splitting(context: Context, row: SqlRow): string {
   if (failed > accepted) return `fails (${tooMany(failed, accepted)}); ${underWay(context, row)}`;
   const most = chunkSize(config.split_window);
   const step = nextStep(db, splittableOf(row), most);
-  if (step.kind === 'wait') return Number(row['jobs_planned']) === 0 ? step.why : and(context, row, step.why);
+  const off = switchedOff(context, row, 'splitter');
+  if (step.kind === 'wait')
+    return Number(row['jobs_planned']) === 0 ? `${step.why}${off}` : and(context, row, `${step.why}${off}`);
   if (step.kind === 'fail') return `fails (${step.reason}); ${underWay(context, row)}`;
+  if (off !== '') return and(context, row, `is not split${off}`);
   const device = String(row['device_type']);
   const waiting = waitingOf(context, device);
   if (step.kind === 'plan' && config.split_window - waiting < most)

@@ -3,7 +3,8 @@
  *
  * Guarantees: no more jobs wait than the window of their device has room for (on several nodes a chunk more for each of them), so
  * nothing is made that is not soon needed; what it plans is judged by the task, so it runs on every node at once, and what a node
- * planned that was killed is not planned again; a task whose jobs can't all be made fails once nothing of it is under way.
+ * planned that was killed is not planned again; while it is switched off nothing is planned (switches/switch-gates.ts), and on again
+ * it goes on where it was; a task whose jobs can't all be made fails once nothing of it is under way.
  */
 
 import { MOST_JOBS_OF_A_CHUNK, type TaskSnapshot } from '../../../../../machines/workload/task.js';
@@ -11,6 +12,7 @@ import { workload } from '../../../../../projections/workload/workload.js';
 import { OwlError } from '../../../../base/errors.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop, LoopContext } from '../../../../runtime/loops/loop.js';
+import { whileOn } from '../switches/switch-gates.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { nextStep, type Splittable, type Step } from './split.js';
 import { completeSplit, failTask, plan, tooMany } from './task-commands.js';
@@ -69,6 +71,8 @@ class Round {
   private readonly chunkSize: number;
   /** Tasks that are to be split, now or once they can be. */
   readonly due: readonly SqlRow[];
+  /** It was found switched off in this round: nothing more is planned. */
+  private isOff = false;
 
   constructor(context: WorkloadContext, loop: LoopContext) {
     this.context = context;
@@ -105,7 +109,8 @@ class Round {
     if (failed > most) return this.fail(row, tooMany(failed, most));
     let splittable: Splittable | undefined = splittableOf(row);
     while (splittable !== undefined) {
-      const most: number = this.roomOf(String(row['device_type'])) < this.chunkSize ? 0 : this.chunkSize;
+      const most: number =
+        this.isOff || this.roomOf(String(row['device_type'])) < this.chunkSize ? 0 : this.chunkSize;
       const step: Step = nextStep(this.context.db, splittable, most);
       const after = await this.take(row, splittable, step);
       splittable = after === undefined ? undefined : { ...splittable, planned: after.context };
@@ -122,8 +127,11 @@ class Round {
       const device = String(row['device_type']);
       this.loop.assertMayAct();
       const { chunk } = step;
-      const after = await this.execute(uid, (snapshot) => plan(snapshot, chunk));
-      if (after.context.chunks !== chunk.chunk) return undefined;
+      const after = await whileOn(this.context, 'splitter', () =>
+        this.execute(uid, (snapshot) => plan(snapshot, chunk)),
+      );
+      this.isOff = after === undefined;
+      if (after?.context.chunks !== chunk.chunk) return undefined;
       this.room.set(device, this.roomOf(device) - chunk.jobs);
       return after;
     }

@@ -1,0 +1,76 @@
+/** What can be asked for about switches. */
+
+import {
+  explicit,
+  flag,
+  int64,
+  list,
+  message,
+  number,
+  oneOf,
+  request,
+  text,
+} from '../../../../node/operations/fields.js';
+import { operation } from '../../../../node/operations/operation.js';
+import { SWITCH_NAMES } from '../../switch-names.js';
+import { commandId, reason } from '../shown/entity-messages.js';
+
+const SERVICE = 'workload.Switches';
+const READERS = ['reader', 'submitter', 'worker', 'operator'] as const;
+
+const some = text().optional();
+
+export const switchMessage = message('workload.Switch', {
+  switch: text(undefined, { description: SWITCH_NAMES.join(' or ') }).optional(),
+  enabled: flag().optional(),
+  strict: flag({ description: 'What is queued already is not granted either.' }).optional(),
+  reason: some,
+  by: text(undefined, { description: 'Who has switched it last.' }).optional(),
+  since: explicit(number(undefined, { description: 'Unix seconds' })),
+  revision: int64().optional(),
+});
+
+const named = { switch: oneOf(SWITCH_NAMES) };
+
+export const listSwitches = operation({
+  service: SERVICE,
+  name: 'switch_list',
+  kind: 'query',
+  roles: READERS,
+  http: { method: 'GET', path: '/switches' },
+  summary: 'Every switch as it is.',
+  request: request({}),
+  answer: message('workload.SwitchList', { switches: list(switchMessage) }),
+});
+
+export const switchStatus = operation({
+  service: SERVICE,
+  name: 'switch_status',
+  kind: 'query',
+  roles: READERS,
+  http: { method: 'GET', path: '/switches/{switch}' },
+  summary: 'Whether the splitter or the executor is on, and who has switched it off, when and why.',
+  request: request(named),
+  answer: switchMessage,
+});
+
+export const setSwitch = operation({
+  service: SERVICE,
+  name: 'switch_set',
+  kind: 'decision',
+  roles: ['operator'],
+  http: { method: 'PUT', path: '/switches/{switch}' },
+  summary:
+    'Switches the splitter or the executor off or on. Answered once what was under way has ended: from then nothing of it happens.',
+  request: request({
+    ...named,
+    enabled: explicit(flag()),
+    reason: reason.optional(),
+    strict: flag({
+      description: 'Of the executor, switched off: what is queued already is not granted either.',
+    }).optional(),
+    command_id: commandId.optional(),
+  }),
+  answer: switchMessage,
+  commandId: 'command_id',
+});

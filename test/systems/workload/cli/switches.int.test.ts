@@ -1,0 +1,35 @@
+/** `owl workload splitter|executor`: switched off and on, and shown to who looks at the whole. */
+
+import t from 'tap';
+import { owl } from '../../../support/terminal-double.js';
+import { startWorkload } from '../support/cli-workload.js';
+
+t.test('switches are switched and shown', async (t) => {
+  const cwd = t.testdir({});
+  const node = await startWorkload(t, cwd);
+  const env = { OWL_SERVER: node.address, OWL_DATA: node.data };
+  const run = (...args: string[]) => owl(['workload', ...args], { env, cwd });
+  t.match(await run('splitter', 'status'), { code: 0, stdout: /^splitter is on\n$/ });
+  t.match(await run('splitter', 'off', '--reason', 'disk full'), {
+    code: 0,
+    stdout: /^splitter is off since \d{4}-\d\d-\d\d .*, by \S.*: disk full\n$/,
+  });
+  t.match(await run('executor', 'off', '--strict'), { code: 0, stdout: /^executor is off, strictly since / });
+  t.match(await run('splitter', 'off', '--strict'), { code: 2, stderr: /takes no --strict/ });
+  t.match(await run('status'), {
+    stdout: /^splitter is off since .*: disk full\nexecutor is off, strictly since .*\ncpu /,
+  });
+  t.match(JSON.parse((await run('status', '--json')).stdout), {
+    switched_off: [
+      { switch: 'splitter', reason: 'disk full' },
+      { switch: 'executor', strict: true },
+    ],
+  });
+  t.match(await run('executor', 'on'), { code: 0, stdout: /^executor is on since / });
+  t.match(JSON.parse((await run('splitter', 'show', '--json')).stdout), {
+    switch: 'splitter',
+    reason: 'disk full',
+  });
+  t.match(JSON.parse((await run('splitter', 'on', '--json')).stdout), { switch: 'splitter', enabled: true });
+  t.match((await run('status')).stdout, /^cpu /);
+});
