@@ -96,6 +96,10 @@ export const workloadSection = configSection(
           { from: 0, to: HOUR, otherwise: 60 },
           'How long before that a pilot has ended what it runs, by itself.',
         ),
+        grace_seconds: wholeNumber(
+          { from: 0, to: HOUR, otherwise: 10 },
+          'How long a payload that is cancelled gets to end by itself before it is killed.',
+        ),
         split_window: wholeNumber(
           { from: 1, to: 1_000_000, otherwise: 10_000 },
           'Jobs of a device that may wait before no more are made of tasks.',

@@ -27,6 +27,9 @@ export type Rule =
   | 'file-states-add-up'
   | 'final-is-final'
   | 'counts-add-up'
+  | 'nothing-behind-cancel'
+  | 'cancelled-means-ended'
+  | 'outputs-discarded'
   | 'ends-in-time';
 
 export interface Violation {

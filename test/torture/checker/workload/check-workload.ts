@@ -4,12 +4,14 @@
  *
  * What it finds broken: a second living claim of a job; a start without its claim, or twice; what is told of an attempt whose claim
  * does not live; a place of a dataset in two jobs of one level, or in none; what stands behind a closed dataset; files whose states
- * do not add up to their dataset; what stands behind a final state and is no retry; counts of a task that its jobs do not give.
+ * do not add up to their dataset; what stands behind a final state and is no retry; counts of a task that its jobs do not give;
+ * what is granted or planned behind a request to cancel, and what is called cancelled too early (cancellations.ts).
  */
 
 import { LogOrder } from '../log-order.js';
 import { type Found, isReadable, partsOf, type StoredEvent } from '../stored-event.js';
 import type { Violations } from '../violations.js';
+import { Cancellations } from './cancellations.js';
 import { DatasetLife, FileLife } from './dataset-life.js';
 import { numberOf, type Tell, textOf } from './fields.js';
 import { JobLife } from './job-life.js';
@@ -22,13 +24,17 @@ export interface WorkloadHistory {
   readonly datasets: ReadonlyMap<string, DatasetLife>;
 }
 
-/** @param isQuiet nothing was under way any more when the log ended: what has to come of itself has come */
+/**
+ * @param isQuiet nothing was under way any more when the log ended: what has to come of itself has come
+ * @param isOneNode one node at a time has written it, and each knew what became of all that it had written
+ */
 export async function checkWorkload(
   found: AsyncIterable<Found> | Iterable<Found>,
   violations: Violations,
   isQuiet = true,
+  isOneNode = false,
 ): Promise<WorkloadHistory> {
-  const reading = new Reading(violations);
+  const reading = new Reading(violations, isOneNode);
   for await (const event of found) reading.take(event);
   if (isQuiet) reading.conclude();
   return reading;
@@ -42,13 +48,15 @@ class Reading implements WorkloadHistory {
   private readonly files = new Map<string, FileLife>();
   private readonly violations: Violations;
   private readonly order: LogOrder;
+  private readonly cancellations: Cancellations;
   /** Places that jobs read, by task, level, dataset and place: which job. */
   private readonly taken = new Map<string, string>();
   /** By dataset and place: which file. */
   private readonly places = new Map<string, string>();
 
-  constructor(violations: Violations) {
+  constructor(violations: Violations, isOneNode: boolean) {
     this.violations = violations;
+    this.cancellations = new Cancellations(isOneNode);
     this.order = new LogOrder(violations);
   }
 
@@ -65,12 +73,13 @@ class Reading implements WorkloadHistory {
     this.order.noteId(event);
     const tell: Tell = (rule, what) => this.violations.add(rule, `${stream} ${revision}`, what);
     if (category === 'wl_job') this.job(id, event, tell);
-    else if (category === 'wl_task') lifeOf(this.tasks, id, TaskLife).take(event, tell);
+    else if (category === 'wl_task') this.task(id, event, tell);
     else if (category === 'wl_dataset') this.dataset(id, event, tell);
     else if (category === 'wl_file') this.file(id, event, tell);
   }
 
   conclude(): void {
+    this.cancellations.conclude(this, this.files, this.violations);
     for (const [id, task] of this.tasks)
       task.conclude(this.datasets.get(task.input)?.files ?? 0, this.tellOf('wl_task', id));
     for (const [id, job] of this.jobs) {
@@ -93,6 +102,11 @@ class Reading implements WorkloadHistory {
     }
   }
 
+  private task(id: string, event: StoredEvent, tell: Tell): void {
+    lifeOf(this.tasks, id, TaskLife).take(event, tell);
+    this.cancellations.ofTask(id, event, tell);
+  }
+
   private tellOf(category: string, id: string): Tell {
     return (rule, what) => this.violations.add(rule, `${category}-${id}`, what);
   }
@@ -100,6 +114,7 @@ class Reading implements WorkloadHistory {
   private job(id: string, event: StoredEvent, tell: Tell): void {
     const job = lifeOf(this.jobs, id, JobLife);
     job.take(event, tell);
+    this.cancellations.ofJob(id, event, { task: job.task, end: this.tasks.get(job.task ?? '')?.end }, tell);
     if (event.type !== 'JobCreated' || job.task === undefined) return;
     for (const { dataset, idx } of job.inputs) {
       const place = `${job.task} ${job.level} ${dataset} ${idx}`;

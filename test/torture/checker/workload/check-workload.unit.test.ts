@@ -1,31 +1,9 @@
 /** The checker of workload finds every broken promise when it is planted in a log, and nothing where there is none. */
 
 import t from 'tap';
-import type { StoredEvent, Value } from '../stored-event.js';
 import { Violations } from '../violations.js';
 import { checkWorkload } from './check-workload.js';
-
-type Planted = Pick<StoredEvent, 'stream' | 'type' | 'data'> & Partial<StoredEvent>;
-
-function event(
-  stream: string,
-  type: string,
-  data: Readonly<Record<string, Value>> = {},
-  nested: Readonly<Record<string, unknown>> = {},
-): Planted {
-  return { stream, type, data, nested };
-}
-
-/** Places and revisions as they follow from the order. */
-function logOf(planted: readonly Planted[]): StoredEvent[] {
-  const ends = new Map<string, number>();
-  return planted.map((given, at) => {
-    const revision = (ends.get(given.stream) ?? -1) + 1;
-    ends.set(given.stream, revision);
-    const about = { time: 1, commandId: undefined, asked: undefined };
-    return { ...about, position: BigInt(at), revision, id: `event ${at}`, ...given };
-  });
-}
+import { event, logOf, type Planted } from './planted.js';
 
 async function rulesBroken(planted: readonly Planted[]): Promise<string[]> {
   const violations = new Violations();

@@ -45,6 +45,8 @@ export class DatasetLife {
   files = 0;
   /** The task that writes it. */
   producer: string | undefined;
+  /** `output`, `log` or `levels` of a task. */
+  produces: string | undefined;
   end: 'closed' | 'aborted' | undefined;
   /** What was counted when it was closed. */
   counted: { readonly available: number; readonly failed: number } | undefined;
@@ -55,7 +57,10 @@ export class DatasetLife {
     if ((revision === 0) !== (type === 'DatasetRegistered'))
       tell('legal-transitions', `${type} at its revision ${revision}`);
     if (this.end !== undefined) tell('closed-is-last', `${type} behind its end, ${this.end}`);
-    if (type === 'DatasetRegistered') this.producer = textOf(event, 'producer_task');
+    if (type === 'DatasetRegistered') {
+      this.producer = textOf(event, 'producer_task');
+      this.produces = textOf(event, 'produces');
+    }
     if (type === 'DatasetFilesAdded') this.add(event, tell);
     else if (type === 'DatasetSealed') this.seal(event, tell);
     else if (type === 'DatasetAborted') this.end = 'aborted';

@@ -39,7 +39,6 @@ import {
 } from './job-operations.js';
 import type { JobOrders } from './job-orders.js';
 import type { JobQueries } from './job-queries.js';
-import { GRACE_SECONDS } from './job-upkeep.js';
 import { makeJobs } from './new-jobs.js';
 import type { Offers } from './offers.js';
 import { type Standing, whyWaits } from './why.js';
@@ -84,7 +83,8 @@ export function jobOperations(options: JobAnswersOptions): ServedOperation[] {
     answered(cancelJob, (request, asking) =>
       order(options, request, asking, {
         name: 'job_cancel',
-        decide: (snapshot, uid, reason = 'it was asked for') => cancel(snapshot, uid, reason, GRACE_SECONDS),
+        decide: (snapshot, uid, reason = 'it was asked for') =>
+          cancel(snapshot, uid, reason, context.config.grace_seconds),
       }),
     ),
     answered(retryJob, (request, asking) => retryOne(options, request, asking)),

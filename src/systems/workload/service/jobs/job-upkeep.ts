@@ -3,9 +3,6 @@
 import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job.js';
 import type { Failure } from './job-commands.js';
 
-/** What a payload that is told to end gets to end by itself, where the order does not say. */
-export const GRACE_SECONDS = 10;
-
 /** @param name of the queue @param batch names those that are queued together */
 export function queue({ value }: JobSnapshot, name: string, batch: string): JobEvent[] {
   return value === 'created' ? [{ type: 'JobQueued', data: { queue: name, batch } }] : [];

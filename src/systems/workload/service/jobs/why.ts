@@ -41,10 +41,12 @@ function whyCancelling(queries: JobQueries, row: SqlRow): string {
   const pilot = queries.pilot(name);
   const status = pilot?.['status'];
   if (status === 'active' || status === 'draining') return `waits until pilot ${name} has ended it`;
-  const lost = pilot?.['lost_time'];
-  const since =
-    typeof lost === 'number' ? `silent since ${new Date(lost * 1000).toISOString()}` : `${String(status)}`;
-  return `waits for pilot ${name}, ${since}: its keeper ends what it runs by itself`;
+  return `waits for pilot ${name}, ${goneSince(pilot ?? {})}: its keeper ends what it runs by itself`;
+}
+
+/** Of a pilot that is not here. */
+export function goneSince({ status = 'unknown', lost_time: lost }: SqlRow): string {
+  return typeof lost === 'number' ? `silent since ${new Date(lost * 1000).toISOString()}` : String(status);
 }
 
 function ofItsTask(row: SqlRow): string | undefined {

@@ -3,14 +3,16 @@
 import { textIn } from '../../../../base/sql.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import type { JobQueries } from '../jobs/job-queries.js';
-import { GRACE_SECONDS } from '../jobs/job-upkeep.js';
 import type { PilotLine, WorkStreams } from './work-streams.js';
 
 export class PilotOrders {
   private readonly queries: JobQueries;
   private readonly streams: WorkStreams;
+  /** What a payload that is told to end gets to end by itself. */
+  private readonly graceSeconds: number;
 
-  constructor(queries: JobQueries, streams: WorkStreams) {
+  constructor(queries: JobQueries, streams: WorkStreams, graceSeconds: number) {
+    this.graceSeconds = graceSeconds;
     this.queries = queries;
     this.streams = streams;
   }
@@ -33,7 +35,7 @@ export class PilotOrders {
         stream.tell({
           cancel: {
             ...{ job: textIn(row, 'id'), claim_id: textIn(row, 'claim_id') },
-            ...{ grace_seconds: GRACE_SECONDS, reason: 'it is cancelled' },
+            ...{ grace_seconds: this.graceSeconds, reason: 'it is cancelled' },
           },
         });
   }

@@ -12,7 +12,7 @@ import type { DomainEvent } from '../../../../runtime/actors/actor-type.js';
 import type { JsonObject } from '../../../../runtime/event-store/event-store.js';
 import { job } from '../jobs/job-commands.js';
 import type { JobQueries } from '../jobs/job-queries.js';
-import { GRACE_SECONDS, markLost, markReturned } from '../jobs/job-upkeep.js';
+import { markLost, markReturned } from '../jobs/job-upkeep.js';
 import { nowSeconds, type WorkloadContext } from '../workload-context.js';
 import { pilotKind } from './pilot-kind.js';
 import type { JobSampleMessage, SampleMessage } from './report-messages.js';
@@ -146,7 +146,8 @@ export class PilotSamples {
   }
 
   private tellCancelled(pilot: string, uid: string, claimId: string, reason: string): void {
-    const cancel = { job: uid, claim_id: claimId, grace_seconds: GRACE_SECONDS, reason };
+    const { grace_seconds } = this.context.config;
+    const cancel = { job: uid, claim_id: claimId, grace_seconds, reason };
     this.streams.of(pilot)?.tell({ cancel });
   }
 

@@ -72,7 +72,7 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
   const peers = peersOf(context, queries, listening);
   const sessions = new PilotSessions(context, peers);
   const lostClaims = new LostClaims(context, queries, listening);
-  const told = new PilotOrders(queries, streams);
+  const told = new PilotOrders(queries, streams, config.grace_seconds);
   runtime.onApplied(workload.name, (events) => orders.observe(events));
   runtime.onApplied(workload.name, (events) => {
     offers.observe(events);

@@ -14,7 +14,6 @@ import { workload } from '../../../../../projections/workload/workload.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
 import { cancel, job, retry } from '../jobs/job-commands.js';
-import { GRACE_SECONDS } from '../jobs/job-upkeep.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { endTask } from './task-commands.js';
 import { countedIn } from './task-rows.js';
@@ -114,7 +113,11 @@ async function tellRetry({ system }: WorkloadContext, loop: LoopContext, row: Sq
   );
 }
 
-async function tellCancel({ system }: WorkloadContext, loop: LoopContext, row: SqlRow): Promise<void> {
+async function tellCancel(
+  { system, config }: WorkloadContext,
+  loop: LoopContext,
+  row: SqlRow,
+): Promise<void> {
   loop.assertMayAct();
   const id = String(row['id']);
   const isCancelled = row['task_state'] === 'cancelling' || row['task_state'] === 'cancelled';
@@ -127,7 +130,9 @@ async function tellCancel({ system }: WorkloadContext, loop: LoopContext, row: S
         const { value, context } = snapshot;
         if (value === 'finished' || value === 'failed') return [];
         // What has begun by now ends by itself.
-        return isCancelled || context.claim === null ? cancel(snapshot, id, reason, GRACE_SECONDS) : [];
+        return isCancelled || context.claim === null
+          ? cancel(snapshot, id, reason, config.grace_seconds)
+          : [];
       },
     }),
   );

@@ -2,6 +2,7 @@
 
 import type { SqlRow } from '../../../../base/sql.js';
 import type { SwitchName } from '../../switch-names.js';
+import { goneSince } from '../jobs/why.js';
 import { offIn } from '../switches/off.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { nextStep } from './split.js';
@@ -19,7 +20,8 @@ export function remarksOf(context: Context, row: SqlRow): string | undefined {
   const why = said(row);
   if (state === 'failed' || state === 'finished' || state === 'cancelled') return undefined;
   if (state === 'finishing') return `finishes as it is${why}; ${underWay(context, row)}`;
-  if (state === 'cancelling') return `is cancelled${why}; ${underWay(context, row)}`;
+  if (state === 'cancelling')
+    return `is cancelled${why}; ${underWay(context, row)}${unreachable(context, row)}`;
   const waits = `${state === 'running' ? underWay(context, row) : splitting(context, row)}${switchedOff(context, row, 'executor')}${unoffered(context, row)}`;
   return row['held'] === 1 ? `held since ${instantOf(row)}${why}; ${waits}` : waits;
 }
@@ -88,6 +90,21 @@ function underWay({ db }: Context, row: SqlRow): string {
   ];
   if (parts.length === 0) return 'all its jobs have ended';
   return `waits for ${made + waiting + running} of ${planned} jobs: ${parts.join(', ')}`;
+}
+
+/** Pilots that can't be told to end what they run: their keepers do, and then it is known to have ended. */
+function unreachable({ db }: Context, row: SqlRow): string {
+  const pilots = db
+    .prepare(
+      `SELECT DISTINCT name, status, lost_time FROM job_dat JOIN pilot_dat ON name = pilot
+       WHERE task_id = ? AND state = 'cancelling' AND lease <> 'attached' ORDER BY name LIMIT ${MOST_NAMED + 1}`,
+    )
+    .all(row['task_id'] ?? null);
+  if (pilots.length === 0) return '';
+  const named = pilots
+    .slice(0, MOST_NAMED)
+    .map((pilot) => `pilot ${String(pilot['name'])}, ${goneSince(pilot)}`);
+  return `; waits for ${named.join(', and ')}${pilots.length > MOST_NAMED ? ', and others' : ''}`;
 }
 
 function onPilots(db: Context['db'], row: SqlRow): string {

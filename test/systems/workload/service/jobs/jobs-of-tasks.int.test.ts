@@ -2,47 +2,9 @@
 
 import t from 'tap';
 import { until } from '../../../../support/until.js';
-import { type Granted, type SyntheticPilot, startPilot } from '../../support/synthetic-pilot.js';
-import { ON_STORES, startWorkload, type WorkloadNode } from '../../support/workload-node.js';
-
-const MD5 = 'b026324c-6904-b2a9-cb4b-88d6d61c81d1';
-
-/** A task over so many files. @returns the uids of the task and of its jobs, by number */
-async function submit(node: WorkloadNode, files: number, more: object = {}) {
-  const { datasets } = await node.ask('DatasetManager', 'dataset_register', {
-    datasets: [{ name: 'input', storage_url: 'file:///in' }],
-  });
-  const uid = String(Reflect.get(Array.isArray(datasets) ? Object(datasets[0]) : {}, 'uid'));
-  const named = Array.from({ length: files }, (_, n) => ({
-    file_name: `f${n}.txt`,
-    size: 5,
-    check_sum: MD5,
-  }));
-  await node.ask('DatasetManager', 'dataset_add', { uid, files: named });
-  await node.ask('DatasetManager', 'dataset_close', { uid });
-  const task = await node.ask('TaskManager', 'task_submit', {
-    ...{ executable: 'wc', device_type: 'cpu', mode: 'map', data_in_uid: uid, data_out_url: 'file:///out' },
-    ...more,
-  });
-  let jobs: string[] = [];
-  await until('its jobs are made', async () => {
-    const found = await node.jobs.call('job_list', { task: task['uid'] });
-    jobs = [Reflect.get(found, 'jobs') ?? []].flat().map((one: object) => String(Reflect.get(one, 'uid')));
-    return jobs.length === files;
-  });
-  return { task: String(task['uid']), jobs };
-}
-
-async function finish(pilot: SyntheticPilot, grant: Granted, task: string) {
-  const { job, claim_id, outputs = [], log } = grant;
-  const written = (file: object) => ({
-    ...file,
-    ...{ path: `${task}/${job}`, size: 4, check_sum: MD5, sha256: '4'.repeat(64) },
-  });
-  return await pilot.tell({
-    finished: { job, claim_id, outputs: outputs.map(written), log: written(log ?? {}), wall_seconds: 1 },
-  });
-}
+import { finishJob as finish, MD5, submitTask as submit, untilTask } from '../../support/orders-of-tasks.js';
+import { startPilot } from '../../support/synthetic-pilot.js';
+import { ON_STORES, startWorkload } from '../../support/workload-node.js';
 
 for (const [store, start] of Object.entries(ON_STORES))
   t.test(
@@ -59,7 +21,7 @@ for (const [store, start] of Object.entries(ON_STORES))
       });
       t.match(await finish(pilot, grant, task), { is_success: true });
       await pilot.failed(await pilot.take(second), 'payload_exit');
-      await until('the task has failed', async () => (await stateOf(node, task)) === 'failed');
+      await untilTask(node, task, 'failed');
       await t.rejects(node.jobs.call('job_retry', { id: first }), {
         message: /only a failed one can be retried/,
       });
@@ -69,7 +31,7 @@ for (const [store, start] of Object.entries(ON_STORES))
       await until('it is hinted again', () => hints() === 2);
       await node.jobs.call('job_retry', order);
       t.match(await finish(pilot, await pilot.take(second), task), { is_success: true });
-      await until('the task has finished', async () => (await stateOf(node, task)) === 'finished');
+      await untilTask(node, task, 'finished');
       await t.rejects(node.jobs.call('job_retry', { id: second }), {
         message: /only a failed one can be retried/,
       });
@@ -92,7 +54,3 @@ t.test('nothing of a task that is held or cancelled is granted', async (t) => {
   t.match(await pilot.claim(jobs[2] ?? ''), { is_success: false, reason: 'cancelled' });
   await until('its pilot is told', () => pilot.told.some(({ cancel }) => cancel?.job === second));
 });
-
-async function stateOf(node: WorkloadNode, task: string): Promise<unknown> {
-  return (await node.ask('TaskManager', 'task_status', { id: task }))['state'];
-}

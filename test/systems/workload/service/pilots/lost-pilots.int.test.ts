@@ -8,6 +8,13 @@ import { type Granted, type SyntheticPilot, startPilot } from '../../support/syn
 import { ON_STORES, startWorkload, type WorkloadNode } from '../../support/workload-node.js';
 
 const SHORT = { lease_seconds: 1, give_up_seconds: 3, margin_seconds: 1 };
+/**
+ * Where a mark is looked at before the give-up: a pilot that is silent is given up by the time, whether its mark is stored by then or
+ * not, and that takes as long as a busy machine takes.
+ */
+const UNHURRIED = { ...SHORT, give_up_seconds: 8 };
+/** Nothing is given up. */
+const PATIENT = { ...SHORT, give_up_seconds: 120 };
 
 // They wait for leases to run out most of the time.
 t.jobs = 4;
@@ -54,7 +61,7 @@ for (const [store, start] of Object.entries(ON_STORES)) {
     `on ${store} a silent pilot's job is marked, then fails as lost and goes elsewhere`,
     { buffered: true },
     async (t) => {
-      const node = await start(t, { config: SHORT });
+      const node = await start(t, { config: UNHURRIED });
       const silent = await startPilot(t, node, { name: 'p1' });
       const grant = await running(node, silent, 'j1');
       await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
@@ -107,7 +114,7 @@ for (const [store, start] of Object.entries(ON_STORES)) {
 }
 
 t.test('a pilot that returns within its time has lost nothing', { buffered: true }, async (t) => {
-  const node = await startWorkload(t, { config: SHORT });
+  const node = await startWorkload(t, { config: PATIENT });
   const pilot = await startPilot(t, node);
   const grant = await running(node, pilot, 'j1');
   await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
@@ -185,7 +192,7 @@ t.test(
   'who knows nothing of a job has cancelled it only where it had claimed it itself',
   { buffered: true },
   async (t) => {
-    const node = await startWorkload(t, { config: SHORT });
+    const node = await startWorkload(t, { config: UNHURRIED });
     const first = await startPilot(t, node, { name: 'p1', slots: 2 });
     const [own, left] = [await running(node, first, 'j1'), await running(node, first, 'j2')];
     const unknown = ({ job, claim_id }: Granted) => ({ cancelled: { job, claim_id, unknown: true } });

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { JobEvent } from '../../../../../machines/workload/job.js';
 import { systemClock } from '../../../../../src/base/clock.js';
-import type { SqlRow } from '../../../../../src/base/sql.js';
+import { keepingStatements, type SqlRow } from '../../../../../src/base/sql.js';
 import type { Asking, ServedOperation } from '../../../../../src/node/operations/operation.js';
 import type { EventStore, RecordedEvent } from '../../../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
@@ -70,7 +70,7 @@ export async function taskNode(
   const node = { workerId: name, shared, runtime, clock, logger };
   let parts: readonly Part[] = [];
   const context: WorkloadContext = {
-    ...{ node, runtime, clock, logger, system: runtime.system, db: runtime.db },
+    ...{ node, runtime, clock, logger, system: runtime.system, db: keepingStatements(runtime.db) },
     config: workloadSection.parse({ workload: config }).workload,
     gates: new TaskGates(),
     readYourWrites: () => runtime.readYourWrites(),
