@@ -1,4 +1,4 @@
-/** Datasets as people name them: by number, uid or its beginning, or as what a task writes. What is ordered about one wants the whole uid. */
+/** Datasets as people name them: by number, name, uid or its beginning, or as what a task writes. What is ordered about one wants the whole uid. */
 
 import { OwlError } from '../../../base/errors.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
@@ -8,7 +8,7 @@ const UID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const OF_TASK = /^(task|logs):(.+)$/;
 
 export const DATASET_HELP =
-  'the dataset: its number, uid, or a beginning of that; task:ID for what a task writes, logs:ID for its logs';
+  'the dataset: its number, name, uid, or a beginning of that; task:ID for what a task writes, logs:ID for its logs';
 
 /** @throws OwlError kind `not_found` when there is none, `invalid` when several begin so */
 export async function datasetUid(client: WorkloadClient, id: string): Promise<string> {

@@ -16,6 +16,7 @@ import {
   whole,
 } from '../../../../node/operations/fields.js';
 import { uid } from '../shown/entity-messages.js';
+import { storageUrl } from '../shown/payload-fields.js';
 
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 const LONGEST_FILE_NAME = 50;
@@ -86,10 +87,7 @@ export const fileMessage = message('workload.File', {
 const newDataset = request({
   uid: uid({ description: 'Given by the caller, or made.' }).optional(),
   name: text(isShortLine(LONGEST_NAME), { maxLength: LONGEST_NAME }),
-  storage_url: text(undefined, {
-    maxLength: LONGEST_NAME,
-    description: 'file:/// and an absolute path below workload.storage_roots.',
-  }).optional(),
+  storage_url: storageUrl.optional(),
   expected_files: explicit(
     whole(1, MOST_EXPECTED, { description: 'It is sealed by itself once so many files are in it.' }),
   ),

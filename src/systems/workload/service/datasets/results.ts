@@ -25,7 +25,10 @@ import {
 
 const TOLD: ReadonlySet<string> = new Set(['JobFinished', 'JobFailed', 'JobCancelled', 'JobRetried']);
 
-export function results({ runtime, db }: WorkloadContext): Reactor<readonly ReactorCommand[]> {
+export function results({
+  runtime,
+  db,
+}: Pick<WorkloadContext, 'runtime' | 'db'>): Reactor<readonly ReactorCommand[]> {
   return {
     name: 'workload-results',
     categories: ['wl_job'],
@@ -34,7 +37,7 @@ export function results({ runtime, db }: WorkloadContext): Reactor<readonly Reac
       await runtime.projector(workload.name).caughtUpTo(event.position, signal);
       const job = db.prepare('SELECT job_id, state FROM job_dat WHERE id = ?').get(idOf(event.stream));
       if (job === undefined) return [];
-      return [...inputFound(event), ...written(db, event, job)];
+      return [...inputFound(db, event, job), ...written(db, event, job)];
     },
   };
 }
@@ -133,10 +136,16 @@ function placesOf(db: Database, job: number): Place[] {
   }));
 }
 
-/** The input that its job says is missing or another one. */
-function inputFound({ type, data, stream }: RecordedEvent): ReactorCommand[] {
+/** The input that its job says is missing or another one; nothing where the job was retried, or the file looked at, since. */
+function inputFound(
+  db: Database,
+  { type, data, stream, metadata }: RecordedEvent,
+  job: SqlRow,
+): ReactorCommand[] {
   const { class: why, file: uid, found_size: size, found_check_sum: sum } = data;
-  if (type !== 'JobFailed' || typeof uid !== 'string' || uid === '') return [];
+  if (type !== 'JobFailed' || typeof uid !== 'string' || uid === '' || job['state'] !== 'failed') return [];
+  const known = db.prepare('SELECT update_time FROM dsm_files WHERE uid = ? AND revision > 0').get(uid);
+  if (Number(known?.['update_time'] ?? 0) > metadata.time / 1000) return [];
   const finding = { detail: reasonIn(data), job: idOf(stream) };
   if (why === 'input_missing') return [commandTo(file, uid, { decide: findMissing(finding) })];
   if (why !== 'input_checksum') return [];

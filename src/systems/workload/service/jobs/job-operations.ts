@@ -23,7 +23,7 @@ import {
   entityRequest,
   uid,
 } from '../shown/entity-messages.js';
-import { PAYLOAD, url } from '../shown/payload-fields.js';
+import { PAYLOAD, storageUrl } from '../shown/payload-fields.js';
 import { FAULT_OF, type FailureClass } from './failure-classes.js';
 import { LARGEST_PIECE } from './job-log.js';
 import { jobFileList, jobFileMessage, jobFilePage, jobList, jobMessage } from './job-messages.js';
@@ -59,7 +59,7 @@ const newJob = request({
     noun: 'files',
     description: 'Names of files of that dataset, which are there: one at least.',
   }),
-  data_out_url: url,
+  data_out_url: storageUrl,
 });
 export type NewJob = z.output<typeof newJob>;
 

@@ -4,6 +4,7 @@ import { InvalidFieldError } from '../../../../base/errors.js';
 import type * as rules from '../../../../base/field-rules.js';
 import { explicit, oneOf, text, whole } from '../../../../node/operations/fields.js';
 import { DEVICES } from '../../devices.js';
+import { isStorageUrl } from '../../storage-url.js';
 import { wordsOf } from '../../wire/words.js';
 
 const LONGEST_URL = 255;
@@ -26,8 +27,11 @@ const isArgs: rules.TextRule = (value) => {
 };
 
 export const rank = whole(-32_768, 32_767, { description: 'Larger first.' });
-/** What of it is wrong beside its length says the node's configuration (storage-url.ts). */
-export const url = text(undefined, { maxLength: LONGEST_URL, description: 'file:/// and an absolute path.' });
+/** All of its rules but one: whether it lies below the roots that the node is configured with. */
+export const storageUrl = text(isStorageUrl(['/']), {
+  maxLength: LONGEST_URL,
+  description: 'file:/// and an absolute path below workload.storage_roots.',
+});
 
 export const PAYLOAD = {
   executable: text(isExecutable, { maxLength: 50, pattern: EXECUTABLE.source }),

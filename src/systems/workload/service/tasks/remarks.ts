@@ -83,13 +83,21 @@ function underWay({ db }: Context, row: SqlRow): string {
   const count = (name: string) => Number(row[name]);
   const [planned, waiting, running] = [count('jobs_planned'), count('jobs_waiting'), count('jobs_running')];
   const made = planned - count('jobs_total');
+  const again = count('round') === 0 ? 0 : toBeRetried(db, row);
   const parts = [
     ...(made > 0 ? [`${made} to be made`] : []),
+    ...(again > 0 ? [`${again} to be done again`] : []),
     ...(waiting > 0 ? [`${waiting} to be run`] : []),
     ...(running > 0 ? [`${running} under way${onPilots(db, row)}`] : []),
   ];
   if (parts.length === 0) return 'all its jobs have ended';
-  return `waits for ${made + waiting + running} of ${planned} jobs: ${parts.join(', ')}`;
+  return `waits for ${made + again + waiting + running} of ${planned} jobs: ${parts.join(', ')}`;
+}
+
+/** Those that have failed, and have not been told yet that they are done again. */
+function toBeRetried(db: Context['db'], row: SqlRow): number {
+  const due = db.prepare('SELECT count(*) AS jobs FROM job_dat WHERE task_id = ? AND retry_due = 1');
+  return Number(due.get(row['task_id'] ?? null)?.['jobs'] ?? 0);
 }
 
 /** Pilots that can't be told to end what they run: their keepers do, and then it is known to have ended. */

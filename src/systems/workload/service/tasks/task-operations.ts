@@ -11,7 +11,7 @@ import {
   entityOrder,
   uid,
 } from '../shown/entity-messages.js';
-import { PAYLOAD, rank, url } from '../shown/payload-fields.js';
+import { PAYLOAD, rank, storageUrl } from '../shown/payload-fields.js';
 import { TASK_STATES, taskList, taskMessage } from './task-messages.js';
 
 export const TASKS = 'workload.TaskManager';
@@ -30,8 +30,8 @@ export const submitTask = operation({
   request: request({
     ...PAYLOAD,
     data_in_uid: uid({ description: 'The dataset that it reads.' }),
-    storage_url: url.optional(),
-    data_out_url: url,
+    storage_url: storageUrl.optional(),
+    data_out_url: storageUrl,
     files_per_job: explicit(
       whole(1, 1000, { description: 'Default 1 for map; 100, and 2 at least, for merge.' }),
     ),

@@ -2,7 +2,8 @@ import t from 'tap';
 import type { JobEvent } from '../../../../../machines/workload/job.js';
 import type { TaskEvent } from '../../../../../machines/workload/task.js';
 import { sealWritten } from '../../../../../src/systems/workload/service/datasets/dataset-commands.js';
-import { dataset } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
+import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
+import { results } from '../../../../../src/systems/workload/service/datasets/results.js';
 import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
 import { task } from '../../../../../src/systems/workload/service/tasks/task-type.js';
 import { until } from '../../../../support/until.js';
@@ -89,6 +90,24 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
     const found = { found_size: '9', found_check_sum: MD5 };
     await happens(node, 'j0', [created, { type: 'JobFailed', data: { ...changed, ...found } }]);
     await filesAre(node, [[IN, 'corrupt']]);
+    const { runtime } = node.context;
+    await runtime.system.execute(file, fileIdOf(IN, 0), {
+      decide: () => [{ type: 'FileRestored', data: { reason: 'put back' } }],
+    });
+    await runtime.caughtUp();
+    const told = [];
+    for await (const event of runtime.store.readStream('wl_job-j0'))
+      told.push(
+        ...(await results({ runtime, db: runtime.db }).react(event, {
+          now: 0,
+          signal: new AbortController().signal,
+        })),
+      );
+    t.ok(told.length > 0);
+    t.notOk(
+      told.some(({ id }) => id === fileIdOf(IN, 0)),
+      'told again, an old report says nothing of a file that is there again',
+    );
     const cancelled: JobEvent = { type: 'JobCancelled', data: { reason: 'wrong', processes_ended: 0 } };
     await happens(node, 'j0', [{ type: 'JobRetried', data: {} }, cancelled]);
     await filesAre(node, [

@@ -64,9 +64,30 @@ t.test('each says what is wrong, over gRPC and HTTP alike', async (t) => {
     const refused = await refusalOf(node.call(declared.TASKS, 'task_submit', sent(wrong)));
     t.match(refused, { details: new RegExp(`${field}: .*${rule.source}`) }, JSON.stringify(wrong));
   }
-  const several = { rank: 40_000, mode: 'reduce', executable: '/bin/sh' };
+  const several = {
+    rank: 40_000,
+    mode: 'reduce',
+    executable: '/bin/sh',
+    data_out_url: 'out',
+    storage_url: 'in',
+  };
   const { body } = await node.ask('POST', '/api/v1/workload/tasks', { body: sent(several) });
-  t.match(body, { problems: [{ field: 'executable' }, { field: 'rank' }, { field: 'mode' }] });
+  t.match(body, {
+    problems: [
+      { field: 'executable' },
+      { field: 'rank' },
+      { field: 'mode' },
+      { field: 'storage_url' },
+      { field: 'data_out_url' },
+    ],
+  });
+  const ofTheNode = { data_out_url: 'file:///etc', storage_url: 'file:///', mode: 'merge', files_per_job: 1 };
+  const { body: refusedByRoots } = await node.ask('POST', '/api/v1/workload/tasks', {
+    body: sent(ofTheNode),
+  });
+  t.match(refusedByRoots, {
+    problems: [{ field: 'files_per_job' }, { field: 'storage_url' }, { field: 'data_out_url' }],
+  });
   const unknown = await node.ask('POST', '/api/v1/workload/tasks', { body: good });
   t.match(unknown, { status: 404, body: { kind: 'not_found', reason: 'dataset_not_found' } });
   for (const path of ['/tasks/17', '/tasks/17/history']) {
