@@ -186,17 +186,17 @@ export class JobRows {
   }
 
   private changeFiles(event: RecordedEvent, job: number): void {
-    const { type, data } = event;
+    const { type, data, revision } = event;
     const time = timeOf(event);
     const { input, output, log } = FILES_AFTER[type] ?? {};
     if (input !== undefined)
       this.statements
         .of(
           `UPDATE ${this.tables.jobFiles} SET time_start = ${type === 'JobClaimed' ? '?' : 'coalesce(time_start, ?)'},
-           attempt = coalesce(?, attempt), status = CASE type WHEN 'input' THEN ? WHEN 'output' THEN ? ELSE ? END
+           attempt = coalesce(?, attempt), revision = ?, status = CASE type WHEN 'input' THEN ? WHEN 'output' THEN ? ELSE ? END
            WHERE job_id = ? ${output === undefined ? "AND type = 'input'" : ''}`,
         )
-        .run(time, valueIn(data, 'attempt'), input, output ?? null, log ?? null, job);
+        .run(time, valueIn(data, 'attempt'), revision, input, output ?? null, log ?? null, job);
     if (type === 'JobFailed' && typeof data['file'] === 'string')
       this.statements
         .of(
@@ -214,12 +214,12 @@ export class JobRows {
       this.statements
         .of(
           `UPDATE ${this.tables.jobFiles} SET status = 'available', file_name = ?, path = ?, size = ?, check_sum = ?, sha256 = ?,
-           time_end = ?, attempt = ? WHERE job_id = ? AND dsm_file = ?`,
+           time_end = ?, attempt = ?, revision = ? WHERE job_id = ? AND dsm_file = ?`,
         )
         .run(
           ...[valueIn(file, 'file_name'), valueIn(file, 'path'), sizeIn(file, 'size')],
           ...[valueIn(file, 'check_sum'), valueIn(file, 'sha256'), time],
-          ...[valueIn(data, 'attempt'), job, valueIn(file, 'uid')],
+          ...[valueIn(data, 'attempt'), revision, job, valueIn(file, 'uid')],
         );
   }
 }

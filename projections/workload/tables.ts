@@ -29,6 +29,8 @@ export const TASKS: ProjectionTable = {
     data_log_uid TEXT NOT NULL,
     series_uid TEXT,
     parent_task TEXT,
+    /* The one that writes its input, be it named as its parent or not. */
+    parent_task_id INTEGER,
     files_per_job INTEGER NOT NULL,
     retries INTEGER NOT NULL,
     max_failed_jobs INTEGER NOT NULL,
@@ -159,6 +161,8 @@ export const JOB_FILES: ProjectionTable = {
     path TEXT,
     sha256 TEXT,
     attempt INTEGER NOT NULL DEFAULT 0,
+    /* Of the event of its job that changed it last. */
+    revision INTEGER NOT NULL DEFAULT 0,
     -- Not among the indexes below: whoever fills it looks for rows by these.
     UNIQUE (job_id, type, file_id),
     UNIQUE (dsm_file, type, file_id)

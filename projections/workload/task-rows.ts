@@ -31,15 +31,21 @@ const STAYS = new Set([
 ]);
 const ENDS = new Set(['TaskFinished', 'TaskFailed', 'TaskCancelled']);
 
+export interface TaskTables {
+  readonly tasks: string;
+  readonly jobs: string;
+  readonly datasets: string;
+}
+
 export class TaskRows {
   private readonly statements: KeptStatements;
   private readonly tasks: StreamRows;
-  private readonly jobs: string;
+  private readonly tables: TaskTables;
 
-  constructor(statements: KeptStatements, tables: { readonly tasks: string; readonly jobs: string }) {
+  constructor(statements: KeptStatements, tables: TaskTables) {
     this.statements = statements;
     this.tasks = new StreamRows(statements, tables.tasks, 'uid');
-    this.jobs = tables.jobs;
+    this.tables = tables;
   }
 
   apply(event: RecordedEvent): void {
@@ -61,7 +67,7 @@ export class TaskRows {
     const job = valueIn(data, 'job');
     this.statements
       .of(
-        `UPDATE ${this.jobs} SET retry_due = 1 WHERE task_id = ? AND state = 'failed' AND id = coalesce(?, id)`,
+        `UPDATE ${this.tables.jobs} SET retry_due = 1 WHERE task_id = ? AND state = 'failed' AND id = coalesce(?, id)`,
       )
       .run(task, job);
   }
@@ -73,9 +79,18 @@ export class TaskRows {
       task_id: this.tasks.next('task_id'),
       uid: idOf(event.stream),
       ...columns(event.data, ORDERED),
+      parent_task_id: this.writerOf(valueIn(event.data, 'data_in_uid')),
       state: 'registered',
       ...{ create_time: time, update_time: time, revision: event.revision },
     });
+  }
+
+  /** The task that writes a dataset. */
+  private writerOf(dataset: SqlValue): SqlValue {
+    const { datasets, tasks } = this.tables;
+    const sql = `SELECT task.task_id FROM ${datasets} AS written JOIN ${tasks} AS task ON task.uid = written.producer_task
+      WHERE written.uid = ?`;
+    return this.statements.of(sql).get(dataset)?.['task_id'] ?? null;
   }
 }
 

@@ -41,7 +41,7 @@ class WorkloadWriter implements ProjectionWriter {
     this.statements = new KeptStatements(db);
     this.names = { tasks, datasets };
     this.datasets = new DatasetRows(this.statements, { datasets, files });
-    this.tasks = new TaskRows(this.statements, { tasks, jobs });
+    this.tasks = new TaskRows(this.statements, { tasks, jobs, datasets });
     this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks, pilots, datasets });
     this.pilots = new PilotRows(this.statements, pilots);
     this.switches = new SwitchRows(this.statements, switches);

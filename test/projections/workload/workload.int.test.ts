@@ -220,7 +220,10 @@ t.test('rows say how datasets, tasks and jobs stand', async (t) => {
     ],
     file_dat: [
       { file_id: 1, type: 'input', status: 'used', job_id: 1, dsm_file: 'fa', size: 10 },
-      { file_id: 2, type: 'output', status: 'available', file_name: 'fa.j0.r1', size: 10, attempt: 2 },
+      {
+        ...{ file_id: 2, type: 'output', status: 'available', file_name: 'fa.j0.r1', size: 10, attempt: 2 },
+        revision: 8,
+      },
       { file_id: 3, type: 'log', status: 'available', size: 3 },
       { file_id: 4, type: 'input', status: 'used', job_id: 2 },
       { file_id: 5, type: 'output', status: 'failed' },

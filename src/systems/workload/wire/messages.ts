@@ -102,6 +102,7 @@ export interface Task {
   end_time?: number;
   remarks?: string;
   revision?: number;
+  parent_task_id?: number;
 }
 
 export interface TaskListRequest {
@@ -193,6 +194,7 @@ export interface JobFile {
   dataset_uid?: string;
   path?: string;
   attempt?: number;
+  revision?: number;
 }
 
 export interface JobFileList {

@@ -45,6 +45,7 @@ export const jobFileMessage = message('workload.JobFile', {
   ...{ status: some, check_sum: some, time_start: moment, time_end: moment },
   ...{ dsm_file: some, dataset_uid: some, path: some, attempt: count },
   ...{ job_id: count, file_in_id: count, file_out_id: count, file_log_id: count },
+  revision: int64({ description: 'Of its job, when that changed it last.' }).optional(),
 });
 
 export const jobList = message('workload.JobList', { jobs: list(jobMessage), next_page_token: some });

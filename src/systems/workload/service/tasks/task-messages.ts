@@ -30,6 +30,7 @@ export const taskMessage = message('workload.Task', {
   ...{ create_time: instant.optional(), update_time: instant.optional(), end_time: explicit(instant) },
   remarks: text(undefined, { description: 'Why it waits, or how it ended.' }).optional(),
   revision: count,
+  parent_task_id: explicit(int64({ description: 'Of the task that writes its input.' })),
 });
 
 export const taskList = message('workload.TaskList', {
@@ -46,7 +47,7 @@ const TEXTS = [
 const NUMBERS = [
   ...['task_id', 'rank', 'retries', 'files_per_job', 'max_failed_jobs', 'timeout_seconds', 'memory_mib'],
   ...['split_next', 'jobs_total', 'jobs_waiting', 'jobs_running', 'jobs_finished', 'jobs_failed'],
-  ...['jobs_cancelled', 'create_time', 'update_time', 'end_time', 'revision'],
+  ...['jobs_cancelled', 'create_time', 'update_time', 'end_time', 'revision', 'parent_task_id'],
 ];
 const FLAGS = ['held', 'require_complete', 'until_one'];
 

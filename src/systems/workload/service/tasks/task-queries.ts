@@ -24,7 +24,7 @@ import { task } from './task-type.js';
 
 /** Rows that are read at a time. */
 const PAGE = 500;
-const NUMBERS = ['task_id'];
+const NUMBERS = ['task_id', 'parent_task_id'];
 /** Of what is no task. */
 const NOBODY = '';
 
