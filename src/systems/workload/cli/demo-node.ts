@@ -14,11 +14,12 @@ import { DemoProcesses, untilFree } from '../../../cli/demo-processes.js';
 import { credentialsAt } from '../../../cli/globals.js';
 import type { Cli } from '../../../cli/system.js';
 import { PilotDirectory } from '../machine/pilot-directory.js';
+import type { BrokerPlace } from '../wire/amqp/broker-address.js';
 import { NODE } from '../wire/called.js';
 import { WorkloadClient } from '../wire/workload-client.js';
 
 const WORDS = fileURLToPath(new URL('../demo/words.js', import.meta.url));
-const PILOTS = { cpu: 'demo-cpu', gpu: 'demo-gpu' } as const;
+export const PILOTS = { cpu: 'demo-cpu', gpu: 'demo-gpu' } as const;
 const SLOTS = 2;
 /** What a payload that still runs and its keeper take to end. */
 const ENDS_WITHIN_MS = 10_000;
@@ -46,11 +47,12 @@ export interface DemoPilot {
 export async function withDemoNode(
   cli: Cli,
   directory: string,
+  broker: BrokerPlace | undefined,
   work: (demo: DemoNode) => Promise<void>,
 ): Promise<void> {
   const data = join(directory, 'node');
   const file = join(directory, 'owl.yaml');
-  writeFileSync(file, stringify(configuration()), { mode: 0o600 });
+  writeFileSync(file, stringify(configuration(broker)), { mode: 0o600 });
   const own = ['--json', '--config', file, '--data', data];
   const processes = new DemoProcesses(cli, directory);
   try {
@@ -100,12 +102,18 @@ async function startPilot(
   };
 }
 
-function configuration(): object {
+function configuration(broker?: BrokerPlace): object {
   const program = [process.execPath, WORDS];
   return {
     systems: ['workload'],
     log: { format: 'line' },
     workload: {
+      ...(broker === undefined
+        ? {}
+        : {
+            ...{ broker: broker.url, broker_password_file: broker.passwordFile },
+            broker_ca_file: broker.caFile,
+          }),
       executables: {
         words: {
           argv: [...program, 'count', '{out}', '{in}', '{args}'],

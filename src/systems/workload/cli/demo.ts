@@ -15,14 +15,17 @@ import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { demoDirectory } from '../../../cli/demo-processes.js';
 import { formatDuration, toJson } from '../../../cli/format.js';
-import type { GlobalOptions } from '../../../cli/globals.js';
+import { configOf, type GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import { renderTable } from '../../../cli/table.js';
 import { ChangeLines, LiveTable, type WatchView } from '../../../cli/watch-view.js';
+import { workloadSection } from '../config.js';
+import type { BrokerPlace } from '../wire/amqp/broker-address.js';
 import type { Job, Task } from '../wire/messages.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
-import { type DemoNode, withDemoNode } from './demo-node.js';
+import { brokerPlaceOf } from './broker-place.js';
+import { type DemoNode, PILOTS, withDemoNode } from './demo-node.js';
 import { writeTexts } from './demo-texts.js';
 import { printHistory } from './history.js';
 import { taskCard, taskWords } from './task-view.js';
@@ -42,6 +45,7 @@ const LOOK_EVERY_MS = 100;
 
 interface DemoOptions extends GlobalOptions {
   readonly data?: string;
+  readonly broker?: string;
 }
 
 export function addDemoCommand(workload: Command, cli: Cli): void {
@@ -53,9 +57,15 @@ export function addDemoCommand(workload: Command, cli: Cli): void {
         'counted by one pilot and the counts added up by the other, kills one of them in the middle, shows the result and ' +
         'what happened to one job, compares with `wc`, and clears everything away.',
     )
+    .option(
+      '--broker <URL>',
+      'over this RabbitMQ, in a virtual host that nobody else uses: amqp://[USER@]HOST[:PORT][/VHOST], with the ' +
+        'password in workload.broker_password_file; owl declares its queues there, and takes them away',
+    )
     .option('--data <DIR>', 'keep everything in this new directory, to look at it afterwards');
   addExamples(demo, [
     ['owl workload demo', 'leaves nothing behind'],
+    ['owl workload demo --broker amqp://owl@rabbit/demo', 'the same over RabbitMQ'],
     [
       'owl workload demo --data ./demo',
       'then `owl node run --config demo/owl.yaml --data demo/node` to look around',
@@ -67,17 +77,33 @@ export function addDemoCommand(workload: Command, cli: Cli): void {
 }
 
 async function runDemo(cli: Cli, options: DemoOptions): Promise<void> {
+  const broker = brokerOf(cli, options);
+  if (broker === undefined) return await playDemo(cli, options);
+  const { withDemoBroker } = await import('./demo-broker.js');
+  await withDemoBroker(broker, Object.values(PILOTS), () => playDemo(cli, options, broker));
+}
+
+/** Only where it was asked for: one that is configured here is meant for work. */
+function brokerOf(cli: Cli, options: DemoOptions): BrokerPlace | undefined {
+  if (options.broker === undefined) return undefined;
+  const { workload } = configOf(cli, options, { 'workload.broker': options.broker }).of(workloadSection);
+  return brokerPlaceOf(workload);
+}
+
+async function playDemo(cli: Cli, options: DemoOptions, broker?: BrokerPlace): Promise<void> {
   const directory = demoDirectory(cli, options.data, 'owl-workload-');
   const texts = join(directory, 'texts');
   try {
     mkdirSync(texts);
     writeTexts(texts, TEXTS);
-    await withDemoNode(cli, directory, async (demo) => {
+    await withDemoNode(cli, directory, broker, async (demo) => {
       const tell = async (line: string) => {
         if (options.json !== true) await cli.out.line(line);
       };
       await tell(
-        `${TEXTS} texts lie in ${texts}. A node answers at ${demo.address}, with a cpu and a gpu pilot.`,
+        `${TEXTS} texts lie in ${texts}. A node answers at ${demo.address}, with a cpu and a gpu pilot${
+          broker === undefined ? '' : ` that it speaks with over ${broker.url}`
+        }.`,
       );
       const [count, sum] = await submit(demo.client, directory, tell);
       try {

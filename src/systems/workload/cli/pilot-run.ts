@@ -12,7 +12,8 @@ import type { Cli } from '../../../cli/system.js';
 import type { LoadedConfig } from '../../../node/config/config.js';
 import { tellOpenPlacesOfCaller } from '../../../node/open-places.js';
 import { type WorkloadConfig, workloadSection } from '../config.js';
-import type { PilotSettings } from '../machine/pilot-options.js';
+import type { PilotOptions, PilotSettings } from '../machine/pilot-options.js';
+import { brokerPlaceOf } from './broker-place.js';
 
 interface RunOptions extends GlobalOptions {
   readonly data?: string;
@@ -20,6 +21,7 @@ interface RunOptions extends GlobalOptions {
   readonly device?: string;
   readonly slots?: string;
   readonly memory?: string;
+  readonly broker?: string;
 }
 
 /** Of a name. */
@@ -44,17 +46,23 @@ export function addPilotRunCommand(pilot: Command, cli: Cli): void {
       '--memory <MIB>',
       'what its jobs may take in all (env: OWL_WORKLOAD_PILOT_MEMORY_MIB; default: 0)',
     )
+    .option(
+      '--broker <URL>',
+      'the RabbitMQ that jobs and reports go through, in place of a server: amqp://[USER@]HOST[:PORT][/VHOST], with ' +
+        'the password in workload.broker_password_file (env: OWL_WORKLOAD_BROKER; default: as configured)',
+    )
     .option('--data <DIR>', 'where it keeps what it runs (env: OWL_DATA; default: ./data)');
   addExamples(run, [
     ['owl workload pilot run --slots 4 --data /var/lib/owl', 'for the node of this machine'],
     ['owl workload pilot run --server farm:50051 --device gpu --data ./pilot', 'for one on another machine'],
+    ['owl workload pilot run --broker amqp://owl@rabbit/farm', 'over RabbitMQ, for whichever node is there'],
   ]);
   run.action(async (_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<RunOptions>();
-    const { data, name, device, slots, memory } = options;
+    const { data, name, device, slots, memory, broker } = options;
     const loaded = configOf(cli, options, {
       ...{ data, 'workload.pilot.name': name, 'workload.pilot.device': device },
-      ...{ 'workload.pilot.slots': slots, 'workload.pilot.memory_mib': memory },
+      ...{ 'workload.pilot.slots': slots, 'workload.pilot.memory_mib': memory, 'workload.broker': broker },
     });
     await runHere(cli, options, loaded);
   });
@@ -62,25 +70,25 @@ export function addPilotRunCommand(pilot: Command, cli: Cli): void {
 
 async function runHere(cli: Cli, options: RunOptions, loaded: LoadedConfig): Promise<void> {
   const { config } = loaded;
-  const settings = settingsOf(loaded.of(workloadSection));
+  const { workload } = loaded.of(workloadSection);
+  const settings = settingsOf(workload);
   const { name, device, slots } = settings;
-  const server = nodeAddress(cli, options);
+  const road = roadOf(cli, options, loaded, workload);
   const logger = loggerOf(cli, config).child({ name: 'owl.pilot', pilot: name });
   tellOpenPlacesOfCaller(loaded, logger);
   // Loaded here, because no other command needs what a pilot needs.
   const { runPilot } = await import('../machine/pilot.js');
   const starting = runPilot({
-    ...{ settings, data: config.data, server },
-    credentials: credentialsAt(loaded, server),
-    logger,
+    ...{ settings, data: config.data, logger, ...road },
     version: packageVersion(),
     variables: { ...cli.env },
     interrupted: cli.interrupted,
   });
   const pilot = await staying(starting);
   try {
-    const place = { name, device, slots, data: config.data, server, pid: process.pid };
-    const told = `owl workload pilot ${name} runs ${device} jobs for ${server}, ${slots} at a time, with its data in ${config.data}`;
+    const to = road.broker === undefined ? { server: road.server } : { broker: road.broker.url };
+    const place = { name, device, slots, data: config.data, ...to, pid: process.pid };
+    const told = `owl workload pilot ${name} runs ${device} jobs for ${to.server ?? to.broker}, ${slots} at a time, with its data in ${config.data}`;
     await cli.out.line(options.json ? toJson(place) : told);
     await untilInterrupted(
       cli,
@@ -91,8 +99,20 @@ async function runHere(cli: Cli, options: RunOptions, loaded: LoadedConfig): Pro
   }
 }
 
-function settingsOf({ workload }: WorkloadConfig): PilotSettings {
-  const { pilot, executables, storage_roots } = workload;
+/** Over a broker wherever one is configured: what `owl up` starts is given the address of its node all the same. */
+function roadOf(
+  cli: Cli,
+  options: RunOptions,
+  loaded: LoadedConfig,
+  workload: WorkloadConfig['workload'],
+): Pick<PilotOptions, 'server' | 'credentials' | 'broker'> {
+  const broker = brokerPlaceOf(workload);
+  if (broker !== undefined) return { broker };
+  const server = nodeAddress(cli, options);
+  return { server, credentials: credentialsAt(loaded, server) };
+}
+
+function settingsOf({ pilot, executables, storage_roots }: WorkloadConfig['workload']): PilotSettings {
   return { ...pilot, name: pilot.name ?? usualName(pilot.device), executables, storage_roots };
 }
 
