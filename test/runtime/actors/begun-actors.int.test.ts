@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { OwlError, StoreUnavailableError } from '../../../src/base/errors.js';
+import { openDatabase } from '../../../src/base/sqlite.js';
 import { ActorSystem } from '../../../src/runtime/actors/actor-system.js';
 import type { ActorType, Command } from '../../../src/runtime/actors/actor-type.js';
 import { delegating } from '../../../src/runtime/event-store/delegating-store.js';
@@ -15,6 +16,8 @@ import { until } from '../../support/until.js';
 import { account, close, type machine, pay } from './account.js';
 
 interface World {
+  /** The file of the store. */
+  readonly path: string;
   readonly system: ActorSystem;
   /** As another node, or this one behind a restart. */
   another(): ActorSystem;
@@ -25,7 +28,8 @@ interface World {
 const type: ActorType<typeof machine> = { ...account, isOver: ({ value }) => value === 'closed' };
 
 function start(t: Test, change: (store: EventStore) => EventStore = (store) => store): World {
-  const inner = openSqliteEventStore(join(t.testdir(), 'owl.db'));
+  const path = join(t.testdir(), 'owl.db');
+  const inner = openSqliteEventStore(path);
   t.teardown(() => inner.close());
   const read: string[] = [];
   const counted = delegating(inner, {
@@ -36,7 +40,7 @@ function start(t: Test, change: (store: EventStore) => EventStore = (store) => s
   });
   const store = withSchemas(change(counted), new SchemaRegistry([type]));
   const another = () => new ActorSystem({ store, clock: new ManualClock(1_700_000_000_000) });
-  return { system: another(), another, read };
+  return { path, system: another(), another, read };
 }
 
 /** Once: what it finds paid already it leaves. */
@@ -111,6 +115,15 @@ t.test('an append that nobody knows the outcome of is found by the next', async 
     ...{ duplicate: true, revision: 0 },
     snapshot: { context: { sum: 5 } },
   });
+});
+
+t.test('a stream whose events somebody has deleted is none to begin with', async (t) => {
+  const { path, system, another } = start(t);
+  await system.execute(type, 'a', open(5));
+  const db = openDatabase(path);
+  db.exec('DELETE FROM events');
+  db.close();
+  await t.rejects(another().execute(type, 'a', open(9)), { name: 'DamagedStreamError' });
 });
 
 t.test('a store that can not tell is read', async (t) => {

@@ -9,6 +9,7 @@ import { workload } from '../../../../projections/workload/workload.js';
 import type { Statement } from '../../../../src/base/sql.js';
 import { openDatabase } from '../../../../src/base/sqlite.js';
 import { categoryOf, type RecordedEvent } from '../../../../src/runtime/event-store/event-store.js';
+import { job } from '../../../../src/systems/workload/service/jobs/job-commands.js';
 import { collect } from '../../../support/events.js';
 import { until } from '../../../support/until.js';
 import { type Granted, SyntheticPilot } from '../support/synthetic-pilot.js';
@@ -32,6 +33,19 @@ function countStatements(t: Test): () => number {
     } as F;
   Object.assign(prototype, { run: counted(run), get: counted(get), all: counted(all) });
   t.teardown(() => Object.assign(prototype, { run, get, all }));
+  return () => count;
+}
+
+/** Counts streams of jobs and files that are read, by whomever. */
+function countReads({ context }: WorkloadNode): () => number {
+  let count = 0;
+  const { store } = context.runtime;
+  const readStream = store.readStream.bind(store);
+  const counted: typeof readStream = (stream, options) => {
+    if (/^wl_(job|file)-/.test(stream)) count += 1;
+    return readStream(stream, options);
+  };
+  Object.assign(store, { readStream: counted });
   return () => count;
 }
 
@@ -91,6 +105,7 @@ function shares(events: readonly RecordedEvent[], categories: readonly string[])
 t.test('a job of a task: events, streams and statements', async (t) => {
   const node = await startWorkload(t);
   const applied = countApplied(node);
+  const reads = countReads(node);
   const input = await closedDataset(node, JOBS);
   await until('the files are registered', () => applied('FileRegistered') === JOBS);
   const statements = countStatements(t);
@@ -102,6 +117,9 @@ t.test('a job of a task: events, streams and statements', async (t) => {
   await finishes(node, t);
   await until('all is over', () => applied('TaskFinished') === 1 && applied('DatasetClosed') === 3);
   const toFinish = statements() - toSplit;
+  t.equal(reads(), 0, 'no stream of a job or a file is read');
+  await node.context.runtime.system.read(job, 'nobody');
+  t.equal(reads(), 1, 'it would have been counted');
 
   const events = await collect(node.context.runtime.store.readAll());
   t.same(shares(events, ['wl_job']), {
