@@ -10,6 +10,7 @@ import { QUEUE_TYPES } from './wire/amqp/topology.js';
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
+const WHEN_STOPPED = ['go_on', 'end'] as const;
 const VERIFY = ['always', 'first', 'never'] as const;
 
 const PILOT_NAME_RULE =
@@ -48,6 +49,11 @@ const PILOT = {
     { from: 1, to: 1024, otherwise: 64 },
     'How much a payload may print before it is ended.',
   ),
+  when_stopped: meant(z.enum(WHEN_STOPPED, `must be one of ${WHEN_STOPPED.join(', ')}`).default('go_on'), {
+    rule: `must be one of ${WHEN_STOPPED.join(', ')}`,
+    meaning:
+      'What becomes of jobs that run when the pilot is told to end: they go on, for the next pilot of its name to take over, or they are ended and tried again elsewhere.',
+  }),
   verify: meant(z.enum(VERIFY, `must be one of ${VERIFY.join(', ')}`).default('always'), {
     rule: `must be one of ${VERIFY.join(', ')}`,
     meaning:

@@ -22,6 +22,7 @@ interface RunOptions extends GlobalOptions {
   readonly slots?: string;
   readonly memory?: string;
   readonly broker?: string;
+  readonly whenStopped?: string;
 }
 
 /** Of a name. */
@@ -51,6 +52,10 @@ export function addPilotRunCommand(pilot: Command, cli: Cli): void {
       'the RabbitMQ that jobs and reports go through, in place of a server: amqp://[USER@]HOST[:PORT][/VHOST], with ' +
         'the password in workload.broker_password_file (env: OWL_WORKLOAD_BROKER; default: as configured)',
     )
+    .option(
+      '--when-stopped <WHAT>',
+      'what becomes of jobs that run when it is told to end: go_on or end (env: OWL_WORKLOAD_PILOT_WHEN_STOPPED; default: go_on)',
+    )
     .option('--data <DIR>', 'where it keeps what it runs (env: OWL_DATA; default: ./data)');
   addExamples(run, [
     ['owl workload pilot run --slots 4 --data /var/lib/owl', 'for the node of this machine'],
@@ -59,10 +64,11 @@ export function addPilotRunCommand(pilot: Command, cli: Cli): void {
   ]);
   run.action(async (_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<RunOptions>();
-    const { data, name, device, slots, memory, broker } = options;
+    const { data, name, device, slots, memory, broker, whenStopped } = options;
     const loaded = configOf(cli, options, {
       ...{ data, 'workload.pilot.name': name, 'workload.pilot.device': device },
       ...{ 'workload.pilot.slots': slots, 'workload.pilot.memory_mib': memory, 'workload.broker': broker },
+      'workload.pilot.when_stopped': whenStopped,
     });
     await runHere(cli, options, loaded);
   });

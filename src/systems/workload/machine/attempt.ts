@@ -20,8 +20,9 @@ import type {
 } from '../wire/pilot-messages.js';
 import type { Claim } from './claims.js';
 import { clearAway, takeBack } from './clear-away.js';
-import { AttemptError, failureOf, isRefusal } from './failure.js';
+import { AttemptError, failureOf, failureOfPilot, isRefusal, stopForPilot } from './failure.js';
 import type { HintOver } from './hints.js';
+import { type AttemptPhase, sampleOf } from './job-sample.js';
 import { failureIn } from './outcome.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { Order, PayloadRecord, PayloadStop } from './payload-record.js';
@@ -29,8 +30,6 @@ import { RunningPayload } from './running-payload.js';
 import { startPayload } from './start-payload.js';
 import { failedReport, storeResults } from './store-results.js';
 import { cancelledTold, failedTold } from './told.js';
-
-export type AttemptPhase = 'claiming' | 'staging' | 'running' | 'storing' | 'telling';
 
 export interface AttemptOptions {
   readonly job: string;
@@ -131,22 +130,25 @@ export class Attempt {
 
   /** The lease has ended: what has not begun does not begin any more, and what runs is ended, by its keeper too. */
   noteLeaseOver(): void {
-    const { grace_seconds } = this.env.settings;
-    const detail = 'the node had confirmed no heartbeat of the pilot for so long that it was ended';
-    const stop: PayloadStop = { why: 'pilot_lost', detail, grace_ms: grace_seconds * 1000 };
+    const stop = stopForPilot('pilot_lost', this.env.settings);
     if (this.now === 'staging') this.end(stop);
     else if (this.now === 'running') this.payload?.stop(stop);
   }
 
+  /** The pilot is told to end, and to end what it runs. What has ended already is stored. */
+  endWithPilot(): void {
+    const stop = stopForPilot('pilot_stopped', this.env.settings);
+    if (this.now === 'claiming' || this.now === 'staging') this.end(stop);
+    else if (this.now === 'running' && this.payload?.end === undefined) this.payload?.stop(stop);
+  }
+
+  /** It is told as failed, and its log is stored. */
+  private get isEndedForPilot(): boolean {
+    return failureOfPilot(this.stop) !== undefined;
+  }
+
   sample(): JobSample {
-    const { cpu, rss, logBytes } = this.payload?.figures ?? {};
-    const phase = this.now === 'claiming' ? 'staging' : this.now === 'telling' ? 'storing' : this.now;
-    return {
-      ...{ job: this.job, claim_id: this.claimId ?? '', phase },
-      ...(cpu === undefined ? {} : { cpu }),
-      ...(rss === undefined ? {} : { rss }),
-      ...(logBytes === undefined ? {} : { log_bytes: logBytes }),
-    };
+    return sampleOf(this.job, this.claimId ?? '', this.now, this.payload?.figures);
   }
 
   private end(stop: PayloadStop): void {
@@ -193,17 +195,13 @@ export class Attempt {
 
   private noteFailed(error: unknown): void {
     this.env.signal.throwIfAborted();
-    if (this.stop === undefined || this.stop.why === 'pilot_lost') this.failure = failureOf(error, this.stop);
+    if (this.stop === undefined || this.isEndedForPilot) this.failure = failureOf(error, this.stop);
   }
 
   private async begin(grant: Grant): Promise<void> {
     const { env } = this;
     const { memory_mib: mib = 0, claim_id = '', attempt = 0 } = grant;
-    if (!env.memory.hasRoomFor(mib))
-      throw new AttemptError(
-        'start_failed',
-        `it asks for ${mib} MiB, and this pilot has ${env.memory.all} MiB`,
-      );
+    env.memory.assertRoomFor(mib);
     await env.memory.take(mib, this.signal);
     this.memory = mib;
     const { isAskedAgain = false } = this.options;
@@ -238,11 +236,9 @@ export class Attempt {
   }
 
   private outcomeUnstarted(): PilotTold | undefined {
-    const { claimId: claim_id = '', job, stop } = this;
+    const { claimId: claim_id = '', job, stop, failure = failureOf(undefined, stop) } = this;
     if (stop?.why === 'cancelled') return cancelledTold(job, claim_id, 0);
-    if (stop?.why === 'stale_claim') return undefined;
-    const failure = this.failure ?? failureOf(undefined, stop);
-    return failedTold({ job, claim_id }, failure, failure.message);
+    return stop?.why === 'stale_claim' ? undefined : failedTold({ job, claim_id }, failure, failure.message);
   }
 
   private async conclude(payload: RunningPayload): Promise<PilotTold | undefined> {
@@ -254,15 +250,15 @@ export class Attempt {
     this.now = 'storing';
     const failure = failureIn(payload.record, end, env.clock.sinceBoot());
     try {
-      const { signal } = this;
+      const signal = this.isEndedForPilot ? env.signal : this.signal;
       if (this.stop?.why === 'cancelled' || this.stop?.why === 'stale_claim')
         return await this.unwanted(ended);
       if (failure !== undefined) return await failedReport(payload, end, failure, env, signal);
       return await storeResults(payload, end, env, signal);
     } catch (error) {
       env.signal.throwIfAborted();
-      if (this.broken.signal.aborted) return await this.unwanted(ended);
-      return await failedReport(payload, end, failureOf(error), env, env.signal);
+      if (this.broken.signal.aborted && !this.isEndedForPilot) return await this.unwanted(ended);
+      return await failedReport(payload, end, failureOf(error, this.stop), env, env.signal);
     }
   }
 

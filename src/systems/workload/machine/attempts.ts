@@ -150,6 +150,12 @@ export class Attempts {
     for (const attempt of this.attempts.values()) attempt.abandon(reason);
   }
 
+  /** The pilot is told to end with what it runs. Nothing is taken any more. */
+  endAll(): void {
+    this.drain();
+    for (const attempt of this.attempts.values()) attempt.endWithPilot();
+  }
+
   /** Those whose process lives, as far as is known. */
   running(): readonly Attempt[] {
     return [...this.attempts.values()].filter(

@@ -19,6 +19,7 @@ export type FailureClass =
   | 'executable_unknown'
   | 'args_invalid'
   | 'pilot_lost'
+  | 'pilot_stopped'
   | 'end_unknown'
   | 'start_failed'
   | 'storage_unavailable';
@@ -57,9 +58,29 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof OwlError && !(error instanceof AttemptError) && error.kind === 'refused';
 }
 
+/** Why attempts are ended for what has become of their pilot: that is told, whatever else there is. */
+const OF_THE_PILOT = {
+  pilot_lost: 'the node had confirmed no heartbeat of the pilot for so long that it was ended',
+  pilot_stopped: 'the pilot was told to end, and ended what it ran',
+} as const;
+
+export function stopForPilot(
+  why: keyof typeof OF_THE_PILOT,
+  { grace_seconds: seconds }: { readonly grace_seconds: number },
+): PayloadStop {
+  return { why, detail: OF_THE_PILOT[why], grace_ms: seconds * 1000 };
+}
+
+/** Undefined where somebody else wanted it, or nobody. */
+export function failureOfPilot(stop: PayloadStop | undefined): AttemptError | undefined {
+  const { why, detail = '' } = stop ?? {};
+  return why === 'pilot_lost' || why === 'pilot_stopped' ? new AttemptError(why, detail) : undefined;
+}
+
 /** Why an attempt that came to nothing did. @param stop what somebody wanted of it */
 export function failureOf(error: unknown, stop?: PayloadStop): AttemptError {
-  if (stop?.why === 'pilot_lost') return new AttemptError('pilot_lost', stop.detail);
+  const ofPilot = failureOfPilot(stop);
+  if (ofPilot !== undefined) return ofPilot;
   if (error instanceof AttemptError) return error;
   return new AttemptError('start_failed', messageOf(error), undefined, error);
 }

@@ -4,6 +4,8 @@
  * Guarantee: the sum of those that were let in is never more than there is; who waits is let in in order.
  */
 
+import { AttemptError } from './failure.js';
+
 export class MemoryBook {
   /** MiB; 0: nothing is counted. */
   readonly all: number;
@@ -17,6 +19,12 @@ export class MemoryBook {
   /** Whether one that asks for so much could ever be let in. */
   hasRoomFor(mib: number): boolean {
     return this.all === 0 || mib <= this.all;
+  }
+
+  /** @throws AttemptError when there never is that much */
+  assertRoomFor(mib: number): void {
+    if (this.hasRoomFor(mib)) return;
+    throw new AttemptError('start_failed', `it asks for ${mib} MiB, and this pilot has ${this.all} MiB`);
   }
 
   /** One that runs already. */

@@ -7,7 +7,7 @@ import type { PayloadRecord } from './payload-record.js';
 
 /** What makes a pilot end a payload of itself. */
 const ENDED_FROM_HERE: readonly FailureClass[] = [
-  ...(['looping', 'out_of_memory', 'pilot_lost', 'time_limit', 'log_limit'] as const),
+  ...(['looping', 'out_of_memory', 'pilot_lost', 'pilot_stopped', 'time_limit', 'log_limit'] as const),
 ];
 const LAST_BYTES = 300;
 const MIB = 1024 * 1024;

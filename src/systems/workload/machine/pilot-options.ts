@@ -20,6 +20,8 @@ export interface PilotSettings extends PayloadSettings {
   /** Directories below which files are read and written. */
   readonly storage_roots: readonly string[];
   readonly labels?: Readonly<Record<string, string>>;
+  /** Whether what runs goes on when the pilot is told to end, for the next one to take over, or is ended. Default: it goes on. */
+  readonly when_stopped?: 'go_on' | 'end';
 }
 
 export interface PilotOptions {
@@ -62,6 +64,6 @@ export interface Pilot {
   /** Resolves with the reason when another has its name or its directory; it may never. Then it has to be stopped. */
   readonly lost: Promise<OwlError>;
   status(): PilotState;
-  /** What runs goes on. */
+  /** What runs goes on, unless it is set that it ends. */
   stop(): Promise<void>;
 }

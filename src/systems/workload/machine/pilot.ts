@@ -3,7 +3,7 @@
  * they write, and tells how they came out.
  *
  * Guarantees: a directory has one pilot of a name; when `runPilot` resolves, every payload of one before it is watched; `stop` leaves
- * payloads running, for the next pilot of that name to adopt, and gives the lease back only where nothing is unsettled; while nobody
+ * payloads running, for the next pilot of that name to adopt, unless they are set to end with it, and gives the lease back only where nothing is unsettled; while nobody
  * confirms its lease the keeper ends what runs in time, whatever has become of the pilot.
  */
 

@@ -35,6 +35,8 @@ import { WorkDirectories } from './work-directory.js';
 const KEEP_LOGS_DAYS = 7;
 const STORAGE_PATIENCE_MS = 60_000;
 const LOOK_MS = 100;
+/** Beyond the grace of what it runs. */
+const STOPS_WITHIN_MS = 15_000;
 
 export class RunningPilot {
   readonly fenced: Promise<OwlError>;
@@ -116,6 +118,7 @@ export class RunningPilot {
       await Promise.all([...going, this.attempts.ended()]);
     });
     releasers.add('lease', () => this.link.stop('the pilot was stopped'));
+    if (this.options.settings.when_stopped === 'end') releasers.add('jobs', () => this.endJobs());
     this.link.start({
       onWork: (work, over) => this.take(work, over),
       room: () => this.attempts.room,
@@ -203,6 +206,14 @@ export class RunningPilot {
         );
       });
     }
+  }
+
+  /** As far as there is time: what is not told by then the next pilot tells. */
+  private async endJobs(): Promise<void> {
+    const { clock, attempts } = this;
+    attempts.endAll();
+    const until = clock.monotonic() + this.options.settings.grace_seconds * 1000 + STOPS_WITHIN_MS;
+    while (attempts.used > 0 && clock.monotonic() < until) await wait(clock, LOOK_MS, this.ending.signal);
   }
 
   private async endForSilence(): Promise<void> {
