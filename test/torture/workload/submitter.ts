@@ -1,7 +1,7 @@
 /**
  * Somebody who registers datasets, lets them grow while tasks read them already, submits maps and merges, holds, cancels, finishes and
- * retries them, and sends each order more than once. Guarantee: what it began is complete when `run` resolves: every dataset is
- * sealed, and nothing is held.
+ * retries them, cancels datasets, and sends each order more than once. Guarantee: what it began is complete when `run` resolves: every
+ * dataset is sealed or cancelled, and nothing is held.
  */
 
 import type { Dice } from '../dice.js';
@@ -43,7 +43,8 @@ export class Submitter {
       await field.rest(dice.whole(0, 500));
       await this.grow(uid);
     }
-    const seal = this.order('DatasetManager', 'dataset_close', { uid });
+    const ending = dice.chance(0.1) ? 'dataset_cancel' : 'dataset_close';
+    const seal = this.order('DatasetManager', ending, { uid });
     for (const task of tasks) await this.meddle(task);
     await seal;
     await field.rest(dice.whole(50, 500));

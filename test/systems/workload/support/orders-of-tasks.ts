@@ -39,7 +39,7 @@ export async function finishJob(pilot: SyntheticPilot, grant: Granted, task: str
     ...file,
     ...{ path: `${task}/${job}`, size: 4, check_sum: MD5, sha256: '4'.repeat(64) },
   });
-  return await pilot.tell({
+  return await pilot.tellSurely({
     finished: { job, claim_id, outputs: outputs.map(written), log: written(log ?? {}), wall_seconds: 1 },
   });
 }
@@ -51,7 +51,8 @@ export async function taskStatus(
   return await node.ask('TaskManager', 'task_status', { id: task });
 }
 
-export async function untilTask(node: WorkloadNode, task: string, state: string) {
-  await until(`task ${task} is ${state}`, async () => (await taskStatus(node, task))['state'] === state);
+export async function untilTask(node: WorkloadNode, task: string, state: string, longestMs?: number) {
+  const is = async () => (await taskStatus(node, task))['state'] === state;
+  await until(`task ${task} is ${state}`, is, longestMs);
   return await taskStatus(node, task);
 }

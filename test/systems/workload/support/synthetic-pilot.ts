@@ -223,3 +223,11 @@ export async function startPilot(t: Test, node: Served, traits?: PilotTraits): P
   pilot.listen();
   return pilot;
 }
+
+/** Beats until the test ends, or as long as asked. */
+export function keepBeating(t: { teardown(end: () => void): unknown }, pilot: SyntheticPilot): () => void {
+  const timer = setInterval(() => void pilot.beat().catch(() => undefined), 250);
+  const end = () => clearInterval(timer);
+  t.teardown(end);
+  return end;
+}

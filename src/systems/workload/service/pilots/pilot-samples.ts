@@ -130,7 +130,8 @@ export class PilotSamples {
     }
     const { lease_seconds: lease, give_up_seconds: giveUp } = this.context.config;
     const now = nowSeconds(this.context);
-    const isFresh = Number(row['claimed_time'] ?? 0) > now - lease;
+    // What seems to come from later than now was granted before the clock was set back.
+    const isFresh = Math.abs(now - Number(row['claimed_time'] ?? 0)) < lease;
     if (isAsking || isFresh || row['fail_at'] !== null) return;
     const remarks = `pilot ${pilot} does not list it among its jobs`;
     await this.mark(uid, (snapshot) => markLost(snapshot, claimId, remarks, now + giveUp));

@@ -6,7 +6,9 @@ import { finishJob, submitTask, taskStatus, untilTask } from '../../support/orde
 import { startPilot } from '../../support/synthetic-pilot.js';
 import { ON_STORES } from '../../support/workload-node.js';
 
-const SHORT = { lease_seconds: 1, give_up_seconds: 4, margin_seconds: 1 };
+const SHORT = { lease_seconds: 2, give_up_seconds: 6, margin_seconds: 1 };
+/** A process that is held up again and again judges late. */
+const LONGEST_MS = 150_000;
 
 t.jobs = 2;
 
@@ -23,10 +25,13 @@ for (const [store, start] of Object.entries(ON_STORES))
     clearInterval(beating);
     pilot.close();
     await node.ask('TaskManager', 'task_cancel', { id: task, reason: 'wrong' });
-    await until('it says for whom it waits', async () =>
-      /is cancelled \(wrong\);.*; waits for pilot p2, silent since 20\d\d-/.test(
-        String((await taskStatus(node, task))['remarks']),
-      ),
+    await until(
+      'it says for whom it waits',
+      async () =>
+        /is cancelled \(wrong\);.*; waits for pilot p2, silent since 20\d\d-/.test(
+          String((await taskStatus(node, task))['remarks']),
+        ),
+      LONGEST_MS,
     );
     const seen = await node.eventsOf(job);
     t.notOk(
@@ -40,7 +45,7 @@ for (const [store, start] of Object.entries(ON_STORES))
         remarks: /^waits for pilot p2, silent since 20.*: its keeper ends what it runs/,
       },
     });
-    await untilTask(node, task, 'cancelled');
+    await untilTask(node, task, 'cancelled', LONGEST_MS);
     const end = (await node.eventsOf(job)).at(-1);
     t.match(end, { type: 'JobCancelled', data: { by_lease: true, claim_id: grant.claim_id } });
     // It comes back, and tells what it had.

@@ -1,20 +1,22 @@
-/** Pilots that fall silent, return, begin anew and die: what becomes of their jobs. Leases of a second. */
+/** Pilots that fall silent, return, begin anew and die: what becomes of their jobs. Leases of two seconds. */
 
 import t from 'tap';
 import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
 import { pilotKind } from '../../../../../src/systems/workload/service/pilots/pilot-kind.js';
-import { until } from '../../../../support/until.js';
-import { type Granted, type SyntheticPilot, startPilot } from '../../support/synthetic-pilot.js';
+import { until as untilSoon } from '../../../../support/until.js';
+import { steppedClock } from '../../support/stepped-clock.js';
+import { type Granted, keepBeating, type SyntheticPilot, startPilot } from '../../support/synthetic-pilot.js';
 import { ON_STORES, startWorkload, type WorkloadNode } from '../../support/workload-node.js';
 
-const SHORT = { lease_seconds: 1, give_up_seconds: 3, margin_seconds: 1 };
 /**
- * Where a mark is looked at before the give-up: a pilot that is silent is given up by the time, whether its mark is stored by then or
- * not, and that takes as long as a busy machine takes.
+ * Whatever holds this process up for a third of a lease begins that lease anew, and what is to be given up is heard out for a whole one
+ * without: on a busy machine that may take many of them.
  */
-const UNHURRIED = { ...SHORT, give_up_seconds: 8 };
+const SHORT = { lease_seconds: 2, give_up_seconds: 4, margin_seconds: 1 };
 /** Nothing is given up. */
 const PATIENT = { ...SHORT, give_up_seconds: 120 };
+const LONGEST_MS = 150_000;
+const until: typeof untilSoon = (what, condition) => untilSoon(what, condition, LONGEST_MS);
 
 // They wait for leases to run out most of the time.
 t.jobs = 4;
@@ -29,14 +31,6 @@ async function has(node: WorkloadNode, uid: string, type: string): Promise<boole
 
 async function statusOf(node: WorkloadNode): Promise<unknown> {
   return Reflect.get(await node.pilots.call('pilot_status', { id: 'p1' }), 'status');
-}
-
-/** Beats until the test ends, or as long as asked. */
-function keepBeating(t: { teardown(end: () => void): unknown }, pilot: SyntheticPilot): () => void {
-  const timer = setInterval(() => void pilot.beat().catch(() => undefined), 250);
-  const end = () => clearInterval(timer);
-  t.teardown(end);
-  return end;
 }
 
 /** It is heard of until then, however busy the machine is. */
@@ -61,7 +55,7 @@ for (const [store, start] of Object.entries(ON_STORES)) {
     `on ${store} a silent pilot's job is marked, then fails as lost and goes elsewhere`,
     { buffered: true },
     async (t) => {
-      const node = await start(t, { config: UNHURRIED });
+      const node = await start(t, { config: SHORT });
       const silent = await startPilot(t, node, { name: 'p1' });
       const grant = await running(node, silent, 'j1');
       await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
@@ -192,7 +186,7 @@ t.test(
   'who knows nothing of a job has cancelled it only where it had claimed it itself',
   { buffered: true },
   async (t) => {
-    const node = await startWorkload(t, { config: UNHURRIED });
+    const node = await startWorkload(t, { config: SHORT });
     const first = await startPilot(t, node, { name: 'p1', slots: 2 });
     const [own, left] = [await running(node, first, 'j1'), await running(node, first, 'j2')];
     const unknown = ({ job, claim_id }: Granted) => ({ cancelled: { job, claim_id, unknown: true } });
@@ -209,6 +203,23 @@ t.test(
     await until('its keeper has ended it by now', () => has(node, 'j2', 'JobCancelled'));
     const end = (await node.eventsOf('j2')).find(({ type }) => type === 'JobCancelled');
     t.match(end?.data, { by_lease: true });
+  },
+);
+
+t.test(
+  'a claim that its pilot does not have is marked, also where the clock was set back since',
+  { buffered: true },
+  async (t) => {
+    const clock = steppedClock();
+    const node = await startWorkload(t, { config: PATIENT, clock });
+    const pilot = await startPilot(t, node);
+    keepBeating(t, pilot);
+    await running(node, pilot, 'j1');
+    clock.step(-3_600_000);
+    const samples = setInterval(() => void pilot.tell({ sample: { slots_used: 0, jobs: [] } }), 250);
+    t.teardown(() => clearInterval(samples));
+    await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
+    t.match(await node.jobs.call('job_status', { id: 'j1' }), { remarks: /does not list it among its jobs/ });
   },
 );
 
