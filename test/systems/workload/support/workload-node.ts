@@ -47,8 +47,8 @@ export interface WorkloadNodeOptions {
   readonly data?: string;
   /** A connection string. */
   readonly store?: string;
-  /** Of the section, in seconds mostly. */
-  readonly config?: Readonly<Record<string, number>>;
+  /** Keys of the section. */
+  readonly config?: Readonly<Record<string, number | string>>;
   readonly clock?: Clock;
 }
 
