@@ -65,6 +65,7 @@ export const TASKS: ProjectionTable = {
     // What is to be split, by rank.
     `CREATE INDEX task_dat_by_state ON task_dat (state, rank DESC, task_id)`,
     `CREATE INDEX task_dat_by_input ON task_dat (data_in_uid)`,
+    `CREATE INDEX task_dat_by_series ON task_dat (series_uid) WHERE series_uid IS NOT NULL`,
     // Whose jobs are to be cancelled, be it late.
     `CREATE INDEX task_dat_ending ON task_dat (task_id)
       WHERE state IN ('finishing', 'cancelling', 'finished', 'cancelled') AND jobs_waiting + jobs_running > 0`,

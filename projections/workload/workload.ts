@@ -1,5 +1,5 @@
 /**
- * The read model of workloads: datasets and their files, tasks, jobs and the files that those use, pilots, switches. One projection, for a row of one
+ * The read model of workloads: datasets and their files, tasks, jobs and the files that those use, pilots, series, switches. One projection, for a row of one
  * table names the running number of another's, and a task counts its jobs, a dataset its files: they change together, exactly once.
  */
 
@@ -10,16 +10,26 @@ import { DatasetRows } from './dataset-rows.js';
 import { JobRows } from './job-rows.js';
 import { PilotRows } from './pilot-rows.js';
 import { Differences } from './rows.js';
+import { SERIES, SERIES_DATASETS, SeriesRows } from './series-rows.js';
 import { SWITCHES, SwitchRows } from './switch-rows.js';
 import { DATASETS, FILES, JOB_FILES, JOBS, PILOTS, TASKS } from './tables.js';
 import { TaskRows } from './task-rows.js';
 
-const OTHERS = [JOBS, JOB_FILES, DATASETS, FILES, PILOTS, SWITCHES];
+const OTHERS = [JOBS, JOB_FILES, DATASETS, FILES, PILOTS, SWITCHES, SERIES, SERIES_DATASETS];
 
 export const workload: Projection = {
   name: 'workload',
-  version: 3,
-  categories: ['wl_catalogue', 'wl_dataset', 'wl_file', 'wl_task', 'wl_job', 'wl_pilot', 'wl_switch'],
+  version: 4,
+  categories: [
+    'wl_catalogue',
+    'wl_dataset',
+    'wl_file',
+    'wl_task',
+    'wl_job',
+    'wl_pilot',
+    'wl_series',
+    'wl_switch',
+  ],
   ...TASKS,
   otherTables: OTHERS,
   writer: (db, tasks, ...others) => new WorkloadWriter(db, tasks, others),
@@ -32,18 +42,27 @@ class WorkloadWriter implements ProjectionWriter {
   private readonly tasks: TaskRows;
   private readonly jobs: JobRows;
   private readonly pilots: PilotRows;
+  private readonly series: SeriesRows;
   private readonly switches: SwitchRows;
 
   constructor(db: Database, tasks: string, others: readonly string[]) {
-    const [jobs = '', jobFiles = '', datasets = '', files = '', pilots = '', switches = ''] = OTHERS.map(
-      ({ table }, i) => others[i] ?? table,
-    );
+    const [
+      jobs = '',
+      jobFiles = '',
+      datasets = '',
+      files = '',
+      pilots = '',
+      switches = '',
+      series = '',
+      members = '',
+    ] = OTHERS.map(({ table }, i) => others[i] ?? table);
     this.statements = new KeptStatements(db);
     this.names = { tasks, datasets };
     this.datasets = new DatasetRows(this.statements, { datasets, files });
     this.tasks = new TaskRows(this.statements, { tasks, jobs, datasets });
     this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks, pilots, datasets });
     this.pilots = new PilotRows(this.statements, pilots);
+    this.series = new SeriesRows(this.statements, { series, members, datasets });
     this.switches = new SwitchRows(this.statements, switches);
   }
 
@@ -58,6 +77,7 @@ class WorkloadWriter implements ProjectionWriter {
       else if (category === 'wl_task') this.tasks.apply(event);
       else if (category === 'wl_catalogue') this.datasets.enter(event);
       else if (category === 'wl_pilot') this.pilots.apply(event);
+      else if (category === 'wl_series') this.series.apply(event);
       else if (category === 'wl_switch') this.switches.apply(event);
       else this.datasets.applyDataset(event);
     }

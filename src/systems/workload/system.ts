@@ -11,7 +11,7 @@ export const workload: System<WorkloadConfig> = {
   commands: addWorkloadCommands,
   called: NODE,
   counted: {
-    ...{ wl_switch: 'switches' },
+    ...{ wl_series: 'series', wl_switch: 'switches' },
     ...{ wl_dataset: 'datasets', wl_file: 'files', wl_task: 'tasks', wl_job: 'jobs', wl_pilot: 'pilots' },
   },
   examples: {

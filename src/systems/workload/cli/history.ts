@@ -1,4 +1,4 @@
-/** `owl workload dataset|task|job history`: what happened to one of them, every event with its time and what it changed. */
+/** `owl workload dataset|task|job|series history`: what happened to one of them, every event with its time and what it changed. */
 
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -44,6 +44,7 @@ function formatNumber(name: string, value: number): string {
 export const HISTORY_WORDS: Readonly<Record<Historic, HistoryWords>> = {
   dataset: { prefix: /^Dataset(?=[A-Z])/, known: ['dataset', 'uid'], formatField },
   task: { prefix: /^Task(?=[A-Z])/, known: ['task', 'uid'], formatField },
+  series: { prefix: /^Series(?=[A-Z])/, known: ['series', 'uid'], formatField },
   job: { prefix: /^Job(?=[A-Z])/, known: ['job', 'uid'], formatField },
 };
 

@@ -8,8 +8,10 @@ import type { Cli } from '../../../cli/system.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
 import { DEVICES } from '../devices.js';
 import type { Job, Pilot, Switch, Task } from '../wire/messages.js';
+import type { Series } from '../wire/series-messages.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
 import { pilotColumns } from './pilot-view.js';
+import { seriesColumns } from './series-view.js';
 import { switchLine } from './switch.js';
 import { taskColumns } from './task-view.js';
 import { withWorkload } from './with-workload.js';
@@ -17,6 +19,7 @@ import { withWorkload } from './with-workload.js';
 /** A page is no list. */
 const MOST_SHOWN = 20;
 const UNDER_WAY = ['registered', 'splitting', 'running', 'finishing', 'cancelling'];
+const SERIES_GOING_ON = ['created', 'running', 'failed', 'cancelling'];
 const WAITING = ['created', 'queued'];
 
 export interface Queue {
@@ -37,6 +40,8 @@ export interface WorkloadState {
   readonly tasks: readonly Task[];
   /** Failed ones, which take a retry. */
   readonly failed: readonly Task[];
+  /** Those under way, and failed ones. */
+  readonly series: readonly Series[];
   /** The first that wait. */
   readonly jobs: readonly Job[];
 }
@@ -64,11 +69,12 @@ export async function workloadState(client: WorkloadClient): Promise<WorkloadSta
   const failed = await all(client.tasks({ state: ['failed'], newest_first: true }, MOST_SHOWN));
   const jobs = await all(client.jobs({ state: WAITING }, MOST_SHOWN));
   const pilots = await client.pilots();
+  const series = await all(client.allSeries({ state: SERIES_GOING_ON }, MOST_SHOWN));
   const switches = await client.switches();
   return {
     switched_off: switches.filter(({ enabled }) => enabled !== true),
     queues: DEVICES.map((device) => queueOf(device, tasks, pilots)),
-    ...{ pilots, tasks, failed, jobs },
+    ...{ pilots, tasks, failed, series, jobs },
   };
 }
 
@@ -106,7 +112,7 @@ const WAITING_COLUMNS: readonly Column<Waiting>[] = [
 ];
 
 export function page(
-  { switched_off, queues, pilots, tasks, failed, jobs }: WorkloadState,
+  { switched_off, queues, pilots, tasks, failed, series, jobs }: WorkloadState,
   nowMs: number,
   layout: TableLayout,
 ): string {
@@ -132,6 +138,7 @@ export function page(
     pilots.length === 0
       ? '\nno pilot is there; `owl workload pilot run` runs one\n'
       : `\n${renderTable(pilotColumns(nowMs, width), pilots, layout)}`,
+    series.length === 0 ? '' : `\n${renderTable(seriesColumns(nowMs, series, width), series, layout)}`,
     shown.length === 0
       ? '\nno task is under way\n'
       : `\n${renderTable(taskColumns(nowMs, shown, width), shown, layout)}`,

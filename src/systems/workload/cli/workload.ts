@@ -8,6 +8,7 @@ import { addDemoCommand } from './demo.js';
 import { addJobCommands } from './job.js';
 import { addPilotCommands } from './pilot.js';
 import { addPilotRunCommand } from './pilot-run.js';
+import { addSeriesCommands } from './series.js';
 import { addStatusCommand } from './status.js';
 import { addSwitchCommands } from './switch.js';
 import { addTaskCommands } from './task.js';
@@ -24,6 +25,7 @@ export function addWorkloadCommands(program: Command, cli: Cli): void {
   addDatasetCommands(workload, cli);
   addTaskCommands(workload, cli);
   addJobCommands(workload, cli);
+  addSeriesCommands(workload, cli);
   addPilotRunCommand(addPilotCommands(workload, cli), cli);
   for (const name of SWITCH_NAMES) addSwitchCommands(workload, cli, name);
   addStatusCommand(workload, cli);

@@ -12,6 +12,11 @@ export function datasetIdOf(task: string, of: Product): string {
   return uuidOf(`owl/workload/dataset/1/${task}/${of}`);
 }
 
+/** A task of a series, by the place of its dataset and of its step. */
+export function seriesTaskIdOf(series: string, index: number, step: number): string {
+  return uuidOf(`owl/workload/series-task/1/${series}/${index}/${step}`);
+}
+
 /** A file by its place. */
 export function fileIdOf(dataset: string, idx: number): string {
   return uuidOf(`owl/workload/file/1/${dataset}/${idx}`);

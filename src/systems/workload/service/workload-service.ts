@@ -14,6 +14,8 @@ import { job } from './jobs/job-commands.js';
 import { openJobs } from './jobs/jobs.js';
 import { PILOTS, pilotKind } from './pilots/pilot-kind.js';
 import { openPilots, PilotLinks } from './pilots/pilots.js';
+import { openSeries } from './series/series.js';
+import { series } from './series/series-commands.js';
 import { switchType } from './switches/switch-commands.js';
 import { openSwitches } from './switches/switches.js';
 import { TaskGates } from './tasks/task-gates.js';
@@ -29,7 +31,7 @@ const PILOT_REQUEST_BYTES = 4 * 1024 * 1024;
 const DATASET_REQUEST_BYTES = 1024 * 1024;
 
 export const workloadService: ServiceSide<WorkloadConfig> = {
-  actorTypes: [catalogue, dataset, file, task, job, pilotKind.type, switchType],
+  actorTypes: [catalogue, dataset, file, task, job, pilotKind.type, series, switchType],
   projections: [workload, PILOTS],
   queried: [workload.name],
   proto,
@@ -59,6 +61,7 @@ function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedSe
     openJobs({ context: manager, ...links }),
     openPilots(manager, links),
     openEvents(context),
+    openSeries(as('series')),
     openSwitches(context),
   ]);
 }

@@ -42,6 +42,7 @@ import type {
   TaskRankRequest,
   TaskSubmitRequest,
 } from './messages.js';
+import type { Series, SeriesList, SeriesListRequest, SeriesSubmitRequest } from './series-messages.js';
 
 /** A history may be long; it must still end. */
 const HISTORY_DEADLINE_MS = 120_000;
@@ -56,7 +57,7 @@ export type JobOrder = (typeof JOB_ORDERS)[number];
 export const PILOT_ORDERS = ['drain', 'undrain', 'retire'] as const;
 export type PilotOrder = (typeof PILOT_ORDERS)[number];
 /** What has a history that can be asked for. */
-export type Historic = 'dataset' | 'task' | 'job';
+export type Historic = 'dataset' | 'task' | 'job' | 'series';
 
 export class WorkloadClient extends ServiceClient {
   private readonly service = loadServices();
@@ -173,6 +174,25 @@ export class WorkloadClient extends ServiceClient {
     return this.ask(this.service.pilots[order], request);
   }
 
+  submitSeries(request: SeriesSubmitRequest): Promise<Series> {
+    return this.ask(this.service.series.submit, request);
+  }
+
+  series(request: EntityRequest): Promise<Series> {
+    return this.ask(this.service.series.status, request);
+  }
+
+  allSeries(filter: SeriesListRequest, limit?: number): AsyncGenerator<Series[]> {
+    return pagesOf(async (page) => {
+      const { series, next_page_token } = await this.ask(this.service.series.list, { ...filter, ...page });
+      return { items: series, next: next_page_token };
+    }, limit);
+  }
+
+  cancelSeries(request: EntityOrder): Promise<Series> {
+    return this.ask(this.service.series.cancel, request);
+  }
+
   async switches(): Promise<Switch[]> {
     return (await this.ask(this.service.switches.list, {})).switches ?? [];
   }
@@ -186,7 +206,7 @@ export class WorkloadClient extends ServiceClient {
   }
 
   history(of: Historic, request: EntityRequest): AsyncGenerator<EntityEvent> {
-    const { history } = this.service[`${of}s`];
+    const { history } = of === 'series' ? this.service.series : this.service[`${of}s`];
     return this.follow(history, request, { deadline: Date.now() + HISTORY_DEADLINE_MS });
   }
 }
@@ -224,6 +244,13 @@ interface Services {
     readonly list: Method<PilotListRequest, PilotList>;
     readonly status: Method<EntityRequest, Pilot>;
   };
+  readonly series: {
+    readonly submit: Method<SeriesSubmitRequest, Series>;
+    readonly status: Method<EntityRequest, Series>;
+    readonly list: Method<SeriesListRequest, SeriesList>;
+    readonly cancel: Method<EntityOrder, Series>;
+    readonly history: Method<EntityRequest, EntityEvent>;
+  };
   readonly switches: {
     readonly list: Method<object, SwitchList>;
     readonly status: Method<{ readonly switch: string }, Switch>;
@@ -241,6 +268,7 @@ function loadServices(): Services {
   const task = methodsOf('TaskManager', 'task');
   const job = methodsOf('JobManager', 'job');
   const pilot = methodsOf('PilotManager', 'pilot');
+  const series = methodsOf('SeriesManager', 'series');
   const switches = methodsOf('Switches', 'switch');
   return {
     datasets: {
@@ -261,6 +289,10 @@ function loadServices(): Services {
     pilots: {
       ...{ list: pilot('list'), status: pilot('status'), drain: pilot('drain') },
       ...{ undrain: pilot('undrain'), retire: pilot('retire') },
+    },
+    series: {
+      ...{ submit: series('submit'), status: series('status'), list: series('list') },
+      ...{ cancel: series('cancel'), history: series('history') },
     },
     switches: { list: switches('list'), status: switches('status'), set: switches('set') },
   };

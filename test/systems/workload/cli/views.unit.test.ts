@@ -191,5 +191,5 @@ t.test('a directory stands for its URL, and a URL for itself', async (t) => {
 
 function stateOf(tasks: readonly Task[], pilots: readonly Pilot[]) {
   const queues = ['cpu', 'gpu'].map((device) => queueOf(device, tasks, pilots));
-  return { switched_off: [], queues, tasks, pilots, failed: [], jobs: [JOB] };
+  return { switched_off: [], queues, tasks, pilots, failed: [], series: [], jobs: [JOB] };
 }

@@ -69,6 +69,8 @@ export const datasetMessage = message('workload.Dataset', {
   ...{ create_time: instant, update_time: instant },
   closed_time: explicit(number(undefined, { description: 'Unix seconds' })),
   ...{ remarks: some, revision: count },
+  series_uid: text(undefined, { description: 'The uid of the series that it was put into last.' }).optional(),
+  series_index: explicit(int64({ description: 'Its place there, counted from 0.' })),
 });
 
 export const fileMessage = message('workload.File', {

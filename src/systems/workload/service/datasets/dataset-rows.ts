@@ -105,8 +105,8 @@ export function showDataset(row: SqlRow) {
   return {
     ...{ dataset_id: Number(row['dataset_id']), uid: String(row['uid']), name: String(row['name']) },
     status: String(row['status']),
-    ...texts(row, 'storage_url', 'producer_task', 'remarks'),
-    ...numbers(row, 'expected_files', 'closed_time'),
+    ...texts(row, 'storage_url', 'producer_task', 'remarks', 'series_uid'),
+    ...numbers(row, 'expected_files', 'closed_time', 'series_index'),
     ...numbers(row, 'files', 'files_available', 'files_failed', 'bytes', 'create_time', 'update_time'),
     ...(row['complete'] === null ? {} : { complete: row['complete'] === 1 }),
     revision: Math.max(0, Number(row['revision'])),

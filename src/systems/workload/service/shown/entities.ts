@@ -16,6 +16,8 @@ export interface EntityTable {
   readonly noun: string;
   /** Which rows have a `name` that no other of them has. */
   readonly named?: string;
+  /** Where that is not the noun and an s. */
+  readonly plural?: string;
 }
 
 export const DATASET: EntityTable = {
@@ -26,6 +28,10 @@ export const TASK: EntityTable = { table: 'task_dat', number: 'task_id', uid: 'u
 export const PILOT: EntityTable = { table: 'pilot_dat', number: 'pilot_id', uid: 'name', noun: 'pilot' };
 export const JOB: EntityTable = { table: 'job_dat', number: 'job_id', uid: 'id', noun: 'job' };
 
+export const SERIES: EntityTable = {
+  ...{ table: 'wl_series', number: 'series_id', uid: 'uid', noun: 'series', plural: 'series' },
+};
+
 /** A beginning of a uid may be as short as this. */
 const SHORTEST_PREFIX = 4;
 const NEIGHBOURS = 3;
@@ -35,7 +41,7 @@ const NEIGHBOURS = 3;
  * @throws OwlError kind `not_found`, with a reason `task_not_found`; `invalid` where several begin with it
  */
 export function findEntity(db: Database, entity: EntityTable, id: string): SqlRow {
-  const { table, number, uid, noun, named } = entity;
+  const { table, number, uid, noun, named, plural = `${noun}s` } = entity;
   const select = (where: string, value: string | number) =>
     db.prepare(`SELECT * FROM ${table} WHERE ${where} = ?`).get(value);
   const exact =
@@ -55,7 +61,7 @@ export function findEntity(db: Database, entity: EntityTable, id: string): SqlRo
   if (first !== undefined && others.length === 0) return first;
   if (first !== undefined) {
     const some = found.map((row) => String(row[uid])).join(', ');
-    throw new OwlError('invalid', `id: several ${noun}s begin with ${id} (${some}); give more of it`);
+    throw new OwlError('invalid', `id: several ${plural} begin with ${id} (${some}); give more of it`);
   }
   throw new OwlError('not_found', `there is no ${noun} ${id}; ${neighbours(db, entity)}`, {
     reason: `${noun}_not_found`,

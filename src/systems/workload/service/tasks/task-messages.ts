@@ -31,6 +31,7 @@ export const taskMessage = message('workload.Task', {
   remarks: text(undefined, { description: 'Why it waits, or how it ended.' }).optional(),
   revision: count,
   parent_task_id: explicit(int64({ description: 'Of the task that writes its input.' })),
+  series_uid: text(undefined, { description: 'The uid of the series that it is of.' }).optional(),
 });
 
 export const taskList = message('workload.TaskList', {
@@ -42,7 +43,7 @@ export type TaskMessage = z.input<typeof taskMessage>;
 
 const TEXTS = [
   ...['uid', 'name', 'state', 'executable', 'args', 'device_type', 'mode', 'data_in_uid', 'storage_url'],
-  ...['data_out_url', 'data_out_uid', 'data_log_uid'],
+  ...['data_out_url', 'data_out_uid', 'data_log_uid', 'series_uid'],
 ];
 const NUMBERS = [
   ...['task_id', 'rank', 'retries', 'files_per_job', 'max_failed_jobs', 'timeout_seconds', 'memory_mib'],

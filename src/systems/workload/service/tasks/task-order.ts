@@ -13,7 +13,7 @@ import type { submitTask } from './task-operations.js';
 
 export type TaskRequest = z.output<typeof submitTask.request>;
 
-const USUAL_FILES = { map: 1, merge: 100 } as const;
+export const USUAL_FILES = { map: 1, merge: 100 } as const;
 
 /**
  * @param uid of the task
@@ -45,8 +45,9 @@ export function readTaskOrder(
   };
 }
 
-function problemsIn(
-  { mode, until_one, storage_url, data_out_url }: TaskRequest,
+/** What is wrong with it beside its input. */
+export function problemsIn(
+  { mode, until_one, storage_url, data_out_url }: Omit<TaskRequest, 'data_in_uid'>,
   files: number,
   roots: readonly string[],
 ): FieldProblem[] {

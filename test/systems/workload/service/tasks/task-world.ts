@@ -19,6 +19,7 @@ import { workloadSection } from '../../../../../src/systems/workload/config.js';
 import { dataset } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { openDatasets } from '../../../../../src/systems/workload/service/datasets/datasets.js';
 import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
+import { openSeries } from '../../../../../src/systems/workload/service/series/series.js';
 import { openSwitches } from '../../../../../src/systems/workload/service/switches/switches.js';
 import { TaskGates } from '../../../../../src/systems/workload/service/tasks/task-gates.js';
 import { openTasks } from '../../../../../src/systems/workload/service/tasks/tasks.js';
@@ -76,7 +77,7 @@ export async function taskNode(
     readYourWrites: () => runtime.readYourWrites(),
   };
   await runtime.start(async () => {
-    parts = [openDatasets(context), openTasks(context), openSwitches(context)];
+    parts = [openDatasets(context), openTasks(context), openSeries(context), openSwitches(context)];
     return parts.flatMap(({ reactors = [] }) => reactors);
   });
   runtime.startLoops(parts.flatMap(({ loops = [] }) => loops));
