@@ -9,6 +9,7 @@ import { workload } from '../../../../projections/workload/workload.js';
 import type { Statement } from '../../../../src/base/sql.js';
 import { openDatabase } from '../../../../src/base/sqlite.js';
 import { categoryOf, type RecordedEvent } from '../../../../src/runtime/event-store/event-store.js';
+import { isUuid } from '../../../../src/runtime/event-store/ids.js';
 import { job } from '../../../../src/systems/workload/service/jobs/job-commands.js';
 import { collect } from '../../../support/events.js';
 import { until } from '../../../support/until.js';
@@ -126,6 +127,12 @@ t.test('a job of a task: events, streams and statements', async (t) => {
     ...{ JobCreated: 1, JobQueued: 1, JobClaimed: 1, JobStarted: 1, JobFinished: 1 },
   });
   t.same(shares(events, ['wl_file']), { FileRegistered: 3 }, 'its input, its output and its log');
+  const named = events.filter(({ stream }) => /^wl_(job|file)-/.test(stream));
+  t.same(
+    named.map(({ metadata }) => metadata.$causationId).filter((id) => !isUuid(id)),
+    [],
+    'what caused them is a UUID each, which takes a fifth of the room',
+  );
   const streams = new Set(
     events.map(({ stream }) => stream).filter((stream) => /^wl_(job|file)-/.test(stream)),
   );

@@ -88,7 +88,8 @@ function* registrations({ stream, data }: RecordedEvent): Generator<ReactorComma
     if (!isNamed(named)) continue;
     const { name: file_name, ...known } = named;
     const place = { dataset_uid, idx: first + i, file_name, declared: false, ...known };
-    yield commandTo(file, fileIdOf(dataset_uid, first + i), { begins: true, decide: registerFile(place) });
+    const id = fileIdOf(dataset_uid, first + i);
+    yield commandTo(file, id, { id, begins: true, decide: registerFile(place) });
   }
 }
 

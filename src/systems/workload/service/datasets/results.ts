@@ -46,7 +46,12 @@ function written(db: Database, event: RecordedEvent, job: SqlRow): ReactorComman
   const decide = decisionFor(event, String(job['state']));
   if (decide === undefined) return [];
   return placesOf(db, Number(job['job_id'])).map(({ uid, place, isNew }) =>
-    commandTo(file, uid, { begins: isNew && event.type !== 'JobRetried', decide: decide(uid, place) }),
+    commandTo(file, uid, {
+      // Each of its files is told once of an event: its id says by which.
+      id: event.id,
+      begins: isNew && event.type !== 'JobRetried',
+      decide: decide(uid, place),
+    }),
   );
 }
 

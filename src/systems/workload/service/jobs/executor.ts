@@ -10,6 +10,7 @@
  */
 
 import { limitConcurrency } from '../../../../base/limit-concurrency.js';
+import { uuidOf } from '../../../../base/uuid.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
 import { DEVICES } from '../../devices.js';
 import { isStrictlyOff, whileOn } from '../switches/switch-gates.js';
@@ -119,7 +120,8 @@ class Executor {
       batch.map(({ uid, revision }) =>
         this.parallel(() =>
           this.context.system.execute(job, uid, {
-            id: `queue/${uid}/${revision}`,
+            // A UUID takes a fifth of the room, and each job has one.
+            id: uuidOf(`owl/workload/queue/1/${uid}/${revision}`),
             by: 'executor',
             decide: (snapshot) => queue(snapshot, this.hints.name, `${loop.now}`),
           }),

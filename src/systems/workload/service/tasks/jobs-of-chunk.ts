@@ -131,7 +131,10 @@ function created(planned: PlannedChunk, writes: Writes, { seq, inputs }: Group):
     log: out(writes.log, seq, logName(name, seq, mode)),
   };
   const first = Number(inputs[0]?.['idx'] ?? 0);
-  return commandTo(job, jobIdOf(task, chunk.level, first, inputs.length), {
+  // One that is a UUID takes a fifth of the room: there are as many of them as there are jobs.
+  const id = jobIdOf(task, chunk.level, first, inputs.length);
+  return commandTo(job, id, {
+    id,
     begins: true,
     decide: (snapshot: JobSnapshot): JobEvent[] =>
       snapshot.value === 'absent' ? [{ type: 'JobCreated', data }] : [],
