@@ -16,8 +16,9 @@ const LEAST_READ = 200;
 const SAME_FOR_JOBS: ReadonlySet<string> = new Set([
   ...['TaskRegistered', 'TaskSplitStarted', 'TaskJobsPlanned', 'TaskSplitCompleted'],
 ]);
-/** It is no more what is waiting, or not the same. */
+/** It waits from now on, or once more, or at another place: which one that is only the rows tell. */
 const STAYS_QUEUED: ReadonlySet<string> = new Set(['JobQueued', 'JobRequeued', 'JobRanked']);
+/** None of those that wait is meant. Behind any other the job waits no more. */
 const NOT_QUEUED: ReadonlySet<string> = new Set(['JobCreated', 'JobStarted', 'JobFinished']);
 
 export interface Wanted {
@@ -47,7 +48,7 @@ export class WaitingWindow {
   }
 
   /**
-   * In order, until `give` has no more room.
+   * In order, until `take` has no more room.
    * @param take what becomes of it: it is `given`, it `stays`, or there is `no room` for anything
    */
   each({ offered, free, out }: Wanted, take: Take): void {
