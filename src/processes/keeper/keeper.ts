@@ -13,7 +13,7 @@
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Clock } from '../../base/clock.js';
-import { OwlError } from '../../base/errors.js';
+import { messageOf, OwlError } from '../../base/errors.js';
 import { wasOutOfMemory } from '../cgroup.js';
 import { type LocalPeer, type LocalServer, listenLocally } from '../local-calls.js';
 import type { ProcessRecords } from '../records/process-records.js';
@@ -97,7 +97,11 @@ export class Keeper<Key extends object, Own extends Key> {
 
   /** The caller holds the keeper's lock, so that nobody else listens there. */
   async listen(): Promise<void> {
-    this.orphans.adopt(this.deadlines.read());
+    try {
+      this.orphans.adopt(this.deadlines.read());
+    } catch (error) {
+      complain(`what runs without a keeper can't be looked at: ${messageOf(error)}`);
+    }
     this.watch();
     this.server = await listenLocally(
       this.options.records.directory.keeperSocket,

@@ -30,7 +30,7 @@ export interface Writable {
 export interface SumOptions {
   /** Gets what was read. */
   readonly copy?: Writable;
-  /** Most files are small, and need little room. It may be another by now. Default: large. */
+  /** Most files are small, and need little room. It may be another by now. Default: not known. */
   readonly expectedBytes?: number;
 }
 
@@ -38,10 +38,10 @@ export interface SumOptions {
 export async function sumsOf(
   source: Readable,
   signal: AbortSignal,
-  { copy, expectedBytes = CHUNK_BYTES }: SumOptions = {},
+  { copy, expectedBytes }: SumOptions = {},
 ): Promise<Summed> {
   const [md5, sha256]: readonly [Hash, Hash] = [createHash('md5'), createHash('sha256')];
-  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, expectedBytes + 1));
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, (expectedBytes ?? CHUNK_BYTES) + 1));
   let size = 0;
   for (;;) {
     signal.throwIfAborted();

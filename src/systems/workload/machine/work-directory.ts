@@ -103,6 +103,8 @@ export function removeWork(work: string): void {
 
 /** @returns whether it is again as it was made. Throws what the file system throws */
 function emptyWork(work: string): boolean {
+  // Whatever a link in its place leads to is not the pilot's.
+  if (!lstatSync(work).isDirectory()) return false;
   const folders = readdirSync(work, { withFileTypes: true }).filter((entry) => {
     const path = join(work, entry.name);
     if (!entry.isDirectory() || !FOLDERS.includes(entry.name)) {

@@ -58,7 +58,11 @@ t.test('what a payload has made another thing of is kept for nobody', async (t) 
   t.ok(existsSync(join(elsewhere, 'kept')));
   works.make(pathOf('two'));
   t.same(contentOf(pathOf('two')), EMPTY);
-  t.same(readdirSync(folder), ['two.1']);
+  rmSync(pathOf('two'), { recursive: true });
+  symlinkSync(elsewhere, pathOf('two'));
+  works.remove(pathOf('two'));
+  t.ok(existsSync(join(elsewhere, 'kept')), 'nor what stands in the place of the whole');
+  t.same(readdirSync(folder), []);
 });
 
 t.test('no more are kept than there are places, and one that somebody takes away is made anew', async (t) => {
