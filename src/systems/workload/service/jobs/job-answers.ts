@@ -54,6 +54,8 @@ export interface JobAnswersOptions {
   readonly offers: Offers;
   readonly orders: JobOrders;
   readonly askPilot: AskPilot;
+  /** Why the queue takes and gives nothing. */
+  readonly queueAway: () => string | undefined;
 }
 
 export function jobOperations(options: JobAnswersOptions): ServedOperation[] {
@@ -184,11 +186,11 @@ function findRow({ context, queries }: JobAnswersOptions, id: string): SqlRow {
 }
 
 /** @param counts what is before each, which takes a look at the whole queue */
-function standingOf({ context, offers }: JobAnswersOptions, counts = true): Standing {
+function standingOf({ context, offers, queueAway }: JobAnswersOptions, counts = true): Standing {
   const { unknown_after_seconds: unknownAfterSeconds } = context.config;
   return {
     ...{ offers: offers.all(), now: nowSeconds(context), unknownAfterSeconds, counts, away: new Map() },
-    off: offIn(context.db, 'executor'),
+    ...{ off: offIn(context.db, 'executor'), queueAway: queueAway() },
   };
 }
 

@@ -20,6 +20,8 @@ export interface Standing {
   readonly away: Map<string, readonly string[]>;
   /** The executor is switched off. */
   readonly off: Off | undefined;
+  /** Why the queue takes and gives nothing. */
+  readonly queueAway?: string | undefined;
 }
 
 /** Undefined: what its row says is all there is. @param row of job_dat, with task_held and task_state */
@@ -31,9 +33,14 @@ export function whyWaits(queries: JobQueries, row: SqlRow, standing: Standing): 
     ofItsTask(row) ??
     ofTheSwitch(row, standing.off) ??
     untilLater(row, standing.now) ??
+    ofBroker(standing.queueAway) ??
     ofPilots(queries, row, standing) ??
     ofQueue(queries, row, standing)
   );
+}
+
+function ofBroker(away: string | undefined): string | undefined {
+  return away === undefined ? undefined : `waits for the broker: ${away}`;
 }
 
 function whyCancelling(queries: JobQueries, row: SqlRow): string {

@@ -39,6 +39,9 @@ export class PilotLinks {
   readonly orders: JobOrders;
   readonly streams = new WorkStreams();
   readonly logs: LogRequests;
+  /** Why the queue takes and gives nothing, once there is one. */
+  awayOf: () => string | undefined = () => undefined;
+  readonly queueAway = (): string | undefined => this.awayOf();
   /** One that is connected here. */
   readonly askPilot: AskPilot = async (pilot, piece) => {
     const stream = this.streams.of(pilot);
@@ -64,6 +67,7 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
   const broker =
     url === undefined ? undefined : new PilotBroker({ context, url, queries, offers, listening });
   const queue = broker?.queue ?? new EmbeddedQueue(queries, offers, clock, logger);
+  links.awayOf = () => queue.away;
   const samples = new PilotSamples(context, queries, streams);
   const figures = new PilotFigures();
   const closing = new AbortController();
