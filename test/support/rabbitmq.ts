@@ -6,11 +6,12 @@
  * OWL_RABBITMQ_SERVER names another script that starts one, of a newer version for instance.
  */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { type ChannelModel, connect } from 'amqplib';
 import type { Test } from 'tap';
 import { testDirectory } from './test-directory.js';
@@ -92,6 +93,19 @@ export class RabbitMq {
       },
       START_WITHIN_MS,
     );
+  }
+
+  /** Runs a script of a shell in which `rabbitmqctl` is that of this broker. Throws when it fails. */
+  async ctl(script: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+    const own = this.environment();
+    // The one in /usr/sbin would become another user first.
+    const PATH = [dirname(SERVER), own['PATH']].join(delimiter);
+    await promisify(execFile)('sh', ['-e', '-c', script], { env: { ...own, ...env, PATH } });
+  }
+
+  /** HOST:PORT */
+  get address(): string {
+    return `127.0.0.1:${this.ports.amqp}`;
   }
 
   /** SIGKILL to all of it. Resolves when it is gone. */
