@@ -100,7 +100,10 @@ export class RabbitMq {
     const own = this.environment();
     // The one in /usr/sbin would become another user first.
     const PATH = [dirname(SERVER), own['PATH']].join(delimiter);
-    await promisify(execFile)('sh', ['-e', '-c', script], { env: { ...own, ...env, PATH } });
+    await promisify(execFile)('sh', ['-e', '-c', script], {
+      cwd: this.directory,
+      env: { ...own, ...env, PATH },
+    });
   }
 
   /** HOST:PORT */
