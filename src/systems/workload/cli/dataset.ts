@@ -41,10 +41,16 @@ export function addDatasetCommands(workload: Command, cli: Cli): void {
   addOrderCommand(dataset, cli, {
     name: 'cancel',
     noun: 'dataset',
-    summary: 'abort a dataset',
-    description: 'Aborts a dataset: nothing that reads it can begin any more. Its files stay where they are.',
+    summary: 'cancel a dataset and its tasks',
+    description:
+      'Cancels every living task that reads or writes it, and aborts it once none of them lives any more. Its files stay where they are.',
     idHelp: DATASET_HELP,
-    examples: [['owl workload dataset cancel 3 --reason "wrong run"', 'what is closed can not be cancelled']],
+    examples: [
+      [
+        'owl workload dataset cancel 3 --reason "wrong run"',
+        'what is closed stays closed, and its tasks are cancelled',
+      ],
+    ],
     give: async (client, { id = '', ...order }) =>
       client.cancelDataset({ uid: await datasetUid(client, id), ...order }),
   });

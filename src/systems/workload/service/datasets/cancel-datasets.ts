@@ -28,7 +28,7 @@ const BY = 'loop:workload-dataset-cancel';
 
 const REASONS: ReadonlySet<string> = new Set([
   ...['DatasetCancelRequested', 'DatasetAborted'],
-  ...['TaskRegistered', 'TaskRetried', 'TaskFinished', 'TaskFailed', 'TaskCancelled'],
+  ...['TaskRegistered', 'TaskRetried', 'TaskCancelRequested', 'TaskFinished', 'TaskFailed', 'TaskCancelled'],
 ]);
 
 const LIVING = `state IN ('registered', 'splitting', 'running', 'finishing', 'cancelling')`;
@@ -101,29 +101,36 @@ async function cancelTasksOf(
 ): Promise<void> {
   await context.readYourWrites();
   const why = { ...order, reason: `dataset ${uid} is cancelled: ${order.reason}` };
-  const readers = await cancelReaders(context, uid, why);
+  let readers = 0;
+  // Nobody goes on with it but this order.
+  for (let told = TASKS_AT_ONCE; told === TASKS_AT_ONCE; await context.readYourWrites()) {
+    const done = await cancelReaders(context, uid, why);
+    readers = Math.max(readers, done.living);
+    told = done.told;
+  }
   const state = writer === null ? undefined : (await context.system.read(task, writer)).snapshot.value;
   const lives = state !== undefined && !['absent', 'finished', 'cancelled'].includes(state);
   if (writer !== null && lives) await cancelTask(context, writer, why);
   else if (readers === 0) throw closedForEver(uid);
 }
 
-/** @returns how many that live read it, some of which may end by themselves just now */
-async function cancelReaders(context: WorkloadContext, uid: string, order: Cancellation): Promise<number> {
+/** A batch of those that read it: those first that were not told yet. */
+async function cancelReaders(context: WorkloadContext, uid: string, order: Cancellation) {
   const rows = context.db
     .prepare(
-      `SELECT uid, state FROM task_dat WHERE data_in_uid = ? AND ${LIVING} ORDER BY task_id LIMIT ${TASKS_AT_ONCE}`,
+      `SELECT uid, state FROM task_dat WHERE data_in_uid = ? AND ${LIVING} ORDER BY state = 'cancelling', task_id LIMIT ${TASKS_AT_ONCE}`,
     )
     .all(uid);
   const going = rows.filter(({ state }) => state !== 'cancelling');
   await Promise.all(going.map((row) => unlessRefused(() => cancelTask(context, String(row['uid']), order))));
-  return rows.length;
+  return { living: rows.length, told: going.length };
 }
 
 /** As far as it goes now. */
 async function carryOn(context: WorkloadContext, { uid, name, remarks }: SqlRow): Promise<void> {
   const reason = `its input ${String(name)} (${String(uid)}) is cancelled: ${String(remarks)}`;
-  if ((await cancelReaders(context, String(uid), { reason, by: BY })) > 0) return;
+  const { living } = await cancelReaders(context, String(uid), { reason, by: BY });
+  if (living > 0) return;
   await context.system.execute(dataset, String(uid), { by: BY, decide: abortCancelled(String(remarks)) });
 }
 
