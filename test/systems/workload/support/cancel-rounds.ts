@@ -39,6 +39,24 @@ export async function sideOf(node: TaskNode, name: string): Promise<Side> {
   return { node, pilot: await new InnerPilot(node.context, name).attach() };
 }
 
+/** Drawn anew each time; `SEED` replays one. */
+export const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** Rounds at the same time. */
+export const TOGETHER = 16;
+
+/** What follows of itself has followed. */
+export async function untilQuiet(node: TaskNode): Promise<void> {
+  await until('all that was written is aborted, and discarded', async () => {
+    const left = await node.rows(
+      `SELECT 1 FROM dsm_datasets WHERE producer_task IS NOT NULL AND status NOT IN ('aborted', 'closed')
+       UNION ALL SELECT 1 FROM dsm_datasets WHERE status = 'aborted' AND produces <> 'log' AND files_available > 0
+       UNION ALL SELECT 1 FROM dsm_files WHERE status = 'declared'
+       LIMIT 1`,
+    );
+    return left.length === 0;
+  });
+}
+
 export class CancelRounds {
   /** How often something came out: that a test tries what it says. */
   readonly counts = new Map<string, number>();
