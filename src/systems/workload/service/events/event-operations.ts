@@ -1,12 +1,13 @@
 /** What can be asked for about what happens: every event, as it is stored. */
 
+import { workload } from '../../../../../projections/workload/workload.js';
 import { int64, list, message, number, oneOf, request, text } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
 
 export const EVENTS = 'workload.Events';
 
 /** As people and programs call them: `job` for streams of the category `wl_job`. */
-export const EVENT_CATEGORIES = ['catalogue', 'dataset', 'file', 'task', 'job', 'pilot'] as const;
+export const EVENT_CATEGORIES = workload.categories.map((name) => name.replace(/^wl_/, ''));
 
 const some = text().optional();
 
