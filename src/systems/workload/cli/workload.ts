@@ -19,7 +19,7 @@ export function addWorkloadCommands(program: Command, cli: Cli): void {
     .summary('run programs over many files, on many machines')
     .description(
       'Turns datasets into tasks, tasks into jobs, and runs these on pilots. Datasets, tasks and jobs are named by their ' +
-        'running number, their uid, or any beginning of that which no other has.',
+        'running number, their uid, or any beginning of that which no other has; datasets by their name too.',
     );
   addDemoCommand(workload, cli);
   addDatasetCommands(workload, cli);

@@ -68,15 +68,18 @@ export function findEntity(db: Database, entity: EntityTable, id: string): SqlRo
   });
 }
 
-/** Those that were made last, as they can be named. */
-export function neighbours(db: Database, { table, number, noun, named }: EntityTable): string {
+/** Those that were made last, as they can be named: of those that have names the named ones. */
+export function neighbours(db: Database, { table, number, named }: EntityTable): string {
+  const name = named === undefined ? 'NULL' : 'name';
   const rows = db
     .prepare(
-      `SELECT ${number} AS number${named === undefined ? '' : `, CASE WHEN ${named} THEN name END AS name`}
-       FROM ${table} ORDER BY ${number} DESC LIMIT ${NEIGHBOURS}`,
+      `SELECT ${number} AS number, ${name} AS name FROM ${table} ${named === undefined ? '' : `WHERE ${named}`}
+       ORDER BY ${number} DESC LIMIT ${NEIGHBOURS}`,
     )
     .all();
-  if (rows.length === 0) return `there is no ${noun} yet`;
-  const some = rows.map(({ number: of, name = null }) => `${of}${name === null ? '' : ` (${String(name)})`}`);
+  if (rows.length === 0) return 'none is there yet';
+  const some = rows.map(({ number: of, name: called }) =>
+    called === null ? `${of}` : `${of} (${String(called)})`,
+  );
   return `the newest ${rows.length === 1 ? 'is' : 'are'} ${some.join(', ')}`;
 }

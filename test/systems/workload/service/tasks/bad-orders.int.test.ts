@@ -96,7 +96,7 @@ t.test('each says what is wrong, over gRPC and HTTP alike', async (t) => {
       none,
       {
         status: 404,
-        body: { reason: 'task_not_found', detail: 'there is no task 17; there is no task yet' },
+        body: { reason: 'task_not_found', detail: 'there is no task 17; none is there yet' },
       },
       path,
     );
