@@ -37,7 +37,7 @@ t.test(
 t.test('pilot and keeper killed at one moment: what runs is ended before it is given up', async (t) => {
   const here = await world(t);
   const { node, pilotProcess, directory } = here;
-  node.terms = { lease_seconds: 1, give_up_seconds: 40, margin_seconds: 38 };
+  node.terms = { lease_seconds: 1, give_up_seconds: 40, margin_seconds: 35 };
   const first = await pilotProcess();
   const job = waitingJob(here, 'j');
   node.offer(job.order);
