@@ -117,3 +117,23 @@ t.test("the system's clock knows three times", async (t) => {
   t.ok(Math.abs(systemClock.now() - Date.now()) < 1_000);
   t.ok(systemClock.sinceBoot() > systemClock.monotonic(), 'the machine is older than this process');
 });
+
+t.test('while nobody can be heard no time counts, for each reason there is', async (t) => {
+  const { clock, time, rang, alarm, heldUp } = listening();
+  alarm('lease', 1000);
+  clock.advance(400);
+  const hear = time.deafen();
+  clock.advance(HOUR_MS);
+  const hearOther = time.deafen();
+  hear();
+  hear();
+  clock.advance(HOUR_MS);
+  t.same([rang, heldUp], [[], []]);
+  t.equal(time.now(), 400);
+  hearOther();
+  t.same(heldUp, [2 * HOUR_MS], 'then it is told as one hold-up');
+  clock.advance(599);
+  t.same(rang, []);
+  clock.advance(1);
+  t.same(rang, ['lease']);
+});

@@ -226,7 +226,7 @@ t.test('pilots over a broker', { skip: withoutRabbitMq() }, async (t) => {
     await rabbit.kill();
     await node.createJob('j1');
     await until('the job says what it waits for', async () => {
-      const { remarks } = await node.ask('workload.JobManager', 'job_status', { id: 'j1' });
+      const { remarks } = await node.ask('JobManager', 'job_status', { id: 'j1' });
       return /^waits for the broker: the broker is away since 20.*Z: /.test(String(remarks));
     });
     // Longer than a lease: that it takes to come back.
