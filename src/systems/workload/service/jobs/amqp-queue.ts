@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import { orAborted } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
 import { messageOf } from '../../../../base/errors.js';
-import { numberIn, textIn } from '../../../../base/sql.js';
+import { textIn } from '../../../../base/sql.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { DEVICES } from '../../devices.js';
 import type { Broker } from '../../wire/amqp/broker.js';
@@ -128,16 +128,25 @@ export class AmqpQueue implements JobQueue {
 
   /** A pilot that takes its hints itself has let go of it. */
   private publishAgain(uid: string): void {
-    const { clock, queries, logger } = this.options;
-    const cancel = clock.after(AGAIN_AFTER_MS, () => {
+    const cancel = this.options.clock.after(AGAIN_AFTER_MS, () => {
       this.pauses.delete(cancel);
-      const row = queries.row(uid);
-      if (this.isStopped || row?.['state'] !== 'queued') return;
-      const hint = { job: uid, curRetry: numberIn(row, 'cur_retry'), executable: textIn(row, 'executable') };
-      this.publish(textIn(row, 'device_type'), [hint], new AbortController().signal).catch((error: unknown) =>
-        logger.debug({ job: uid, reason: messageOf(error) }, 'a hint was not sent again; the executor will'),
-      );
+      void this.publishIfQueued(uid);
     });
     this.pauses.add(cancel);
+  }
+
+  /** Never rejects: what comes to nothing here the executor does, after its own time. */
+  private async publishIfQueued(uid: string): Promise<void> {
+    const { queries, logger } = this.options;
+    try {
+      const row = queries.row(uid);
+      if (this.isStopped || row?.['state'] !== 'queued') return;
+      const hint = {
+        ...{ job: uid, curRetry: Number(row['cur_retry'] ?? 0), executable: textIn(row, 'executable') },
+      };
+      await this.publish(textIn(row, 'device_type'), [hint], new AbortController().signal);
+    } catch (error) {
+      logger.debug({ job: uid, reason: messageOf(error) }, 'a hint was not sent again; the executor will');
+    }
   }
 }

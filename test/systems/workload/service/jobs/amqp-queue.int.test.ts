@@ -87,12 +87,13 @@ t.test('the queue at a RabbitMQ', { skip: withoutRabbitMq() }, async (t) => {
     t.test('what a pilot that takes its hints itself has let go of is published again', async () => {
       await channel.purgeQueue(CPU);
       await opened.queued(['d3']);
-      await until('it is taken', async () => (await channel.get(CPU, { noAck: true })) !== false);
+      const isThere = async () => {
+        const message = await channel.get(CPU, { noAck: true });
+        return message !== false && message.properties.messageId === 'd3/0';
+      };
+      await until('it is taken', isThere);
       queue.settle('elsewhere', 'd3', 'released');
-      await until('it is there again', async () => {
-        const again = await channel.get(CPU, { noAck: true });
-        return again !== false && again.properties.messageId === 'd3/0';
-      });
+      await until('it is there again', isThere);
     });
   });
 
