@@ -1,4 +1,4 @@
-/** A node with workload alone, in a process of its own: `DATA PORT JOBS`. It makes jobs j0, j1 … unless they are there, and says `ready`. */
+/** A node with workload alone, in a process of its own: `DATA PORT JOBS [STORE]`. It makes jobs j0, j1 … unless they are there, and says `ready`. */
 
 import { Settings } from '../../../../src/node/config/config.js';
 import { startNode } from '../../../../src/node/node.js';
@@ -8,7 +8,7 @@ import { job } from '../../../../src/systems/workload/service/jobs/job-commands.
 import { workload } from '../../../../src/systems/workload/system.js';
 import { logLines } from '../../../support/log-lines.js';
 
-const [data = '', port = '', jobs = ''] = process.argv.slice(2);
+const [data = '', port = '', jobs = '', store] = process.argv.slice(2);
 let context: NodeContext | undefined;
 const opened: ServedSystem<WorkloadConfig> = {
   name: workload.name,
@@ -25,7 +25,10 @@ const opened: ServedSystem<WorkloadConfig> = {
 const config = new Settings([opened]).load({
   env: {},
   cwd: '/',
-  flags: { data, listen: `127.0.0.1:${port}`, 'workload.requeue_seconds': '1' },
+  flags: {
+    ...{ data, listen: `127.0.0.1:${port}`, 'workload.requeue_seconds': '1' },
+    ...(store === undefined ? {} : { store }),
+  },
 });
 const node = await startNode({ systems: [opened], config, logger: logLines().logger });
 for (let n = 0; n < Number(jobs); n++)

@@ -248,13 +248,10 @@ t.test('what is wrong with an order is said all at once, by index, and nothing i
     { ...ORDER, until_one: true },
     { ...ORDER, mode: 'merge', files_per_job: 1 },
   ];
-  const third = { ...ORDER, storage_url: 'file:///x', data_out_url: 'http://x' };
+  const third = { ...ORDER, storage_url: 'file:///x' };
   t.strictSame(
     await problems({ ...order, datasets: [there, 'x', there.toUpperCase()], steps: [...wrongSteps, third] }),
-    [
-      ...['datasets.1', 'datasets.2', 'steps.0.until_one', 'steps.1.files_per_job', 'steps.2.data_out_url'],
-      'steps.2.storage_url',
-    ],
+    [...['datasets.1', 'datasets.2', 'steps.0.until_one', 'steps.1.files_per_job'], 'steps.2.storage_url'],
   );
   t.strictSame(await problems({ ...order, datasets: [], steps: [] }), ['datasets', 'steps']);
   t.strictSame(await problems({ ...order, concurrency: 101 }), ['concurrency']);
