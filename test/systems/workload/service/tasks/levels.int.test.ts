@@ -49,10 +49,14 @@ for (const [store, open] of Object.entries(STORES)) {
       const { status } = await node.row('SELECT status FROM dsm_datasets WHERE uid = ?', ofOutput);
       return status === 'closed';
     });
-    const uses = await node.rows(
-      `SELECT job.seq, job.level, used.type, used.dataset_uid, file.idx FROM job_dat AS job JOIN file_dat AS used USING (job_id)
-       JOIN dsm_files AS file ON file.uid = used.dsm_file WHERE used.type <> 'log' ORDER BY seq, type, idx`,
-    );
+    const usesOfFiles = () =>
+      node.rows(
+        `SELECT job.seq, job.level, used.type, used.dataset_uid, file.idx FROM job_dat AS job JOIN file_dat AS used USING (job_id)
+         JOIN dsm_files AS file ON file.uid = used.dsm_file WHERE used.type <> 'log' ORDER BY seq, type, idx`,
+      );
+    // What the last one has written is registered behind its end.
+    await until('all files are registered', async () => (await usesOfFiles()).length >= 23);
+    const uses = await usesOfFiles();
     const levels = datasetIdOf(task, 'levels');
     const named = { [input]: 'in', [levels]: 'levels', [ofOutput]: 'out' };
     t.strictSame(
