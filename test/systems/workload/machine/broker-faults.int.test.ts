@@ -122,6 +122,8 @@ async function killed(t: Test, rabbit: RabbitMq): Promise<void> {
     await rabbit.start();
     await over.connect();
     t.match(await node.outcome('a'), { finished: {} });
+    // Only who has heard that its end is taken has a slot for another.
+    await until('its slot is free', () => one.status().slots_used === 3);
     // In the middle of a claim: it is asked for, and the broker dies before there is an answer.
     node.isAway = true;
     over.heard = [];
