@@ -41,16 +41,16 @@ t.test('two nodes that are asked at once agree about names', async (t) => {
   const registered = both.map((node) =>
     ask(node, '/datasets', { datasets: [{ name: 'same' }, { name: 'more' }] }),
   );
-  t.same(await codes(registered), [200, 409, 409, 409]);
+  t.same(await codes(registered), [201, 409, 409, 409]);
   await first.call(DATASETS, 'dataset_register', { datasets: [{ uid: IN, name: 'in' }] });
   const added = both.map((node, i) =>
     ask(node, `/datasets/${IN}/files`, { files: [{ file_name: 'same' }, { file_name: `own ${i}` }] }),
   );
-  t.same(await codes(added), [200, 409, 409, 409]);
+  t.same(await codes(added), [201, 409, 409, 409]);
   const own = both.map((node, i) =>
     ask(node, `/datasets/${IN}/files`, { files: [{ file_name: `other ${i}` }] }),
   );
-  t.same(await codes(own), [200, 200, 200, 200], 'who is slower tries again');
+  t.same(await codes(own), [201, 201, 201, 201], 'who is slower tries again');
   await ask(second, `/datasets/${IN}/close`, {});
   await until(
     'it is closed',

@@ -238,7 +238,7 @@ t.test(
     });
     t.equal((await system.read(file, id)).revision, -1, 'it is registered with the end of its job');
     await store('DatasetSealed', { files: 1 });
-    await store('DatasetAborted', { reason: 'cancelled' });
+    await store('DatasetClosed', { files_available: 0, files_failed: 0, bytes: '0', complete: false });
     t.match(await gc(out), { status: 409, body: { detail: /a\.j0\.txt of task .* may still be written$/ } });
     const content = { size: '11', check_sum: TASK, sha256: 'ab', job: 'j0', attempt: 2 };
     const data = { file_name: 'a.j0.txt', path: `${TASK}/a.j0.a2.txt`, ...content };
