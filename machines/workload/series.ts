@@ -21,7 +21,7 @@ import {
   listOf,
   record,
 } from '../../src/runtime/event-store/event-schema.js';
-import { PAYLOAD_FIELDS } from './task.js';
+import { PAYLOAD_FIELDS, SPLIT_FIELDS } from './task.js';
 
 export const MOST_DATASETS_OF_A_SERIES = 1_000;
 export const MOST_STEPS_OF_A_SERIES = 20;
@@ -32,13 +32,8 @@ export const MOST_AT_ONCE = 100;
 const STEP = {
   name: 'text?',
   ...PAYLOAD_FIELDS,
-  /** Of the first step: where its input lies, if not where the dataset says. */
-  storage_url: 'text?',
-  data_out_url: 'text',
-  files_per_job: 'integer',
-  max_failed_jobs: 'integer',
-  require_complete: 'boolean',
-  until_one: 'boolean',
+  /** Its `storage_url` is of the first step alone. */
+  ...SPLIT_FIELDS,
 } as const;
 
 const COUNTS = { finished: 'integer', passed_over: 'integer' } as const;

@@ -48,18 +48,24 @@ export const PAYLOAD_FIELDS = {
   memory_mib: 'integer?',
 } as const;
 
-const TASK_ORDER = {
-  name: 'text?',
-  ...PAYLOAD_FIELDS,
-  data_in_uid: 'text',
-  data_out_uid: 'text',
-  data_log_uid: 'text',
+/** Where a task reads and writes, and how its files become jobs; also of a step of a series. */
+export const SPLIT_FIELDS = {
+  /** Where its input lies, if not where the dataset says. */
   storage_url: 'text?',
   data_out_url: 'text',
   files_per_job: 'integer',
   max_failed_jobs: 'integer',
   require_complete: 'boolean',
   until_one: 'boolean',
+} as const;
+
+const TASK_ORDER = {
+  name: 'text?',
+  ...PAYLOAD_FIELDS,
+  data_in_uid: 'text',
+  data_out_uid: 'text',
+  data_log_uid: 'text',
+  ...SPLIT_FIELDS,
   series_uid: 'text?',
   parent_task: 'text?',
 } as const;
