@@ -154,17 +154,20 @@ function createContext(
   /** Of a task that nobody has taken notice of. */
   const absenceIn = ({ status, worker_id: worker }: SqlRow) =>
     status === 'received' ? knownSupervisors.absenceOf(String(worker)) : undefined;
-  const shownWith = (absenceOf: (row: SqlRow) => string | undefined) =>
-    shownRows((row) => {
-      const problem = problemOf(String(row['task_id']));
-      return problem === undefined
-        ? statusMessageOf(row, { secondsLeft: timeLeft.of(row), absence: absenceOf(row) })
-        : statusMessageOf(row, { problem: problem.message });
-    }, logger);
-  const messageOf = shownWith(absenceIn);
+  /** Without what nobody has said of it. */
+  const aloneOf = shownRows((row) => {
+    const problem = problemOf(String(row['task_id']));
+    return problem === undefined
+      ? statusMessageOf(row, { secondsLeft: timeLeft.of(row) })
+      : statusMessageOf(row, { problem: problem.message });
+  }, logger);
+  const messageOf = (row: SqlRow) => {
+    const remarks = absenceIn(row);
+    return { ...(remarks === undefined ? {} : { remarks }), ...aloneOf(row) };
+  };
   const shown = new ShownTasks({
     read: (taskId) => tasks.get(taskId),
-    show: shownWith(() => undefined),
+    show: aloneOf,
     now: () => clock.monotonic(),
     isStill: (row) => row['status'] !== 'running' && problemOf(String(row['task_id'])) === undefined,
     beside: absenceIn,

@@ -36,18 +36,12 @@ export interface BesideTheRow {
   readonly secondsLeft?: number | undefined;
   /** Why the row does not show all that was stored; old peers read it in the remarks. */
   readonly problem?: string;
-  /** That there has never been a supervisor who could take it: stands in the remarks while nobody has said anything. */
-  readonly absence?: string | undefined;
 }
 
-export function statusMessageOf(
-  row: SqlRow,
-  { secondsLeft, problem, absence }: BesideTheRow = {},
-): PlotTaskStatus {
+export function statusMessageOf(row: SqlRow, { secondsLeft, problem }: BesideTheRow = {}): PlotTaskStatus {
   const reported = writeReported(row);
   const details = typeof reported['plot_details'] === 'object' ? reported['plot_details'] : {};
   return {
-    ...(absence === undefined ? {} : { remarks: absence }),
     ...reported,
     ...pick(row, SAME_NAME),
     existed: true,
