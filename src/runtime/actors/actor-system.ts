@@ -3,7 +3,8 @@
  * lets go of those that have nothing to do.
  *
  * Guarantees: one actor per stream in this process; an actor with work is never passivated; when every live actor has
- * work and the limit is reached, a command for another is refused as `retryable` and loses nothing.
+ * work and the limit is reached, a command for another is refused as `retryable` and loses nothing; of actors that rest
+ * (`ActorType.rests`) no more stay than a limit of their own, however many there are.
  */
 
 import type { AnyStateMachine } from 'xstate';
@@ -29,6 +30,8 @@ import type { ActorType, Command, CommandResult } from './actor-type.js';
 export interface ActorSystemLimits extends ActorLimits {
   /** Live actors at the most; the one idle longest makes room. */
   readonly liveActors: number;
+  /** Of them, those that rest: what waits by the hundred thousand takes no memory here. Between half of it and it. */
+  readonly restingActors: number;
   /** Streams replayed at the same time. */
   readonly recoveries: number;
 }
@@ -38,6 +41,7 @@ export const DEFAULT_ACTOR_LIMITS: ActorSystemLimits = {
   batch: 256,
   conflictRetries: 8,
   liveActors: 20_000,
+  restingActors: 2_000,
   recoveries: 32,
 };
 
@@ -55,6 +59,10 @@ export class ActorSystem {
   /** In order of their last command: the first is the one idle longest. */
   private readonly actors = new Map<string, Actor>();
   private readonly env: ActorEnvironment;
+  /** Streams of actors that rest, in two generations: the older one goes as a whole. */
+  private resting = new Set<StreamName>();
+  private restingLonger = new Set<StreamName>();
+  private readonly mostResting: number;
   /** Actors that may be live at the same time. */
   readonly mostLive: number;
   private readonly lifeCycle: LifeCycle | undefined;
@@ -66,6 +74,7 @@ export class ActorSystem {
   constructor(options: ActorSystemOptions) {
     const limits = { ...DEFAULT_ACTOR_LIMITS, ...options.limits };
     this.mostLive = limits.liveActors;
+    this.mostResting = limits.restingActors;
     this.lifeCycle = options.lifeCycle;
     this.env = {
       store: options.store,
@@ -76,6 +85,7 @@ export class ActorSystem {
       recovering: limitConcurrency(limits.recoveries),
       stored: (events) => this.takeNote(events),
       over: (stream) => this.letGo(stream),
+      rests: (stream) => this.rests(stream),
     };
   }
 
@@ -115,6 +125,8 @@ export class ActorSystem {
       actor = new Actor(type, stream, this.env);
     } else {
       this.actors.delete(stream);
+      this.resting.delete(stream);
+      this.restingLonger.delete(stream);
     }
     this.actors.set(stream, actor);
     const work = actor.submit(command);
@@ -166,6 +178,14 @@ export class ActorSystem {
     if (actor?.idle !== true) return;
     this.actors.delete(stream);
     actor.passivate();
+  }
+
+  private rests(stream: StreamName): void {
+    this.resting.add(stream);
+    if (this.resting.size <= this.mostResting / 2) return;
+    for (const longer of this.restingLonger) this.letGo(longer);
+    this.restingLonger = this.resting;
+    this.resting = new Set();
   }
 
   private makeRoom(): boolean {

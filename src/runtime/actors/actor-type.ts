@@ -31,6 +31,11 @@ export interface ActorType<M extends AnyStateMachine = AnyStateMachine> {
    * whoever asks for it once more. Left out, it stays in memory as long as there is room.
    */
   isOver?(snapshot: SnapshotFrom<M>): boolean;
+  /**
+   * An actor that stands so waits, maybe for long, and there may be very many of them: only those that have come to it lately stay
+   * in memory (`ActorSystemLimits.restingActors`), the others are read from their streams once something comes for them.
+   */
+  rests?(snapshot: SnapshotFrom<M>): boolean;
 }
 
 /** Durable timers: due times follow from events, and what happens at the time is decided then, from the state. */

@@ -51,6 +51,8 @@ export interface ActorEnvironment {
   stored(events: readonly RecordedEvent[]): void;
   /** Called when nothing waits for the actor and hardly anything will come. */
   over(stream: StreamName): void;
+  /** Called when nothing waits for the actor and it may be long before something comes. */
+  rests(stream: StreamName): void;
 }
 
 export interface ActorLimits {
@@ -159,7 +161,10 @@ export class Actor {
     }
     this.draining = false;
     const { live, type } = this;
-    if (live !== undefined && type.isOver?.(live.machine.snapshot) === true) this.env.over(this.stream);
+    if (live === undefined) return;
+    const { snapshot } = live.machine;
+    if (type.isOver?.(snapshot) === true) this.env.over(this.stream);
+    else if (type.rests?.(snapshot) === true) this.env.rests(this.stream);
   }
 
   /** Rule 1 of the architecture, top to bottom: recover, decide, append, and only then move and answer. */

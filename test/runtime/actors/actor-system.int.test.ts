@@ -262,6 +262,23 @@ t.test('a full mailbox and too many live actors are refused as retryable, and lo
   }
 });
 
+t.test(
+  'of actors that rest only those stay that have come to it lately, and the others come back as they were',
+  async (t) => {
+    const resting = { ...account, rests: ({ value }: { readonly value: unknown }) => value === 'open' };
+    const { system } = start(t, (real) => real, { restingActors: 10 });
+    const names = Array.from({ length: 50 }, (_, n) => `r${n}`);
+    for (const name of names) await system.execute(resting, name, pay(1));
+    t.ok(system.live <= 10, `${system.live} of 50 are live`);
+    await system.execute(resting, 'closed', close);
+    for (const name of names.slice(0, 20)) await system.execute(resting, name, pay(2));
+    t.ok(system.live <= 11, 'neither do those stay that came back');
+    for (const name of names.slice(0, 20))
+      t.equal((await system.read(resting, name)).snapshot.context.sum, 3, `${name} has lost nothing`);
+    t.equal((await system.read(resting, 'closed')).snapshot.value, 'closed');
+  },
+);
+
 t.test('snapshots save the replay, and a bad, old or foreign one costs nothing but that', async (t) => {
   let read = 0;
   const path = join(t.testdir(), 'owl.db');

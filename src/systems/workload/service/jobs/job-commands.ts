@@ -32,6 +32,7 @@ export const job: JobType = {
   machine: jobMachine,
   events: JOB_EVENTS,
   isOver: ({ value }) => value === 'finished' || value === 'failed' || value === 'cancelled',
+  rests: ({ value }) => value === 'created',
 };
 
 /** Why a claim is not granted: the pilot lets go of the hint and takes another. */
