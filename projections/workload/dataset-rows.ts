@@ -37,12 +37,14 @@ export class DatasetRows {
   private readonly tables: DatasetTables;
   private readonly datasets: StreamRows;
   private readonly files: StreamRows;
+  private readonly registers: Registers;
 
   constructor(statements: KeptStatements, tables: DatasetTables) {
     this.statements = statements;
     this.tables = tables;
     this.datasets = new StreamRows(statements, tables.datasets, 'uid');
     this.files = new StreamRows(statements, tables.files, 'uid');
+    this.registers = registersOf(tables.files);
   }
 
   /** @param counts of datasets */
@@ -141,16 +143,13 @@ export class DatasetRows {
     const dataset = String(data['dataset_uid']);
     const status = data['declared'] === true ? 'declared' : 'available';
     const size = sizeIn(data, 'size');
-    const { changes } = this.statements
-      .of(
-        `UPDATE ${this.tables.files} SET uid = ?, status = ?, file_name = ?, path = ?, size = ?, check_sum = ?, sha256 = ?,
-         producer_job = ?, update_time = ?, revision = ? WHERE dataset_uid = ? AND idx = ? AND uid IS NULL`,
-      )
-      .run(
-        ...[idOf(stream), status, valueIn(data, 'file_name'), valueIn(data, 'path'), size],
-        ...[valueIn(data, 'check_sum'), valueIn(data, 'sha256'), valueIn(data, 'job')],
-        ...[timeOf(event), revision, dataset, Number(data['idx'])],
-      );
+    const place = [dataset, Number(data['idx'])] as const;
+    const known = [idOf(stream), status, valueIn(data, 'path'), size, valueIn(data, 'check_sum')];
+    const more = [valueIn(data, 'sha256'), valueIn(data, 'job'), timeOf(event), revision];
+    const name = valueIn(data, 'file_name');
+    let { changes } = this.statements.of(this.registers.named).run(...known, ...more, ...place, name);
+    if (changes === 0)
+      ({ changes } = this.statements.of(this.registers.renamed).run(...known, ...more, name, ...place));
     if (changes === 0 && this.files.has(stream)) return;
     if (changes === 0) throw new Error(`${dataset} has no place ${String(data['idx'])} for ${stream}`);
     this.count(counts, dataset, status, size ?? 0, 1);
@@ -162,6 +161,20 @@ export class DatasetRows {
     counts.add(dataset, column, by);
     if (status === 'available') counts.add(dataset, 'bytes', by * size);
   }
+}
+
+/** Statements that give a place its file. */
+interface Registers {
+  /** Under the name that was taken for it, as nearly always: the name is in an index, which is left alone then. */
+  readonly named: string;
+  readonly renamed: string;
+}
+
+function registersOf(files: string): Registers {
+  const set = `UPDATE ${files} SET uid = ?, status = ?, path = ?, size = ?, check_sum = ?, sha256 = ?, producer_job = ?,
+    update_time = ?, revision = ?`;
+  const where = 'WHERE dataset_uid = ? AND idx = ? AND uid IS NULL';
+  return { named: `${set} ${where} AND file_name = ?`, renamed: `${set}, file_name = ? ${where}` };
 }
 
 /** What an event says of a file's content and place. */
@@ -187,6 +200,20 @@ function contentOf({ type, data }: RecordedEvent): Record<string, SqlValue> {
   return { remarks: valueIn(data, 'detail') ?? valueIn(data, 'reason') };
 }
 
+/** What lists of columns name, taken apart once. */
+const NAMES = new Map<string, readonly string[]>();
+
+export function namesIn(list: string): readonly string[] {
+  const known = NAMES.get(list);
+  if (known !== undefined) return known;
+  const names = list.split(' ');
+  NAMES.set(list, names);
+  return names;
+}
+
+/** @param names the program's own */
 export function columns(data: RecordedEvent['data'], names: string): Record<string, SqlValue> {
-  return Object.fromEntries(names.split(' ').map((name) => [name, valueIn(data, name)]));
+  const found: Record<string, SqlValue> = {};
+  for (const name of namesIn(names)) found[name] = valueIn(data, name);
+  return found;
 }

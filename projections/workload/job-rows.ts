@@ -8,6 +8,7 @@ import {
   type RecordedEvent,
 } from '../../src/runtime/event-store/event-store.js';
 import { columns } from './dataset-rows.js';
+import { type JobTables, NewJobRows } from './new-job-rows.js';
 import {
   type Differences,
   LookedUp,
@@ -18,14 +19,6 @@ import {
   timeOf,
   valueIn,
 } from './rows.js';
-
-export interface JobTables {
-  readonly jobs: string;
-  readonly jobFiles: string;
-  readonly tasks: string;
-  readonly pilots: string;
-  readonly datasets: string;
-}
 
 /** What a task counts a job in that state as. */
 const COUNTED: Readonly<Record<string, string>> = {
@@ -55,9 +48,6 @@ const STATE_AFTER: Readonly<Record<string, string>> = {
 
 const STAYS = new Set(['JobRequeued', 'JobRanked', 'JobPilotLost', 'JobPilotReturned', ORDER_ACCEPTED]);
 
-const ORDERED =
-  'executable args rank device_type mode retries timeout_seconds memory_mib seq level data_out_url';
-
 /** What becomes of the files that a job uses, by type of file. */
 const FILES_AFTER: Readonly<
   Record<string, { readonly input: string; readonly output?: string; readonly log?: string }>
@@ -74,80 +64,46 @@ export class JobRows {
   private readonly statements: KeptStatements;
   private readonly tables: JobTables;
   private readonly jobs: StreamRows;
-  private readonly jobFiles: StreamRows;
-  private readonly taskIds = new LookedUp<number>();
+  private readonly newJobs: NewJobRows;
+  private readonly texts: FileTexts;
   private readonly pilotIds = new LookedUp<number | null>();
-  private readonly writtenByJobs = new LookedUp<boolean>();
 
   constructor(statements: KeptStatements, tables: JobTables) {
     this.statements = statements;
     this.tables = tables;
     this.jobs = new StreamRows(statements, tables.jobs, 'id');
-    this.jobFiles = new StreamRows(statements, tables.jobFiles, 'file_id');
+    this.newJobs = new NewJobRows(statements, tables);
+    this.texts = fileTextsOf(tables.jobFiles);
   }
 
   /** A transaction begins. */
   begin(): void {
-    for (const known of [this.jobs, this.jobFiles, this.taskIds, this.pilotIds, this.writtenByJobs])
-      known.begin();
+    for (const known of [this.jobs, this.newJobs, this.pilotIds]) known.begin();
   }
 
   /** @param counts of tasks, by their running numbers */
   apply(event: RecordedEvent, counts: Differences): void {
     const { type } = event;
     if (type === 'JobCreated') {
-      this.create(event, counts);
+      this.newJobs.add(event);
       return;
     }
-    const row = this.jobs.before(event, 'job_id, task_id, state');
+    this.write(counts);
+    const row = this.jobs.before(event, 'job_id, task_id, state, file_in_id, file_out_id, file_log_id');
     if (row === undefined) return;
     const before = String(row['state']);
     const state = STATE_AFTER[type] ?? before;
     if (STATE_AFTER[type] === undefined && !STAYS.has(type)) throw new Error(`${type} is no event of a job`);
-    this.jobs.update(event, { state, ...changeOf(event), ...this.pilotOf(event) });
+    const job = Number(row['job_id']);
+    this.jobs.update(event, { state, ...changeOf(event), ...this.pilotOf(event) }, ['job_id', job]);
     this.count(counts, row['task_id'], before, -1);
     this.count(counts, row['task_id'], state, 1);
-    this.changeFiles(event, Number(row['job_id']));
+    this.changeFiles(event, row);
   }
 
-  private create(event: RecordedEvent, counts: Differences): void {
-    const { data } = event;
-    const [inputs, outputs] = [recordsIn(data, 'inputs'), recordsIn(data, 'outputs')];
-    const job = this.jobs.next('job_id');
-    const first = this.jobFiles.next('file_id');
-    const ids = { in: first, out: first + inputs.length, log: first + inputs.length + outputs.length };
-    const task = this.taskIdOf(data['task']);
-    const time = timeOf(event);
-    const isNew = this.jobs.insert({
-      job_id: job,
-      id: idOf(event.stream),
-      ...{ file_in_id: ids.in, file_out_id: ids.out, file_log_id: ids.log, file_id: ids.in },
-      parent_job_id: this.writerOf(inputs[0]),
-      task_id: task,
-      ...columns(data, ORDERED),
-      ...{ state: 'created', inputs: inputs.length, outputs: outputs.length },
-      ...{ created_time: time, update_time: time, revision: event.revision },
-    });
-    if (!isNew) return;
-    const files = [
-      ...inputs.map((file): [string, JsonObject] => ['input', file]),
-      ...outputs.map((file): [string, JsonObject] => ['output', file]),
-      ['log', recordIn(data, 'log')] as const,
-    ];
-    this.jobFiles.insertAll(files.map(([type, file], i) => useOf(file, { type, id: first + i, job, ids })));
-    this.jobs.goOn('job_id', job + 1);
-    this.jobFiles.goOn('file_id', first + files.length);
-    this.count(counts, task, 'created', 1);
-    if (task !== null) counts.add(String(task), 'jobs_total', 1);
-  }
-
-  private taskIdOf(uid: unknown): number | null {
-    if (typeof uid !== 'string') return null;
-    return this.taskIds.of(uid, () => {
-      const row = this.statements.of(`SELECT task_id FROM ${this.tables.tasks} WHERE uid = ?`).get(uid);
-      if (row === undefined) throw new Error(`there is no task ${uid}`);
-      return Number(row['task_id']);
-    });
+  /** New jobs have rows from now on, as whatever comes after them wants it. */
+  write(counts: Differences): void {
+    this.newJobs.write(counts);
   }
 
   private pilotOf({ type, data }: RecordedEvent): Record<string, SqlValue> {
@@ -160,85 +116,71 @@ export class JobRows {
     return { pilot_id: id };
   }
 
-  /** The job that wrote the file. */
-  private writerOf(input: JsonObject | undefined): number | null {
-    if (input === undefined || !this.isWrittenByJobs(String(input['dataset_uid']))) return null;
-    const row = this.statements
-      .of(`SELECT job_id FROM ${this.tables.jobFiles} WHERE dsm_file = ? AND type <> 'input' LIMIT 1`)
-      .get(valueIn(input, 'uid'));
-    return row === undefined ? null : Number(row['job_id']);
-  }
-
-  /** False where all of the dataset comes from outside. */
-  private isWrittenByJobs(dataset: string): boolean {
-    return this.writtenByJobs.of(dataset, () => {
-      const row = this.statements
-        .of(`SELECT producer_task FROM ${this.tables.datasets} WHERE uid = ?`)
-        .get(dataset);
-      return row?.['producer_task'] !== null;
-    });
-  }
-
   private count(counts: Differences, task: SqlRow[string] | undefined, state: string, by: 1 | -1): void {
     const column = COUNTED[state];
     if (task === null || task === undefined || column === undefined) return;
     counts.add(String(task), column, by);
   }
 
-  private changeFiles(event: RecordedEvent, job: number): void {
+  /** @param job the numbers of its files (new-job-rows.ts) */
+  private changeFiles(event: RecordedEvent, job: SqlRow): void {
     const { type, data, revision } = event;
+    const { file_in_id: first = null, file_out_id: firstOutput = null, file_log_id: last = null } = job;
     const time = timeOf(event);
-    const { input, output, log } = FILES_AFTER[type] ?? {};
-    if (input !== undefined)
+    const after = FILES_AFTER[type];
+    if (after !== undefined) {
+      const { input, output = null, log = null } = after;
+      const [sql, end] = output === null ? [this.texts.inputs, firstOutput] : [this.texts.all, last];
       this.statements
-        .of(
-          `UPDATE ${this.tables.jobFiles} SET time_start = ${type === 'JobClaimed' ? '?' : 'coalesce(time_start, ?)'},
-           attempt = coalesce(?, attempt), revision = ?, status = CASE type WHEN 'input' THEN ? WHEN 'output' THEN ? ELSE ? END
-           WHERE job_id = ? ${output === undefined ? "AND type = 'input'" : ''}`,
-        )
-        .run(time, valueIn(data, 'attempt'), revision, input, output ?? null, log ?? null, job);
-    if (type === 'JobFailed' && typeof data['file'] === 'string')
-      this.statements
-        .of(
-          `UPDATE ${this.tables.jobFiles} SET status = ? WHERE job_id = ? AND dsm_file = ? AND type = 'input'`,
-        )
-        .run(data['class'] === 'input_missing' ? 'missing' : 'corrupt', job, data['file']);
-    if (type === 'JobRetried')
-      this.statements
-        .of(
-          `UPDATE ${this.tables.jobFiles} SET path = NULL, size = NULL, check_sum = NULL, sha256 = NULL, time_end = NULL
-           WHERE job_id = ? AND type = 'log'`,
-        )
-        .run(job);
+        .of(type === 'JobClaimed' ? this.texts.begun : sql)
+        .run(time, valueIn(data, 'attempt'), revision, input, output, log, first, end);
+    }
+    if (type === 'JobFailed') this.markFailed(event, job);
+    if (type === 'JobRetried') this.statements.of(this.texts.noLog).run(last);
     for (const file of writtenIn(event))
       this.statements
-        .of(
-          `UPDATE ${this.tables.jobFiles} SET status = 'available', file_name = ?, path = ?, size = ?, check_sum = ?, sha256 = ?,
-           time_end = ?, attempt = ?, revision = ? WHERE job_id = ? AND dsm_file = ?`,
-        )
+        .of(this.texts.written)
         .run(
           ...[valueIn(file, 'file_name'), valueIn(file, 'path'), sizeIn(file, 'size')],
           ...[valueIn(file, 'check_sum'), valueIn(file, 'sha256'), time],
-          ...[valueIn(data, 'attempt'), revision, job, valueIn(file, 'uid')],
+          ...[valueIn(data, 'attempt'), revision, firstOutput, last, valueIn(file, 'uid')],
         );
+  }
+
+  /** Its input is said to be what it found, and what it was to write knows who has not written it. */
+  private markFailed({ data, stream }: RecordedEvent, job: SqlRow): void {
+    const { file_in_id: first = null, file_out_id: firstOutput = null, file_log_id: last = null } = job;
+    const { jobFiles, files } = this.tables;
+    if (typeof data['file'] === 'string')
+      this.statements
+        .of(
+          `UPDATE ${jobFiles} SET status = ? WHERE file_id BETWEEN ? AND ? AND dsm_file = ? AND type = 'input'`,
+        )
+        .run(data['class'] === 'input_missing' ? 'missing' : 'corrupt', first, firstOutput, data['file']);
+    this.statements
+      .of(
+        `UPDATE ${files} SET failed_job = ? WHERE (dataset_uid, file_name) IN
+         (SELECT dataset_uid, file_name FROM ${jobFiles} WHERE file_id BETWEEN ? AND ?)`,
+      )
+      .run(idOf(stream), firstOutput, last);
   }
 }
 
-interface Use {
-  readonly type: string;
-  readonly id: number;
-  readonly job: number;
-  readonly ids: { readonly in: number; readonly out: number; readonly log: number };
-}
+type FileTexts = ReturnType<typeof fileTextsOf>;
 
-/** The row of a file that a job uses. */
-function useOf(file: JsonObject, { type, id, job, ids }: Use): Record<string, SqlValue> {
+/** Statements that change the files of a job, by their numbers. Two of them come with every job. */
+function fileTextsOf(files: string) {
+  const change = (began: string) =>
+    `UPDATE ${files} SET time_start = ${began}, attempt = coalesce(?, attempt), revision = ?,
+     status = CASE type WHEN 'input' THEN ? WHEN 'output' THEN ? ELSE ? END WHERE file_id BETWEEN ? AND ?`;
+  const again = change('coalesce(time_start, ?)');
   return {
-    file_id: id,
-    ...columns(file, 'file_name path check_sum sha256 dataset_uid'),
-    ...{ type, size: sizeIn(file, 'size'), status: type === 'input' ? 'waiting' : 'declared' },
-    ...{ job_id: job, file_in_id: ids.in, file_out_id: ids.out, file_log_id: ids.log },
-    dsm_file: valueIn(file, 'uid'),
+    begun: change('?'),
+    all: again,
+    inputs: `${again} AND type = 'input'`,
+    noLog: `UPDATE ${files} SET path = NULL, size = NULL, check_sum = NULL, sha256 = NULL, time_end = NULL WHERE file_id = ?`,
+    written: `UPDATE ${files} SET status = 'available', file_name = ?, path = ?, size = ?, check_sum = ?, sha256 = ?,
+      time_end = ?, attempt = ?, revision = ? WHERE file_id BETWEEN ? AND ? AND dsm_file = ?`,
   };
 }
 
@@ -279,22 +221,23 @@ function changeOf(event: RecordedEvent): Record<string, SqlValue> {
       return {
         ...columns(data, 'exit_code exit_signal'),
         ...{ failure_class: valueIn(data, 'class'), remarks: valueIn(data, 'detail') },
-        ...{ claim_id: null, fail_at: null, time_end: time },
+        ...{ claim_id: null, fail_at: null, time_end: time, is_over: 1 },
       };
     case 'JobFinished':
       return {
         ...columns(data, 'exit_code cpu_seconds'),
         ...{ max_rss: sizeIn(data, 'max_rss'), time_end: time, fail_at: null, remarks: null },
+        is_over: 1,
       };
     case 'JobCancelled':
-      return { time_end: time, fail_at: null, claim_id: null, remarks: valueIn(data, 'reason') };
+      return { is_over: 1, time_end: time, fail_at: null, claim_id: null, remarks: valueIn(data, 'reason') };
     case 'JobPilotLost':
       return columns(data, 'remarks fail_at');
     case 'JobPilotReturned':
       return { remarks: null, fail_at: null };
     case 'JobRetried':
       return {
-        ...{ cur_retry: 0, losses: 0, not_before: 0, retry_due: 0 },
+        ...{ cur_retry: 0, losses: 0, not_before: 0, retry_due: 0, is_over: 0 },
         remarks: valueIn(data, 'reason'),
       };
     default:

@@ -67,6 +67,8 @@ export class StreamRows {
   private readonly key: string;
   /** By column, the next number, in the transaction under way. */
   private readonly numbers = new Map<string, number>();
+  /** Texts of statements, by what they differ in: to make one costs as much as half of what it does. */
+  private readonly texts = new Map<string, string>();
 
   /** @param key the column that holds the id of the stream */
   constructor(statements: KeptStatements, table: string, key: string) {
@@ -77,9 +79,11 @@ export class StreamRows {
 
   /** The row before the event; undefined where the event is in it already. @param columns that are asked for */
   before({ stream, revision, type }: RecordedEvent, columns: string): SqlRow | undefined {
-    const row = this.statements
-      .of(`SELECT revision, ${columns} FROM ${this.table} WHERE ${this.key} = ?`)
-      .get(idOf(stream));
+    const sql = this.textOf(
+      columns,
+      () => `SELECT revision, ${columns} FROM ${this.table} WHERE ${this.key} = ?`,
+    );
+    const row = this.statements.of(sql).get(idOf(stream));
     if (row === undefined) throw new Error(`${stream} has no row for ${type}`);
     const shown = Number(row['revision']);
     if (revision <= shown) return undefined;
@@ -87,15 +91,24 @@ export class StreamRows {
     throw new Error(`${stream} shows revision ${shown}, and ${type} is revision ${revision}`);
   }
 
-  /** @param set column by column; its names are the program's own */
-  update(event: RecordedEvent, set: Readonly<Record<string, SqlValue>>): void {
+  /**
+   * @param set column by column; its names are the program's own
+   * @param row its number and the column of it, where they are known: then it is not looked for by its id
+   */
+  update(
+    event: RecordedEvent,
+    set: Readonly<Record<string, SqlValue>>,
+    row: readonly [column: string, value: SqlValue] = [this.key, idOf(event.stream)],
+  ): void {
+    const [column, value] = row;
     const names = Object.keys(set);
-    this.statements
-      .of(
+    const sql = this.textOf(
+      `${column} ${names.join(' ')}`,
+      () =>
         `UPDATE ${this.table} SET ${names.map((name) => `${name} = ?, `).join('')}update_time = ?, revision = ?
-         WHERE ${this.key} = ?`,
-      )
-      .run(...Object.values(set), timeOf(event), event.revision, idOf(event.stream));
+         WHERE ${column} = ?`,
+    );
+    this.statements.of(sql).run(...Object.values(set), timeOf(event), event.revision, value);
   }
 
   /** A transaction begins: what was counted in the one before may have been rolled back. */
@@ -115,22 +128,30 @@ export class StreamRows {
     return changes > 0;
   }
 
-  /** Rows of one shape, none of which is there, with one statement. */
-  insertAll(rows: readonly Readonly<Record<string, SqlValue>>[]): void {
-    const [first = {}] = rows;
-    const names = Object.keys(first);
-    const places = `(${names.map(() => '?').join(', ')})`;
+  /** Rows, none of which is there, several with one statement. @param columns the same each time */
+  insertAll(columns: readonly string[], rows: readonly (readonly SqlValue[])[]): void {
     for (let from = 0; from < rows.length; from += ROWS_OF_A_STATEMENT) {
       const some = rows.slice(from, from + ROWS_OF_A_STATEMENT);
-      this.statements
-        .of(`INSERT INTO ${this.table} (${names.join(', ')}) VALUES ${some.map(() => places).join(', ')}`)
-        .run(...some.flatMap((row) => Object.values(row)));
+      const sql = this.textOf(`${some.length}`, () => {
+        const places = `(${columns.map(() => '?').join(', ')})`;
+        return `INSERT INTO ${this.table} (${columns.join(', ')}) VALUES ${some.map(() => places).join(', ')}`;
+      });
+      this.statements.of(sql).run(...some.flat());
     }
   }
 
+  /** @param shape what its text follows from; there are few of them */
+  private textOf(shape: string, make: () => string): string {
+    const known = this.texts.get(shape);
+    if (known !== undefined) return known;
+    const text = make();
+    this.texts.set(shape, text);
+    return text;
+  }
+
   has(stream: string): boolean {
-    const found = this.statements.of(`SELECT 1 FROM ${this.table} WHERE ${this.key} = ?`).get(idOf(stream));
-    return found !== undefined;
+    const sql = this.textOf('has', () => `SELECT 1 FROM ${this.table} WHERE ${this.key} = ?`);
+    return this.statements.of(sql).get(idOf(stream)) !== undefined;
   }
 
   /** The next running number. */

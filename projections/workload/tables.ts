@@ -116,6 +116,8 @@ export const JOBS: ProjectionTable = {
     fail_at REAL,
     /* Its task was told to do it again, and it has not been told yet. */
     retry_due INTEGER NOT NULL DEFAULT 0,
+    /* Finished, failed or cancelled. */
+    is_over INTEGER NOT NULL DEFAULT 0,
     created_time REAL NOT NULL,
     queued_time REAL,
     /* When its hint was sent last. */
@@ -132,10 +134,11 @@ export const JOBS: ProjectionTable = {
     `CREATE INDEX job_dat_under_way ON job_dat (pilot) WHERE state IN ('staging', 'running', 'cancelling')`,
     // What waits for its next attempt.
     `CREATE INDEX job_dat_delayed ON job_dat (device_type, not_before) WHERE state = 'created' AND not_before > 0`,
-    `CREATE INDEX job_dat_by_task ON job_dat (task_id, state)`,
     // Pages of a task's jobs, in their order.
     `CREATE INDEX job_dat_of_task ON job_dat (task_id)`,
-    `CREATE INDEX job_dat_by_state ON job_dat (state, device_type)`,
+    // What is still to come of a task; not by state, for a job changes its state four times.
+    `CREATE INDEX job_dat_living ON job_dat (task_id) WHERE is_over = 0`,
+    `CREATE INDEX job_dat_lost ON job_dat (task_id, state) WHERE state IN ('failed', 'cancelled')`,
     `CREATE INDEX job_dat_retry_due ON job_dat (task_id) WHERE retry_due = 1`,
   ],
 };
@@ -163,11 +166,9 @@ export const JOB_FILES: ProjectionTable = {
     sha256 TEXT,
     attempt INTEGER NOT NULL DEFAULT 0,
     /* Of the event of its job that changed it last. */
-    revision INTEGER NOT NULL DEFAULT 0,
-    -- Not among the indexes below: whoever fills it looks for rows by these.
-    UNIQUE (job_id, type, file_id),
-    UNIQUE (dsm_file, type, file_id)
+    revision INTEGER NOT NULL DEFAULT 0
   ) STRICT`,
+  // Those of a job are found by their numbers, which its row has: three index entries for each row cost more than the row.
   indexes: [],
 };
 
@@ -263,6 +264,8 @@ export const FILES: ProjectionTable = {
     sha256 TEXT,
     status TEXT NOT NULL,
     producer_job TEXT,
+    /* That was to write it and failed last. */
+    failed_job TEXT,
     create_time REAL NOT NULL,
     update_time REAL NOT NULL,
     remarks TEXT,

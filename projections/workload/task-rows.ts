@@ -67,7 +67,7 @@ export class TaskRows {
     const job = valueIn(data, 'job');
     this.statements
       .of(
-        `UPDATE ${this.tables.jobs} SET retry_due = 1 WHERE task_id = ? AND state = 'failed' AND id = coalesce(?, id)`,
+        `UPDATE ${this.tables.jobs} SET retry_due = 1 WHERE task_id = ? AND state IN ('failed', 'cancelled') AND state = 'failed' AND id = coalesce(?, id)`,
       )
       .run(task, job);
   }

@@ -19,7 +19,7 @@ const OTHERS = [JOBS, JOB_FILES, DATASETS, FILES, PILOTS, SWITCHES, SERIES, SERI
 
 export const workload: Projection = {
   name: 'workload',
-  version: 4,
+  version: 5,
   categories: [
     'wl_catalogue',
     'wl_dataset',
@@ -60,7 +60,7 @@ class WorkloadWriter implements ProjectionWriter {
     this.names = { tasks, datasets };
     this.datasets = new DatasetRows(this.statements, { datasets, files });
     this.tasks = new TaskRows(this.statements, { tasks, jobs, datasets });
-    this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks, pilots, datasets });
+    this.jobs = new JobRows(this.statements, { jobs, jobFiles, tasks, pilots, datasets, files });
     this.pilots = new PilotRows(this.statements, pilots);
     this.series = new SeriesRows(this.statements, { series, members, datasets });
     this.switches = new SwitchRows(this.statements, switches);
@@ -72,6 +72,7 @@ class WorkloadWriter implements ProjectionWriter {
     this.jobs.begin();
     for (const event of events) {
       const category = categoryOf(event.stream);
+      if (category !== 'wl_job') this.jobs.write(ofTasks);
       if (category === 'wl_job') this.jobs.apply(event, ofTasks);
       else if (category === 'wl_file') this.datasets.applyFile(event, ofDatasets);
       else if (category === 'wl_task') this.tasks.apply(event);
@@ -81,6 +82,7 @@ class WorkloadWriter implements ProjectionWriter {
       else if (category === 'wl_switch') this.switches.apply(event);
       else this.datasets.applyDataset(event);
     }
+    this.jobs.write(ofTasks);
     ofDatasets.write(this.statements, this.names.datasets, 'uid');
     ofTasks.write(this.statements, this.names.tasks, 'task_id');
   }

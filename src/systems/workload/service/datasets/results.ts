@@ -35,7 +35,9 @@ export function results({
     async react(event, { signal }) {
       if (!TOLD.has(event.type)) return [];
       await runtime.projector(workload.name).caughtUpTo(event.position, signal);
-      const job = db.prepare('SELECT job_id, state FROM job_dat WHERE id = ?').get(idOf(event.stream));
+      const job = db
+        .prepare('SELECT state, file_out_id, file_log_id FROM job_dat WHERE id = ?')
+        .get(idOf(event.stream));
       if (job === undefined) return [];
       return [...inputFound(db, event, job), ...written(db, event, job)];
     },
@@ -45,7 +47,7 @@ export function results({
 function written(db: Database, event: RecordedEvent, job: SqlRow): ReactorCommand[] {
   const decide = decisionFor(event, String(job['state']));
   if (decide === undefined) return [];
-  return placesOf(db, Number(job['job_id'])).map(({ uid, place, isNew }) =>
+  return placesOf(db, job).map(({ uid, place, isNew }) =>
     commandTo(file, uid, {
       // Each of its files is told once of an event: its id says by which.
       id: event.id,
@@ -116,7 +118,7 @@ interface Place {
 }
 
 /** Of the files that the job writes. Places are taken before the job is made. */
-function placesOf(db: Database, job: number): Place[] {
+function placesOf(db: Database, { file_out_id: first = null, file_log_id: last = null }: SqlRow): Place[] {
   const rows = db
     .prepare(
       `SELECT used.dsm_file AS uid, used.dataset_uid, used.file_name, known.uid IS NULL AS is_new,
@@ -124,10 +126,10 @@ function placesOf(db: Database, job: number): Place[] {
        FROM file_dat AS used LEFT JOIN dsm_files AS known ON known.uid = used.dsm_file
        LEFT JOIN dsm_files AS taken
          ON known.uid IS NULL AND taken.dataset_uid = used.dataset_uid AND taken.file_name = used.file_name
-       WHERE used.job_id = ? AND used.type <> 'input' AND coalesce(known.idx, taken.idx) IS NOT NULL
+       WHERE used.file_id BETWEEN ? AND ? AND coalesce(known.idx, taken.idx) IS NOT NULL
        ORDER BY used.file_id`,
     )
-    .all(job);
+    .all(first, last);
   return rows.map((row) => ({
     uid: String(row['uid']),
     isNew: row['is_new'] === 1,

@@ -38,13 +38,15 @@ import {
   retryJob,
 } from './job-operations.js';
 import type { JobOrders } from './job-orders.js';
-import type { JobQueries } from './job-queries.js';
+import { type JobQueries, UNDER_WAY } from './job-queries.js';
 import { makeJobs } from './new-jobs.js';
 import type { Offers } from './offers.js';
 import { type Standing, whyWaits } from './why.js';
 
-const SELECT = `SELECT j.*, t.uid AS task_uid, t.held AS task_held, t.state AS task_state FROM job_dat j
-  LEFT JOIN task_dat t ON t.task_id = j.task_id`;
+/** @param index that is to be used */
+const selectFrom = (index?: string) =>
+  `SELECT j.*, t.uid AS task_uid, t.held AS task_held, t.state AS task_state
+   FROM job_dat j ${index === undefined ? '' : `INDEXED BY ${index}`} LEFT JOIN task_dat t ON t.task_id = j.task_id`;
 
 const NUMBERS = ['job_id', 'file_in_id', 'file_out_id', 'file_log_id', 'file_id', 'parent_job_id', 'task_id'];
 
@@ -76,8 +78,9 @@ export function jobOperations(options: JobAnswersOptions): ServedOperation[] {
     answered(jobsOfTask, (request) => list(options, request)),
     answered(jobFiles, async ({ id }) => {
       await context.readYourWrites();
-      const { job_id: number = null } = findRow(options, id);
-      const rows = queries.of('SELECT * FROM file_dat WHERE job_id = ? ORDER BY file_id').all(number);
+      const { file_in_id: first = null, file_log_id: last = null } = findRow(options, id);
+      const files = queries.of('SELECT * FROM file_dat WHERE file_id BETWEEN ? AND ? ORDER BY file_id');
+      const rows = files.all(first, last);
       return { files: rows.map(jobFileMessageOf) };
     }),
     followed(jobHistory, ({ id }) => entityHistory(context, { type: job, table: JOB }, id)),
@@ -182,7 +185,7 @@ async function log(
 
 function findRow({ context, queries }: JobAnswersOptions, id: string): SqlRow {
   const uid = textIn(findEntity(context.db, JOB, id), 'id');
-  return queries.of(`${SELECT} WHERE j.id = ?`).get(uid) ?? {};
+  return queries.of(`${selectFrom()} WHERE j.id = ?`).get(uid) ?? {};
 }
 
 /** @param counts what is before each, which takes a look at the whole queue */
@@ -197,6 +200,21 @@ function standingOf({ context, offers, queueAway }: JobAnswersOptions, counts = 
 function show(queries: JobQueries, row: SqlRow, standing: Standing) {
   return jobMessageOf(row, whyWaits(queries, row, standing));
 }
+
+/** Of states that few jobs among many may be in there is an index, which has to be named where other jobs are left out. */
+const INDEXES: readonly {
+  readonly index: string;
+  readonly of: readonly string[];
+  readonly condition: string;
+}[] = [
+  { index: 'job_dat_queued', of: ['queued'], condition: "j.state = 'queued'" },
+  {
+    index: 'job_dat_under_way',
+    of: ['staging', 'running', 'cancelling'],
+    condition: `j.state IN ${UNDER_WAY}`,
+  },
+  { index: 'job_dat_lost', of: ['failed', 'cancelled'], condition: "j.state IN ('failed', 'cancelled')" },
+];
 
 async function list(options: JobAnswersOptions, request: z.output<typeof listJobs.request>) {
   const { context, queries } = options;
@@ -217,13 +235,15 @@ async function list(options: JobAnswersOptions, request: z.output<typeof listJob
     values.push(...given);
   };
   if (states.length > 0) add(`j.state IN (${states.map(() => '?').join(', ')})`, ...states);
+  const by = INDEXES.find(({ of }) => states.length > 0 && states.every((state) => of.includes(state)));
+  if (by !== undefined) add(by.condition);
   if (task !== undefined) add('j.task_id = ?', task);
   if (pilot !== undefined) add('j.pilot = ?', pilot);
   if (failure !== undefined) add('j.failure_class = ?', failure);
   if (after !== undefined) add(newestFirst ? 'j.job_id < ?' : 'j.job_id > ?', after);
   const rows = context.db
     .prepare(
-      `${SELECT} ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}
+      `${selectFrom(by?.index)} ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}
        ORDER BY j.job_id ${newestFirst ? 'DESC' : 'ASC'} LIMIT ?`,
     )
     .all(...values, size + 1);

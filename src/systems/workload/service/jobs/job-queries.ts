@@ -215,14 +215,6 @@ export class JobQueries {
       .map((row) => ({ uid: textIn(row, 'id') }));
   }
 
-  /** By state and device. */
-  countsIn(states: readonly string[]): SqlRow[] {
-    return this.of(
-      `SELECT state, device_type, count(*) AS counted FROM job_dat
-       WHERE state IN (${states.map(() => '?').join(', ')}) GROUP BY state, device_type`,
-    ).all(...states);
-  }
-
   pilotCounts(): SqlRow[] {
     return this.of('SELECT status, count(*) AS counted FROM pilot_dat GROUP BY status').all();
   }

@@ -14,7 +14,7 @@ import { DurationsBy, Tally } from '../../../../node/metrics/tally.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { DEVICES } from '../../devices.js';
 import { FAULT_OF } from '../jobs/failure-classes.js';
-import type { JobQueries } from '../jobs/job-queries.js';
+import { type JobQueries, UNDER_WAY } from '../jobs/job-queries.js';
 import type { WorkloadContext } from '../workload-context.js';
 import type { PilotFigures } from './pilot-figures.js';
 
@@ -74,13 +74,35 @@ class JobCounts {
   count(): readonly SqlRow[] {
     const began = this.clock.monotonic();
     if (this.hasChanged && began >= this.nextAt) {
-      this.final = this.queries.countsIn(FINAL);
+      this.final = finalCounts(this.queries);
       this.hasChanged = false;
       const now = this.clock.monotonic();
       this.nextAt = now + (now - began) / SHARE_OF_TIME;
     }
-    return [...this.queries.countsIn(LIVING), ...this.final];
+    return [...livingCounts(this.queries), ...this.final];
   }
+}
+
+/** Jobs that are not over, by state and device. */
+function livingCounts(queries: JobQueries): SqlRow[] {
+  const counts = (where: string) =>
+    `SELECT state, device_type, count(*) AS counted FROM job_dat WHERE state ${where} GROUP BY state, device_type`;
+  const each = [counts("= 'created'"), counts("= 'queued'"), counts(`IN ${UNDER_WAY}`)];
+  return queries.of(each.join(' UNION ALL ')).all();
+}
+
+/** The others: tasks count their own. */
+function finalCounts(queries: JobQueries): SqlRow[] {
+  const ofTasks = FINAL.map(
+    (state) => `SELECT '${state}' AS state, device_type, jobs_${state} AS jobs FROM task_dat`,
+  );
+  return queries
+    .of(
+      `SELECT state, device_type, sum(jobs) AS counted FROM (${ofTasks.join(' UNION ALL ')}
+         UNION ALL SELECT state, device_type, 1 FROM job_dat WHERE task_id IS NULL AND is_over = 1)
+       GROUP BY state, device_type`,
+    )
+    .all();
 }
 
 class Attempts {

@@ -94,7 +94,7 @@ function selectUnwanted({ db }: WorkloadContext): SqlRow[] {
       `SELECT job.id, task.state AS task_state, task.remarks FROM task_dat AS task INDEXED BY task_dat_ending
        CROSS JOIN job_dat AS job USING (task_id)
        WHERE task.state IN ('finishing', 'cancelling', 'finished', 'cancelled') AND task.jobs_waiting + task.jobs_running > 0
-       AND job.state IN ('created', 'queued', 'staging', 'running')
+       AND job.is_over = 0 AND job.state IN ('created', 'queued', 'staging', 'running')
        AND (task.state IN ('cancelling', 'cancelled') OR job.state IN ('created', 'queued'))
        LIMIT ${JOBS_OF_A_ROUND}`,
     )

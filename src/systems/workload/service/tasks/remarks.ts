@@ -104,8 +104,8 @@ function toBeRetried(db: Context['db'], row: SqlRow): number {
 function unreachable({ db }: Context, row: SqlRow): string {
   const pilots = db
     .prepare(
-      `SELECT DISTINCT name, status, lost_time FROM job_dat JOIN pilot_dat ON name = pilot
-       WHERE task_id = ? AND state = 'cancelling' AND lease <> 'attached' ORDER BY name LIMIT ${MOST_NAMED + 1}`,
+      `SELECT DISTINCT name, status, lost_time FROM job_dat INDEXED BY job_dat_under_way JOIN pilot_dat ON name = pilot
+       WHERE task_id = ? AND state IN ('staging', 'running', 'cancelling') AND state = 'cancelling' AND lease <> 'attached' ORDER BY name LIMIT ${MOST_NAMED + 1}`,
     )
     .all(row['task_id'] ?? null);
   if (pilots.length === 0) return '';
@@ -118,7 +118,8 @@ function unreachable({ db }: Context, row: SqlRow): string {
 function onPilots(db: Context['db'], row: SqlRow): string {
   const pilots = db
     .prepare(
-      `SELECT DISTINCT pilot FROM job_dat WHERE task_id = ? AND state IN ('staging', 'running', 'cancelling') AND pilot IS NOT NULL
+      `SELECT DISTINCT pilot FROM job_dat INDEXED BY job_dat_under_way
+       WHERE task_id = ? AND state IN ('staging', 'running', 'cancelling') AND pilot IS NOT NULL
        LIMIT ${MOST_NAMED + 1}`,
     )
     .all(row['task_id'] ?? null)

@@ -120,7 +120,7 @@ function missingIn(db: Database, { id }: Splittable, { level, dataset, from }: S
   }
   const files = db
     .prepare(
-      `SELECT file_name, status, uid FROM dsm_files WHERE dataset_uid = ? AND status IN ('missing', 'corrupt', 'failed', 'discarded')
+      `SELECT file_name, status, failed_job FROM dsm_files WHERE dataset_uid = ? AND status IN ('missing', 'corrupt', 'failed', 'discarded')
        AND idx >= ? ORDER BY idx LIMIT ${MOST_SKIPPED_OF_A_CHUNK}`,
     )
     .all(dataset, from)
@@ -235,7 +235,7 @@ function tooLarge(files: number): string {
 function collect(db: Database, { dataset, from, end, isWhole }: Source, groups: Groups): boolean {
   const rows = db
     .prepare(
-      `SELECT idx, status, uid, length(CAST(json_quote(path) AS BLOB)) AS path FROM dsm_files
+      `SELECT idx, status, failed_job, length(CAST(json_quote(path) AS BLOB)) AS path FROM dsm_files
        WHERE dataset_uid = ? AND idx >= ? AND idx < ? ORDER BY idx`,
     )
     .iterate(dataset, from, end);
@@ -251,17 +251,12 @@ function collect(db: Database, { dataset, from, end, isWhole }: Source, groups: 
 
 const UNSETTLED = new Set<unknown>(['registering', 'declared']);
 
-function standing(db: Database, { status, uid }: SqlRow): 'there' | 'unsettled' | 'lost' {
+function standing(db: Database, { status, failed_job: last = null }: SqlRow): 'there' | 'unsettled' | 'lost' {
   if (status === 'available') return 'there';
   if (UNSETTLED.has(status)) return 'unsettled';
   if (status !== 'failed') return 'lost';
   // Its job may be under way again: then it is not known yet.
-  const job = db
-    .prepare(
-      `SELECT job.state, job.retry_due FROM file_dat JOIN job_dat AS job USING (job_id)
-       WHERE dsm_file = ? AND type <> 'input' LIMIT 1`,
-    )
-    .get(uid ?? null);
+  const job = db.prepare('SELECT state, retry_due FROM job_dat WHERE id = ?').get(last);
   const isOver = job === undefined || (job['state'] === 'failed' && job['retry_due'] === 0);
   return isOver || job['state'] === 'cancelled' ? 'lost' : 'unsettled';
 }

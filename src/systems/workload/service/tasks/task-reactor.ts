@@ -133,7 +133,7 @@ async function ranked(
   await context.readYourWrites();
   const jobs = context.db
     .prepare(
-      `SELECT id FROM job_dat WHERE task_id = (SELECT task_id FROM task_dat WHERE uid = ?) AND state = 'created' AND rank <> ?`,
+      `SELECT id FROM job_dat WHERE task_id = (SELECT task_id FROM task_dat WHERE uid = ?) AND is_over = 0 AND state = 'created' AND rank <> ?`,
     )
     .all(idOf(stream), rank);
   return jobs.map(({ id }) =>
