@@ -38,6 +38,10 @@ export class Part {
     return new Part(child, address);
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
   async ask<Answer>(question: string | object): Promise<Answer> {
     this.child.send(question);
     return await answerOf<Answer>(this.child, JSON.stringify(question));

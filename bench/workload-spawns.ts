@@ -1,4 +1,7 @@
-/** Real jobs, each with an input, an output and a log, beside the same program in a bare loop of spawns: as many at once. */
+/**
+ * Real jobs, each with an input, an output and a log, beside the same program in a bare loop of spawns: as many at once. Also what
+ * of it is the beginning, where a slot's time goes, and what processor time each of the three processes takes.
+ */
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,6 +13,7 @@ import { stringify } from 'yaml';
 import { PACKAGE_ROOT } from '../src/base/package-root.js';
 import { localTokenFile } from '../src/node/access/access-file.js';
 import { WorkloadClient } from '../src/systems/workload/wire/workload-client.js';
+import { childOf, cpuTimesOf } from './cpu-times.js';
 import { line, whole } from './figures.js';
 import { Part } from './part.js';
 
@@ -25,9 +29,7 @@ export async function compareWithSpawns(jobs: number): Promise<void> {
     for (const name of names) writeFileSync(join(input, name), `${name}\n`);
     const bare = await bareSpawns(place, names);
     line(`${whole(jobs)} bare spawns, ${AT_ONCE} at once`, `${whole(bare)}/s`);
-    const real = await realJobs(place, jobs);
-    line(`${whole(jobs)} real jobs, ${AT_ONCE} slots`, `${whole(real)}/s`);
-    line('  ratio', (real / bare).toFixed(2));
+    tell(jobs, bare, await realJobs(place));
   } finally {
     rmSync(place, { recursive: true, force: true });
   }
@@ -47,9 +49,49 @@ async function bareSpawns(place: string, names: readonly string[]): Promise<numb
   return (names.length * 1000) / (performance.now() - began);
 }
 
-async function realJobs(place: string, jobs: number): Promise<number> {
+/** Of one job, as its row has them: Unix seconds. */
+interface JobTimes {
+  readonly claimed: number;
+  readonly started: number;
+  readonly ended: number;
+}
+
+interface RealJobs {
+  /** Unix seconds. */
+  readonly ordered: number;
+  /** From the order to the end of the task, seconds. */
+  readonly took: number;
+  readonly times: readonly JobTimes[];
+  /** Seconds of processor time within that. */
+  readonly cpu: readonly (readonly [who: string, seconds: number])[];
+}
+
+function tell(jobs: number, bare: number, { ordered, took, times, cpu }: RealJobs): void {
+  const ends = times.map(({ ended }) => ended).sort((a, b) => a - b);
+  const [first, last] = [Math.min(...times.map(({ started }) => started)), ends.at(-1) ?? 0];
+  const middle = Math.floor(jobs / 2);
+  const later = (jobs - 1 - middle) / (last - (ends[middle] ?? 0));
+  line(`${whole(jobs)} real jobs, ${AT_ONCE} slots`, `${whole(jobs / took)}/s`);
+  line('  ratio', (jobs / took / bare).toFixed(2));
+  line('  from the first start on', `${whole(jobs / (last - first))}/s`, `${ms(first - ordered)} before it`);
+  line('  the second half of them', `${whole(later)}/s`);
+  line('  ratio of the second half', (later / bare).toFixed(2));
+  const mean = (of: (one: JobTimes) => number) => times.reduce((sum, one) => sum + of(one), 0) / jobs;
+  const staged = mean(({ claimed, started }) => started - claimed);
+  const ran = mean(({ started, ended }) => ended - started);
+  const all = ((last - first) * AT_ONCE) / jobs;
+  line('  a slot for each job: claim to start, start to end, empty', ms(all), '');
+  line('    claim to start; start to end; else', ms(staged), `${ms(ran)}  ${ms(all - staged - ran)}`);
+  for (const [who, seconds] of cpu) line(`  processor time of ${who}, a job`, ms(seconds / jobs));
+}
+
+function ms(seconds: number): string {
+  return `${(seconds * 1000).toFixed(1)} ms`;
+}
+
+async function realJobs(place: string): Promise<RealJobs> {
   const data = join(place, 'node');
-  const part = await Part.start('./server.js', { args: ['workload', data] });
+  const part = await Part.start('./server.js', { args: ['workload', data], profiled: true });
   const credentials = { token: { file: localTokenFile(data) } };
   const client = new WorkloadClient({ server: part.address, credentials, deadlineMs: 60_000 });
   writeFileSync(
@@ -70,14 +112,15 @@ async function realJobs(place: string, jobs: number): Promise<number> {
     await client.scan({ uid });
     await client.closeDataset({ uid });
     while ((await client.pilots({})).length === 0) await pause(50);
-    const began = performance.now();
     const order = { executable: 'copy', device_type: 'cpu', mode: 'map', data_in_uid: uid };
-    const { uid: task = '' } = await client.submit({
-      ...order,
-      data_out_url: `file://${join(place, 'out')}`,
-    });
-    while ((await client.task({ id: task })).state !== 'finished') await pause(20);
-    return (jobs * 1000) / (performance.now() - began);
+    return await carriedOut(
+      client,
+      { ...order, data_out_url: `file://${join(place, 'out')}` },
+      {
+        node: part.pid,
+        pilot: pilot.pid ?? 0,
+      },
+    );
   } finally {
     client.close();
     const exit = once(pilot, 'exit');
@@ -85,4 +128,29 @@ async function realJobs(place: string, jobs: number): Promise<number> {
     await exit;
     await part.stop();
   }
+}
+
+async function carriedOut(
+  client: WorkloadClient,
+  order: object,
+  { node, pilot }: { readonly node: number; readonly pilot: number },
+): Promise<RealJobs> {
+  const keeper = childOf(pilot, 'keeper');
+  const cpuNow = () => ({
+    ...{ 'the node': cpuTimesOf(node).own, 'the pilot': cpuTimesOf(pilot).own },
+    ...{ 'its keeper': cpuTimesOf(keeper).own, 'the payload': cpuTimesOf(keeper).ofChildren },
+  });
+  const before: Readonly<Record<string, number>> = cpuNow();
+  const ordered = Date.now() / 1000;
+  const { uid: task = '' } = await client.submit(order);
+  let last = await client.task({ id: task });
+  // Seldom: each answer takes of the node's time, and the end of the task is in its row.
+  for (; last.state !== 'finished'; last = await client.task({ id: task })) await pause(200);
+  const took = (last.end_time ?? 0) - ordered;
+  const cpu = Object.entries(cpuNow()).map(([who, seconds]) => [who, seconds - (before[who] ?? 0)] as const);
+  const times: JobTimes[] = [];
+  for await (const page of client.jobs({ task }))
+    for (const { claimed_time: claimed = 0, time_start: started = 0, time_end: ended = 0 } of page)
+      times.push({ claimed, started, ended });
+  return { ordered, took, times, cpu };
 }

@@ -1,0 +1,42 @@
+/** Processor time of other processes, as the kernel counts it: in hundredths of a second. */
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Places in /proc/PID/stat, counted from 0 behind the name in parentheses; see proc(5). */
+const PARENT = 1;
+const OWN = [11, 12];
+const OF_CHILDREN = [13, 14];
+const TICKS_PER_SECOND = 100;
+
+export interface CpuTimes {
+  /** Seconds, of all its threads. */
+  readonly own: number;
+  /** Of the children that it has waited for. */
+  readonly ofChildren: number;
+}
+
+export function cpuTimesOf(pid: number): CpuTimes {
+  const fields = statOf(pid);
+  const sum = (places: readonly number[]) =>
+    places.reduce((total, place) => total + Number(fields[place]), 0) / TICKS_PER_SECOND;
+  return { own: sum(OWN), ofChildren: sum(OF_CHILDREN) };
+}
+
+/** The child of a process whose command line has that word in it. @throws Error when there is none */
+export function childOf(parent: number, word: string): number {
+  for (const pid of readdirSync('/proc').map(Number)) {
+    if (!Number.isInteger(pid)) continue;
+    try {
+      if (Number(statOf(pid)[PARENT]) !== parent) continue;
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(word)) return pid;
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  throw new Error(`process ${parent} has no child with ${word} in its command line`);
+}
+
+function statOf(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
