@@ -3,20 +3,23 @@
  *
  * Guarantees: it begins after it was asked for; whoever lived when it ended was listed, unless it has begun to live after that: it is
  * listed again until nobody new has come, so one that starts another and ends between two readings hides nobody. Who asks before it
- * begins shares it, for it costs as much as there are processes on the machine.
+ * begins shares it, for it costs as much as there are processes on the machine. Who is older than what is asked about has no part in it,
+ * and is not read again at once (process-ages.ts).
  */
 
 import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ProcessIdentity } from '../base/process-identity.js';
+import { lastPidGiven, ProcessAges } from './process-ages.js';
 import { type ListedProcess, type ProcessTable, pids, readListed, tableOf } from './process-table.js';
 import type { ProcessMark } from './records/process-kind.js';
 
 /** A machine that starts processes faster than they can be listed is taken as it was seen. */
 const MOST_ROUNDS = 10;
 
+/** Of those that started when the look was asked about, or later. */
 export interface ProcessLook extends ProcessTable {
-  /** Those that carry it, of those that started when the look was asked about, or later. */
+  /** Those that carry it. */
   marked(mark: ProcessMark): ProcessIdentity[];
 }
 
@@ -26,10 +29,11 @@ interface Wanted {
 }
 
 let wanted: Wanted | undefined;
+let knownAges: ProcessAges | undefined;
 
 /**
  * @param since the start time of the first process that may carry a mark that is asked about, as the kernel writes it: nobody has a
- *   mark who has lived before. Default: whenever
+ *   mark, or belongs to that process, who has lived before. Default: whenever
  */
 export function lookAtProcesses(since = 0): Promise<ProcessLook> {
   if (wanted === undefined) {
@@ -46,21 +50,28 @@ function begin(next: Wanted): ProcessLook {
 }
 
 function readLook(since: number): ProcessLook {
-  const found = new Map<number, ListedProcess>();
+  knownAges ??= new ProcessAges();
+  const ages = knownAges;
+  const found: ListedProcess[] = [];
   const environments: [process: ListedProcess, environment: string][] = [];
-  const ended = new Set<number>();
+  const seen = new Set<number>();
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    const fresh = pids().filter((pid) => !found.has(pid) && !ended.has(pid));
-    if (round > 0 && fresh.length === 0) break;
+    const listed = pids();
+    const fresh = listed.filter((pid) => !seen.has(pid));
+    if (round === 0) ages.list(listed, lastPidGiven(), performance.now());
+    else if (fresh.length === 0) break;
     for (const pid of fresh) {
+      seen.add(pid);
+      if (ages.isOlder(pid, since)) continue;
       const one = readListed(pid);
-      // It is nobody's parent any more; whoever has its pid next is not asked about.
-      if (one === undefined) ended.add(pid);
-      else found.set(pid, one);
-      if (one !== undefined && Number(one.startTime) >= since) environments.push([one, environmentOf(pid)]);
+      ages.note(pid, one?.startTime);
+      // One that has ended is nobody's parent any more; whoever has its pid next is not asked about.
+      if (one === undefined || Number(one.startTime) < since) continue;
+      found.push(one);
+      environments.push([one, environmentOf(pid)]);
     }
   }
-  return { ...tableOf(found.values()), marked: (mark) => markedIn(environments, mark) };
+  return { ...tableOf(found), marked: (mark) => markedIn(environments, mark) };
 }
 
 function markedIn(

@@ -45,8 +45,14 @@ export function tableOf(processes: Iterable<ListedProcess>): ProcessTable {
   return { bySession, byParent };
 }
 
+/** Of all that are listed: nothing else there is called by a number. */
 export function pids(): number[] {
-  return readdirSync('/proc').flatMap((name) => (/^[0-9]+$/.test(name) ? Number(name) : []));
+  const found: number[] = [];
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (Number.isInteger(pid)) found.push(pid);
+  }
+  return found;
 }
 
 /** Undefined when it has ended. */

@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import t, { type Test } from 'tap';
 import { identifyProcess, type ProcessIdentity } from '../../src/base/process-identity.js';
+import { ProcessAges } from '../../src/processes/process-ages.js';
 import { endMarked, ProcessFamily } from '../../src/processes/process-family.js';
 import { lookAtProcesses } from '../../src/processes/process-look.js';
 import { markOf } from '../../src/processes/records/process-kind.js';
@@ -63,4 +64,51 @@ t.test('environments of those that are older than what is asked about are not re
   await lookAtProcesses();
   t.ok(calls.environments - younger > younger, `${younger} of ${calls.environments - younger} were read`);
   t.same((await lookAtProcesses(Number(early.startTime) + 1)).marked(MARK), []);
+});
+
+t.test('who is older than what is asked about is not read again at once', async (t) => {
+  const young = startMarked(t);
+  const calls = countProcessReads(t);
+  // A busy machine may take longer than a reading counts.
+  do {
+    await lookAtProcesses();
+    calls.pids = [];
+    t.match((await lookAtProcesses(Number(young.startTime))).marked(MARK), [young]);
+    t.ok(calls.pids.includes(young.pid));
+  } while (calls.pids.includes(1));
+});
+
+t.test('an age counts as long as its pid can have no other process', async (t) => {
+  const read = (most = 32_768) => {
+    const ages = new ProcessAges(most);
+    ages.list([7, 8, 900], 900, 1_000);
+    for (const pid of [7, 8]) ages.note(pid, '50');
+    ages.note(900, undefined);
+    return ages;
+  };
+  const listedAgain: readonly [why: string, lastPid: number | undefined, now: number, counts: boolean][] = [
+    ['nothing was started', 900, 1_099, true],
+    ['others were started', 2_000, 1_099, true],
+    ['pids come again from the smallest on', 7, 1_099, false],
+    ['it is not known what was started', undefined, 1_099, false],
+    ['every pid may have come again', 900, 1_100, false],
+  ];
+  for (const [why, lastPid, now, counts] of listedAgain) {
+    const ages = read();
+    ages.list([7, 8, 900], lastPid, now);
+    t.equal(ages.isOlder(7, 51), counts, why);
+  }
+  const ages = read();
+  ages.list([7, 8, 900], 7, 1_050);
+  t.equal(ages.isOlder(8, 51), true, 'its own was not given out');
+  t.equal(ages.isOlder(8, 50), false, 'it is as old');
+  t.equal(ages.isOlder(900, 51), false, 'it has ended');
+  ages.note(7, '70');
+  ages.list([7, 8], 7, 1_140);
+  t.equal(ages.isOlder(8, 51), true, 'from one listing to the next');
+  ages.list([7, 8, 100], 7, 1_150);
+  t.equal(ages.isOlder(8, 51), false, 'somebody is there whose pid was not given out');
+  const few = read(32_767);
+  few.list([7, 8, 900], 900, 1_000);
+  t.equal(few.isOlder(7, 51), false, 'there are few pids');
 });

@@ -10,14 +10,23 @@ export interface FileCalls {
   listings: number;
   /** Environments of processes that were read. */
   environments: number;
+  /** Whose state was read. */
+  pids: number[];
   /** Called before the nth listing, counted from 1. */
   onListing: (nth: number) => void;
 }
 
 /** Until the end of the test. */
 export function countProcessReads(t: Test): FileCalls {
-  const calls: FileCalls = { listings: 0, environments: 0, onListing: () => undefined };
-  const { readdirSync, readFileSync } = fs;
+  const calls: FileCalls = { listings: 0, environments: 0, pids: [], onListing: () => undefined };
+  const { openSync, readdirSync, readFileSync } = fs;
+  const opening = new Proxy(openSync, {
+    apply: (target, self, args: Parameters<typeof openSync>) => {
+      const [, pid] = /^\/proc\/(\d+)\/stat$/.exec(String(args[0])) ?? [];
+      if (pid !== undefined) calls.pids.push(Number(pid));
+      return Reflect.apply(target, self, args);
+    },
+  });
   const listing = new Proxy(readdirSync, {
     apply: (target, self, args: Parameters<typeof readdirSync>) => {
       if (args[0] === '/proc') {
@@ -33,10 +42,10 @@ export function countProcessReads(t: Test): FileCalls {
       return Reflect.apply(target, self, args);
     },
   });
-  Object.assign(fs, { readdirSync: listing, readFileSync: reading });
+  Object.assign(fs, { openSync: opening, readdirSync: listing, readFileSync: reading });
   syncBuiltinESMExports();
   t.teardown(() => {
-    Object.assign(fs, { readdirSync, readFileSync });
+    Object.assign(fs, { openSync, readdirSync, readFileSync });
     syncBuiltinESMExports();
   });
   return calls;

@@ -1,0 +1,74 @@
+/**
+ * When the processes have started that were listed a moment ago, so that those who are older than all that is looked for are not read
+ * again and again.
+ *
+ * Guarantee: what is told of a pid is true of who has it now. The kernel gives pids out in order and tells which was the last, so
+ * those that were given out since the listing before are known, and none of them counts. All of them may have been once a tenth of a
+ * second has passed, in which 300,000 processes a second would have to be started; then nothing counts, nor where there are fewer pids
+ * than by default, or where somebody is listed who should have been before.
+ */
+
+import { readFileSync } from 'node:fs';
+
+const HOLDS_MS = 100;
+/** What Linux has by default at least. */
+const MANY_PIDS = 32_768;
+
+export class ProcessAges {
+  private readonly holdsMs: number;
+  /** By pid, as the kernel writes it. */
+  private readonly startTimes = new Map<number, number>();
+  private last: { readonly pid: number; readonly at: number } | undefined;
+
+  /** @param most pids that there are */
+  constructor(most = mostPids()) {
+    this.holdsMs = most >= MANY_PIDS ? HOLDS_MS : 0;
+  }
+
+  /**
+   * All that are listed. To be called before they are read.
+   * @param lastPid that was given out, asked after they were listed; undefined: it is not known
+   * @param now monotonic milliseconds, after that
+   */
+  list(pids: readonly number[], lastPid: number | undefined, now: number): void {
+    const { last, startTimes } = this;
+    this.last = lastPid === undefined ? undefined : { pid: lastPid, at: now };
+    if (last === undefined || lastPid === undefined || now - last.at >= this.holdsMs) {
+      startTimes.clear();
+      return;
+    }
+    const isNew = (pid: number) =>
+      lastPid < last.pid ? pid > last.pid || pid <= lastPid : pid > last.pid && pid <= lastPid;
+    const listed = new Set(pids);
+    for (const pid of startTimes.keys()) if (isNew(pid) || !listed.has(pid)) startTimes.delete(pid);
+    if (pids.some((pid) => !startTimes.has(pid) && !isNew(pid))) startTimes.clear();
+  }
+
+  /** @param startTime as the kernel writes it; undefined of one that has ended */
+  note(pid: number, startTime: string | undefined): void {
+    this.startTimes.set(pid, startTime === undefined ? Number.POSITIVE_INFINITY : Number(startTime));
+  }
+
+  /** Of one that is listed: false also where that is not known. */
+  isOlder(pid: number, since: number): boolean {
+    return (this.startTimes.get(pid) ?? Number.POSITIVE_INFINITY) < since;
+  }
+}
+
+function mostPids(): number {
+  try {
+    return Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8'));
+  } catch {
+    return 0;
+  }
+}
+
+/** See /proc/loadavg in proc(5): the last number of the line. */
+export function lastPidGiven(): number | undefined {
+  try {
+    const [, pid] = / (\d+)\n$/.exec(readFileSync('/proc/loadavg', 'latin1')) ?? [];
+    return pid === undefined ? undefined : Number(pid);
+  } catch {
+    return undefined;
+  }
+}
