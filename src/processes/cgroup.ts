@@ -154,6 +154,8 @@ export function processesInCgroup(directory: string): ProcessIdentity[] {
 
 /** Stays while somebody is in it. */
 export function removeCgroup(directory: string): void {
+  // The kernel lets whoever removes one wait for those that are being moved somewhere.
+  if (!existsSync(directory)) return;
   try {
     rmdirSync(directory);
   } catch {

@@ -130,6 +130,8 @@ export interface EndRestOptions {
   readonly family?: ProcessFamily;
   /** As the record has it. */
   readonly cgroup?: string | undefined;
+  /** Whether its cgroup stays, for whoever removes it later. */
+  readonly keepsCgroup?: boolean;
   /** Default: what can't be killed is an error. */
   readonly onRefused?: OnRefused;
 }
@@ -142,7 +144,7 @@ export async function endMarked(
   mark: ProcessMark,
   clock: Clock,
   signal: AbortSignal,
-  { family, cgroup, onRefused = raise }: EndRestOptions = {},
+  { family, cgroup, keepsCgroup = false, onRefused = raise }: EndRestOptions = {},
 ): Promise<number> {
   const backoff = new Backoff({ firstMs: 5, longestMs: 2_000 });
   const ended = new Set<number>();
@@ -152,7 +154,7 @@ export async function endMarked(
     const members = [...cgroups.flatMap(processesInCgroup), ...(family?.look(look) ?? [])];
     const found = [...look.marked(mark), ...members];
     const left = unique(found).filter(({ pid }) => pid > 1 && pid !== process.pid);
-    if (left.length === 0) cgroups.forEach(removeCgroup);
+    if (left.length === 0 && !keepsCgroup) cgroups.forEach(removeCgroup);
     if (left.length === 0 || signal.aborted) return ended.size;
     for (const { pid } of left) {
       ended.add(pid);

@@ -12,7 +12,7 @@ import { untilAborted } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import { messageOf } from '../../../base/errors.js';
 import type { ProcessIdentity } from '../../../base/process-identity.js';
-import { cgroupsOf } from '../../../processes/cgroup.js';
+import { cgroupsOf, removeCgroup } from '../../../processes/cgroup.js';
 import { endGroup, endMarked, ProcessFamily } from '../../../processes/process-family.js';
 import type { ListedProcess, ProcessTable } from '../../../processes/process-table.js';
 import { KeptRecord } from '../../../processes/records/kept-record.js';
@@ -57,6 +57,7 @@ export class RunningPayload {
   private readonly env: WatchEnvironment;
   private readonly logger: Logger;
   private readonly kept: KeptRecord<PayloadKey, PayloadFields>;
+  private readonly cgroups: readonly string[];
   private readonly family: ProcessFamily;
   /** Aborts when the leader has ended. */
   private readonly gone = new AbortController();
@@ -72,7 +73,8 @@ export class RunningPayload {
     this.logger = logger;
     const { payloads } = env.directory;
     this.kept = new KeptRecord(payloads, record, logger);
-    this.family = new ProcessFamily(identityOf(record), cgroupsOf(payloads.markOf(record), record.cgroup));
+    this.cgroups = cgroupsOf(payloads.markOf(record), record.cgroup);
+    this.family = new ProcessFamily(identityOf(record), this.cgroups);
     this.activeAt = env.clock.monotonic();
   }
 
@@ -92,8 +94,9 @@ export class RunningPayload {
     this.kept.change(changes);
   }
 
-  /** Throws what the file system throws. */
+  /** Nothing of it is needed any more. Throws what the file system throws. */
   remove(): void {
+    this.cgroups.forEach(removeCgroup);
     this.kept.remove();
   }
 
@@ -207,6 +210,8 @@ export class RunningPayload {
     const ended = await endMarked(directory.payloads.markOf(this.record), clock, signal, {
       family: this.family,
       cgroup: this.record.cgroup,
+      // As a rule its keeper is about to remove it.
+      keepsCgroup: true,
       onRefused: (pid, error) => this.tellCannotEnd(pid, error),
     });
     if (ended > 0) this.logger.warn({ ended }, 'a payload had left processes behind; they were killed');

@@ -1,7 +1,9 @@
 /** What a job costs the machine of its pilot, in things that can be counted. */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { findCgroupPlace } from '../../../../src/processes/cgroup.js';
 import { DirectoryFlushes } from '../../../../src/systems/workload/machine/directory-flushes.js';
 import { countFlushes } from '../../../support/counted-calls.js';
 import { world } from '../support/pilot-world.js';
@@ -30,6 +32,12 @@ t.test('a job: three reports, and a flush for each of its files and for their na
   // Output, log, and the directory that their names are in.
   t.equal(counted.flushes, 3 * JOBS);
   t.same(directory.payloads.readAll().processes, []);
+  const { directory: cgroups = '/no/cgroup' } = findCgroupPlace();
+  const ofAttempts = Array.from({ length: JOBS }, (_, n) => {
+    const mark = directory.payloads.markOf({ job: `j${n}`, attempt: n + 2 });
+    return join(cgroups, mark.cgroup);
+  });
+  await node.until('their cgroups are gone', () => !ofAttempts.some((one) => existsSync(one)));
 });
 
 t.test(
