@@ -1,12 +1,14 @@
-/** What a node's health follows: its store, and the queries of its systems. */
+/** What a node's health follows: its store, the queries of its systems, and what each of these says of itself. */
 
 import type { Clock } from '../base/clock.js';
+import { messageOf } from '../base/errors.js';
 import type { Releasers } from '../base/releasers.js';
+import { every } from '../base/repeat.js';
 import type { LifeCycle } from '../runtime/life-cycle/life-cycle.js';
 import type { Runtime } from '../runtime/runtime.js';
-import { type Health, STORE, watchQueries } from './health.js';
+import { type Health, LOOK_EVERY_MS, STORE, watchQueries } from './health.js';
 import type { StorePresence } from './open-store.js';
-import type { ServedSystem, ServiceSide } from './system.js';
+import type { OpenedService, ServedSystem, ServiceSide } from './system.js';
 
 interface HealthGround {
   readonly presence: StorePresence;
@@ -38,5 +40,26 @@ export function followHealth(systems: readonly FollowedSystem[], ground: HealthG
     const ask = () => runtime.readYourWrites(queried);
     const tell = (reason: string | undefined) => health.note(`queries of ${system.name}`, reason);
     void watchQueries({ ask, tell, clock, signal: watching.signal });
+  }
+}
+
+/** From when it is caught up: before that it may not have begun. What it throws is its reason. */
+export function followSystem(
+  { name, opened }: { readonly name: string; readonly opened: Pick<OpenedService, 'problem'> },
+  { health, clock, releasers }: Pick<HealthGround, 'health' | 'clock' | 'releasers'>,
+): void {
+  if (opened.problem === undefined) return;
+  const watching = new AbortController();
+  releasers.add(`health of ${name}`, () => watching.abort());
+  void every({ clock, pauseMs: LOOK_EVERY_MS, signal: watching.signal }, () => {
+    health.note(`work of ${name}`, problemOf(opened));
+  });
+}
+
+function problemOf(opened: Pick<OpenedService, 'problem'>): string | undefined {
+  try {
+    return opened.problem?.();
+  } catch (error) {
+    return messageOf(error);
   }
 }

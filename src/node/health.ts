@@ -55,7 +55,7 @@ export class Health {
 }
 
 /** Between two looks. A query that has to wait is waited for, so while there is none to answer there is one look at a time. */
-const LOOK_EVERY_MS = 1_000;
+export const LOOK_EVERY_MS = 1_000;
 
 export interface QueryWatch {
   /** Waits as a query does, and no longer. @throws why queries are refused */

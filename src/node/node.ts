@@ -5,7 +5,7 @@
  * those under way end, writes the checkpoints and gives everything back, last in, first out. Systems that can't live together
  * are refused before anything is opened. While the store is away, the embedded one refuses every write or a read model can't be
  * caught up, so that every write or every query is refused, health says NOT_SERVING for the node and each of its systems, and
- * `owl node status` why; a node that starts meanwhile says so too, and goes on by itself when it comes. Once the data
+ * `owl node status` why, and so while a system has a reason of its own; a node that starts meanwhile says so too, and goes on by itself when it comes. Once the data
  * directory can't be relied on any more health says so for good: the log says why, once, and `lost` tells whoever runs it.
  *
  * The phases of a start, each in a function below: what the systems declare is loaded and compared; directory, store and
@@ -28,7 +28,7 @@ import { forgetOwnAddress, writeOwnAddress } from './access/own-address.js';
 import { assertNoClash, claimsOfService } from './clashes.js';
 import type { LoadedConfig } from './config/config.js';
 import { openDataDirectory } from './data-directory.js';
-import { followHealth } from './follow-health.js';
+import { followHealth, followSystem } from './follow-health.js';
 import { GroundWatch } from './ground-watch.js';
 import { Health } from './health.js';
 import { beginMetrics } from './metrics/begin-metrics.js';
@@ -216,10 +216,8 @@ function assertNamesApart(systems: readonly OpenedSystem[]): void {
 }
 
 /** Never rejects: what one system fails at is told as its own failure, and keeps no other from going on. */
-async function whenCaughtUp(
-  { runtime, health, logger }: Ground,
-  systems: readonly OpenedSystem[],
-): Promise<void> {
+async function whenCaughtUp(ground: Ground, systems: readonly OpenedSystem[]): Promise<void> {
+  const { runtime, health, logger } = ground;
   try {
     await runtime.caughtUp();
   } catch {
@@ -238,6 +236,7 @@ async function whenCaughtUp(
         `${name} could not begin with what was stored before (${messageOf(error)}); start again`,
       );
     }
+    followSystem({ name: system.name, opened }, ground);
   }
 }
 

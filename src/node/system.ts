@@ -93,6 +93,11 @@ export interface OpenedService {
    * the log and by health, as this system's.
    */
   caughtUp?(): void | Promise<void>;
+  /**
+   * Why it can't do its work now, for people; undefined while it can. Asked each second from then on: while there is a reason health
+   * and `owl status` say it, and the node goes on to serve.
+   */
+  problem?(): string | undefined;
   /** Peers that attach, beat and leave by owl.Peers, one for each category. The node resumes their leases and ends them. */
   readonly peers?: readonly ServedPeers[];
   /** What it can be asked for, over gRPC and HTTP. Methods of its services that are none of these have `handlers`. */

@@ -297,3 +297,29 @@ t.test('a system that can not begin with what was stored says so, and ends nothi
     'one could not begin with what was stored before (no such lease); start again',
   );
 });
+
+t.test('a system that can not work says why for as long as that is so, and serves', async (t) => {
+  t.testdir();
+  const problem: { of?: string } = {};
+  const node = await start(t, [
+    like({ name: 'one' }, { open: () => ({ handlers: {}, problem: () => problem.of }) }),
+    semaphoreSystem,
+  ]);
+  const { semaphores } = clientsOf(t, node.address);
+  const health = async (wanted: string) =>
+    await until(`health says ${wanted}`, async () => (await healthOf(node.address, 'one')) === wanted);
+  const reason = async () => {
+    const { stdout } = await owl(['node', 'status', '--json', '--server', node.address]);
+    return JSON.parse(stdout).not_serving;
+  };
+  await health('SERVING');
+  for (const why of ['its printer is away', 'its printer has no paper']) {
+    problem.of = why;
+    await until(`the reason is that ${why}`, async () => (await reason()) === why);
+    await health('NOT_SERVING');
+  }
+  await semaphores.create({ name: 'gpu', capacity: 1 });
+  delete problem.of;
+  await health('SERVING');
+  t.equal(await reason(), '');
+});

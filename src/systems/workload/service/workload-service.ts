@@ -83,6 +83,7 @@ function inOrder(parts: readonly Part[]): OpenedService {
     caughtUp: async () => {
       for (const part of parts) await part.caughtUp?.();
     },
+    problem: () => parts.map((part) => part.problem?.()).find((reason) => reason !== undefined),
     peers: parts.flatMap((part) => part.peers ?? []),
     operations: parts.flatMap((part) => part.operations ?? []),
     handlers,
