@@ -44,7 +44,7 @@ export function addDatasetLooks(dataset: Command, cli: Cli): void {
   });
   addFiles(dataset, cli);
   addVerify(dataset, cli);
-  addHistoryCommand(dataset, cli, 'dataset');
+  addHistoryCommand(dataset, cli, 'dataset', DATASET_HELP);
 }
 
 function addFiles(dataset: Command, cli: Cli): void {

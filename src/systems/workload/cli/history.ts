@@ -1,4 +1,4 @@
-/** `owl workload dataset|task|job|series history`: what happened to one of them, every event with its time and what it changed. */
+/** `owl workload dataset|task|job|series|pilot|splitter|executor history`: what happened to one of them, every event with its time and what it changed. */
 
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -10,12 +10,12 @@ import type { Cli } from '../../../cli/system.js';
 import { renderTable } from '../../../cli/table.js';
 import type { EntityEvent } from '../wire/messages.js';
 import type { Historic, WorkloadClient } from '../wire/workload-client.js';
-import { DATASET_HELP, datasetUid } from './dataset-uid.js';
+import { datasetUid } from './dataset-uid.js';
 import { ID_HELP, withWorkload } from './with-workload.js';
 
 const POINT_IN_TIME = /_time$|_at$|^not_before$/;
 const NO_POINT_IN_TIME = /^start_time$/;
-const BYTES = /^(bytes|size|max_rss|found_size)$/;
+const BYTES = /^(bytes|size|max_rss|found_size|rss|disk_free)$/;
 const SECONDS = /_seconds$/;
 const WHOLE = /^-?[0-9]{1,15}$/;
 const CHECK_SUM = /check_sum$/;
@@ -41,24 +41,36 @@ function formatNumber(name: string, value: number): string {
   return SECONDS.test(name) ? formatDuration(value) : String(value);
 }
 
-export const HISTORY_WORDS: Readonly<Record<Historic, HistoryWords>> = {
+/** What `owl workload` has a history of. */
+type Told = Historic | 'switch';
+
+export const HISTORY_WORDS: Readonly<Record<Told, HistoryWords>> = {
   dataset: { prefix: /^Dataset(?=[A-Z])/, known: ['dataset', 'uid'], formatField },
   task: { prefix: /^Task(?=[A-Z])/, known: ['task', 'uid'], formatField },
   series: { prefix: /^Series(?=[A-Z])/, known: ['series', 'uid'], formatField },
   job: { prefix: /^Job(?=[A-Z])/, known: ['job', 'uid'], formatField },
+  pilot: { prefix: /^Pilot(?=[A-Z])/, known: ['peer_id'], formatField },
+  switch: { prefix: /^(?=Switched)/, known: ['switch'], formatField },
 };
 
-export function addHistoryCommand(group: Command, cli: Cli, of: Historic): void {
+/** @param idHelp how it is named */
+export function addHistoryCommand(
+  group: Command,
+  cli: Cli,
+  of: Historic,
+  idHelp = `the ${of}: ${ID_HELP}`,
+): void {
+  const example = of === 'pilot' ? 'shed-3' : '3';
   const history = group
     .command('history')
     .summary(`show a ${of}'s history`)
     .description(
       `Shows what happened to a ${of}, oldest first: every event with its time and what it changed.`,
     )
-    .argument('<ID>', of === 'dataset' ? DATASET_HELP : `the ${of}: ${ID_HELP}`);
+    .argument('<ID>', idHelp);
   addExamples(history, [
-    [`owl workload ${of} history 3`, 'as a table'],
-    [`owl workload ${of} history 3 --json`, 'one JSON object a line, with whole data'],
+    [`owl workload ${of} history ${example}`, 'as a table'],
+    [`owl workload ${of} history ${example} --json`, 'one JSON object a line, with whole data'],
   ]);
   history.action(async (id: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
@@ -70,16 +82,29 @@ export function addHistoryCommand(group: Command, cli: Cli, of: Historic): void 
 }
 
 export async function printHistory(
-  { out }: Cli,
-  { json = false }: GlobalOptions,
+  cli: Cli,
+  options: GlobalOptions,
   client: WorkloadClient,
   of: Historic,
   id: string,
 ): Promise<void> {
+  await printEvents(cli, options, client.history(of, { id }), of);
+}
+
+/** @param nothing said on stderr where there is none; what was made has one */
+export async function printEvents(
+  { out, err }: Cli,
+  { json = false }: GlobalOptions,
+  history: AsyncIterable<EntityEvent>,
+  of: Told,
+  nothing = '',
+): Promise<void> {
   const events: EntityEvent[] = [];
-  for await (const event of client.history(of, { id })) {
+  for await (const event of history) {
     if (json) await out.line(toJson(event));
     else events.push(event);
   }
-  if (!json) await out.write(renderTable(historyColumns(out.width, HISTORY_WORDS[of]), events, out));
+  if (json) return;
+  if (events.length === 0 && nothing !== '') await err.line(nothing);
+  else await out.write(renderTable(historyColumns(out.width, HISTORY_WORDS[of]), events, out));
 }

@@ -1,8 +1,9 @@
-/** Pilots as people see them: the columns of the table, and everything about one of them. */
+/** Pilots as people see them: the columns of the table, and everything about one of them, with its newest sample. */
 
-import { formatAge, formatDuration, formatTime } from '../../../cli/format.js';
+import { z } from 'zod';
+import { formatAge, formatDuration, formatPercent, formatSize, formatTime } from '../../../cli/format.js';
 import { remarksColumn } from '../../../cli/remarks-column.js';
-import { type Column, renderPairs, type TableLayout } from '../../../cli/table.js';
+import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
 import type { Pilot } from '../wire/messages.js';
 import { paintStatus, some } from './view-parts.js';
 
@@ -35,29 +36,73 @@ export function pilotColumns(nowMs: number, width: number): Column<Pilot>[] {
   ];
 }
 
-export function pilotCard(pilot: Pilot, { width }: TableLayout): string {
-  return renderPairs(
+/** As nodes tell it, in JSON: sizes are bytes, cpu is in percent of one core. What a neighbouring version tells otherwise is left out. */
+const Figure = z.number().nullish().catch(undefined);
+const Sample = z.object({
+  ...{ load: Figure, rss: Figure, disk_free: Figure },
+  jobs: z
+    .array(z.object({ job: z.string(), phase: z.string(), cpu: Figure, rss: Figure, log_bytes: Figure }))
+    .catch([]),
+});
+type Sample = z.output<typeof Sample>;
+type JobSample = Sample['jobs'][number];
+
+function sampleIn(metrics: string | undefined): Sample | undefined {
+  if (metrics === undefined) return undefined;
+  try {
+    return Sample.safeParse(JSON.parse(metrics)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @param numbers of its jobs, by their uids */
+export function pilotCard(pilot: Pilot, numbers: ReadonlyMap<string, number>, layout: TableLayout): string {
+  const { load, rss, disk_free, jobs = [] } = sampleIn(pilot.metrics) ?? {};
+  const pairs = renderPairs(
     [
       ['pilot', `${pilot.name ?? ''}${pilot.pilot_id === undefined ? '' : `, number ${pilot.pilot_id}`}`],
       ['status', pilot.status ?? ''],
       ['remarks', pilot.remarks ?? ''],
       ['device', pilot.device_type ?? ''],
       ['slots', `${pilot.slots_used ?? 0} of ${pilot.slots ?? 0} busy`],
-      ['memory', pilot.memory_mib === undefined ? '' : `${pilot.memory_mib} MiB for jobs`],
+      ['may use', pilot.memory_mib === undefined ? '' : `${pilot.memory_mib} MiB for jobs`],
       ['may run', (pilot.executables ?? []).join(', ')],
       ['jobs', `${pilot.jobs_done ?? 0} done, ${pilot.jobs_failed ?? 0} failed`],
       [
         'host',
         [pilot.host, pilot.pid === undefined ? '' : `process ${pilot.pid}`].filter(Boolean).join(', '),
       ],
+      ['load', load === undefined || load === null ? '' : load.toFixed(2)],
+      ['memory', rss === undefined || rss === null ? '' : `${formatSize(rss)}, its jobs included`],
+      ['disk free', formatSize(disk_free ?? undefined)],
       ['version', pilot.version ?? ''],
       ['session', pilot.session_id ?? ''],
       ['lease', pilot.lease_seconds === undefined ? '' : formatDuration(pilot.lease_seconds)],
       ['registered', formatTime(pilot.registered_time)],
       ['heard', formatTime(pilot.last_report_time)],
       ['lost', formatTime(pilot.lost_time)],
-      ['sample', pilot.metrics ?? ''],
     ],
-    width,
+    layout.width,
   );
+  return jobs.length === 0 ? pairs : `${pairs}\n${renderTable(jobColumns(numbers), jobs, layout)}`;
+}
+
+function jobColumns(numbers: ReadonlyMap<string, number>): Column<JobSample>[] {
+  return [
+    // One that is over meanwhile has no number here.
+    {
+      title: 'JOB',
+      rank: 0,
+      align: 'right',
+      value: ({ job }) => String(numbers.get(job) ?? job.slice(0, 8)),
+    },
+    {
+      ...{ title: 'PHASE', rank: 0, value: ({ phase }) => phase },
+      paint: (text, { phase }) => paintStatus(text, phase),
+    },
+    { title: 'CPU', rank: 1, align: 'right', value: ({ cpu }) => formatPercent(cpu ?? undefined) },
+    { title: 'MEMORY', rank: 1, align: 'right', value: ({ rss }) => formatSize(rss ?? undefined) },
+    { title: 'LOG', rank: 2, align: 'right', value: ({ log_bytes }) => formatSize(log_bytes ?? undefined) },
+  ];
 }

@@ -7,8 +7,9 @@ import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import { renderTable } from '../../../cli/table.js';
-import type { PilotOrder } from '../wire/workload-client.js';
-import { PILOT_ORDERS } from '../wire/workload-client.js';
+import type { WorkloadClient } from '../wire/workload-client.js';
+import { PILOT_ORDERS, type PilotOrder } from '../wire/workload-services.js';
+import { addHistoryCommand } from './history.js';
 import { pilotCard, pilotColumns } from './pilot-view.js';
 import { PILOT_STATES } from './view-parts.js';
 import { addOrderCommand, printOne, withWorkload } from './with-workload.js';
@@ -31,6 +32,8 @@ const ORDERS: Readonly<Record<PilotOrder, Words>> = {
   ],
 };
 
+/** States of a job that a pilot has. */
+const AT_WORK = ['staging', 'running', 'cancelling'];
 const NAME_HELP = 'the pilot: its name, or its running number';
 
 interface ListOptions extends GlobalOptions {
@@ -68,14 +71,17 @@ export function addPilotCommands(workload: Command, cli: Cli): Command {
     .alias('status')
     .summary('show one pilot')
     .description('Shows everything about one pilot, with its newest sample.')
-    .argument('<NAME>', NAME_HELP);
+    .argument('<ID>', NAME_HELP);
   addExamples(show, [['owl workload pilot show shed-3', 'what it may run, what it does']]);
   show.action(async (id: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
-    await withWorkload(cli, options, async (client) =>
-      printOne(cli, options, await client.pilot({ id }), pilotCard),
-    );
+    await withWorkload(cli, options, async (client) => {
+      const shown = await client.pilot({ id });
+      const numbers = options.json ? new Map() : await numbersOfJobs(client, shown.name ?? '');
+      await printOne(cli, options, shown, (row, layout) => pilotCard(row, numbers, layout));
+    });
   });
+  addHistoryCommand(pilot, cli, 'pilot', NAME_HELP);
   for (const name of PILOT_ORDERS) {
     const [summary, description, ...example] = ORDERS[name];
     addOrderCommand(pilot, cli, {
@@ -84,6 +90,14 @@ export function addPilotCommands(workload: Command, cli: Cli): Command {
     });
   }
   return pilot;
+}
+
+/** Of the jobs that a pilot has, by their uids: a sample names jobs by these, and people go by the numbers. */
+async function numbersOfJobs(client: WorkloadClient, pilot: string): Promise<ReadonlyMap<string, number>> {
+  const numbers = new Map<string, number>();
+  for await (const jobs of client.jobs({ pilot, state: AT_WORK }))
+    for (const { uid = '', job_id = 0 } of jobs) numbers.set(uid, job_id);
+  return numbers;
 }
 
 async function listPilots(cli: Cli, options: ListOptions): Promise<void> {

@@ -52,7 +52,10 @@ export function addSeriesCommands(workload: Command, cli: Cli): void {
     const { status = [], limit, oldestFirst = false } = options;
     await withWorkload(cli, options, async (client) => {
       const pages = client.allSeries({ state: status, newest_first: !oldestFirst }, limit);
-      const nothing = status.length > 0 ? 'no series matches' : 'there is no series yet';
+      const nothing =
+        status.length > 0
+          ? 'no series matches'
+          : 'there is no series yet; submit one with `owl workload series submit NAME --in DATASET --steps FILE`';
       await printList(cli, options, pages, (rows) => seriesColumns(Date.now(), rows, cli.out.width), nothing);
     });
   });

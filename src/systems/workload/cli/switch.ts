@@ -8,6 +8,7 @@ import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
 import type { SwitchName } from '../switch-names.js';
 import type { Switch } from '../wire/messages.js';
+import { printEvents } from './history.js';
 import { commandId, withWorkload } from './with-workload.js';
 
 interface SwitchOptions extends GlobalOptions {
@@ -59,6 +60,25 @@ export function addSwitchCommands(workload: Command, cli: Cli, name: SwitchName)
       const found = await client.switch({ switch: name });
       await cli.out.line(options.json ? toJson(found) : switchLine(found));
     });
+  });
+  addHistory(group, cli, name);
+}
+
+function addHistory(group: Command, cli: Cli, name: SwitchName): void {
+  const history = group
+    .command('history')
+    .summary('show who has switched it, when and why')
+    .description(`Shows each time that the ${name} was switched, oldest first; nothing where it never was.`);
+  addExamples(history, [
+    [`owl workload ${name} history`, 'as a table'],
+    [`owl workload ${name} history --json`, 'one JSON object a line, with whole data'],
+  ]);
+  const nothing = `the ${name} was never switched: it is on`;
+  history.action(async (_options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<GlobalOptions>();
+    await withWorkload(cli, options, (client) =>
+      printEvents(cli, options, client.switchHistory({ switch: name }), 'switch', nothing),
+    );
   });
 }
 

@@ -6,7 +6,7 @@ import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
-import { TASK_ORDERS, type TaskOrder } from '../wire/workload-client.js';
+import { TASK_ORDERS, type TaskOrder } from '../wire/workload-services.js';
 import { addHistoryCommand } from './history.js';
 import { addSubmitCommand, rankArgument } from './task-submit.js';
 import { taskCard, taskColumns } from './task-view.js';

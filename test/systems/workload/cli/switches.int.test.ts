@@ -10,6 +10,10 @@ t.test('switches are switched and shown', async (t) => {
   const env = { OWL_SERVER: node.address, OWL_DATA: node.data };
   const run = (...args: string[]) => owl(['workload', ...args], { env, cwd });
   t.match(await run('splitter', 'status'), { code: 0, stdout: /^splitter is on\n$/ });
+  t.match(await run('splitter', 'history'), {
+    ...{ code: 0, stdout: '', stderr: 'the splitter was never switched: it is on\n' },
+  });
+  t.match(await run('splitter', 'history', '--json'), { code: 0, stdout: '', stderr: '' });
   t.match(await run('splitter', 'off', '--reason', 'disk full'), {
     code: 0,
     stdout: /^splitter is off since \d{4}-\d\d-\d\d .*, by \S.*: disk full\n$/,
@@ -32,4 +36,16 @@ t.test('switches are switched and shown', async (t) => {
   });
   t.match(JSON.parse((await run('splitter', 'on', '--json')).stdout), { switch: 'splitter', enabled: true });
   t.match((await run('status')).stdout, /^cpu /);
+  t.match(
+    (await run('splitter', 'history')).stdout,
+    /^ +0 .* switched off +.*reason disk full.*\n +1 .* switched on +-$/m,
+  );
+  const events = (await run('executor', 'history', '--json')).stdout.trim().split('\n');
+  t.match(
+    events.map((line): unknown => JSON.parse(line)),
+    [
+      { revision: 0, type: 'SwitchedOff', by: /./ },
+      { revision: 1, type: 'SwitchedOn' },
+    ],
+  );
 });

@@ -59,6 +59,15 @@ const JOB: Job = {
   ...{ failure_class: 'payload_exit', exit_code: 2, create_time: ago(190), queued_time: ago(61) },
   remarks: 'waits for a slot: 8 of 8 are busy, 4 jobs are before it',
 };
+/** As a node tells it; one job is none of those that the pilot has. */
+const SAMPLE = {
+  ...{ time: ago(75), slots_used: 2, jobs_done: 40, jobs_failed: 2, load: 1.5, rss: 104_857_600 },
+  disk_free: 79_883_513_856,
+  jobs: [
+    { job: uid('97e88cfc'), phase: 'running', cpu: 99.6, rss: 52_428_800, log_bytes: 2048 },
+    { job: uid('0b00b135'), phase: 'storing', cpu: null, rss: null, log_bytes: null },
+  ],
+};
 const PILOT: Pilot = {
   ...{
     pilot_id: 1,
@@ -71,7 +80,10 @@ const PILOT: Pilot = {
   },
   ...{ host: 'shed-3.farm.example', executables: ['reco', 'hadd'], jobs_done: 40, jobs_failed: 2 },
   ...{ last_report_time: ago(75), lease_seconds: 60, remarks: 'silent for 1m 15s' },
+  metrics: JSON.stringify(SAMPLE),
 };
+
+const NUMBERS = new Map([[uid('97e88cfc'), 120]]);
 
 function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): string {
   return renderTable(columns, rows, { width });
@@ -88,7 +100,7 @@ t.test('tables fit where they are shown, and the last that goes is why', async (
       datasetCard(DATASET, { width }),
       taskCard(TASK, { width }),
       jobCard(JOB, [{ type: 'input', file_name: FILE.file_name ?? '', status: 'used', size: 1 }], { width }),
-      pilotCard(PILOT, { width }),
+      pilotCard(PILOT, NUMBERS, { width }),
       page(stateOf([TASK], [PILOT]), NOW_MS, { width }),
     ];
     for (const text of tables)
@@ -119,7 +131,16 @@ t.test('a card says all that is known', async (t) => {
     datasetCard({ ...DATASET, status: 'closed', complete: false }, { width: 80 }),
     /^status +closed, not complete$/m,
   );
-  t.match(pilotCard(PILOT, { width: 80 }), /^may run +reco, hadd$/m);
+  const pilot = pilotCard(PILOT, NUMBERS, { width: 80 });
+  t.match(pilot, /^may run +reco, hadd$/m);
+  t.match(pilot, /^load +1\.50\nmemory +100\.0 MiB, its jobs included\ndisk free +74\.4 GiB$/m);
+  t.match(
+    pilot,
+    /^ +JOB +PHASE +CPU +MEMORY +LOG\n +120 +running +99\.6% +50\.0 MiB +2\.0 KiB\n0b00b135 +storing/m,
+  );
+  t.notMatch(pilot, /[{}]/, 'nothing is shown as JSON');
+  for (const metrics of ['no JSON', '[]', '{"load":"high","jobs":7}'])
+    t.match(pilotCard({ ...PILOT, metrics }, NUMBERS, { width: 80 }), /^lease +1m 00s\n(?!.*load)/m);
 });
 
 t.test('why is said in sentences', async (t) => {

@@ -3,12 +3,13 @@
 import t from 'tap';
 import type { Operation } from '../../../../src/node/operations/operation.js';
 import * as ofDatasets from '../../../../src/systems/workload/service/datasets/dataset-operations.js';
+import * as ofPilots from '../../../../src/systems/workload/service/pilots/pilot-operations.js';
 import * as ofSeries from '../../../../src/systems/workload/service/series/series-operations.js';
 import * as ofSwitches from '../../../../src/systems/workload/service/switches/switch-operations.js';
 import { loadProto } from '../../../../src/wire/proto.js';
 import { differences } from '../../../node/operations/operation-contract.js';
 
-const DECLARED: readonly Readonly<Record<string, unknown>>[] = [ofDatasets, ofSeries, ofSwitches];
+const DECLARED: readonly Readonly<Record<string, unknown>>[] = [ofDatasets, ofPilots, ofSeries, ofSwitches];
 
 for (const one of DECLARED.flatMap((declared) => Object.values(declared).filter(isOperation)))
   t.test(`${one.service}/${one.name} is what the proto file says`, async (t) => {

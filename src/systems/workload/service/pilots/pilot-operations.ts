@@ -11,8 +11,8 @@ import {
   request,
   text,
 } from '../../../../node/operations/fields.js';
-import { operation } from '../../../../node/operations/operation.js';
-import { entityEvent, entityLook, entityOrder, entityRequest } from '../shown/entity-messages.js';
+import { entityLook } from '../shown/entity-messages.js';
+import { history, order, query } from '../shown/entity-operations.js';
 
 export const PILOT_SERVICE = 'workload.PilotManager';
 const STATUSES = ['active', 'draining', 'lost', 'detached', 'retired'] as const;
@@ -32,12 +32,8 @@ export const pilotMessage = message('workload.Pilot', {
   ...{ remarks: some, revision: count },
 });
 
-export const listPilots = operation({
-  service: PILOT_SERVICE,
-  name: 'pilot_list',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/pilots' },
+export const listPilots = query({
+  ...{ service: PILOT_SERVICE, name: 'pilot_list', path: '/pilots' },
   summary: 'Every pilot that is not retired, or those of some statuses.',
   request: request({
     status: list(oneOf(STATUSES), { description: 'Any of these.' }),
@@ -46,50 +42,27 @@ export const listPilots = operation({
   answer: message('workload.PilotList', { pilots: list(pilotMessage) }),
 });
 
-export const pilotStatus = operation({
-  service: PILOT_SERVICE,
-  name: 'pilot_status',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/pilots/{id}' },
+const one = { service: PILOT_SERVICE, path: '/pilots/{id}' };
+
+export const pilotStatus = query({
+  ...{ ...one, name: 'pilot_status', request: entityLook, answer: pilotMessage },
   summary: 'One pilot, by its name or running number, with its newest sample; or as it was.',
-  request: entityLook,
-  answer: pilotMessage,
 });
 
-export const pilotHistory = operation({
-  service: PILOT_SERVICE,
-  name: 'pilot_history',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/pilots/{id}/history' },
-  summary: 'What happened to one pilot, oldest first.',
-  isStream: true,
-  request: entityRequest,
-  answer: entityEvent,
-});
+export const pilotHistory = history({ ...one, name: 'pilot_history' }, 'pilot');
 
-const order = <const Name extends string>(name: Name, path: string, summary: string) =>
-  operation({
-    service: PILOT_SERVICE,
-    name,
-    kind: 'decision',
-    roles: ['operator'],
-    http: { method: 'POST', path: `/pilots/{id}/${path}` },
-    summary,
-    request: entityOrder,
-    answer: pilotMessage,
-    commandId: 'command_id',
+const orderOf = (name: 'drain' | 'undrain' | 'retire', summary: string) =>
+  order({
+    ...{ service: PILOT_SERVICE, name: `pilot_${name}`, path: `${one.path}/${name}` },
+    ...{ summary, roles: ['operator'], answer: pilotMessage },
   });
 
-export const drainPilot = order(
-  'pilot_drain',
+export const drainPilot = orderOf(
   'drain',
   'Gives a pilot nothing new; what it runs ends. Again is no error.',
 );
-export const undrainPilot = order('pilot_undrain', 'undrain', 'Gives a drained pilot work again.');
-export const retirePilot = order(
-  'pilot_retire',
+export const undrainPilot = orderOf('undrain', 'Gives a drained pilot work again.');
+export const retirePilot = orderOf(
   'retire',
   'Says that a pilot is not expected back. It comes back by attaching.',
 );

@@ -20,21 +20,12 @@ import {
   whole,
 } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
-import {
-  commandId,
-  ENTITY_REQUEST,
-  entityEvent,
-  entityOrder,
-  entityRequest,
-  uid,
-} from '../shown/entity-messages.js';
+import { commandId, entityRequest, uid } from '../shown/entity-messages.js';
+import { history, ORDERERS, order, PAGE, query } from '../shown/entity-operations.js';
 import { submitTask } from '../tasks/task-operations.js';
 
 const SERVICE = 'workload.SeriesManager';
 const LONGEST_NAME = 150;
-const LARGEST_PAGE = 1000;
-const READERS = ['reader', 'submitter', 'worker', 'operator'] as const;
-const ORDERERS = ['submitter', 'operator'] as const;
 
 export const SERIES_STATES = [
   ...(['created', 'running', 'failed', 'cancelling', 'finished', 'cancelled'] as const),
@@ -81,7 +72,7 @@ export const submitSeries = operation({
   kind: 'decision',
   roles: ORDERERS,
   choosesProgram: true,
-  http: { method: 'POST', path: '/series' },
+  http: { method: 'POST', path: '/series', success: 201 },
   summary: 'Orders that datasets go through the same steps of tasks, one after another.',
   request: request({
     name: text(rules.isLine(LONGEST_NAME), { maxLength: LONGEST_NAME }),
@@ -106,28 +97,18 @@ export const submitSeries = operation({
   creates: 'uid',
 });
 
-export const seriesStatus = operation({
-  service: SERVICE,
-  name: 'series_status',
-  kind: 'query',
-  roles: READERS,
-  http: { method: 'GET', path: '/series/{id}' },
+const one = { service: SERVICE, path: '/series/{id}' };
+
+export const seriesStatus = query({
+  ...{ ...one, name: 'series_status', request: entityRequest, answer: seriesMessage },
   summary: 'One series with its datasets, how far it is and why it waits.',
-  request: entityRequest,
-  answer: seriesMessage,
 });
 
-export const listSeries = operation({
-  service: SERVICE,
-  name: 'series_list',
-  kind: 'query',
-  roles: READERS,
-  http: { method: 'GET', path: '/series' },
+export const listSeries = query({
+  ...{ service: SERVICE, name: 'series_list', path: '/series' },
   summary: 'Series in pages, by when they were submitted, without their datasets.',
   request: request({
-    page_size: whole(1, LARGEST_PAGE, { description: 'Default 100.' }).optional(),
-    page_token: text(undefined, { description: 'next_page_token of the page before.' }).optional(),
-    newest_first: flag().optional(),
+    ...PAGE,
     state: list(oneOf(SERIES_STATES), { description: 'Any of these; all when empty.' }),
   }),
   answer: message('workload.SeriesList', {
@@ -136,27 +117,11 @@ export const listSeries = operation({
   }),
 });
 
-export const cancelSeries = operation({
-  service: SERVICE,
-  name: 'series_cancel',
-  kind: 'decision',
-  roles: ORDERERS,
-  http: { method: 'POST', path: '/series/{id}/cancel' },
+export const cancelSeries = order({
+  ...{ service: SERVICE, name: 'series_cancel', path: `${one.path}/cancel` },
+  ...{ roles: ORDERERS, answer: seriesMessage, success: 202 },
   summary:
     'Answered once it is durable; cancelled once none of its tasks lives any more. What they read stays.',
-  request: entityOrder,
-  answer: seriesMessage,
-  commandId: 'command_id',
 });
 
-export const seriesHistory = operation({
-  service: SERVICE,
-  name: 'series_history',
-  kind: 'query',
-  roles: READERS,
-  http: { method: 'GET', path: '/series/{id}/history' },
-  summary: 'What happened to one series, oldest first.',
-  isStream: true,
-  request: request(ENTITY_REQUEST),
-  answer: entityEvent,
-});
+export const seriesHistory = history({ ...one, name: 'series_history' }, 'series');

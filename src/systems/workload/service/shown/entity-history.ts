@@ -9,15 +9,30 @@ import type { WorkloadContext } from '../workload-context.js';
 import { type EntityTable, findEntity } from './entities.js';
 import type { entityEvent } from './entity-messages.js';
 
-/** What can't be read ends it, and is told in its place. @throws OwlError kind `not_found` */
+/** @throws OwlError kind `not_found` */
 export async function* entityHistory<M extends AnyStateMachine>(
-  { db, runtime: { store, system }, readYourWrites }: WorkloadContext,
+  context: WorkloadContext,
   { type, table }: { readonly type: ActorType<M>; readonly table: EntityTable },
   id: string,
-): AsyncGenerator<z.input<typeof entityEvent>> {
-  await readYourWrites();
-  const uid = String(findEntity(db, table, id)[table.uid]);
-  const asked = { store, system, type, id: uid, from: 0, noun: table.noun, problemOf: () => undefined };
+): AsyncGenerator<EventMessage> {
+  await context.readYourWrites();
+  const uid = String(findEntity(context.db, table, id)[table.uid]);
+  yield* storedHistory(context, { type, noun: table.noun }, uid);
+}
+
+type EventMessage = z.input<typeof entityEvent>;
+
+/**
+ * What can't be read ends it, and is told in its place.
+ * @param uid of a stream
+ * @throws OwlError kind `not_found` where nothing was ever stored of it
+ */
+export async function* storedHistory<M extends AnyStateMachine>(
+  { runtime: { store, system } }: WorkloadContext,
+  { type, noun }: { readonly type: ActorType<M>; readonly noun: string },
+  uid: string,
+): AsyncGenerator<EventMessage> {
+  const asked = { store, system, type, id: uid, from: 0, noun, problemOf: () => undefined };
   try {
     for await (const event of historyOf(asked)) {
       const { revision, type: name, time, data, by, causation_id: command_id } = eventMessageOf(event);

@@ -14,9 +14,9 @@ import {
 import { operation } from '../../../../node/operations/operation.js';
 import { SWITCH_NAMES } from '../../switch-names.js';
 import { commandId, reason } from '../shown/entity-messages.js';
+import { historyOf, query } from '../shown/entity-operations.js';
 
 const SERVICE = 'workload.Switches';
-const READERS = ['reader', 'submitter', 'worker', 'operator'] as const;
 
 const some = text().optional();
 
@@ -32,27 +32,21 @@ export const switchMessage = message('workload.Switch', {
 
 const named = { switch: oneOf(SWITCH_NAMES) };
 
-export const listSwitches = operation({
-  service: SERVICE,
-  name: 'switch_list',
-  kind: 'query',
-  roles: READERS,
-  http: { method: 'GET', path: '/switches' },
+export const listSwitches = query({
+  ...{ service: SERVICE, name: 'switch_list', path: '/switches' },
   summary: 'Every switch as it is.',
   request: request({}),
   answer: message('workload.SwitchList', { switches: list(switchMessage) }),
 });
 
-export const switchStatus = operation({
-  service: SERVICE,
-  name: 'switch_status',
-  kind: 'query',
-  roles: READERS,
-  http: { method: 'GET', path: '/switches/{switch}' },
+const one = { service: SERVICE, path: '/switches/{switch}', request: request(named) };
+
+export const switchStatus = query({
+  ...{ ...one, name: 'switch_status', answer: switchMessage },
   summary: 'Whether the splitter or the executor is on, and who has switched it off, when and why.',
-  request: request(named),
-  answer: switchMessage,
 });
+
+export const switchHistory = historyOf({ ...one, name: 'switch_history' }, 'switch');
 
 export const setSwitch = operation({
   service: SERVICE,

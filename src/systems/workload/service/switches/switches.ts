@@ -8,12 +8,13 @@
 import type { z } from 'zod';
 import { InvalidFieldError } from '../../../../base/errors.js';
 import { type MetricGroup, metricGroup } from '../../../../node/metrics/metric.js';
-import { type Asking, answered } from '../../../../node/operations/operation.js';
+import { type Asking, answered, followed } from '../../../../node/operations/operation.js';
 import { SWITCH_NAMES, type SwitchName } from '../../switch-names.js';
+import { storedHistory } from '../shown/entity-history.js';
 import type { Part, WorkloadContext } from '../workload-context.js';
 import { switchTo, switchType } from './switch-commands.js';
 import { shutting } from './switch-gates.js';
-import { listSwitches, setSwitch, switchMessage, switchStatus } from './switch-operations.js';
+import { listSwitches, setSwitch, switchHistory, switchMessage, switchStatus } from './switch-operations.js';
 
 export function openSwitches(context: WorkloadContext): Part {
   const shown = async (name: SwitchName) => {
@@ -27,6 +28,7 @@ export function openSwitches(context: WorkloadContext): Part {
         return { switches: SWITCH_NAMES.map((name) => show(context, name)) };
       }),
       answered(switchStatus, ({ switch: name }) => shown(name)),
+      followed(switchHistory, ({ switch: name }) => historyIn(context, name)),
       answered(setSwitch, async (request, asking) => {
         await carryOut(context, request, asking);
         return await shown(request.switch);
@@ -53,6 +55,12 @@ async function carryOut(
     });
   const { duplicate } = await (enabled ? store() : shutting(context, name, store));
   asking.repeated(duplicate);
+}
+
+/** Nothing of one that was never switched: it is on. */
+async function* historyIn(context: WorkloadContext, name: SwitchName) {
+  const { revision } = await context.system.read(switchType, name);
+  if (revision >= 0) yield* storedHistory(context, { type: switchType, noun: 'switch' }, name);
 }
 
 function show({ db }: WorkloadContext, name: SwitchName) {
