@@ -36,6 +36,7 @@ import { NODE_ACCESS, nodeHandlers } from './node-service.js';
 import { tellOpenPlacesOfNode } from './open-places.js';
 import { openConfiguredStore, type StorePresence } from './open-store.js';
 import { ended, PEERS_ACCESS, peersHandlers, stop } from './peers-service.js';
+import { assertServable } from './servable.js';
 import { type HttpOptions, serveHttp } from './serve-http.js';
 import { endStreams, type OpenedSystem, servicesOf } from './services.js';
 import { healthProtoPath, type RunningGrpcServer, startGrpcServer } from './serving/grpc-server.js';
@@ -96,8 +97,8 @@ const PEERS_SERVICE = 'owl.Peers';
 const DRAIN_MS = 5_000;
 
 /**
- * @throws OwlError kind `refused` when two systems can't live together (names both), the data directory has a node already
- *   (names its pid) or the address is taken
+ * @throws OwlError kind `refused` when a system may not be served as configured, two systems can't live together (names both), the
+ *   data directory has a node already (names its pid) or the address is taken
  * @throws StoreUnavailableError when the data can't be opened
  */
 export async function startNode({
@@ -109,6 +110,7 @@ export async function startNode({
   lifeCycle = new LifeCycle(logger, clock),
   ...http
 }: StartNodeOptions): Promise<RunningNode> {
+  assertServable(systems, config);
   const loaded = await load(systems);
   const releasers = new Releasers(logger);
   lifeCycle.tell({ type: 'node starting' });

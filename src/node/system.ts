@@ -18,6 +18,8 @@ import type { Projection } from '../runtime/read-models/projection.js';
 import type { Runtime } from '../runtime/runtime.js';
 import type { ServiceAccess } from './access/roles.js';
 import type { ConfigSection } from './config/config-section.js';
+import type { NodeConfig } from './config/node-section.js';
+import type { Finding } from './findings.js';
 import type { MetricGroup } from './metrics/metric.js';
 import type { ServedOperation } from './operations/operation.js';
 
@@ -26,6 +28,11 @@ export interface ServedSystem<Config = unknown> {
   /** Small letters. Also in `systems:`, and what health is asked for. */
   readonly name: string;
   readonly config: ConfigSection<Config>;
+  /**
+   * Why a node that is configured so may not serve it: each is told by a check of the configuration, and a start is refused before
+   * anything is opened. Loads nothing. Default: nothing is in the way.
+   */
+  whyNotServed?(config: Config, node: NodeConfig): readonly Finding[];
   service(): Promise<ServiceSide<Config>>;
 }
 

@@ -103,8 +103,12 @@ async function findingsOf(cli: Cli, examined: ExaminedConfig): Promise<readonly 
   const isSaid = (path: readonly string[]): boolean => place(path) !== 'default';
   const machine = { env: cli.env, isSaid, isWrong };
   const findings = [...(await findingsOfNode(examined, Date.now()))];
-  for (const system of systemsIn(cli, examined))
-    findings.push(...((await system.check?.(of(system.config), machine)) ?? []));
+  for (const system of systemsIn(cli, examined)) {
+    const config = of(system.config);
+    const whyNot = system.whyNotServed?.(config, examined.node) ?? [];
+    findings.push(...whyNot.filter(({ path }) => !isWrong(path)));
+    findings.push(...((await system.check?.(config, machine)) ?? []));
+  }
   return findings;
 }
 

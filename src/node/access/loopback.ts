@@ -3,6 +3,17 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { parseAddress } from '../../base/address.js';
 
+/** What the configuration says of where others reach the node, `0.0.0.0:50051 and farm:80`; empty when nobody does. */
+export function reachedAt({
+  listen,
+  http_listen: http,
+}: {
+  readonly listen: string;
+  readonly http_listen?: string | undefined;
+}): string {
+  return [listen, http].filter((one) => one !== undefined && !isLoopback(one)).join(' and ');
+}
+
 /** @param address HOST:PORT. A name that is not that of every machine for itself may be anything. */
 export function isLoopback(address: string): boolean {
   return isLoopbackHost(parseAddress(address)?.host ?? '');

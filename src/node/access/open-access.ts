@@ -17,7 +17,7 @@ import { localTokenFile, prepareAccess } from './access-file.js';
 import { Denials } from './denials.js';
 import { deniedCaller, noteDenied } from './denied-caller.js';
 import { KnownCallers } from './known-callers.js';
-import { isLoopback } from './loopback.js';
+import { isLoopback, reachedAt } from './loopback.js';
 
 export interface OpenAccessOptions {
   /** The data directory. */
@@ -77,15 +77,11 @@ export interface SaidAccess {
  * @throws OwlError kind `refused` when it would serve everybody and nobody said so
  */
 export function saidAccess(
-  {
-    access,
-    listen: grpc,
-    http_listen: http,
-    tls,
-  }: Pick<NodeConfig, 'access' | 'listen' | 'http_listen' | 'tls'>,
+  config: Pick<NodeConfig, 'access' | 'listen' | 'http_listen' | 'tls'>,
   isFromBefore: boolean,
 ): SaidAccess {
-  const listen = [grpc, http].filter((one) => one !== undefined && !isLoopback(one)).join(' and ');
+  const { access, http_listen: http, tls } = config;
+  const listen = reachedAt(config);
   if (access === 'required') {
     if (listen === '' || tls.cert !== undefined) return { mode: access, listen };
     const warning =

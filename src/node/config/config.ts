@@ -165,7 +165,7 @@ export class Settings implements KnownKeys {
       const layer = whoSays(layers, path);
       if (layer === undefined || layer === 'wrong') continue;
       const value = valueAt(layer.values, path);
-      setAt(merged, path, isPath && typeof value === 'string' ? resolve(layer.base, value) : value);
+      setAt(merged, path, isPath ? fromBase(layer.base, value) : value);
     }
     for (const path of this.tables.map((table) => table.split('.'))) {
       const layer = whoSays(layers, path);
@@ -183,6 +183,12 @@ export class Settings implements KnownKeys {
   values({ shown }: LoadedConfig): [key: string, value: unknown][] {
     return this.keys.map(({ key, path }) => [key, valueAt(shown, path)]);
   }
+}
+
+/** A path, or each of a list. */
+function fromBase(base: string, value: unknown): unknown {
+  if (Array.isArray(value)) return value.map((one) => fromBase(base, one));
+  return typeof value === 'string' ? resolve(base, value) : value;
 }
 
 /** The first source that says it, rightly or not; undefined when none does. */

@@ -15,7 +15,7 @@ const VERIFY = ['always', 'first', 'never'] as const;
 
 const PILOT_NAME_RULE =
   'must be 1 to 64 letters, digits, dots, dashes or underscores, and begin with a letter or digit';
-const ROOTS_RULE = 'must be a list of absolute paths';
+const ROOTS_RULE = 'must be a list of paths';
 
 const PILOT = {
   name: meant(
@@ -118,15 +118,12 @@ export const workloadSection = configSection(
           { from: 1, to: 7 * DAY, otherwise: 600 },
           'How long a job waits for a pilot that has its executable before it fails.',
         ),
-        storage_roots: meant(
-          z
-            .array(
-              z.string(ROOTS_RULE).refine((path) => path.startsWith('/'), ROOTS_RULE),
-              ROOTS_RULE,
-            )
-            .default(() => ['/']),
-          { rule: ROOTS_RULE, meaning: 'Directories below which files are read and written.' },
-        ),
+        storage_roots: meant(z.array(z.string(ROOTS_RULE).min(1, ROOTS_RULE), ROOTS_RULE).optional(), {
+          rule: ROOTS_RULE,
+          meaning:
+            "Directories below which files are read and written. Left out: whatever owl's user may, and a node that others can reach does not start (see docs/security.md).",
+          isPath: true,
+        }),
         ...BROKER,
         pilot: z.strictObject(PILOT).prefault({}),
         /** By name: what the pilot of this machine may run. In the file only. */
@@ -140,3 +137,11 @@ export const workloadSection = configSection(
 
 /** Durations are seconds, as their names say. */
 export type WorkloadConfig = ReturnType<typeof workloadSection.parse>;
+
+/** As parts of the service work with it. */
+export type ServedWorkload = WorkloadConfig['workload'] & { readonly storage_roots: readonly string[] };
+
+/** With roots where none are said. Whose node others reach has said them. */
+export function withRoots(workload: WorkloadConfig['workload']): ServedWorkload {
+  return { ...workload, storage_roots: workload.storage_roots ?? ['/'] };
+}

@@ -1,6 +1,9 @@
 /** workload: datasets become tasks, tasks become jobs, jobs run on pilots. All that the rest of owl knows of it. */
 
 import type { System } from '../../cli/system.js';
+import { isLoopback, reachedAt } from '../../node/access/loopback.js';
+import type { NodeConfig } from '../../node/config/node-section.js';
+import type { Finding } from '../../node/findings.js';
 import { addWorkloadCommands } from './cli/workload.js';
 import { type WorkloadConfig, workloadSection } from './config.js';
 import { NODE } from './wire/called.js';
@@ -10,6 +13,8 @@ export const workload: System<WorkloadConfig> = {
   config: workloadSection,
   commands: addWorkloadCommands,
   called: NODE,
+  whyNotServed: ({ workload: { storage_roots: roots } }, node) =>
+    roots === undefined ? withoutRoots(node) : [],
   counted: {
     ...{ wl_series: 'series', wl_switch: 'switches' },
     ...{ wl_dataset: 'datasets', wl_file: 'files', wl_task: 'tasks', wl_job: 'jobs', wl_pilot: 'pilots' },
@@ -34,3 +39,15 @@ export const workload: System<WorkloadConfig> = {
     args: ({ data, server }) => ['workload', 'pilot', 'run', '--data', data, '--server', server],
   },
 };
+
+/** Whatever owl's user may is nobody else's to have read and written, unless somebody says so. */
+function withoutRoots(node: NodeConfig): readonly Finding[] {
+  const reached = reachedAt(node);
+  if (reached === '') return [];
+  return [
+    {
+      path: [isLoopback(node.listen) ? 'http_listen' : 'listen'],
+      text: `this node listens on ${reached}, which others can reach, and nothing says where files may be read and written for them: set \`workload.storage_roots\` to a list of directories (\`[/]\` for whatever owl's user may)`,
+    },
+  ];
+}

@@ -11,7 +11,7 @@ import { loggerOf, staying, untilInterrupted } from '../../../cli/service.js';
 import type { Cli } from '../../../cli/system.js';
 import type { LoadedConfig } from '../../../node/config/config.js';
 import { tellOpenPlacesOfCaller } from '../../../node/open-places.js';
-import { type WorkloadConfig, workloadSection } from '../config.js';
+import { type WorkloadConfig, withRoots, workloadSection } from '../config.js';
 import type { PilotOptions, PilotSettings } from '../machine/pilot-options.js';
 import { brokerPlaceOf } from './broker-place.js';
 
@@ -118,7 +118,8 @@ function roadOf(
   return { server, credentials: credentialsAt(loaded, server) };
 }
 
-function settingsOf({ pilot, executables, storage_roots }: WorkloadConfig['workload']): PilotSettings {
+function settingsOf(workload: WorkloadConfig['workload']): PilotSettings {
+  const { pilot, executables, storage_roots } = withRoots(workload);
   return { ...pilot, name: pilot.name ?? usualName(pilot.device), executables, storage_roots };
 }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../../../base/clock.js';
 import type { Database } from '../../../base/sql.js';
 import type { NodeContext, NodeRuntime, OpenedService } from '../../../node/system.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
-import type { WorkloadConfig } from '../config.js';
+import type { ServedWorkload } from '../config.js';
 import type { TaskGates } from './tasks/task-gates.js';
 
 export interface WorkloadContext {
@@ -15,7 +15,7 @@ export interface WorkloadContext {
   readonly system: ActorSystem;
   /** The rows of the read models. */
   readonly db: Database;
-  readonly config: WorkloadConfig['workload'];
+  readonly config: ServedWorkload;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Between grants of a task's jobs and what ends them: the same ones for every part of this node. */

@@ -6,7 +6,7 @@ import { keepingStatements } from '../../../base/sql.js';
 import type { ServiceAccess } from '../../../node/access/roles.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
 import { loadProto } from '../../../wire/proto.js';
-import type { WorkloadConfig } from '../config.js';
+import { type WorkloadConfig, withRoots } from '../config.js';
 import { catalogue, dataset, file } from './datasets/dataset-types.js';
 import { openDatasets } from './datasets/datasets.js';
 import { openEvents } from './events/events.js';
@@ -42,10 +42,10 @@ export const workloadService: ServiceSide<WorkloadConfig> = {
   open,
 };
 
-function open(node: NodeContext, { workload: config }: WorkloadConfig): OpenedService {
+function open(node: NodeContext, config: WorkloadConfig): OpenedService {
   const { runtime, clock, logger } = node;
   const context: WorkloadContext = {
-    ...{ node, runtime, config, clock, logger, system: runtime.system },
+    ...{ node, runtime, clock, logger, config: withRoots(config.workload), system: runtime.system },
     // Loops and reactors ask the same of it with every batch of events.
     db: keepingStatements(runtime.db),
     gates: new TaskGates(),

@@ -15,7 +15,7 @@ import type { Asking, ServedOperation } from '../../../../../src/node/operations
 import type { EventStore, RecordedEvent } from '../../../../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../../../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { openRuntime, type Runtime } from '../../../../../src/runtime/runtime.js';
-import { workloadSection } from '../../../../../src/systems/workload/config.js';
+import { withRoots, workloadSection } from '../../../../../src/systems/workload/config.js';
 import { dataset } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { openDatasets } from '../../../../../src/systems/workload/service/datasets/datasets.js';
 import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
@@ -72,7 +72,7 @@ export async function taskNode(
   let parts: readonly Part[] = [];
   const context: WorkloadContext = {
     ...{ node, runtime, clock, logger, system: runtime.system, db: keepingStatements(runtime.db) },
-    config: workloadSection.parse({ workload: config }).workload,
+    config: withRoots(workloadSection.parse({ workload: config }).workload),
     gates: new TaskGates(),
     readYourWrites: () => runtime.readYourWrites(),
   };
