@@ -5,7 +5,7 @@
  * Guarantees: each subscriber gets what the store itself would have given it, in order, with no gap and no duplicate; one that is
  * behind catches up by a subscription of its own and joins at the end; one that is slow holds up nobody, and when it is far behind,
  * in batches or in bytes, it is left out, catches up by itself and joins again; an interruption of the store is told to everyone, also to who was left
- * out meanwhile; without subscribers nothing is read.
+ * out meanwhile; without subscribers nothing is read; what everyone has been given is kept by nobody.
  */
 
 import { orAborted } from '../../base/backoff.js';
@@ -23,17 +23,20 @@ import {
 
 /** Where the common reading was after one of its batches. */
 interface Place {
-  readonly batch: SubscriptionBatch | undefined;
   readonly number: number;
   /** Of all batches up to here. */
   readonly bytes: number;
   /** How many interruptions were told up to here. */
   readonly interruptions: number;
-  next: Place | undefined;
+}
+
+interface Kept {
+  readonly batch: SubscriptionBatch;
+  readonly place: Place;
 }
 
 interface Member {
-  /** Undefined when it was left out. */
+  /** Behind what it was given last. Undefined when it was left out. */
   place: Place | undefined;
 }
 
@@ -141,7 +144,12 @@ class CommonReading {
   private readonly bytesBehind: number;
   private readonly source: AsyncIterator<SubscriptionBatch>;
   private readonly members = new Set<Member>();
-  private tail: Place = { batch: undefined, number: 0, bytes: 0, interruptions: 0, next: undefined };
+  /**
+   * What somebody has not been given yet, the oldest first. No chain from batch to batch: a generator that goes on for months keeps what
+   * its variables once held, and of a chain with it all that came behind.
+   */
+  private readonly kept: Kept[] = [];
+  private newest: Place = { number: 0, bytes: 0, interruptions: 0 };
   private reading: Promise<void> | undefined;
 
   constructor(store: EventStore, categories: readonly string[], bytesBehind: number) {
@@ -163,8 +171,8 @@ class CommonReading {
   /** Keeps everything from here on for it. */
   enter(member: Member): Place {
     this.members.add(member);
-    member.place = this.tail;
-    return this.tail;
+    member.place = this.newest;
+    return this.newest;
   }
 
   leave(member: Member): void {
@@ -179,16 +187,15 @@ class CommonReading {
   ): AsyncGenerator<SubscriptionBatch> {
     const wanted = new Set(categories);
     let position = after;
-    for (let place = member.place; place !== undefined; place = member.place) {
-      const next = place.next;
-      if (next === undefined) {
+    while (member.place !== undefined) {
+      if (member.place.number === this.newest.number) {
         if (this.isOver) return await this.reading;
         await this.more(signal);
         if (signal?.aborted === true) return;
         continue;
       }
-      member.place = next;
-      const batch = next.batch === undefined ? undefined : partOf(next.batch, position, wanted);
+      const next = this.give(member);
+      const batch = next === undefined ? undefined : partOf(next, position, wanted);
       if (batch === undefined) continue;
       position = batch.checkpoint;
       yield batch;
@@ -229,22 +236,30 @@ class CommonReading {
     this.reading = undefined;
   }
 
+  /** What comes behind what it was given last. */
+  private give(member: Member): SubscriptionBatch | undefined {
+    const at = member.place?.number ?? this.newest.number;
+    const next = this.kept[at - this.newest.number + this.kept.length];
+    member.place = next?.place;
+    return next?.batch;
+  }
+
   private add(batch: SubscriptionBatch): void {
-    const { number, bytes, interruptions } = this.tail;
+    const { number, bytes, interruptions } = this.newest;
     const place: Place = {
-      batch,
       number: number + 1,
       bytes: bytes + bytesOf(batch),
       interruptions: interruptions + (batch.resumed === true ? 1 : 0),
-      next: undefined,
     };
-    this.tail.next = place;
-    this.tail = place;
-    for (const member of this.members) {
-      if (member.place === undefined || !this.isFarBehind(member.place, place)) continue;
-      member.place = undefined;
-      this.members.delete(member);
-    }
+    this.newest = place;
+    this.kept.push({ batch, place });
+    let oldest = place.number;
+    for (const member of this.members)
+      if (member.place === undefined || this.isFarBehind(member.place, place)) {
+        member.place = undefined;
+        this.members.delete(member);
+      } else oldest = Math.min(oldest, member.place.number);
+    while (this.kept[0] !== undefined && this.kept[0].place.number <= oldest) this.kept.shift();
   }
 
   /** @param at what it was given last, or is being given */
