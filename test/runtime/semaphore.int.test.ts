@@ -156,7 +156,6 @@ t.test('the history, replayed, gives the same state and the same read model', as
   replayed.take(await node.history());
   t.same(replayed.snapshot.context, snapshot.context);
   t.equal(replayed.snapshot.value, snapshot.value);
-  replayed.stop();
   await node.restart();
   const recovered = await node.runtime.system.read(semaphore, 's');
   t.same(recovered.snapshot.context, snapshot.context);

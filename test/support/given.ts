@@ -128,26 +128,22 @@ class Example<M extends AnyStateMachine> implements Given<M> {
     this.registry = registry;
     this.stream = streamName(type.category, 'example');
     this.past = past.map((event, revision) => this.record(event, revision));
-    this.replay(this.past).stop();
+    this.replay(this.past);
   }
 
   get context(): ContextFrom<M> {
-    const machine = this.replay(this.past);
-    machine.stop();
-    return machine.snapshot.context;
+    return this.replay(this.past).snapshot.context;
   }
 
   leadsTo(t: Asserts, state: StatePattern, what = 'the state'): void {
     const machine = this.replay(this.past);
     this.assertKeeps(machine);
     matchState(t, machine, state, what);
-    machine.stop();
   }
 
   when(order: Order<M>): When<M> {
     const command: AnyCommand = typeof order === 'function' ? { decide: order } : order;
     const { outcome, machine } = this.carryOut(command);
-    machine.stop();
     return {
       events: () => {
         if ('refused' in outcome) throw new OwlError(outcome.refused, outcome.message);
@@ -184,12 +180,10 @@ class Example<M extends AnyStateMachine> implements Given<M> {
       registry.check(stream, proposed);
     } catch (error) {
       // The runtime drops a machine whose events the store refused.
-      machine.stop();
       return { outcome: refusalOf(error), machine: this.replay(past) };
     }
     const again = this.replay([...past, ...proposed.map((event, i) => this.record(event, past.length + i))]);
     assertSameState(machine, again, 'the stored events lead elsewhere than the decided ones');
-    again.stop();
     this.assertKeeps(machine);
     return { outcome, machine };
   }
@@ -197,7 +191,6 @@ class Example<M extends AnyStateMachine> implements Given<M> {
   private assertKeeps(machine: LiveMachine): void {
     const kept = new LiveMachine(this.type.machine, JSON.parse(JSON.stringify(machine.persisted())));
     assertSameState(machine, kept, 'a kept snapshot is not the state that it was taken of');
-    kept.stop();
   }
 
   /** As the store gives it back. */

@@ -45,10 +45,7 @@ export interface Recovery {
 /** @throws StoreUnavailableError when the store is away, DamagedStreamError when it holds what the machine can't take */
 export async function recover(recovery: Recovery): Promise<Live> {
   const restored = restoreSnapshot(recovery);
-  if (restored !== undefined) {
-    if (await replayOntoSnapshot(recovery, restored)) return restored;
-    restored.machine.stop();
-  }
+  if (restored !== undefined && (await replayOntoSnapshot(recovery, restored))) return restored;
   const live = startEmpty(recovery);
   for await (const event of recovery.store.readStream(recovery.stream, { from: 0 })) {
     replay(recovery, live, event);

@@ -270,10 +270,8 @@ export class Actor {
   }
 
   private drop(): void {
-    const machine = this.live?.machine;
     this.live = undefined;
     this.doubtful = false;
-    machine?.stop();
   }
 }
 

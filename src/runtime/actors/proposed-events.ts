@@ -60,7 +60,7 @@ export function proposedEvents(decided: DecidedEvents): ProposedEvent[] {
 }
 
 /** What is too deep to be stored is refused by the store. */
-function frozen<T>(value: T, levels = MOST_LEVELS): T {
+export function frozen<T>(value: T, levels = MOST_LEVELS): T {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value) || levels === 0) return value;
   Object.freeze(value);
   for (const name in value) if (typeof value[name] === 'object') frozen(value[name], levels - 1);

@@ -17,7 +17,7 @@
 import { numberIn, type SqlRow, type SqlValue } from '../../../base/sql.js';
 import type { SqliteDatabase } from '../../../base/sqlite.js';
 import type { EncodedEvent } from '../append-check.js';
-import { canonicalJson, checksumOf, contentOf } from '../canonical.js';
+import { canonicalJson, canonicalJsonOf, checksumOf, contentOf } from '../canonical.js';
 import {
   type EventMetadata,
   isJsonObject,
@@ -99,8 +99,8 @@ export class RowFormat {
     const { time, cause, source, metadata, canonical } = this.metadata.encode(event.metadata);
     const content = contentOf(
       { stream, id: event.id, type: event.type, version: event.version },
-      shape === undefined ? canonicalText(encoded.data) : shape.canonicalData(values),
-      canonical ?? canonicalText(encoded.metadata),
+      shape === undefined ? canonicalJsonOf(event.data, encoded.data) : shape.canonicalData(values),
+      canonical ?? canonicalJsonOf(event.metadata, encoded.metadata),
     );
     return [
       event.id,
@@ -192,10 +192,6 @@ function atPlace(checksum: number, position: number, revision: number): number {
   return (
     checksum ^ (Math.imul(low, 0x9e3779b1) + Math.imul(revision, 0x85ebca6b) + Math.imul(high, 0xc2b2ae35))
   );
-}
-
-function canonicalText(json: string): string {
-  return canonicalJson(JSON.parse(json));
 }
 
 interface DecodedData {
