@@ -243,6 +243,16 @@ export class JobQueries {
     return this.of('SELECT * FROM pilot_dat WHERE name = ?').get(name);
   }
 
+  /** Who holds the lease of a pilot. It comes for every job, and the whole row takes ten times as long. */
+  leaseOf(pilot: string): SqlRow | undefined {
+    return this.of('SELECT lease, session_id FROM pilot_dat WHERE name = ?').get(pilot);
+  }
+
+  /** How long a job was queued before it was granted. The same goes for it. */
+  grantOf(uid: string): SqlRow | undefined {
+    return this.of('SELECT device_type, queued_time, claimed_time FROM job_dat WHERE id = ?').get(uid);
+  }
+
   row(uid: string): SqlRow | undefined {
     return this.of('SELECT * FROM job_dat WHERE id = ?').get(uid);
   }

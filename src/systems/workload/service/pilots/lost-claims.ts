@@ -10,6 +10,7 @@
 
 import type { JobSnapshot } from '../../../../../machines/workload/job.js';
 import { hearOut, type ListeningTime } from '../../../../base/listening-time.js';
+import type { SqlRow } from '../../../../base/sql.js';
 import { idOf, type JsonObject, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { giveUp, job } from '../jobs/job-commands.js';
 import type { JobQueries } from '../jobs/job-queries.js';
@@ -45,8 +46,13 @@ export class LostClaims {
 
   /** Late or repeated events do no harm: the store is asked. */
   observe(events: readonly RecordedEvent[]): void {
+    const leases = new Map<string, SqlRow | undefined>();
+    const leaseOf = (pilot: string): SqlRow | undefined => {
+      if (!leases.has(pilot)) leases.set(pilot, this.queries.leaseOf(pilot));
+      return leases.get(pilot);
+    };
     for (const { type, stream, data } of events) {
-      if (type === 'JobClaimed') this.lookAtPilot(idOf(stream), data);
+      if (type === 'JobClaimed') this.lookAtPilot(idOf(stream), data, leaseOf);
       else if (type === 'JobPilotLost') this.watch(idOf(stream), String(data['claim_id']));
       else if (ENDS.has(type)) this.forget(idOf(stream));
     }
@@ -77,8 +83,12 @@ export class LostClaims {
   }
 
   /** One that was granted while its pilot was lost: what became of the pilot was carried to its jobs before. */
-  private lookAtPilot(uid: string, { pilot, session_id: session, claim_id }: JsonObject): void {
-    const row = typeof pilot === 'string' ? this.queries.pilot(pilot) : undefined;
+  private lookAtPilot(
+    uid: string,
+    { pilot, session_id: session, claim_id }: JsonObject,
+    leaseOf: (pilot: string) => SqlRow | undefined,
+  ): void {
+    const row = typeof pilot === 'string' ? leaseOf(pilot) : undefined;
     if (row === undefined || (row['lease'] === 'attached' && row['session_id'] === session)) return;
     const { system, config, logger } = this.context;
     const remarks = `pilot ${String(pilot)} was gone when it was granted the job`;

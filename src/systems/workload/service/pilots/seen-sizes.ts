@@ -5,9 +5,9 @@
  * directory that is not there.
  */
 
-import type { Stats } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { type Stats, stat } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Clock } from '../../../../base/clock.js';
 import { limitConcurrency } from '../../../../base/limit-concurrency.js';
 
@@ -15,7 +15,11 @@ import { limitConcurrency } from '../../../../base/limit-concurrency.js';
 const AT_THE_SAME_TIME = 2;
 const ANSWERS_WITHIN_MS = 1_000;
 const LEFT_ALONE_MS = 60_000;
+/** A directory that is there is not looked for again so long. */
+const STAYS_MS = 1_000;
 const MOST_DIRECTORIES = 1_000;
+/** The one of node:fs/promises makes room for an answer of its own with each call: that was a fourteenth of what a job costs. */
+const statOf = promisify(stat);
 
 export class SeenSizes {
   private readonly clock: Clock;
@@ -24,6 +28,7 @@ export class SeenSizes {
   private leftAloneUntil = Number.NEGATIVE_INFINITY;
   /** The same of each directory that was not to be seen. */
   private readonly elsewhereUntil = new Map<string, number>();
+  private readonly thereUntil = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -35,15 +40,21 @@ export class SeenSizes {
     const elsewhere = this.elsewhereUntil.get(directory) ?? Number.NEGATIVE_INFINITY;
     if (this.clock.monotonic() < elsewhere) return undefined;
     const found = await this.sizeOf(join(directory, path));
-    if (found === undefined && !(await this.isThere(directory))) {
-      if (this.elsewhereUntil.size >= MOST_DIRECTORIES) this.elsewhereUntil.clear();
-      this.elsewhereUntil.set(directory, this.clock.monotonic() + LEFT_ALONE_MS);
-    }
+    if (found === undefined && !(await this.isThere(directory)))
+      this.note(this.elsewhereUntil, directory, LEFT_ALONE_MS);
     return found;
   }
 
   private async isThere(directory: string): Promise<boolean> {
-    return (await this.stats(directory))?.isDirectory() === true;
+    if (this.clock.monotonic() < (this.thereUntil.get(directory) ?? Number.NEGATIVE_INFINITY)) return true;
+    const isThere = (await this.stats(directory))?.isDirectory() === true;
+    if (isThere) this.note(this.thereUntil, directory, STAYS_MS);
+    return isThere;
+  }
+
+  private note(until: Map<string, number>, directory: string, ms: number): void {
+    if (until.size >= MOST_DIRECTORIES) until.clear();
+    until.set(directory, this.clock.monotonic() + ms);
   }
 
   private async sizeOf(path: string): Promise<number | undefined> {
@@ -62,7 +73,7 @@ export class SeenSizes {
         cancel();
         resolve(found);
       };
-      this.look(() => stat(path)).then(settle, () => settle(undefined));
+      this.look(() => statOf(path)).then(settle, () => settle(undefined));
     });
   }
 }

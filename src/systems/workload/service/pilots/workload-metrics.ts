@@ -118,7 +118,7 @@ class Attempts {
     if (type === 'JobFinished') this.ended.add(FINISHED);
     if (type === 'JobAttemptFailed' || type === 'JobFailed') this.ended.add(String(data['class']));
     if (type !== 'JobClaimed') return;
-    const row = this.queries.row(idOf(stream));
+    const row = this.queries.grantOf(idOf(stream));
     const [queued, claimed] = [row?.['queued_time'], row?.['claimed_time']];
     if (typeof queued !== 'number' || typeof claimed !== 'number') return;
     this.waited.observe(String(row?.['device_type']), '', Math.max(claimed - queued, 0) * 1000);
