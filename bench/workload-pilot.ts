@@ -1,8 +1,12 @@
-/** A pilot without processes for benchmarks: it claims whatever it is hinted, and reports each job as finished at once. */
+/**
+ * A pilot without processes for benchmarks: it claims whatever it is hinted, and reports each job as finished at once, or
+ * never: then it tells samples, as often as a real one.
+ */
 
 import { randomUUID } from 'node:crypto';
+import { BEATS_IN_A_LEASE } from '../src/peers/holder/lease-terms.js';
 import { PilotClient, type PilotReports } from '../src/systems/workload/wire/pilot-client.js';
-import type { Grant } from '../src/systems/workload/wire/pilot-messages.js';
+import type { Grant, PilotSample } from '../src/systems/workload/wire/pilot-messages.js';
 import type { ClientCredentials } from '../src/wire/credentials.js';
 import { PeersClient } from '../src/wire/peers-client.js';
 
@@ -16,10 +20,14 @@ export interface BenchPilotOptions {
   /** Jobs at the same time. */
   readonly slots: number;
   readonly executable: string;
+  /** Its jobs run on. */
+  readonly isAsleep?: boolean;
 }
 
 export class BenchPilot {
   finished = 0;
+  /** That were answered. */
+  samples = 0;
   /** When each job was told as started, by its uid. Milliseconds of `performance.now`. */
   readonly startedAt = new Map<string, number>();
   private readonly options: BenchPilotOptions;
@@ -28,6 +36,7 @@ export class BenchPilot {
   private readonly peers: PeersClient;
   private readonly reports: PilotReports;
   private readonly over = new AbortController();
+  private readonly asleep = new Map<string, Grant>();
   private beating: NodeJS.Timeout | undefined;
 
   constructor(options: BenchPilotOptions) {
@@ -39,11 +48,19 @@ export class BenchPilot {
   }
 
   async start(): Promise<void> {
-    const { name, slots, executable } = this.options;
+    const { name, slots, executable, isAsleep = false } = this.options;
     const peer = { category: 'wl_pilot', peer_id: name, session_id: this.session };
     const body = JSON.stringify({ device_type: 'cpu', slots, executables: [executable] });
-    await this.peers.attach({ ...peer, protocol_min: 1, protocol_max: 1, body });
-    this.beating = setInterval(() => void this.peers.beat(peer).catch(() => undefined), 5_000);
+    const { lease_seconds: leaseSeconds = 0 } = await this.peers.attach({
+      ...{ ...peer, protocol_min: 1, protocol_max: 1, body },
+    });
+    this.beating = setInterval(
+      () => {
+        this.peers.beat(peer).catch(() => undefined);
+        if (isAsleep) this.tellSample().catch(() => undefined);
+      },
+      (leaseSeconds * 1000) / BEATS_IN_A_LEASE,
+    );
     void this.follow().catch((error: unknown) => {
       if (!this.over.signal.aborted) console.error(error);
     });
@@ -71,8 +88,24 @@ export class BenchPilot {
     if (grant === undefined) return;
     await this.reports.send(startedOf(grant));
     this.startedAt.set(job, performance.now());
+    if (this.options.isAsleep === true) {
+      this.asleep.set(job, grant);
+      return;
+    }
     await this.reports.send(finishedOf(grant));
     this.finished += 1;
+  }
+
+  private async tellSample(): Promise<void> {
+    const jobs = [...this.asleep].map(([job, { claim_id = '' }]) => ({
+      ...{ job, claim_id, phase: 'running', cpu: 0, rss: 4_194_304, log_bytes: 0 },
+    }));
+    const sample: PilotSample = {
+      ...{ slots_used: jobs.length, load: 0.5, rss: 83_886_080, disk_free: 68_719_476_736 },
+      ...{ jobs_done: this.finished, jobs_failed: 0, jobs },
+    };
+    await this.reports.send({ sample });
+    this.samples += 1;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * What workload can do: files are split into jobs, a pilot without processes finishes all of them, again with ten times as many; how
- * soon an idle pilot starts a new job, what pages cost, how long a restart takes; and real jobs beside a bare loop of spawns. One
- * node in a process of its own, on the embedded store.
+ * soon an idle pilot starts a new job, what pages cost, how long a restart takes; what pilots take that only say that they are there;
+ * and real jobs beside a bare loop of spawns. Nodes in processes of their own, on the embedded store.
  *
  *   npm run bench:workload -- [JOBS] [REAL]
  *
@@ -9,73 +9,33 @@
  * is left out.
  */
 
-import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { localTokenFile } from '../src/node/access/access-file.js';
-import { WorkloadClient } from '../src/systems/workload/wire/workload-client.js';
 import { line, median, whole } from './figures.js';
 import { machine } from './machine.js';
-import { Part } from './part.js';
-import { BenchPilot } from './workload-pilot.js';
+import { watchHeartbeats } from './workload-heartbeats.js';
+import { Served } from './workload-node.js';
 import { compareWithSpawns } from './workload-spawns.js';
 
 const [jobs = 10_000, real = 400] = process.argv.slice(2).map(Number);
 const SLOTS = 64;
-const FILES_OF_A_BATCH = 1_000;
 const MIB = 1024 * 1024;
-const EXECUTABLE = 'true';
-const MD5 = 'd41d8cd98f00b204e9800998ecf8427e';
 
 const data = mkdtempSync(join(tmpdir(), 'owl-workload-'));
-const out = join(data, 'out');
-mkdirSync(out);
-
-/** A node that runs workload, with who asks it. */
-class Served {
-  readonly part: Part;
-  readonly client: WorkloadClient;
-
-  private constructor(part: Part, client: WorkloadClient) {
-    this.part = part;
-    this.client = client;
-  }
-
-  static async start(): Promise<Served> {
-    const part = await Part.start('./server.js', { args: ['workload', data], profiled: true });
-    return new Served(
-      part,
-      new WorkloadClient({ server: part.address, credentials: CREDENTIALS, deadlineMs: 600_000 }),
-    );
-  }
-
-  async pilot(name = 'bench', slots = SLOTS): Promise<BenchPilot> {
-    const at = { server: this.part.address, credentials: CREDENTIALS };
-    const pilot = new BenchPilot({ ...at, name, slots, executable: EXECUTABLE });
-    await pilot.start();
-    return pilot;
-  }
-
-  async stop(): Promise<void> {
-    this.client.close();
-    await this.part.stop();
-  }
-}
-
-const CREDENTIALS = { token: { file: localTokenFile(data) } };
 
 console.log(machine());
 try {
   if (jobs > 0) await measure();
+  if (jobs > 0) await watchHeartbeats();
   if (real > 0) await compareWithSpawns(real);
 } finally {
   rmSync(data, { recursive: true, force: true });
 }
 
 async function measure(): Promise<void> {
-  const small = await Served.start();
+  const small = await Served.start(data);
   await latencies(small);
   const [, smallRate] = await splitAndFinish(small, jobs);
   const [largeTask, largeRate] = await splitAndFinish(small, 10 * jobs);
@@ -83,7 +43,7 @@ async function measure(): Promise<void> {
   await pages(small, largeTask);
   const { residentBytes } = await small.part.figures();
   line('memory of the node (RSS)', `${whole(residentBytes / MIB)} MiB`);
-  const waiting = await ordered(small, 10 * jobs);
+  const waiting = await small.order(10 * jobs);
   await untilSplit(small, waiting, 10 * jobs);
   await small.stop();
   const bytes = statSync(join(data, 'owl.db')).size;
@@ -92,35 +52,17 @@ async function measure(): Promise<void> {
   await restart(10 * jobs);
 }
 
-/** A dataset of so many files, closed, and a task on it. @returns the uid of the task */
-async function ordered({ client }: Served, files: number): Promise<string> {
-  const uid = randomUUID();
-  await client.register({ datasets: [{ uid, name: `bench ${uid}`, storage_url: `file://${data}` }] });
-  for (let from = 0; from < files; from += FILES_OF_A_BATCH) {
-    const places = Array.from({ length: Math.min(FILES_OF_A_BATCH, files - from) }, (_, n) => from + n);
-    await client.add({
-      uid,
-      files: places.map((n) => ({ file_name: `f${n}.txt`, path: `f${n}.txt`, size: 0, check_sum: MD5 })),
-    });
-  }
-  await client.closeDataset({ uid });
-  while ((await client.dataset({ id: uid })).status !== 'closed') await pause(20);
-  const order = { executable: EXECUTABLE, device_type: 'cpu', mode: 'map', data_in_uid: uid };
-  const task = await client.submit({ ...order, data_out_url: `file://${out}` });
-  return String(task.uid);
-}
-
 async function untilSplit({ client }: Served, task: string, files: number): Promise<void> {
   while ((await client.task({ id: task })).jobs_total !== files) await pause(20);
 }
 
 /** @returns the uid of the task, and how many were finished in a second */
 async function splitAndFinish(served: Served, files: number): Promise<[task: string, perSecond: number]> {
-  const task = await ordered(served, files);
+  const task = await served.order(files);
   const submitted = performance.now();
   await untilSplit(served, task, files);
   line(`${whole(files)} files are jobs`, perSecond(files, submitted));
-  const pilot = await served.pilot();
+  const pilot = await served.pilot({ name: 'bench', slots: SLOTS });
   const began = performance.now();
   while (pilot.finished < files) await pause(20);
   const rate = (files * 1000) / (performance.now() - began);
@@ -132,10 +74,10 @@ async function splitAndFinish(served: Served, files: number): Promise<[task: str
 
 /** From the answer to an order of one job to the answer that it has started. */
 async function latencies(served: Served): Promise<void> {
-  const pilot = await served.pilot('idle', 1);
+  const pilot = await served.pilot({ name: 'idle', slots: 1 });
   const taken: number[] = [];
   for (let round = 0; round < 50; round++) {
-    const task = await ordered(served, 1);
+    const task = await served.order(1);
     const answered = performance.now();
     while (pilot.finished <= round) await pause(1);
     for await (const page of served.client.jobs({ task }))
@@ -162,10 +104,10 @@ async function pages({ client }: Served, task: string): Promise<void> {
 
 async function restart(waiting: number): Promise<void> {
   const began = performance.now();
-  const served = await Served.start();
+  const served = await Served.start(data);
   await served.client.task({ id: '1' });
   line(`restart with ${whole(waiting)} jobs that wait, to the first answer`, seconds(began));
-  const pilot = await served.pilot('after');
+  const pilot = await served.pilot({ name: 'after', slots: SLOTS });
   while (pilot.finished === 0) await pause(5);
   line('  to the first job that is finished', seconds(began));
   await pilot.stop();
