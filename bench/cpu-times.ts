@@ -4,22 +4,25 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /** Places in /proc/PID/stat, counted from 0 behind the name in parentheses; see proc(5). */
 const PARENT = 1;
-const OWN = [11, 12];
-const OF_CHILDREN = [13, 14];
+const OWN = [11, 12] as const;
+const OF_CHILDREN = [13, 14] as const;
 const TICKS_PER_SECOND = 100;
 
-export interface CpuTimes {
-  /** Seconds, of all its threads. */
-  readonly own: number;
-  /** Of the children that it has waited for. */
-  readonly ofChildren: number;
+/** Seconds. */
+export interface CpuTime {
+  readonly all: number;
+  /** What of it was spent in the kernel. */
+  readonly inKernel: number;
 }
 
-export function cpuTimesOf(pid: number): CpuTimes {
+/** Of all threads of a process, and of the children that it has waited for. */
+export function cpuTimesOf(pid: number): { readonly own: CpuTime; readonly ofChildren: CpuTime } {
   const fields = statOf(pid);
-  const sum = (places: readonly number[]) =>
-    places.reduce((total, place) => total + Number(fields[place]), 0) / TICKS_PER_SECOND;
-  return { own: sum(OWN), ofChildren: sum(OF_CHILDREN) };
+  const time = ([user, kernel]: readonly [number, number]): CpuTime => ({
+    all: (Number(fields[user]) + Number(fields[kernel])) / TICKS_PER_SECOND,
+    inKernel: Number(fields[kernel]) / TICKS_PER_SECOND,
+  });
+  return { own: time(OWN), ofChildren: time(OF_CHILDREN) };
 }
 
 /** The child of a process whose command line has that word in it. @throws Error when there is none */

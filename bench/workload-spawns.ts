@@ -13,12 +13,13 @@ import { stringify } from 'yaml';
 import { PACKAGE_ROOT } from '../src/base/package-root.js';
 import { localTokenFile } from '../src/node/access/access-file.js';
 import { WorkloadClient } from '../src/systems/workload/wire/workload-client.js';
-import { childOf, cpuTimesOf } from './cpu-times.js';
+import { type CpuTime, childOf, cpuTimesOf } from './cpu-times.js';
 import { line, whole } from './figures.js';
 import { Part } from './part.js';
 
 const AT_ONCE = 4;
 const PROGRAM = '/bin/cp';
+const PROCESSES = ['the node', 'the pilot', 'its keeper', 'the payload'];
 
 export async function compareWithSpawns(jobs: number): Promise<void> {
   const place = mkdtempSync(join(tmpdir(), 'owl-spawns-'));
@@ -62,11 +63,17 @@ interface RealJobs {
   /** From the order to the end of the task, seconds. */
   readonly took: number;
   readonly times: readonly JobTimes[];
-  /** Seconds of processor time within that. */
-  readonly cpu: readonly (readonly [who: string, seconds: number])[];
+  /** From the order on, as it went: first before it, last after the end. */
+  readonly looks: readonly Look[];
 }
 
-function tell(jobs: number, bare: number, { ordered, took, times, cpu }: RealJobs): void {
+interface Look {
+  readonly finished: number;
+  /** Of each of the processes. */
+  readonly cpu: readonly CpuTime[];
+}
+
+function tell(jobs: number, bare: number, { ordered, took, times, looks }: RealJobs): void {
   const ends = times.map(({ ended }) => ended).sort((a, b) => a - b);
   const [first, last] = [Math.min(...times.map(({ started }) => started)), ends.at(-1) ?? 0];
   const middle = Math.floor(jobs / 2);
@@ -80,9 +87,21 @@ function tell(jobs: number, bare: number, { ordered, took, times, cpu }: RealJob
   const staged = mean(({ claimed, started }) => started - claimed);
   const ran = mean(({ started, ended }) => ended - started);
   const all = ((last - first) * AT_ONCE) / jobs;
-  line('  a slot for each job: claim to start, start to end, empty', ms(all), '');
-  line('    claim to start; start to end; else', ms(staged), `${ms(ran)}  ${ms(all - staged - ran)}`);
-  for (const [who, seconds] of cpu) line(`  processor time of ${who}, a job`, ms(seconds / jobs));
+  line('  time of a slot for a job', ms(all));
+  line('    claim to start; start to end; neither', ms(staged), `${ms(ran)}; ${ms(all - staged - ran)}`);
+  const half = looks.find(({ finished }) => finished >= middle) ?? looks[0];
+  PROCESSES.forEach((who, index) => {
+    const used = (from: Look | undefined, of: (time: CpuTime) => number) => {
+      const [before, after] = [from, looks.at(-1)].map((look) => look?.cpu[index]);
+      if (before === undefined || after === undefined || from === undefined) return '';
+      return ms((of(after) - of(before)) / (jobs - from.finished));
+    };
+    line(
+      `  processor time of ${who}, a job`,
+      used(looks[0], (time) => time.all),
+      `${used(looks[0], ({ inKernel }) => inKernel)} in the kernel; ${used(half, (time) => time.all)} in the second half`,
+    );
+  });
 }
 
 function ms(seconds: number): string {
@@ -136,21 +155,24 @@ async function carriedOut(
   { node, pilot }: { readonly node: number; readonly pilot: number },
 ): Promise<RealJobs> {
   const keeper = childOf(pilot, 'keeper');
-  const cpuNow = () => ({
-    ...{ 'the node': cpuTimesOf(node).own, 'the pilot': cpuTimesOf(pilot).own },
-    ...{ 'its keeper': cpuTimesOf(keeper).own, 'the payload': cpuTimesOf(keeper).ofChildren },
-  });
-  const before: Readonly<Record<string, number>> = cpuNow();
+  const look = (finished: number): Look => {
+    const { own, ofChildren } = cpuTimesOf(keeper);
+    return { finished, cpu: [cpuTimesOf(node).own, cpuTimesOf(pilot).own, own, ofChildren] };
+  };
+  const looks = [look(0)];
   const ordered = Date.now() / 1000;
   const { uid: task = '' } = await client.submit(order);
   let last = await client.task({ id: task });
   // Seldom: each answer takes of the node's time, and the end of the task is in its row.
-  for (; last.state !== 'finished'; last = await client.task({ id: task })) await pause(200);
+  for (; last.state !== 'finished'; last = await client.task({ id: task })) {
+    looks.push(look(last.jobs_finished ?? 0));
+    await pause(200);
+  }
+  looks.push(look(last.jobs_finished ?? 0));
   const took = (last.end_time ?? 0) - ordered;
-  const cpu = Object.entries(cpuNow()).map(([who, seconds]) => [who, seconds - (before[who] ?? 0)] as const);
   const times: JobTimes[] = [];
   for await (const page of client.jobs({ task }))
     for (const { claimed_time: claimed = 0, time_start: started = 0, time_end: ended = 0 } of page)
       times.push({ claimed, started, ended });
-  return { ordered, took, times, cpu };
+  return { ordered, took, times, looks };
 }

@@ -68,8 +68,11 @@ export function readListed(pid: number): ListedProcess | undefined {
   const startTime = fields[START_TIME];
   if (startTime === undefined || fields[STATE] === 'Z' || fields[STATE] === 'X') return undefined;
   return {
-    ...{ bootId: currentBootId(), pid, startTime },
-    ...{ parent: Number(fields[PARENT]), session: Number(fields[SESSION]) },
+    bootId: currentBootId(),
+    pid,
+    startTime,
+    parent: Number(fields[PARENT]),
+    session: Number(fields[SESSION]),
     cpuTicks: CPU_TIMES.reduce((sum, place) => sum + Number(fields[place]), 0),
     residentBytes: Number(fields[RESIDENT_PAGES]) * pageBytes(),
   };
