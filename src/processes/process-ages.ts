@@ -3,16 +3,14 @@
  * again and again.
  *
  * Guarantee: what is told of a pid is true of who has it now. The kernel gives pids out in order and tells which was the last, so
- * those that were given out since the listing before are known, and none of them counts. All of them may have been once a tenth of a
- * second has passed, in which 300,000 processes a second would have to be started; then nothing counts, nor where there are fewer pids
- * than by default, or where somebody is listed who should have been before.
+ * those that were given out since the listing before are known, and none of them counts. Nothing counts once so much time has passed that
+ * all of them may have been, nor where somebody is listed who should have been before.
  */
 
 import { readFileSync } from 'node:fs';
 
-const HOLDS_MS = 100;
-/** What Linux has by default at least. */
-const MANY_PIDS = 32_768;
+/** More than any machine starts. */
+const STARTED_IN_A_MS = 300;
 
 export class ProcessAges {
   private readonly holdsMs: number;
@@ -22,7 +20,7 @@ export class ProcessAges {
 
   /** @param most pids that there are */
   constructor(most = mostPids()) {
-    this.holdsMs = most >= MANY_PIDS ? HOLDS_MS : 0;
+    this.holdsMs = most / STARTED_IN_A_MS;
   }
 
   /**

@@ -97,9 +97,10 @@ export class Storage {
   }
 
   private async makeBelow(base: string, wanted: string): Promise<string> {
-    const roots = await this.realRoots(base);
     try {
       const near = await nearestOf(wanted);
+      // Without a link in it, it lies where it says, and so does its root.
+      const roots = near === wanted ? this.roots : await this.realRoots(base);
       assertWithin(near, roots);
       await this.noteMount(base, near);
       if (near === wanted) return near;
@@ -108,6 +109,7 @@ export class Storage {
       assertWithin(made, roots);
       return made;
     } catch (error) {
+      if (error instanceof AttemptError) throw error;
       throw error instanceof OwlError && error.kind === 'invalid' ? error : unavailable(wanted, error);
     }
   }
