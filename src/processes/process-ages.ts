@@ -12,31 +12,36 @@ import { readFileSync } from 'node:fs';
 /** More than any machine starts. */
 const STARTED_IN_A_MS = 300;
 
+/** The last that was given out, as far as it is known. Who asks may stand still meanwhile; monotonic milliseconds. */
+export interface GivenPid {
+  readonly pid: number | undefined;
+  readonly askedAt: number;
+  readonly answeredAt: number;
+}
+
 export class ProcessAges {
   private readonly holdsMs: number;
   /** By pid, as the kernel writes it. */
   private readonly startTimes = new Map<number, number>();
-  private last: { readonly pid: number; readonly at: number } | undefined;
+  private last: GivenPid | undefined;
 
   /** @param most pids that there are */
   constructor(most = mostPids()) {
     this.holdsMs = most / STARTED_IN_A_MS;
   }
 
-  /**
-   * All that are listed. To be called before they are read.
-   * @param lastPid that was given out, asked after they were listed; undefined: it is not known
-   * @param now monotonic milliseconds, after that
-   */
-  list(pids: readonly number[], lastPid: number | undefined, now: number): void {
+  /** All that are listed, and then which pid was given out last. To be called before they are read. */
+  list(pids: readonly number[], given: GivenPid): void {
     const { last, startTimes } = this;
-    this.last = lastPid === undefined ? undefined : { pid: lastPid, at: now };
-    if (last === undefined || lastPid === undefined || now - last.at >= this.holdsMs) {
+    const { pid: lastPid } = given;
+    this.last = given;
+    if (last?.pid === undefined || lastPid === undefined || given.answeredAt - last.askedAt >= this.holdsMs) {
       startTimes.clear();
       return;
     }
+    const before = last.pid;
     const isNew = (pid: number) =>
-      lastPid < last.pid ? pid > last.pid || pid <= lastPid : pid > last.pid && pid <= lastPid;
+      lastPid < before ? pid > before || pid <= lastPid : pid > before && pid <= lastPid;
     const listed = new Set(pids);
     for (const pid of startTimes.keys()) if (isNew(pid) || !listed.has(pid)) startTimes.delete(pid);
     if (pids.some((pid) => !startTimes.has(pid) && !isNew(pid))) startTimes.clear();
@@ -62,11 +67,14 @@ function mostPids(): number {
 }
 
 /** See /proc/loadavg in proc(5): the last number of the line. */
-export function lastPidGiven(): number | undefined {
+export function lastPidGiven(): GivenPid {
+  const askedAt = performance.now();
+  let line = '';
   try {
-    const [, pid] = / (\d+)\n$/.exec(readFileSync('/proc/loadavg', 'latin1')) ?? [];
-    return pid === undefined ? undefined : Number(pid);
+    line = readFileSync('/proc/loadavg', 'latin1');
   } catch {
-    return undefined;
+    // Then it is not known.
   }
+  const [, pid] = / (\d+)\n$/.exec(line) ?? [];
+  return { pid: pid === undefined ? undefined : Number(pid), askedAt, answeredAt: performance.now() };
 }

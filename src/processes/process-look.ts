@@ -58,7 +58,7 @@ function readLook(since: number): ProcessLook {
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const listed = pids();
     const fresh = listed.filter((pid) => !seen.has(pid));
-    if (round === 0) ages.list(listed, lastPidGiven(), performance.now());
+    if (round === 0) ages.list(listed, lastPidGiven());
     else if (fresh.length === 0) break;
     for (const pid of fresh) {
       seen.add(pid);

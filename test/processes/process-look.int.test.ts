@@ -79,9 +79,12 @@ t.test('who is older than what is asked about is not read again at once', async 
 });
 
 t.test('an age counts as long as its pid can have no other process', async (t) => {
-  const read = (most = 30_000) => {
+  const given = (pid: number | undefined, askedAt: number, answeredAt = askedAt) => ({
+    ...{ pid, askedAt, answeredAt },
+  });
+  const read = (most = 30_000, answeredAt = 1_000) => {
     const ages = new ProcessAges(most);
-    ages.list([7, 8, 900], 900, 1_000);
+    ages.list([7, 8, 900], given(900, 1_000, answeredAt));
     for (const pid of [7, 8]) ages.note(pid, '50');
     ages.note(900, undefined);
     return ages;
@@ -95,20 +98,27 @@ t.test('an age counts as long as its pid can have no other process', async (t) =
   ];
   for (const [why, lastPid, now, counts] of listedAgain) {
     const ages = read();
-    ages.list([7, 8, 900], lastPid, now);
+    ages.list([7, 8, 900], given(lastPid, now));
     t.equal(ages.isOlder(7, 51), counts, why);
   }
   const ages = read();
-  ages.list([7, 8, 900], 7, 1_050);
+  ages.list([7, 8, 900], given(7, 1_050));
   t.equal(ages.isOlder(8, 51), true, 'its own was not given out');
   t.equal(ages.isOlder(8, 50), false, 'it is as old');
   t.equal(ages.isOlder(900, 51), false, 'it has ended');
   ages.note(7, '70');
-  ages.list([7, 8], 7, 1_140);
+  ages.list([7, 8], given(7, 1_140));
   t.equal(ages.isOlder(8, 51), true, 'from one listing to the next');
-  ages.list([7, 8, 100], 7, 1_150);
+  ages.list([7, 8, 100], given(7, 1_150));
   t.equal(ages.isOlder(8, 51), false, 'somebody is there whose pid was not given out');
   const few = read(3_000);
-  few.list([7, 8, 900], 900, 1_010);
+  few.list([7, 8, 900], given(900, 1_010));
   t.equal(few.isOlder(7, 51), false, 'there are few pids');
+  const frozen = read(30_000, 9_000);
+  frozen.list([7, 8, 900], given(900, 9_050));
+  t.equal(frozen.isOlder(7, 51), false, 'who asked stood still in between');
+  frozen.list([7, 8, 900], given(900, 9_060, 9_200));
+  frozen.note(7, '50');
+  frozen.list([7, 8, 900], given(900, 9_100, 9_200));
+  t.equal(frozen.isOlder(7, 51), false, 'and once more');
 });
