@@ -8,9 +8,10 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 
-/** More than any machine starts. */
-const STARTED_IN_A_MS = 300;
+/** More processes and threads than one core can start. */
+const STARTED_IN_A_MS = 100;
 
 /** The last that was given out, as far as it is known. Who asks may stand still meanwhile; monotonic milliseconds. */
 export interface GivenPid {
@@ -20,14 +21,15 @@ export interface GivenPid {
 }
 
 export class ProcessAges {
-  private readonly holdsMs: number;
+  /** From one listing to the next, at most. */
+  readonly holdsMs: number;
   /** By pid, as the kernel writes it. */
   private readonly startTimes = new Map<number, number>();
   private last: GivenPid | undefined;
 
   /** @param most pids that there are */
-  constructor(most = mostPids()) {
-    this.holdsMs = most / STARTED_IN_A_MS;
+  constructor(most = mostPids(), cores = cpus().length) {
+    this.holdsMs = most / (Math.max(cores, 1) * STARTED_IN_A_MS);
   }
 
   /** All that are listed, and then which pid was given out last. To be called before they are read. */

@@ -66,10 +66,12 @@ t.test('environments of those that are older than what is asked about are not re
   t.same((await lookAtProcesses(Number(early.startTime) + 1)).marked(MARK), []);
 });
 
-t.test('who is older than what is asked about is not read again at once', async (t) => {
+const few = new ProcessAges().holdsMs < 100 && 'there are few pids for so many cores';
+
+t.test('who is older than what is asked about is not read again at once', { skip: few }, async (t) => {
   const young = startMarked(t);
   const calls = countProcessReads(t);
-  // A busy machine may take longer than a reading counts.
+  // A busy machine may take longer than that counts.
   do {
     await lookAtProcesses();
     calls.pids = [];
@@ -83,7 +85,7 @@ t.test('an age counts as long as its pid can have no other process', async (t) =
     ...{ pid, askedAt, answeredAt },
   });
   const read = (most = 30_000, answeredAt = 1_000) => {
-    const ages = new ProcessAges(most);
+    const ages = new ProcessAges(most, 3);
     ages.list([7, 8, 900], given(900, 1_000, answeredAt));
     for (const pid of [7, 8]) ages.note(pid, '50');
     ages.note(900, undefined);
