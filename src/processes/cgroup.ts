@@ -10,21 +10,25 @@
 
 import {
   accessSync,
+  closeSync,
   constants,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmdirSync,
+  write,
   writeFileSync,
 } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
 import { messageOf } from '../base/errors.js';
 import { identifyProcess, type ProcessIdentity } from '../base/process-identity.js';
 import type { ProcessMark } from './records/process-kind.js';
 
 const MEMBERS = 'cgroup.procs';
+const writeLater = promisify(write);
 /** Somebody may give this process another cgroup, or more rights, while it runs. */
 const PLACE_HOLDS_MS = 1_000;
 
@@ -86,11 +90,22 @@ export class OwnCgroup {
 
   /** Moves a process there that was just started. Where that can't be done it stays where it is. */
   enter(pid: number): void {
-    this.moved = writeFile(join(this.directory, MEMBERS), String(pid)).then(
+    let members: number;
+    try {
+      members = openSync(join(this.directory, MEMBERS), 'w');
+    } catch {
+      removeCgroup(this.directory);
+      return;
+    }
+    this.moved = writeLater(members, String(pid)).then(
       () => {
+        closeSync(members);
         this.isEntered = true;
       },
-      () => removeCgroup(this.directory),
+      () => {
+        closeSync(members);
+        removeCgroup(this.directory);
+      },
     );
   }
 
