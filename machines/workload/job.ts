@@ -82,6 +82,8 @@ export const JOB_EVENTS = {
   JobQueued: { version: 1, fields: { queue: 'text', batch: 'text' } },
   /** The hint was sent once more. */
   JobRequeued: { version: 1, fields: { queue: 'text', reason: 'text' } },
+  /** The broker has laid its hint with the dead, for so many times since it was made or retried. */
+  JobHintDied: { version: 1, fields: { queue: 'text', reason: 'text', deaths: 'integer' } },
   JobWithdrawn: { version: 1, fields: { reason: 'text' } },
   JobRanked: { version: 1, fields: { rank: 'integer' } },
   JobClaimed: {
@@ -184,6 +186,8 @@ export interface JobContext {
   readonly lossesInARow: number;
   /** Sent since it was queued last. */
   readonly hints: number;
+  /** Hints of it that the broker has laid with the dead. */
+  readonly hintDeaths: number;
   readonly claim: Claim | null;
   /** The claim whose attempt has ended last: who tells its end once more tells nothing new. */
   readonly lastClaimId: string | null;
@@ -213,6 +217,7 @@ const jobSetup = setup({
     }),
     rank: assign(({ event }) => (event.type === 'JobRanked' ? { rank: event.data.rank } : {})),
     hint: assign({ hints: 1 }),
+    hintDies: assign(({ event }) => (event.type === 'JobHintDied' ? { hintDeaths: event.data.deaths } : {})),
     hintAgain: assign(({ context }) => ({ hints: context.hints + 1 })),
     grant: assign(({ event }) => {
       if (event.type !== 'JobClaimed') return {};
@@ -232,7 +237,7 @@ const jobSetup = setup({
     })),
     markLost: assign(({ event }) => (event.type === 'JobPilotLost' ? { failAt: event.data.fail_at } : {})),
     unmarkLost: assign({ failAt: null }),
-    beginAnew: assign({ curRetry: 0, losses: 0, lossesInARow: 0, notBefore: 0 }),
+    beginAnew: assign({ curRetry: 0, losses: 0, lossesInARow: 0, notBefore: 0, hintDeaths: 0 }),
   },
 });
 
@@ -256,7 +261,7 @@ export const jobMachine = jobSetup.createMachine({
   context: {
     ...{ task: null, executable: '', deviceType: 'cpu', rank: 0, retries: 0 },
     ...{ attempt: 0, curRetry: 0, losses: 0, lossesInARow: 0 },
-    ...{ hints: 0, claim: null, lastClaimId: null, notBefore: 0, failAt: null },
+    ...{ hints: 0, hintDeaths: 0, claim: null, lastClaimId: null, notBefore: 0, failAt: null },
   },
   initial: 'absent',
   states: {
@@ -266,6 +271,7 @@ export const jobMachine = jobSetup.createMachine({
       on: {
         ...whileWaiting,
         JobRequeued: { actions: 'hintAgain' },
+        JobHintDied: { actions: 'hintDies' },
         JobWithdrawn: { target: 'created' },
         JobClaimed: { target: 'staging', guard: 'isNext', actions: 'grant' },
       },

@@ -46,7 +46,9 @@ const STATE_AFTER: Readonly<Record<string, string>> = {
   JobRetried: 'created',
 };
 
-const STAYS = new Set(['JobRequeued', 'JobRanked', 'JobPilotLost', 'JobPilotReturned', ORDER_ACCEPTED]);
+const STAYS = new Set([
+  ...['JobRequeued', 'JobHintDied', 'JobRanked', 'JobPilotLost', 'JobPilotReturned', ORDER_ACCEPTED],
+]);
 
 /** What becomes of the files that a job uses, by type of file. */
 const FILES_AFTER: Readonly<

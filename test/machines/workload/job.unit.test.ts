@@ -67,6 +67,7 @@ checkEveryState({
   examples: [
     ...[CREATED, QUEUED, claimed('c', 1), started('c'), attemptFailed('c'), finished('c'), CANCEL, lost('c')],
     { type: 'JobRequeued', data: { queue: 'cpu', reason: 'nobody took it' } },
+    { type: 'JobHintDied', data: { queue: 'owl.jobs.cpu', reason: 'delivery_limit', deaths: 1 } },
     { type: 'JobWithdrawn', data: { reason: 'held' } },
     { type: 'JobRanked', data: { rank: 3 } },
     { type: 'JobFailed', data: { class: 'payload_exit', detail: 'it ended with 1', claim_id: 'c' } },
@@ -91,6 +92,7 @@ checkEveryState({
     queued: {
       JobClaimed: 'staging',
       JobRequeued: 'queued',
+      JobHintDied: 'queued',
       JobWithdrawn: 'created',
       JobRanked: 'queued',
       JobFailed: 'failed',

@@ -9,14 +9,7 @@ import { type ChannelModel, connect } from 'amqplib';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { DEVICES } from '../devices.js';
 import { type BrokerPlace, connectOptions } from '../wire/amqp/broker-address.js';
-import {
-  EVENTS_DEAD,
-  EXCHANGE,
-  JOBS_DEAD,
-  jobsQueue,
-  PILOT_EVENTS,
-  pilotQueue,
-} from '../wire/amqp/topology.js';
+import { EXCHANGE, jobsQueue, pilotQueue, SHARED_QUEUES } from '../wire/amqp/topology.js';
 
 /** Runs the work with a broker that nobody else of owl uses. @throws OwlError */
 export async function withDemoBroker(
@@ -24,10 +17,7 @@ export async function withDemoBroker(
   pilots: readonly string[],
   work: () => Promise<void>,
 ): Promise<void> {
-  const queues = [
-    ...[PILOT_EVENTS, ...DEVICES.map(jobsQueue), JOBS_DEAD, EVENTS_DEAD],
-    ...pilots.map(pilotQueue),
-  ];
+  const queues = [...[...SHARED_QUEUES, ...DEVICES.map(jobsQueue)], ...pilots.map(pilotQueue)];
   const strange: string[] = [];
   await connected(place, async (model) => {
     for (const queue of queues) {

@@ -16,6 +16,7 @@ import {
   EXCHANGE,
   PILOT_EVENTS,
   pilotQueue,
+  type QueueType,
 } from '../../../../src/systems/workload/wire/amqp/topology.js';
 import { until } from '../../../support/until.js';
 
@@ -39,10 +40,11 @@ export class RawAmqpPilot {
     connection: ChannelModel,
     name = 'p1',
     session: string = randomUUID(),
+    type: QueueType = 'classic',
   ): Promise<RawAmqpPilot> {
     const channel = await connection.createConfirmChannel();
     const pilot = new RawAmqpPilot(channel, name, session);
-    await declareShared(channel, 'classic', DEVICES);
+    await declareShared(channel, type, DEVICES);
     await declarePilotQueue(channel, name);
     await channel.consume(
       pilotQueue(name),

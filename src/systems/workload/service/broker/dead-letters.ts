@@ -1,11 +1,15 @@
 /**
  * What nobody can do anything with: it is laid with the dead, with the reason, and the queue goes on.
  *
- * Guarantee: it is gone from its queue only when it lies there, so nothing vanishes; the dead can be looked at without taking them away.
+ * Guarantees: it is gone from its queue only when it lies there, so nothing vanishes; the dead can be looked at without taking them away;
+ * they are counted by queue and by a word for the reason, of which there are only so many.
  */
 
 import type { Message } from 'amqplib';
+import { Tally } from '../../../../node/metrics/tally.js';
 import type { Delivery, OpenedChannel } from '../../wire/amqp/broker-channel.js';
+import { POISON_KINDS, type PoisonKind } from '../../wire/amqp/envelope.js';
+import { EVENTS_DEAD, JOBS_DEAD } from '../../wire/amqp/topology.js';
 
 const REASON_HEADER = 'owl-reason';
 const QUEUE_HEADER = 'owl-queue';
@@ -18,6 +22,32 @@ export interface DeadLetter {
   readonly reason: string;
   /** How large its body is, in bytes. */
   readonly size: number;
+}
+
+/** Why a broker lays a message with the dead by itself. */
+const DEATHS = ['rejected', 'delivery_limit', 'expired', 'maxlen'] as const;
+const OTHER = 'other';
+
+/** Messages that this node has laid with the dead, and hints whose death it was told, since it began. */
+export class BuriedCounts {
+  private readonly tally = new Tally([
+    ...POISON_KINDS.map((kind) => [EVENTS_DEAD, kind] as const),
+    ...[...POISON_KINDS, ...DEATHS, OTHER].map((kind) => [JOBS_DEAD, kind] as const),
+  ]);
+
+  add(queue: typeof EVENTS_DEAD | typeof JOBS_DEAD, why: PoisonKind): void {
+    this.tally.add(queue, why);
+  }
+
+  /** @param reason as the broker has it */
+  addDeath(reason: string): void {
+    this.tally.add(JOBS_DEAD, DEATHS.find((one) => one === reason) ?? OTHER);
+  }
+
+  /** Those of none too. */
+  samples() {
+    return this.tally.samples(['queue', 'reason']);
+  }
 }
 
 /** @param to the queue of the dead @param from where it came from */
@@ -58,6 +88,13 @@ export function deadLetterOf({ content, properties }: Message): DeadLetter {
     reason: textOf(reason),
     size: content.length,
   };
+}
+
+/** The same of each copy of a dead message, and of no other one: when it was sent, and when, why and for the how manieth time it died. */
+export function diedAt({ properties }: Message): string {
+  const { headers = {}, messageId, timestamp } = properties;
+  const [{ time, reason, count } = {}] = headers['x-death'] ?? [];
+  return JSON.stringify([messageId, timestamp, time, reason, count]);
 }
 
 function textOf(value: unknown): string {

@@ -10,11 +10,12 @@ import type { ListeningTime } from '../../../../base/listening-time.js';
 import { DEVICES } from '../../devices.js';
 import { Broker, type BrokerStanding } from '../../wire/amqp/broker.js';
 import type { BrokerChannel, Delivery, OpenedChannel } from '../../wire/amqp/broker-channel.js';
-import { LARGEST_BODY_BYTES } from '../../wire/amqp/envelope.js';
+import { LARGEST_BODY_BYTES, type PoisonMessageError } from '../../wire/amqp/envelope.js';
 import {
   declarePilotQueue,
   declareShared,
   EVENTS_DEAD,
+  JOBS_DEATHS,
   PILOT_EVENTS,
   pilotQueue,
 } from '../../wire/amqp/topology.js';
@@ -25,11 +26,13 @@ import type { ReportOptions } from '../pilots/pilot-handlers.js';
 import type { WorkloadContext } from '../workload-context.js';
 import type { SendToPilot } from './broker-line.js';
 import { BrokerLines } from './broker-lines.js';
-import { bury } from './dead-letters.js';
+import { DeadHints } from './dead-hints.js';
+import { BuriedCounts, bury } from './dead-letters.js';
 import { PilotEvents, type PilotEventsOptions } from './pilot-events.js';
 
 /** Messages that may be under way; then the broker waits. */
 const PREFETCH = 200;
+const DEATHS_PREFETCH = 20;
 
 export interface PilotBrokerOptions {
   readonly context: WorkloadContext;
@@ -42,12 +45,14 @@ export interface PilotBrokerOptions {
 export class PilotBroker {
   readonly queue: AmqpQueue;
   readonly broker: Broker;
-  /** Messages of pilots that were laid with the dead since this node began. */
-  buried = 0;
+  readonly buried = new BuriedCounts();
   private readonly options: PilotBrokerOptions;
   private readonly answers: BrokerChannel;
   private readonly running = new Set<Promise<void>>();
+  private readonly counting = new Set<Promise<void>>();
   private events: BrokerChannel | undefined;
+  private deaths: BrokerChannel | undefined;
+  private heard = false;
   private hear: (() => void) | undefined;
   private over = new AbortController();
 
@@ -61,12 +66,33 @@ export class PilotBroker {
     });
     this.hear = listening.deafen();
     const { broker } = this;
-    this.queue = new AmqpQueue({ ...{ broker, queries, offers, clock, logger }, type: config.queue_type });
+    const { buried } = this;
+    this.queue = new AmqpQueue({
+      ...{ broker, queries, offers, clock, logger, buried, type: config.queue_type },
+    });
     this.answers = broker.channel({ name: 'answers to pilots', begin: ({ raw }) => this.declare(raw) });
   }
 
   get standing(): BrokerStanding {
     return this.broker.now;
+  }
+
+  /** Why pilots are not heard, or nothing is published; for people. */
+  get problem(): string | undefined {
+    if (this.queue.away !== undefined) return this.queue.away;
+    if (this.events?.opened !== undefined) return undefined;
+    return `the broker is there, but pilots are not heard: ${this.events?.reason ?? 'it begins'}`;
+  }
+
+  /** Whether this is the node that hears what pilots say; undefined: none has said anything since it could be. */
+  get hears(): boolean | undefined {
+    if (this.events?.opened === undefined) return false;
+    return this.heard ? true : undefined;
+  }
+
+  /** Messages of pilots that are under way here. */
+  get underWay(): number {
+    return this.running.size;
   }
 
   /** Connects, and hears pilots from then on. */
@@ -78,8 +104,8 @@ export class PilotBroker {
     const events = new PilotEvents({
       ...{ reports, queries, peers, send },
       lines: new BrokerLines({ sessions, streams, greet, send }),
-      bury: async (delivery, reason) => {
-        if (opened !== undefined) await this.bury(opened, delivery, reason);
+      bury: async (delivery, why) => {
+        if (opened !== undefined) await this.bury(opened, delivery, why);
       },
       deafen: () => listening.deafen(),
     });
@@ -91,6 +117,7 @@ export class PilotBroker {
         const over = new AbortController();
         this.over = over;
         await channel.consume(PILOT_EVENTS, PREFETCH, (delivery) => {
+          this.heard = true;
           const taking = events.take(delivery, over.signal).finally(() => this.running.delete(taking));
           this.running.add(taking);
         });
@@ -99,22 +126,42 @@ export class PilotBroker {
       },
       ended: () => {
         this.over.abort();
+        this.heard = false;
         this.hear ??= listening.deafen();
       },
     });
+    this.deaths = this.countDeaths();
     this.broker.start();
   }
 
   /** No more messages are taken. */
   endStreams(): void {
     this.over.abort();
-    if (this.events !== undefined) this.broker.drop(this.events);
+    for (const channel of [this.events, this.deaths]) if (channel !== undefined) this.broker.drop(channel);
   }
 
   async stop(): Promise<void> {
     this.queue.stop();
     await this.broker.close();
-    await Promise.all(this.running);
+    await Promise.all([...this.running, ...this.counting]);
+  }
+
+  private countDeaths(): BrokerChannel {
+    const dead = new DeadHints(this.options.context, ({ reason }) => this.buried.addDeath(reason));
+    let over = new AbortController();
+    return this.broker.channel({
+      name: 'dead hints',
+      begin: async (channel) => {
+        await this.declare(channel.raw);
+        over = new AbortController();
+        const { signal } = over;
+        await channel.consume(JOBS_DEATHS, DEATHS_PREFETCH, (delivery) => {
+          const taking = dead.take(delivery, signal).finally(() => this.counting.delete(taking));
+          this.counting.add(taking);
+        });
+      },
+      ended: () => over.abort(),
+    });
   }
 
   private async declare(raw: OpenedChannel['raw']): Promise<void> {
@@ -137,8 +184,9 @@ export class PilotBroker {
     }
   }
 
-  private async bury(opened: OpenedChannel, delivery: Delivery, reason: string): Promise<void> {
-    this.buried += 1;
+  private async bury(opened: OpenedChannel, delivery: Delivery, why: PoisonMessageError): Promise<void> {
+    const { message: reason, poison } = why;
+    this.buried.add(EVENTS_DEAD, poison);
     this.options.context.logger.warn(
       { queue: PILOT_EVENTS, type: String(delivery.message.properties.type), reason },
       'a message can not be taken; it lies with the dead',

@@ -24,17 +24,13 @@ import {
   PoisonMessageError,
 } from '../../wire/amqp/envelope.js';
 import { pilotQueue } from '../../wire/amqp/topology.js';
-import { job } from '../jobs/job-commands.js';
 import type { JobQueries } from '../jobs/job-queries.js';
 import { answer, jobInputs, type ReportOptions, sessionIn } from '../pilots/pilot-handlers.js';
 import type { PilotReport } from '../pilots/report-messages.js';
 import type { SendToPilot } from './broker-line.js';
 import type { BrokerLines } from './broker-lines.js';
 import { attachingOf, inputsRequestOf, jobIn, reportOf, textOf } from './pilot-request.js';
-
-/** A hint may be claimed before it is stored that it was given to the queue. */
-const QUEUED_WITHIN_MS = 3_000;
-const LOOK_EVERY_MS = 20;
+import { untilQueued } from './until-queued.js';
 
 type Request = Envelope & { readonly type: PilotType };
 
@@ -45,7 +41,7 @@ export interface PilotEventsOptions {
   readonly lines: BrokerLines;
   readonly send: SendToPilot;
   /** Lays it with the dead. */
-  readonly bury: (delivery: Delivery, reason: string) => Promise<void>;
+  readonly bury: (delivery: Delivery, why: PoisonMessageError) => Promise<void>;
   /** Nobody is heard until the returned function is called. */
   readonly deafen: () => () => void;
 }
@@ -89,7 +85,7 @@ export class PilotEvents {
           },
         );
       if (request !== undefined && pilot !== '') this.answer(pilot, request, refusalOf(request, error));
-      if (error instanceof PoisonMessageError) await this.options.bury(delivery, error.message);
+      if (error instanceof PoisonMessageError) await this.options.bury(delivery, error);
       else delivery.ack();
     }
   }
@@ -102,7 +98,7 @@ export class PilotEvents {
       pilotQueue(pilot);
       return pilot;
     } catch (error) {
-      throw new PoisonMessageError(messageOf(error), { cause: error });
+      throw new PoisonMessageError(messageOf(error), { cause: error, poison: 'sender' });
     }
   }
 
@@ -198,7 +194,9 @@ export class PilotEvents {
     const { reports } = this.options;
     const report = reportOf(request);
     if (report === undefined) throw new PoisonMessageError(`nothing is known of ${request.type}`);
-    if (report.claim !== undefined) await this.untilQueued(report);
+    const { claim } = report;
+    if (claim?.job !== undefined)
+      await untilQueued(reports.context, { job: claim.job, curRetry: claim.cur_retry ?? 0 });
     try {
       const { grant } = await answer(reports, report, { who: by });
       if (report.log !== undefined) return undefined;
@@ -215,21 +213,9 @@ export class PilotEvents {
   private async assertKnown(report: PilotReport, messageId: string): Promise<void> {
     const uid = jobIn(report);
     if (uid === undefined || (await this.options.reports.orders.of(uid)) !== undefined) return;
-    throw new PoisonMessageError(`message ${messageId} is about job ${uid}, which there is not`);
-  }
-
-  /** A hint is in the queue before it is stored that it is. */
-  private async untilQueued({ claim }: PilotReport): Promise<void> {
-    const { clock, system } = this.options.reports.context;
-    const uid = claim?.job;
-    if (uid === undefined) return;
-    const began = clock.monotonic();
-    const never = new AbortController().signal;
-    while (clock.monotonic() - began < QUEUED_WITHIN_MS) {
-      const { value, context } = (await system.read(job, uid)).snapshot;
-      if (value !== 'created' || context.curRetry !== (claim?.cur_retry ?? 0)) return;
-      await wait(clock, LOOK_EVERY_MS, never);
-    }
+    throw new PoisonMessageError(`message ${messageId} is about job ${uid}, which there is not`, {
+      poison: 'unknown_job',
+    });
   }
 
   private leaseOf({ peerId, sessionId, leaseSeconds, expiresAt }: Lease) {

@@ -17,6 +17,7 @@ import type { Broker } from '../../wire/amqp/broker.js';
 import type { BrokerChannel } from '../../wire/amqp/broker-channel.js';
 import { JOB_TYPE } from '../../wire/amqp/envelope.js';
 import { declareShared, jobsQueue, type QueueType } from '../../wire/amqp/topology.js';
+import type { BuriedCounts } from '../broker/dead-letters.js';
 import { AGAIN_AFTER_MS, HandedHints } from './handed-hints.js';
 import type { JobQueries } from './job-queries.js';
 import type { HintConsumer, JobHint, JobQueue } from './job-queue.js';
@@ -29,6 +30,7 @@ const STILL_WAITS: ReadonlySet<string> = new Set(['JobCreated', 'JobQueued']);
 export interface AmqpQueueOptions {
   readonly broker: Broker;
   readonly type: QueueType;
+  readonly buried: BuriedCounts;
   readonly queries: JobQueries;
   readonly offers: Offers;
   readonly clock: Clock;
@@ -45,8 +47,8 @@ export class AmqpQueue implements JobQueue {
 
   constructor(options: AmqpQueueOptions) {
     this.options = options;
-    const { queries, offers, clock, logger } = options;
-    this.handed = new HandedHints({ channel: () => this.channel, queries, offers, clock, logger });
+    const { queries, offers, clock, logger, buried } = options;
+    this.handed = new HandedHints({ channel: () => this.channel, queries, offers, clock, logger, buried });
     this.channel = options.broker.channel({
       name: 'hints of jobs',
       begin: async ({ raw }) => {
@@ -59,6 +61,11 @@ export class AmqpQueue implements JobQueue {
 
   get delivered(): number {
     return this.handed.delivered;
+  }
+
+  /** Hints of a device that this node has taken and not settled. */
+  held(device: string): number {
+    return this.handed.countOf(device);
   }
 
   get away(): string | undefined {

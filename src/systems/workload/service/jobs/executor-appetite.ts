@@ -9,7 +9,15 @@ import type { RecordedEvent } from '../../../../runtime/event-store/event-store.
 
 /** What says nothing of what waits, nor of who could take it. */
 const NO_NEWS: ReadonlySet<string> = new Set([
-  ...['JobQueued', 'JobRequeued', 'JobStarted', 'JobPilotLost', 'JobPilotReturned', 'JobCancelRequested'],
+  ...[
+    'JobQueued',
+    'JobRequeued',
+    'JobHintDied',
+    'JobStarted',
+    'JobPilotLost',
+    'JobPilotReturned',
+    'JobCancelRequested',
+  ],
   ...['PilotReported', 'PilotLeaseKept'],
 ]);
 /**

@@ -29,7 +29,7 @@ export const FAULT_OF = {
   end_unknown: 'machine',
   start_failed: 'machine',
   storage_unavailable: 'machine',
-  /** It was lost so often in a row that it is the reason, presumably. */
+  /** It was lost so often in a row, or its hints have died so often, that it is the reason, presumably. */
   poison: 'order',
 } as const satisfies Readonly<Record<string, Fault>>;
 
@@ -42,6 +42,8 @@ export function isFailureClass(text: string): text is FailureClass {
 /** Losses after which a job fails, and those in a row after which it is taken for their reason. */
 export const MOST_LOSSES = 5;
 export const LOSSES_OF_POISON = 3;
+/** Hints of a job that the broker has laid with the dead, after which it is taken for their reason. */
+export const DEATHS_OF_POISON = 3;
 
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;

@@ -12,9 +12,9 @@ import { messageOf } from '../../../../base/errors.js';
 import { type SqlRow, textIn } from '../../../../base/sql.js';
 import { DEVICES } from '../../devices.js';
 import type { BrokerChannel, Delivery, OpenedChannel } from '../../wire/amqp/broker-channel.js';
-import { decode, JOB_TYPE } from '../../wire/amqp/envelope.js';
+import { decode, JOB_TYPE, PoisonMessageError } from '../../wire/amqp/envelope.js';
 import { JOBS_DEAD, jobsQueue } from '../../wire/amqp/topology.js';
-import { bury } from '../broker/dead-letters.js';
+import { type BuriedCounts, bury } from '../broker/dead-letters.js';
 import { type Room, roomsOf, takeRoom } from './hint-rooms.js';
 import type { JobQueries } from './job-queries.js';
 import type { HintConsumer, JobHint } from './job-queue.js';
@@ -30,6 +30,7 @@ const MOST_KEPT = 50;
 
 export interface HandedHintsOptions {
   readonly channel: () => BrokerChannel;
+  readonly buried: BuriedCounts;
   readonly queries: JobQueries;
   readonly offers: Offers;
   readonly clock: Clock;
@@ -197,7 +198,8 @@ export class HandedHints {
     try {
       const { body } = decode(delivery.message, [JOB_TYPE]);
       const { job, cur_retry: curRetry = 0 } = body;
-      if (typeof job !== 'string' || typeof curRetry !== 'number') throw new Error('it names no job');
+      if (typeof job !== 'string' || typeof curRetry !== 'number')
+        throw new PoisonMessageError('it names no job');
       // A second one of the same job: the first is out already.
       this.forget(job);
       const held: Held = {
@@ -207,7 +209,8 @@ export class HandedHints {
       this.held.set(job, held);
       return held;
     } catch (error) {
-      await this.bury(opened, device, delivery, messageOf(error));
+      if (!(error instanceof PoisonMessageError)) throw error;
+      await this.bury(opened, device, delivery, error);
       return undefined;
     }
   }
@@ -239,7 +242,7 @@ export class HandedHints {
       this.held.delete(uid);
       this.restsUntil.set(device, now + KEEP_MS);
       if (queries.row(uid) === undefined && keptUntil <= now)
-        await this.bury(opened, device, delivery, `there is no job ${uid}`);
+        await this.bury(opened, device, delivery, nobodys(uid));
       else delivery.release();
     }
   }
@@ -248,9 +251,10 @@ export class HandedHints {
     opened: OpenedChannel,
     device: string,
     delivery: Delivery,
-    reason: string,
+    { message: reason, poison }: PoisonMessageError,
   ): Promise<void> {
     const from = jobsQueue(device);
+    this.options.buried.add(JOBS_DEAD, poison);
     this.options.logger.warn({ queue: from, reason }, 'a hint is of no use; it lies with the dead');
     await bury(opened, delivery, { to: JOBS_DEAD, from, reason });
   }
@@ -268,6 +272,10 @@ export class HandedHints {
     this.cancelLook?.();
     if (delayMs !== undefined) this.cancelLook = this.options.clock.after(delayMs, () => this.wake());
   }
+}
+
+function nobodys(uid: string): PoisonMessageError {
+  return new PoisonMessageError(`there is no job ${uid}`, { poison: 'unknown_job' });
 }
 
 function waitingIn(row: SqlRow) {

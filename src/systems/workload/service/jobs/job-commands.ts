@@ -28,7 +28,7 @@ type EventOf<T extends JobEvent['type']> = Extract<JobEvent, { type: T }>;
 /** It has no timer: what is given up is judged by who listens (give-ups of pilots, lost-claims.ts), and no wall clock brings that nearer. */
 export const job: JobType = {
   category: 'wl_job',
-  version: 1,
+  version: 2,
   machine: jobMachine,
   events: JOB_EVENTS,
   isOver: ({ value }) => value === 'finished' || value === 'failed' || value === 'cancelled',

@@ -17,7 +17,7 @@ const SAME_FOR_JOBS: ReadonlySet<string> = new Set([
   ...['TaskRegistered', 'TaskSplitStarted', 'TaskJobsPlanned', 'TaskSplitCompleted'],
 ]);
 /** It waits from now on, or once more, or at another place: which one that is only the rows tell. */
-const STAYS_QUEUED: ReadonlySet<string> = new Set(['JobQueued', 'JobRequeued', 'JobRanked']);
+const STAYS_QUEUED: ReadonlySet<string> = new Set(['JobQueued', 'JobRequeued', 'JobHintDied', 'JobRanked']);
 /** None of those that wait is meant. Behind any other the job waits no more. */
 const NOT_QUEUED: ReadonlySet<string> = new Set(['JobCreated', 'JobStarted', 'JobFinished']);
 

@@ -26,7 +26,14 @@ const LEASE_SECONDS = 5;
 const BY = 'loop:workload-closer';
 
 /** Nothing of the closer's follows from what happens to jobs and files on their way. */
-const OF_NO_ACCOUNT = new Set(['JobQueued', 'JobRequeued', 'JobClaimed', 'JobStarted', 'JobRanked']);
+const OF_NO_ACCOUNT = new Set([
+  'JobQueued',
+  'JobRequeued',
+  'JobHintDied',
+  'JobClaimed',
+  'JobStarted',
+  'JobRanked',
+]);
 
 export function closer(context: WorkloadContext): Loop {
   return {

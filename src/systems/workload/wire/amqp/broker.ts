@@ -7,7 +7,7 @@
  */
 
 import { Socket } from 'node:net';
-import { type ChannelModel, connect } from 'amqplib';
+import { type Channel, type ChannelModel, connect } from 'amqplib';
 import type { Logger } from 'pino';
 import { Backoff, orAborted, untilAborted, wait } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
@@ -25,6 +25,10 @@ export interface BrokerStanding {
   readonly since: number;
   /** Why it is away; of one that is there: that it takes nothing at the moment, and why. */
   readonly reason?: string;
+  /** How often it was tried to connect since it is away; of one that is there: 0. */
+  readonly attempts: number;
+  /** `RabbitMQ 3.10.8`, of one that was there since this began. */
+  readonly version?: string;
 }
 
 export interface BrokerOptions extends BrokerPlace {
@@ -45,10 +49,13 @@ export class Broker {
   private over = new AbortController();
   private running: Promise<void> | undefined;
   private lives = new Set<Promise<void>>();
+  private version: string | undefined;
 
   constructor(options: BrokerOptions) {
     this.options = options;
-    this.standing = { isConnected: false, since: options.clock.now(), reason: 'not connected yet' };
+    this.standing = {
+      ...{ isConnected: false, since: options.clock.now(), reason: 'not connected yet', attempts: 0 },
+    };
   }
 
   get now(): BrokerStanding {
@@ -72,6 +79,22 @@ export class Broker {
     this.channels.add(channel);
     if (this.model !== undefined) this.enliven(channel, this.model);
     return channel;
+  }
+
+  /** Work on a channel that is there for it alone. @throws BrokerUnavailableError, or why the work has failed */
+  async once<T>(work: (channel: Channel) => Promise<T>, withinMs: number): Promise<T> {
+    const { model, over } = this;
+    if (model === undefined) throw new BrokerUnavailableError(this.standing.reason ?? 'it is away');
+    const late = AbortSignal.timeout(withinMs);
+    const signal = AbortSignal.any([over.signal, late]);
+    const channel = await orAborted(model.createChannel(), signal);
+    // What ends it fails the work too.
+    channel.on('error', () => undefined);
+    try {
+      return await orAborted(work(channel), signal);
+    } finally {
+      channel.close().catch(() => undefined);
+    }
   }
 
   /** Ends one channel. */
@@ -102,14 +125,13 @@ export class Broker {
         reason = explained(error);
       }
       if (signal.aborted) return;
-      if (this.standing.isConnected || this.standing.reason !== reason) {
+      const { isConnected: wasConnected, reason: before, since, attempts } = this.standing;
+      // While it stays away the time is that of when it went.
+      if (!wasConnected && before === reason) this.standing = { ...this.standing, attempts: attempts + 1 };
+      else {
         logger.warn({ broker: this.options.url, reason }, 'the broker is away; trying again');
-        // While it stays away the time is that of when it went.
-        this.change({
-          isConnected: false,
-          reason,
-          since: this.standing.isConnected ? clock.now() : this.standing.since,
-        });
+        const [when, tried] = wasConnected ? [clock.now(), 0] : [since, attempts + 1];
+        this.change({ isConnected: false, reason, since: when, attempts: tried });
       }
       await wait(clock, backoff.next(), signal);
     }
@@ -144,17 +166,18 @@ export class Broker {
     model.on('blocked', (why) => {
       logger.warn({ broker: url, reason: why }, 'the broker takes nothing at the moment');
       this.change({
-        isConnected: true,
-        since: clock.now(),
+        ...{ isConnected: true, since: clock.now(), attempts: 0 },
         reason: `it takes nothing at the moment: ${why}`,
       });
     });
-    model.on('unblocked', () => this.change({ isConnected: true, since: clock.now() }));
+    const isThere = () => this.change({ isConnected: true, since: clock.now(), attempts: 0 });
+    model.on('unblocked', isThere);
+    this.version = versionOf(model);
     this.model = model;
     this.over = new AbortController();
     if (!this.closing.signal.aborted) {
       logger.info({ broker: url }, 'connected to the broker');
-      this.change({ isConnected: true, since: clock.now() });
+      isThere();
       for (const channel of this.channels) this.enliven(channel, model);
     }
     await Promise.race([closed, untilAborted(this.left.signal)]);
@@ -169,8 +192,8 @@ export class Broker {
   }
 
   private change(standing: BrokerStanding): void {
-    this.standing = standing;
-    for (const listener of this.listeners) listener(standing);
+    this.standing = this.version === undefined ? standing : { ...standing, version: this.version };
+    for (const listener of this.listeners) listener(this.standing);
   }
 
   /** One that does not answer is left behind. */
@@ -201,4 +224,9 @@ function explained(error: unknown): string {
     return `${text}; look at the user in workload.broker and at workload.broker_password_file`;
   if (/NOT_ALLOWED/.test(text)) return `${text}; look at the virtual host in workload.broker and its rights`;
   return text;
+}
+
+function versionOf({ connection }: ChannelModel): string {
+  const { product, version } = connection.serverProperties;
+  return `${product} ${version}`.trim();
 }

@@ -39,12 +39,23 @@ export interface Envelope {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+/** What is wrong with a message, in a word by which they are counted. */
+export const POISON_KINDS = [
+  ...['version', 'type', 'message_id', 'size', 'not_json', 'sender', 'fields', 'unknown_job'],
+] as const;
+export type PoisonKind = (typeof POISON_KINDS)[number];
+
 /** What can't be read, or is about nothing that there is. It is nobody's to try again. */
 export class PoisonMessageError extends OwlError {
   override readonly name = 'PoisonMessageError';
+  readonly poison: PoisonKind;
 
-  constructor(message: string, options: ErrorOptions = {}) {
+  constructor(
+    message: string,
+    { poison = 'fields', ...options }: ErrorOptions & { poison?: PoisonKind } = {},
+  ) {
     super('invalid', message, { ...options, reason: 'poison_message' });
+    this.poison = poison;
   }
 }
 
@@ -82,33 +93,39 @@ export function decode<Type extends string>(
   if (version !== ENVELOPE_VERSION)
     throw new PoisonMessageError(
       `header ${VERSION_HEADER} is ${shown(version)}, and ${ENVELOPE_VERSION} is understood`,
+      { poison: 'version' },
     );
   const type = types.find((one) => one === properties.type);
   if (type === undefined)
-    throw new PoisonMessageError(`type is ${shown(properties.type)}, which is none of ${types.join(', ')}`);
+    throw new PoisonMessageError(`type is ${shown(properties.type)}, which is none of ${types.join(', ')}`, {
+      poison: 'type',
+    });
   const messageId: unknown = properties.messageId;
   if (typeof messageId !== 'string' || messageId === '' || messageId.length > LONGEST_ID)
-    throw new PoisonMessageError(`message_id must be a text of 1 to ${LONGEST_ID} characters`);
+    throw new PoisonMessageError(`message_id must be a text of 1 to ${LONGEST_ID} characters`, {
+      poison: 'message_id',
+    });
   const answers = typeof correlationId === 'string' ? { correlationId } : {};
   return { type, messageId, ...answers, body: bodyOf(content) };
 }
 
 function bodyOf(content: Buffer): Envelope['body'] {
-  if (content.length === 0) throw new PoisonMessageError('the body is empty');
+  if (content.length === 0) throw new PoisonMessageError('the body is empty', { poison: 'size' });
   if (content.length > LARGEST_BODY_BYTES)
     throw new PoisonMessageError(
       `the body has ${content.length} bytes, which is more than ${LARGEST_BODY_BYTES}`,
+      { poison: 'size' },
     );
   const body = parsed(content);
   if (isRecord(body)) return body;
-  throw new PoisonMessageError('the body is no JSON object');
+  throw new PoisonMessageError('the body is no JSON object', { poison: 'not_json' });
 }
 
 function parsed(content: Buffer): unknown {
   try {
     return JSON.parse(content.toString('utf8'));
   } catch (error) {
-    throw new PoisonMessageError('the body is not JSON', { cause: error });
+    throw new PoisonMessageError('the body is not JSON', { cause: error, poison: 'not_json' });
   }
 }
 

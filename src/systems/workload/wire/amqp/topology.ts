@@ -17,6 +17,10 @@ export const EXCHANGE = 'owl.workload';
 export const PILOT_EVENTS = 'owl.pilot.events';
 export const JOBS_DEAD = 'owl.jobs.dead';
 export const EVENTS_DEAD = 'owl.events.dead';
+/** A copy of each dead hint, which a node takes; what lies in `JOBS_DEAD` is for people. */
+export const JOBS_DEATHS = 'owl.jobs.deaths';
+/** All but those of pilots and of hints. */
+export const SHARED_QUEUES = [PILOT_EVENTS, JOBS_DEAD, JOBS_DEATHS, EVENTS_DEAD] as const;
 
 /** Deliveries of a hint that end with its consumer before it is dead. */
 const DELIVERY_LIMIT = 5;
@@ -49,9 +53,15 @@ export async function declareShared(
   const ofType = { 'x-queue-type': type };
   for (const dead of [JOBS_DEAD, EVENTS_DEAD])
     await declare(channel, dead, { ...ofType, 'x-max-length-bytes': DEAD_BYTES });
+  await declare(
+    channel,
+    JOBS_DEATHS,
+    { ...ofType, 'x-max-length-bytes': DEAD_BYTES, 'x-single-active-consumer': true },
+    JOBS_DEAD,
+  );
   for (const device of devices)
     await declare(channel, jobsQueue(device), {
-      ...{ ...ofType, ...dyingTo(JOBS_DEAD) },
+      ...{ ...ofType, ...dyingTo(JOBS_DEAD, EXCHANGE) },
       ...(type === 'quorum' ? { 'x-delivery-limit': DELIVERY_LIMIT } : {}),
     });
   await declare(channel, PILOT_EVENTS, {
@@ -72,15 +82,21 @@ async function declareExchange(channel: Channel): Promise<void> {
   await told(`exchange ${EXCHANGE}`, channel.assertExchange(EXCHANGE, 'direct', { durable: true }));
 }
 
-/** By the exchange that nobody has to declare. */
-function dyingTo(queue: string): Record<string, string> {
-  return { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': queue };
+/** @param exchange default: the one that nobody has to declare, by which one queue alone has it */
+function dyingTo(queue: string, exchange = ''): Record<string, string> {
+  return { 'x-dead-letter-exchange': exchange, 'x-dead-letter-routing-key': queue };
 }
 
-async function declare(channel: Channel, queue: string, args: Record<string, unknown>): Promise<void> {
+/** @param key what it gets of the exchange */
+async function declare(
+  channel: Channel,
+  queue: string,
+  args: Record<string, unknown>,
+  key = queue,
+): Promise<void> {
   const options: Options.AssertQueue = { durable: true, arguments: args };
   await told(`queue ${queue}`, channel.assertQueue(queue, options));
-  await channel.bindQueue(queue, EXCHANGE, queue);
+  await channel.bindQueue(queue, EXCHANGE, key);
 }
 
 async function told(what: string, declared: Promise<unknown>): Promise<void> {

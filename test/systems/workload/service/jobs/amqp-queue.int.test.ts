@@ -3,6 +3,7 @@
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { systemClock } from '../../../../../src/base/clock.js';
+import { BuriedCounts } from '../../../../../src/systems/workload/service/broker/dead-letters.js';
 import { AmqpQueue } from '../../../../../src/systems/workload/service/jobs/amqp-queue.js';
 import type { JobQueries } from '../../../../../src/systems/workload/service/jobs/job-queries.js';
 import type { Offers } from '../../../../../src/systems/workload/service/jobs/offers.js';
@@ -27,7 +28,10 @@ async function open(t: Test, rabbit: RabbitMq, url: string, type: QueueType = 'c
   t.teardown(() => broker.close());
   broker.start();
   const make = (queries: JobQueries, offers: Offers) =>
-    new AmqpQueue({ ...{ broker, type, queries, offers, logger }, clock: systemClock });
+    new AmqpQueue({
+      ...{ broker, type, queries, offers, logger },
+      ...{ clock: systemClock, buried: new BuriedCounts() },
+    });
   const opened = await queueWorld(t, make, () => undefined);
   await until('it is connected', () => opened.queue.away === undefined);
   return opened;
