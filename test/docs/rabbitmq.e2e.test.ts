@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import { PACKAGE_ROOT } from '../../src/base/package-root.js';
 import { startOwl } from '../support/owl-process.js';
 import { type RabbitMq, startRabbitMq, withoutRabbitMq } from '../support/rabbitmq.js';
+import { owl } from '../support/terminal-double.js';
 import { testDirectory } from '../support/test-directory.js';
 import { until } from '../support/until.js';
 import { startWorkload } from '../systems/workload/support/workload-node.js';
@@ -13,6 +14,8 @@ import { startWorkload } from '../systems/workload/support/workload-node.js';
 const PAGE = readFileSync(join(PACKAGE_ROOT, 'docs/workload.md'), 'utf8');
 const [, SETUP = ''] = /```sh broker\n([\s\S]*?)```/.exec(PAGE) ?? [];
 const [, PILOT = ''] = /```sh pilot-over-broker\n([\s\S]*?)```/.exec(PAGE) ?? [];
+const [, LOOK = '', LOOKED = ''] =
+  /```sh broker-status\n([\s\S]*?)```\n\n```text\n([\s\S]*?)```/.exec(PAGE) ?? [];
 
 // Five times rabbitmqctl, which is a node of Erlang each time.
 t.setTimeout(240_000);
@@ -43,6 +46,9 @@ async function work(t: Test, rabbit: RabbitMq): Promise<void> {
   const own = args.map((arg) => arg.replace('rabbit.farm', rabbit.address));
   const pilot = startOwl(t, own, { cwd, env: { [variable]: file } });
   await until('the pilot has its lease', () => /the pilot has its lease/.test(pilot.stderr()));
+  const [, ...look] = LOOK.trim().split(' ');
+  const { stdout } = await owl(look, { cwd, env: { OWL_SERVER: node.node.address, OWL_DATA: node.data } });
+  t.strictSame(firstWords(stdout), firstWords(LOOKED));
   await node.createJob('j');
   const types = async () => (await node.eventsOf('j')).map(({ type }) => type);
   // There is nothing that it could read: it is claimed, and comes back as failed.
@@ -51,4 +57,12 @@ async function work(t: Test, rabbit: RabbitMq): Promise<void> {
   pilot.child.kill('SIGTERM');
   t.match(await pilot.ended, { code: 0 });
   t.notOk(node.log.messages('error').some((line) => /refused/i.test(line)));
+}
+
+/** What each line is about. */
+function firstWords(text: string): string[] {
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => line.split('  ')[0] ?? '');
 }

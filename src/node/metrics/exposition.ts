@@ -26,10 +26,13 @@ function register(metric: GatheredMetric, registry: Registry): void {
   }
   if (metric.type === 'counter') {
     const counter = new Counter(declared);
+    if (labels.length === 0 && metric.samples.length === 0) counter.remove();
     for (const sample of metric.samples) counter.inc(sample.labels ?? {}, sample.value);
     return;
   }
   const gauge = new Gauge(declared);
+  // The library tells one without labels as 0, though there is no value now.
+  if (labels.length === 0 && metric.samples.length === 0) gauge.remove();
   for (const sample of metric.samples) gauge.set(sample.labels ?? {}, sample.value);
 }
 

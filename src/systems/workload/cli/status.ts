@@ -7,9 +7,11 @@ import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
 import { DEVICES } from '../devices.js';
+import type { BrokerStatus } from '../wire/broker-messages.js';
 import type { Job, Pilot, Switch, Task } from '../wire/messages.js';
 import type { Series } from '../wire/series-messages.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
+import { brokerLine } from './broker.js';
 import { pilotColumns } from './pilot-view.js';
 import { seriesColumns } from './series-view.js';
 import { switchLine } from './switch.js';
@@ -44,6 +46,8 @@ export interface WorkloadState {
   readonly series: readonly Series[];
   /** The first that wait. */
   readonly jobs: readonly Job[];
+  /** Undefined: none is configured. */
+  readonly broker: BrokerStatus | undefined;
 }
 
 export function addStatusCommand(workload: Command, cli: Cli): void {
@@ -71,10 +75,12 @@ export async function workloadState(client: WorkloadClient): Promise<WorkloadSta
   const pilots = await client.pilots();
   const series = await all(client.allSeries({ state: SERIES_GOING_ON }, MOST_SHOWN));
   const switches = await client.switches();
+  const broker = await client.broker();
   return {
     switched_off: switches.filter(({ enabled }) => enabled !== true),
     queues: DEVICES.map((device) => queueOf(device, tasks, pilots)),
     ...{ pilots, tasks, failed, series, jobs },
+    broker: broker.configured === true ? broker : undefined,
   };
 }
 
@@ -112,7 +118,7 @@ const WAITING_COLUMNS: readonly Column<Waiting>[] = [
 ];
 
 export function page(
-  { switched_off, queues, pilots, tasks, failed, series, jobs }: WorkloadState,
+  { switched_off, queues, pilots, tasks, failed, series, jobs, broker }: WorkloadState,
   nowMs: number,
   layout: TableLayout,
 ): string {
@@ -132,7 +138,10 @@ export function page(
   return [
     switched_off.map((one) => `${switchLine(one)}\n`).join(''),
     renderPairs(
-      queues.map((queue) => [queue.device, queueLine(queue)]),
+      [
+        ...queues.map((queue): [string, string] => [queue.device, queueLine(queue)]),
+        ['broker', broker === undefined ? '' : brokerLine(broker)],
+      ],
       width,
     ),
     pilots.length === 0

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { Cli } from '../../../cli/system.js';
 import { SWITCH_NAMES } from '../switch-names.js';
+import { addBrokerCommands } from './broker.js';
 import { addDatasetCommands } from './dataset.js';
 import { addDemoCommand } from './demo.js';
 import { addJobCommands } from './job.js';
@@ -28,5 +29,6 @@ export function addWorkloadCommands(program: Command, cli: Cli): void {
   addSeriesCommands(workload, cli);
   addPilotRunCommand(addPilotCommands(workload, cli), cli);
   for (const name of SWITCH_NAMES) addSwitchCommands(workload, cli, name);
+  addBrokerCommands(workload, cli);
   addStatusCommand(workload, cli);
 }

@@ -2,6 +2,7 @@
 
 import { pagesOf } from '../../../wire/pages.js';
 import { ServiceClient } from '../../../wire/service-client.js';
+import type { BrokerStatus } from './broker-messages.js';
 import type {
   Dataset,
   DatasetAdded,
@@ -190,6 +191,10 @@ export class WorkloadClient extends ServiceClient {
 
   setSwitch(request: SwitchOrder): Promise<Switch> {
     return this.ask(this.service.switches.set, request);
+  }
+
+  broker(): Promise<BrokerStatus> {
+    return this.ask(this.service.broker.status, {});
   }
 
   history(of: Historic, request: EntityRequest): AsyncGenerator<EntityEvent> {

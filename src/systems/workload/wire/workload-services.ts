@@ -2,6 +2,7 @@
 
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import type { Method } from '../../../wire/service-client.js';
+import type { BrokerStatus } from './broker-messages.js';
 import type {
   Dataset,
   DatasetAdded,
@@ -96,6 +97,7 @@ export interface WorkloadServices {
     readonly set: Method<SwitchOrder, Switch>;
     readonly history: Method<{ readonly switch: string }, EntityEvent>;
   };
+  readonly broker: { readonly status: Method<object, BrokerStatus> };
 }
 
 export function loadServices(): WorkloadServices {
@@ -134,6 +136,7 @@ export function loadServices(): WorkloadServices {
       ...{ submit: series('submit'), status: series('status'), list: series('list') },
       ...{ cancel: series('cancel'), history: series('history') },
     },
+    broker: { status: methodsOf('Broker', 'broker')('status') },
     switches: {
       ...{ list: switches('list'), status: switches('status'), set: switches('set') },
       history: switches('history'),

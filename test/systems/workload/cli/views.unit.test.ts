@@ -4,6 +4,7 @@ import t from 'tap';
 import { historyColumns } from '../../../../src/cli/history-view.js';
 import { type Column, renderTable } from '../../../../src/cli/table.js';
 import { textWidth } from '../../../../src/cli/text-width.js';
+import { brokerLine, brokerPage } from '../../../../src/systems/workload/cli/broker.js';
 import {
   datasetCard,
   datasetColumns,
@@ -16,6 +17,7 @@ import { pilotCard, pilotColumns } from '../../../../src/systems/workload/cli/pi
 import { page, queueOf } from '../../../../src/systems/workload/cli/status.js';
 import { storageDirectory, storageUrl } from '../../../../src/systems/workload/cli/storage-place.js';
 import { taskCard, taskColumns, taskLine } from '../../../../src/systems/workload/cli/task-view.js';
+import type { BrokerStatus } from '../../../../src/systems/workload/wire/broker-messages.js';
 import type { Dataset, DatasetFile } from '../../../../src/systems/workload/wire/dataset-messages.js';
 import type { Job, Pilot, Task } from '../../../../src/systems/workload/wire/messages.js';
 
@@ -180,6 +182,53 @@ t.test('the page counts what waits by device, and says where nobody is there to 
   t.match(empty, 'no task is under way');
 });
 
+const BROKER: BrokerStatus = {
+  ...{ configured: true, address: 'amqp://farm-node@rabbit-7.farm.example.org:5672/farm', connected: true },
+  ...{
+    since: ago(60),
+    attempts: 0,
+    version: 'RabbitMQ 3.10.8',
+    queue_type: 'classic',
+    node: uid('0cc91157'),
+  },
+  queues: [
+    { name: 'owl.pilot.events', messages: 2, consumers: 1, unacknowledged: 3 },
+    { name: 'owl.jobs.dead', messages: 1, consumers: 0, dead: true },
+    { name: 'owl.events.dead', problem: 'it is not there', dead: true },
+  ],
+  buried: [{ queue: 'owl.events.dead', reason: 'not_json', count: 4 }],
+};
+
+t.test('how a broker stands is said within the width, with why it is away and how to have one', async (t) => {
+  const away = {
+    ...BROKER,
+    connected: false,
+    queues: [],
+    attempts: 3,
+    problem: 'the broker is away: refused',
+  };
+  for (const status of [BROKER, away, { configured: false }])
+    for (const width of [60, 80, 200])
+      t.strictSame(
+        brokerPage(status, { width })
+          .split('\n')
+          .filter((line) => textWidth(line) > Math.max(width, status.configured ? 0 : 200)),
+        [],
+      );
+  const text = brokerPage(BROKER, { width: 80 });
+  t.match(text, /^connected +yes, since \d/m);
+  t.match(text, /^pilots heard +by one of the nodes/m);
+  t.match(text, /^owl\.pilot\.events +2 +3 +1 +-$/m);
+  t.match(text, /^owl\.jobs\.dead +1 +- +0 +dead letters, for people$/m);
+  t.match(text, /^owl\.events\.dead +- +- +- +it is not there$/m);
+  t.match(text, /^owl\.events\.dead +not_json +4$/m);
+  t.match(brokerPage({ ...BROKER, heard_by: 'n' }, { width: 80 }), /^pilots heard +by node n$/m);
+  t.match(brokerPage(away, { width: 80 }), /^connected +no, tried 3 times: the broker is away: refused$/m);
+  t.match(brokerPage({}, { width: 80 }), /^no broker is configured.*workload\.broker of the node/);
+  t.match(brokerLine(BROKER), /^connected to amqp:.* since .*, 1 dead letter$/);
+  t.equal(brokerLine(away), 'the broker is away: refused');
+});
+
 t.test('a history shows uids by their beginning, sizes as sizes, and files by name', async (t) => {
   const data = JSON.stringify({
     ...{
@@ -212,5 +261,5 @@ t.test('a directory stands for its URL, and a URL for itself', async (t) => {
 
 function stateOf(tasks: readonly Task[], pilots: readonly Pilot[]) {
   const queues = ['cpu', 'gpu'].map((device) => queueOf(device, tasks, pilots));
-  return { switched_off: [], queues, tasks, pilots, failed: [], series: [], jobs: [JOB] };
+  return { switched_off: [], queues, tasks, pilots, failed: [], series: [], broker: undefined, jobs: [JOB] };
 }

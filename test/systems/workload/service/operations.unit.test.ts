@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import type { Operation } from '../../../../src/node/operations/operation.js';
+import * as ofBroker from '../../../../src/systems/workload/service/broker/broker-operations.js';
 import * as ofDatasets from '../../../../src/systems/workload/service/datasets/dataset-operations.js';
 import * as ofPilots from '../../../../src/systems/workload/service/pilots/pilot-operations.js';
 import * as ofSeries from '../../../../src/systems/workload/service/series/series-operations.js';
@@ -9,7 +10,13 @@ import * as ofSwitches from '../../../../src/systems/workload/service/switches/s
 import { loadProto } from '../../../../src/wire/proto.js';
 import { differences } from '../../../node/operations/operation-contract.js';
 
-const DECLARED: readonly Readonly<Record<string, unknown>>[] = [ofDatasets, ofPilots, ofSeries, ofSwitches];
+const DECLARED: readonly Readonly<Record<string, unknown>>[] = [
+  ofBroker,
+  ofDatasets,
+  ofPilots,
+  ofSeries,
+  ofSwitches,
+];
 
 for (const one of DECLARED.flatMap((declared) => Object.values(declared).filter(isOperation)))
   t.test(`${one.service}/${one.name} is what the proto file says`, async (t) => {

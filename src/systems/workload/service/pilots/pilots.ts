@@ -5,6 +5,7 @@ import { workload } from '../../../../../projections/workload/workload.js';
 import { ListeningTime } from '../../../../base/listening-time.js';
 import { type ServiceAccess, workerInField } from '../../../../node/access/roles.js';
 import { Peers } from '../../../../peers/served-peers.js';
+import { brokerMetrics, brokerOperations } from '../broker/broker-status.js';
 import { PilotBroker } from '../broker/pilot-broker.js';
 import { EmbeddedQueue } from '../jobs/embedded-queue.js';
 import { executor } from '../jobs/executor.js';
@@ -109,12 +110,13 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
       broker?.begin(reports, peers);
     },
     peers: [peers],
-    operations: pilotOperations(context, samples),
+    problem: () => broker?.problem,
+    operations: [...pilotOperations(context, samples), ...brokerOperations(context, broker)],
     handlers: {
       [PILOT_SERVICE]: pilotHandlers({ ...reports, closing: closing.signal }),
     },
     access: { [PILOT_SERVICE]: ACCESS },
-    metrics: () => [workloadMetrics({ context, queries, figures, delivered: () => queue.delivered })],
+    metrics: () => [workloadMetrics({ context, queries, figures, queue }), brokerMetrics(broker)],
     endStreams: () => {
       logs.stop();
       closing.abort();

@@ -15,6 +15,7 @@ import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-
 import { DEVICES } from '../../devices.js';
 import { FAULT_OF } from '../jobs/failure-classes.js';
 import { type JobQueries, UNDER_WAY } from '../jobs/job-queries.js';
+import type { JobQueue } from '../jobs/job-queue.js';
 import type { WorkloadContext } from '../workload-context.js';
 import type { PilotFigures } from './pilot-figures.js';
 
@@ -29,7 +30,7 @@ export interface MetricsOptions {
   readonly context: WorkloadContext;
   readonly queries: JobQueries;
   readonly figures: PilotFigures;
-  readonly delivered: () => number;
+  readonly queue: Pick<JobQueue, 'delivered'>;
 }
 
 interface Gathered {
@@ -38,7 +39,7 @@ interface Gathered {
 }
 
 /** Counts from now on what ends and what is granted. */
-export function workloadMetrics({ context, queries, figures, delivered }: MetricsOptions): MetricGroup {
+export function workloadMetrics({ context, queries, figures, queue }: MetricsOptions): MetricGroup {
   const counts = new JobCounts(queries, context.clock);
   const attempts = new Attempts(queries);
   context.runtime.onApplied(workload.name, (events) => {
@@ -50,7 +51,7 @@ export function workloadMetrics({ context, queries, figures, delivered }: Metric
   return metricGroup<Gathered>({
     name: 'workload',
     gather: () => ({ jobs: counts.count(), pilots: queries.pilotCounts() }),
-    metrics: [...states(), ...attempts.metrics(), ...refusals(figures, delivered)],
+    metrics: [...states(), ...attempts.metrics(), ...refusals(figures, queue)],
   });
 }
 
@@ -181,13 +182,13 @@ function countedIn(rows: readonly SqlRow[], state: string, device: string): Samp
   return { labels: { state, device }, value: Number(row?.['counted'] ?? 0) };
 }
 
-function refusals(figures: PilotFigures, delivered: () => number): Metric<Gathered>[] {
+function refusals(figures: PilotFigures, queue: MetricsOptions['queue']): Metric<Gathered>[] {
   return [
     {
       name: 'workload_hints_out',
       help: 'Hints that pilots were given by this node and have not answered',
       type: 'gauge',
-      samples: () => one(delivered()),
+      samples: () => one(queue.delivered),
     },
     {
       name: 'workload_claims_refused_total',
