@@ -17,6 +17,8 @@ export interface OpenedQueue {
   pilot(name: string, options?: { readonly device?: string; readonly slots?: number }): Promise<void>;
   /** A pilot is given nothing new. */
   drained(name: string): Promise<void>;
+  /** The executor is switched off, strictly, or on again. */
+  switched(to: 'off' | 'on'): Promise<void>;
   /** As much time passes as a pilot is not given again what it let go. */
   pass(): void;
   /** The same queue after a restart of its side. */
@@ -37,6 +39,19 @@ function consume(queue: JobQueue, pilot: string, device = 'cpu'): Consumer {
 const jobsOf = ({ given }: Consumer) => given.map(({ job }) => job);
 
 export function jobQueueContract(t: Test, open: (t: Test) => Promise<OpenedQueue>): void {
+  t.test('while the executor is strictly off nobody is given anything', async (t) => {
+    const opened = await open(t);
+    await opened.pilot('p1', { slots: 2 });
+    const consumer = consume(opened.queue, 'p1');
+    await opened.switched('off');
+    await opened.queued(['j1']);
+    await until('it waits', async () => (await opened.queue.depth('cpu')) === 1);
+    t.equal(opened.queue.delivered, 0);
+    t.strictSame(jobsOf(consumer), []);
+    await opened.switched('on');
+    await until('it is given', () => consumer.given.length === 1);
+  });
+
   t.test('a batch is delivered once, in its order, which is that of rank, to who has room', async (t) => {
     const opened = await open(t);
     await opened.pilot('p1', { slots: 2 });

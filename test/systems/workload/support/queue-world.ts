@@ -65,6 +65,10 @@ export async function queueWorld(
         ...{ device_type: device, slots, executables: ['wc'] },
       }),
     drained: (name) => append(`wl_pilot-${name}`, 'PilotDrainRequested', {}),
+    switched: (to) =>
+      to === 'off'
+        ? append('wl_switch-executor', 'SwitchedOff', { switch: 'executor', strict: true })
+        : append('wl_switch-executor', 'SwitchedOn', { switch: 'executor' }),
     pass,
     async reopen() {
       queue.stop();

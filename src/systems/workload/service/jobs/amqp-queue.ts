@@ -3,7 +3,8 @@
  * node, which takes from the same queues what one of them has room for.
  *
  * Guarantees: what was published is confirmed by the broker, for good; a queue that is gone is declared anew; a claim that came to nothing
- * is published again after a pause; while the broker is away nothing is published, and it is said since when and why.
+ * is published again after a pause, and where it came to nothing because the executor is strictly off once that is on again; while the
+ * broker is away nothing is published, and it is said since when and why.
  */
 
 import type { Logger } from 'pino';
@@ -43,6 +44,8 @@ export class AmqpQueue implements JobQueue {
   private readonly channel: BrokerChannel;
   private readonly handed: HandedHints;
   private readonly pauses = new Set<() => void>();
+  /** Jobs that pilots, which take their hints themselves, were refused while the executor is strictly off. */
+  private readonly withheld = new Set<string>();
   private isStopped = false;
 
   constructor(options: AmqpQueueOptions) {
@@ -109,14 +112,16 @@ export class AmqpQueue implements JobQueue {
     // Granted, it stays out until the row says so.
     if (outcome === 'taken') return;
     if (this.handed.has(job)) this.handed.pause(pilot, job);
+    else if (this.options.queries.isStrictlyOff()) this.withheld.add(job);
     else this.publishAgain(job);
   }
 
   observe(events: readonly RecordedEvent[]): void {
     let concerns = false;
     for (const { stream, type } of events) {
-      if (!/^wl_(job|pilot|task)-/.test(stream)) continue;
+      if (!/^wl_(job|pilot|task|switch)-/.test(stream)) continue;
       concerns = true;
+      if (stream.startsWith('wl_switch-')) this.giveUpWithholding();
       if (stream.startsWith('wl_job-') && !STILL_WAITS.has(type)) this.handed.forget(idOf(stream));
     }
     if (concerns) this.handed.wake();
@@ -131,6 +136,13 @@ export class AmqpQueue implements JobQueue {
     for (const cancel of this.pauses) cancel();
     this.handed.stop();
     this.options.broker.drop(this.channel);
+  }
+
+  private giveUpWithholding(): void {
+    if (this.withheld.size === 0 || this.options.queries.isStrictlyOff()) return;
+    const jobs = [...this.withheld];
+    this.withheld.clear();
+    for (const uid of jobs) void this.publishIfQueued(uid);
   }
 
   /** A pilot that takes its hints itself has let go of it. */

@@ -2,8 +2,8 @@
  * Hints that this node takes from the queues at the broker for pilots that are connected to it, and hands to whoever has room.
  *
  * Guarantees: what is taken is the broker's until its job is granted or over; of what is out a pilot that leaves, or is given nothing any
- * more, comes for nothing; what nobody here can take is given back, and not taken again at once; a hint of a job that there is not
- * goes to the dead.
+ * more, comes for nothing; what nobody here can take is given back, and not taken again at once, and nothing is taken or given while the
+ * executor is strictly off; a hint of a job that there is not goes to the dead.
  */
 
 import type { Logger } from 'pino';
@@ -155,14 +155,15 @@ export class HandedHints {
   private async give(): Promise<void> {
     const { opened } = this.options.channel();
     if (opened === undefined) return;
-    const rooms = this.rooms();
+    const isOff = this.options.queries.isStrictlyOff();
+    const rooms = isOff ? [] : this.rooms();
     for (const device of DEVICES) {
       const ofDevice = rooms.filter(({ offer }) => offer.deviceType === device);
       for (const held of this.unassigned(device)) this.assign(held, ofDevice);
       await this.fetch(opened, device, ofDevice);
     }
     await this.giveBack(opened);
-    this.lookAgain(this.nextLookMs(this.rooms()));
+    this.lookAgain(this.nextLookMs(isOff ? [] : this.rooms()));
   }
 
   private rooms(): Room[] {

@@ -2,7 +2,7 @@
 
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { systemClock } from '../../../../../src/base/clock.js';
+import { type Clock, systemClock } from '../../../../../src/base/clock.js';
 import { BuriedCounts } from '../../../../../src/systems/workload/service/broker/dead-letters.js';
 import { AmqpQueue } from '../../../../../src/systems/workload/service/jobs/amqp-queue.js';
 import type { JobQueries } from '../../../../../src/systems/workload/service/jobs/job-queries.js';
@@ -21,7 +21,13 @@ import { queueWorld } from '../../support/queue-world.js';
 const logger = pino({ level: 'silent' });
 const CPU = jobsQueue('cpu');
 
-async function open(t: Test, rabbit: RabbitMq, url: string, type: QueueType = 'classic') {
+async function open(
+  t: Test,
+  rabbit: RabbitMq,
+  url: string,
+  type: QueueType = 'classic',
+  clock: Clock = systemClock,
+) {
   const broker = new Broker({
     ...{ url, passwordFile: rabbit.passwordFile, name: 'test', clock: systemClock, logger },
   });
@@ -30,7 +36,7 @@ async function open(t: Test, rabbit: RabbitMq, url: string, type: QueueType = 'c
   const make = (queries: JobQueries, offers: Offers) =>
     new AmqpQueue({
       ...{ broker, type, queries, offers, logger },
-      ...{ clock: systemClock, buried: new BuriedCounts() },
+      ...{ clock, buried: new BuriedCounts() },
     });
   const opened = await queueWorld(t, make, () => undefined);
   await until('it is connected', () => opened.queue.away === undefined);
@@ -99,6 +105,43 @@ t.test('the queue at a RabbitMQ', { skip: withoutRabbitMq() }, async (t) => {
       queue.settle('elsewhere', 'd3', 'released');
       await until('it is there again', isThere);
     });
+  });
+
+  t.test('what was refused while the executor is strictly off comes again once it is on', async (t) => {
+    const url = rabbit.url();
+    const pauses: number[] = [];
+    const clock: Clock = {
+      ...systemClock,
+      after: (delayMs, work) => {
+        pauses.push(delayMs);
+        return systemClock.after(delayMs, work);
+      },
+    };
+    const opened = await open(t, rabbit, url, 'classic', clock);
+    const other = await rabbit.connect(url);
+    t.teardown(() => other.close());
+    const channel = await other.createChannel();
+    const uids = ['s1', 's2', 's3'];
+    const taken = async () => {
+      const hints: string[] = [];
+      await until('all are taken', async () => {
+        const message = await channel.get(CPU, { noAck: true });
+        if (message !== false) hints.push(String(message.properties.messageId));
+        return hints.length === uids.length;
+      });
+      return hints.sort();
+    };
+    await opened.queued(uids);
+    await opened.switched('off');
+    const hints = await taken();
+    t.strictSame(hints, ['s1/0', 's2/0', 's3/0']);
+    const before = pauses.length;
+    for (const uid of uids) opened.queue.settle('elsewhere', uid, 'released');
+    t.equal(pauses.length, before, 'none of them is to come again by itself');
+    t.equal(await opened.queue.depth('cpu'), 0);
+    await opened.switched('on');
+    t.strictSame(await taken(), hints, 'each of them once');
+    t.equal(await opened.queue.depth('cpu'), 0);
   });
 
   t.test('of quorum queues as well', async (t) => {
