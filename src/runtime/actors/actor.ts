@@ -8,7 +8,8 @@
  *   machine is dropped and rebuilt from its stream before the actor says anything again;
  * - where others write the same streams, an answer that appends nothing is checked against the stream as well: an append
  *   finds out by itself that the actor was behind, a refusal doesn't;
- * - on a conflict it reads what the other writer stored, decides again and appends again, a bounded number of times;
+ * - on a conflict it reads what the other writer stored, decides again and appends again, a bounded number of times; so it does where
+ *   another node has stored the very same before, for that may have been undone since;
  * - one that begins an actor's life is decided on no events, without a look at the store; only what is stored as the first events of
  *   the stream is answered, and everything else, a refusal too, is decided again on what is there;
  * - a command id that was carried out before changes nothing and gets its first answer; one of another order is refused;
@@ -256,7 +257,7 @@ export class Actor {
     // A query that awaits what a command has done may await what was stored with it.
     const appended = await this.env.store.append(this.stream, expected, events, { lastPositionOnly: true });
     // They were stored before, and others behind them, as it may be.
-    if (begins && appended.duplicate)
+    if (appended.duplicate && (begins || (this.env.shared && !(await this.isOwn(events, appended.revision)))))
       throw new RevisionConflictError(this.stream, expected, appended.revision);
     live.revision = appended.revision;
     live.eventId = appended.events.at(-1)?.id ?? live.eventId;
@@ -267,6 +268,18 @@ export class Actor {
     }
     this.env.stored(appended.events);
     return appended.events;
+  }
+
+  /**
+   * Of a repeated append: this very one, whose first answer was lost. Another node that decided the same on the same revision, while
+   * this actor did not know of it, gave its events the same ids and another time.
+   */
+  private async isOwn(events: readonly ProposedEvent[], revision: number): Promise<boolean> {
+    const last = events.at(-1);
+    const stored = this.env.store.readStream(this.stream, { from: revision, limit: 1 });
+    for await (const { id, metadata } of stored)
+      return id === last?.id && metadata.time === last.metadata.time && metadata.by === last.metadata.by;
+    return false;
   }
 
   private drop(): void {
