@@ -1,4 +1,4 @@
-/** Rows of switches: whether each is on, and who has switched it last, when and why. One that nobody has touched has none. */
+/** Rows of switches: whether each is on, whether what it forbids has ended, and who has switched it last, when and why. One that nobody has touched has none. */
 
 import type { KeptStatements } from '../../src/base/sql.js';
 import { idOf, ORDER_ACCEPTED, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
@@ -11,6 +11,7 @@ export const SWITCHES: ProjectionTable = {
     name TEXT PRIMARY KEY,
     enabled INTEGER NOT NULL DEFAULT 1,
     strict INTEGER NOT NULL DEFAULT 0,
+    ending INTEGER NOT NULL DEFAULT 0,
     reason TEXT,
     switched_by TEXT,
     switched_time REAL,
@@ -36,10 +37,15 @@ export class SwitchRows {
       this.rows.update(event, {});
       return;
     }
+    if (type === 'SwitchSettled') {
+      this.rows.update(event, { ending: 0 });
+      return;
+    }
     if (type !== 'SwitchedOff' && type !== 'SwitchedOn') throw new Error(`${type} is no event of a switch`);
     this.rows.update(event, {
       enabled: type === 'SwitchedOn' ? 1 : 0,
       strict: data['strict'] === true ? 1 : 0,
+      ending: type === 'SwitchedOff' ? 1 : 0,
       reason: valueIn(data, 'reason'),
       switched_by: metadata.by ?? null,
       switched_time: timeOf(event),

@@ -7,8 +7,9 @@ checkEveryState({
   type: { category: 'wl_switch', version: 1, machine: switchMachine, events: SWITCH_EVENTS },
   examples: [
     { type: 'SwitchedOff', data: { switch: 'executor', reason: 'storage is moved', strict: true } },
+    { type: 'SwitchSettled', data: { switch: 'executor' } },
     { type: 'SwitchedOn', data: { switch: 'executor' } },
   ],
   given: { on: [], off: ['SwitchedOff'] },
-  after: { on: { SwitchedOff: 'off' }, off: { SwitchedOff: 'off', SwitchedOn: 'on' } },
+  after: { on: { SwitchedOff: 'off' }, off: { SwitchedOff: 'off', SwitchSettled: 'off', SwitchedOn: 'on' } },
 });

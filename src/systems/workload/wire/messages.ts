@@ -32,6 +32,7 @@ export interface Switch {
   by?: string;
   since?: number;
   revision?: number;
+  ending?: boolean;
 }
 
 export interface SwitchOrder {

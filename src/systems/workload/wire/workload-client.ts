@@ -39,8 +39,8 @@ import type {
 import type { Series, SeriesListRequest, SeriesSubmitRequest } from './series-messages.js';
 import { type JobOrder, loadServices, type PilotOrder, type TaskOrder } from './workload-services.js';
 
-/** A history may be long; it must still end. */
-const HISTORY_DEADLINE_MS = 120_000;
+/** A history may be long, and a switch waits for another node; it must still end. */
+const LONGEST_MS = 120_000;
 /** Files are read whole: as long as the node is there. */
 const READS_FILES_MS = Number.POSITIVE_INFINITY;
 
@@ -190,7 +190,7 @@ export class WorkloadClient extends ServiceClient {
   }
 
   setSwitch(request: SwitchOrder): Promise<Switch> {
-    return this.ask(this.service.switches.set, request);
+    return this.ask(this.service.switches.set, request, LONGEST_MS);
   }
 
   broker(): Promise<BrokerStatus> {
@@ -208,5 +208,5 @@ export class WorkloadClient extends ServiceClient {
 }
 
 function historyCall(): { deadline: number } {
-  return { deadline: Date.now() + HISTORY_DEADLINE_MS };
+  return { deadline: Date.now() + LONGEST_MS };
 }

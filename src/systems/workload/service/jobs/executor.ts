@@ -9,17 +9,19 @@
  * harm.
  */
 
+import type { JobSnapshot } from '../../../../../machines/workload/job.js';
 import { limitConcurrency } from '../../../../base/limit-concurrency.js';
 import { uuidOf } from '../../../../base/uuid.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
 import { DEVICES } from '../../devices.js';
+import { Settling } from '../switches/settling.js';
 import { isStrictlyOff, whileOn } from '../switches/switch-gates.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { ExecutorAppetite } from './executor-appetite.js';
 import { job } from './job-commands.js';
 import { type JobQueries, type Offer, type Offered, offeredBy, type WaitingJob } from './job-queries.js';
 import type { JobQueue } from './job-queue.js';
-import { queue, requeue } from './job-upkeep.js';
+import { queue, requeue, withdraw } from './job-upkeep.js';
 import type { Offers } from './offers.js';
 import { UnknownExecutables } from './unknown-executables.js';
 
@@ -35,7 +37,10 @@ const LOOKS_BEHIND_SECONDS = 10;
 const NOBODY = { isHungry: true, spare: Number.POSITIVE_INFINITY };
 
 export interface ExecutorOptions {
-  readonly context: Pick<WorkloadContext, 'system' | 'config' | 'clock' | 'gates'>;
+  readonly context: Pick<
+    WorkloadContext,
+    'system' | 'config' | 'clock' | 'gates' | 'logger' | 'readYourWrites'
+  >;
   readonly queries: JobQueries;
   readonly offers: Offers;
   readonly queue: JobQueue;
@@ -48,13 +53,18 @@ export function executor(options: ExecutorOptions): Loop {
     name: 'workload-executor',
     readModels: [options.readModel],
     leaseSeconds: LEASE_SECONDS,
-    applied: (events) => rounds.appetite.isNews(events),
+    begin: (loop) => rounds.settling.begin(loop),
+    applied: (events) => {
+      rounds.settling.applied(events);
+      return rounds.appetite.isNews(events);
+    },
     round: (loop) => rounds.round(loop),
   };
 }
 
 class Executor {
   readonly appetite = new ExecutorAppetite();
+  readonly settling: Settling;
   private readonly parallel = limitConcurrency(IN_PARALLEL);
   /** By device: before that no hint is older than it may be, in Unix seconds. */
   private readonly hintsDue = new Map<string, number>();
@@ -70,12 +80,14 @@ class Executor {
     this.offers = offers;
     this.hints = hints;
     const { system, clock, config } = context;
+    this.settling = new Settling(context, 'executor', (term) => this.takeBack(term));
     this.unknown = new UnknownExecutables({
       ...{ system, clock, queries, afterSeconds: config.unknown_after_seconds },
     });
   }
 
   async round(loop: LoopContext): Promise<LoopRest> {
+    await this.settling.round(loop);
     let sent = 0;
     const isStrict = await isStrictlyOff(this.context);
     for (const device of DEVICES) {
@@ -94,6 +106,21 @@ class Executor {
     const looksAt = await this.unknown.look(loop.now);
     if (looksAt !== undefined) times.push(looksAt / 1000);
     return times.length === 0 ? {} : { until: Math.min(...times) * 1000 };
+  }
+
+  /** Nothing that is queued is granted any more: it waits to be queued again. */
+  private async takeBack(term: LoopContext): Promise<void> {
+    await this.context.readYourWrites();
+    const reason = 'the executor was switched off, strictly';
+    await Promise.all(
+      this.queries.allQueued().map((uid) =>
+        this.parallel(() => {
+          term.assertMayAct();
+          const decide = (snapshot: JobSnapshot) => withdraw(snapshot, reason);
+          return this.context.system.execute(job, uid, { by: 'executor', decide });
+        }),
+      ),
+    );
   }
 
   private offersOf(device: string): Offer[] {

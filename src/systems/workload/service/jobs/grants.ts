@@ -3,15 +3,16 @@
  *
  * Guarantees: a grant is stored before it is given; the same claim, sent again, gets the same grant, also of a pilot that was restarted
  * and has another session by now; who may not have it is told why in a word that programs go by, and nothing is stored; nothing
- * is granted to who drains, is lost or was replaced, nor while the executor is strictly off (switches/switch-gates.ts), nor of a task that is held or ends: a grant passes the gate of its task
- * (task-gates.ts), so behind an order that ends its grants none is stored.
+ * is granted to who drains, is lost or was replaced, nor while the executor is strictly off (what was queued is taken back then,
+ * switches/settling.ts), nor of a task that is held or ends: a grant passes the gate of its task (task-gates.ts), so behind an
+ * order that ends its grants none is stored.
  */
 
 import type { PilotSnapshot } from '../../../../../machines/workload/pilot.js';
 import type { TaskSnapshot } from '../../../../../machines/workload/task.js';
 import { uuidOf } from '../../../../base/uuid.js';
 import { dataset } from '../datasets/dataset-types.js';
-import { whileGranted } from '../switches/switch-gates.js';
+import { isStrictlyOff } from '../switches/switch-gates.js';
 import { task } from '../tasks/task-type.js';
 import type { WorkloadContext } from '../workload-context.js';
 import {
@@ -104,16 +105,23 @@ export class Grants {
     const before = await system.read(job, uid);
     if (isGranted(before.snapshot, request)) return await store();
     assertServes(pilot, uid);
-    const granted = await whileGranted(this.context, async () => {
+    await this.assertEnabled(uid);
+    try {
       if (ofTask === undefined) return await store();
       return await gates.pass(ofTask, async () => {
         await this.assertGoesOn(ofTask, uid);
         return await store();
       });
-    });
-    if (granted === undefined)
+    } catch (error) {
+      // It was taken back meanwhile, as it may be.
+      if (error instanceof JobRefusedError && error.reason === 'stale') await this.assertEnabled(uid);
+      throw error;
+    }
+  }
+
+  private async assertEnabled(uid: string): Promise<void> {
+    if (await isStrictlyOff(this.context))
       throw refused('disabled', uid, 'is not granted while the executor is switched off, strictly');
-    return granted;
   }
 
   private async assertGoesOn(uid: string, ofJob: string): Promise<void> {

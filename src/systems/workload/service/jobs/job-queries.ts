@@ -119,6 +119,13 @@ export class JobQueries {
     return row !== undefined;
   }
 
+  /** All that are queued, of either device. */
+  allQueued(): string[] {
+    return this.of(`SELECT id FROM job_dat WHERE state = 'queued'`)
+      .all()
+      .map((row) => textIn(row, 'id'));
+  }
+
   /** How many are queued, by executable. */
   depths(device: string): Map<string, number> {
     const rows = this.of(

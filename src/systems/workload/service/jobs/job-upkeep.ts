@@ -9,6 +9,11 @@ export function queue({ value }: JobSnapshot, name: string, batch: string): JobE
   return value === 'created' ? [{ type: 'JobQueued', data: { queue: name, batch } }] : [];
 }
 
+/** It waits to be queued again. */
+export function withdraw({ value }: JobSnapshot, reason: string): JobEvent[] {
+  return value === 'queued' ? [{ type: 'JobWithdrawn', data: { reason } }] : [];
+}
+
 /** Its id names the hint that it follows, so that several nodes do it once. */
 export function requeue({ value }: JobSnapshot, name: string, reason: string): JobEvent[] {
   return value === 'queued' ? [{ type: 'JobRequeued', data: { queue: name, reason } }] : [];

@@ -12,7 +12,7 @@ import type { SwitchName } from '../../switch-names.js';
 /** By its name: there are two. */
 export const switchType: ActorType<typeof switchMachine> = {
   category: 'wl_switch',
-  version: 1,
+  version: 2,
   machine: switchMachine,
   events: SWITCH_EVENTS,
 };
@@ -32,4 +32,10 @@ export function switchTo(
   if (enabled) return value === 'on' ? [] : [{ type: 'SwitchedOn', data: { switch: name, ...because } }];
   if (value === 'off' && context.strict === strict) return [];
   return [{ type: 'SwitchedOff', data: { switch: name, strict, ...because } }];
+}
+
+/** Nothing of what it forbids is under way any more, looked at as strictly as that. Nothing where that was not all, or was said before. */
+export function settle({ value, context }: SwitchSnapshot, name: SwitchName, strict: boolean): SwitchEvent[] {
+  const isDue = value === 'off' && !context.settled && context.strict === strict;
+  return isDue ? [{ type: 'SwitchSettled', data: { switch: name } }] : [];
 }

@@ -28,6 +28,9 @@ export const switchMessage = message('workload.Switch', {
   by: text(undefined, { description: 'Who has switched it last.' }).optional(),
   since: explicit(number(undefined, { description: 'Unix seconds' })),
   revision: int64().optional(),
+  ending: flag({
+    description: 'It is off, and what was under way has not ended yet, as far as is known.',
+  }).optional(),
 });
 
 const named = { switch: oneOf(SWITCH_NAMES) };

@@ -1,22 +1,31 @@
 /**
  * The part of the service that has to do with switches.
  *
- * Guarantee: that one is off is answered once what it forbids has ended (switch-gates.ts), and stored, so it stays off over restarts and is
- * so on every node.
+ * Guarantees: that one is off is stored, so it stays off over restarts and on every node, and answered once what it forbids has ended
+ * on all of them: the node that does it says so (settling.ts), and behind that nothing of it stands in the store until it is on
+ * again. Who can't be answered so in time is told that it is off, and for whom it waits.
  */
 
 import type { z } from 'zod';
-import { InvalidFieldError } from '../../../../base/errors.js';
+import { workload } from '../../../../../projections/workload/workload.js';
+import { orAborted } from '../../../../base/backoff.js';
+import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import { type MetricGroup, metricGroup } from '../../../../node/metrics/metric.js';
 import { type Asking, answered, followed } from '../../../../node/operations/operation.js';
 import { SWITCH_NAMES, type SwitchName } from '../../switch-names.js';
 import { storedHistory } from '../shown/entity-history.js';
 import type { Part, WorkloadContext } from '../workload-context.js';
 import { switchTo, switchType } from './switch-commands.js';
-import { shutting } from './switch-gates.js';
 import { listSwitches, setSwitch, switchHistory, switchMessage, switchStatus } from './switch-operations.js';
 
+/** A node that was killed while it did what is forbidden is followed within its lease. */
+const SETTLES_WITHIN_SECONDS = 30;
+
 export function openSwitches(context: WorkloadContext): Part {
+  const news = new News();
+  context.runtime.onApplied(workload.name, (events) => {
+    if (events.some(({ stream }) => stream.startsWith('wl_switch-'))) news.tell();
+  });
   const shown = async (name: SwitchName) => {
     await context.readYourWrites();
     return show(context, name);
@@ -30,7 +39,7 @@ export function openSwitches(context: WorkloadContext): Part {
       answered(switchStatus, ({ switch: name }) => shown(name)),
       followed(switchHistory, ({ switch: name }) => historyIn(context, name)),
       answered(setSwitch, async (request, asking) => {
-        await carryOut(context, request, asking);
+        await carryOut(context, news, request, asking);
         return await shown(request.switch);
       }),
     ],
@@ -40,6 +49,7 @@ export function openSwitches(context: WorkloadContext): Part {
 
 async function carryOut(
   context: WorkloadContext,
+  news: News,
   { switch: name, enabled, strict = false, reason, command_id: id }: z.output<typeof setSwitch.request>,
   asking: Asking,
 ): Promise<void> {
@@ -47,14 +57,68 @@ async function carryOut(
   if (strict && (enabled || name !== 'executor'))
     throw new InvalidFieldError('strict', 'must be left out unless the executor is switched off');
   const content = { enabled, strict, reason: reason ?? null };
-  const store = () =>
-    context.system.execute(switchType, name, {
-      ...(id === undefined ? {} : { id, asks: { name: setSwitch.name, content } }),
-      by: asking.who,
-      decide: (snapshot) => switchTo(snapshot, name, { enabled, strict, reason }),
-    });
-  const { duplicate } = await (enabled ? store() : shutting(context, name, store));
+  const { duplicate } = await context.system.execute(switchType, name, {
+    ...(id === undefined ? {} : { id, asks: { name: setSwitch.name, content } }),
+    by: asking.who,
+    decide: (snapshot) => switchTo(snapshot, name, { enabled, strict, reason }),
+  });
   asking.repeated(duplicate);
+  if (!enabled) await untilSettled(context, news, name, asking.over);
+}
+
+/** @throws OwlError kind `conflict` where it was switched on meanwhile, `unavailable` where it takes too long */
+async function untilSettled(
+  { system, clock, runtime }: WorkloadContext,
+  news: News,
+  name: SwitchName,
+  over: AbortSignal,
+): Promise<void> {
+  const patience = new AbortController();
+  const cancel = clock.after(SETTLES_WITHIN_SECONDS * 1000, () => {
+    const loop = runtime.status().loops.find((one) => one.name === `workload-${name}`);
+    const node = loop?.node === undefined ? '' : ` (${loop.node})`;
+    const waits = `the node that runs it${node} has not said within ${SETTLES_WITHIN_SECONDS} s that what it had under way has ended`;
+    patience.abort(new OwlError('unavailable', `the ${name} is switched off, but ${waits}; ask again`));
+  });
+  const signal = AbortSignal.any([patience.signal, over]);
+  try {
+    for (;;) {
+      const changed = news.next();
+      const { value, context } = (await orAborted(system.read(switchType, name), signal)).snapshot;
+      if (context.settled) return;
+      if (value === 'on')
+        throw new OwlError('conflict', `the ${name} was switched on before what was under way had ended`);
+      await orAborted(changed, signal);
+    }
+  } finally {
+    cancel();
+  }
+}
+
+/** Something was applied that is about switches. */
+class News {
+  private told: Promise<void> = Promise.resolve();
+  private resolve: () => void = () => undefined;
+
+  constructor() {
+    this.begin();
+  }
+
+  /** Settles with what is told from now on. */
+  next(): Promise<void> {
+    return this.told;
+  }
+
+  tell(): void {
+    this.resolve();
+    this.begin();
+  }
+
+  private begin(): void {
+    this.told = new Promise((resolve) => {
+      this.resolve = resolve;
+    });
+  }
 }
 
 /** Nothing of one that was never switched: it is on. */
@@ -70,6 +134,7 @@ function show({ db }: WorkloadContext, name: SwitchName) {
     switch: name,
     enabled: row?.['enabled'] !== 0,
     strict: row?.['strict'] === 1,
+    ending: row?.['ending'] === 1,
     ...(reason === null ? {} : { reason }),
     ...(by === null ? {} : { by }),
     ...(since === null ? {} : { since }),

@@ -1,10 +1,10 @@
 /**
  * The splitter: a loop that plans jobs of the tasks that there are, the highest rank first, as long as there is room.
  *
- * Guarantees: no more jobs wait than the window of their device has room for (on several nodes a chunk more for each of them), so
- * nothing is made that is not soon needed; what it plans is judged by the task, so it runs on every node at once, and what a node
- * planned that was killed is not planned again; while it is switched off nothing is planned (switches/switch-gates.ts), and on again
- * it goes on where it was; a task whose jobs can't all be made fails once nothing of it is under way.
+ * Guarantees: no more jobs wait than the window of their device has room for, so nothing is made that is not soon needed; it runs on one
+ * node at a time, by a lease; what it plans is judged by the task, so what a node planned that was killed is not planned again; while
+ * it is switched off nothing is planned (switches/settling.ts), and on again it goes on where it was; a task whose jobs can't all be
+ * made fails once nothing of it is under way.
  */
 
 import { MOST_JOBS_OF_A_CHUNK, type TaskSnapshot } from '../../../../../machines/workload/task.js';
@@ -12,6 +12,7 @@ import { workload } from '../../../../../projections/workload/workload.js';
 import { OwlError } from '../../../../base/errors.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop, LoopContext } from '../../../../runtime/loops/loop.js';
+import { Settling } from '../switches/settling.js';
 import { whileOn } from '../switches/switch-gates.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { nextStep, type Splittable, type Step } from './split.js';
@@ -20,6 +21,7 @@ import { countedIn, splittableOf } from './task-rows.js';
 import { task } from './task-type.js';
 
 const BY = 'loop:workload-splitter';
+const LEASE_SECONDS = 5;
 
 /** Of jobs that only this may be waiting for. */
 const MAKES_ROOM = new Set(['JobClaimed', 'JobFinished', 'JobFailed', 'JobCancelled', 'JobRetried']);
@@ -29,16 +31,22 @@ const OF_SPLITTING = /^wl_(job|file|dataset)-/;
 
 export function splitter(context: WorkloadContext): Loop {
   let isAnyDue = true;
+  const settling = new Settling(context, 'splitter');
   return {
     name: 'workload-splitter',
     readModels: [workload.name],
-    applied: (events) =>
-      events.some(({ stream, type }) =>
+    leaseSeconds: LEASE_SECONDS,
+    begin: (loop) => settling.begin(loop),
+    applied: (events) => {
+      settling.applied(events);
+      return events.some(({ stream, type }) =>
         OF_SPLITTING.test(stream)
           ? isAnyDue && (!stream.startsWith('wl_job-') || MAKES_ROOM.has(type))
           : true,
-      ),
+      );
+    },
     round: async (loop) => {
+      await settling.round(loop);
       const round = new Round(context, loop);
       isAnyDue = round.due.length > 0;
       await round.run();

@@ -2,7 +2,7 @@
 
 import t, { type Test } from 'tap';
 import { until } from '../../../../support/until.js';
-import { startPilot } from '../../support/synthetic-pilot.js';
+import { type SyntheticPilot, startPilot } from '../../support/synthetic-pilot.js';
 import { ON_STORES, startWorkload, type WorkloadNode } from '../../support/workload-node.js';
 
 const switchTo = (node: WorkloadNode, enabled: boolean, more: object = {}) =>
@@ -14,16 +14,21 @@ async function types(node: WorkloadNode, uid: string): Promise<string[]> {
   return (await node.eventsOf(uid)).map(({ type }) => type);
 }
 
-/** Types of what is stored between an off and the on that follows it. */
+/** Types of what is stored behind the answer to an off, and before the on that follows it. */
 async function storedWhileOff(node: WorkloadNode): Promise<string[]> {
   const stored: string[] = [];
   let isOff = false;
   for await (const { type } of node.context.runtime.store.readAll({ categories: ['wl_switch', 'wl_job'] })) {
     if (type === 'SwitchedOn') isOff = false;
     if (isOff) stored.push(type);
-    if (type === 'SwitchedOff') isOff = true;
+    if (type === 'SwitchSettled') isOff = true;
   }
   return stored;
+}
+
+/** Queued again, as it was taken back: a hint of before comes to nothing until then. */
+async function untilGranted(pilot: SyntheticPilot, uid: string): Promise<void> {
+  await until(`${uid} is granted`, async () => (await pilot.claim(uid)).is_success === true);
 }
 
 async function worldOf(t: Test, start: (t: Test) => Promise<WorkloadNode>) {
@@ -61,12 +66,16 @@ for (const [store, start] of Object.entries(ON_STORES)) {
     t.match(await pilot.claim('j2'), disabled);
     t.match(await pilot.started(grant), { is_success: true }, 'what runs goes on');
     t.match(await job(node, 'j2'), {
-      state: 'queued',
-      remarks: /^is not granted: the executor is switched off/,
+      state: 'created',
+      remarks: /^is not queued: the executor is switched off/,
     });
     t.match(await switchTo(node, false), { enabled: false, strict: false }, 'less strictly now');
-    await pilot.take('j2');
+    t.match(await pilot.claim('j2'), { reason: 'stale' }, 'what was taken back waits to be queued again');
     t.match(await switchTo(node, true), { enabled: true });
+    await untilGranted(pilot, 'j2');
+    t.strictSame(await types(node, 'j2'), [
+      ...['JobCreated', 'JobQueued', 'JobWithdrawn', 'JobQueued', 'JobClaimed'],
+    ]);
   });
 }
 
@@ -85,7 +94,8 @@ t.test('a claim beside a strict off is granted before it or not at all', async (
     'behind the answer nothing is granted, and no hint is sent again',
   );
   await switchTo(node, true);
-  for (const [n, { is_success: granted }] of answers.entries()) if (!granted) await pilot.take(`j${n}`);
+  for (const [n, { is_success: granted }] of answers.entries())
+    if (!granted) await untilGranted(pilot, `j${n}`);
   for (const uid of uids)
     t.strictSame((await types(node, uid)).filter((type) => type === 'JobClaimed').length, 1, uid);
 });

@@ -21,11 +21,11 @@ import {
 const switchTo = (node: TaskNode, enabled: boolean, more: object = {}) =>
   node.ask('switch_set', { switch: 'splitter', enabled, ...more });
 
-/** Plans that stand between an off and the on that follows it. */
+/** Plans that stand behind the answer to an off and before the on that follows it. */
 async function plannedWhileOff(store: EventStore): Promise<number> {
   let [isOff, planned] = [false, 0];
   for await (const { type } of store.readAll({ categories: ['wl_switch', 'wl_task'] })) {
-    if (type === 'SwitchedOff') isOff = true;
+    if (type === 'SwitchSettled') isOff = true;
     if (type === 'SwitchedOn') isOff = false;
     if (type === 'TaskJobsPlanned' && isOff) planned += 1;
   }
@@ -118,7 +118,7 @@ t.test('it is answered when what is under way has ended, and from then nothing b
     answered = true;
   });
   for (let turns = 0; turns < 50; turns++) await turn();
-  t.match(await node.ask('switch_status', { switch: 'splitter' }), { enabled: true });
+  t.match(await node.ask('switch_status', { switch: 'splitter' }), { enabled: false, ending: true });
   t.notOk(answered);
   end();
   await off;
