@@ -29,6 +29,9 @@ export function statusPage(
       ['worker', node.worker_id ?? ''],
       ['not serving', node.not_serving ?? ''],
       ['look into', troubles(node)],
+      ...systems.flatMap(({ system, work }) =>
+        (work?.switchedOff ?? []).map((one): [string, string] => ['switched off', `${system}: ${one}`]),
+      ),
     ],
     layout.width,
   );

@@ -59,6 +59,8 @@ export interface SystemWork {
   readonly service: string;
   /** What runs of its machine side on this machine, `process 12, draining`; undefined when nothing does, or it has none. */
   readonly machine: string | undefined;
+  /** What an operator has switched off, each in a sentence: who, since when and why. Left out where there is nothing of the kind. */
+  readonly switchedOff?: readonly string[];
   /** Each with how far it is. */
   readonly runs: readonly WorkItem[];
   /** Each with why it waits. */

@@ -80,6 +80,7 @@ function messageOf({ system, side, whyNot, work, problem }: SystemState) {
       : {
           service: work.service,
           on_this_machine: work.machine,
+          switched_off: work.switchedOff,
           runs: work.runs,
           waits: work.waits,
           has_more: work.hasMore,

@@ -118,8 +118,10 @@ export function switchLine({
   reason = '',
   by = '',
   since,
+  ending,
 }: Switch): string {
   const state = `${name} is ${enabled ? 'on' : 'off'}${strict ? ', strictly' : ''}`;
   const when = since === undefined ? '' : ` since ${formatTime(since)}${by === '' ? '' : `, by ${by}`}`;
-  return `${state}${when}${reason === '' ? '' : `: ${reason}`}`;
+  const yet = ending ? ' (what was under way has not ended yet)' : '';
+  return `${state}${when}${reason === '' ? '' : `: ${reason}`}${yet}`;
 }

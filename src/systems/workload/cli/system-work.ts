@@ -1,4 +1,4 @@
-/** What `owl status` shows of workloads: tasks under way and how far they are, those that wait and why, and who is there to run jobs. */
+/** What `owl status` shows of workloads: tasks under way and how far they are, those that wait and why, what is switched off, and who is there to run jobs. */
 
 import { hostname } from 'node:os';
 import { withClient } from '../../../cli/globals.js';
@@ -6,14 +6,16 @@ import type { AskedWork, SystemWork, WorkItem } from '../../../cli/system.js';
 import type { Pilot, Task } from '../wire/messages.js';
 import { WorkloadClient } from '../wire/workload-client.js';
 import { workloadState } from './status.js';
+import { switchLine } from './switch.js';
 
 export async function workloadWork({ client }: Pick<AskedWork<unknown>, 'client'>): Promise<SystemWork> {
   return await withClient(new WorkloadClient(client), async (workload) => {
-    const { pilots, tasks } = await workloadState(workload);
+    const { pilots, tasks, switched_off: off } = await workloadState(workload);
     const waiting = tasks.filter(({ jobs_running = 0 }) => jobs_running === 0);
     return {
       service: pilotsLine(pilots),
       machine: pilotsHere(pilots),
+      switchedOff: off.map(switchLine),
       runs: tasks.filter((task) => !waiting.includes(task)).map(item),
       waits: waiting.map(item),
       hasMore: false,

@@ -29,6 +29,19 @@ t.test('switches are switched and shown', async (t) => {
       { switch: 'executor', strict: true },
     ],
   });
+  // A page is as wide as a terminal.
+  t.match(
+    (await owl(['status'], { env, cwd })).stdout.replaceAll(/\s+/g, ' '),
+    /switched off workload: splitter is off since \d{4}-.*, by \S.*: disk full switched off workload: executor is off, strictly since /,
+  );
+  t.match(JSON.parse((await owl(['status', '--json'], { env, cwd })).stdout), {
+    systems: [
+      {
+        name: 'workload',
+        switched_off: [/^splitter is off since .*: disk full$/, /^executor is off, strictly/],
+      },
+    ],
+  });
   t.match(await run('executor', 'on'), { code: 0, stdout: /^executor is on since / });
   t.match(JSON.parse((await run('splitter', 'show', '--json')).stdout), {
     switch: 'splitter',
@@ -36,16 +49,18 @@ t.test('switches are switched and shown', async (t) => {
   });
   t.match(JSON.parse((await run('splitter', 'on', '--json')).stdout), { switch: 'splitter', enabled: true });
   t.match((await run('status')).stdout, /^cpu /);
+  t.notMatch((await owl(['status'], { env, cwd })).stdout, /switched off/);
   t.match(
     (await run('splitter', 'history')).stdout,
-    /^ +0 .* switched off +.*reason disk full.*\n +1 .* switched on +-$/m,
+    /^ +0 .* switched off +.*reason disk full.*\n +1 .* switch settled .*\n +2 .* switched on +-$/m,
   );
   const events = (await run('executor', 'history', '--json')).stdout.trim().split('\n');
   t.match(
     events.map((line): unknown => JSON.parse(line)),
     [
       { revision: 0, type: 'SwitchedOff', by: /./ },
-      { revision: 1, type: 'SwitchedOn' },
+      { revision: 1, type: 'SwitchSettled', by: 'loop:workload-executor' },
+      { revision: 2, type: 'SwitchedOn' },
     ],
   );
 });

@@ -5,6 +5,7 @@ import t from 'tap';
 import type { EventStore } from '../../../../../src/runtime/event-store/event-store.js';
 import { whileOn } from '../../../../../src/systems/workload/service/switches/switch-gates.js';
 import { STORES } from '../../../../support/both-stores.js';
+import { until } from '../../../../support/until.js';
 import {
   addFiles,
   embedded,
@@ -117,8 +118,10 @@ t.test('it is answered when what is under way has ended, and from then nothing b
   const off = switchTo(node, false).then(() => {
     answered = true;
   });
+  const status = () => node.ask('switch_status', { switch: 'splitter' });
+  await until('it is off', async () => (await status())['enabled'] === false);
   for (let turns = 0; turns < 50; turns++) await turn();
-  t.match(await node.ask('switch_status', { switch: 'splitter' }), { enabled: false, ending: true });
+  t.match(await status(), { enabled: false, ending: true });
   t.notOk(answered);
   end();
   await off;
