@@ -1,6 +1,7 @@
 /** What may be ordered of a task that is there, what it says while it waits, and how it ends. */
 
 import t from 'tap';
+import { delegating } from '../../../../../src/runtime/event-store/delegating-store.js';
 import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { datasetIdOf, fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
 import { STORES } from '../../../../support/both-stores.js';
@@ -76,6 +77,36 @@ for (const [store, open] of Object.entries(STORES)) {
     });
   });
 }
+
+t.test('a retry is answered with what is to be done again, before any job was told', async (t) => {
+  t.testdir();
+  let goOn = () => {};
+  const going = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  t.teardown(() => goOn());
+  const kept = await embedded(t);
+  const store = delegating(kept, {
+    append: async (...parameters) => {
+      if (parameters[2].some(({ type }) => type === 'JobRetried')) await going;
+      return await kept.append(...parameters);
+    },
+  });
+  const node = await taskNode(t, store);
+  const task = await submit(node, await inputOf(node, 3));
+  await untilJobs(node, task, 3);
+  await endJobs(node, (seq) => (seq === 0 ? 'finished' : 'failed'));
+  await untilState(node, task, 'failed');
+  t.match(await node.ask('task_retry', { id: task }), {
+    state: 'running',
+    remarks: /^waits for 2 of 3 jobs: 2 to be done again/,
+  });
+  goOn();
+  await until('the jobs are told', async () => {
+    const { remarks } = await node.ask('task_status', { id: task });
+    return /^waits for 2 of 3 jobs: 2 to be run/.test(String(remarks));
+  });
+});
 
 t.test('a failed task whose jobs were just told to be done again can be cancelled', async (t) => {
   t.testdir();
