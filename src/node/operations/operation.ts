@@ -20,6 +20,8 @@ export interface HttpRoute {
   readonly bodyBytes?: number;
   /** Of a decision that is answered: 201 where it makes something, 202 where it only begins something. Default 200. */
   readonly success?: 201 | 202;
+  /** Of a 202: a field of the answer, and at which of its values nothing is left to happen: then it is 200. */
+  readonly over?: { readonly field: string; readonly at: readonly string[] };
   /** A list of the request that may be the body by itself, as an array, or as the one entry that it has. */
   readonly bodyList?: string;
   /** Fields that stand in the query, though the others have a body. */

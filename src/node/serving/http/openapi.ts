@@ -118,7 +118,7 @@ function asBody(
   return z.union([whole, inner, inner.element]);
 }
 
-function answersOf({ summary, answer, isStream, http: { success, isPiece } }: Operation) {
+function answersOf({ summary, answer, isStream, http: { success, over, isPiece } }: Operation) {
   const json = { 'application/json': { schema: answer } };
   if (isStream === true)
     return {
@@ -127,7 +127,16 @@ function answersOf({ summary, answer, isStream, http: { success, isPiece } }: Op
         content: { [EVENT_STREAM_TYPE]: { schema: answer }, [LINES_TYPE]: { schema: answer } },
       },
     };
-  if (isPiece !== true) return { [success ?? 200]: { description: summary, content: json } };
+  if (isPiece !== true) {
+    const over200 = {
+      description: `Nothing is left to happen: ${over?.field} is ${over?.at.join(' or ')}.`,
+      content: json,
+    };
+    return {
+      ...(over === undefined ? {} : { 200: over200 }),
+      [success ?? 200]: { description: summary, content: json },
+    };
+  }
   const bytes = { [PIECE_TYPE]: { schema: z.string() } };
   return {
     200: { description: 'All of it; who asks for JSON gets the message.', content: { ...json, ...bytes } },

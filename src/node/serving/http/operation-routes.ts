@@ -17,7 +17,7 @@ import { every } from '../../../base/repeat.js';
 import type { LifeCycle } from '../../../runtime/life-cycle/life-cycle.js';
 import { methodOf, serviceOf } from '../../../wire/proto.js';
 import type { LetIn } from '../../access/http-access.js';
-import type { Asking, ServedOperation } from '../../operations/operation.js';
+import type { Asking, Operation, ServedOperation } from '../../operations/operation.js';
 import { EncodedMessage } from '../encoded.js';
 import type { Admit } from './caller.js';
 import { type EventStreamLimits, type StreamedAnswer, wantsLines, writeEvents } from './event-stream.js';
@@ -141,7 +141,7 @@ export class OperationRoutes {
     if ('answer' in handle) {
       const answer = told(served, wire, await this.inTime(handle.answer(order, asking)));
       if (isPiece) return sendPiece(request, reply, answer);
-      reply.code(operation.http.success ?? 200);
+      reply.code(statusOf(operation, answer));
       return answer;
     }
     const lastId = request.headers['last-event-id'];
@@ -256,6 +256,11 @@ async function* answersOf(
     const data = told(served, wire, answer);
     yield { id: served.idOf(data), data };
   }
+}
+
+function statusOf({ http: { success, over } }: Operation, answer: object): number {
+  const is: unknown = over === undefined ? undefined : Reflect.get(answer, over.field);
+  return over?.at.some((value) => value === is) === true ? 200 : (success ?? 200);
 }
 
 /** What a gRPC peer would read, as the schema has it. */

@@ -97,8 +97,10 @@ export const verifyDataset = operation({
   name: 'dataset_verify',
   kind: 'decision',
   roles: anyBody,
-  http: { method: 'POST', path: '/datasets/{uid}/verify' },
+  http: { method: 'POST', path: '/datasets/{uid}/verify', success: 202 },
   summary: 'Looks at every file of a dataset: whether it is there, and whether it is what it was.',
+  description:
+    'What is found is the state of each file from then on, and is counted in the answer. Where there is too much to read for one answer (503), it goes on all the same: sent again with the same key, it waits for the rest.',
   request: order,
   answer: message('workload.DatasetVerified', {
     looked_at: int64().optional(),
@@ -129,7 +131,10 @@ export const closeDataset = operation({
   name: 'dataset_close',
   kind: 'decision',
   roles: anyBody,
-  http: { method: 'POST', path: '/datasets/{uid}/close', success: 202 },
+  http: {
+    ...{ method: 'POST', path: '/datasets/{uid}/close', success: 202 },
+    over: { field: 'status', at: ['closed'] },
+  },
   summary:
     'Seals a dataset: nothing is added any more. It is closed at once when no file of it is unsettled, else as soon as none is.',
   request: request({

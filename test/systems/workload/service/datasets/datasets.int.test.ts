@@ -2,6 +2,8 @@
 
 import t, { type Test } from 'tap';
 import { z } from 'zod';
+import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
+import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
 import { until } from '../../../../support/until.js';
 import { type HttpWorkload, NODE_STORES, startHttpWorkload } from '../../support/http-workload.js';
 
@@ -10,6 +12,7 @@ const MD5 = '0cc175b9c0f1b6a831c399e269772661';
 const AS_UUID = '0cc175b9-c0f1-b6a8-31c3-99e269772661';
 const SHA256 = 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb';
 const UID = '11111111-2222-4333-8444-555555555555';
+const AS_WRITTEN = { check_sum: AS_UUID, sha256: SHA256, job: UID, attempt: 1 };
 
 const Registered = z.object({ datasets: z.array(z.object({ uid: z.string() })) });
 const url = (uid: string, rest: string) => `/api/v1/workload/datasets/${uid}${rest}`;
@@ -85,7 +88,7 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
       ...{ status: 'closed', files: 3, files_available: 3, files_failed: 0, complete: true },
     });
     t.match(await node.ask('POST', url(UID, '/close'), { body: {} }), {
-      status: 202,
+      status: 200,
       body: { status: 'closed' },
     });
     t.match(await node.ask('POST', url(UID, '/files'), { body: { files: [{ file_name: 'd' }] } }), {
@@ -195,6 +198,35 @@ t.test('names are unique, of many orders at once as well', async (t) => {
   t.match((await node.ask('GET', '/api/v1/workload/datasets')).body, {
     datasets: [{ name: 'run' }, { name: 'a' }, { name: 'b' }],
   });
+});
+
+t.test('a close is told as begun until nothing of the dataset is unsettled, and then as done', async (t) => {
+  const node = await startHttpWorkload(t);
+  const uid = await registered(node, 'run');
+  const { system } = node.context.runtime;
+  // One that is to be written: as with the datasets of tasks, but from outside.
+  await system.execute(dataset, uid, {
+    decide: () => [
+      {
+        type: 'DatasetFilesAdded',
+        data: { first_idx: 0, declared: true, files: [{ name: 'a', path: 'a' }] },
+      },
+    ],
+  });
+  const close = () => node.ask('POST', url(uid, '/close'), { body: {} });
+  for (const time of ['first', 'again'])
+    t.match(await close(), { status: 202, body: { status: 'sealed' } }, time);
+  const one = fileIdOf(uid, 0);
+  const place = { dataset_uid: uid, idx: 0, file_name: 'a', path: 'a', declared: true };
+  const written = { ...AS_WRITTEN, file_name: 'a', path: 'a', size: '1' };
+  await system.execute(file, one, {
+    decide: () => [
+      { type: 'FileRegistered', data: place },
+      { type: 'FileAvailable', data: written },
+    ],
+  });
+  await statusIs(node, uid, 'closed');
+  t.match(await close(), { status: 200, body: { status: 'closed' } });
 });
 
 t.test('fewer files than expected are closed by force alone', async (t) => {

@@ -79,7 +79,14 @@ t.test('files are taken by ?scan=true as well', async (t) => {
     status: 201,
     body: { added: 2, files: 2 },
   });
-  t.match(await http('POST', `/datasets/${uid}/close`, { body: {} }), { status: 202, body: { files: 2 } });
+  t.match(await http('POST', `/datasets/${uid}/close`, { body: {} }), {
+    ...{ status: 200, body: { files: 2, status: 'closed' } },
+  });
+  t.match(await http('POST', `/datasets/${uid}/close`, { body: {} }), { status: 200 }, 'again');
+  t.match(await http('POST', `/datasets/${uid}/verify`, { body: {} }), {
+    status: 202,
+    body: { looked_at: 2 },
+  });
 });
 
 t.test('a history comes as lines where they are asked for', async (t) => {
@@ -163,6 +170,10 @@ t.test('the document says so', async (t) => {
   });
   t.match(at('/datasets/{uid}/files', 'post'), { parameters: [{ in: 'query', name: 'scan' }, {}, {}] });
   t.match(at('/tasks/{id}/cancel', 'post'), { responses: { 202: {} } });
+  t.match(at('/datasets/{uid}/close', 'post'), {
+    responses: { 200: { description: /status is closed/ }, 202: {} },
+  });
+  t.match(at('/datasets/{uid}/verify', 'post'), { responses: { 202: {} } });
   t.match(at('/tasks/{id}/hold', 'post'), { responses: { 200: {} } });
   t.match(at('/tasks/{id}', 'patch'), { responses: { 200: {} } });
   t.match(at('/jobs/{id}/log', 'get'), {
