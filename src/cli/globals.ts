@@ -29,13 +29,17 @@ export function addGlobalOptions(program: Command): void {
     .option('--json', 'print raw values for programs: nothing is shortened, what was not given is left out');
 }
 
-/** @param flags what the command line says about configuration keys */
+/**
+ * @param flags what the command line says about configuration keys
+ * @param flagNames what the command calls those options where that is not the key's own flag
+ */
 export function configOf(
   cli: Cli,
   options: GlobalOptions,
   flags: Readonly<Record<string, string | undefined>> = {},
+  flagNames: Readonly<Record<string, string>> = {},
 ): LoadedConfig {
-  return cli.settings.load({ file: options.config, env: cli.env, cwd: cli.cwd, flags });
+  return cli.settings.load({ file: options.config, env: cli.env, cwd: cli.cwd, flags, flagNames });
 }
 
 /** Runs `work` with a client for what the node tells of itself, and closes it. The client ends with the command. */

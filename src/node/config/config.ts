@@ -50,6 +50,8 @@ export interface ConfigSources {
   readonly cwd: string;
   /** What the command line said, by key (`log.level`). */
   readonly flags?: Readonly<Record<string, string | undefined>>;
+  /** By key: what a command calls its option where that is not the key's own flag, `--device`. */
+  readonly flagNames?: Readonly<Record<string, string>>;
 }
 
 export interface LoadedConfig {
@@ -252,14 +254,15 @@ function environmentLayer(settings: Settings, { env, cwd }: ConfigSources): Laye
   return { values, base: cwd, faults, place };
 }
 
-function flagLayer(settings: Settings, { flags = {}, cwd }: ConfigSources): Layer {
+function flagLayer(settings: Settings, { flags = {}, flagNames = {}, cwd }: ConfigSources): Layer {
   const values: Tree = {};
   for (const key of settings.keys) setAt(values, key.path, typed(key, flags[key.key]));
   const { store = '' } = flags;
   const rule = whyNotInArguments(store, 'store_credentials_file');
   const problem = { place: '--store', key: 'store', rule: rule ?? '', value: undefined };
   const faults = rule === undefined ? [] : [{ problem, path: ['store'] }];
-  const place = (path: readonly string[]): string => settings.keyAt(path)?.flag ?? 'the command line';
+  const place = (path: readonly string[]): string =>
+    flagNames[path.join('.')] ?? settings.keyAt(path)?.flag ?? 'the command line';
   return { values, base: cwd, faults, place };
 }
 

@@ -28,6 +28,27 @@ interface RunOptions extends GlobalOptions {
 /** Of a name. */
 const LONGEST = 64;
 
+/** The options of the command, by the keys that they say. */
+const FLAG_OF = {
+  'workload.pilot.name': '--name',
+  'workload.pilot.device': '--device',
+  'workload.pilot.slots': '--slots',
+  'workload.pilot.memory_mib': '--memory',
+  'workload.broker': '--broker',
+  'workload.pilot.when_stopped': '--when-stopped',
+} as const;
+
+function settingsSaid(options: RunOptions): Record<keyof typeof FLAG_OF, string | undefined> {
+  return {
+    'workload.pilot.name': options.name,
+    'workload.pilot.device': options.device,
+    'workload.pilot.slots': options.slots,
+    'workload.pilot.memory_mib': options.memory,
+    'workload.broker': options.broker,
+    'workload.pilot.when_stopped': options.whenStopped,
+  };
+}
+
 export function addPilotRunCommand(pilot: Command, cli: Cli): void {
   const run = pilot
     .command('run')
@@ -64,12 +85,7 @@ export function addPilotRunCommand(pilot: Command, cli: Cli): void {
   ]);
   run.action(async (_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<RunOptions>();
-    const { data, name, device, slots, memory, broker, whenStopped } = options;
-    const loaded = configOf(cli, options, {
-      ...{ data, 'workload.pilot.name': name, 'workload.pilot.device': device },
-      ...{ 'workload.pilot.slots': slots, 'workload.pilot.memory_mib': memory, 'workload.broker': broker },
-      'workload.pilot.when_stopped': whenStopped,
-    });
+    const loaded = configOf(cli, options, { data: options.data, ...settingsSaid(options) }, FLAG_OF);
     await runHere(cli, options, loaded);
   });
 }

@@ -99,12 +99,15 @@ async function watchThrough(
 /** Which tasks are watched, and how they are. */
 class Watched {
   readonly tasks: Map<string, Task>;
+  /** Named ones that were not told yet, as they are by now. */
+  private readonly untold: Set<string>;
   private readonly named: boolean;
   private readonly statuses: readonly string[];
   private readonly untilOver: boolean;
 
   constructor(named: Map<string, Task>, { status = [], untilOver = false }: WatchOptions) {
     this.tasks = named;
+    this.untold = new Set(named.keys());
     this.named = named.size > 0;
     this.statuses = status;
     this.untilOver = untilOver;
@@ -116,6 +119,7 @@ class Watched {
     if (this.named && !isKnown) return false;
     if (!this.named && !isKnown && !this.matches(task)) return false;
     this.tasks.set(uid, task);
+    this.untold.delete(uid);
     return true;
   }
 
@@ -125,7 +129,8 @@ class Watched {
   }
 
   get isOver(): boolean {
-    return this.untilOver && [...this.tasks.values()].every(({ state = '' }) => OVER.has(state));
+    if (!this.untilOver || this.untold.size > 0) return false;
+    return [...this.tasks.values()].every(({ state = '' }) => OVER.has(state));
   }
 }
 

@@ -119,6 +119,13 @@ t.test('a task that nobody can run waits, says why, and obeys', async (t) => {
   await ok('task', 'cancel', '1', '--reason', 'enough');
   t.match(await watch, { code: 1, stdout: /^.* {2}cancelled {2}/m, stderr: /^owl: task 1 is cancelled/ });
   t.match(await ok('task', 'history', '1'), /cancel requested +.*reason enough/);
+  await ok('task', 'submit', 'sort', '--in', '1', '--out', 'out');
+  await ok('task', 'cancel', '2');
+  await until('it is cancelled', async () => /^status +cancelled/m.test(await ok('task', 'show', '2')));
+  t.match(await run('task', 'watch', '2', '1', '--until-over'), {
+    ...{ code: 1, stderr: /^owl: task 2 is cancelled.* \(and 1 more did not finish\)$/m },
+    stdout: /^(?=.*task 1 {2})(?=.*task 2 {2})/s,
+  });
 });
 
 t.test('what is not there is told so, whatever it is', async (t) => {
@@ -171,6 +178,13 @@ t.test('bad orders name what was wrong, and nothing is stored', async (t) => {
     [[...submit, '--retries', '101'], 2, /--retries must be a whole number from 0 to 100/],
     [[...submit, '--mode', 'merge', '--files-per-job', '1'], 1, /files_per_job/],
     [['task', 'submit', 'sort', '--in', '7', '--out', 'o'], 1, /no dataset 7/],
+    [
+      ['pilot', 'run', '--device', 'tpu'],
+      2,
+      /^owl: --device: workload\.pilot\.device must be one of cpu, gpu/,
+    ],
+    [['pilot', 'run', '--slots', 'x'], 2, /^owl: --slots: workload\.pilot\.slots must be a whole number/],
+    [['pilot', 'run', '--broker', 'http://x'], 2, /^owl: --broker: workload\.broker must be amqp:/],
   ];
   for (const [args, code, message] of wrong) {
     const told = await run(...args);
