@@ -14,6 +14,7 @@ import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
 import type { NewFile } from '../wire/dataset-messages.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
+import { whileShown } from './long-work.js';
 import { commandId, lookCommand, withWorkload } from './with-workload.js';
 
 /** Files of one batch, which are added all or none. */
@@ -54,16 +55,19 @@ export function addAddCommand(dataset: Command, cli: Cli): void {
     await withWorkload(cli, options, async (client) => {
       const uid = await datasetUid(client, id);
       let [added, all] = [0, 0];
-      for (let from = 0; from < files.length; from += BATCH) {
-        const batch = { uid, files: files.slice(from, from + BATCH), ...commandId() };
-        const answer = await sayIfUnknown(lookCommand('dataset', id), () => client.add(batch)).catch(
-          (error: unknown) => {
-            throw from === 0 ? error : afterSome(error, added);
-          },
-        );
-        added += answer.added ?? 0;
-        all = answer.files ?? all;
-      }
+      const look = async () => ({ step: 'adding', events: added, total: files.length, unit: 'files' });
+      await whileShown(cli, look, async () => {
+        for (let from = 0; from < files.length; from += BATCH) {
+          const batch = { uid, files: files.slice(from, from + BATCH), ...commandId() };
+          const answer = await sayIfUnknown(lookCommand('dataset', id), () => client.add(batch)).catch(
+            (error: unknown) => {
+              throw from === 0 ? error : afterSome(error, added);
+            },
+          );
+          added += answer.added ?? 0;
+          all = answer.files ?? all;
+        }
+      });
       await cli.out.line(
         options.json
           ? toJson({ added, files: all })

@@ -2,7 +2,8 @@
  * `owl workload dataset export`: its files as copies in a directory of this machine.
  *
  * Guarantees: a copy has its name only once it is whole and has the size and MD5 that are known of it; what lies there under a name
- * already is never written over; a copy that was interrupted is made again, and those that are there are not.
+ * already is never written over; who interrupts it is heard within a piece of a file and leaves whole copies alone, which the next one
+ * does not make again.
  */
 
 import { createHash } from 'node:crypto';
@@ -18,6 +19,7 @@ import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import type { DatasetFile } from '../wire/dataset-messages.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
+import { whileShown } from './long-work.js';
 import { storageDirectory } from './storage-place.js';
 import { withWorkload } from './with-workload.js';
 
@@ -38,23 +40,29 @@ export function addExportCommand(dataset: Command, cli: Cli): void {
     const options = self.optsWithGlobals<GlobalOptions>();
     await withWorkload(cli, options, async (client) => {
       const uid = await datasetUid(client, id);
-      const { storage_url = '' } = await client.dataset({ id: uid });
+      const { storage_url = '', files: all = 0 } = await client.dataset({ id: uid });
       const places = { from: storageDirectory(storage_url), to: resolve(cli.cwd, directory) };
       mkdirSync(places.to, { recursive: true });
       const done = { copied: 0, bytes: 0, left_out: 0 };
-      for await (const files of client.files({ uid })) {
-        for (const file of files) {
-          if (cli.interrupted.aborted) throw new OwlError('unavailable', 'the export was interrupted');
-          const why = await exportFile(file, places);
-          if (why === undefined) {
-            done.copied += 1;
-            done.bytes += file.size ?? 0;
-          } else {
-            done.left_out += 1;
-            await cli.err.line(`${file.file_name ?? ''}: ${why}`);
+      const look = async () => ({
+        ...{ step: `copying, ${formatSize(done.bytes)}`, events: done.copied + done.left_out },
+        ...{ total: all, unit: 'files' },
+      });
+      await whileShown(cli, look, async () => {
+        for await (const files of client.files({ uid })) {
+          for (const file of files) {
+            cli.interrupted.throwIfAborted();
+            const why = await exportFile(file, places, cli.interrupted);
+            if (why === undefined) {
+              done.copied += 1;
+              done.bytes += file.size ?? 0;
+            } else {
+              done.left_out += 1;
+              await cli.err.line(`${file.file_name ?? ''}: ${why}`);
+            }
           }
         }
-      }
+      });
       const told = `${done.copied} file${done.copied === 1 ? '' : 's'}, ${formatSize(done.bytes)}, in ${places.to}`;
       await cli.out.line(options.json ? toJson({ ...done, directory: places.to }) : told);
       if (done.left_out > 0)
@@ -69,18 +77,24 @@ interface Places {
 }
 
 /** Why there is no copy of it; undefined when there is one. */
-async function exportFile(file: DatasetFile, { from, to }: Places): Promise<string | undefined> {
+async function exportFile(
+  file: DatasetFile,
+  { from, to }: Places,
+  interrupted: AbortSignal,
+): Promise<string | undefined> {
   const { file_name: name = '', path = name, status = '', remarks = '' } = file;
   if (status !== 'available') return remarks === '' ? `is ${status}` : `is ${status}: ${remarks}`;
   if (name === '' || basename(name) !== name) return 'has no name that a file can have here';
   const target = join(to, name);
   try {
     if (statSync(target, { throwIfNoEntry: false }) !== undefined)
-      return (await isSame(target, file)) ? undefined : `${target} is there already, and another file`;
+      return (await isSame(target, file, interrupted))
+        ? undefined
+        : `${target} is there already, and another file`;
     const part = `${target}.part`;
     rmSync(part, { force: true });
     try {
-      const why = problemOf(await copied(join(from, path), part), file);
+      const why = problemOf(await copied(join(from, path), part, interrupted), file);
       // A link, since it never takes the place of what is there.
       if (why === undefined) linkSync(part, target);
       return why;
@@ -88,7 +102,7 @@ async function exportFile(file: DatasetFile, { from, to }: Places): Promise<stri
       rmSync(part, { force: true });
     }
   } catch (error) {
-    if (systemErrorCode(error) === 'ENOSPC') throw error;
+    if (interrupted.aborted || systemErrorCode(error) === 'ENOSPC') throw error;
     return messageOf(error);
   }
 }
@@ -99,10 +113,10 @@ interface Content {
   readonly md5: string;
 }
 
-async function copied(from: string, to: string): Promise<Content> {
+async function copied(from: string, to: string, interrupted: AbortSignal): Promise<Content> {
   const target = await open(to, 'wx', 0o644);
   try {
-    const content = await read(from, (chunk) => target.writeFile(chunk));
+    const content = await read(from, interrupted, (chunk) => target.writeFile(chunk));
     await target.sync();
     return content;
   } finally {
@@ -110,15 +124,23 @@ async function copied(from: string, to: string): Promise<Content> {
   }
 }
 
-async function isSame(path: string, file: DatasetFile): Promise<boolean> {
-  return problemOf(await read(path, async () => undefined), file) === undefined;
+async function isSame(path: string, file: DatasetFile, interrupted: AbortSignal): Promise<boolean> {
+  return problemOf(await read(path, interrupted, async () => undefined), file) === undefined;
 }
 
-async function read(path: string, take: (chunk: Buffer) => Promise<void>): Promise<Content> {
+/** @throws what `interrupted` says, once it does */
+async function read(
+  path: string,
+  interrupted: AbortSignal,
+  take: (chunk: Buffer) => Promise<void>,
+): Promise<Content> {
   const hash = createHash('md5');
   let size = 0;
-  const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 1024 * 1024 });
+  const chunks: AsyncIterable<Buffer> = createReadStream(path, {
+    ...{ highWaterMark: 1024 * 1024, signal: interrupted },
+  });
   for await (const chunk of chunks) {
+    interrupted.throwIfAborted();
     hash.update(chunk);
     size += chunk.length;
     await take(chunk);

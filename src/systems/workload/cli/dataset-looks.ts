@@ -3,14 +3,22 @@
 import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { severalOf, wholeNumber } from '../../../cli/arguments.js';
-import { toJson } from '../../../cli/format.js';
+import { formatSize, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { DATASET_STATES, datasetCard, datasetColumns, FILE_STATES, fileColumns } from './dataset-view.js';
 import { addHistoryCommand } from './history.js';
-import { addListCommand, type ListOptions, printList, printOne, withWorkload } from './with-workload.js';
+import { whileNodeWorks } from './long-work.js';
+import {
+  addListCommand,
+  type ListOptions,
+  lookCommand,
+  printList,
+  printOne,
+  withWorkload,
+} from './with-workload.js';
 
 export function addDatasetLooks(dataset: Command, cli: Cli): void {
   const list = addListCommand(dataset, 'datasets', DATASET_STATES);
@@ -87,7 +95,15 @@ function addVerify(dataset: Command, cli: Cli): void {
   verify.action(async (id: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
     await withWorkload(cli, options, async (client) => {
-      const answer = await client.verify({ uid: await datasetUid(client, id) });
+      const uid = await datasetUid(client, id);
+      const look = async () => {
+        const { files = 0, bytes } = await client.dataset({ id: uid });
+        const step = `the node reads ${files} file${files === 1 ? '' : 's'}, ${formatSize(bytes)}`;
+        return { step, events: 0, total: undefined };
+      };
+      const answer = await whileNodeWorks(cli, look, lookCommand('dataset', id), () =>
+        client.verify({ uid }),
+      );
       const { looked_at = 0, missing = 0, corrupt = 0 } = answer;
       await cli.out.line(
         options.json ? toJson(answer) : `${looked_at} looked at, ${missing} missing, ${corrupt} corrupt`,

@@ -12,6 +12,7 @@ import { addAddCommand } from './dataset-add.js';
 import { addExportCommand } from './dataset-export.js';
 import { addDatasetLooks } from './dataset-looks.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
+import { whileNodeWorks } from './long-work.js';
 import { STORAGE_HELP, storageUrl } from './storage-place.js';
 import { addOrderCommand, commandId, lookCommand, orderedLine, withWorkload } from './with-workload.js';
 
@@ -109,8 +110,13 @@ function addScan(dataset: Command, cli: Cli): void {
     const options = self.optsWithGlobals<GlobalOptions>();
     await withWorkload(cli, options, async (client) => {
       const uid = await datasetUid(client, id);
-      const answer = await sayIfUnknown(lookCommand('dataset', id), () =>
-        client.scan({ uid, ...commandId() }),
+      const { files: before = 0 } = await client.dataset({ id: uid });
+      const look = async () => {
+        const { files = 0 } = await client.dataset({ id: uid });
+        return { step: 'scanning', events: files - before, total: undefined, unit: 'files added' };
+      };
+      const answer = await whileNodeWorks(cli, look, lookCommand('dataset', id), () =>
+        sayIfUnknown(lookCommand('dataset', id), () => client.scan({ uid, ...commandId() })),
       );
       await cli.out.line(options.json ? toJson(answer) : addedLine(answer));
       if (options.json) return;

@@ -1,6 +1,6 @@
 /** `owl workload` against a node, without a pilot: orders and looks, refusals with their reasons and exit codes, logs that are not there. */
 
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { runOwl } from '../../../../src/run.js';
@@ -73,6 +73,26 @@ t.test('a dataset from its registration to copies of its files', async (t) => {
   t.match(again.stderr, /^owl: 2 of its files could not be exported$/m);
   t.equal(readFileSync(join(cwd, 'copies', 'a.txt'), 'utf8'), 'mine\n');
   t.match(await run('dataset', 'verify', '1'), { code: 1, stdout: /^3 looked at, 0 missing, 1 corrupt$/m });
+});
+
+t.test('who interrupts an export leaves no piece of a file', async (t) => {
+  const { env, cwd, ok } = await setUp(t);
+  // As large as no disk writes it before anybody is heard; it takes no room, for it has no content.
+  const size = 64 * 1024 ** 3;
+  writeFileSync(join(cwd, 'texts', 'a-large'), '');
+  truncateSync(join(cwd, 'texts', 'a-large'), size);
+  const known = { check_sum: '0'.repeat(32), sha256: '0'.repeat(64) };
+  writeFileSync(join(cwd, 'list'), `${JSON.stringify({ file_name: 'a-large', size, ...known })}\n`);
+  await ok('dataset', 'register', 'texts', '--storage', 'texts');
+  await ok('dataset', 'add', '1', '--from', 'list');
+  const terminal = terminalDouble({ env, cwd });
+  const copies = join(cwd, 'copies');
+  const exported = runOwl(['workload', 'dataset', 'export', '1', 'copies'], terminal);
+  await until('it is being copied', () => existsSync(copies) && readdirSync(copies).length > 0);
+  terminal.interrupt('SIGINT');
+  t.equal(await exported, 130);
+  t.strictSame(readdirSync(copies), []);
+  t.equal(terminal.stdout(), '');
 });
 
 t.test('a task that nobody can run waits, says why, and obeys', async (t) => {
