@@ -17,7 +17,8 @@ import { Violations } from '../../../torture/checker/violations.js';
 import { checkWorkload } from '../../../torture/checker/workload/check-workload.js';
 import { PilotOverBroker } from '../support/pilot-over-broker.js';
 import { Shuffler } from '../support/shuffler.js';
-import { startWorkload, type WorkloadNode } from '../support/workload-node.js';
+import type { WorkloadNode } from '../support/workload-node.js';
+import { startWorkloadOverBroker } from '../support/workload-over-broker.js';
 
 const LIFE = ['JobCreated', 'JobQueued', 'JobClaimed', 'JobStarted', 'JobFinished'];
 
@@ -84,13 +85,8 @@ async function killed(t: Test, rabbit: RabbitMq): Promise<void> {
   });
 }
 
-async function nodeAt(t: Test, rabbit: RabbitMq, requeueSeconds = 2) {
-  const url = rabbit.url();
-  const place = { url, passwordFile: rabbit.passwordFile };
-  const broker = { broker: url, broker_password_file: rabbit.passwordFile };
-  const node = await startWorkload(t, { config: { ...broker, requeue_seconds: requeueSeconds } });
-  return { node, url, place };
-}
+const nodeAt = (t: Test, rabbit: RabbitMq, requeueSeconds = 2) =>
+  startWorkloadOverBroker(t, rabbit, { requeue_seconds: requeueSeconds });
 
 function pilotsOf(
   t: Test,

@@ -12,13 +12,11 @@ import {
 import { type RabbitMq, startRabbitMq, withoutRabbitMq } from '../../../support/rabbitmq.js';
 import { until } from '../../../support/until.js';
 import { RawAmqpPilot } from '../support/raw-amqp-pilot.js';
-import { startWorkload, type WorkloadNode } from '../support/workload-node.js';
+import type { WorkloadNode } from '../support/workload-node.js';
+import { startWorkloadOverBroker } from '../support/workload-over-broker.js';
 
 async function open(t: Test, rabbit: RabbitMq, config: Readonly<Record<string, number>> = {}) {
-  const url = rabbit.url();
-  const node = await startWorkload(t, {
-    config: { broker: url, broker_password_file: rabbit.passwordFile, ...config },
-  });
+  const { node, url } = await startWorkloadOverBroker(t, rabbit, config);
   const connection = await rabbit.connect(url);
   t.teardown(() => connection.close().catch(() => undefined));
   return { node, url, connection, channel: await connection.createChannel() };
