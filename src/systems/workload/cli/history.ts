@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander';
 import { z } from 'zod';
+import { OwlError } from '../../../base/errors.js';
 import { formatDuration, formatSize, formatTime, NO_TEXT, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
@@ -53,6 +54,13 @@ export const HISTORY_WORDS: Readonly<Record<Told, HistoryWords>> = {
   switch: { prefix: /^(?=Switched)/, known: ['switch'], formatField },
 };
 
+/** What comes each minute, and is left out of a table unless it is asked for. */
+const ROUTINE: Readonly<Partial<Record<Told, string>>> = { pilot: 'PilotReported' };
+
+interface HistoryOptions extends GlobalOptions {
+  readonly all?: boolean;
+}
+
 /** @param idHelp how it is named */
 export function addHistoryCommand(
   group: Command,
@@ -68,12 +76,13 @@ export function addHistoryCommand(
       `Shows what happened to a ${of}, oldest first: every event with its time and what it changed.`,
     )
     .argument('<ID>', idHelp);
+  if (ROUTINE[of] !== undefined) history.option('--all', 'with what it has reported of itself each minute');
   addExamples(history, [
     [`owl workload ${of} history ${example}`, 'as a table'],
     [`owl workload ${of} history ${example} --json`, 'one JSON object a line, with whole data'],
   ]);
   history.action(async (id: string, _options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<GlobalOptions>();
+    const options = self.optsWithGlobals<HistoryOptions>();
     await withWorkload(cli, options, async (client) => {
       const named = of === 'dataset' ? await datasetUid(client, id) : id;
       await printHistory(cli, options, client, of, named);
@@ -83,7 +92,7 @@ export function addHistoryCommand(
 
 export async function printHistory(
   cli: Cli,
-  options: GlobalOptions,
+  options: HistoryOptions,
   client: WorkloadClient,
   of: Historic,
   id: string,
@@ -91,20 +100,35 @@ export async function printHistory(
   await printEvents(cli, options, client.history(of, { id }), of);
 }
 
-/** @param nothing said on stderr where there is none; what was made has one */
+/**
+ * @param nothing said on stderr where there is none; what was made has one
+ * @throws OwlError kind `refused` behind what could be read, where that is not all
+ */
 export async function printEvents(
   { out, err }: Cli,
-  { json = false }: GlobalOptions,
+  { json = false, all = false }: HistoryOptions,
   history: AsyncIterable<EntityEvent>,
   of: Told,
   nothing = '',
 ): Promise<void> {
   const events: EntityEvent[] = [];
+  let left = 0;
+  let damaged: EntityEvent | undefined;
   for await (const event of history) {
+    const isDamaged = event.problem !== undefined && event.problem !== '';
+    if (isDamaged) damaged = event;
     if (json) await out.line(toJson(event));
-    else events.push(event);
+    else if (isDamaged) continue;
+    else if (all || event.type === undefined || event.type !== ROUTINE[of]) events.push(event);
+    else left += 1;
   }
-  if (json) return;
-  if (events.length === 0 && nothing !== '') await err.line(nothing);
-  else await out.write(renderTable(historyColumns(out.width, HISTORY_WORDS[of]), events, out));
+  if (!json) {
+    if (events.length === 0 && nothing !== '') await err.line(nothing);
+    else await out.write(renderTable(historyColumns(out.width, HISTORY_WORDS[of]), events, out));
+    if (left > 0)
+      await err.line(`${left} report${left === 1 ? '' : 's'} of each minute left out; --all shows them`);
+  }
+  if (damaged === undefined) return;
+  const { revision = 0, problem = '' } = damaged;
+  throw new OwlError('refused', `it can't be read on from revision ${revision}: ${problem}`);
 }

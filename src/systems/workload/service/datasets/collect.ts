@@ -61,7 +61,7 @@ function assertEnded(db: Database, uid: string, task: string): void {
   if (open !== undefined)
     throw new DatasetRefusedError(
       'dataset_not_settled',
-      `dataset ${String(open['uid'])} of task ${task} is ${String(open['status'])}: jobs may still write`,
+      `dataset ${String(open['uid'])} of task ${task} is ${String(open['status'])}: jobs may still write; a task that has failed is finished as it is, or cancelled, first`,
     );
   const waiting = db
     .prepare(

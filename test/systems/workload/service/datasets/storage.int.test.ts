@@ -230,7 +230,10 @@ t.test(
     const gc = (uid: string) => node.ask('POST', `/api/v1/workload/datasets/${uid}/gc`, { body: {} });
     t.match(await gc(out), {
       status: 409,
-      body: { reason: 'dataset_not_settled', detail: /is open: jobs may still write$/ },
+      body: {
+        reason: 'dataset_not_settled',
+        detail: /is open: jobs may still write; a task that has failed is/,
+      },
     });
     const id = fileIdOf(out, 0);
     t.match(await node.call(DATASETS, 'dataset_files', { uid: out }), {
