@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -83,9 +84,11 @@ function afterSome(error: unknown, added: number): unknown {
     : error;
 }
 
-async function listAt({ cwd }: Cli, place: string): Promise<string> {
+/** Stdin may never end: who interrupts that is heard. */
+async function listAt({ cwd, interrupted }: Cli, place: string): Promise<string> {
   try {
-    return place === '-' ? await text(process.stdin) : readFileSync(resolve(cwd, place), 'utf8');
+    if (place === '-') return await text(addAbortSignal(interrupted, process.stdin));
+    return readFileSync(resolve(cwd, place), 'utf8');
   } catch (error) {
     throw new OwlError('invalid', `${place} can't be read: ${messageOf(error)}`, { cause: error });
   }

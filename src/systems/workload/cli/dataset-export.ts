@@ -42,7 +42,7 @@ export function addExportCommand(dataset: Command, cli: Cli): void {
       const uid = await datasetUid(client, id);
       const { storage_url = '', files: all = 0 } = await client.dataset({ id: uid });
       const places = { from: storageDirectory(storage_url), to: resolve(cli.cwd, directory) };
-      mkdirSync(places.to, { recursive: true });
+      makeDirectory(places.to);
       const done = { copied: 0, bytes: 0, left_out: 0 };
       const look = async () => ({
         ...{ step: `copying, ${formatSize(done.bytes)}`, events: done.copied + done.left_out },
@@ -69,6 +69,17 @@ export function addExportCommand(dataset: Command, cli: Cli): void {
         throw new OwlError('refused', `${done.left_out} of its files could not be exported`);
     });
   });
+}
+
+/** @throws OwlError kind `refused` */
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new OwlError('refused', `${path} can't be a directory for the copies: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
 }
 
 interface Places {
@@ -102,7 +113,11 @@ async function exportFile(
       rmSync(part, { force: true });
     }
   } catch (error) {
-    if (interrupted.aborted || systemErrorCode(error) === 'ENOSPC') throw error;
+    if (interrupted.aborted) throw error;
+    if (systemErrorCode(error) === 'ENOSPC')
+      throw new OwlError('unavailable', `${to} has no room for ${name}: ${messageOf(error)}`, {
+        cause: error,
+      });
     return messageOf(error);
   }
 }

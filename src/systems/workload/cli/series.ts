@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { messageOf, OwlError } from '../../../base/errors.js';
+import { closest } from '../../../base/suggestion.js';
 import { wholeNumber } from '../../../cli/arguments.js';
 import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
@@ -153,14 +154,24 @@ function readSteps(cli: Cli, file: string): TaskTemplate[] {
   }
   const read = z.array(Step, 'must be a list of steps').safeParse(given);
   if (!read.success) {
-    const told = read.error.issues.map(({ path, message }) => [...path.map(String), ''].join('.') + message);
-    throw new OwlError('invalid', `${file}: ${told.join('; ')}`);
+    throw new OwlError('invalid', `${file}: ${read.error.issues.flatMap(told).join('; ')}`);
   }
   return read.data.map(({ out, device, storage, ...step }) => ({
     ...withoutMissing(step),
     ...{ device_type: device, data_out_url: storageUrl(cli, out) },
     ...(storage !== undefined && { storage_url: storageUrl(cli, storage) }),
   }));
+}
+
+/** `steps.0.rnak: is no field of a step; did you mean rank?`, as the node names them. */
+function told(issue: z.core.$ZodIssue): string[] {
+  const at = (path: readonly PropertyKey[]) => ['steps', ...path.map(String)].join('.');
+  if (issue.code !== 'unrecognized_keys') return [`${at(issue.path)}: ${issue.message}`];
+  return issue.keys.map((key) => {
+    const meant = closest(key, Object.keys(Step.shape));
+    const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+    return `${at([...issue.path, key])}: is no field of a step${hint}`;
+  });
 }
 
 function withoutMissing(step: object): TaskTemplate {

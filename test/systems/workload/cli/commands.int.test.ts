@@ -191,6 +191,7 @@ t.test('bad orders name what was wrong, and nothing is stored', async (t) => {
     [['dataset', 'register', 'x', '--storage', 'file://host/x'], 1, /storage_url/],
     [['task', 'submit', '/bin/sh', '--in', '1', '--out', 'o'], 1, /executable/],
     [['task', 'submit', 'sort', '--in', '1', '--out', 'o', '--args', "it's"], 1, /args/],
+    [['dataset', 'export', '1', 'texts/a.txt'], 1, /a\.txt can't be a directory for the copies: EEXIST/],
     [['task', 'watch', '--until-over'], 2, /--until-over wants the tasks to wait for/],
     [[...submit, '--mode', 'reduce'], 2, /--mode: "reduce" is none of map, merge/],
     [[...submit, '--device', 'tpu'], 2, /--device: "tpu" is none of cpu, gpu/],

@@ -21,8 +21,11 @@ t.test('a series from its submission to its cancellation', async (t) => {
   );
   const submit = ['series', 'submit', 'may', '--in', '1', '2', '--steps'];
   const wrong: readonly (readonly [text: string, message: RegExp])[] = [
-    ['- { executable: sort }', /steps\.yml: 0\.out\.must be a directory or a URL/],
-    ['- { executable: sort, out: o, rnak: 1 }', /steps\.yml: 0\..*rnak/],
+    ['- { executable: sort }', /steps\.yml: steps\.0\.out: must be a directory or a URL/],
+    [
+      '- { executable: sort, out: o, rnak: 1 }',
+      /steps\.yml: steps\.0\.rnak: is no field of a step; did you mean rank\?/,
+    ],
     ['{ executable: sort }', /must be a list of steps/],
     [
       '- { executable: /bin/sh, out: o }\n- { executable: a b, out: o }',
