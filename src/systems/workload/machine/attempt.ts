@@ -20,7 +20,7 @@ import type {
 } from '../wire/pilot-messages.js';
 import type { Claim } from './claims.js';
 import { clearAway, takeBack } from './clear-away.js';
-import { AttemptError, failureOf, failureOfPilot, isRefusal, stopForPilot } from './failure.js';
+import { type AttemptError, failureOf, failureOfPilot, isRefusal, stopForPilot } from './failure.js';
 import type { HintOver } from './hints.js';
 import { type AttemptPhase, sampleOf } from './job-sample.js';
 import { failureIn } from './outcome.js';
@@ -29,7 +29,7 @@ import type { Order, PayloadRecord, PayloadStop } from './payload-record.js';
 import { RunningPayload } from './running-payload.js';
 import { startPayload } from './start-payload.js';
 import { failedReport, storeResults } from './store-results.js';
-import { cancelledTold, failedTold } from './told.js';
+import { cancelledTold, failedTold, storageProblemIn, untakenTold } from './told.js';
 
 export interface AttemptOptions {
   readonly job: string;
@@ -58,6 +58,8 @@ export class Attempt {
   private order: Order | undefined;
   private payload: RunningPayload | undefined;
   private memory = 0;
+  /** How its machine could not use the storage, as it was told or answered. */
+  storageProblem: string | undefined;
   /** Not known of one that was adopted. */
   private now: AttemptPhase = 'claiming';
 
@@ -287,13 +289,13 @@ export class Attempt {
     this.now = 'telling';
     const answer = await this.env.tell(told);
     const { is_success, reason, msg = '' } = answer;
+    this.storageProblem = storageProblemIn(told, answer);
     // In the name of another session it may have been taken before.
     if (is_success === true || reason === 'stale_session') return;
     if (reason !== 'stale_claim') this.noteAnswer(answer, 'its outcome');
     await takeBack(this.payload, this.logger);
     if (told.finished === undefined || reason === 'stale_claim') return;
     const { job, claimId: claim_id = '' } = this;
-    const failure = new AttemptError('output_missing', `the node did not take its outputs: ${msg}`);
-    await this.env.tell(failedTold({ job, claim_id }, failure, failure.message));
+    await this.env.tell(untakenTold({ job, claim_id }, this.storageProblem, msg));
   }
 }

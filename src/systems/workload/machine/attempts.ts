@@ -2,7 +2,7 @@
  * All attempts of this pilot: those that it takes, and those that one before it has begun.
  *
  * Guarantees: no more at once than there are slots, but for those that were begun when there were more; nothing is asked for without a
- * free slot, while the lease may have ended, or while the pilot drains; every record and every claim that was found becomes one attempt;
+ * free slot, while the lease may have ended, or while the pilot drains or rests, since its machine can't use the storage; every record and every claim that was found becomes one attempt;
  * a cancellation of what is not here is answered as such, for it may run where another pilot of the name has left it.
  */
 
@@ -17,6 +17,7 @@ import { claimOf } from './claims.js';
 import { type HintOver, Hints } from './hints.js';
 import type { PayloadEnvironment } from './payload-environment.js';
 import type { PayloadKey } from './payload-record.js';
+import { StorageRest } from './storage-rest.js';
 import { unknownTold } from './told.js';
 import { removeWork } from './work-directory.js';
 
@@ -36,6 +37,7 @@ export class Attempts {
   private readonly lives = new Set<Promise<void>>();
   private readonly hints = new Hints();
   private readonly noteRoom: () => void;
+  private readonly rest: StorageRest;
   private isDraining = false;
   private isOpen = false;
   private done = 0;
@@ -46,6 +48,7 @@ export class Attempts {
     this.slots = slots;
     this.env = env;
     this.noteRoom = noteRoom;
+    this.rest = new StorageRest(env);
   }
 
   get counts(): Counts {
@@ -58,8 +61,13 @@ export class Attempts {
 
   /** Hints that could be asked for at once, beside those that are held. */
   get room(): number {
-    if (!this.isOpen || this.isDraining) return 0;
+    if (!this.isOpen || this.isDraining || this.resting !== undefined) return 0;
     return Math.max(0, this.slots - this.attempts.size - this.hints.size);
+  }
+
+  /** Why nothing is taken for now. */
+  get resting(): string | undefined {
+    return this.rest.reason;
   }
 
   get draining(): boolean {
@@ -106,8 +114,9 @@ export class Attempts {
   hint(hint: Hint, over?: HintOver): void {
     if (over === undefined) this.isDraining = false;
     const isHere = this.attempts.get(hint.job ?? '')?.isOf(hint) === true;
-    if (over !== undefined && (this.isDraining || isHere)) {
-      over(this.isDraining ? 'released' : 'refused');
+    const isClosed = this.isDraining || this.resting !== undefined;
+    if (over !== undefined && (isClosed || isHere)) {
+      over(isClosed ? 'released' : 'refused');
       return;
     }
     this.hints.add(hint, over ?? NOBODY);
@@ -212,7 +221,7 @@ export class Attempts {
     const { mayAct, claims, logger, signal } = this.env;
     for (const [job, { hint, over }] of this.hints) {
       if (!this.isOpen || this.isDraining || signal.aborted || this.attempts.size >= this.slots) return;
-      if (!mayAct()) return;
+      if (!mayAct() || this.resting !== undefined) return;
       // Its next attempt; the one before is being cleared away.
       if (this.attempts.has(job)) continue;
       this.hints.take(job);
@@ -250,8 +259,18 @@ export class Attempts {
     if (this.attempts.get(attempt.job) === attempt) this.attempts.delete(attempt.job);
     if (outcome === 'finished') this.done += 1;
     if (outcome === 'failed') this.failed += 1;
+    this.noteStorage(attempt, outcome);
     this.takeHints();
     this.noteRoom();
+  }
+
+  private noteStorage(
+    { storageProblem: problem }: Attempt,
+    outcome: 'finished' | 'failed' | 'neither' | undefined,
+  ): void {
+    if (problem === undefined) {
+      if (outcome === 'finished' || outcome === 'failed') this.rest.noteUsed();
+    } else if (this.rest.noteUnusable(problem)) this.hints.releaseAnswered(NOBODY);
   }
 
   private freeSlot(): number {

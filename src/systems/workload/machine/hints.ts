@@ -48,6 +48,15 @@ export class Hints implements Iterable<readonly [string, HeldHint]> {
     this.held.delete(job);
   }
 
+  /** Those of which somebody hears, unlike that one. */
+  releaseAnswered(nobody: HintOver): void {
+    for (const [job, { over }] of [...this.held])
+      if (over !== nobody) {
+        this.held.delete(job);
+        over('released');
+      }
+  }
+
   releaseAll(): void {
     const all = [...this.held.values()];
     this.held.clear();

@@ -4,7 +4,7 @@
  * Guarantees: what the payload reads is what was looked at, for it is a copy, summed while it is made: whoever changes the file
  * meanwhile changes nothing for it, and a payload that writes into its input has changed its copy alone; size always, and check sums
  * unless the pilot leaves them out, are those that the order names; what is missing, is no file, can't be read or is another one fails
- * the attempt with what was found, and a storage that is away is told from that.
+ * the attempt with what was found; a storage that is away, or that this pilot may not read, is told from that.
  *
  * Why no hard links: a payload runs as the pilot's user, and through a link it would write into the registered file.
  */
@@ -40,10 +40,10 @@ interface Staging extends StageInputs {
 /** @throws AttemptError, or the signal's reason */
 export async function stageInputs(options: StageInputs): Promise<void> {
   const { storage, storageUrl, inputs, paths, signal } = options;
-  const [first] = inputs;
-  if (first === undefined) return;
+  if (inputs.length === 0) return;
+  // Other pilots may see it.
   const place = await storage.at(storageUrl).catch((error: unknown) => {
-    throw isMissing(error) ? missing(first, messageOf(error), error) : error;
+    throw error instanceof AttemptError ? error : unavailable(storageUrl, error);
   });
   await together(inputs, { atOnce: AT_ONCE, signal }, async (input, index, either) => {
     await stageInput(input, paths[index] ?? '', { ...options, place, signal: either });

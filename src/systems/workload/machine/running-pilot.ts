@@ -245,9 +245,11 @@ export class RunningPilot {
     const free = await statfs(this.directory.path).catch(() => undefined);
     const rss = jobs.reduce((sum, job) => sum + (job.rss ?? 0), process.memoryUsage.rss());
     const [load = 0] = loadavg();
+    const { resting } = this.attempts;
     return {
       ...{ slots_used: used, load, rss, jobs_done: counts.done, jobs_failed: counts.failed, jobs },
       ...(free === undefined ? {} : { disk_free: free.bavail * free.bsize }),
+      ...(resting === undefined ? {} : { resting }),
     };
   }
 }

@@ -2,11 +2,12 @@
  * The storage of this machine: directories below which jobs read and write, named by `file:///…` URLs.
  *
  * Guarantees: nothing is read or written outside of the roots, whatever a URL, a path or a link says; a disk that was taken out
- * while the pilot runs is told from a file that is not there.
+ * while the pilot runs, and a directory that is empty or may not be read, as one where nothing is mounted is, are told from a file that
+ * is not there.
  */
 
-import type { BigIntStats } from 'node:fs';
-import { mkdir, realpath, stat } from 'node:fs/promises';
+import type { BigIntStats, Dirent } from 'node:fs';
+import { mkdir, opendir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
@@ -74,6 +75,7 @@ export class Storage {
       // It was looked at a moment ago: its disk may have been taken out since.
       this.recentlyRead.forget(base);
       await this.look(base);
+      await assertHoldsFiles(base);
       throw error;
     }
   }
@@ -177,6 +179,22 @@ class RecentLooks<Seen> {
   forget(path: string): void {
     this.seen.delete(path);
   }
+}
+
+/** Of a directory in which something was looked for in vain. @throws AttemptError when it looks like one where nothing is mounted */
+async function assertHoldsFiles(base: string): Promise<void> {
+  let first: Dirent | null;
+  try {
+    const directory = await opendir(base);
+    try {
+      first = await directory.read();
+    } finally {
+      await directory.close();
+    }
+  } catch (error) {
+    throw unavailable(base, error);
+  }
+  if (first === null) throw unavailable(base, new OwlError('unavailable', 'it is empty; is it mounted?'));
 }
 
 /** With those above it. Their names outlive a loss of power. */

@@ -110,6 +110,8 @@ export interface PilotSample {
   jobs_done?: number;
   jobs_failed?: number;
   jobs?: JobSample[];
+  /** Why it takes nothing for now. */
+  resting?: string;
 }
 
 export interface JobSample {

@@ -79,15 +79,25 @@ t.test('nothing is read or written outside of the storage', async (t) => {
   const up = { ...inputOf('up', 'secret'), path: '../../data/secret' };
   t.match(await failing(here, 'up', up), { failure_class: 'input_missing', detail: /hold no \.\./ });
   const urls = [`file://${data}`, `file://${storage}/../data`, `file://host${storage}`, 'http://x/y'];
-  for (const [n, storage_url] of urls.entries())
-    t.match(await failing(here, `u${n}`, secret, { storage_url }), { failure_class: 'input_missing' });
   const good = { inputs: [input('a', 'a')], inputs_total: 1 };
+  // Else the pilot would rest.
+  const works = async (job: string) => {
+    node.offer(order(job, { ...good, task: `good-${job}` }));
+    t.match(await node.outcome(job), { finished: {} });
+  };
+  for (const [n, storage_url] of urls.entries()) {
+    await works(`before-u${n}`);
+    t.match(await failing(here, `u${n}`, secret, { storage_url }), {
+      failure_class: 'storage_unavailable',
+    });
+  }
   for (const [n, url] of [...urls, `file://${storage}/elsewhere`].entries()) {
+    await works(`before-o${n}`);
     node.offer(order(`o${n}`, { ...good, data_out_url: url, task: `o${n}` }));
     const { failed } = await node.outcome(`o${n}`);
     t.match(failed, { failure_class: 'storage_unavailable' }, url);
   }
-  t.same(here.stored(), {});
+  t.ok(Object.keys(here.stored()).every((path) => path.startsWith('good-')));
 });
 
 t.test('check sums are looked at always, at the first attempt, or never; the size always is', async (t) => {
@@ -128,6 +138,51 @@ t.test('one that stays away is a loss of the machine', async (t) => {
   const a = here.input('a', 'a');
   renameSync(here.storage, `${here.storage}.away`);
   t.match(await failing(here, 'j', a), { failure_class: 'storage_unavailable', detail: /ENOENT/ });
+});
+
+t.test('a directory that is missing or empty, as where nothing is mounted, is no missing file', async (t) => {
+  const here = await world(t);
+  await here.pilot();
+  const { storage } = here;
+  mkdirSync(join(storage, 'bare'));
+  writeFileSync(join(storage, 'file'), '');
+  for (const [folder, detail] of [
+    ['bare', /is it mounted/],
+    ['none', /ENOENT/],
+    ['file', /ENOTDIR/],
+  ] as const) {
+    const storage_url = `file://${storage}/${folder}`;
+    const failure_class = 'storage_unavailable';
+    t.match(await failing(here, folder, inputOf('a', 'a'), { storage_url }), { failure_class, detail });
+  }
+});
+
+t.test('after three such attempts a pilot takes nothing for a while, and says so', async (t) => {
+  const here = await world(t);
+  const { node, input, order, storage } = here;
+  const pilot = await here.pilot({ slots: 1 });
+  const good = { inputs: [input('a', 'a')], inputs_total: 1 };
+  const away = { ...good, storage_url: `file://${storage}/none` };
+  const failed = async (job: string) => {
+    node.offer(order(job, away));
+    t.match(await node.outcome(job), { failed: { failure_class: 'storage_unavailable' } });
+  };
+  for (const job of ['j1', 'j2']) await failed(job);
+  node.offer(order('works', good));
+  t.match(await node.outcome('works'), { finished: {} }, 'then they are not in a row');
+  for (const job of ['j3', 'j4']) await failed(job);
+  // The node sees what this pilot does not.
+  const whatItSees = { is_success: true, reason: 'storage_unavailable', msg: 'it is there' };
+  node.answers = (report) => (report.failed?.job === 'j5' ? whatItSees : undefined);
+  node.offer(order('j5', { inputs: [inputOf('gone', 'x')], inputs_total: 1 }));
+  t.match(await node.outcome('j5'), { failed: { failure_class: 'input_missing' } });
+  await until('it is settled', () => pilot.status().slots_used === 0);
+  node.offer(order('waits', good));
+  const resting = () => node.resting.filter((why) => why !== undefined);
+  const before = resting().length;
+  await until('it says so', () => resting().length > before + 1);
+  t.match(resting().at(-1), /^takes nothing for a minute, .* 3 times in a row: it is there$/);
+  t.same(node.of('waits'), [], 'it asks for nothing');
 });
 
 t.test('a program that writes into its input, or removes it, has changed its copy alone', async (t) => {

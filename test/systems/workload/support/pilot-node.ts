@@ -51,6 +51,8 @@ export class PilotNode {
   readonly attached: PeerAttachRequest[] = [];
   readonly left: string[] = [];
   samples: JobSample[][] = [];
+  /** Why it takes nothing, with each sample. */
+  readonly resting: (string | undefined)[] = [];
   /** Claims that count no more. */
   readonly stale = new Set<string>();
   terms = LONG;
@@ -188,7 +190,10 @@ export class PilotNode {
   answerTo(report: PilotReport): PilotReportAnswer {
     const { sample, claim, command_id = '' } = report;
     if (sample === undefined) this.told.push(report);
-    else this.samples.push(sample.jobs ?? []);
+    else {
+      this.samples.push(sample.jobs ?? []);
+      this.resting.push(sample.resting);
+    }
     const ordered = this.answers(report);
     if (ordered !== undefined) return ordered;
     if (claim !== undefined) return this.grant(claim.job ?? '', command_id);

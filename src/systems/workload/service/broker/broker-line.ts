@@ -34,6 +34,9 @@ export class BrokerLine implements PilotLine {
     if (readLog !== undefined) this.say('log.read', readLog);
   }
 
+  /** It takes no hints from its queue meanwhile. */
+  noteRest(): void {}
+
   replace(): void {
     this.isReplaced = true;
   }

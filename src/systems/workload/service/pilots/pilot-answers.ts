@@ -119,7 +119,7 @@ function messageOf(row: SqlRow, samples: PilotSamples): z.output<typeof pilotMes
           last_report_time: live.time,
           ...{ jobs_done: live.figures.jobs_done, jobs_failed: live.figures.jobs_failed },
         }),
-    ...remarksOf(row),
+    ...remarksOf(row, live?.resting),
   });
 }
 
@@ -129,12 +129,12 @@ function fieldsOf(row: SqlRow): SqlRow {
   );
 }
 
-function remarksOf(row: SqlRow): { remarks?: string } {
+function remarksOf(row: SqlRow, resting: string | undefined): { remarks?: string } {
   const { status, under_way: jobs } = row;
   if (status === 'draining') return { remarks: `is given nothing new; ${String(jobs)} jobs are to end` };
   if (status === 'lost' && typeof row['lost_time'] === 'number')
     return {
       remarks: `silent since about ${new Date(row['lost_time'] * 1000).toISOString()}; ${String(jobs)} jobs wait for it`,
     };
-  return {};
+  return status === 'active' && resting !== undefined ? { remarks: resting } : {};
 }

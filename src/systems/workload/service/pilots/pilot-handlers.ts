@@ -16,7 +16,7 @@ import { inputsOf } from '../jobs/grants.js';
 import { assertLiving, JobRefusedError, job } from '../jobs/job-commands.js';
 import type { LogRequests } from '../jobs/job-log.js';
 import type { JobOrders } from '../jobs/job-orders.js';
-import type { JobQueue } from '../jobs/job-queue.js';
+import type { HintConsumer, JobQueue } from '../jobs/job-queue.js';
 import type { WorkloadContext } from '../workload-context.js';
 import type { JobReports, Sender } from './job-reports.js';
 import type { PilotFigures } from './pilot-figures.js';
@@ -87,10 +87,15 @@ async function* work(
   try {
     await greet(stream);
     const { deviceType: device } = (await sessions.read(pilot)).context;
-    leave = queue.consume({
+    const consumer: HintConsumer = {
       ...{ pilot, sessionId, device },
       deliver: ({ job: uid, curRetry }) => stream.tell({ hint: { job: uid, cur_retry: curRetry } }),
-    });
+    };
+    leave = queue.consume(consumer);
+    stream.onRest = (rests) => {
+      leave();
+      leave = rests ? () => undefined : queue.consume(consumer);
+    };
     yield* stream.read();
   } finally {
     leave();
@@ -116,8 +121,10 @@ export async function answer(
     return { ...done, grant: await grant(options, claim, by) };
   }
   await options.sessions.assertHolds(pilot, sessionId);
-  if (report.sample !== undefined) await options.samples.take(pilot, sessionId, report.sample);
-  else if (report.log !== undefined) options.logs.take(pilot, report.log);
+  if (report.sample !== undefined) {
+    await options.samples.take(pilot, sessionId, report.sample);
+    options.streams.of(pilot)?.noteRest((report.sample.resting ?? '') !== '');
+  } else if (report.log !== undefined) options.logs.take(pilot, report.log);
   else await take(options, report, { pilot, sessionId, by });
   return done;
 }

@@ -19,6 +19,7 @@ import type { JobSampleMessage, SampleMessage } from './report-messages.js';
 import type { WorkStreams } from './work-streams.js';
 
 const REPORTED_EVERY_MS = 60_000;
+const LONGEST_REASON = 1_000;
 const MOST_KNOWN = 10_000;
 /** More than slots: what is stored and told counts too. */
 const MOST_JOBS = 4_096;
@@ -29,6 +30,8 @@ interface Known {
   /** Unix seconds. */
   readonly time: number;
   readonly jobs: readonly JsonObject[];
+  /** Why it takes nothing for now. */
+  readonly resting: string | undefined;
   reportedAt: number;
   reportedSlots: number | undefined;
   isToldWrong: boolean;
@@ -56,7 +59,7 @@ export class PilotSamples {
   }
 
   /** The newest of a pilot, if this node has heard it. */
-  newest(pilot: string): Pick<Known, 'sessionId' | 'figures' | 'time' | 'jobs'> | undefined {
+  newest(pilot: string): Pick<Known, 'sessionId' | 'figures' | 'time' | 'jobs' | 'resting'> | undefined {
     return this.known.get(pilot);
   }
 
@@ -69,6 +72,7 @@ export class PilotSamples {
     const isSame = before?.sessionId === sessionId;
     const known: Known = {
       ...{ sessionId, figures, time: nowSeconds(this.context), jobs: jobs.map(shownJob) },
+      resting: shownReason(sample.resting),
       reportedAt: isSame ? before.reportedAt : Number.NEGATIVE_INFINITY,
       reportedSlots: isSame ? before.reportedSlots : undefined,
       isToldWrong: isSame && before.isToldWrong,
@@ -184,6 +188,12 @@ function readFigures(sample: SampleMessage): { figures: Figures; wrong: string[]
     ...(free === undefined ? {} : { disk_free: free }),
   };
   return { figures, wrong };
+}
+
+/** As one line. */
+function shownReason(reason: string | undefined): string | undefined {
+  const line = reason?.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, LONGEST_REASON);
+  return line === '' ? undefined : line;
 }
 
 function shownJob({ job: uid = '', phase = '', cpu, rss, log_bytes: log }: JobSampleMessage): JsonObject {

@@ -68,6 +68,7 @@ export interface SampleMessage {
   jobs_done?: number;
   jobs_failed?: number;
   jobs?: JobSampleMessage[];
+  resting?: string;
 }
 
 export interface LogPieceMessage {

@@ -32,6 +32,8 @@ export interface PilotLine {
   readonly pilot: string;
   readonly sessionId: string;
   tell(message: WorkMessage): void;
+  /** It takes nothing for a while, or does again. */
+  noteRest(rests: boolean): void;
   /** It has connected once more: nobody reads this one. */
   replace(): void;
 }
@@ -42,6 +44,9 @@ const MOST_UNREAD = 10_000;
 export class WorkStream implements PilotLine {
   readonly pilot: string;
   readonly sessionId: string;
+  /** Called when it begins to rest, and when it takes hints again. */
+  onRest: (rests: boolean) => void = () => undefined;
+  private isResting = false;
   private readonly signal: AbortSignal;
   private messages: WorkMessage[] = [];
   private wake: () => void = () => undefined;
@@ -58,6 +63,12 @@ export class WorkStream implements PilotLine {
     if (this.messages.length >= MOST_UNREAD) this.overrun = true;
     else this.messages.push(message);
     this.wake();
+  }
+
+  noteRest(rests: boolean): void {
+    if (rests === this.isResting) return;
+    this.isResting = rests;
+    this.onRest(rests);
   }
 
   replace(): void {

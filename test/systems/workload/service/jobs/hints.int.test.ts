@@ -63,3 +63,24 @@ t.test('what waits for one program stands in the way of no other', async (t) => 
   };
   t.equal(jobs.length, 100, 'a batch of the other is queued, and no more');
 });
+
+t.test('what is out with a pilot that rests goes to others, and it is asked again afterwards', async (t) => {
+  const node = await startWorkload(t);
+  const rests = await startPilot(t, node);
+  await node.createJob('j1');
+  await until('there is a hint for it', () => rests.hints.includes('j1'));
+  const works = await startPilot(t, node, { name: 'p2' });
+  const why = 'takes nothing for a minute';
+  await rests.tell({ sample: { slots_used: 0, jobs: [], resting: why } });
+  t.match(await node.pilots.call('pilot_status', { id: 'p1' }), { status: 'active', remarks: why });
+  await works.finished(await works.take('j1'));
+  await node.createJob('j2');
+  const second = await works.take('j2');
+  t.same(rests.hints, ['j1']);
+  await node.createJob('j3');
+  await rests.tell({ sample: { slots_used: 0, jobs: [] } });
+  await rests.finished(await rests.take('j3'));
+  await works.finished(second);
+  const { remarks } = Object(await node.pilots.call('pilot_status', { id: 'p1' }));
+  t.notOk(remarks);
+});
