@@ -34,6 +34,8 @@ export interface EndGroupOptions {
   readonly table?: ProcessTable;
   /** Between SIGTERM and SIGKILL. */
   readonly graceMs: number;
+  /** Aborts when the grace is over before its time. */
+  readonly hurry?: AbortSignal;
   readonly clock: Clock;
   /** It did not end on SIGTERM. */
   readonly onKill: () => void;
@@ -44,7 +46,7 @@ export interface EndGroupOptions {
 
 /** SIGTERM, after the grace SIGKILL, and that again until the signal aborts. Never rejects. */
 export async function endGroup(options: EndGroupOptions): Promise<void> {
-  const { leader, family, table, graceMs, clock, onKill, signal, onRefused } = options;
+  const { leader, family, table, graceMs, hurry, clock, onKill, signal, onRefused } = options;
   const attempt = (act: () => void): void => {
     try {
       act();
@@ -58,7 +60,7 @@ export async function endGroup(options: EndGroupOptions): Promise<void> {
     // One that is suspended has to wake up to hear it.
     signalGroup(leader, 'SIGCONT');
   });
-  await wait(clock, graceMs, signal);
+  await wait(clock, graceMs, hurry === undefined ? signal : AbortSignal.any([signal, hurry]));
   if (!signal.aborted) onKill();
   const backoff = new Backoff({ firstMs: 1_000, longestMs: 60_000 });
   while (!signal.aborted) {

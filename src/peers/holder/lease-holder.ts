@@ -65,7 +65,7 @@ export class LeaseHolder<Grant extends LeaseTerms> {
     this.hooks = hooks;
     this.servedReason = servedReason;
     this.own = new OwnLease(clock, {
-      renewed: (untilMs) => hooks.renewed?.(untilMs),
+      renewed: (untilMs, givenUpMs) => hooks.renewed?.(untilMs, givenUpMs),
       pause: () => hooks.pause?.(),
       resume: () => hooks.resume?.(),
       end: () => {

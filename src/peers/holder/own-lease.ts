@@ -14,8 +14,11 @@ import { actsForMs, type LeaseTerms } from './lease-terms.js';
 const LOOKS_AFTER_MS = 500;
 
 export interface OwnLeaseHooks {
-  /** Policy `end`: processes may live until then. For their keeper, which ends them whatever has become of this process. Boot time. */
-  renewed?(untilMs: number): void;
+  /**
+   * Policy `end`: processes may live until then, and others may begin in their place at `givenUpMs`. For their keeper, which ends them
+   * whatever has become of this process. Boot time.
+   */
+  renewed?(untilMs: number, givenUpMs: number): void;
   /** Policy `end`: the time is over. Called once; nothing may be done any more. */
   end?(): void;
   /** Policy `pause`: nothing may be served, sent or decided from now on. */
@@ -30,6 +33,7 @@ export class OwnLease {
   private state: 'none' | 'held' | 'paused' | 'over' = 'none';
   private terms: LeaseTerms | undefined;
   private until = Number.NEGATIVE_INFINITY;
+  private givenUp = Number.NEGATIVE_INFINITY;
   private cancel = (): void => undefined;
 
   constructor(clock: Clock, hooks: OwnLeaseHooks) {
@@ -58,7 +62,10 @@ export class OwnLease {
     if (this.state === 'over') return;
     this.terms = terms;
     this.until = Math.max(this.until, sentAt + actsForMs(terms));
-    if (terms.policy.kind === 'end') this.hooks.renewed?.(this.until);
+    if (terms.policy.kind === 'end') {
+      this.givenUp = Math.max(this.givenUp, sentAt + terms.policy.giveUpSeconds * 1000);
+      this.hooks.renewed?.(this.until, this.givenUp);
+    }
     if (this.clock.sinceBoot() < this.until) {
       const wasPaused = this.state === 'paused';
       this.state = 'held';

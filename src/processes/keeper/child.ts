@@ -2,8 +2,8 @@
  * One process of a keeper, from its start until its end is written.
  *
  * Guarantees: whoever ends it from here first gives the reason, and nobody after; one that is being ended gets SIGTERM, is
- * woken up to hear it, and after its grace SIGKILL until it is gone; what it has started goes with it, before its end is
- * written. What can't be ended within a while is complained of, and its end is written all the same.
+ * woken up to hear it, and after its grace, or when nobody may see it any more, SIGKILL until it is gone; what it has started goes
+ * with it, before its end is written. What can't be ended within a while is complained of, and its end is written all the same.
  */
 
 import type { ChildProcess } from 'node:child_process';
@@ -12,7 +12,7 @@ import { messageOf } from '../../base/errors.js';
 import type { ProcessIdentity } from '../../base/process-identity.js';
 import type { OwnCgroup } from '../cgroup.js';
 import type { LocalPeer } from '../local-calls.js';
-import { endGroup, endMarked, ProcessFamily, signalGroup } from '../process-family.js';
+import { endGroup, endMarked, ProcessFamily } from '../process-family.js';
 import type { ProcessTable } from '../process-table.js';
 import type { ProcessMark } from '../records/process-kind.js';
 import type { EndCause, ProcessEnd } from '../records/process-record.js';
@@ -44,10 +44,14 @@ export class Child<Key> {
   readonly identity: ProcessIdentity;
   /** Milliseconds since boot. */
   deadlineMs: number | undefined;
+  /** Milliseconds since boot; Infinity where its grace alone counts. */
+  killAtMs: number;
   /** How it has ended, while that is not written. */
   end: ProcessEnd | undefined;
   private readonly family: ProcessFamily;
   private readonly gone = new AbortController();
+  /** Aborts when it gets no more grace. */
+  private readonly hurry = new AbortController();
   private cause: EndCause | undefined;
   private ending: Promise<void> | undefined;
 
@@ -57,6 +61,7 @@ export class Child<Key> {
     this.process = launched.process;
     this.identity = launched.identity;
     this.deadlineMs = start.deadline_ms;
+    this.killAtMs = start.kill_at_ms ?? Number.POSITIVE_INFINITY;
     this.family = new ProcessFamily(this.identity, cgroup === undefined ? [] : [cgroup.directory]);
   }
 
@@ -76,7 +81,7 @@ export class Child<Key> {
     this.cause = cause;
     this.ending = endGroup({
       ...{ leader: this.identity, family: this.family, clock, signal: this.gone.signal },
-      graceMs: start.grace_ms ?? DEFAULT_GRACE_MS,
+      ...{ graceMs: start.grace_ms ?? DEFAULT_GRACE_MS, hurry: this.hurry.signal },
       ...(table === undefined ? {} : { table }),
       onKill: () => undefined,
       onRefused: (pid, error) => this.complainOf(pid, error),
@@ -85,7 +90,7 @@ export class Child<Key> {
 
   /** One that is being ended gets no more grace. */
   killNow(): void {
-    if (this.isRunning && this.cause !== undefined) signalGroup(this.identity, 'SIGKILL');
+    this.hurry.abort();
   }
 
   /** It has exited. Resolves when what it has left behind is gone, if it was ended from here. */

@@ -10,19 +10,29 @@ import { writeFileWhole } from '../../base/durable-file.js';
 import { messageOf } from '../../base/errors.js';
 import { currentBootId } from '../../base/process-identity.js';
 import { systemErrorCode } from '../../base/system-error.js';
-import { type Checks, fits, isText, isTime } from '../records/checks.js';
+import { type Check, type Checks, fits, isText, isTime, orMissing } from '../records/checks.js';
 import { complain } from './complain.js';
+
+/** Of one process, milliseconds since boot. */
+export interface Times {
+  readonly deadlineMs: number;
+  /** Infinity where its grace alone counts. */
+  readonly killAtMs: number;
+}
+
+/** Milliseconds since boot, by the name of the process. */
+type ByName = Readonly<Record<string, number>>;
 
 interface Stored {
   readonly boot_id: string;
-  /** Milliseconds since boot, by the name of the process. */
-  readonly deadlines: Readonly<Record<string, number>>;
+  readonly deadlines: ByName;
+  /** Those that are killed at a time of their own; a keeper of an earlier version has written none. */
+  readonly kills?: ByName;
 }
 
-const STORED: Checks<Stored> = {
-  boot_id: isText,
-  deadlines: (value) => typeof value === 'object' && value !== null && Object.values(value).every(isTime),
-};
+const isByName: Check = (value) =>
+  typeof value === 'object' && value !== null && Object.values(value).every(isTime);
+const STORED: Checks<Stored> = { boot_id: isText, deadlines: isByName, kills: orMissing(isByName) };
 
 export class DeadlineFile {
   private readonly path: string;
@@ -33,12 +43,11 @@ export class DeadlineFile {
     this.path = path;
   }
 
-  /** Milliseconds since boot, by the name of the process. */
-  read(): ReadonlyMap<string, number> {
+  /** By the name of the process. What is not told stands as it does in its record. */
+  read(): ReadonlyMap<string, Partial<Times>> {
     try {
       const stored: unknown = JSON.parse(readFileSync(this.path, 'utf8'));
-      if (fits(stored, STORED) && stored.boot_id === currentBootId())
-        return new Map(Object.entries(stored.deadlines));
+      if (fits(stored, STORED) && stored.boot_id === currentBootId()) return timesIn(stored);
     } catch (error) {
       if (systemErrorCode(error) !== 'ENOENT')
         complain(`deadlines that were moved can't be read: ${messageOf(error)}`);
@@ -52,10 +61,27 @@ export class DeadlineFile {
   }
 
   /** Where one was moved since. To be called now and then. */
-  write(deadlines: () => Iterable<readonly [name: string, deadlineMs: number]>): void {
+  write(timesByName: () => Iterable<readonly [name: string, times: Times]>): void {
     if (!this.isBehind) return;
-    const stored: Stored = { boot_id: currentBootId(), deadlines: Object.fromEntries(deadlines()) };
+    const all = [...timesByName()];
+    const killed = all.filter(([, { killAtMs }]) => Number.isFinite(killAtMs));
+    const stored: Stored = {
+      boot_id: currentBootId(),
+      deadlines: Object.fromEntries(all.map(([name, { deadlineMs }]) => [name, deadlineMs])),
+      ...(killed.length === 0
+        ? {}
+        : { kills: Object.fromEntries(killed.map(([name, { killAtMs }]) => [name, killAtMs])) }),
+    };
     writeFileWhole(this.path, `${JSON.stringify(stored)}\n`);
     this.isBehind = false;
   }
+}
+
+function timesIn({ deadlines, kills = {} }: Stored): Map<string, Partial<Times>> {
+  return new Map(
+    Object.entries(deadlines).map(([name, deadlineMs]) => {
+      const killAtMs = Object.hasOwn(kills, name) ? kills[name] : undefined;
+      return [name, killAtMs === undefined ? { deadlineMs } : { deadlineMs, killAtMs }];
+    }),
+  );
 }

@@ -135,13 +135,17 @@ export class KeeperLink<Key extends object, Own extends Key> {
   /**
    * Moves the deadline of a process that has one. Once it resolves the keeper has the new one.
    * @param deadlineMs since boot, see `Clock.sinceBoot`
+   * @param killAtMs when what is left of it is killed, where that is moved too; a keeper that knows of no such time has none to move
    * @throws OwlError kind `refused` when the process is being ended or has ended, `unavailable` when the keeper is gone: then
    *   nobody but the owner enforces it
    */
-  async renew(key: Key, deadlineMs: number): Promise<void> {
+  async renew(key: Key, deadlineMs: number, killAtMs?: number): Promise<void> {
     if (this.peer === undefined) throw new OwlError('unavailable', `${this.title} is gone`);
     this.refuseUnknown(['renew']);
-    await this.peer.call('renew', { ...this.options.records.kind.keyIn(key), deadline_ms: deadlineMs });
+    await this.peer.call('renew', {
+      ...this.options.records.kind.keyIn(key),
+      ...{ deadline_ms: deadlineMs, ...(killAtMs === undefined ? {} : { kill_at_ms: killAtMs }) },
+    });
   }
 
   private refuseUnknown(wanted: readonly Feature[]): void {

@@ -1,6 +1,6 @@
 /**
  * What goes over a keeper's socket, and how it is read. Calls: `start` (a `ProcessStart`, flat; its answer is a `StartAnswer`),
- * `list` (keys, each with `end` beside it while that is not written), `renew` (a key and `deadline_ms`) and `hello`. Told by
+ * `list` (keys, each with `end` beside it while that is not written), `renew` (a key, `deadline_ms`, and `kill_at_ms` where that is moved) and `hello`. Told by
  * itself: `ended` (a key) once an end is written, `unwritten` while one can't be.
  *
  * Owner and keeper may be of neighbouring versions, for a keeper outlives an upgrade. So names and forms stay, and what can't
@@ -8,7 +8,7 @@
  * there are, a keeper that knows no `hello` has none, and an owner asks for nothing that its keeper has not.
  */
 
-import { fits, isTime } from '../records/checks.js';
+import { fits, isTime, orMissing } from '../records/checks.js';
 import type { ProcessKind } from '../records/process-kind.js';
 import { isProcessEnd, type ProcessEnd } from '../records/process-record.js';
 
@@ -29,9 +29,10 @@ export interface HelloAnswer {
   readonly features: readonly string[];
 }
 
-/** Beside a key. */
-interface Renewal {
+/** Beside a key. What is left out stays as it is. */
+export interface Renewal {
   readonly deadline_ms: number;
+  readonly kill_at_ms?: number;
 }
 
 /** The log is there already: this process was begun before. */
@@ -48,7 +49,7 @@ export function listed<Key extends object>(child: {
 }
 
 export function isRenewal(params: unknown): params is Renewal {
-  return fits<Renewal>(params, { deadline_ms: isTime });
+  return fits<Renewal>(params, { deadline_ms: isTime, kill_at_ms: orMissing(isTime) });
 }
 
 /** Of an answer to `hello`. */

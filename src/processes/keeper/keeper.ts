@@ -19,13 +19,14 @@ import { type LocalPeer, type LocalServer, listenLocally } from '../local-calls.
 import type { ProcessRecords } from '../records/process-records.js';
 import { Child } from './child.js';
 import { complain } from './complain.js';
-import { DeadlineFile } from './deadline-file.js';
+import { DeadlineFile, type Times } from './deadline-file.js';
 import { EndWriter } from './end-writer.js';
 import type { Guardian } from './guardian.js';
 import {
   type HelloAnswer,
   isRenewal,
   listed,
+  type Renewal,
   type StartAnswer,
   unwrittenMessage,
 } from './keeper-messages.js';
@@ -154,7 +155,7 @@ export class Keeper<Key extends object, Own extends Key> {
     if (method === 'list') return [...this.children.values()].map(listed);
     if (method === 'hello') return { features: FEATURES };
     if (method === 'start' && this.isStart(params)) return this.start(params, caller);
-    if (method === 'renew' && isRenewal(params)) return this.renew(params, params.deadline_ms);
+    if (method === 'renew' && isRenewal(params)) return this.renew(params, params);
     throw new OwlError('invalid', `the keeper knows no call ${method} like this`);
   }
 
@@ -163,13 +164,13 @@ export class Keeper<Key extends object, Own extends Key> {
     return isStartFields(params) && this.options.records.kind.isOwn(params);
   }
 
-  private renew(params: object, deadlineMs: number): StartAnswer {
+  private renew(params: object, renewal: Renewal): StartAnswer {
     const { kind } = this.options.records;
     const key = kind.keyIn(params);
     const name = key === undefined ? 'what has no key' : kind.nameOf(key);
     const child = this.children.get(name);
-    if (child !== undefined) this.limits.renew(child, deadlineMs);
-    else if (!this.orphans.renew(name, deadlineMs))
+    if (child !== undefined) this.limits.renew(child, renewal);
+    else if (!this.orphans.renew(name, renewal))
       throw new OwlError('refused', `too late: ${name} does not run here any more`);
     this.deadlines.note();
     return {};
@@ -258,11 +259,11 @@ export class Keeper<Key extends object, Own extends Key> {
     this.orphans.lookAtDeadlines();
   }
 
-  /** Of all that have one. Milliseconds since boot. */
-  private *deadlinesByName(): Generator<readonly [name: string, deadlineMs: number]> {
+  /** Of all that have one. */
+  private *deadlinesByName(): Generator<readonly [name: string, times: Times]> {
     yield* this.orphans.deadlines();
-    for (const [name, { deadlineMs }] of this.children)
-      if (deadlineMs !== undefined) yield [name, deadlineMs];
+    for (const [name, { deadlineMs, killAtMs }] of this.children)
+      if (deadlineMs !== undefined) yield [name, { deadlineMs, killAtMs }];
   }
 
   private tell(event: string, what: object): void {

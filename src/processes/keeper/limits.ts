@@ -2,7 +2,8 @@
  * What ends a process from the keeper: its deadline, the limit of its logs, the end of its owner.
  *
  * Guarantees: a deadline is counted in time since boot, sleep of the machine included, and no setting of a clock moves it; it
- * ends the process whether the owner lives, is frozen or dead. The keeper looks at the clock several times a second, and
+ * ends the process whether the owner lives, is frozen or dead. No grace, whatever it is for and however long, goes beyond the time
+ * at which the process is to be killed. The keeper looks at the clock several times a second, and
  * before anything else once it was held up itself: so a renewal that comes too late is refused, also when it waited in the
  * socket of a keeper that was frozen. Deadlines are the keeper's alone: where it is killed, the one that follows has them from
  * records and from a file (orphans.ts).
@@ -14,6 +15,7 @@ import { OwlError } from '../../base/errors.js';
 import type { LocalPeer } from '../local-calls.js';
 import { type ProcessTable, readProcesses } from '../process-table.js';
 import type { Child } from './child.js';
+import type { Renewal } from './keeper-messages.js';
 import type { StartFields } from './process-start.js';
 
 /** Time since boot runs on while timers sleep, so none is set for the deadline itself. */
@@ -35,12 +37,15 @@ export class Limits<Key> {
     let now: number | undefined;
     let table: ProcessTable | undefined;
     for (const child of this.children()) {
-      if (child.deadlineMs === undefined || child.endedBy !== undefined || !child.isRunning) continue;
+      if (child.deadlineMs === undefined || !child.isRunning) continue;
       now ??= this.clock.sinceBoot();
-      if (child.deadlineMs > now) continue;
-      // Read once: those of one owner end together.
-      table ??= readProcesses();
-      child.endBecause('deadline', table);
+      const isOver = child.deadlineMs <= now || child.killAtMs <= now;
+      if (isOver && child.endedBy === undefined) {
+        // Read once: those of one owner end together.
+        table ??= readProcesses();
+        child.endBecause('deadline', table);
+      }
+      if (child.killAtMs <= now) child.killNow();
     }
   }
 
@@ -52,10 +57,17 @@ export class Limits<Key> {
       throw new OwlError('refused', `too late: the deadline of ${name} passed ${Math.round(late)} ms ago`);
   }
 
-  /** @throws OwlError kind `refused` when it comes too late, or there is nothing to renew */
-  renew(child: Child<Key>, deadlineMs: number): void {
+  /**
+   * One that is being ended for another reason has its grace for longer.
+   * @throws OwlError kind `refused` when it comes too late, or there is nothing to renew
+   */
+  renew(
+    child: Child<Key>,
+    { deadline_ms: deadlineMs, kill_at_ms: killAtMs = child.killAtMs }: Renewal,
+  ): void {
     const { name } = child.options;
     const now = this.clock.sinceBoot();
+    if (child.killAtMs > now) child.killAtMs = killAtMs;
     if (child.endedBy !== undefined || !child.isRunning)
       throw new OwlError('refused', `too late: ${name} ${child.isRunning ? 'is being ended' : 'has ended'}`);
     if (child.deadlineMs === undefined)

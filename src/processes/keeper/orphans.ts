@@ -3,7 +3,7 @@
  * itself nobody knows; but their deadlines hold.
  *
  * Guarantees: whoever of such a process, or of what it has started, is alive at its deadline is ended then, as by the keeper that has
- * started it, and its end says so; a deadline that its owner moves is moved; one whose owner has settled it is left alone.
+ * started it, and its end says so, in the middle of a grace too where it is to be killed; a deadline that its owner moves is moved; one whose owner has settled it is left alone.
  */
 
 import { existsSync } from 'node:fs';
@@ -17,13 +17,19 @@ import { identityOf, type ProcessEnd, type ProcessRecord } from '../records/proc
 import type { ProcessRecords } from '../records/process-records.js';
 import { DEFAULT_GRACE_MS } from './child.js';
 import { complain } from './complain.js';
+import type { Times } from './deadline-file.js';
+import type { Renewal } from './keeper-messages.js';
 
 interface Orphan<Own> {
   readonly record: ProcessRecord<Own>;
   readonly leader: ProcessIdentity;
   readonly family: ProcessFamily;
   readonly gone: AbortController;
+  /** Aborts when it gets no more grace. */
+  readonly hurry: AbortController;
   deadlineMs: number;
+  /** Infinity where its grace alone counts. */
+  killAtMs: number;
   isEnding: boolean;
 }
 
@@ -52,31 +58,35 @@ export class Orphans<Key extends object, Own extends Key> {
   }
 
   /** Those of which the records tell. @param moved their deadlines, where they are not those of the start */
-  adopt(moved: ReadonlyMap<string, number>): void {
+  adopt(moved: ReadonlyMap<string, Partial<Times>>): void {
     const { records } = this.options;
     for (const { record, end } of records.readAll().processes) {
       const name = records.kind.nameOf(record);
-      const deadlineMs = moved.get(name) ?? record.deadline_ms;
+      const times = moved.get(name);
+      const deadlineMs = times?.deadlineMs ?? record.deadline_ms;
+      const killAtMs = times?.killAtMs ?? record.kill_at_ms ?? Number.POSITIVE_INFINITY;
       const leader = identityOf(record);
       if (end !== null || deadlineMs === undefined || !isAlive(leader)) continue;
       const family = new ProcessFamily(leader, cgroupsOf(records.markOf(record), record.cgroup));
       this.orphans.set(name, {
-        ...{ record, leader, family, deadlineMs, gone: new AbortController(), isEnding: false },
+        ...{ record, leader, family, deadlineMs, killAtMs, isEnding: false },
+        ...{ gone: new AbortController(), hurry: new AbortController() },
       });
     }
   }
 
   /** @returns whether it is one, and not being ended yet */
-  renew(name: string, deadlineMs: number): boolean {
+  renew(name: string, { deadline_ms: deadlineMs, kill_at_ms: killAtMs }: Renewal): boolean {
     const orphan = this.orphans.get(name);
-    if (orphan === undefined || orphan.isEnding || deadlineMs <= this.options.clock.sinceBoot()) return false;
+    const now = this.options.clock.sinceBoot();
+    if (orphan !== undefined && orphan.killAtMs > now) orphan.killAtMs = killAtMs ?? orphan.killAtMs;
+    if (orphan === undefined || orphan.isEnding || deadlineMs <= now) return false;
     orphan.deadlineMs = deadlineMs;
     return true;
   }
 
-  /** Milliseconds since boot. */
-  *deadlines(): Generator<readonly [name: string, deadlineMs: number]> {
-    for (const [name, { deadlineMs }] of this.orphans) yield [name, deadlineMs];
+  *deadlines(): Generator<readonly [name: string, times: Times]> {
+    for (const [name, { deadlineMs, killAtMs }] of this.orphans) yield [name, { deadlineMs, killAtMs }];
   }
 
   /** Ends those whose deadline has passed. To be called before anything else is done. */
@@ -85,7 +95,8 @@ export class Orphans<Key extends object, Own extends Key> {
     const now = this.options.clock.sinceBoot();
     for (const [name, orphan] of this.orphans) {
       if (!isAlive(orphan.leader)) orphan.gone.abort();
-      if (orphan.isEnding || orphan.deadlineMs > now) continue;
+      if (orphan.killAtMs <= now) orphan.hurry.abort();
+      if (orphan.isEnding || Math.min(orphan.deadlineMs, orphan.killAtMs) > now) continue;
       orphan.isEnding = true;
       void this.end(name, orphan);
     }
@@ -109,14 +120,14 @@ export class Orphans<Key extends object, Own extends Key> {
     );
   }
 
-  private async end(name: string, { record, leader, family, gone }: Orphan<Own>): Promise<void> {
+  private async end(name: string, { record, leader, family, gone, hurry }: Orphan<Own>): Promise<void> {
     const { records, clock } = this.options;
     const onRefused = (pid: number, error: unknown): void =>
       complain(`process ${pid} of ${name} can't be ended: ${messageOf(error)}`);
     try {
       await endGroup({
         ...{ leader, family, clock, onRefused, signal: gone.signal, onKill: () => undefined },
-        graceMs: record.grace_ms ?? DEFAULT_GRACE_MS,
+        ...{ graceMs: record.grace_ms ?? DEFAULT_GRACE_MS, hurry: hurry.signal },
       });
       const { signal } = new AbortController();
       await endMarked(records.markOf(record), clock, signal, { family, cgroup: record.cgroup, onRefused });

@@ -39,6 +39,11 @@ export interface StartFields {
   readonly share_after_ms?: number;
   /** The keeper ends the process then, unless it was told a later time: milliseconds since boot, sleep included. */
   readonly deadline_ms?: number;
+  /**
+   * Whatever is left of it is killed then, in the middle of any grace too: milliseconds since boot, no sooner than the deadline, with
+   * which it is moved. Default: the grace ends it.
+   */
+  readonly kill_at_ms?: number;
   /** The keeper ends the process when its logs hold more bytes than that, all together. */
   readonly log_limit_bytes?: number;
   /** What the process and all that it starts may have in memory, where it has a cgroup in which memory is accounted. */
@@ -59,6 +64,7 @@ export const FEATURES = [
   'fate',
   'share_after_ms',
   'deadline_ms',
+  'kill_at_ms',
   'log_limit_bytes',
   'memory_limit_bytes',
   'grace_ms',
@@ -85,6 +91,7 @@ const START_CHECKS: Checks<StartFields> = {
   fate: (value) => value === undefined || value === 'outlive' || value === 'share',
   share_after_ms: orMissing(isCount),
   deadline_ms: orMissing(isTime),
+  kill_at_ms: orMissing(isTime),
   log_limit_bytes: orMissing(isCount),
   memory_limit_bytes: orMissing(isCount),
   grace_ms: orMissing(isCount),

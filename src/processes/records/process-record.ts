@@ -42,6 +42,8 @@ export interface ProcessFields {
   readonly cgroup?: string | undefined;
   /** The deadline that it was started with, milliseconds since boot; missing where it had none. It may have been moved since. */
   readonly deadline_ms?: number | undefined;
+  /** When what is left of it is killed, milliseconds since boot; missing where its grace alone says so. It may have been moved since. */
+  readonly kill_at_ms?: number | undefined;
   /** Between SIGTERM and SIGKILL, where a keeper ends it; missing where that is the usual time. */
   readonly grace_ms?: number | undefined;
 }
@@ -98,6 +100,7 @@ const FIELD_CHECKS: Checks<ProcessFields> = {
   process: (value) => fits(value, IDENTITY_CHECKS),
   cgroup: orMissing(isText),
   deadline_ms: orMissing(isTime),
+  kill_at_ms: orMissing(isTime),
   grace_ms: orMissing(isCount),
 };
 

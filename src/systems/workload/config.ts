@@ -99,7 +99,7 @@ export const workloadSection = configSection(
           'How long it stays lost before its jobs are given to others.',
         ),
         margin_seconds: wholeNumber(
-          { from: 0, to: HOUR, otherwise: 60 },
+          { from: 1, to: HOUR, otherwise: 60 },
           'How long before that a pilot has ended what it runs, by itself.',
         ),
         grace_seconds: wholeNumber(

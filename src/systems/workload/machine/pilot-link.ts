@@ -13,6 +13,7 @@ import type { Clock } from '../../../base/clock.js';
 import { LeaseHolder } from '../../../peers/holder/lease-holder.js';
 import { BEATS_IN_A_LEASE } from '../../../peers/holder/lease-terms.js';
 import type { PeerGrant } from '../../../peers/holder/peer-calls.js';
+import { withRoomFor } from './lease-room.js';
 import type { Hearing, PilotRoad } from './road/pilot-road.js';
 
 export const PILOT_CATEGORY = 'wl_pilot';
@@ -33,8 +34,8 @@ export interface PilotBody {
 export interface PilotNews extends Hearing {
   /** The connection broke: what was announced may be out of date. */
   onAway(): void;
-  /** What runs may run until then: milliseconds since boot. */
-  onRenewed(untilMs: number): void;
+  /** `actsUntilMs` and `killAtMs` have moved. */
+  onRenewed(): void;
   /** Nobody confirmed the lease for so long that it has ended. Resolves when nothing of its session runs any more. */
   onSilence(): Promise<void>;
   /** Another session has it. */
@@ -47,6 +48,8 @@ export interface PilotLinkOptions {
   readonly road: PilotRoad;
   readonly name: string;
   readonly body: PilotBody;
+  /** How long what it runs gets to end by itself. */
+  readonly graceSeconds: number;
   readonly version: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -63,6 +66,7 @@ export class PilotLink {
   private lastAttached = '';
   private reason: string | undefined;
   private until = Number.NEGATIVE_INFINITY;
+  private killAt = Number.NEGATIVE_INFINITY;
   private running: Promise<void> | undefined;
 
   constructor(options: PilotLinkOptions) {
@@ -106,6 +110,11 @@ export class PilotLink {
     return this.until;
   }
 
+  /** When what is left of it is killed, half of the margin before others may begin: a grace is no longer than that. As above. */
+  get killAtMs(): number {
+    return this.killAt;
+  }
+
   private async run(news: PilotNews): Promise<void> {
     const { signal } = this.stopping;
     while (!signal.aborted) {
@@ -139,9 +148,10 @@ export class PilotLink {
           this.reason = reason;
           news.onAway();
         },
-        renewed: (untilMs) => {
+        renewed: (untilMs, givenUpMs) => {
           this.until = untilMs;
-          news.onRenewed(untilMs);
+          this.killAt = (untilMs + givenUpMs) / 2;
+          news.onRenewed();
         },
         fenced: (reason) => {
           how = 'fenced';
@@ -160,7 +170,7 @@ export class PilotLink {
   }
 
   private calls(news: PilotNews) {
-    const { road, name, body, version } = this.options;
+    const { road, name, body, version, graceSeconds } = this.options;
     const who = {
       ...{ category: PILOT_CATEGORY, peer_id: name, session_id: this.session },
       ...{ protocol_min: PROTOCOL, protocol_max: PROTOCOL },
@@ -168,7 +178,9 @@ export class PilotLink {
     };
     const calls = road.lease(who, news);
     return {
-      ...calls,
+      attach: async (withinMs: number) => withRoomFor(graceSeconds, await calls.attach(withinMs)),
+      beat: async (grant: PeerGrant, withinMs: number) =>
+        withRoomFor(graceSeconds, await calls.beat(grant, withinMs)),
       leave: async (grant: PeerGrant, reason: string) => {
         if (news.isIdle()) await calls.leave(grant, reason);
       },

@@ -60,7 +60,7 @@ export class RunningPilot {
     clock: Clock,
   ) {
     const { settings, logger, version } = options;
-    const { device, slots, memory_mib, labels } = settings;
+    const { device, slots, memory_mib, labels, grace_seconds: graceSeconds } = settings;
     this.options = options;
     this.road = road;
     this.directory = directory;
@@ -70,7 +70,7 @@ export class RunningPilot {
     });
     setMaxListeners(0, this.ending.signal);
     this.link = new PilotLink({
-      ...{ road, name: settings.name, version, clock, logger },
+      ...{ road, name: settings.name, version, graceSeconds, clock, logger },
       body: {
         ...{ device_type: device, slots, executables: offered },
         ...(memory_mib === 0 ? {} : { memory_mib }),
@@ -123,7 +123,7 @@ export class RunningPilot {
       onWork: (work, over) => this.take(work, over),
       room: () => this.attempts.room,
       onAway: () => this.attempts.forgetHints(),
-      onRenewed: (untilMs) => this.renew(untilMs),
+      onRenewed: () => this.renew(),
       onSilence: () => this.endForSilence(),
       onFenced: (reason) => void this.endFenced(reason),
       sample: () => this.sample(),
@@ -147,6 +147,7 @@ export class RunningPilot {
       unwrittenEnd: (key) => keeper.unwrittenEnd(key),
       mayAct: () => link.mayAct(),
       actsUntilMs: () => link.actsUntilMs,
+      killAtMs: () => link.killAtMs,
       tell: (told) => this.tell(told),
       jobInputs: (request) => this.road.jobInputs(request),
     };
@@ -194,11 +195,13 @@ export class RunningPilot {
     throw new OwlError('unavailable', answer.msg ?? 'it was told in the name of another session');
   }
 
-  private renew(untilMs: number): void {
+  /** Of one that has a long grace to end in as well: nobody else may begin it for so long. */
+  private renew(): void {
+    const { actsUntilMs, killAtMs } = this.link;
     for (const { running } of this.attempts.running()) {
-      if (running === undefined || running.record.stopping !== undefined) continue;
+      if (running === undefined) continue;
       const { limit_ms: limitMs = Number.POSITIVE_INFINITY } = running.record;
-      this.keeper.renew(running.record, Math.min(untilMs, limitMs)).catch((error: unknown) => {
+      this.keeper.renew(running.record, Math.min(actsUntilMs, limitMs), killAtMs).catch((error: unknown) => {
         const { job } = running.record;
         this.options.logger.debug(
           { job, reason: messageOf(error) },

@@ -163,7 +163,7 @@ async function launch(
   { key, signal }: AttemptToStart,
   env: PayloadEnvironment,
 ): Promise<PayloadRecord> {
-  const { directory, keeper, clock, actsUntilMs, mayAct, logger } = env;
+  const { directory, keeper, clock, actsUntilMs, killAtMs, mayAct, logger } = env;
   const { payloads } = directory;
   const backoff = new Backoff({ firstMs: 50, longestMs: 1_000 });
   const until = clock.monotonic() + STARTS_WITHIN_MS;
@@ -172,7 +172,8 @@ async function launch(
     if (!mayAct()) throw new AttemptError('pilot_lost', 'the lease ended before it was started');
     const deadline_ms = Math.min(actsUntilMs(), start.limit_ms ?? Number.POSITIVE_INFINITY);
     try {
-      return await keeper.start(Number.isFinite(deadline_ms) ? { ...start, deadline_ms } : start);
+      const times = Number.isFinite(deadline_ms) ? { deadline_ms, kill_at_ms: killAtMs() } : {};
+      return await keeper.start({ ...start, ...times });
     } catch (error) {
       // What an earlier try has started, seen or unseen, is found first.
       const recorded = payloads.read(key);

@@ -12,13 +12,15 @@ t.test(
   async (t) => {
     const here = await world(t);
     const { node, pilotProcess, directory } = here;
-    node.terms = { lease_seconds: 1, give_up_seconds: 10, margin_seconds: 8 };
-    const first = await pilotProcess();
-    const job = waitingJob(here, 'j');
-    node.offer(job.order);
+    // The grace is longer than the margin, and the payload needs all of it.
+    node.terms = { lease_seconds: 1, give_up_seconds: 10, margin_seconds: 1 };
+    const first = await pilotProcess({ grace_seconds: 4 });
+    const args = `'trap "" TERM; echo deaf; while :; do sleep 0.05; done'`;
+    node.offer(here.order('j', { executable: 'run', args, inputs: [here.input('a', 'a')], inputs_total: 1 }));
     await until('it runs', () => node.of('j').some(({ started }) => started));
     const [{ record } = {}] = directory.payloads.readAll().processes;
     if (record === undefined) throw new Error('no payload');
+    await until('it does not hear', () => readFileSync(record.log_path, 'utf8').includes('deaf'));
     await kill(first);
     const mark = directory.payloads.markOf(record);
     await until('nothing of it runs', () => findMarked(mark).length === 0);
@@ -59,7 +61,7 @@ t.test('pilot and keeper killed at one moment: what runs is ended before it is g
 t.test('a pilot that nobody hears ends what runs, and begins anew once that is over', async (t) => {
   const here = await world(t);
   const { node, pilot } = here;
-  node.terms = { lease_seconds: 1, give_up_seconds: 3, margin_seconds: 1 };
+  node.terms = { lease_seconds: 1, give_up_seconds: 4, margin_seconds: 2 };
   const running = await pilot();
   const job = waitingJob(here, 'j');
   node.offer(job.order);
@@ -80,7 +82,7 @@ t.test('a pilot that nobody hears ends what runs, and begins anew once that is o
 t.test('a pilot and a keeper that stood still for longer than the give-up do nothing more', async (t) => {
   const here = await world(t);
   const { node, pilotProcess, directory } = here;
-  node.terms = { lease_seconds: 1, give_up_seconds: 3, margin_seconds: 1 };
+  node.terms = { lease_seconds: 1, give_up_seconds: 4, margin_seconds: 2 };
   const stopped = await pilotProcess();
   const job = waitingJob(here, 'j');
   node.offer(job.order);
@@ -92,7 +94,7 @@ t.test('a pilot and a keeper that stood still for longer than the give-up do not
   process.kill(keeper, 'SIGSTOP');
   node.stale.add(record.claim_id);
   const since = performance.now();
-  await until('it would be given up', () => performance.now() - since > 3_000);
+  await until('it would be given up', () => performance.now() - since > 4_000);
   // It would finish now, if it were let.
   process.kill(-record.process.pid, 'SIGSTOP');
   job.go();
@@ -102,6 +104,23 @@ t.test('a pilot and a keeper that stood still for longer than the give-up do not
   t.same(here.stored(), {});
   t.notOk(node.of('j').some(({ finished }) => finished));
 });
+
+t.test(
+  'a lease without time for the grace of what runs is not taken, and it is said what to set',
+  async (t) => {
+    const { node, pilot, log } = await world(t);
+    node.terms = { lease_seconds: 1, give_up_seconds: 10, margin_seconds: 1 };
+    const starting = pilot({ grace_seconds: 5 });
+    const reasons = () => log.entries('warn').map((entry) => ('reason' in entry ? String(entry.reason) : ''));
+    await until('it says so', () => reasons().length > 0);
+    t.match(
+      reasons()[0],
+      /workload.give_up_seconds \(10\) must be at least its workload.lease_seconds \(1\) and twice workload.pilot.grace_seconds \(5\) together/,
+    );
+    node.terms = { lease_seconds: 1, give_up_seconds: 11, margin_seconds: 1 };
+    t.ok((await starting).status().attached, 'it takes one that leaves it');
+  },
+);
 
 function keeperOf(pid: number): number {
   return Number(/^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);

@@ -117,7 +117,7 @@ t.test('a pilot over a broker', { skip: withoutRabbitMq() }, async (t) => {
   t.test('answers that come late confirm no heartbeat that was sent after them', async (t) => {
     const here = await world(t);
     const { node, pilot } = here;
-    node.terms = { lease_seconds: 1, give_up_seconds: 3, margin_seconds: 1 };
+    node.terms = { lease_seconds: 1, give_up_seconds: 4, margin_seconds: 2 };
     const over = await NodeOverBroker.start(t, rabbit, node);
     await pilot({}, { broker: over.place });
     const job = waitingJob(here, 'j');

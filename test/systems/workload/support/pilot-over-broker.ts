@@ -44,7 +44,7 @@ export class PilotOverBroker {
     this.options = options;
     this.road = new AmqpRoad({ broker: place, pilot: name, device: 'cpu', clock: wakingClock, logger });
     this.link = new PilotLink({
-      ...{ road: this.road, name, version: '1', clock: wakingClock, logger },
+      ...{ road: this.road, name, version: '1', graceSeconds: 1, clock: wakingClock, logger },
       body: { device_type: 'cpu', slots, executables: ['wc'], instance: name },
     });
     this.reports = this.road.reports(name, () => this.link.attachedSession);
