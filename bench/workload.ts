@@ -1,7 +1,8 @@
 /**
  * What workload can do: files are split into jobs, a pilot without processes finishes all of them, again with ten times as many; how
- * soon an idle pilot starts a new job, what pages cost, how long a restart takes; what pilots take that only say that they are there;
- * and real jobs beside a bare loop of spawns. Nodes in processes of their own, on the embedded store.
+ * soon an idle pilot starts a new job, what pages cost, how long a restart takes, and jobs that wait to be cancelled; what pilots take
+ * that only say that they are there; and real jobs beside a bare loop of spawns. Nodes in processes of their own, on the embedded
+ * store.
  *
  *   npm run bench:workload -- [JOBS] [REAL]
  *
@@ -87,6 +88,21 @@ async function latencies(served: Served): Promise<void> {
   line('order of one job to its start, idle pilot: median, 95th percentile', ...percentiles(taken, 0.95));
 }
 
+/** From the order to the answer, and until the task is cancelled: each of its jobs is. */
+async function cancelWaiting(served: Served, files: number): Promise<void> {
+  const task = await served.order(files);
+  await untilSplit(served, task, files);
+  const { client, part } = served;
+  const { cpuSeconds: before } = await part.figures();
+  const asked = performance.now();
+  await client.orderTask('cancel', { id: task });
+  const answered = seconds(asked);
+  while ((await client.task({ id: task })).state !== 'cancelled') await pause(20);
+  line(`${whole(files)} waiting jobs are cancelled; the order was answered`, seconds(asked), answered);
+  const { cpuSeconds } = await part.figures();
+  line('  of CPU a job', `${(((cpuSeconds - before) * 1000) / files).toFixed(2)} ms`);
+}
+
 async function pages({ client }: Served, task: string): Promise<void> {
   const listed: number[] = [];
   const shown: number[] = [];
@@ -111,6 +127,7 @@ async function restart(waiting: number): Promise<void> {
   while (pilot.finished === 0) await pause(5);
   line('  to the first job that is finished', seconds(began));
   await pilot.stop();
+  for (const count of [Math.ceil(jobs / 10), jobs]) await cancelWaiting(served, count);
   await served.stop();
 }
 

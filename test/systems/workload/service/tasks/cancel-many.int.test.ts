@@ -1,9 +1,12 @@
 /** A task with many jobs that wait is cancelled batch by batch, and others go on meanwhile. */
 
-import t from 'tap';
+import t, { type Test } from 'tap';
+import type { Statement } from '../../../../../src/base/sql.js';
+import { openDatabase } from '../../../../../src/base/sqlite.js';
 import { delegating } from '../../../../../src/runtime/event-store/delegating-store.js';
 import type { EventStore } from '../../../../../src/runtime/event-store/event-store.js';
 import { until } from '../../../../support/until.js';
+import { untilQuiet } from '../../support/cancel-rounds.js';
 import { InnerPilot } from '../../support/inner-pilot.js';
 import { embedded, inputOf, stored, submit, taskNode, untilJobs, untilState } from './task-world.js';
 
@@ -34,6 +37,23 @@ function counting(store: EventStore) {
   return { store: delegating(store, { append }), counts, goOn };
 }
 
+/** The most rows that a statement of this process has given at once since. */
+function largestRead(t: Test): () => number {
+  let most = 0;
+  const db = openDatabase(':memory:');
+  t.teardown(() => db.close());
+  const prototype: Statement = Object.getPrototypeOf(db.prepare('SELECT 1'));
+  const { all } = prototype;
+  const counted: Statement['all'] = function (this: Statement, ...given) {
+    const rows = all.apply(this, given);
+    most = Math.max(most, rows.length);
+    return rows;
+  };
+  Object.assign(prototype, { all: counted });
+  t.teardown(() => Object.assign(prototype, { all }));
+  return () => most;
+}
+
 t.test(`${JOBS} jobs that wait`, async (t) => {
   t.testdir();
   const { store, counts, goOn } = counting(await embedded(t));
@@ -51,6 +71,8 @@ t.test(`${JOBS} jobs that wait`, async (t) => {
     await pilot.queue(String(id));
     claims.push(await pilot.claim(String(id)));
   }
+  const asked = await store.head();
+  const largest = largestRead(t);
   await node.ask('task_cancel', { id: large, reason: 'wrong' });
   await until('the second batch is under way', () => counts.all > BATCH);
   for (const claim of claims) await pilot.finished(claim);
@@ -64,4 +86,14 @@ t.test(`${JOBS} jobs that wait`, async (t) => {
   t.equal(types.at(-1), 'TaskCancelled', 'once each has ended');
   const before = types.slice(0, types.indexOf('TaskFinished')).filter((type) => type === 'JobCancelled');
   t.ok(before.length < JOBS, `the other task is finished behind ${before.length} of them`);
+  await untilQuiet(node);
+  const after = new Map<string, number>();
+  for await (const { type, position } of store.readAll({ categories: ['wl_job', 'wl_file', 'wl_dataset'] }))
+    if (position > asked) after.set(type, (after.get(type) ?? 0) + 1);
+  // Its output and its log had a place each.
+  t.strictSame(Object.fromEntries(after), {
+    ...{ JobCancelled: JOBS, FileRegistered: 2 * JOBS + 4, FileDiscarded: 2 * JOBS, DatasetAborted: 2 },
+    ...{ JobFinished: 2, DatasetClosed: 2 },
+  });
+  t.ok(largest() <= BATCH, `nothing reads all of them: ${largest()} rows at a time`);
 });
