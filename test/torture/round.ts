@@ -29,6 +29,8 @@ export interface RoundOptions {
   readonly seconds: number;
   readonly seed: number;
   readonly directory: string;
+  /** Before anything else is harmed the store is away for so long. Of workload alone. */
+  readonly awaySeconds?: number;
   /** Called now and then with what has been reached. */
   readonly onProgress: (line: string) => void;
 }

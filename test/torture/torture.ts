@@ -19,6 +19,7 @@ interface Given {
   readonly system: 'talent' | 'workload';
   readonly store: StoreName | 'both';
   readonly commands?: number;
+  readonly away?: number;
   readonly keep?: string;
 }
 
@@ -48,19 +49,22 @@ const program = new Command('torture')
     'rounds are added, each on a new world, until so many commands were sent',
     wholeNumber,
   )
+  .option('--away <SECONDS>', 'of workload: first the store is away for so long', wholeNumber)
   .option('--keep <DIR>', 'where everything of the run is kept, whatever comes of it')
   .helpOption('--help', 'show this')
   .showHelpAfterError()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
   .addHelpText(
     'after',
-    '\nExamples:\n  npm run torture -- --seconds 20 --seed 7\n  npm run torture -- --store sqlite --keep /tmp/torture\n  npm run soak -- --seed 7   until a million commands',
+    '\nExamples:\n  npm run torture -- --seconds 20 --seed 7\n  npm run torture -- --store sqlite --keep /tmp/torture\n  npm run torture -- --system workload --away 60   the store away for a minute\n  npm run soak -- --seed 7   until a million commands',
   );
 
 const given = program.parse().opts<Given>();
+if (given.away !== undefined && given.system !== 'workload')
+  program.error('--away goes with --system workload', { exitCode: 2 });
 process.exitCode = await torture(given);
 
-async function torture({ seconds, seed, system, store, commands = 0, keep }: Given): Promise<number> {
+async function torture({ seconds, seed, system, store, commands = 0, away, keep }: Given): Promise<number> {
   const stores = store === 'both' ? STORES : STORES.filter((one) => one === store);
   const folder = keep === undefined ? mkdtempSync(join(tmpdir(), 'owl-torture-')) : resolve(keep);
   mkdirSync(folder, { recursive: true });
@@ -69,12 +73,18 @@ async function torture({ seconds, seed, system, store, commands = 0, keep }: Giv
     const roundSeed = (seed + round * NEXT_SEED) % 2 ** 31;
     for (const name of stores) {
       const directory = join(folder, `${name}-${roundSeed}`);
-      const options = { store: name, seconds: seconds / stores.length, seed: roundSeed, directory };
+      const options = {
+        store: name,
+        seconds: seconds / stores.length,
+        seed: roundSeed,
+        directory,
+        ...(away === undefined ? {} : { awaySeconds: away }),
+      };
       say(`torture of ${system} on ${name}: ${options.seconds} s, seed ${roundSeed}`);
       const code = await oneRound(ROUNDS[system], { ...options, onProgress: progress }, total);
       if (code !== 0) {
         say(
-          `again with: npm run torture -- --system ${system} --store ${store} --seconds ${seconds} --seed ${roundSeed}`,
+          `again with: npm run torture -- --system ${system} --store ${store} --seconds ${seconds} --seed ${roundSeed}${away === undefined ? '' : ` --away ${away}`}`,
         );
         say(`store, logs and commands are kept in ${directory}`);
         return code;

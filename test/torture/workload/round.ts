@@ -18,6 +18,7 @@ import { harmed, type RoundOptions, type RoundResult } from '../round.js';
 import { groundOf, type NodePlace, NodeWorld, NotCarriedOutError } from '../world/node-world.js';
 import { Field } from './field.js';
 import { TorturePilot } from './pilot.js';
+import { storeAway } from './store-away.js';
 import { Submitter } from './submitter.js';
 
 const SUBMITTERS = 8;
@@ -47,6 +48,12 @@ export async function runWorkloadRound(options: RoundOptions): Promise<RoundResu
     const piloting = Promise.all(pilots.map((pilot) => pilot.run()));
     const submitting = Promise.all(submitters.map((submitter) => submitter.run()));
     const telling = () => `${field.counts.commands} commands, ${nemesis.strikes} harms`;
+    const { awaySeconds = 0 } = options;
+    if (awaySeconds > 0) {
+      journal.note({ harm: `store: away for ${awaySeconds} s` });
+      await storeAway(world, awaySeconds);
+      nemesis.counts.set(`store: away for ${awaySeconds} s`, 1);
+    }
     await harmed(options, nemesis, telling);
     await settle(field, submitting);
     field.end();

@@ -71,6 +71,8 @@ class Reading implements WorkloadHistory {
       return;
     }
     this.order.noteId(event);
+    // An order that changed nothing, a second cancellation for instance: it says nothing of the life.
+    if (event.type === 'OrderAccepted') return;
     const tell: Tell = (rule, what) => this.violations.add(rule, `${stream} ${revision}`, what);
     if (category === 'wl_job') this.job(id, event, tell);
     else if (category === 'wl_task') this.task(id, event, tell);
