@@ -7,6 +7,8 @@ import type { ServedSystem } from './system.js';
 
 /** @throws OwlError kind `refused` with all that is in the way */
 export function assertServable(systems: readonly ServedSystem[], { config, of }: LoadedConfig): void {
-  const found = systems.flatMap((system) => system.whyNotServed?.(of(system.config), config) ?? []);
+  const found = systems.flatMap(
+    (system) => system.whyNotServed?.(of(system.config), config, () => false) ?? [],
+  );
   if (found.length > 0) throw new OwlError('refused', found.map(sentenceOf).join('; '));
 }

@@ -31,8 +31,13 @@ export interface ServedSystem<Config = unknown> {
   /**
    * Why a node that is configured so may not serve it: each is told by a check of the configuration, and a start is refused before
    * anything is opened. Loads nothing. Default: nothing is in the way.
+   * @param isWrong whether nobody can tell what was meant with a key: it counts as not given, and nothing follows from that
    */
-  whyNotServed?(config: Config, node: NodeConfig): readonly Finding[];
+  whyNotServed?(
+    config: Config,
+    node: NodeConfig,
+    isWrong: (path: readonly string[]) => boolean,
+  ): readonly Finding[];
   service(): Promise<ServiceSide<Config>>;
 }
 

@@ -105,7 +105,7 @@ async function findingsOf(cli: Cli, examined: ExaminedConfig): Promise<readonly 
   const findings = [...(await findingsOfNode(examined, Date.now()))];
   for (const system of systemsIn(cli, examined)) {
     const config = of(system.config);
-    const whyNot = system.whyNotServed?.(config, examined.node) ?? [];
+    const whyNot = system.whyNotServed?.(config, examined.node, isWrong) ?? [];
     findings.push(...whyNot.filter(({ path }) => !isWrong(path)));
     findings.push(...((await system.check?.(config, machine)) ?? []));
   }

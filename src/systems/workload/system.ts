@@ -13,8 +13,8 @@ export const workload: System<WorkloadConfig> = {
   config: workloadSection,
   commands: addWorkloadCommands,
   called: NODE,
-  whyNotServed: ({ workload: { storage_roots: roots } }, node) =>
-    roots === undefined ? withoutRoots(node) : [],
+  whyNotServed: ({ workload: { storage_roots: roots } }, node, isWrong) =>
+    roots === undefined && !isWrong(['workload', 'storage_roots']) ? withoutRoots(node) : [],
   counted: {
     ...{ wl_series: 'series', wl_switch: 'switches' },
     ...{ wl_dataset: 'datasets', wl_file: 'files', wl_task: 'tasks', wl_job: 'jobs', wl_pilot: 'pilots' },
