@@ -1,6 +1,6 @@
 /**
  * Why an attempt at a job fails, whose fault that is, and what becomes of the job. Its own failures use up its retries; losses of
- * machines are counted apart, and what takes machines with it again and again is given up.
+ * machines are counted apart, and what takes machines with it again and again is given up: only what has begun can do that.
  */
 
 /**
@@ -45,10 +45,22 @@ export const LOSSES_OF_POISON = 3;
 /** Hints of a job that the broker has laid with the dead, after which it is taken for their reason. */
 export const DEATHS_OF_POISON = 3;
 
+/** A machine that may have gone down with what it ran; of the others the machine tells itself, in good health. */
+export const MAY_BE_POISON: ReadonlySet<FailureClass> = new Set(['pilot_lost', 'end_unknown']);
+
 const FIRST_DELAY_SECONDS = 5;
 const LONGEST_DELAY_SECONDS = 300;
 
 /** Before the next attempt. @param before how many failures of the kind came before */
 export function delaySeconds(before: number): number {
   return Math.min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2 ** before);
+}
+
+/** What is away or full for all machines may be so for minutes: five of these outlast a quarter of an hour. */
+const LOSS_DELAYS_SECONDS = [5, 60, 180, 300];
+
+/** The same after a loss. @param before how many losses came before */
+export function delayOfLossSeconds(why: FailureClass, before: number): number {
+  if (why !== 'storage_unavailable' && why !== 'start_failed') return delaySeconds(before);
+  return LOSS_DELAYS_SECONDS[before] ?? LONGEST_DELAY_SECONDS;
 }

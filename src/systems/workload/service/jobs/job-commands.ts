@@ -15,10 +15,12 @@ import {
 import { OwlError } from '../../../../base/errors.js';
 import type { ActorType } from '../../../../runtime/actors/actor-type.js';
 import {
+  delayOfLossSeconds,
   delaySeconds,
   FAULT_OF,
   type FailureClass,
   LOSSES_OF_POISON,
+  MAY_BE_POISON,
   MOST_LOSSES,
 } from './failure-classes.js';
 
@@ -174,7 +176,7 @@ export function fail(
   return failed(snapshot, claimId, failure, now);
 }
 
-function failed({ context }: JobSnapshot, claimId: string, failure: Failure, now: number): JobEvent[] {
+function failed({ context, value }: JobSnapshot, claimId: string, failure: Failure, now: number): JobEvent[] {
   const fault = FAULT_OF[failure.class];
   const { attempt, curRetry, retries } = context;
   const over = (why: Failure): JobEvent[] => [
@@ -197,8 +199,10 @@ function failed({ context }: JobSnapshot, claimId: string, failure: Failure, now
     });
   }
   if (fault !== 'machine') return over(failure);
-  const [losses, inARow] = [context.losses + 1, context.lossesInARow + 1];
-  if (inARow >= LOSSES_OF_POISON)
+  // What had not begun took nothing with it.
+  const mayBePoison = value === 'running' && MAY_BE_POISON.has(failure.class);
+  const [losses, inARow] = [context.losses + 1, context.lossesInARow + (mayBePoison ? 1 : 0)];
+  if (mayBePoison && inARow >= LOSSES_OF_POISON)
     return over({
       ...failure,
       class: 'poison',
@@ -208,7 +212,7 @@ function failed({ context }: JobSnapshot, claimId: string, failure: Failure, now
     return over({ ...failure, detail: `it was lost ${losses} times; the last time: ${failure.detail}` });
   return again({
     ...{ cur_retry: curRetry, losses, losses_in_a_row: inARow },
-    not_before: now + delaySeconds(inARow - 1),
+    not_before: now + delayOfLossSeconds(failure.class, context.losses),
   });
 }
 

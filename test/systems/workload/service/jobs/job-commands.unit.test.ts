@@ -162,7 +162,7 @@ t.test('its own failures use up its retries, each later than the one before', as
 t.test('losses are counted apart, and three in a row are poison', async (t) => {
   const past: JobEvent[] = [CREATED];
   for (let n = 1; n <= 2; n++) {
-    past.push(QUEUED, claimed(`c${n}`, n, 0));
+    past.push(QUEUED, claimed(`c${n}`, n, 0), started(`c${n}`, n));
     const [event] = given(past)
       .when(failsBy(`c${n}`, lost))
       .events() as JobEvent[];
@@ -171,9 +171,41 @@ t.test('losses are counted apart, and three in a row are poison', async (t) => {
     past.push(event);
   }
   past.push(QUEUED, claimed('c3', 3, 0));
+  given(past)
+    .when(failsBy('c3', lost))
+    .events()
+    .map((event) => t.match(event, { type: 'JobAttemptFailed', data: { losses: 3, losses_in_a_row: 2 } }));
+  past.push(started('c3', 3));
   const poison = given(past).when(failsBy('c3', lost)).events();
   t.match(poison, [{ type: 'JobFailed', data: { class: 'poison', detail: /3 times in a row.*gone/ } }]);
 });
+
+t.test(
+  'a storage that is away, and a machine that can start nothing, make no job poison, and wait longer',
+  (t) => {
+    for (const why of ['storage_unavailable', 'start_failed'] as const) {
+      const failure = { class: why, detail: 'ENOSPC' } as const;
+      const past: JobEvent[] = [CREATED];
+      const delays: number[] = [];
+      for (let n = 1; n <= 5; n++) {
+        past.push(QUEUED, claimed(`c${n}`, n, 0), started(`c${n}`, n));
+        const [event] = given(past)
+          .when(failsBy(`c${n}`, failure))
+          .events() as JobEvent[];
+        if (event?.type !== 'JobAttemptFailed') throw new Error('it was not tried again');
+        t.match(event.data, { class: why, losses: n, losses_in_a_row: 0, cur_retry: 0 });
+        delays.push(event.data.not_before - 100);
+        past.push(event);
+      }
+      t.same(delays, [5, 60, 180, 300, 300]);
+      past.push(QUEUED, claimed('c6', 6, 0), started('c6', 6));
+      t.match(given(past).when(failsBy('c6', failure)).events(), [
+        { type: 'JobFailed', data: { class: why, detail: 'it was lost 6 times; the last time: ENOSPC' } },
+      ]);
+    }
+    t.end();
+  },
+);
 
 t.test('what an input or the order is to blame for is not tried again', async (t) => {
   const missing = { class: 'input_missing', detail: 'a is not there' } as const;

@@ -55,7 +55,8 @@ t.test('a job that takes its machines with it stops after three, and others go o
     await until('it is hinted', () => took.length === n);
     const answer = await took.at(-1)?.claim('j1', 0);
     if (answer?.grant === undefined) throw new Error('it was not granted');
-    await took.at(-1)?.failed(answer.grant, 'pilot_stopped', 'the machine went down');
+    await took.at(-1)?.started(answer.grant);
+    await took.at(-1)?.failed(answer.grant, 'end_unknown', 'the machine went down');
     clock.step(20_000);
     await poke(node);
   }
