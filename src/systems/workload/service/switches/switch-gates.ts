@@ -13,6 +13,11 @@ type Context = Pick<WorkloadContext, 'system' | 'gates'>;
 
 const gateOf = (name: SwitchName) => `switch/${name}`;
 
+/** For who would do much before it passes the gate in vain. */
+export async function isOff({ system }: Pick<Context, 'system'>, name: SwitchName): Promise<boolean> {
+  return (await system.read(switchType, name)).snapshot.value === 'off';
+}
+
 /** Carries out what the switch forbids while it is off. @returns undefined where it is off, and then nothing was done */
 export async function whileOn<T>(
   { system, gates }: Context,
@@ -20,8 +25,7 @@ export async function whileOn<T>(
   work: () => Promise<T>,
 ): Promise<T | undefined> {
   return await gates.pass(gateOf(name), async () => {
-    const { value } = (await system.read(switchType, name)).snapshot;
-    return value === 'off' ? undefined : await work();
+    return (await isOff({ system }, name)) ? undefined : await work();
   });
 }
 

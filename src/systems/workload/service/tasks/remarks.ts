@@ -1,21 +1,61 @@
-/** Why a task waits, in one sentence with figures; asked of the read model when somebody looks, and stored nowhere. */
+/**
+ * Why a task waits, in one sentence with figures; asked of the read model when somebody looks, and stored nowhere.
+ *
+ * Guarantee: a task costs a few rows, whatever it has before it (outlook.ts); what many tasks rest on is read once for an answer.
+ */
 
 import type { SqlRow } from '../../../../base/sql.js';
 import type { SwitchName } from '../../switch-names.js';
 import { goneSince } from '../jobs/why.js';
-import { offIn } from '../switches/off.js';
+import { type Off, offIn } from '../switches/off.js';
 import type { WorkloadContext } from '../workload-context.js';
-import { nextStep } from './split.js';
+import { outlookOf } from './outlook.js';
 import { chunkSize, waitingOf } from './splitter.js';
 import { tooMany } from './task-commands.js';
 import { splittableOf } from './task-rows.js';
 
-type Context = Pick<WorkloadContext, 'db' | 'config'>;
+type Given = Pick<WorkloadContext, 'db' | 'config'>;
+
+/** What is the same for all tasks of an answer. */
+interface Context extends Given {
+  readonly datasetOf: (uid: string) => SqlRow | undefined;
+  readonly off: (name: SwitchName) => Off | undefined;
+  readonly waitingOf: (device: string) => number;
+  readonly unofferedTo: (device: string, executable: string) => string;
+}
 
 const MOST_NAMED = 3;
 
 /** Undefined for one that waits for nothing: its row says how it ended. */
-export function remarksOf(context: Context, row: SqlRow): string | undefined {
+export function remarksOf(given: Given, row: SqlRow): string | undefined {
+  return remarksFor(given)(row);
+}
+
+/** Of several that are shown in one turn of the event loop. */
+export function remarksFor({ db, config }: Given): (row: SqlRow) => string | undefined {
+  const dataset = db.prepare('SELECT * FROM dsm_datasets WHERE uid = ?');
+  const context = {
+    ...{ db, config },
+    datasetOf: once((uid: string) => dataset.get(uid)),
+    off: once((name: SwitchName) => offIn(db, name)),
+    waitingOf: once((device: string) => waitingOf({ db }, device)),
+    unofferedTo: once((device: string, executable: string) => unofferedTo(db, device, executable)),
+  };
+  return (row) => remarks(context, row);
+}
+
+/** Its answers are kept. */
+function once<Key extends readonly string[], Found>(read: (...key: Key) => Found): (...key: Key) => Found {
+  const known = new Map<string, { readonly found: Found }>();
+  return (...key) => {
+    const name = JSON.stringify(key);
+    const kept = known.get(name) ?? { found: read(...key) };
+    known.set(name, kept);
+    return kept.found;
+  };
+}
+
+function remarks(context: Context, row: SqlRow): string | undefined {
   const state = String(row['state']);
   const why = said(row);
   if (state === 'failed' || state === 'finished' || state === 'cancelled') return undefined;
@@ -27,24 +67,28 @@ export function remarksOf(context: Context, row: SqlRow): string | undefined {
 }
 
 /** That what it waits for is switched off. */
-function switchedOff({ db }: Context, row: SqlRow, name: SwitchName): string {
+function switchedOff(context: Context, row: SqlRow, name: SwitchName): string {
   if (name === 'executor' && Number(row['jobs_waiting']) === 0) return '';
-  const off = offIn(db, name);
+  const off = context.off(name);
   return off === undefined ? '' : `; ${off.sentence}`;
 }
 
 /** That there is nobody who could take its jobs. */
-function unoffered({ db }: Context, row: SqlRow): string {
+function unoffered(context: Context, row: SqlRow): string {
   if (Number(row['jobs_planned']) > 0 && Number(row['jobs_waiting']) === 0) return '';
+  return context.unofferedTo(String(row['device_type']), String(row['executable']));
+}
+
+function unofferedTo(db: Context['db'], device: string, executable: string): string {
   const { offering, there } = db
     .prepare(
       `SELECT count(*) AS offering, coalesce(sum(status = 'active'), 0) AS there FROM pilot_dat
        WHERE device_type = ? AND EXISTS (SELECT 1 FROM json_each(executables) AS one WHERE one.value = ?)`,
     )
-    .get(row['device_type'] ?? null, row['executable'] ?? null) ?? { offering: 0, there: 0 };
+    .get(device, executable) ?? { offering: 0, there: 0 };
   if (Number(there) > 0) return '';
-  const who = `no ${String(row['device_type'])} pilot`;
-  return `; ${who} ${Number(offering) > 0 ? 'that is there offers' : 'has offered'} \`${String(row['executable'])}\`${Number(offering) > 0 ? '' : ' yet'}`;
+  const who = `no ${device} pilot`;
+  return `; ${who} ${Number(offering) > 0 ? 'that is there offers' : 'has offered'} \`${executable}\`${Number(offering) > 0 ? '' : ' yet'}`;
 }
 
 function said(row: SqlRow): string {
@@ -60,15 +104,15 @@ function splitting(context: Context, row: SqlRow): string {
   const [failed, accepted] = [Number(row['jobs_failed']), Number(row['max_failed_jobs'])];
   if (failed > accepted) return `fails (${tooMany(failed, accepted)}); ${underWay(context, row)}`;
   const most = chunkSize(config.split_window);
-  const step = nextStep(db, splittableOf(row), most);
+  const step = outlookOf(db, splittableOf(row), context.datasetOf(String(row['data_in_uid'])));
   const off = switchedOff(context, row, 'splitter');
   if (step.kind === 'wait')
     return Number(row['jobs_planned']) === 0 ? `${step.why}${off}` : and(context, row, `${step.why}${off}`);
   if (step.kind === 'fail') return `fails (${step.reason}); ${underWay(context, row)}`;
   if (off !== '') return and(context, row, `is not split${off}`);
   const device = String(row['device_type']);
-  const waiting = waitingOf(context, device);
-  if (step.kind === 'plan' && config.split_window - waiting < most)
+  const waiting = context.waitingOf(device);
+  if (step.kind === 'ready' && config.split_window - waiting < most)
     return `waits for room: ${waiting} ${device} jobs wait already, and workload.split_window is ${config.split_window}`;
   return and(context, row, 'is being split');
 }

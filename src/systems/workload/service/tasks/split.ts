@@ -22,6 +22,8 @@ const MOST_BYTES_OF_A_JOB = 900_000;
 const BYTES_OF_A_FILE = 450;
 /** Files that a sentence names. */
 const MOST_NAMED = 3;
+/** Where a file is not there and will not come; of those that failed, whose job is not under way again. */
+export const LOST = ['missing', 'corrupt', 'failed', 'discarded'] as const;
 
 /** How far a task is planned. */
 export interface Planned {
@@ -52,7 +54,7 @@ export type Step =
   | { readonly kind: 'full' };
 
 /** A run of files that a level reads. */
-interface Source {
+export interface Source {
   readonly level: number;
   readonly dataset: string;
   readonly from: number;
@@ -66,8 +68,24 @@ interface Source {
 
 /** @param most jobs that may be planned at once; 0: none, and then no files are looked at */
 export function nextStep(db: Database, task: Splittable, most: number): Step {
+  const input = db.prepare('SELECT * FROM dsm_datasets WHERE uid = ?').get(task.order.data_in_uid);
+  const step = beforeReading(db, task, input);
+  if (step.kind !== 'read') return step;
+  if (most === 0) return { kind: 'full' };
+  return chunkOf(db, task, { source: step.source, input: step.input, most });
+}
+
+/** There are files to be looked at, or it is known without them. */
+type BeforeReading = Step | { readonly kind: 'read'; readonly source: Source; readonly input: SqlRow };
+
+/** @param most files that are looked at for those that will not come, of each sort */
+export function beforeReading(
+  db: Database,
+  task: Splittable,
+  input: SqlRow | undefined,
+  most = MOST_SKIPPED_OF_A_CHUNK,
+): BeforeReading {
   const { order, planned } = task;
-  const input = db.prepare('SELECT * FROM dsm_datasets WHERE uid = ?').get(order.data_in_uid);
   if (input === undefined) return { kind: 'wait', why: `waits for dataset ${order.data_in_uid}` };
   if (input['status'] === 'aborted')
     return { kind: 'fail', reason: `its input ${nameOf(input)} was aborted`, isAborted: true };
@@ -75,10 +93,9 @@ export function nextStep(db: Database, task: Splittable, most: number): Step {
   if (planned.isLast) return { kind: 'complete' };
   const source = sourceOf(task, input);
   if (source === undefined) return { kind: 'complete' };
-  const missing = order.require_complete ? missingIn(db, task, source) : undefined;
+  const missing = order.require_complete ? missingIn(db, task, source, most) : undefined;
   if (missing !== undefined) return { kind: 'fail', reason: missing, isAborted: false };
-  if (most === 0) return { kind: 'full' };
-  return chunkOf(db, task, { source, input, most });
+  return { kind: 'read', source, input };
 }
 
 /** It is being aborted: what of it is there will not stay, and what is not says nothing of who reads it. */
@@ -107,7 +124,12 @@ function sourceOf({ uid, order, planned }: Splittable, input: SqlRow): Source | 
 }
 
 /** Files that are still to be read and will not come, in words. */
-function missingIn(db: Database, { id }: Splittable, { level, dataset, from }: Source): string | undefined {
+function missingIn(
+  db: Database,
+  { id }: Splittable,
+  { level, dataset, from }: Source,
+  most: number,
+): string | undefined {
   if (level > 1) {
     const jobs = db
       .prepare(
@@ -118,13 +140,15 @@ function missingIn(db: Database, { id }: Splittable, { level, dataset, from }: S
     const named = some(jobs.map(({ seq, state }) => `job ${String(seq)} is ${String(state)}`));
     return `level ${level} lacks what it reads: ${named}`;
   }
-  const files = db
-    .prepare(
-      `SELECT file_name, status, failed_job FROM dsm_files WHERE dataset_uid = ? AND status IN ('missing', 'corrupt', 'failed', 'discarded')
-       AND idx >= ? ORDER BY idx LIMIT ${MOST_SKIPPED_OF_A_CHUNK}`,
-    )
-    .all(dataset, from)
-    .filter((row) => standing(db, row) === 'lost');
+  const files = LOST.flatMap((status) =>
+    db
+      .prepare(
+        `SELECT idx, file_name, status, failed_job FROM dsm_files INDEXED BY dsm_files_by_status
+         WHERE dataset_uid = ? AND status = ? AND idx >= ? ORDER BY idx LIMIT ?`,
+      )
+      .all(dataset, status, from, status === 'failed' ? most : MOST_NAMED + 1)
+      .filter((row) => standing(db, row) === 'lost'),
+  ).sort((one, other) => Number(one['idx']) - Number(other['idx']));
   if (files.length === 0) return undefined;
   const named = some(files.map(({ file_name, status }) => `${String(file_name)} is ${String(status)}`));
   return `its input is incomplete, and require_complete is set: ${named}`;
@@ -251,7 +275,10 @@ function collect(db: Database, { dataset, from, end, isWhole }: Source, groups: 
 
 const UNSETTLED = new Set<unknown>(['registering', 'declared']);
 
-function standing(db: Database, { status, failed_job: last = null }: SqlRow): 'there' | 'unsettled' | 'lost' {
+export function standing(
+  db: Database,
+  { status, failed_job: last = null }: SqlRow,
+): 'there' | 'unsettled' | 'lost' {
   if (status === 'available') return 'there';
   if (UNSETTLED.has(status)) return 'unsettled';
   if (status !== 'failed') return 'lost';
@@ -261,7 +288,12 @@ function standing(db: Database, { status, failed_job: last = null }: SqlRow): 't
   return isOver || job['state'] === 'cancelled' ? 'lost' : 'unsettled';
 }
 
-function whyNot({ level, end, from, isWhole }: Source, groups: Groups, input: SqlRow): string {
+/** Why no job can be made of what is there. */
+export function whyNot(
+  { level, end, from, isWhole }: Source,
+  groups: Pick<Groups, 'begun' | 'next'>,
+  input: SqlRow,
+): string {
   const expected = Math.max(Number(input['files']), Number(input['expected_files'] ?? 0));
   if (level > 1)
     return `waits for files of level ${level - 1}: ${groups.begun} of the ${end - from} that are left are there in turn`;

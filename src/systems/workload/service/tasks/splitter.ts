@@ -13,7 +13,7 @@ import { OwlError } from '../../../../base/errors.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop, LoopContext } from '../../../../runtime/loops/loop.js';
 import { Settling } from '../switches/settling.js';
-import { whileOn } from '../switches/switch-gates.js';
+import { isOff, whileOn } from '../switches/switch-gates.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { nextStep, type Splittable, type Step } from './split.js';
 import { completeSplit, failTask, plan, tooMany } from './task-commands.js';
@@ -79,8 +79,8 @@ class Round {
   private readonly chunkSize: number;
   /** Tasks that are to be split, now or once they can be. */
   readonly due: readonly SqlRow[];
-  /** It was found switched off in this round: nothing more is planned. */
-  private isOff = false;
+  /** It was found switched off in this round: nothing more is planned. Undefined before somebody looked. */
+  private isOff: boolean | undefined;
 
   constructor(context: WorkloadContext, loop: LoopContext) {
     this.context = context;
@@ -115,6 +115,7 @@ class Round {
     const failed = Number(row['jobs_failed']);
     const most = Number(row['max_failed_jobs']);
     if (failed > most) return this.fail(row, tooMany(failed, most));
+    this.isOff ??= await isOff(this.context, 'splitter');
     let splittable: Splittable | undefined = splittableOf(row);
     while (splittable !== undefined) {
       const most: number =

@@ -17,7 +17,7 @@ import { rowAsOf } from '../shown/as-of.js';
 import { findEntity, TASK } from '../shown/entities.js';
 import { entityHistory } from '../shown/entity-history.js';
 import type { WorkloadContext } from '../workload-context.js';
-import { remarksOf } from './remarks.js';
+import { remarksFor, remarksOf } from './remarks.js';
 import { type TaskMessage, taskMessageOf } from './task-messages.js';
 import { listTasks, taskHistory, taskStatus, watchTasks } from './task-operations.js';
 import { task } from './task-type.js';
@@ -114,7 +114,8 @@ async function list(context: WorkloadContext, request: z.output<typeof listTasks
   const [after = newestFirst ? Number.MAX_SAFE_INTEGER : 0] = tokens.read(request.page_token) ?? [];
   await context.readYourWrites();
   const rows = select(context.db, states, { after: Number(after), newestFirst, limit: size + 1 });
-  const show = (row: SqlRow) => shownTask(context, row);
+  const remarks = remarksFor(context);
+  const show = (row: SqlRow) => taskMessageOf(row, remarks(row));
   const placeOf = (row: SqlRow) => [Number(row['task_id'])];
   const { messages, nextToken } = pageOf({ rows, size, show, placeOf, tokens });
   return { tasks: [...messages], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };

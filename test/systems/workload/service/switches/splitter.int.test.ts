@@ -5,6 +5,7 @@ import t from 'tap';
 import type { EventStore } from '../../../../../src/runtime/event-store/event-store.js';
 import { whileOn } from '../../../../../src/systems/workload/service/switches/switch-gates.js';
 import { STORES } from '../../../../support/both-stores.js';
+import { countRows } from '../../../../support/counted-rows.js';
 import { until } from '../../../../support/until.js';
 import {
   addFiles,
@@ -127,6 +128,25 @@ t.test('it is answered when what is under way has ended, and from then nothing b
   await off;
   t.equal(await underWay, 'done');
   t.equal(await whileOn(node.context, 'splitter', async () => 'done'), undefined);
+});
+
+t.test('while it is off no files are looked at, round for round', async (t) => {
+  t.testdir();
+  const node = await taskNode(t, await embedded(t));
+  await switchTo(node, false);
+  const input = await inputOf(node, 300);
+  const counted = countRows(node.context.db);
+  const read = (what: RegExp) =>
+    [...counted.statements].reduce((sum, [sql, rows]) => (what.test(sql) ? sum + rows : sum), 0);
+  for (const due of [1, 3]) {
+    await submit(node, input);
+    await until('a round has begun', () => read(/FROM task_dat WHERE state IN .* AND held = 0/) >= due);
+  }
+  t.equal(read(/json_quote\(path\)/), 0);
+  const task = await submit(node, input);
+  await switchTo(node, true);
+  await untilJobs(node, task, 300);
+  t.equal(read(/json_quote\(path\)/), 900, 'that is what a plan reads');
 });
 
 t.test('what is wrong with an order is said, and nothing is switched', async (t) => {

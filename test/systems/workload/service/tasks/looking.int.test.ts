@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { watchTasks } from '../../../../../src/systems/workload/service/tasks/task-operations.js';
+import { countRows } from '../../../../support/counted-rows.js';
 import {
   type Answer,
   embedded,
@@ -66,4 +67,37 @@ t.test('the history is what is stored, with who wanted it', async (t) => {
     { revision: 2, type: 'TaskSplitCompleted', data: '{"jobs":0}' },
     { revision: 3, type: 'TaskFinished', by: 'loop:workload-closer' },
   ]);
+});
+
+t.test('a task costs who looks at it a few rows, however many files it has before it', async (t) => {
+  const node = await taskNode(t, await embedded(t), { config: { split_window: 4000 } });
+  await node.ask('switch_set', { switch: 'splitter', enabled: false });
+  const inputs = [await inputOf(node, 900), await inputOf(node, 900, { sealed: false })];
+  const mode = { mode: 'merge', require_complete: true } as const;
+  for (const [input, files_per_job] of [
+    [inputs[0], 400],
+    [inputs[1], 400],
+    [inputs[1], 1000],
+    [inputs[0], 1000],
+  ] as const)
+    for (let i = 0; i < 5; i++) await submit(node, String(input), { ...mode, files_per_job });
+  const { tasks: before } = await node.ask('task_list', {});
+  const counted = countRows(node.context.db);
+  const { tasks } = await node.ask('task_list', {});
+  t.strictSame(tasks, before);
+  const said = Array.isArray(tasks) ? tasks.map(({ remarks }) => String(remarks)) : [];
+  const off = 'the splitter is switched off since ';
+  t.match(
+    [said[0], said[5], said[10], said[15]],
+    [
+      `is not split; ${off}`,
+      `is not split; ${off}`,
+      /^waits for files: 900 of 900 are there; 900 wait for others to go with, and input .* is not closed; the splitter is switched off/,
+      `is not split; ${off}`,
+    ],
+  );
+  t.ok(
+    counted.rows <= 20 * 15,
+    `${counted.rows} rows of 20 tasks: ${JSON.stringify([...counted.statements])}`,
+  );
 });
