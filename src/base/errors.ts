@@ -123,6 +123,20 @@ export class RevisionConflictError extends OwlError {
   }
 }
 
+/** An id of a command stands for another one already. */
+export class IdTakenError extends OwlError {
+  override readonly name = 'IdTakenError';
+  readonly what: string;
+  readonly now: string;
+
+  /** @param what it was carried out as: `stop`, `another retry` @param now what it is sent with now */
+  constructor(id: string, what: string, now: string) {
+    super('exists', `command ${id} was ${what} and is not carried out as ${now}; give it an id of its own`);
+    this.what = what;
+    this.now = now;
+  }
+}
+
 /**
  * The store failed. `outcome` says what is known of the write: `refused` was certainly not stored; `unknown` may have
  * been (the answer was lost), so whoever wrote must read the stream again before it says anything.

@@ -11,6 +11,8 @@ export type NumberRule = (value: number) => string | undefined;
 
 export const ID_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$/;
 const LONGEST_PATH = 4096;
+/** A half of a pair alone. Stores and file systems write U+FFFD instead, whichever half it was: what was two is one there. */
+const HALF = /\p{Surrogate}/u;
 /** NUL and its like, and what breaks a line somewhere: in a terminal, a log or an editor. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;
 
@@ -19,6 +21,10 @@ export const isId: TextRule = (value) =>
   ID_PATTERN.test(value)
     ? undefined
     : 'must be 1 to 64 letters, digits, dots, colons, dashes or underscores, and begin with a letter or digit';
+
+/** Whole Unicode, as everything is that can be written as UTF-8. */
+export const isUnicode: TextRule = (value) =>
+  HALF.test(value) ? 'must be whole Unicode, without halves of surrogate pairs' : undefined;
 
 /** Absolute, one line, no NUL: it names one place whatever the working directory is. */
 export const isAbsolutePath: TextRule = (value) => {

@@ -3,7 +3,8 @@
  * limits stand in the OpenAPI document.
  *
  * Guarantee: a schema made of these says what its proto message says, so that the two can be compared field by field. Fields are
- * to be given unless they are `.optional()`; a list is never missing. `message` names the proto message.
+ * to be given unless they are `.optional()`; a list is never missing; a text is one that can be stored as it is, so what JSON can
+ * say and UTF-8 can't is refused, whatever the rule of the field. `message` names the proto message.
  */
 
 import { z } from 'zod';
@@ -36,7 +37,7 @@ export function text(rule: rules.TextRule = () => undefined, options: TextOption
   return z
     .string({ error: ({ input }) => (input === undefined ? 'is missing' : 'must be text') })
     .superRefine((value, context) => {
-      const problem = rule(value);
+      const problem = rules.isUnicode(value) ?? rule(value);
       if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
     })
     .meta({ ...options });

@@ -8,7 +8,7 @@
  * too much that they were answered, the next is refused.
  */
 
-import { OwlError } from '../../base/errors.js';
+import { IdTakenError, OwlError } from '../../base/errors.js';
 import type { JsonObject, Position, RecordedEvent } from '../event-store/event-store.js';
 import { askedOf } from '../event-store/ids.js';
 import type { AnyCommand } from './actor-type.js';
@@ -156,10 +156,7 @@ export function takenBy(id: string, asked: string | undefined, command: AnyComma
   const [before = 'something else'] = asked?.split('/') ?? [];
   const now = command.asks?.name ?? 'another command';
   const what = before === now ? `another ${before}` : before;
-  return new OwlError(
-    'exists',
-    `command ${id} was ${what} and is not carried out as ${now}; give it an id of its own`,
-  );
+  return new IdTakenError(id, what, now);
 }
 
 function forgetFirst(map: Map<string, FirstAnswer>): void {

@@ -8,7 +8,7 @@
  */
 
 import { hash } from 'node:crypto';
-import { InvalidFieldError } from '../../../base/errors.js';
+import { IdTakenError, InvalidFieldError, OwlError } from '../../../base/errors.js';
 import type { Operation } from '../../operations/operation.js';
 import { pathFields } from './read-operation.js';
 
@@ -50,6 +50,16 @@ export function withKey(
     [commandId]: id,
     ...(creates === undefined ? {} : { [creates]: idOf(['created', id]) }),
   };
+}
+
+/** Of what was refused: who sent a key never saw the id that was made from it. */
+export function withoutId(error: unknown, key: string | undefined): unknown {
+  if (key === undefined || !(error instanceof IdTakenError)) return error;
+  const { what, now } = error;
+  return new OwlError(
+    'exists',
+    `${HEADER} ${key} was used for ${what} and is not used as ${now}: nothing was done; send it with a key of its own, or what was sent with this one`,
+  );
 }
 
 /** What a command is about has to follow from its address or its key. @throws Error that names an operation of which it can't */

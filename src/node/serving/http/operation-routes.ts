@@ -22,7 +22,7 @@ import { EncodedMessage } from '../encoded.js';
 import type { Admit } from './caller.js';
 import { type EventStreamLimits, type StreamedAnswer, wantsLines, writeEvents } from './event-stream.js';
 import { plain } from './guard.js';
-import { assertKeyable, REPLAY_HEADER, withKey } from './idempotency.js';
+import { assertKeyable, REPLAY_HEADER, withKey, withoutId } from './idempotency.js';
 import { routeSchemaOf } from './openapi.js';
 import { sendPiece, wantsBytes, withRange } from './piece.js';
 import { problemOf } from './problem.js';
@@ -123,11 +123,12 @@ export class OperationRoutes {
     const asked = isPiece ? withRange(parts, request) : parts;
     const address = plain(request.raw.socket.remoteAddress);
     const admitted = this.admit(route, request, asked);
+    const key = keyIn(request.headers['idempotency-key']);
     const order = withKey(operation, asked, {
       identity: admitted.identity ?? '',
       method: request.method,
       address: JSON.stringify([request.routeOptions.url, pathFields(operation).map((name) => path[name])]),
-      key: keyIn(request.headers['idempotency-key']),
+      key,
     });
     const denied = new AbortController();
     const asking: Asking = {
@@ -139,7 +140,7 @@ export class OperationRoutes {
       },
     };
     if ('answer' in handle) {
-      const answer = told(served, wire, await this.inTime(handle.answer(order, asking)));
+      const answer = told(served, wire, await this.inTime(handle.answer(order, asking), key));
       if (isPiece) return sendPiece(request, reply, answer);
       reply.code(statusOf(operation, answer));
       return answer;
@@ -172,7 +173,7 @@ export class OperationRoutes {
     });
   }
 
-  private async inTime(answer: Promise<object>): Promise<object> {
+  private async inTime(answer: Promise<object>, key: string | undefined): Promise<object> {
     const { clock, limits } = this.options;
     const late = new AbortController();
     const inTime = clock.after(limits.answerWithinMs ?? ANSWER_WITHIN_MS, () => {
@@ -182,6 +183,8 @@ export class OperationRoutes {
     });
     try {
       return await orAborted(answer, late.signal);
+    } catch (error) {
+      throw withoutId(error, key);
     } finally {
       inTime();
     }

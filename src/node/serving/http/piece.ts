@@ -44,7 +44,8 @@ export function withRange(
     if (request[field] !== undefined)
       throw new InvalidFieldError(field, 'is said by the Range; leave one of the two out');
   if (last !== undefined) {
-    if (Number(last) === 0) throw unsatisfiable('*');
+    // Nothing is asked for, as by who asks behind the end: there it is known how much there is.
+    if (Number(last) === 0) return { ...request, offset: Number.MAX_SAFE_INTEGER };
     return { ...request, offset: -Number(last) };
   }
   if (to === '') return { ...request, offset: Number(from) };
@@ -68,7 +69,7 @@ export function sendPiece(request: FastifyRequest, reply: FastifyReply, told: ob
   return bytes;
 }
 
-function unsatisfiable(size: number | '*'): HttpError {
+function unsatisfiable(size: number): HttpError {
   return new HttpError(416, `nothing of it lies in that range; it has ${size} bytes by now`, {
     headers: { 'content-range': `bytes */${size}` },
   });

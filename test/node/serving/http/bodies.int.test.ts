@@ -115,3 +115,24 @@ t.test('so many large ones at once, of which nothing is read before', async (t) 
     async () => (await askAt(address, 'POST', THINGS, large)).status === 200,
   );
 });
+
+t.test('a key is there once in each object, however it is written', async (t) => {
+  const { address, asked } = await start(t, undefined);
+  const post = (body: string) => askAt(address, 'POST', THINGS, { body });
+  for (const [body, at] of [
+    ['{"name":"k","name":"k2"}', 12],
+    ['{"name":"k","\\u006eame":"k2"}', 12],
+    ['{"name":"a:b\\"{","capacity":1,"name":"k"}', 30],
+    ['{"x":{"a":1,"b":[{"a":2}],"a":3}}', 26],
+  ] as const)
+    t.match(
+      await post(body),
+      { status: 400, body: { kind: 'invalid', detail: new RegExp(`twice in one object, at byte ${at}$`) } },
+      body,
+    );
+  t.match(await post('{"name":"name","capacity":1}'), { status: 200 }, 'a value is no key');
+  t.match(await post('{"x":[{"a":1},{"a":1}]}'), { status: 422, body: { field: 'x' } });
+  t.match(await post('{"na\\qme":1}'), { status: 400, body: { detail: /can not be read as JSON/ } });
+  t.match(await post('{"name'), { status: 400, body: { detail: /can not be read as JSON/ } });
+  t.same(asked, [4]);
+});

@@ -50,7 +50,13 @@ t.test('another content under the key is refused, and changes nothing', async (t
   const node = await startHttpNode(t);
   const { name } = Created.parse((await create(node, 'k')).body);
   const other = await create(node, 'k', { capacity: 3 });
-  t.match(other, { status: 409, body: { kind: 'exists', retryable: false } });
+  t.match(other, {
+    status: 409,
+    body: {
+      ...{ kind: 'exists', retryable: false },
+      detail: /^Idempotency-Key k was used for another create and is not used as create: nothing was done; /,
+    },
+  });
   t.equal(other.headers[REPLAY], undefined);
   t.match(await create(node, 'k'), { status: 200, headers: { [REPLAY]: 'true' }, body: { name } });
 });

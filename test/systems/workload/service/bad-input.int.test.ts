@@ -100,6 +100,23 @@ const ROWS: readonly Row[] = [
   ...['', '.', 'a/b', 'x'.repeat(51), 'a\0b'].map((file_name) =>
     add('file_name', [{ file_name }], invalid('files.0.file_name')),
   ),
+  // In SQLite and on disk the two would be one and the same.
+  ...['a\ud800.txt', 'a\udc01'].map((file_name) =>
+    add('half a surrogate pair', [{ file_name }], httpOnly('files.0.file_name')),
+  ),
+  ...['name', 'args', 'data_out_url'].map((field) =>
+    task('half a surrogate pair', { [field]: 'file:///data/\udc00' }, httpOnly(field)),
+  ),
+  {
+    ...{ what: 'half a surrogate pair', call: ['DatasetManager', 'dataset_register'] },
+    ...{ http: ['POST', '/datasets'], asks: { datasets: [{ name: 'sur\ud800' }] } },
+    ...httpOnly('datasets.0.name'),
+  },
+  {
+    ...{ what: 'half a surrogate pair', call: ['DatasetManager', 'dataset_cancel'] },
+    ...{ http: ['POST', '/datasets/{uid}/cancel'], asks: { uid: OPEN, reason: 'a\ud83d' } },
+    ...httpOnly('reason'),
+  },
   add('twice in the batch', [{ file_name: 'b' }, { file_name: 'b' }], invalid('files.1.file_name')),
   add('twice against the dataset', [{ file_name: 'b' }, { file_name: 'a' }], {
     ...{ kind: 'exists', reason: 'duplicate_name' },
@@ -204,6 +221,7 @@ t.test('what is no order at all has the status that HTTP has for it', async (t) 
   t.match(await post(`${'['.repeat(200)}${']'.repeat(200)}`), { status: 400 });
   t.match(await post(JSON.stringify({ name: 'x'.repeat(2 ** 21) })), { status: 413 });
   t.match(await post('{}', { 'content-type': 'text/plain' }), { status: 415 });
+  t.match(await post('{"name":"a","name":"b"}'), { status: 400, body: { detail: /has "name" twice/ } });
   t.match(await post('[]'), { status: 422, body: { field: 'body' } });
   t.match(await node.ask('DELETE', `${API}/tasks`), { status: 405, headers: { allow: /POST/ } });
 });
