@@ -2,12 +2,14 @@
  * A dataset is cancelled: every living task that reads or writes it, and then the dataset.
  *
  * Guarantees: once the order is answered it is stored that it is to be so, and a node that is killed then is followed by one that goes
- * on; it is aborted only when no task that reads it lives any more, so nothing of it runs; what a task writes is aborted with its
- * task; what is closed stays closed, and its tasks are cancelled all the same. A task whose input was aborted, by whatever came
+ * on; it is aborted only when no task and no single job that reads it lives any more, so nothing of it runs; what a task writes is
+ * aborted with its task; what is closed stays closed, and what reads it is cancelled all the same; who sends an order again gets its
+ * first answer, whatever the dataset is. A task whose input was aborted, by whatever came
  * first, fails where nothing of it was split yet and is cancelled else, each with that reason. Judged by the state of each, so it runs
  * on every node at once.
  */
 
+import { setImmediate as turn } from 'node:timers/promises';
 import type { TaskEvent, TaskSnapshot } from '../../../../../machines/workload/task.js';
 import { workload } from '../../../../../projections/workload/workload.js';
 import { isRefusal } from '../../../../base/failure-kinds.js';
@@ -20,6 +22,8 @@ import { unlessRefused } from '../tasks/unless-refused.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { abortCancelled, closedForEver, requestCancel } from './dataset-commands.js';
 import { dataset } from './dataset-types.js';
+import { firstAnswer } from './first-answer.js';
+import { cancelSingles, endingReaders } from './single-readers.js';
 
 /** Tasks that are told something at a time. */
 const TASKS_AT_ONCE = 500;
@@ -31,28 +35,48 @@ const REASONS: ReadonlySet<string> = new Set([
   ...['TaskRegistered', 'TaskRetried', 'TaskCancelRequested', 'TaskFinished', 'TaskFailed', 'TaskCancelled'],
 ]);
 
+/** Of single jobs, for which a dataset may wait. */
+const ENDS_OF_JOBS: ReadonlySet<string> = new Set(['JobFinished', 'JobFailed', 'JobCancelled']);
+
 const LIVING = `state IN ('registered', 'splitting', 'running', 'finishing', 'cancelling')`;
 
 export function cancelDatasets(context: WorkloadContext): Loop {
+  let awaitsJobs = true;
   return {
     name: 'workload-dataset-cancel',
     readModels: [workload.name],
-    applied: (events) => events.some(({ type }) => REASONS.has(type)),
+    applied: (events) =>
+      events.some(({ type }) => REASONS.has(type) || (awaitsJobs && ENDS_OF_JOBS.has(type))),
     async round({ signal }): Promise<LoopRest> {
-      const cancelling = context.db
-        .prepare(
-          `SELECT uid, name, remarks FROM dsm_datasets WHERE status = 'cancelling' ORDER BY dataset_id LIMIT ${DATASETS_AT_ONCE}`,
-        )
-        .all();
-      for (const row of cancelling) {
+      // What ends while it looks is not to be missed.
+      awaitsJobs = true;
+      let jobs = 0;
+      for await (const row of cancelling(context)) {
         signal.throwIfAborted();
-        await carryOn(context, row);
+        jobs += await carryOn(context, row);
       }
+      awaitsJobs = jobs > 0;
       // What was done brings the next round.
       await endReadersOfAborted(context);
       return {};
     },
   };
+}
+
+/** All of them: what one waits for keeps no other from being aborted. */
+export async function* cancelling(
+  { db }: Pick<WorkloadContext, 'db'>,
+  atOnce = DATASETS_AT_ONCE,
+): AsyncGenerator<SqlRow> {
+  for (let after = 0; Number.isFinite(after); await turn()) {
+    const rows = db
+      .prepare(
+        `SELECT dataset_id, uid, name, remarks FROM dsm_datasets WHERE status = 'cancelling' AND dataset_id > ? ORDER BY dataset_id LIMIT ?`,
+      )
+      .all(after, atOnce);
+    yield* rows;
+    after = Number(rows.at(-1)?.['dataset_id']);
+  }
 }
 
 /**
@@ -65,18 +89,35 @@ export async function orderCancel(
   uid: string,
   { reason, by, id }: Cancellation & { readonly reason: string },
 ): Promise<boolean> {
+  const order = { name: 'cancel', uid, id, content: { reason } };
+  if ((await firstAnswer(context, order, by, undefined)) !== undefined) return true;
+  const isStored = await storeCancel(context, uid, { reason, by, ...(id === undefined ? {} : { id }) });
+  if (isStored !== undefined) return isStored;
+  // Its stream has nothing of it else, and who asks again would find nothing left to do.
+  await firstAnswer(context, order, by, {});
+  return false;
+}
+
+/** @returns whether it was stored before; undefined where nothing of the dataset itself changes */
+async function storeCancel(
+  context: WorkloadContext,
+  uid: string,
+  { reason, by, id }: Cancellation & { readonly reason: string },
+): Promise<boolean | undefined> {
   const { system, db, readYourWrites } = context;
   const { value, context: known } = (await system.read(dataset, uid)).snapshot;
   if (value === 'closed' || known.producerTask !== null) {
     if (value !== 'aborted') await cancelTasksOf(context, uid, known.producerTask, { reason, by });
-    return false;
+    return undefined;
   }
   try {
-    const { duplicate } = await system.execute(dataset, uid, {
-      ...(id === undefined ? {} : { id, asks: { name: 'cancel', content: { reason } } }),
-      by,
-      decide: (snapshot) => requestCancel(snapshot, uid, reason),
-    });
+    const { duplicate } = await endingReaders(context, uid, () =>
+      system.execute(dataset, uid, {
+        ...(id === undefined ? {} : { id, asks: { name: 'cancel', content: { reason } } }),
+        by,
+        decide: (snapshot) => requestCancel(snapshot, uid, reason),
+      }),
+    );
     await readYourWrites();
     const row = db
       .prepare(`SELECT uid, name, remarks FROM dsm_datasets WHERE uid = ? AND status = 'cancelling'`)
@@ -88,7 +129,7 @@ export async function orderCancel(
     // It was closed just now.
     if (!isRefusal(error) || snapshot.value !== 'closed') throw error;
     await cancelTasksOf(context, uid, null, { reason, by });
-    return false;
+    return undefined;
   }
 }
 
@@ -114,8 +155,17 @@ async function cancelTasksOf(
   else if (readers === 0) throw closedForEver(uid);
 }
 
-/** A batch of those that read it: those first that were not told yet. */
+/** A batch of what reads it, tasks and single jobs: those first that were not told yet. */
 async function cancelReaders(context: WorkloadContext, uid: string, order: Cancellation) {
+  const tasks = await cancelTasksReading(context, uid, order);
+  const jobs = await cancelSingles(context, uid, order, TASKS_AT_ONCE);
+  return {
+    ...{ living: tasks.living + jobs.living, jobs: jobs.living },
+    told: Math.max(tasks.told, jobs.told),
+  };
+}
+
+async function cancelTasksReading(context: WorkloadContext, uid: string, order: Cancellation) {
   const rows = context.db
     .prepare(
       `SELECT uid, state FROM task_dat WHERE data_in_uid = ? AND ${LIVING} ORDER BY state = 'cancelling', task_id LIMIT ${TASKS_AT_ONCE}`,
@@ -126,12 +176,13 @@ async function cancelReaders(context: WorkloadContext, uid: string, order: Cance
   return { living: rows.length, told: going.length };
 }
 
-/** As far as it goes now. */
-async function carryOn(context: WorkloadContext, { uid, name, remarks }: SqlRow): Promise<void> {
+/** As far as it goes now. @returns single jobs that it waits for */
+async function carryOn(context: WorkloadContext, { uid, name, remarks }: SqlRow): Promise<number> {
   const reason = `its input ${String(name)} (${String(uid)}) is cancelled: ${String(remarks)}`;
-  const { living } = await cancelReaders(context, String(uid), { reason, by: BY });
-  if (living > 0) return;
+  const { living, jobs } = await cancelReaders(context, String(uid), { reason, by: BY });
+  if (living > 0) return jobs;
   await context.system.execute(dataset, String(uid), { by: BY, decide: abortCancelled(String(remarks)) });
+  return 0;
 }
 
 async function endReadersOfAborted(context: WorkloadContext): Promise<void> {

@@ -201,7 +201,7 @@ export function requestCancel(
 export function closedForEver(uid: string): DatasetRefusedError {
   return new DatasetRefusedError(
     'transition_refused',
-    `dataset ${uid}, which no living task reads, is closed, for ever`,
+    `dataset ${uid}, which no living task or job reads, is closed, for ever`,
   );
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../../../../node/operations/operation.js';
 import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import type { DomainEvent } from '../../../../runtime/actors/actor-type.js';
+import { whileItsInputLives } from '../datasets/single-readers.js';
 import { rowAsOf } from '../shown/as-of.js';
 import { findEntity, JOB, TASK } from '../shown/entities.js';
 import { entityHistory } from '../shown/entity-history.js';
@@ -149,7 +150,9 @@ async function retryOne(
   const row = findRow(options, request.id);
   const [uid, ofTask] = [textIn(row, 'id'), row['task_uid']];
   if (typeof ofTask !== 'string')
-    return await order(options, request, asking, { name: 'job_retry', decide: retry });
+    return await whileItsInputLives(context, row, () =>
+      order(options, request, asking, { name: 'job_retry', decide: retry }),
+    );
   const { reason, command_id: id } = request;
   const { snapshot } = await context.system.read(job, uid);
   const decide = retryJobOfTask(ofTask, uid, reason);

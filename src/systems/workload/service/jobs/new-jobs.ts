@@ -15,6 +15,7 @@ import type { Asking } from '../../../../node/operations/operation.js';
 import { storageProblem } from '../../storage-url.js';
 import { noDataset } from '../datasets/dataset-commands.js';
 import { AS_LIST } from '../datasets/dataset-rows.js';
+import { ENDED, whileReadable } from '../datasets/single-readers.js';
 import { asUid } from '../shown/entity-messages.js';
 import { USUAL_RETRIES } from '../shown/payload-fields.js';
 import { inputOf } from '../tasks/jobs-of-chunk.js';
@@ -34,11 +35,20 @@ type Created = Extract<JobEvent, { type: 'JobCreated' }>['data'];
 /** @returns their uids, in order @throws InvalidFieldError; OwlError `not_found` or `refused` for inputs that can't be read */
 export async function makeJobs(
   context: WorkloadContext,
+  request: z.output<typeof createJobs.request>,
+  asking: Asking,
+): Promise<string[]> {
+  if (request.jobs.length === 0) throw new InvalidFieldError('jobs', 'is missing');
+  const datasets = request.jobs.map(({ data_in_uid: uid }) => asUid(uid));
+  return await whileReadable(context, datasets, () => made(context, request, asking));
+}
+
+async function made(
+  context: WorkloadContext,
   { jobs, command_id: id }: z.output<typeof createJobs.request>,
   asking: Asking,
 ): Promise<string[]> {
   const { system, db, readYourWrites } = context;
-  if (jobs.length === 0) throw new InvalidFieldError('jobs', 'is missing');
   const order = id ?? randomUUID();
   const uids = jobs.map((_one, i) => uuidOf(`owl/workload/single-job/1/${order}/${i}`));
   await readYourWrites();
@@ -49,8 +59,8 @@ export async function makeJobs(
       .all(JSON.stringify(uids))
       .map((row) => row['id']),
   );
-  const made = uids.map((uid) => there.has(uid));
-  const orders = ordersOf(context, jobs, (i) => made[i] !== true, uids);
+  const isThere = uids.map((uid) => there.has(uid));
+  const orders = ordersOf(context, jobs, (i) => isThere[i] !== true, uids);
   const asks = { name: 'job_create', content: { jobs: hash('sha256', JSON.stringify(jobs)) } };
   let isRepeated = true;
   for (let from = 0; from < uids.length; from += AT_ONCE)
@@ -140,9 +150,10 @@ function inputsOf(db: Database, { data_in_uid, inputs }: NewJob, field: string):
   if (rows.some(({ status }) => status === 'registering'))
     throw new OwlError('retryable', `${field}.inputs: some of them are being registered; ask again`);
   const away = rows.filter(({ status }) => status !== 'available');
-  if (known['status'] === 'aborted' || away.length > 0) {
+  const ended = ENDED.get(known['status']);
+  if (ended !== undefined || away.length > 0) {
     const what = away.map(({ file_name: name, status }) => `${String(name)} is ${String(status)}`);
-    const why = known['status'] === 'aborted' ? 'was aborted' : `can not be read: ${some(what)}`;
+    const why = ended ?? `can not be read: ${some(what)}`;
     throw new OwlError('refused', `${field}.inputs: dataset ${dataset} ${why}`, {
       reason: 'transition_refused',
     });

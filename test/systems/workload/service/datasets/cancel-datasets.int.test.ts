@@ -1,7 +1,10 @@
 /** A dataset is cancelled: its tasks first, each down to its last job, and what reads their outputs too. */
 
+import { randomUUID } from 'node:crypto';
 import t from 'tap';
+import { cancelling } from '../../../../../src/systems/workload/service/datasets/cancel-datasets.js';
 import { datasetIdOf } from '../../../../../src/systems/workload/service/ids.js';
+import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
 import { STORES } from '../../../../support/both-stores.js';
 import { until } from '../../../../support/until.js';
 import { type InnerClaim, InnerPilot } from '../../support/inner-pilot.js';
@@ -76,6 +79,94 @@ for (const [store, open] of Object.entries(STORES))
     t.match(await node.ask('dataset_cancel', { uid: input }), { status: 'aborted' }, 'again changes nothing');
   });
 
+/** A job of no task, as somebody's order has it. */
+async function single(node: TaskNode, dataset: string): Promise<string> {
+  const { uid: file_uid, ...file } = await node.row(
+    'SELECT uid, dataset_uid, idx, file_name, path FROM dsm_files WHERE dataset_uid = ? AND idx = 0',
+    dataset,
+  );
+  const uid = randomUUID();
+  const written = (name: string) => ({ uid: randomUUID(), dataset_uid: '', idx: 0, file_name: name });
+  const input = { uid: String(file_uid), dataset_uid: dataset, idx: 0 };
+  const data = {
+    ...{ seq: 0, level: 1, executable: 'sort', rank: 0, device_type: 'cpu', mode: 'map', retries: 3 },
+    ...{ data_out_url: 'file:///out', outputs: [written('a.j0')], log: written('a.log') },
+    inputs: [{ ...input, file_name: String(file['file_name']), path: String(file['path']) }],
+  } as const;
+  await node.runtime.system.execute(job, uid, { decide: () => [{ type: 'JobCreated', data }] });
+  return uid;
+}
+
+for (const [store, open] of Object.entries(STORES))
+  t.test(`on ${store} single jobs are cancelled with what they read, and waited for`, async (t) => {
+    t.testdir();
+    const node = await taskNode(t, await open(t));
+    const pilot = await new InnerPilot(node.context, 'p1').attach();
+    const held: { readonly input: string; readonly claim: InnerClaim }[] = [];
+    for (let i = 0; i < 3; i++) {
+      const input = await inputOf(node, 1, { sealed: false });
+      const uid = await single(node, input);
+      await pilot.queue(uid);
+      held.push({ input, claim: await pilot.claim(uid) });
+    }
+    const other = await single(node, await inputOf(node, 1, { sealed: false }));
+    const waiting = await single(node, held[0]?.input ?? '');
+    for (const { input } of held)
+      t.match(await node.ask('dataset_cancel', { uid: input, reason: 'wrong' }), { status: 'cancelling' });
+    for (const { claim } of held) {
+      const { context, value } = await pilot.stateOf(claim.job);
+      t.match({ value, context }, { value: 'cancelling' });
+    }
+    t.match(await pilot.stateOf(waiting), { value: 'cancelled' }, 'at once, for it had not begun');
+    t.match(await pilot.stateOf(other), { value: 'created' }, 'what reads another one goes on');
+    const pages: unknown[] = [];
+    for await (const { uid } of cancelling(node.context, 2)) pages.push(uid);
+    t.strictSame(
+      pages,
+      held.map(({ input }) => input),
+      'none is left out, however many there are',
+    );
+    for (const { input, claim } of held) {
+      t.equal(await statusOf(node, input), 'cancelling');
+      await pilot.endCancelled(claim);
+      await untilStatus(node, input, 'aborted');
+    }
+  });
+
+t.test(
+  'who sends an order again gets its first answer, though nothing of the dataset was changed',
+  async (t) => {
+    t.testdir();
+    const node = await taskNode(t, await embedded(t));
+    const pilot = await new InnerPilot(node.context, 'p1').attach();
+    const input = await inputOf(node, 2);
+    const [task, alone] = [await submit(node, input), await single(node, input)];
+    await untilJobs(node, task, 2);
+    await untilStatus(node, input, 'closed');
+    const order = { uid: input, reason: 'wrong', command_id: 'c-9' };
+    t.match(await node.ask('dataset_cancel', order), { status: 'closed' });
+    await untilState(node, task, 'cancelled');
+    t.match(await pilot.stateOf(alone), { value: 'cancelled' });
+    t.match(
+      await node.ask('dataset_cancel', order),
+      { status: 'closed' },
+      'nothing is left to do, and it is no refusal',
+    );
+    t.match(await refusalOf(node.ask('dataset_cancel', { ...order, reason: 'other' })), { kind: 'exists' });
+    t.match(await refusalOf(node.ask('dataset_cancel', { ...order, command_id: 'c-10' })), {
+      kind: 'refused',
+    });
+
+    const first = await submit(node, await inputOf(node, 1));
+    const written = { uid: datasetIdOf(first, 'output'), command_id: 'c-9' };
+    await node.ask('dataset_cancel', written);
+    await untilState(node, first, 'cancelled');
+    await untilStatus(node, written.uid, 'aborted');
+    t.match(await node.ask('dataset_cancel', written), { status: 'aborted' });
+    t.match(await refusalOf(node.ask('dataset_cancel', { ...written, reason: 'other' })), { kind: 'exists' });
+  },
+);
+
 t.test('of a closed dataset the tasks are cancelled, and it stays closed', async (t) => {
   t.testdir();
   const node = await taskNode(t, await embedded(t));
@@ -86,7 +177,7 @@ t.test('of a closed dataset the tasks are cancelled, and it stays closed', async
   t.match(await node.ask('dataset_cancel', { uid: input, reason: 'wrong' }), { status: 'closed' });
   await untilState(node, task, 'cancelled');
   t.match(await refusalOf(node.ask('dataset_cancel', { uid: input })), {
-    ...{ kind: 'refused', message: /which no living task reads, is closed, for ever$/ },
+    ...{ kind: 'refused', message: /which no living task or job reads, is closed, for ever$/ },
   });
 });
 

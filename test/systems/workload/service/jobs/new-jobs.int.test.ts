@@ -120,6 +120,38 @@ t.test('an order that stopped on the way goes on under its key', async (t) => {
   t.match(await node.http('GET', '/jobs'), { body: { jobs: { length: 3 } } });
 });
 
+t.test('of a dataset that is cancelled no job is made, and none is done again', async (t) => {
+  const node = await startWorkload(t);
+  const { http } = node;
+  const data_in_uid = await datasetOf(node, ['a', 'b']);
+  const one = (file: string) => ({ ...ORDER, data_in_uid, inputs: [file], retries: 0 });
+  const make = (file: string) => http('POST', '/jobs', { body: { jobs: [one(file)] } });
+  const made = Jobs.parse((await http('POST', '/jobs', { body: { jobs: [one('a'), one('b')] } })).body);
+  const [first = '', second = ''] = made.jobs.map(({ uid }) => uid);
+  const pilot = await startPilot(t, node);
+  const failing = await pilot.take(first);
+  await pilot.started(failing);
+  await pilot.failed(failing, 'payload_exit');
+  const running = await pilot.take(second);
+  await pilot.started(running);
+  t.match(await http('POST', `/datasets/${data_in_uid}/cancel`, { body: {} }), {
+    ...{ status: 202, body: { status: 'cancelling' } },
+  });
+  const refused = { status: 409, body: { kind: 'refused', reason: 'transition_refused' } };
+  t.match(await make('a'), { ...refused, body: { detail: /is being cancelled$/ } });
+  t.match(await http('POST', `/jobs/${first}/retry`, { body: {} }), {
+    ...refused,
+    body: { detail: /is being cancelled$/ },
+  });
+  t.match(await http('GET', `/jobs/${second}`), { body: { state: 'cancelling' } });
+  await pilot.tell({ cancelled: { job: running.job, claim_id: running.claim_id, processes_ended: 1 } });
+  await until('it is aborted', async () => {
+    const { body } = await http('GET', `/datasets/${data_in_uid}`);
+    return Object(body).status === 'aborted';
+  });
+  t.match(await make('a'), { ...refused, body: { detail: /was aborted$/ } });
+});
+
 t.test('a wrong order makes nothing, and says all that is wrong', async (t) => {
   const node = await startWorkload(t);
   const { http } = node;
