@@ -1,10 +1,14 @@
 /**
- * A pilot without processes for benchmarks: it claims whatever it is hinted, and reports each job as finished at once, or
- * never: then it tells samples, as often as a real one.
+ * A pilot without processes for benchmarks: it claims whatever it is hinted, writes empty outputs, and reports each job as finished at
+ * once, or never: then it tells samples, as often as a real one.
  */
 
 import { randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { BEATS_IN_A_LEASE } from '../src/peers/holder/lease-terms.js';
+import { nameOfAttempt } from '../src/systems/workload/wire/attempt-names.js';
 import { PilotClient, type PilotReports } from '../src/systems/workload/wire/pilot-client.js';
 import type { Grant, PilotSample } from '../src/systems/workload/wire/pilot-messages.js';
 import type { ClientCredentials } from '../src/wire/credentials.js';
@@ -114,9 +118,23 @@ function startedOf({ job = '', claim_id = '', inputs = [] }: Grant) {
   return { command_id: `${claim_id}/started`, started: { job, claim_id, ...process } };
 }
 
-function finishedOf({ job = '', task, claim_id = '', attempt = 1, outputs = [], log = {} }: Grant) {
+/** Directories of tasks that are there. */
+const made = new Set<string>();
+
+/** Its node looks whether they are there. */
+function write({ task = '', attempt = 1, data_out_url: url = '', outputs = [] }: Grant): void {
+  const directory = join(fileURLToPath(url), task);
+  if (!made.has(directory)) mkdirSync(directory, { recursive: true });
+  made.add(directory);
+  for (const { file_name: name = '' } of outputs)
+    writeFileSync(join(directory, nameOfAttempt(name, attempt)), '');
+}
+
+function finishedOf(grant: Grant) {
+  const { job = '', task, claim_id = '', attempt = 1, outputs = [], log = {} } = grant;
+  write(grant);
   const written = ({ uid = '', file_name = '' }) => ({
-    ...{ uid, file_name, path: `${task}/${file_name.replace(/(\.[^.]*)?$/, `.a${attempt}$1`)}` },
+    ...{ uid, file_name, path: `${task}/${nameOfAttempt(file_name, attempt)}` },
     ...{ size: 0, check_sum: CHECK_SUM, sha256: SHA256 },
   });
   const result = { exit_code: 0, outputs: outputs.map(written), log: written(log), wall_seconds: 0.001 };

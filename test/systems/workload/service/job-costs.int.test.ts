@@ -111,7 +111,7 @@ t.test('a job of a task: events, streams and statements', async (t) => {
   await until('the files are registered', () => applied('FileRegistered') === JOBS);
   const statements = countStatements(t);
   const order = { executable: 'true', device_type: 'cpu', mode: 'map', data_in_uid: input };
-  await node.ask('TaskManager', 'task_submit', { ...order, data_out_url: 'file:///nowhere/out' });
+  await node.ask('TaskManager', 'task_submit', { ...order, data_out_url: 'file:///proc/nowhere/out' });
   await until('it is split', () => applied('JobCreated') === JOBS && applied('TaskSplitCompleted') === 1);
   const toSplit = statements();
 

@@ -48,7 +48,7 @@ for (let n = 0; n < Number(jobs); n++)
                   mode: 'map',
                   retries: 1,
                 },
-                data_out_url: 'file:///nowhere/out',
+                data_out_url: 'file:///proc/nowhere/out',
                 inputs: [{ uid: 'f0', dataset_uid: 'd0', idx: 0, file_name: 'a.txt', path: 'a.txt' }],
                 outputs: [{ uid: 'o0', dataset_uid: 'd1', idx: 0, file_name: 'a.j0.txt' }],
                 log: { uid: 'l0', dataset_uid: 'd2', idx: 0, file_name: 'a.j0.log' },

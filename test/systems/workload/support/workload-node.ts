@@ -154,7 +154,7 @@ function authorizationOf(data: string): string {
 
 const ORDER: Created = {
   ...{ seq: 0, level: 1, executable: 'wc', rank: 0, device_type: 'cpu', mode: 'map', retries: 1 },
-  data_out_url: 'file:///nowhere/out',
+  data_out_url: 'file:///proc/nowhere/out',
   inputs: [{ uid: 'f0', dataset_uid: 'd0', idx: 0, file_name: 'a.txt', path: 'a.txt', size: '5' }],
   outputs: [{ uid: 'o0', dataset_uid: 'd1', idx: 0, file_name: 'a.j0.txt' }],
   log: { uid: 'l0', dataset_uid: 'd2', idx: 0, file_name: 'a.j0.log' },

@@ -78,7 +78,7 @@ export class Grants {
     const order = await this.orders.of(uid);
     if (order === undefined) throw refused('unknown', uid, 'is not there');
     const request = requestOf(claim, pilot);
-    const storageUrl = await this.storageUrlOf(order);
+    const storageUrl = await storageUrlOf(this.context.system, order);
     const granted = await this.granted(uid, order.task, { request, pilot, by });
     return messageOf(uid, order, { ...granted, claimId: request.claimIdOf(granted.attempt), storageUrl });
   }
@@ -129,19 +129,21 @@ export class Grants {
     if (context.held) throw refused('held', ofJob, `belongs to task ${uid}, which is held`);
     if (!GOING_ON.has(value)) throw refused('cancelled', ofJob, `belongs to task ${uid}, which is ${value}`);
   }
+}
 
-  /** Where the inputs lie: what jobs have written is where they wrote it. */
-  private async storageUrlOf({ task: ofTask, level, inputs, dataOutUrl }: JobOrder): Promise<string> {
-    if (level > 1) return dataOutUrl;
-    const { system } = this.context;
-    if (ofTask !== undefined) {
-      const { order } = (await system.read(task, ofTask)).snapshot.context;
-      if (order?.storage_url !== undefined) return order.storage_url;
-    }
-    const [first] = inputs;
-    if (first === undefined) return dataOutUrl;
-    return (await system.read(dataset, first.datasetUid)).snapshot.context.storageUrl ?? '';
+/** Where the inputs lie: what jobs have written is where they wrote it. */
+export async function storageUrlOf(
+  system: WorkloadContext['system'],
+  { task: ofTask, level, inputs, dataOutUrl }: JobOrder,
+): Promise<string> {
+  if (level > 1) return dataOutUrl;
+  if (ofTask !== undefined) {
+    const { order } = (await system.read(task, ofTask)).snapshot.context;
+    if (order?.storage_url !== undefined) return order.storage_url;
   }
+  const [first] = inputs;
+  if (first === undefined) return dataOutUrl;
+  return (await system.read(dataset, first.datasetUid)).snapshot.context.storageUrl ?? '';
 }
 
 const GOING_ON: ReadonlySet<TaskSnapshot['value']> = new Set(['registered', 'splitting', 'running']);

@@ -3,37 +3,44 @@
  *
  * Guarantees: it counts only under the claim that the job is under way by, and of the pilot that was granted it, for others may know the
  * claim's id; told again it changes nothing; an end is stored only
- * whole: every file that was ordered, under the name that was granted, below the directory of its task, with size and check sums,
- * and with the size that it has where this node can see it; what can't be true is refused with its field. A failure counts whatever is
- * told of its log, which is left out where that can't be true.
+ * whole: every file that was ordered, under the name of that attempt, in the directory of its task, with size and check sums,
+ * there and of that size where this node can see it; what can't be true is refused with its field. A failure counts whatever is
+ * told of its log, which is left out where that can't be true, and of its inputs (found-inputs.ts).
  */
 
-import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { JobSnapshot } from '../../../../../machines/workload/job.js';
 import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import * as rules from '../../../../base/field-rules.js';
 import { FAULT_OF, isFailureClass } from '../jobs/failure-classes.js';
-import { cancelled, type Finished, fail, finish, JobRefusedError, job, start } from '../jobs/job-commands.js';
-import type { JobOrder, JobOrders, OrderedOutput } from '../jobs/job-orders.js';
+import { storageUrlOf } from '../jobs/grants.js';
+import {
+  cancelled,
+  type Failure,
+  type Finished,
+  fail,
+  finish,
+  JobRefusedError,
+  job,
+  start,
+} from '../jobs/job-commands.js';
+import type { JobOrder, JobOrders } from '../jobs/job-orders.js';
 import { nowSeconds, type WorkloadContext } from '../workload-context.js';
-import type {
-  CancelledMessage,
-  FailedMessage,
-  FinishedMessage,
-  StartedMessage,
-  WrittenFile,
-} from './report-messages.js';
-import { SeenSizes } from './seen-sizes.js';
+import { FoundInputs } from './found-inputs.js';
+import type { CancelledMessage, FailedMessage, FinishedMessage, StartedMessage } from './report-messages.js';
+import {
+  assertOfAttempt,
+  isCheckSum,
+  outputsIn,
+  placeOf,
+  type StoredFile,
+  uuidForm,
+  writtenIn,
+} from './reported-files.js';
+import { SeenFiles } from './seen-files.js';
 
 const LONGEST_DETAIL = 2_000;
 const isDetail = rules.isText(LONGEST_DETAIL);
-const CHECK_SUM = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/;
-const isCheckSum: rules.TextRule = (value) =>
-  CHECK_SUM.test(value) ? undefined : 'must be an MD5: 32 hex digits, or in the form of a UUID';
-
-type StoredFile = Finished['log'];
-
 /** Who tells it. */
 export interface Sender {
   readonly pilot: string;
@@ -45,12 +52,14 @@ export interface Sender {
 export class JobReports {
   private readonly context: WorkloadContext;
   private readonly orders: JobOrders;
-  private readonly sizes: SeenSizes;
+  private readonly files: SeenFiles;
+  private readonly found: FoundInputs;
 
   constructor(context: WorkloadContext, orders: JobOrders) {
     this.context = context;
     this.orders = orders;
-    this.sizes = new SeenSizes(context.clock);
+    this.files = new SeenFiles(context.clock);
+    this.found = new FoundInputs(context.clock, this.files);
   }
 
   async started(told: StartedMessage, { pilot, by }: Sender): Promise<void> {
@@ -82,20 +91,28 @@ export class JobReports {
     const { pilot, by } = sender;
     await this.context.system.execute(job, uid, {
       by,
-      decide: (snapshot) => finish(assertOwn(snapshot, uid, pilot), uid, claimId, finished),
+      decide: (snapshot) => {
+        const own = assertOwn(snapshot, uid, pilot);
+        const of = { claimId, below: placeOf(order, uid) };
+        for (const [i, file] of finished.outputs.entries())
+          assertOfAttempt(`finished.outputs.${i}`, file, own, of);
+        assertOfAttempt('finished.log', finished.log, own, of);
+        return finish(own, uid, claimId, finished);
+      },
     });
     this.orders.forget(uid);
   }
 
-  async failed(told: FailedMessage, sender: Sender): Promise<void> {
+  /** @returns what it counts as, where that is another failure than what is told */
+  async failed(told: FailedMessage, sender: Sender): Promise<Failure | undefined> {
     const { uid, claimId } = claimIn('failed', told);
     const failureClass = rules.given('failed.failure_class', told.failure_class, (text) =>
       isFailureClass(text) ? undefined : 'must be one of the classes of failure',
     );
-    if (!isFailureClass(failureClass)) return;
+    if (!isFailureClass(failureClass)) return undefined;
     const { exit_code: code } = told;
     const signal = rules.optional('failed.exit_signal', told.exit_signal, rules.isLine(32));
-    const failure = {
+    const failure: Failure = {
       class: failureClass,
       detail:
         rules.optional('failed.detail', told.detail?.slice(0, LONGEST_DETAIL), isDetail) ?? failureClass,
@@ -104,7 +121,18 @@ export class JobReports {
       ...(FAULT_OF[failureClass] === 'data' ? foundIn(told, await this.orderOf(uid)) : {}),
       ...(await this.logOfFailed(told, uid)),
     };
-    await this.fail(uid, claimId, failure, sender);
+    const counted = await this.asSeen(failure, uid, sender);
+    await this.fail(uid, claimId, counted, sender);
+    return counted.class === failure.class ? undefined : counted;
+  }
+
+  private async asSeen(failure: Failure, uid: string, { pilot }: Sender): Promise<Failure> {
+    if (FAULT_OF[failure.class] !== 'data' || failure.file === undefined) return failure;
+    const order = await this.orderOf(uid);
+    const input = order.inputs.find((one) => one.uid === failure.file);
+    if (input === undefined) return failure;
+    const storageUrl = await storageUrlOf(this.context.system, order);
+    return await this.found.judge(failure, { input, storageUrl, pilot });
   }
 
   async cancelled(told: CancelledMessage, { pilot, sessionId, by }: Sender): Promise<void> {
@@ -122,17 +150,33 @@ export class JobReports {
     this.orders.forget(uid);
   }
 
-  private async fail(
-    uid: string,
-    claimId: string,
-    failure: Parameters<typeof fail>[3],
-    { pilot, by }: Sender,
-  ): Promise<void> {
+  private async fail(uid: string, claimId: string, failure: Failure, { pilot, by }: Sender): Promise<void> {
     const now = nowSeconds(this.context);
+    const { log, ...bare } = failure;
+    const below = log === undefined ? '' : placeOf(await this.orderOf(uid), uid);
     await this.context.system.execute(job, uid, {
       by,
-      decide: (snapshot) => fail(assertOwn(snapshot, uid, pilot), uid, claimId, failure, now),
+      decide: (snapshot) => {
+        const own = assertOwn(snapshot, uid, pilot);
+        const isOwn = log !== undefined && this.isOfAttempt(log, own, uid, { claimId, below });
+        return fail(own, uid, claimId, isOwn ? failure : bare, now);
+      },
     });
+  }
+
+  private isOfAttempt(
+    log: StoredFile,
+    own: JobSnapshot,
+    uid: string,
+    of: { readonly claimId: string; readonly below: string },
+  ): boolean {
+    try {
+      assertOfAttempt('failed.log', log, own, of);
+      return true;
+    } catch (error) {
+      this.leaveOutLog(uid, error);
+      return false;
+    }
   }
 
   /** Nothing where it was not stored, and where what is told of it can't be true. */
@@ -141,12 +185,16 @@ export class JobReports {
     if (order === undefined) return {};
     try {
       const told = { ...log, uid: log?.uid ?? '' };
-      return { log: writtenIn('failed.log', told, order.log, `${order.task ?? uid}/`) };
+      return { log: writtenIn('failed.log', told, order.log, placeOf(order, uid)) };
     } catch (error) {
-      if (!(error instanceof InvalidFieldError)) throw error;
-      this.context.logger.warn({ job: uid, reason: error.message }, 'the log of a failed job is left out');
+      this.leaveOutLog(uid, error);
       return {};
     }
+  }
+
+  private leaveOutLog(uid: string, error: unknown): void {
+    if (!(error instanceof InvalidFieldError)) throw error;
+    this.context.logger.warn({ job: uid, reason: error.message }, 'the log of a failed job is left out');
   }
 
   private async orderOf(uid: string): Promise<JobOrder> {
@@ -156,17 +204,10 @@ export class JobReports {
   }
 
   private async finishedIn(told: FinishedMessage, uid: string, order: JobOrder): Promise<Finished> {
-    const below = `${order.task ?? uid}/`;
-    const files = [...order.outputs.map((ordered, i) => [`finished.outputs.${i}`, ordered] as const)];
-    const outputs = files.map(([field, ordered]) => {
-      const file = told.outputs?.find((one) => one.uid === ordered.uid) ?? {};
-      return writtenIn(field, file, ordered, below);
-    });
-    const extra = told.outputs?.find((file) => !order.outputs.some((one) => one.uid === file.uid));
-    if (extra !== undefined)
-      throw new InvalidFieldError('finished.outputs', `hold ${String(extra.uid)}, which was not ordered`);
+    const below = placeOf(order, uid);
+    const outputs = outputsIn(told, order, below);
     const log = writtenIn('finished.log', { ...told.log, uid: told.log?.uid ?? '' }, order.log, below);
-    for (const file of outputs) await this.assertSize(order.dataOutUrl, file);
+    for (const file of outputs) await this.assertThere(order.dataOutUrl, file);
     const cpu = rules.optionalNumber('finished.cpu_seconds', told.cpu_seconds, rules.isDuration);
     const rss = rules.optionalNumber('finished.max_rss', told.max_rss, rules.isByteCount);
     return {
@@ -178,12 +219,19 @@ export class JobReports {
     };
   }
 
-  /** Of an output. What this node does not see it can't judge. @throws OwlError reason `size_mismatch` */
-  private async assertSize(dataOutUrl: string, { path, size }: StoredFile): Promise<void> {
+  /** Of an output. What this node does not see it can't judge. @throws OwlError reason `size_mismatch` or `output_not_there` */
+  private async assertThere(dataOutUrl: string, { path, size }: StoredFile): Promise<void> {
     if (!dataOutUrl.startsWith('file:///')) return;
-    const found = await this.sizes.of(fileURLToPath(dataOutUrl), path);
-    if (found === undefined || String(found) === size) return;
-    throw new OwlError('refused', `${path} holds ${found} bytes, not ${size}`, { reason: 'size_mismatch' });
+    const directory = fileURLToPath(dataOutUrl);
+    const seen = await this.files.surely(directory, path);
+    if (seen === 'unseen' || String(seen) === size) return;
+    if (typeof seen === 'number')
+      throw new OwlError('refused', `${path} holds ${seen} bytes, not ${size}`, { reason: 'size_mismatch' });
+    throw new OwlError(
+      'refused',
+      `${path} is not there, as this node sees ${directory}: is it mounted where the pilot is, and here?`,
+      { reason: 'output_not_there' },
+    );
   }
 }
 
@@ -218,27 +266,4 @@ function foundIn({ file, found_size: size, found_check_sum: sum }: FailedMessage
       : { found_size: String(rules.check('failed.found_size', size, rules.isByteCount)) }),
     ...(found === undefined ? {} : { found_check_sum: uuidForm(found) }),
   };
-}
-
-function writtenIn(field: string, file: WrittenFile, ordered: OrderedOutput, below: string): StoredFile {
-  if (file.uid !== ordered.uid) throw new InvalidFieldError(`${field}.uid`, `must be ${ordered.uid}`);
-  const path = rules.given(`${field}.path`, file.path, (text) => isBelow(text, below));
-  const size = rules.check(`${field}.size`, file.size ?? 0, rules.isByteCount);
-  return {
-    ...{ uid: ordered.uid, file_name: ordered.file_name, path, size: String(size) },
-    check_sum: uuidForm(rules.given(`${field}.check_sum`, file.check_sum?.toLowerCase(), isCheckSum)),
-    sha256: rules.given(`${field}.sha256`, file.sha256, rules.isKeyHash),
-  };
-}
-
-function isBelow(path: string, directory: string): string | undefined {
-  const isClean = posix.normalize(path) === path && rules.isLine(1_024)(path) === undefined;
-  return isClean && path.startsWith(directory) && path.length > directory.length
-    ? undefined
-    : `must be a path below ${directory}`;
-}
-
-function uuidForm(sum: string): string {
-  const hex = sum.replaceAll('-', '');
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }

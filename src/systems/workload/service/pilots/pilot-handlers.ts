@@ -13,7 +13,7 @@ import { ToldFailures } from '../../../../base/told-failures.js';
 import { acknowledgedStream, type Peer, serverStream, unary } from '../../../../node/serving/calls.js';
 import type { Claim, GrantMessage, Grants } from '../jobs/grants.js';
 import { inputsOf } from '../jobs/grants.js';
-import { assertLiving, JobRefusedError, job } from '../jobs/job-commands.js';
+import { assertLiving, type Failure, JobRefusedError, job } from '../jobs/job-commands.js';
 import type { LogRequests } from '../jobs/job-log.js';
 import type { JobOrders } from '../jobs/job-orders.js';
 import type { HintConsumer, JobQueue } from '../jobs/job-queue.js';
@@ -125,7 +125,10 @@ export async function answer(
     await options.samples.take(pilot, sessionId, report.sample);
     options.streams.of(pilot)?.noteRest((report.sample.resting ?? '') !== '');
   } else if (report.log !== undefined) options.logs.take(pilot, report.log);
-  else await take(options, report, { pilot, sessionId, by });
+  else {
+    const counted = await take(options, report, { pilot, sessionId, by });
+    if (counted !== undefined) return { ...done, reason: counted.class, msg: counted.detail };
+  }
   return done;
 }
 
@@ -133,17 +136,18 @@ async function take(
   { reports, figures }: ReportOptions,
   { started, finished, failed: failure, cancelled }: PilotReport,
   sender: Sender,
-): Promise<void> {
+): Promise<Failure | undefined> {
   try {
     if (started !== undefined) await reports.started(started, sender);
     else if (finished !== undefined) await reports.finished(finished, sender);
-    else if (failure !== undefined) await reports.failed(failure, sender);
+    else if (failure !== undefined) return await reports.failed(failure, sender);
     else if (cancelled !== undefined) await reports.cancelled(cancelled, sender);
     else
       throw new InvalidFieldError(
         'report',
         'must hold one of claim, started, finished, failed, cancelled, sample, log',
       );
+    return undefined;
   } catch (error) {
     if (error instanceof OwlError && error.reason === 'stale_claim') figures.staleClaims += 1;
     throw error;

@@ -18,7 +18,7 @@ for (const [store, start] of Object.entries(ON_STORES)) {
       ...{ job: 'j2', attempt: 1, executable: 'wc', mode: 'map', device_type: 'cpu', inputs_total: 1 },
       inputs: [{ uid: 'f0', idx: 0, file_name: 'a.txt', path: 'a.txt', size: 5 }],
       ...{ outputs: [{ uid: 'o0', file_name: 'a.j0.txt' }], log: { uid: 'l0' } },
-      data_out_url: 'file:///nowhere/out',
+      data_out_url: 'file:///proc/nowhere/out',
     });
     t.match(await pilot.started(grant), { is_success: true });
     t.match(await node.jobs.call('job_status', { id: 'j2' }), {

@@ -23,7 +23,7 @@ async function datasetOf({ http }: WorkloadNode, names: readonly string[]): Prom
   return uid;
 }
 
-const ORDER = { executable: 'wc', device_type: 'cpu', mode: 'map', data_out_url: 'file:///nowhere/out' };
+const ORDER = { executable: 'wc', device_type: 'cpu', mode: 'map', data_out_url: 'file:///proc/nowhere/out' };
 
 for (const [name, start] of Object.entries(ON_STORES))
   t.test(`made, run and cancelled on ${name}`, async (t) => {
