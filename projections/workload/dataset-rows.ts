@@ -165,7 +165,10 @@ export class DatasetRows {
 
 /** Statements that give a place its file. */
 interface Registers {
-  /** Under the name that was taken for it, as nearly always: the name is in an index, which is left alone then. */
+  /**
+   * Under the name that was taken for it, as nearly always: the name is in an index, which is left alone then. The plus keeps SQLite from
+   * looking by the name.
+   */
   readonly named: string;
   readonly renamed: string;
 }
@@ -174,7 +177,7 @@ function registersOf(files: string): Registers {
   const set = `UPDATE ${files} SET uid = ?, status = ?, path = ?, size = ?, check_sum = ?, sha256 = ?, producer_job = ?,
     update_time = ?, revision = ?`;
   const where = 'WHERE dataset_uid = ? AND idx = ? AND uid IS NULL';
-  return { named: `${set} ${where} AND file_name = ?`, renamed: `${set}, file_name = ? ${where}` };
+  return { named: `${set} ${where} AND +file_name = ?`, renamed: `${set}, file_name = ? ${where}` };
 }
 
 /** What an event says of a file's content and place. */
