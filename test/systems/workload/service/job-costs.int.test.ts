@@ -11,6 +11,7 @@ import { openDatabase } from '../../../../src/base/sqlite.js';
 import { categoryOf, type RecordedEvent } from '../../../../src/runtime/event-store/event-store.js';
 import { isUuid } from '../../../../src/runtime/event-store/ids.js';
 import { job } from '../../../../src/systems/workload/service/jobs/job-commands.js';
+import { nameOfAttempt } from '../../../../src/systems/workload/wire/attempt-names.js';
 import { collect } from '../../../support/events.js';
 import { until } from '../../../support/until.js';
 import { type Granted, SyntheticPilot } from '../support/synthetic-pilot.js';
@@ -78,7 +79,7 @@ async function finishes(node: WorkloadNode, t: Test): Promise<void> {
   await pilot.attach();
   t.teardown(() => pilot.close());
   const written = (uid = '', file_name = '', task = '') => ({
-    ...{ uid, file_name, path: `${task}/${file_name}`, size: 0 },
+    ...{ uid, file_name, path: `${task}/${nameOfAttempt(file_name, 1)}`, size: 0 },
     ...{ check_sum: MD5, sha256: '4'.repeat(64) },
   });
   pilot.onHint = async (job, curRetry) => {

@@ -12,6 +12,7 @@ import { queue } from '../../../../src/systems/workload/service/jobs/job-upkeep.
 import { JobReports } from '../../../../src/systems/workload/service/pilots/job-reports.js';
 import { pilotKind } from '../../../../src/systems/workload/service/pilots/pilot-kind.js';
 import type { WorkloadContext } from '../../../../src/systems/workload/service/workload-context.js';
+import { nameOfAttempt } from '../../../../src/systems/workload/wire/attempt-names.js';
 import { until } from '../../../support/until.js';
 
 const MD5 = '0cc175b9-c0f1-b6a8-31c3-99e269772661';
@@ -106,7 +107,14 @@ export class InnerPilot {
 
 function writtenBy({ outputs, log, task = '' }: JobOrder, attempt: number) {
   const written = ({ uid, file_name }: JobOrder['log']) => ({
-    ...{ uid, file_name, path: `${task}/${file_name}.a${attempt}`, size: 4, check_sum: MD5, sha256: SHA },
+    ...{
+      uid,
+      file_name,
+      path: `${task}/${nameOfAttempt(file_name, attempt)}`,
+      size: 4,
+      check_sum: MD5,
+      sha256: SHA,
+    },
   });
   return { outputs: outputs.map(written), log: written(log) };
 }

@@ -1,6 +1,7 @@
 /** Tasks over files that are nowhere, ordered as peers do: for jobs that run on pilots without processes. */
 
 import { randomUUID } from 'node:crypto';
+import { nameOfAttempt } from '../../../../src/systems/workload/wire/attempt-names.js';
 import { until } from '../../../support/until.js';
 import type { Granted, SyntheticPilot } from './synthetic-pilot.js';
 import type { WorkloadNode } from './workload-node.js';
@@ -34,10 +35,15 @@ export async function submitTask(node: WorkloadNode, files: number, more: object
 }
 
 export async function finishJob(pilot: SyntheticPilot, grant: Granted, task: string) {
-  const { job, claim_id, outputs = [], log } = grant;
-  const written = (file: object) => ({
+  const { job, claim_id, attempt, outputs = [], log } = grant;
+  const written = (file: { readonly file_name?: string }) => ({
     ...file,
-    ...{ path: `${task}/${job}`, size: 4, check_sum: MD5, sha256: '4'.repeat(64) },
+    ...{
+      path: `${task}/${nameOfAttempt(file.file_name ?? '', attempt)}`,
+      size: 4,
+      check_sum: MD5,
+      sha256: '4'.repeat(64),
+    },
   });
   return await pilot.tellSurely({
     finished: { job, claim_id, outputs: outputs.map(written), log: written(log ?? {}), wall_seconds: 1 },

@@ -6,9 +6,10 @@
  * while then; so is a directory that is not there.
  */
 
-import type { Stats } from 'node:fs';
-import { opendir, stat } from 'node:fs/promises';
+import { type Stats, stat } from 'node:fs';
+import { opendir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Clock } from '../../../../base/clock.js';
 import { limitConcurrency } from '../../../../base/limit-concurrency.js';
 import { systemErrorCode } from '../../../../base/system-error.js';
@@ -20,6 +21,8 @@ const LEFT_ALONE_MS = 60_000;
 /** What another machine has written may be seen later. */
 const LOOKS_AGAIN_AFTER_MS = 1_000;
 const MOST_DIRECTORIES = 1_000;
+/** The one of node:fs/promises makes room for an answer of its own with each call: that was a fourteenth of what a job costs. */
+const statOf = promisify(stat);
 /** What a path says that leads to no file. */
 const NOTHING_THERE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
@@ -45,7 +48,7 @@ export class SeenFiles {
     if (this.clock.monotonic() < this.leftAloneUntil) return 'unseen';
     const elsewhere = this.elsewhereUntil.get(directory) ?? Number.NEGATIVE_INFINITY;
     if (this.clock.monotonic() < elsewhere) return 'unseen';
-    const found = await this.ask(() => stat(join(directory, path)));
+    const found = await this.ask(() => statOf(join(directory, path)));
     if (found === 'nothing') return (await this.isThere(directory)) ? 'absent' : 'unseen';
     if (found === undefined) return 'unseen';
     if (!found.isFile()) return 'absent';
@@ -64,7 +67,7 @@ export class SeenFiles {
   }
 
   private async isThere(directory: string): Promise<boolean> {
-    const found = await this.ask(() => stat(directory));
+    const found = await this.ask(() => statOf(directory));
     if (found === undefined) return false;
     const known = this.devices.get(directory);
     if (found !== 'nothing' && found.isDirectory() && (known ?? found.dev) === found.dev) return true;

@@ -2,6 +2,7 @@
 
 import t from 'tap';
 import { z } from 'zod';
+import { nameOfAttempt } from '../../../../../src/systems/workload/wire/attempt-names.js';
 import { until } from '../../../../support/until.js';
 import { startPilot } from '../../support/synthetic-pilot.js';
 import { ON_STORES, startWorkload, type WorkloadNode } from '../../support/workload-node.js';
@@ -69,7 +70,13 @@ for (const [name, start] of Object.entries(ON_STORES))
       log: { file_name: 'a.j0.log' },
     });
     const written = ({ uid, file_name: file } = { uid: '', file_name: '' }) => ({
-      ...{ uid, file_name: file, path: `${first}/${file}`, size: 4, sha256: '4'.repeat(64) },
+      ...{
+        uid,
+        file_name: file,
+        path: `${first}/${nameOfAttempt(file, 1)}`,
+        size: 4,
+        sha256: '4'.repeat(64),
+      },
       check_sum: 'b026324c6904b2a9cb4b88d6d61c81d1',
     });
     await pilot.started(grant);
@@ -79,7 +86,9 @@ for (const [name, start] of Object.entries(ON_STORES))
     t.match(told, { is_success: true });
     await until('it is shown', async () => Object((await http('GET', '/jobs/1')).body).state === 'finished');
     t.match(await http('GET', '/jobs/1/files'), {
-      body: { files: [{ status: 'used' }, { status: 'available', size: 4, path: `${first}/a.j0.txt` }, {}] },
+      body: {
+        files: [{ status: 'used' }, { status: 'available', size: 4, path: `${first}/a.j0.a1.txt` }, {}],
+      },
     });
     t.match(await http('POST', `/jobs/${second}/cancel`, { body: {} }), { status: 202 });
     await until(
