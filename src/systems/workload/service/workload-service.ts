@@ -1,9 +1,11 @@
 /** What workload is on a node: its actor types and read models, and how its parts are put together. */
 
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
 import { workload } from '../../../../projections/workload/workload.js';
 import { keepingStatements } from '../../../base/sql.js';
 import type { ServiceAccess } from '../../../node/access/roles.js';
+import { loggingOrders, type NamedBy } from '../../../node/operations/order-log.js';
 import type { NodeContext, OpenedService, ServiceSide } from '../../../node/system.js';
 import { loadProto } from '../../../wire/proto.js';
 import { type WorkloadConfig, withRoots } from '../config.js';
@@ -55,7 +57,7 @@ function open(node: NodeContext, config: WorkloadConfig): OpenedService {
   const as = (part: string) => ({ ...context, logger: logger.child({ name: `owl.${part}` }) });
   const manager = as('job-manager');
   const links = new PilotLinks(manager);
-  return inOrder([
+  return inOrder(logger, [
     openDatasets(as('dsm')),
     openTasks(as('task-manager')),
     openJobs({ context: manager, ...links }),
@@ -66,8 +68,22 @@ function open(node: NodeContext, config: WorkloadConfig): OpenedService {
   ]);
 }
 
+/** What orders are about, by the service that takes them. */
+const ABOUT: Readonly<Record<string, string>> = {
+  'workload.TaskManager': 'task',
+  'workload.DatasetManager': 'dataset',
+  'workload.JobManager': 'job',
+  'workload.PilotManager': 'pilot',
+  'workload.SeriesManager': 'series',
+};
+
+function namesOf(service: string): NamedBy {
+  const about = ABOUT[service] ?? 'of';
+  return { uid: about, name: 'called', pilot: 'pilot', switch: 'switch', reason: 'reason' };
+}
+
 /** What ends, ends in the reverse order. */
-function inOrder(parts: readonly Part[]): OpenedService {
+function inOrder(logger: Logger, parts: readonly Part[]): OpenedService {
   const reversed = parts.toReversed();
   const handlers: Record<string, UntypedServiceImplementation> = {};
   const access: Record<string, ServiceAccess> = {};
@@ -85,7 +101,9 @@ function inOrder(parts: readonly Part[]): OpenedService {
     },
     problem: () => parts.map((part) => part.problem?.()).find((reason) => reason !== undefined),
     peers: parts.flatMap((part) => part.peers ?? []),
-    operations: parts.flatMap((part) => part.operations ?? []),
+    operations: parts
+      .flatMap((part) => part.operations ?? [])
+      .map((one) => loggingOrders(one, logger, namesOf(one.operation.service))),
     handlers,
     access,
     metrics: () => parts.flatMap((part) => part.metrics?.() ?? []),

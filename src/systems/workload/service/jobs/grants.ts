@@ -15,6 +15,7 @@ import { dataset } from '../datasets/dataset-types.js';
 import { isStrictlyOff } from '../switches/switch-gates.js';
 import { task } from '../tasks/task-type.js';
 import type { WorkloadContext } from '../workload-context.js';
+import { type Attempted, attempted, logAttempt } from './attempt-log.js';
 import {
   type ClaimRequest,
   grant,
@@ -61,10 +62,10 @@ export interface GrantMessage {
 }
 
 export class Grants {
-  private readonly context: Pick<WorkloadContext, 'system' | 'gates'>;
+  private readonly context: Pick<WorkloadContext, 'system' | 'gates' | 'logger'>;
   private readonly orders: JobOrders;
 
-  constructor(context: Pick<WorkloadContext, 'system' | 'gates'>, orders: JobOrders) {
+  constructor(context: Pick<WorkloadContext, 'system' | 'gates' | 'logger'>, orders: JobOrders) {
     this.context = context;
     this.orders = orders;
   }
@@ -79,19 +80,17 @@ export class Grants {
     if (order === undefined) throw refused('unknown', uid, 'is not there');
     const request = requestOf(claim, pilot);
     const storageUrl = await storageUrlOf(this.context.system, order);
-    const granted = await this.granted(uid, order.task, { request, pilot, by });
+    const of = Object.assign({ command: claim.commandId }, attempted(uid, order, claim.pilot));
+    const granted = await this.granted(uid, of, { request, pilot, by });
     return messageOf(uid, order, { ...granted, claimId: request.claimIdOf(granted.attempt), storageUrl });
   }
 
-  private async granted(
-    uid: string,
-    ofTask: string | undefined,
-    { request, pilot, by }: Asked,
-  ): Promise<Granted> {
-    const { system, gates } = this.context;
+  private async granted(uid: string, of: Attempted, { request, pilot, by }: Asked): Promise<Granted> {
+    const { system, gates, logger } = this.context;
+    const { task: ofTask } = of;
     const store = async (): Promise<Granted> => {
       let granted = { attempt: 0, curRetry: 0 };
-      await system.execute(job, uid, {
+      const { events: stored } = await system.execute(job, uid, {
         by,
         decide: (snapshot) => {
           const events = grant(snapshot, uid, request);
@@ -100,6 +99,7 @@ export class Grants {
           return events;
         },
       });
+      logAttempt(logger, stored, of);
       return granted;
     };
     const before = await system.read(job, uid);

@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import type { JobSnapshot } from '../../../../../machines/workload/job.js';
 import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import * as rules from '../../../../base/field-rules.js';
+import { attempted, attemptedOf, logAttempt } from '../jobs/attempt-log.js';
 import { FAULT_OF, isFailureClass } from '../jobs/failure-classes.js';
 import { storageUrlOf } from '../jobs/grants.js';
 import {
@@ -89,7 +90,7 @@ export class JobReports {
     }
     const finished = await this.finishedIn(told, uid, order);
     const { pilot, by } = sender;
-    await this.context.system.execute(job, uid, {
+    const { events } = await this.context.system.execute(job, uid, {
       by,
       decide: (snapshot) => {
         const own = assertOwn(snapshot, uid, pilot);
@@ -100,6 +101,7 @@ export class JobReports {
         return finish(own, uid, claimId, finished);
       },
     });
+    logAttempt(this.context.logger, events, attempted(uid, order, pilot));
     this.orders.forget(uid);
   }
 
@@ -138,7 +140,7 @@ export class JobReports {
   async cancelled(told: CancelledMessage, { pilot, sessionId, by }: Sender): Promise<void> {
     const { uid, claimId } = claimIn('cancelled', told);
     const ended = rules.optionalNumber('cancelled.processes_ended', told.processes_ended, rules.isCount) ?? 0;
-    await this.context.system.execute(job, uid, {
+    const { events } = await this.context.system.execute(job, uid, {
       by,
       decide: (snapshot) => {
         const own = assertOwn(snapshot, uid, pilot);
@@ -147,6 +149,7 @@ export class JobReports {
         return cancelled(own, uid, claimId, ended);
       },
     });
+    logAttempt(this.context.logger, events, attemptedOf(this.context, uid, pilot));
     this.orders.forget(uid);
   }
 
@@ -154,7 +157,7 @@ export class JobReports {
     const now = nowSeconds(this.context);
     const { log, ...bare } = failure;
     const below = log === undefined ? '' : placeOf(await this.orderOf(uid), uid);
-    await this.context.system.execute(job, uid, {
+    const { events } = await this.context.system.execute(job, uid, {
       by,
       decide: (snapshot) => {
         const own = assertOwn(snapshot, uid, pilot);
@@ -162,6 +165,7 @@ export class JobReports {
         return fail(own, uid, claimId, isOwn ? failure : bare, now);
       },
     });
+    logAttempt(this.context.logger, events, attemptedOf(this.context, uid, pilot));
   }
 
   private isOfAttempt(

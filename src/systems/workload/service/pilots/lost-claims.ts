@@ -12,6 +12,7 @@ import type { JobSnapshot } from '../../../../../machines/workload/job.js';
 import { hearOut, type ListeningTime } from '../../../../base/listening-time.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import { idOf, type JsonObject, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import { attemptedOf, logAttempt } from '../jobs/attempt-log.js';
 import { giveUp, job } from '../jobs/job-commands.js';
 import type { JobQueries } from '../jobs/job-queries.js';
 import { markLost } from '../jobs/job-upkeep.js';
@@ -130,11 +131,12 @@ export class LostClaims {
       await hearOut();
       if (signal.aborted || !(await this.isOurs(pilot))) return times.giveUpMs;
       const detail = `pilot ${pilot} does not have it any more`;
-      await system.execute(job, uid, {
+      const { events } = await system.execute(job, uid, {
         by: 'lease',
         decide: (snapshot) =>
           snapshot.context.failAt === null ? [] : giveUp(snapshot, claimId, detail, nowSeconds(this.context)),
       });
+      logAttempt(logger, events, attemptedOf(this.context, uid, pilot));
       return times.giveUpMs;
     } catch (error) {
       if (!this.stopped)

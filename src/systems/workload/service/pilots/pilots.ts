@@ -7,6 +7,7 @@ import { type ServiceAccess, workerInField } from '../../../../node/access/roles
 import { Peers } from '../../../../peers/served-peers.js';
 import { brokerMetrics, brokerOperations } from '../broker/broker-status.js';
 import { PilotBroker } from '../broker/pilot-broker.js';
+import { attemptedOf, logAttempt } from '../jobs/attempt-log.js';
 import { EmbeddedQueue } from '../jobs/embedded-queue.js';
 import { executor } from '../jobs/executor.js';
 import { Grants } from '../jobs/grants.js';
@@ -165,10 +166,12 @@ async function giveUpJobs(
   for (const row of queries.underWayOf(pilot)) {
     if (signal.aborted) return false;
     const claimId = String(row['claim_id']);
-    await system.execute(job, String(row['id']), {
+    const uid = String(row['id']);
+    const { events } = await system.execute(job, uid, {
       by: 'lease',
       decide: (snapshot) => giveUp(snapshot, claimId, detail, nowSeconds(context)),
     });
+    logAttempt(logger, events, attemptedOf(context, uid, pilot));
   }
   logger.warn({ pilot }, 'a pilot is given up');
   return true;

@@ -143,6 +143,7 @@ t.test('of a dataset that is cancelled no job is made, and none is done again', 
   await pilot.failed(failing, 'payload_exit');
   const running = await pilot.take(second);
   await pilot.started(running);
+  await pilot.beat();
   t.match(await http('POST', `/datasets/${data_in_uid}/cancel`, { body: {} }), {
     ...{ status: 202, body: { status: 'cancelling' } },
   });
@@ -159,6 +160,26 @@ t.test('of a dataset that is cancelled no job is made, and none is done again', 
     return Object(body).status === 'aborted';
   });
   t.match(await make('a'), { ...refused, body: { detail: /was aborted$/ } });
+
+  // All that was ordered, granted and ended is in the log of the node, once.
+  const of = (grant: { readonly job: string; readonly claim_id: string }) => ({
+    ...{ job: grant.job, claim: grant.claim_id, dataset: data_in_uid, pilot: 'p1' },
+  });
+  const told = node.log.entries('info').filter((line) => /^(job|order) /.test(String(Object(line).msg)));
+  t.match(told, [
+    { msg: 'order carried out', order: 'dataset_register', by: /^local@/, dataset: [data_in_uid] },
+    { msg: 'order carried out', order: 'dataset_add', dataset: data_in_uid },
+    { msg: 'order carried out', order: 'job_create', job: [first, second] },
+    { msg: 'job granted', command: String, attempt: 1, ...of(failing) },
+    { msg: 'job granted', command: String, ...of(running) },
+    { msg: 'order carried out', order: 'dataset_cancel', dataset: data_in_uid },
+    { msg: 'job cancelled', ...of(running) },
+  ]);
+  t.equal(told.length, 7);
+  t.match(
+    node.log.entries('warn').filter((line) => Object(line).job === first),
+    [{ msg: 'job failed', failure: 'payload_exit', ...of(failing) }],
+  );
 });
 
 t.test('a wrong order makes nothing, and says all that is wrong', async (t) => {
