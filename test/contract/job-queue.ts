@@ -123,6 +123,26 @@ export function jobQueueContract(t: Test, open: (t: Test) => Promise<OpenedQueue
     t.strictSame(jobsOf(consumer), ['j1', 'j2', 'j1']);
   });
 
+  t.test(
+    'a pilot that takes nothing for a while is given again what nobody has taken meanwhile',
+    async (t) => {
+      const opened = await open(t);
+      await opened.pilot('p1', { slots: 2 });
+      const before = consume(opened.queue, 'p1');
+      await opened.queued(['j1', 'j2']);
+      await until('it has both', () => before.given.length === 2);
+      before.leave();
+      await opened.pilot('p2', { slots: 1 });
+      const other = consume(opened.queue, 'p2');
+      await until('another has one', () => other.given.length === 1);
+      const [taken = ''] = jobsOf(other);
+      await opened.granted(taken, 'p2');
+      const after = consume(opened.queue, 'p1');
+      await until('it has one again', () => after.given.length === 1);
+      t.strictSame([taken, ...jobsOf(after)].sort(), ['j1', 'j2']);
+    },
+  );
+
   t.test('what is published again is delivered again, though it is out', async (t) => {
     const opened = await open(t);
     await opened.pilot('p1');

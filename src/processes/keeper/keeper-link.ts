@@ -4,7 +4,7 @@
  * Guarantees: as long as the link is open there is a keeper or one is being started; `keeps` tells whose end will be
  * written by somebody else, and of nobody once the keeper is gone. An end that the keeper has told without being able to
  * write it is known here from then on, also when the keeper is gone. A keeper whose answer can't be had, or is not waited
- * for any more, is left.
+ * for any more, is left. Whether one answers: keeper-answers.ts.
  */
 
 import { closeSync, openSync } from 'node:fs';
@@ -17,6 +17,7 @@ import type { ProcessEnd, ProcessRecord } from '../records/process-record.js';
 import type { ProcessRecords } from '../records/process-records.js';
 import { LaunchedProcess } from '../services/launched-process.js';
 import { type Service, startService } from '../services/start-service.js';
+import { KeeperAnswers } from './keeper-answers.js';
 import { featuresIn, impossibleIn, type KeptProcess, keptIn, unwrittenIn } from './keeper-messages.js';
 import { type Feature, featuresOf, type ProcessStart } from './process-start.js';
 
@@ -38,8 +39,11 @@ export interface KeeperNews<Key> {
   readonly onEnded?: (key: Key) => void;
   /** This process has ended, and its end can't be written now; see `unwrittenEnd`. */
   readonly onUnwritten?: (key: Key) => void;
-  /** The keeper is gone: nobody sees the ends of the processes it kept. */
-  readonly onLost?: () => void;
+  /**
+   * The keeper is gone: nobody sees the ends of the processes it kept.
+   * @param newest the one that it was asked to start last by this owner, whatever has become of that
+   */
+  readonly onLost?: (newest: Key | undefined) => void;
 }
 
 export class KeeperLink<Key extends object, Own extends Key> {
@@ -50,9 +54,13 @@ export class KeeperLink<Key extends object, Own extends Key> {
   private readonly unwritten = new Map<string, ProcessEnd>();
   private service: Service<LocalPeer> | undefined;
   private news: KeeperNews<Key> = {};
+  private newest: Key | undefined;
+  private readonly answers: KeeperAnswers;
 
   constructor(options: KeeperLinkOptions<Key, Own>) {
     this.options = options;
+    const { logger, records } = options;
+    this.answers = new KeeperAnswers({ logger, title: this.title, place: records.directory.path });
   }
 
   /** Resolves once there is a keeper. @throws OwlError kind `unavailable` when none can be started */
@@ -78,7 +86,8 @@ export class KeeperLink<Key extends object, Own extends Key> {
       onGone: () => {
         this.kept.clear();
         logger.error(`${this.title} is gone; the exit codes of those that run will not be known`);
-        news.onLost?.();
+        news.onLost?.(this.newest);
+        this.newest = undefined;
       },
       onFailed: (error) => logger.error({ err: error }, `${this.title} can not be reached; trying again`),
     });
@@ -92,6 +101,16 @@ export class KeeperLink<Key extends object, Own extends Key> {
 
   get connected(): boolean {
     return this.peer !== undefined;
+  }
+
+  /** Whether it is there and does not answer. */
+  get hangs(): boolean {
+    return this.answers.hangs(this.peer);
+  }
+
+  /** To be called once a second by an owner that wants to know whether it hangs. */
+  look(): void {
+    this.answers.look(this.peer);
   }
 
   private get peer(): LocalPeer | undefined {
@@ -119,6 +138,7 @@ export class KeeperLink<Key extends object, Own extends Key> {
     const wasKept = this.kept.has(name);
     // Before the answer comes the process may have ended, and its end been told.
     this.kept.add(name);
+    this.newest = this.options.records.keyOf(start);
     try {
       const reason = impossibleIn(await this.peer.call('start', start));
       if (reason !== undefined) throw new OwlError('invalid', reason);

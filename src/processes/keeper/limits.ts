@@ -50,9 +50,15 @@ export class Limits<Key> {
   }
 
   /** @throws OwlError kind `refused` when it should have ended by now: the call may have waited while this process was frozen */
-  refuseLate(name: string, { deadline_ms }: StartFields): void {
+  refuseLate(name: string, { deadline_ms, start_by_ms: startByMs }: StartFields): void {
+    const now = this.clock.sinceBoot();
+    if (startByMs !== undefined && now >= startByMs)
+      throw new OwlError(
+        'unavailable',
+        `too late: ${name} was to be started ${Math.round(now - startByMs)} ms ago`,
+      );
     if (deadline_ms === undefined) return;
-    const late = this.clock.sinceBoot() - deadline_ms;
+    const late = now - deadline_ms;
     if (late >= 0)
       throw new OwlError('refused', `too late: the deadline of ${name} passed ${Math.round(late)} ms ago`);
   }

@@ -44,6 +44,8 @@ export interface StartFields {
    * which it is moved. Default: the grace ends it.
    */
   readonly kill_at_ms?: number;
+  /** It is not started any more then, where the keeper has hung for instance: milliseconds since boot. */
+  readonly start_by_ms?: number;
   /** The keeper ends the process when its logs hold more bytes than that, all together. */
   readonly log_limit_bytes?: number;
   /** What the process and all that it starts may have in memory, where it has a cgroup in which memory is accounted. */
@@ -65,6 +67,7 @@ export const FEATURES = [
   'share_after_ms',
   'deadline_ms',
   'kill_at_ms',
+  'start_by_ms',
   'log_limit_bytes',
   'memory_limit_bytes',
   'grace_ms',
@@ -92,6 +95,7 @@ const START_CHECKS: Checks<StartFields> = {
   share_after_ms: orMissing(isCount),
   deadline_ms: orMissing(isTime),
   kill_at_ms: orMissing(isTime),
+  start_by_ms: orMissing(isTime),
   log_limit_bytes: orMissing(isCount),
   memory_limit_bytes: orMissing(isCount),
   grace_ms: orMissing(isCount),

@@ -36,6 +36,13 @@ async function withOne(t: Test, more: object) {
     await keeper.close();
   });
   const from = manual.sinceBoot();
+  const late = {
+    ...start,
+    job: 'late',
+    log_path: jobs.logPathOf({ job: 'late', attempt: 1 }),
+    start_by_ms: from,
+  };
+  await t.rejects(peer.call('start', late), { message: 'too late: late.1 was to be started 0 ms ago' });
   await peer.call('start', { ...start, deadline_ms: from + 60_000, kill_at_ms: from + 90_000 });
   const log = (): string => readFileSync(start.log_path, 'utf8');
   await until('it is up', () => log().includes('up'));

@@ -38,6 +38,8 @@ export class Attempts {
   private readonly hints = new Hints();
   private readonly noteRoom: () => void;
   private readonly rest: StorageRest;
+  /** As the road knows it. */
+  private lastResting: string | undefined;
   private isDraining = false;
   private isOpen = false;
   private done = 0;
@@ -65,9 +67,14 @@ export class Attempts {
     return Math.max(0, this.slots - this.attempts.size - this.hints.size);
   }
 
-  /** Why nothing is taken for now. */
+  /** Why nothing is taken for now. The node hears of it, and gives to others what is out with this pilot. */
   get resting(): string | undefined {
-    return this.rest.reason;
+    const { keeper, claims } = this.env;
+    if (keeper.hangs) return 'takes nothing, for its keeper of payloads does not answer';
+    const { problem } = claims;
+    return problem === undefined
+      ? this.rest.reason
+      : `takes nothing, for its data directory can not be written: ${problem}`;
   }
 
   get draining(): boolean {
@@ -182,6 +189,15 @@ export class Attempts {
     this.find(job, attempt)?.running?.look();
   }
 
+  /** Its keeper is gone. @param newest what it was to start last, and with which it went, presumably */
+  noteKeeperLost(newest: PayloadKey | undefined): void {
+    const running = this.running().flatMap(({ running: payload }) => payload ?? []);
+    const last = running.toSorted((a, b) => b.record.started_time - a.record.started_time)[0]?.record;
+    const { job } = newest ?? last ?? {};
+    for (const payload of running) if (payload.record.job !== job) payload.change({ bystander: true });
+    this.look();
+  }
+
   /** Whether any of them may have ended unseen. */
   look(): void {
     for (const { running } of this.attempts.values()) running?.look();
@@ -194,8 +210,11 @@ export class Attempts {
       await wait(clock, LOOK_EVERY_MS, signal);
       if (signal.aborted) return;
       try {
+        this.env.keeper.look();
         this.look();
         this.lookAtFigures();
+        this.env.claims.look();
+        this.lookAtResting();
         this.takeHints();
       } catch (error) {
         logger.error({ err: error }, 'the payloads can not be looked at; trying again');
@@ -217,29 +236,30 @@ export class Attempts {
     for (const { running: payload } of running) payload?.lookAtFigures(table, byPid);
   }
 
+  private lookAtResting(): void {
+    const { resting } = this;
+    if (resting === this.lastResting) return;
+    this.lastResting = resting;
+    if (resting !== undefined) this.hints.releaseAnswered(NOBODY);
+    this.noteRoom();
+  }
+
   private takeHints(): void {
-    const { mayAct, claims, logger, signal } = this.env;
+    const { mayAct, claims, signal } = this.env;
     for (const [job, { hint, over }] of this.hints) {
       if (!this.isOpen || this.isDraining || signal.aborted || this.attempts.size >= this.slots) return;
       if (!mayAct() || this.resting !== undefined) return;
       // Its next attempt; the one before is being cleared away.
       if (this.attempts.has(job)) continue;
-      this.hints.take(job);
       const claim = claimOf(hint);
       if (claim === undefined) {
+        this.hints.take(job);
         over('unknown');
         continue;
       }
-      try {
-        claims.write(claim);
-      } catch (error) {
-        logger.error(
-          { reason: messageOf(error) },
-          'nothing can be claimed: the data directory can not be written',
-        );
-        over('released');
-        return;
-      }
+      // Others may have it, once the node hears of that.
+      if (!claims.write(claim)) return;
+      this.hints.take(job);
       this.begin({ job, slot: this.freeSlot(), claim, over });
     }
   }

@@ -8,7 +8,9 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Logger } from 'pino';
 import { removeFile, removeTemporaries, writeFileWhole } from '../../../base/durable-file.js';
+import { messageOf } from '../../../base/errors.js';
 import { type Checks, fits, isCount, isText } from '../../../processes/records/checks.js';
 import type { Hint } from '../wire/pilot-messages.js';
 
@@ -31,15 +33,47 @@ export function claimOf({ job = '', cur_retry = 0 }: Hint): Claim | undefined {
 
 export class Claims {
   private readonly folder: string;
+  private readonly logger: Logger;
+  private unwritable: string | undefined;
 
   /** @param folder absolute; has to be there */
-  constructor(folder: string) {
+  constructor(folder: string, logger: Logger) {
     this.folder = folder;
+    this.logger = logger;
   }
 
-  /** Throws what the file system throws: then nothing may be asked for. */
-  write(claim: Claim): void {
-    writeFileWhole(this.pathOf(claim.job), `${JSON.stringify(claim)}\n`);
+  /** What the file system said of the last one that could not be written; undefined once they can be. */
+  get problem(): string | undefined {
+    return this.unwritable;
+  }
+
+  /** @returns whether it is: else nothing may be asked for */
+  write(claim: Claim): boolean {
+    return this.attempt(() => writeFileWhole(this.pathOf(claim.job), `${JSON.stringify(claim)}\n`));
+  }
+
+  /** Whether what could not be written can be now. To be called now and then. */
+  look(): void {
+    if (this.unwritable === undefined) return;
+    const probe = join(this.folder, 'probe');
+    const isWritable = this.attempt(() => {
+      writeFileWhole(probe, `${randomUUID()}\n`);
+      removeFile(probe);
+    });
+    if (isWritable) this.logger.info('claims can be written again');
+  }
+
+  private attempt(write: () => void): boolean {
+    try {
+      write();
+      this.unwritable = undefined;
+    } catch (error) {
+      const reason = messageOf(error);
+      if (this.unwritable === undefined)
+        this.logger.error({ reason }, 'nothing can be claimed: the data directory can not be written');
+      this.unwritable = reason;
+    }
+    return this.unwritable === undefined;
   }
 
   remove(job: string): void {

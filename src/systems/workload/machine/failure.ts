@@ -21,6 +21,7 @@ export type FailureClass =
   | 'pilot_lost'
   | 'pilot_stopped'
   | 'end_unknown'
+  | 'keeper_lost'
   | 'start_failed'
   | 'storage_unavailable';
 

@@ -40,7 +40,10 @@ export function failureIn(
           'the node had confirmed no heartbeat of the pilot for so long that its keeper ended it',
         );
   if (end.exit_code === null && end.exit_signal === null)
-    return failed('end_unknown', end.reason ?? 'nobody saw how it ended');
+    return failed(
+      record.bystander === true ? 'keeper_lost' : 'end_unknown',
+      end.reason ?? 'nobody saw how it ended',
+    );
   if (end.exit_signal !== null)
     return failed('payload_signal', `it was ended by ${end.exit_signal}${lastWords(record.log_path)}`);
   if (end.exit_code === 0) return undefined;

@@ -36,8 +36,6 @@ export interface PayloadEnvironment extends WatchEnvironment {
   readonly mayAct: () => boolean;
   /** Until when what runs may run, on one confirmation of the lease: milliseconds since boot. */
   readonly actsUntilMs: () => number;
-  /** When what is left of it then is killed, in the middle of any grace. As above. */
-  readonly killAtMs: () => number;
   /** Rejects when the pilot stops before there is an answer. */
   readonly tell: (told: PilotTold) => Promise<PilotReportAnswer>;
   readonly jobInputs: (request: JobInputsRequest) => Promise<JobInputs>;

@@ -8,6 +8,7 @@ import type { ProcessStart } from '../../../processes/keeper/process-start.js';
 import {
   type Checks,
   fits,
+  isBoolean,
   isCount,
   isText,
   isTexts,
@@ -51,6 +52,8 @@ export interface PayloadFields extends PayloadKey {
   readonly stopping?: PayloadStop | undefined;
   /** Files that this attempt puts into the storage; absolute. */
   readonly stored: readonly string[];
+  /** Its keeper was lost while it ran, and another had been started last. */
+  readonly bystander?: boolean;
   /** How it came out, once that is told to the node, and until the node has taken note. */
   readonly outcome?: PilotTold;
 }
@@ -84,6 +87,7 @@ const FIELD_CHECKS: Checks<PayloadFields> = {
   largest_output: orMissing(isCount),
   stopping: orMissing((value) => fits(value, STOP_CHECKS)),
   stored: isTexts,
+  bystander: orMissing(isBoolean),
   outcome: orMissing(isObject),
 };
 

@@ -18,6 +18,7 @@ import type { ListedProcess, ProcessTable } from '../../../processes/process-tab
 import { KeptRecord } from '../../../processes/records/kept-record.js';
 import { findEnd } from '../../../processes/records/process-end.js';
 import { identityOf, type ProcessEnd } from '../../../processes/records/process-record.js';
+import { stopForPilot } from './failure.js';
 import type { PayloadFields, PayloadKey, PayloadRecord, PayloadStop } from './payload-record.js';
 import type { PilotDirectory } from './pilot-directory.js';
 
@@ -32,6 +33,8 @@ export interface WatchEnvironment {
   readonly clock: Clock;
   /** True while a keeper will write this payload's end. */
   readonly isKept: (key: PayloadKey) => boolean;
+  /** When what is left of it is killed, in the middle of any grace: milliseconds since boot; -Infinity before there was a lease. */
+  readonly killAtMs: () => number;
   /** What the keeper has told of an end that it can't write. */
   readonly unwrittenEnd: (key: PayloadKey) => ProcessEnd | undefined;
   /** Ends the watching, not the payloads. */
@@ -61,6 +64,8 @@ export class RunningPayload {
   private readonly family: ProcessFamily;
   /** Aborts when the leader has ended. */
   private readonly gone = new AbortController();
+  /** Aborts when it gets no more grace. */
+  private readonly hurry = new AbortController();
   private seenEnd: ProcessEnd | undefined;
   private isEndWritten = false;
   private ending: Promise<void> | undefined;
@@ -141,8 +146,13 @@ export class RunningPayload {
     this.endIfOver(logBytes);
   }
 
-  /** What its keeper sees to, for the case that there is none any more. */
+  /** What its keeper sees to, for the case that there is none any more, or that it hangs. */
   private endIfOver(logBytes: number): void {
+    const killAtMs = this.env.killAtMs();
+    if (Number.isFinite(killAtMs) && this.env.clock.sinceBoot() > killAtMs) {
+      this.hurry.abort();
+      this.stop(stopForPilot('pilot_lost', { grace_seconds: 0 }));
+    }
     const { limit_ms: limitMs, limit_seconds: seconds, log_limit_bytes: most, grace_ms } = this.record;
     if (limitMs !== undefined && this.env.clock.sinceBoot() > limitMs + KEEPER_FIRST_MS)
       this.stop({
@@ -180,7 +190,7 @@ export class RunningPayload {
     this.endedMembers = 1;
     this.ending = endGroup({
       ...{ leader: identityOf(this.record), family: this.family, clock: this.env.clock },
-      graceMs: stop.grace_ms,
+      ...{ graceMs: stop.grace_ms, hurry: this.hurry.signal },
       onKill: () => this.logger.warn('a payload did not end on SIGTERM; killing it'),
       signal: this.gone.signal,
       onRefused: (pid, error) => this.tellCannotEnd(pid, error),

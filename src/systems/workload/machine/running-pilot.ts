@@ -101,7 +101,7 @@ export class RunningPilot {
     const opening = this.keeper.open({
       onEnded: (key) => this.attempts.noteEnded(key),
       onUnwritten: (key) => this.attempts.noteEnded(key),
-      onLost: () => this.attempts.look(),
+      onLost: (newest) => this.attempts.noteKeeperLost(newest),
     });
     const toldToEnd = untilAborted(interrupted).then(() => {
       throw new OwlError('unavailable', 'the pilot was told to end before it had started');
@@ -141,9 +141,10 @@ export class RunningPilot {
       ...{ directory, clock, keeper, signal: this.ending.signal },
       storage: new Storage(settings.storage_roots),
       works: new WorkDirectories(directory.work, settings.slots),
-      claims: new Claims(directory.claims),
+      claims: new Claims(directory.claims, logger),
       memory: new MemoryBook(settings.memory_mib),
-      isKept: (key) => keeper.keeps(key),
+      // One that hangs writes no end: what is gone has ended.
+      isKept: (key) => keeper.keeps(key) && !keeper.hangs,
       unwrittenEnd: (key) => keeper.unwrittenEnd(key),
       mayAct: () => link.mayAct(),
       actsUntilMs: () => link.actsUntilMs,

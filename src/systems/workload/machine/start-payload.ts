@@ -1,11 +1,11 @@
 /**
  * Makes the working directory of an attempt, looks at its inputs, and has its program started by the keeper.
  *
- * Guarantees: an attempt has one process, also when the keeper or the pilot died in the middle of starting it; nothing is started
- * after the lease has ended; the program sees of the pilot's environment what is named here or in its declaration, and nothing else.
+ * Guarantees: an attempt has one process, also when the keeper or the pilot died in the middle of starting it, or hangs; a start that
+ * is broken off twice ends it, as of unknown end; nothing is started after the lease has ended; the program sees of the pilot's environment what is named here or in its declaration, and nothing else.
  */
 
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Backoff, wait } from '../../../base/backoff.js';
 import { messageOf, OwlError } from '../../../base/errors.js';
@@ -23,8 +23,12 @@ import { directoryIn, whereWritable } from './store-results.js';
 import { finishWork, inputsFileOf, writtenAt } from './work-directory.js';
 
 const MIB = 1024 * 1024;
-/** A keeper that is gone is started anew within that time, as a rule. */
+/** A keeper that is gone is started anew within that time, as a rule, and one that answers later starts nothing more. */
 const STARTS_WITHIN_MS = 10_000;
+/** Beyond that: what it has begun is recorded by then. */
+const RECORDED_WITHIN_MS = 2_000;
+/** Whatever breaks off a start that often is in the program, presumably, which had begun each time. */
+const MOST_BROKEN_STARTS = 2;
 
 export interface AttemptToStart {
   readonly grant: Grant;
@@ -167,13 +171,15 @@ async function launch(
   const { payloads } = directory;
   const backoff = new Backoff({ firstMs: 50, longestMs: 1_000 });
   const until = clock.monotonic() + STARTS_WITHIN_MS;
+  const start_by_ms = clock.sinceBoot() + STARTS_WITHIN_MS;
+  let broken = 0;
   for (;;) {
     signal.throwIfAborted();
     if (!mayAct()) throw new AttemptError('pilot_lost', 'the lease ended before it was started');
     const deadline_ms = Math.min(actsUntilMs(), start.limit_ms ?? Number.POSITIVE_INFINITY);
     try {
       const times = Number.isFinite(deadline_ms) ? { deadline_ms, kill_at_ms: killAtMs() } : {};
-      return await keeper.start({ ...start, ...times });
+      return await inTime(keeper.start({ ...start, ...times, start_by_ms }), env, start_by_ms);
     } catch (error) {
       // What an earlier try has started, seen or unseen, is found first.
       const recorded = payloads.read(key);
@@ -181,10 +187,14 @@ async function launch(
       // It may run all the same, and nobody would know.
       await endMarked(payloads.markOf(key), clock, env.signal);
       if (error instanceof OwlError && error.message === LOG_EXISTS) {
+        broken += 1;
+        if (broken >= MOST_BROKEN_STARTS) throw brokenOff(error);
         logger.warn({ job: key.job }, 'a start was broken off before it was recorded; starting again');
         rmSync(start.log_path, { force: true });
-      } else if (isLasting(error) || clock.monotonic() >= until)
+      } else if (isLasting(error) || clock.monotonic() >= until) {
+        if (broken > 0 && existsSync(start.log_path)) throw brokenOff(error);
         throw new AttemptError('start_failed', `it can't be started: ${messageOf(error)}`, undefined, error);
+      }
     }
     await wait(clock, backoff.next(), signal);
   }
@@ -192,4 +202,28 @@ async function launch(
 
 function isLasting(error: unknown): boolean {
   return error instanceof OwlError && (error.kind === 'invalid' || error.kind === 'refused');
+}
+
+function brokenOff(cause: unknown): AttemptError {
+  const what = 'its start was broken off twice before it was recorded: it may have taken the keeper along';
+  return new AttemptError('end_unknown', what, undefined, cause);
+}
+
+/** A keeper that hangs is not waited for longer than it may still start anything. */
+async function inTime(
+  starting: Promise<PayloadRecord>,
+  { clock }: PayloadEnvironment,
+  startByMs: number,
+): Promise<PayloadRecord> {
+  const over = new AbortController();
+  const late = wait(clock, startByMs - clock.sinceBoot() + RECORDED_WITHIN_MS, over.signal).then(() => {
+    throw new OwlError('unavailable', 'the keeper of payloads does not answer');
+  });
+  late.catch(() => undefined);
+  starting.catch(() => undefined);
+  try {
+    return await Promise.race([starting, late]);
+  } finally {
+    over.abort();
+  }
 }

@@ -27,6 +27,8 @@ export const FAULT_OF = {
   pilot_lost: 'machine',
   pilot_stopped: 'machine',
   end_unknown: 'machine',
+  /** Its end is unknown, and another has taken the keeper along, presumably. */
+  keeper_lost: 'machine',
   start_failed: 'machine',
   storage_unavailable: 'machine',
   /** It was lost so often in a row, or its hints have died so often, that it is the reason, presumably. */

@@ -199,8 +199,9 @@ function failed({ context, value }: JobSnapshot, claimId: string, failure: Failu
     });
   }
   if (fault !== 'machine') return over(failure);
-  // What had not begun took nothing with it.
-  const mayBePoison = value === 'running' && MAY_BE_POISON.has(failure.class);
+  // What had not begun took nothing with it; of an unknown end is what had, also where that could not be told.
+  const hadBegun = value === 'running' || failure.class === 'end_unknown';
+  const mayBePoison = hadBegun && MAY_BE_POISON.has(failure.class);
   const [losses, inARow] = [context.losses + 1, context.lossesInARow + (mayBePoison ? 1 : 0)];
   if (mayBePoison && inARow >= LOSSES_OF_POISON)
     return over({

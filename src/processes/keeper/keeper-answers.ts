@@ -1,0 +1,56 @@
+/**
+ * Whether a keeper that is there answers. Its owner looks now and then: what counts are looks, so one that was stopped itself, or whose
+ * machine slept, finds nobody hanging.
+ */
+
+import type { Logger } from 'pino';
+import type { LocalPeer } from '../local-calls.js';
+
+/** An owner that looks once a second has heard nothing for so many looks. */
+const HANGS_AFTER_LOOKS = 10;
+
+export interface KeeperAnswersOptions {
+  readonly logger: Logger;
+  /** For messages. */
+  readonly title: string;
+  /** Where it may hang. */
+  readonly place: string;
+}
+
+export class KeeperAnswers {
+  private readonly options: KeeperAnswersOptions;
+  /** Who was asked, and has not answered. */
+  private asked: LocalPeer | undefined;
+  private looks = 0;
+
+  constructor(options: KeeperAnswersOptions) {
+    this.options = options;
+  }
+
+  /** @param peer the keeper; undefined while there is none */
+  hangs(peer: LocalPeer | undefined): boolean {
+    return peer !== undefined && this.asked === peer && this.looks >= HANGS_AFTER_LOOKS;
+  }
+
+  /** To be called once a second. What begins and what ends is told once. */
+  look(peer: LocalPeer | undefined): void {
+    if (peer === undefined) return;
+    if (this.asked !== peer) {
+      this.asked = peer;
+      this.looks = 0;
+      const answered = (): void => this.noteAnswer(peer);
+      peer.call('hello').then(answered, answered);
+      return;
+    }
+    this.looks += 1;
+    const { logger, title, place } = this.options;
+    if (this.looks === HANGS_AFTER_LOOKS)
+      logger.error(`${title} does not answer: was it stopped, or does the disk of ${place} hang?`);
+  }
+
+  private noteAnswer(peer: LocalPeer): void {
+    if (this.asked !== peer) return;
+    if (this.hangs(peer)) this.options.logger.info(`${this.options.title} has answered`);
+    this.asked = undefined;
+  }
+}
