@@ -175,7 +175,19 @@ t.test('losses are counted apart, and three in a row are poison', async (t) => {
     .when(failsBy('c3', lost))
     .events()
     .map((event) => t.match(event, { type: 'JobAttemptFailed', data: { losses: 3, losses_in_a_row: 2 } }));
+  const broken = { class: 'end_unknown', detail: 'broken off' } as const;
+  t.match(
+    given(past).when(failsBy('c3', broken)).events(),
+    [{ type: 'JobFailed', data: { class: 'poison' } }],
+    'a start that was broken off had begun',
+  );
   past.push(started('c3', 3));
+  const neighbour = { class: 'keeper_lost', detail: 'another took it along' } as const;
+  t.match(
+    given(past).when(failsBy('c3', neighbour)).events(),
+    [{ type: 'JobAttemptFailed', data: { losses: 3, losses_in_a_row: 2 } }],
+    'a neighbour is not to blame',
+  );
   const poison = given(past).when(failsBy('c3', lost)).events();
   t.match(poison, [{ type: 'JobFailed', data: { class: 'poison', detail: /3 times in a row.*gone/ } }]);
 });
