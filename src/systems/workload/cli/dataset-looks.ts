@@ -104,11 +104,19 @@ function addVerify(dataset: Command, cli: Cli): void {
       const answer = await whileNodeWorks(cli, look, lookCommand('dataset', id), () =>
         client.verify({ uid }),
       );
-      const { looked_at = 0, missing = 0, corrupt = 0 } = answer;
+      const { looked_at = 0, missing = 0, corrupt = 0, unreadable = 0, examples = [] } = answer;
       await cli.out.line(
-        options.json ? toJson(answer) : `${looked_at} looked at, ${missing} missing, ${corrupt} corrupt`,
+        options.json
+          ? toJson(answer)
+          : `${looked_at} looked at, ${missing} missing, ${corrupt} corrupt${unreadable > 0 ? `, ${unreadable} not readable now` : ''}`,
       );
+      for (const { file_name = '', reason = '' } of examples) await cli.err.line(`${file_name}: ${reason}`);
       if (missing + corrupt > 0) throw wrongFiles(missing + corrupt, id);
+      if (unreadable > 0)
+        throw new OwlError(
+          'unavailable',
+          `${unreadable} of its files could not be read, and nothing is known of them; verify it again`,
+        );
     });
   });
 }

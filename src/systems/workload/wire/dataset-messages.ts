@@ -70,6 +70,8 @@ export interface DatasetVerified {
   looked_at?: number;
   missing?: number;
   corrupt?: number;
+  unreadable?: number;
+  examples?: PassedOver[];
 }
 
 export interface Dataset {

@@ -18,7 +18,7 @@ const atOnce = limitConcurrency(AT_ONCE);
 
 export type Content =
   | Summed
-  | { readonly problem: string; readonly kind: 'missing' | 'unreadable' | 'changing' };
+  | { readonly problem: string; readonly kind: 'missing' | 'no file' | 'unreadable' | 'changing' };
 
 /** @throws the signal's reason; OwlError kind `unavailable` where the whole storage is away */
 export function contentOf(directory: StorageDirectory, path: string, signal: AbortSignal): Promise<Content> {
@@ -46,7 +46,7 @@ async function read(directory: StorageDirectory, path: string, signal: AbortSign
 async function summed(handle: FileHandle, signal: AbortSignal): Promise<Content> {
   const before = await handle.stat({ bigint: true });
   if (!before.isFile())
-    return { problem: before.isDirectory() ? 'it is a directory' : 'it is no file', kind: 'unreadable' };
+    return { problem: before.isDirectory() ? 'it is a directory' : 'it is no file', kind: 'no file' };
   const sums = await sumsOf(handle, signal);
   const after = await handle.stat({ bigint: true });
   const isSame = before.mtimeNs === after.mtimeNs && before.size === after.size;
@@ -57,6 +57,8 @@ async function summed(handle: FileHandle, signal: AbortSignal): Promise<Content>
 
 function problemIn(error: unknown): Content {
   const code = systemErrorCode(error);
+  // Opened through a link, or in the place of a socket.
+  if (code === 'ELOOP' || code === 'ENXIO') return { problem: 'it is no file', kind: 'no file' };
   if (code === 'ENOENT' || code === 'ENOTDIR') return { problem: 'it is not there', kind: 'missing' };
   return { problem: `it can not be read: ${messageOf(error)}`, kind: 'unreadable' };
 }

@@ -106,6 +106,8 @@ export const verifyDataset = operation({
     looked_at: int64().optional(),
     missing: int64().optional(),
     corrupt: int64().optional(),
+    unreadable: int64({ description: 'That could not be read now: nothing is stored of them.' }).optional(),
+    examples: list(passedOver),
   }),
   commandId: 'command_id',
 });

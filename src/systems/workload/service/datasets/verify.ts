@@ -2,7 +2,8 @@
  * A verification looks at every file of a dataset that should be there.
  *
  * Guarantees: what is found is told of each file by an event of its own, once; a file that is whole again is available again; what was
- * not known of a file's content is known from then on; a storage that is away says nothing of any file.
+ * not known of a file's content is known from then on; a storage that is away says nothing of any file, and a file that can't be
+ * read now, or is being written, is counted and told by name, and nothing is stored of it.
  */
 
 import type { SqlRow } from '../../../../base/sql.js';
@@ -18,7 +19,10 @@ const STATES_WITH_CONTENT = ['available', 'missing', 'corrupt'];
 const ROWS_AT_ONCE = 500;
 const READ_AT_ONCE = 4;
 
-type Found = 'whole' | 'missing' | 'corrupt';
+/** Files that could not be read which an answer names. */
+const MOST_EXAMPLES = 10;
+
+type Found = 'whole' | 'missing' | 'corrupt' | 'unreadable';
 
 export async function verify(
   context: WorkloadContext,
@@ -28,11 +32,17 @@ export async function verify(
   const { db, config, system, readYourWrites } = context;
   await readYourWrites();
   const directory = await StorageDirectory.of(datasetRow(db, uid), config.storage_roots);
-  const counts = { whole: 0, missing: 0, corrupt: 0 };
+  const counts = { whole: 0, missing: 0, corrupt: 0, unreadable: 0 };
+  const examples: { file_name: string; reason: string }[] = [];
   const look = async (row: SqlRow): Promise<void> => {
     const content = await contentOf(directory, String(row['path']), signal);
     const { found, decide } = judge(row, content);
     counts[found] += 1;
+    if (decide === undefined) {
+      const reason = 'problem' in content ? content.problem : '';
+      if (examples.length < MOST_EXAMPLES) examples.push({ file_name: String(row['file_name']), reason });
+      return;
+    }
     await system.execute(file, String(row['uid']), { by, decide });
   };
   for (let after: number | undefined; ; ) {
@@ -43,16 +53,24 @@ export async function verify(
     for (let i = 0; i < rows.length; i += READ_AT_ONCE)
       await Promise.all(rows.slice(i, i + READ_AT_ONCE).map(look));
   }
-  const { whole, missing, corrupt } = counts;
-  return { looked_at: whole + missing + corrupt, missing, corrupt };
+  const { whole, missing, corrupt, unreadable } = counts;
+  return {
+    ...{ looked_at: whole + missing + corrupt + unreadable, missing, corrupt },
+    ...(unreadable === 0 ? {} : { unreadable, examples }),
+  };
 }
 
-/** What follows for a file of which this was found. */
-export function judge(row: SqlRow, content: Content): { readonly found: Found; readonly decide: Decide } {
-  if ('problem' in content)
-    return content.kind === 'missing'
-      ? { found: 'missing', decide: findMissing({ detail: content.problem }) }
-      : { found: 'corrupt', decide: findCorrupt({ detail: content.problem }) };
+/** What follows for a file of which this was found; nothing where it could not be read. */
+export function judge(
+  row: SqlRow,
+  content: Content,
+): { readonly found: Found; readonly decide: Decide | undefined } {
+  if ('problem' in content) {
+    const detail = content.problem;
+    if (content.kind === 'missing') return { found: 'missing', decide: findMissing({ detail }) };
+    if (content.kind === 'no file') return { found: 'corrupt', decide: findCorrupt({ detail }) };
+    return { found: 'unreadable', decide: undefined };
+  }
   const { check_sum, sha256 } = content;
   const size = String(content.size);
   const differs = (what: string, found: string | number) => ({

@@ -11,6 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { z } from 'zod';
@@ -210,6 +211,37 @@ t.test('a verification says what is missing or another one, and what is whole ag
     revisions,
     'what is known is not told again',
   );
+});
+
+t.test('a file that can not be read just now is told by name, and nothing is stored of it', async (t) => {
+  const the = await world(t);
+  for (const name of ['a', 'b']) writeFileSync(join(the.directory, name), name);
+  await scan(the);
+  await settled(the);
+  const before = await files(the);
+  const handle = await open(join(the.directory, 'a'));
+  const prototype: FileHandle = Object.getPrototypeOf(handle);
+  await handle.close();
+  const { stat } = prototype;
+  const mend = () => Object.assign(prototype, { stat });
+  t.teardown(mend);
+  const failing = () => Promise.reject(Object.assign(new Error('EIO: i/o error'), { code: 'EIO' }));
+  Object.assign(prototype, { stat: failing });
+  const unreadable = { reason: 'it can not be read: EIO: i/o error' };
+  const { examples, ...counts } = z
+    .looseObject({ examples: z.array(z.looseObject({ file_name: z.string() })) })
+    .parse(await verify(the));
+  t.same(counts, { looked_at: 2, missing: 0, corrupt: 0, unreadable: 2 });
+  t.match(
+    examples.toSorted((one, other) => (one.file_name < other.file_name ? -1 : 1)),
+    [
+      { file_name: 'a', ...unreadable },
+      { file_name: 'b', ...unreadable },
+    ],
+  );
+  t.same(await files(the), before);
+  mend();
+  t.same(await verify(the), { looked_at: 2, missing: 0, corrupt: 0 });
 });
 
 t.test(
