@@ -25,10 +25,17 @@ playPart(kind === 'bare' ? await startBare() : await startWhole(data));
 
 async function startWhole(directory: string): Promise<PartMain> {
   const systems = SYSTEMS.filter(({ name }) => name === kind);
-  const more = kind === 'workload' ? { 'workload.split_window': '1000000' } : {};
+  const more = kind === 'workload' ? { 'workload.split_window': '1000000', ...brokerOf(process.env) } : {};
   const flags = { data: directory, listen: LISTEN, store: process.env['BENCH_STORE'], ...more };
   const config = new Settings(systems).load({ env: {}, cwd: '/', flags });
   return await startNode({ systems, config, logger });
+}
+
+function brokerOf({ BENCH_BROKER: broker, BENCH_BROKER_PASSWORD_FILE: file }: NodeJS.ProcessEnv) {
+  return {
+    ...(broker === undefined ? {} : { 'workload.broker': broker }),
+    ...(file === undefined ? {} : { 'workload.broker_password_file': file }),
+  };
 }
 
 async function startBare(): Promise<PartMain> {

@@ -8,6 +8,7 @@ import { localTokenFile } from '../src/node/access/access-file.js';
 import { WorkloadClient } from '../src/systems/workload/wire/workload-client.js';
 import type { ClientCredentials } from '../src/wire/credentials.js';
 import { Part } from './part.js';
+import { type BenchBroker, BrokerPilot } from './workload-broker.js';
 import { BenchPilot, type BenchPilotOptions } from './workload-pilot.js';
 
 const FILES_OF_A_BATCH = 1_000;
@@ -19,24 +20,42 @@ export class Served {
   readonly client: WorkloadClient;
   private readonly data: string;
   private readonly credentials: ClientCredentials;
+  private readonly broker: BenchBroker | undefined;
 
-  private constructor(part: Part, data: string) {
+  private constructor(part: Part, data: string, broker: BenchBroker | undefined) {
     this.part = part;
     this.data = data;
+    this.broker = broker;
     this.credentials = { token: { file: localTokenFile(data) } };
     this.client = new WorkloadClient({
       ...{ server: part.address, credentials: this.credentials, deadlineMs: 600_000 },
     });
   }
 
-  /** @param data its directory, absolute */
-  static async start(data: string): Promise<Served> {
-    return new Served(await Part.start('./server.js', { args: ['workload', data], profiled: true }), data);
+  /** What its rows end with. */
+  get road(): string {
+    return this.broker === undefined ? '' : ', over RabbitMQ';
   }
 
-  async pilot(options: Pick<BenchPilotOptions, 'name' | 'slots' | 'isAsleep'>): Promise<BenchPilot> {
-    const at = { server: this.part.address, credentials: this.credentials };
-    const pilot = new BenchPilot({ ...at, ...options, executable: EXECUTABLE });
+  /** @param data its directory, absolute @param broker what its pilots speak over; default: gRPC */
+  static async start(data: string, broker?: BenchBroker): Promise<Served> {
+    const env = {
+      ...(broker === undefined ? {} : { BENCH_BROKER: broker.url }),
+      ...(broker?.passwordFile === undefined ? {} : { BENCH_BROKER_PASSWORD_FILE: broker.passwordFile }),
+    };
+    const part = await Part.start('./server.js', { args: ['workload', data], env, profiled: true });
+    return new Served(part, data, broker);
+  }
+
+  async pilot(
+    options: Pick<BenchPilotOptions, 'name' | 'slots' | 'isAsleep'>,
+  ): Promise<BenchPilot | BrokerPilot> {
+    const { broker, credentials } = this;
+    const at = { server: this.part.address, credentials };
+    const pilot =
+      broker === undefined
+        ? new BenchPilot({ ...at, ...options, executable: EXECUTABLE })
+        : new BrokerPilot(broker, options.name, options.slots, EXECUTABLE);
     await pilot.start();
     return pilot;
   }

@@ -113,7 +113,7 @@ export class BenchPilot {
   }
 }
 
-function startedOf({ job = '', claim_id = '', inputs = [] }: Grant) {
+export function startedOf({ job = '', claim_id = '', inputs = [] }: Grant) {
   const process = { pid: 7, boot_id: 'boot', start_time: '1', inputs_checked: inputs.length };
   return { command_id: `${claim_id}/started`, started: { job, claim_id, ...process } };
 }
@@ -130,7 +130,7 @@ function write({ task = '', attempt = 1, data_out_url: url = '', outputs = [] }:
     writeFileSync(join(directory, nameOfAttempt(name, attempt)), '');
 }
 
-function finishedOf(grant: Grant) {
+export function finishedOf(grant: Grant) {
   const { job = '', task, claim_id = '', attempt = 1, outputs = [], log = {} } = grant;
   write(grant);
   const written = ({ uid = '', file_name = '' }) => ({

@@ -4,23 +4,30 @@
  * that only say that they are there; and real jobs beside a bare loop of spawns. Nodes in processes of their own, on the embedded
  * store.
  *
- *   npm run bench:workload -- [JOBS] [REAL]
+ *   npm run bench:workload -- [JOBS] [REAL] [--broker ADDRESS|start]
  *
  * JOBS (default 10,000) are of the smaller size, the larger one has ten times as many; REAL (default 400) are real ones. What has none
- * is left out.
+ * is left out. With `--broker` the smaller size is done over RabbitMQ as well, by a node of its own: at an address (the password in the file
+ * that OWL_WORKLOAD_BROKER_PASSWORD_FILE names), or at one that is started for it.
  */
 
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { line, median, whole } from './figures.js';
 import { machine } from './machine.js';
+import { openBroker } from './workload-broker.js';
 import { watchHeartbeats } from './workload-heartbeats.js';
 import { Served } from './workload-node.js';
 import { compareWithSpawns } from './workload-spawns.js';
 
-const [jobs = 10_000, real = 400] = process.argv.slice(2).map(Number);
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { broker: { type: 'string' } },
+});
+const [jobs = 10_000, real = 400] = positionals.map(Number);
 const SLOTS = 64;
 const MIB = 1024 * 1024;
 
@@ -29,6 +36,7 @@ const data = mkdtempSync(join(tmpdir(), 'owl-workload-'));
 console.log(machine());
 try {
   if (jobs > 0) await measure();
+  if (jobs > 0 && values.broker !== undefined) await measureOver(values.broker);
   if (jobs > 0) await watchHeartbeats();
   if (real > 0) await compareWithSpawns(real);
 } finally {
@@ -53,6 +61,18 @@ async function measure(): Promise<void> {
   await restart(10 * jobs);
 }
 
+async function measureOver(where: string): Promise<void> {
+  const broker = await openBroker(where);
+  try {
+    const served = await Served.start(join(data, 'over-broker'), broker);
+    await latencies(served);
+    await splitAndFinish(served, jobs);
+    await served.stop();
+  } finally {
+    await broker.stop();
+  }
+}
+
 async function untilSplit({ client }: Served, task: string, files: number): Promise<void> {
   while ((await client.task({ id: task })).jobs_total !== files) await pause(20);
 }
@@ -64,10 +84,13 @@ async function splitAndFinish(served: Served, files: number): Promise<[task: str
   await untilSplit(served, task, files);
   line(`${whole(files)} files are jobs`, perSecond(files, submitted));
   const pilot = await served.pilot({ name: 'bench', slots: SLOTS });
+  const { cpuSeconds: before } = await served.part.figures();
   const began = performance.now();
   while (pilot.finished < files) await pause(20);
   const rate = (files * 1000) / (performance.now() - began);
-  line(`${whole(files)} jobs are finished by a pilot without processes`, `${whole(rate)}/s`);
+  const { cpuSeconds } = await served.part.figures();
+  line(`${whole(files)} jobs are finished by a pilot without processes${served.road}`, `${whole(rate)}/s`);
+  line('  of CPU a job', `${(((cpuSeconds - before) * 1000) / files).toFixed(2)} ms`);
   while ((await served.client.task({ id: task })).state !== 'finished') await pause(20);
   await pilot.stop();
   return [task, rate];
@@ -85,7 +108,10 @@ async function latencies(served: Served): Promise<void> {
       for (const { uid = '' } of page) taken.push((pilot.startedAt.get(uid) ?? Number.NaN) - answered);
   }
   await pilot.stop();
-  line('order of one job to its start, idle pilot: median, 95th percentile', ...percentiles(taken, 0.95));
+  line(
+    `order of one job to its start, idle pilot${served.road}: median, 95th percentile`,
+    ...percentiles(taken, 0.95),
+  );
 }
 
 /** From the order to the answer, and until the task is cancelled: each of its jobs is. */

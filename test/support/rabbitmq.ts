@@ -208,7 +208,7 @@ export async function startRabbitMq(t: Test): Promise<RabbitMq> {
   return broker;
 }
 
-async function freePorts(): Promise<[number, number, number]> {
+export async function freePorts(): Promise<[number, number, number]> {
   const servers = [createServer(), createServer(), createServer()];
   const ports = await Promise.all(
     servers.map(
