@@ -1,6 +1,7 @@
 /** How a real RabbitMQ stands is told to whoever asks, away or not; hints that it lays with the dead stay there, and three end their job. */
 
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import type { Channel, GetMessage } from 'amqplib';
 import t, { type Test } from 'tap';
 import {
@@ -21,6 +22,8 @@ import { RawAmqpPilot } from '../support/raw-amqp-pilot.js';
 import { startWorkload, type WorkloadNode, type WorkloadNodeOptions } from '../support/workload-node.js';
 
 const CPU = jobsQueue('cpu');
+
+t.setTimeout(240_000);
 
 /** A pilot has room, so that hints are sent again. */
 async function open(
@@ -186,6 +189,42 @@ t.test('a broker', { skip: withoutRabbitMq() }, async (t) => {
       t.equal(await deathsOf(node, 'j1'), 3);
       t.match((await eventsOf(node, 'j1')).at(-1)?.data, { class: 'poison', detail: /: delivery_limit$/ });
       t.equal((await channel.checkQueue(JOBS_DEAD)).messageCount, 3);
+    },
+  );
+
+  t.test(
+    'while the store is away nothing is acknowledged and no more is taken; then all is answered',
+    async (t) => {
+      const store = await startStore(t);
+      const stores = [{ store: store.connectionString }];
+      const { node, pilot, channel } = await open(t, rabbit, 'classic', stores);
+      await node.createJob('j1');
+      await next(channel, CPU);
+      store.faults.leader = 'electing';
+      const claims = Array.from({ length: 250 }, () => randomUUID());
+      await Promise.all(claims.map((id) => pilot.send('job.claim', { job: 'j1', cur_retry: 0 }, id)));
+      const taken = async (messages: number, unacknowledged: number) =>
+        await until(`${messages} wait and ${unacknowledged} are taken`, async () => {
+          const { queues } = await node.ask('Broker', 'broker_status', {});
+          const wanted = { name: PILOT_EVENTS, messages, unacknowledged };
+          return (
+            Array.isArray(queues) && queues.some((queue) => isDeepStrictEqual({ ...queue, ...wanted }, queue))
+          );
+        });
+      await taken(50, 200);
+      t.strictSame(
+        claims.filter((id) => pilot.answersTo(id).length > 0),
+        [],
+      );
+      store.faults.leader = 'here';
+      for (const id of claims) await pilot.answerTo(id);
+      const granted = claims.filter((id) => pilot.answersTo(id).some(({ type }) => type === 'job.granted'));
+      t.equal(granted.length, 1);
+      t.equal((await node.eventsOf('j1')).filter(({ type }) => type === 'JobClaimed').length, 1);
+      await taken(0, 0);
+      const types: string[] = [];
+      for await (const { type } of node.context.runtime.store.readStream('wl_pilot-p1')) types.push(type);
+      t.notOk(types.includes('PilotLost'), types.join());
     },
   );
 

@@ -5,6 +5,7 @@
  * heard until it can again nobody is called silent; messages that are under way when the node ends are the broker's again.
  */
 
+import { setMaxListeners } from 'node:events';
 import { messageOf } from '../../../../base/errors.js';
 import type { ListeningTime } from '../../../../base/listening-time.js';
 import { DEVICES } from '../../devices.js';
@@ -114,7 +115,7 @@ export class PilotBroker {
       begin: async (channel) => {
         await this.declare(channel.raw);
         opened = channel;
-        const over = new AbortController();
+        const over = endOfMany();
         this.over = over;
         await channel.consume(PILOT_EVENTS, PREFETCH, (delivery) => {
           this.heard = true;
@@ -153,7 +154,7 @@ export class PilotBroker {
       name: 'dead hints',
       begin: async (channel) => {
         await this.declare(channel.raw);
-        over = new AbortController();
+        over = endOfMany();
         const { signal } = over;
         await channel.consume(JOBS_DEATHS, DEATHS_PREFETCH, (delivery) => {
           const taking = dead.take(delivery, signal).finally(() => this.counting.delete(taking));
@@ -193,6 +194,13 @@ export class PilotBroker {
     );
     await bury(opened, delivery, { to: EVENTS_DEAD, from: PILOT_EVENTS, reason });
   }
+}
+
+/** Each message that is under way waits for it. */
+function endOfMany(): AbortController {
+  const over = new AbortController();
+  setMaxListeners(0, over.signal);
+  return over;
 }
 
 /** Long paths make a page of inputs too large for a message: then it has fewer, and the others are asked for. */
