@@ -122,6 +122,12 @@ t.test('a broker', { skip: withoutRabbitMq() }, async (t) => {
       queues: [{}, {}, {}, {}, { name: EVENTS_DEAD, problem: 'it is not there' }],
     });
     t.notMatch(JSON.stringify([status, json, stdout]), /secret/);
+    rabbit.freeze();
+    t.teardown(() => rabbit.thaw());
+    t.match(await node.ask('Broker', 'broker_status', {}), {
+      queues: [{ name: CPU, problem: 'it has not answered within 2 s' }],
+    });
+    rabbit.thaw();
   });
 
   t.test('a job whose hints are rejected three times is poison, on two nodes once', async (t) => {

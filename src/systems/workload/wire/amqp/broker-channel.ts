@@ -142,7 +142,7 @@ export class OpenedChannel {
   }
 }
 
-async function closeQuietly(channel: ConfirmChannel): Promise<void> {
+export async function closeQuietly(channel: Pick<Channel, 'close'>): Promise<void> {
   try {
     await channel.close();
   } catch {

@@ -13,7 +13,7 @@ import { Backoff, orAborted, untilAborted, wait } from '../../../../base/backoff
 import type { Clock } from '../../../../base/clock.js';
 import { messageOf } from '../../../../base/errors.js';
 import { type BrokerPlace, connectOptions } from './broker-address.js';
-import { BrokerChannel, BrokerUnavailableError, type ChannelUse } from './broker-channel.js';
+import { BrokerChannel, BrokerUnavailableError, type ChannelUse, closeQuietly } from './broker-channel.js';
 
 const CONNECT_WITHIN_MS = 10_000;
 const CLOSE_WITHIN_MS = 2_000;
@@ -85,15 +85,21 @@ export class Broker {
   async once<T>(work: (channel: Channel) => Promise<T>, withinMs: number): Promise<T> {
     const { model, over } = this;
     if (model === undefined) throw new BrokerUnavailableError(this.standing.reason ?? 'it is away');
-    const late = AbortSignal.timeout(withinMs);
-    const signal = AbortSignal.any([over.signal, late]);
-    const channel = await orAborted(model.createChannel(), signal);
-    // What ends it fails the work too.
-    channel.on('error', () => undefined);
+    const late = new AbortController();
+    const cancelLate = this.options.clock.after(withinMs, () =>
+      late.abort(new BrokerUnavailableError(`it has not answered within ${withinMs / 1000} s`)),
+    );
+    const signal = AbortSignal.any([over.signal, late.signal]);
+    const opening = model.createChannel();
     try {
+      const channel = await orAborted(opening, signal);
+      // What ends it fails the work too.
+      channel.on('error', () => undefined);
       return await orAborted(work(channel), signal);
     } finally {
-      channel.close().catch(() => undefined);
+      cancelLate();
+      // Also one that opens when nobody waits for it any more.
+      opening.then(closeQuietly, () => undefined);
     }
   }
 
