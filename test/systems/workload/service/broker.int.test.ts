@@ -62,7 +62,13 @@ t.test('pilots over a broker', { skip: withoutRabbitMq() }, async (t) => {
       ...{ type: 'job.inputs.page', body: { inputs_total: 1 } },
     });
     const written = (uid: string, name: string) => ({
-      ...{ uid, file_name: name, path: `j1/${name}`, size: 4, sha256: '4'.repeat(64) },
+      ...{
+        uid,
+        file_name: name,
+        path: `j1/${name.replace('.j0', '.j0.a1')}`,
+        size: 4,
+        sha256: '4'.repeat(64),
+      },
       check_sum: 'b026324c6904b2a9cb4b88d6d61c81d1',
     });
     const finished = {
