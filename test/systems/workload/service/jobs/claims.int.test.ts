@@ -121,7 +121,10 @@ t.test('the log of a job that failed is there; one that can not be true is left 
   ];
   for (const [i, more] of [...wrong, { uid: 'o0' }].entries())
     t.match(await failWith(`k${i}`, more), { status: 'failed', check_sum: undefined });
-  t.match(node.log.messages('warn').length, wrong.length + 1);
+  const leftOut = node.log
+    .messages('warn')
+    .filter((line) => /^the log of a failed job is left out/.test(line));
+  t.equal(leftOut.length, wrong.length + 1);
   await node.jobs.call('job_retry', { id: 'j1', reason: 'mended' });
   t.match(await node.jobs.call('job_files', { id: 'j1' }), {
     files: [{ type: 'input' }, { status: 'declared' }, { status: 'declared', path: undefined }],
