@@ -13,6 +13,7 @@ import { addStatusCommand } from './cli/commands/status.js';
 import { addStoreCommands } from './cli/commands/store.js';
 import { addUpCommand } from './cli/commands/up.js';
 import { EXIT, EXIT_HELP, exitCodeOf, UsageError } from './cli/exit.js';
+import { printableLines } from './cli/format.js';
 import { addGlobalOptions } from './cli/globals.js';
 import { addExamples, examplesOf } from './cli/help.js';
 import type { Cli, System } from './cli/system.js';
@@ -130,7 +131,7 @@ async function endWith(
   if (interrupted.aborted) return interrupted.reason === 'SIGTERM' ? EXIT.terminated : EXIT.interrupted;
   if (out.closed.aborted) return EXIT.ok;
   if (error instanceof ToldError) return exitCodeOf(error);
-  if (error instanceof OwlError) await err.line(`owl: ${error.message}`);
+  if (error instanceof OwlError) await err.line(`owl: ${printableLines(error.message)}`);
   else
     await err.line(
       `owl: this is a fault of owl itself: ${error instanceof Error ? error.stack : String(error)}`,

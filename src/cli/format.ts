@@ -58,6 +58,16 @@ export function printable(text: string): string {
   return text.replaceAll(/[\t\r\n\u2028\u2029]+/g, ' ').replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, '\u{FFFD}');
 }
 
+/** `NAME: WHY`, one line whatever is in either. */
+export function namedLine(name: string, why: string): string {
+  return printable(`${name}: ${why}`);
+}
+
+/** Lines as a message has them, without what a terminal obeys. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
 /** `kind forbidden, denied_calls 3`: the fields of an event's data. */
 export function formatFields(
   fields: Readonly<Record<string, unknown>>,

@@ -2,18 +2,27 @@
  * `owl workload dataset export`: its files as copies in a directory of this machine.
  *
  * Guarantees: a copy has its name only once it is whole and has the size and MD5 that are known of it; what lies there under a name
- * already is never written over; who interrupts it is heard within a piece of a file and leaves whole copies alone, which the next one
- * does not make again.
+ * already is never written over nor removed, whatever its name; who interrupts it is heard within a piece of a file and leaves whole
+ * copies alone, which the next one does not make again. What is no regular file is not waited for.
  */
 
 import { createHash } from 'node:crypto';
-import { createReadStream, linkSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import {
+  constants,
+  copyFileSync,
+  createReadStream,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
-import { formatSize, toJson } from '../../../cli/format.js';
+import { formatSize, namedLine, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
@@ -41,28 +50,37 @@ export function addExportCommand(dataset: Command, cli: Cli): void {
     await withWorkload(cli, options, async (client) => {
       const uid = await datasetUid(client, id);
       const { storage_url = '', files: all = 0 } = await client.dataset({ id: uid });
-      const places = { from: storageDirectory(storage_url), to: resolve(cli.cwd, directory) };
-      makeDirectory(places.to);
+      const to = resolve(cli.cwd, directory);
+      makeDirectory(to);
+      const places = {
+        from: storageDirectory(storage_url),
+        to,
+        unfinished: mkdtempSync(join(to, '.owl-export-')),
+      };
       const done = { copied: 0, bytes: 0, left_out: 0 };
       const look = async () => ({
         ...{ step: `copying, ${formatSize(done.bytes)}`, events: done.copied + done.left_out },
         ...{ total: all, unit: 'files' },
       });
-      await whileShown(cli, look, async () => {
-        for await (const files of client.files({ uid })) {
-          for (const file of files) {
-            cli.interrupted.throwIfAborted();
-            const why = await exportFile(file, places, cli.interrupted);
-            if (why === undefined) {
-              done.copied += 1;
-              done.bytes += file.size ?? 0;
-            } else {
-              done.left_out += 1;
-              await cli.err.line(`${file.file_name ?? ''}: ${why}`);
+      try {
+        await whileShown(cli, look, async () => {
+          for await (const files of client.files({ uid })) {
+            for (const file of files) {
+              cli.interrupted.throwIfAborted();
+              const why = await exportFile(file, places, cli.interrupted);
+              if (why === undefined) {
+                done.copied += 1;
+                done.bytes += file.size ?? 0;
+              } else {
+                done.left_out += 1;
+                await cli.err.line(namedLine(file.file_name ?? '', why));
+              }
             }
           }
-        }
-      });
+        });
+      } finally {
+        rmSync(places.unfinished, { recursive: true, force: true });
+      }
       const told = `${done.copied} file${done.copied === 1 ? '' : 's'}, ${formatSize(done.bytes)}, in ${places.to}`;
       await cli.out.line(options.json ? toJson({ ...done, directory: places.to }) : told);
       if (done.left_out > 0)
@@ -85,12 +103,14 @@ function makeDirectory(path: string): void {
 interface Places {
   readonly from: string;
   readonly to: string;
+  /** A directory of this export alone, on the same file system as `to`. */
+  readonly unfinished: string;
 }
 
 /** Why there is no copy of it; undefined when there is one. */
 async function exportFile(
   file: DatasetFile,
-  { from, to }: Places,
+  { from, to, unfinished }: Places,
   interrupted: AbortSignal,
 ): Promise<string | undefined> {
   const { file_name: name = '', path = name, status = '', remarks = '' } = file;
@@ -102,12 +122,10 @@ async function exportFile(
       return (await isSame(target, file, interrupted))
         ? undefined
         : `${target} is there already, and another file`;
-    const part = `${target}.part`;
-    rmSync(part, { force: true });
+    const part = join(unfinished, 'part');
     try {
       const why = problemOf(await copied(join(from, path), part, interrupted), file);
-      // A link, since it never takes the place of what is there.
-      if (why === undefined) linkSync(part, target);
+      if (why === undefined) giveName(part, target);
       return why;
     } finally {
       rmSync(part, { force: true });
@@ -119,6 +137,17 @@ async function exportFile(
         cause: error,
       });
     return messageOf(error);
+  }
+}
+
+/** Never takes the place of what is there. */
+function giveName(part: string, target: string): void {
+  try {
+    linkSync(part, target);
+  } catch (error) {
+    if (systemErrorCode(error) === 'EEXIST') throw error;
+    // Some file systems have no links.
+    copyFileSync(part, target, constants.COPYFILE_EXCL);
   }
 }
 
@@ -149,6 +178,8 @@ async function read(
   interrupted: AbortSignal,
   take: (chunk: Buffer) => Promise<void>,
 ): Promise<Content> {
+  // Others may never have an end, or a beginning.
+  if (!statSync(path).isFile()) throw new OwlError('refused', `${path} is no regular file`);
   const hash = createHash('md5');
   let size = 0;
   const chunks: AsyncIterable<Buffer> = createReadStream(path, {

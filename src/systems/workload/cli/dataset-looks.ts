@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { severalOf, wholeNumber } from '../../../cli/arguments.js';
-import { formatSize, toJson } from '../../../cli/format.js';
+import { formatSize, namedLine, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
@@ -110,7 +110,8 @@ function addVerify(dataset: Command, cli: Cli): void {
           ? toJson(answer)
           : `${looked_at} looked at, ${missing} missing, ${corrupt} corrupt${unreadable > 0 ? `, ${unreadable} not readable now` : ''}`,
       );
-      for (const { file_name = '', reason = '' } of examples) await cli.err.line(`${file_name}: ${reason}`);
+      for (const { file_name = '', reason = '' } of examples)
+        await cli.err.line(namedLine(file_name, reason));
       if (missing + corrupt > 0) throw wrongFiles(missing + corrupt, id);
       if (unreadable > 0)
         throw new OwlError(

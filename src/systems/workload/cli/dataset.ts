@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { wholeNumber } from '../../../cli/arguments.js';
-import { formatSize, toJson } from '../../../cli/format.js';
+import { formatSize, namedLine, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import { sayIfUnknown } from '../../../cli/lost-answers.js';
@@ -121,7 +121,8 @@ function addScan(dataset: Command, cli: Cli): void {
       await cli.out.line(options.json ? toJson(answer) : addedLine(answer));
       if (options.json) return;
       const { passed_over = 0, examples = [] } = answer;
-      for (const { file_name = '', reason = '' } of examples) await cli.err.line(`${file_name}: ${reason}`);
+      for (const { file_name = '', reason = '' } of examples)
+        await cli.err.line(namedLine(file_name, reason));
       if (passed_over > examples.length)
         await cli.err.line(`${passed_over - examples.length} more could not be taken`);
     });

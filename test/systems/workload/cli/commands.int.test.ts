@@ -1,6 +1,15 @@
 /** `owl workload` against a node, without a pilot: orders and looks, refusals with their reasons and exit codes, logs that are not there. */
 
-import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { runOwl } from '../../../../src/run.js';
@@ -73,6 +82,32 @@ t.test('a dataset from its registration to copies of its files', async (t) => {
   t.match(again.stderr, /^owl: 2 of its files could not be exported$/m);
   t.equal(readFileSync(join(cwd, 'copies', 'a.txt'), 'utf8'), 'mine\n');
   t.match(await run('dataset', 'verify', '1'), { code: 1, stdout: /^3 looked at, 0 missing, 1 corrupt$/m });
+});
+
+t.test('an export touches nothing that it has not made, and waits for nothing that has no end', async (t) => {
+  const { cwd, ok, run } = await setUp(t);
+  for (const name of ['z', 'y.part', 'y']) writeFileSync(join(cwd, 'texts', name), `${name}\n`);
+  await ok('dataset', 'register', 'texts', '--storage', 'texts');
+  await ok('dataset', 'scan', '1');
+  mkdirSync(join(cwd, 'copies'));
+  writeFileSync(join(cwd, 'copies', 'z.part'), 'precious\n');
+  rmSync(join(cwd, 'texts', 'a.txt'));
+  execFileSync('mkfifo', [join(cwd, 'texts', 'a.txt')]);
+  const exported = await run('dataset', 'export', '1', 'copies');
+  t.match(exported.stderr, /^a\.txt: .* is no regular file$/m);
+  const there = readdirSync(join(cwd, 'copies')).toSorted();
+  t.strictSame(there, ['b.txt', 'y', 'y.part', 'z', 'z.part']);
+  t.equal(readFileSync(join(cwd, 'copies', 'z.part'), 'utf8'), 'precious\n');
+  t.equal(readFileSync(join(cwd, 'copies', 'y.part'), 'utf8'), 'y.part\n');
+});
+
+t.test('what a terminal would obey is not printed, whatever a file is called', async (t) => {
+  const { cwd, ok, run } = await setUp(t);
+  writeFileSync(join(cwd, 'texts', '\u001b]0;title\u0007\u001b[31mred\nowl: all is well'), '');
+  await ok('dataset', 'register', 'texts', '--storage', 'texts');
+  const { stderr } = await run('dataset', 'scan', '1');
+  t.match(stderr, /red owl: all is well: its name/);
+  t.notOk(stderr.includes('\u001b') || stderr.includes('\u0007'));
 });
 
 t.test('who interrupts an export leaves no piece of a file', async (t) => {
