@@ -13,8 +13,12 @@ export const workload: System<WorkloadConfig> = {
   config: workloadSection,
   commands: addWorkloadCommands,
   called: NODE,
-  whyNotServed: ({ workload: { storage_roots: roots } }, node, isWrong) =>
-    roots === undefined && !isWrong(['workload', 'storage_roots']) ? withoutRoots(node) : [],
+  whyNotServed: ({ workload: served }, node, isWrong) => [
+    ...(served.storage_roots === undefined && !isWrong(['workload', 'storage_roots'])
+      ? withoutRoots(node)
+      : []),
+    ...withoutRoom(served),
+  ],
   counted: {
     ...{ wl_series: 'series', wl_switch: 'switches' },
     ...{ wl_dataset: 'datasets', wl_file: 'files', wl_task: 'tasks', wl_job: 'jobs', wl_pilot: 'pilots' },
@@ -48,6 +52,18 @@ function withoutRoots(node: NodeConfig): readonly Finding[] {
     {
       path: [isLoopback(node.listen) ? 'http_listen' : 'listen'],
       text: `this node listens on ${reached}, which others can reach, and nothing says where files may be read and written for them: set \`workload.storage_roots\` to a list of directories (\`[/]\` for whatever owl's user may)`,
+    },
+  ];
+}
+
+/** A pilot that is silent for a lease has to have time to end what it runs before others may begin it. */
+function withoutRoom({ lease_seconds, margin_seconds, give_up_seconds }: WorkloadConfig['workload']) {
+  const least = lease_seconds + margin_seconds;
+  if (give_up_seconds >= least) return [];
+  return [
+    {
+      path: ['workload', 'give_up_seconds'],
+      text: `must be at least workload.lease_seconds (${lease_seconds}) and workload.margin_seconds (${margin_seconds}) together, ${least}, not ${give_up_seconds}`,
     },
   ];
 }

@@ -1,4 +1,4 @@
-/** `workload.storage_roots`: what is not said is enough on this machine, and not where others reach the node. */
+/** Why a node may not serve workload: what `workload.storage_roots` does not say, where others reach it, and times that leave no room. */
 
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -54,6 +54,19 @@ t.test(
       t.equal((await owl(['config', 'check'], { cwd })).code, 0, said);
       await (await start(cwd)).stop();
     }
+  },
+);
+
+t.test(
+  'a lease that leaves no room before the give-up is told with its keys, and nothing starts',
+  async (t) => {
+    const cwd = t.testdir({ 'owl.yaml': `${FILE}workload: { lease_seconds: 60, give_up_seconds: 119 }\n` });
+    const rule =
+      /give_up_seconds: must be at least workload\.lease_seconds \(60\) and workload\.margin_seconds \(60\) together, 120, not 119/;
+    t.match(await owl(['config', 'check'], { cwd }), { code: 1, stderr: rule });
+    await t.rejects(start(cwd), { kind: 'refused', message: rule });
+    const env = { OWL_WORKLOAD_GIVE_UP_SECONDS: '120' };
+    t.equal((await owl(['config', 'check'], { cwd, env })).code, 0, 'wherever it is said');
   },
 );
 
