@@ -90,11 +90,11 @@ export function deadLetterOf({ content, properties }: Message): DeadLetter {
   };
 }
 
-/** The same of each copy of a dead message, and of no other one: when it was sent, and when, why and for the how manieth time it died. */
+/** The same of each copy of a dead message, and of no other one: which sending it was, and when, why and for the how manieth time it died. */
 export function diedAt({ properties }: Message): string {
-  const { headers = {}, messageId, timestamp } = properties;
+  const { headers = {}, messageId, correlationId, timestamp } = properties;
   const [{ time, reason, count } = {}] = headers['x-death'] ?? [];
-  return JSON.stringify([messageId, timestamp, time, reason, count]);
+  return JSON.stringify([messageId, correlationId, timestamp, time, reason, count]);
 }
 
 function textOf(value: unknown): string {

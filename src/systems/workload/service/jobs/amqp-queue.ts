@@ -7,6 +7,7 @@
  * broker is away nothing is published, and it is said since when and why.
  */
 
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { orAborted } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
@@ -95,7 +96,8 @@ export class AmqpQueue implements JobQueue {
       this.channel.publish(
         jobsQueue(device),
         {
-          ...{ type: JOB_TYPE, messageId: `${job}/${curRetry}` },
+          // Of this sending alone: two hints of a job may die within one second, which is all that a broker tells.
+          ...{ type: JOB_TYPE, messageId: `${job}/${curRetry}`, correlationId: randomUUID() },
           body: { job, cur_retry: curRetry, executable, memory_mib: memoryMib },
         },
         (raw) => declareShared(raw, type, DEVICES),

@@ -196,7 +196,7 @@ t.test('cancelling ends what is not closed', async (t) => {
     .when(order)
     .then(t, {
       kind: 'refused',
-      message: `dataset ${UID}, which no living task reads, is closed, for ever`,
+      message: `dataset ${UID}, which no living task or job reads, is closed, for ever`,
     });
   given([WRITTEN])
     .when(order)
