@@ -124,13 +124,17 @@ async function killed(t: Test, rabbit: RabbitMq): Promise<void> {
     t.match(await node.outcome('a'), { finished: {} });
     // Only who has heard that its end is taken has a slot for another.
     await until('its slot is free', () => one.status().slots_used === 3);
-    // In the middle of a claim: it is asked for, and the broker dies at that moment.
+    // Its lease has to be confirmed once more before it takes hints again: a node that says nothing from before that on is away to it.
+    await until('it takes hints again', async () => (await over.channel.checkQueue(CPU)).consumerCount === 1);
+    // In the middle of a claim: it is asked for, and the broker dies before there is an answer.
+    node.isAway = true;
     over.heard = [];
     over.offer(ordered(here, 'e'));
     await until('it is asked for', () => over.heard.includes('job.claim'));
     await rabbit.kill();
     await rabbit.start();
     await over.connect();
+    node.isAway = false;
     for (const job of jobs) job.go();
     for (const name of ['b', 'c', 'd', 'e']) t.match(await node.outcome(name), { finished: {} });
     await until('all is settled', () => one.status().slots_used === 0);
