@@ -202,11 +202,18 @@ export class LoopRunner {
 
   private async rest({ until, why }: LoopRest, signal: AbortSignal): Promise<void> {
     if (this.wanted || signal.aborted) return;
+    const { clock } = this.options;
     this.show('resting', { until, why });
+    // Where the wall clock is set back meanwhile, a round finds out what is to wait for by now: it would be an hour more for one hour.
+    const longest = until === undefined ? undefined : clock.monotonic() + until - clock.now();
     while (!this.wanted && !signal.aborted) {
-      const leftMs = until === undefined ? LONGEST_NAP_MS : until - this.options.clock.now();
+      if (until === undefined || longest === undefined) {
+        await this.nap(undefined);
+        continue;
+      }
+      const leftMs = Math.min(until - clock.now(), longest - clock.monotonic());
       if (leftMs <= 0) return;
-      await this.nap(until === undefined ? undefined : Math.min(leftMs, LONGEST_NAP_MS));
+      await this.nap(Math.min(leftMs, LONGEST_NAP_MS));
     }
   }
 

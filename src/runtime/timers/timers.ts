@@ -97,7 +97,7 @@ export class Timers {
   private leftSome = false;
   /** The earliest due time that was set since the last look. */
   private setFor = Number.POSITIVE_INFINITY;
-  private alarmAt = Number.POSITIVE_INFINITY;
+  private alarmAt = Number.POSITIVE_INFINITY; // In running time: the wall clock may be set meanwhile.
   private cancelAlarm: () => void = () => undefined;
   private tableError: string | undefined;
 
@@ -130,7 +130,7 @@ export class Timers {
     });
     this.projector.onApplied(() => {
       // What was only cancelled or moved away needs no look: the state decides.
-      if (this.setFor < this.alarmAt) this.look();
+      if (this.setFor - clock.now() < this.alarmAt - clock.monotonic()) this.look();
     });
   }
 
@@ -244,7 +244,7 @@ export class Timers {
       this.options.logger.warn({ err: error }, 'looking for due timers failed; trying again');
       napMs = this.backoff.next();
     }
-    this.alarmAt = now + napMs;
+    this.alarmAt = clock.monotonic() + napMs;
     this.cancelAlarm = clock.after(napMs, () => this.look());
     this.fireFound(table);
   }

@@ -141,6 +141,19 @@ t.test('time wakes it when the round has said so, and not before', async (t) => 
   await until('a clock that was set is noticed', () => held.rounds === 3);
 });
 
+t.test('a clock that is set back by an hour makes no rest an hour longer', async (t) => {
+  const clock = new ManualClock();
+  const { held, node } = await holding(t, {}, { clock });
+  held.end({ until: clock.now() + 1_000 });
+  await until('it rests', () => node.status().state === 'resting');
+  clock.step(-3_600_000);
+  clock.advance(999);
+  await applied(node);
+  t.equal(node.status().state, 'resting');
+  clock.advance(1);
+  await until('a round finds out what is to wait for by now', () => held.rounds === 2);
+});
+
 t.test('a round that fails is tried again after delays that grow and that no event shortens', async (t) => {
   const clock = new ManualClock();
   let fails = true;

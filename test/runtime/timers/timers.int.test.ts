@@ -149,6 +149,25 @@ t.test('timers beyond the longest timeout of Node, and a clock that is seldom lo
   await until('it has fired', async () => (await history()).length === 2);
 });
 
+t.test(
+  'a timer that is set behind a step of the wall clock, forward or back, fires at its time',
+  async (t) => {
+    for (const step of [3_600_000, -3_600_000]) {
+      const { clock, submit, timers, history } = await timing(t);
+      const running = timers();
+      await running.start();
+      await running.caughtUpTo(await submit(acquire('far off', clock.now() + DAY)));
+      await until('it is armed', () => running.status().nextDueAt !== undefined);
+      clock.step(step);
+      await running.caughtUpTo(await submit(acquire('near', clock.now() + 2_000)));
+      clock.advance(1_999);
+      t.equal((await history()).includes('PermitExpired near'), false);
+      clock.advance(1);
+      await until('it has fired', async () => (await history()).includes('PermitExpired near'));
+    }
+  },
+);
+
 t.test('many timers due at once fire with bounded parallelism', async (t) => {
   const { clock, system, timers, history } = await timing(t);
   let running = 0;

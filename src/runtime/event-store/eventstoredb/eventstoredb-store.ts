@@ -192,7 +192,7 @@ export class EventStoreDbStore implements EventStore {
       } catch (error) {
         if (!(error instanceof CallError)) throw error;
         const pause = backoff.next();
-        if (!error.passing || this.clock.now() + pause >= giveUpAt)
+        if (!error.passing || this.clock.monotonic() + pause >= giveUpAt)
           throw unavailable('read all events', error);
         await this.connection.pause(pause);
       }

@@ -67,7 +67,7 @@ export class EventStoreDbMarks implements Marks {
     const backoff = new Backoff(CATCH_UP);
     while (((await this.read(name))?.revision ?? -1) < revision) {
       const pause = backoff.next();
-      if (this.clock.now() + pause >= deadline) return;
+      if (this.clock.monotonic() + pause >= deadline) return;
       await connection.pause(pause);
     }
   }

@@ -1,6 +1,7 @@
 /** Appends to EventStoreDB when something goes wrong: what is told of them, and that telling it is true. */
 
 import t from 'tap';
+import { systemClock } from '../../../../src/base/clock.js';
 import type { ExpectedRevision } from '../../../../src/runtime/event-store/event-store.js';
 import { collect, freshStream, idsOf, ofKind, propose, proposeMany } from '../../../support/events.js';
 import { EventStoreDbNode } from '../../../support/eventstoredb-node/node.js';
@@ -205,6 +206,37 @@ await t.test('the store is away: refused within the deadline, and back by itself
   await until('it is back', () => told.at(-1) === true);
   t.equal((await store.append(stream, 0, proposeMany(1))).revision, 1);
   t.equal((await collect(store.readStream(stream))).length, 2);
+});
+
+/** The clock is set once the call has begun; what it measures by the wall would last an hour more, or be over at once. */
+await t.test('setting the wall clock lengthens no deadline, and shortens none', async (t) => {
+  for (const step of [-3_600_000, 3_600_000]) {
+    const node = await startNode(t);
+    let offset = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + offset };
+    const told: boolean[] = [];
+    const store = await openStore(t, node, {
+      ...{ clock, deadlineMs: 4 * SHORT_DEADLINE_MS },
+      onAvailability: ({ available }) => told.push(available),
+    });
+    const stream = freshStream();
+    await store.append(stream, 'noStream', proposeMany(1));
+    await node.stop();
+    await until('it is noticed', () => told.at(-1) === false);
+    const began = clock.monotonic();
+    const calls = [store.append(stream, 0, proposeMany(1)), store.head(), collect(store.readAll())];
+    const ended = calls.map((call) =>
+      call.then(
+        () => undefined,
+        () => clock.monotonic() - began,
+      ),
+    );
+    offset = step;
+    for (const tookMs of await Promise.all(ended)) {
+      t.type(tookMs, 'number', 'it is refused');
+      t.ok(Number(tookMs) >= SHORT_DEADLINE_MS, `not before its time: ${tookMs} ms`);
+    }
+  }
 });
 
 await t.test('a store that starts while the server is away', async (t) => {

@@ -52,7 +52,7 @@ export class AppendSender {
         again ||= error.outcome === 'unknown';
         backoff ??= new Backoff();
         const pause = backoff.next();
-        const isOver = this.clock.now() + pause >= deadline || late.isEnded;
+        const isOver = this.clock.monotonic() + pause >= deadline || late.isEnded;
         if (!maySendAgain(append, error) || isOver) throw failureOf(append, error, again);
         await this.connection.pause(pause);
       }
@@ -75,7 +75,7 @@ export class AppendSender {
 
   private sendOnce(link: Link, append: EncodedAppend, deadline: number): Promise<WriteAnswer> {
     if (link.batches === undefined || !fits(append)) return appendSingly(link, append, deadline);
-    return link.batches.append(append, this.limits, deadline - this.clock.now());
+    return link.batches.append(append, this.limits, deadline - this.clock.monotonic());
   }
 }
 

@@ -190,7 +190,7 @@ export class Appender {
     const backoff = new Backoff(CATCH_UP);
     while (revision !== null && !(await this.isReadable(stream, revision))) {
       const pause = backoff.next();
-      if (this.clock.now() + pause >= deadline) return;
+      if (this.clock.monotonic() + pause >= deadline) return;
       await this.connection.pause(pause);
     }
   }

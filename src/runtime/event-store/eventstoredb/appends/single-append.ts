@@ -8,12 +8,12 @@ import type { EncodedAppend, WriteAnswer } from './append-messages.js';
 import { expectSingle } from './append-messages.js';
 
 /**
- * @param deadline milliseconds since the Unix epoch
+ * @param deadline in running time
  * @throws CallError
  */
 export function appendSingly(link: Link, append: EncodedAppend, deadline: number): Promise<WriteAnswer> {
   return new Promise((resolve, reject) => {
-    const call = link.streams.append(link.metadata(), { deadline }, (error, response) => {
+    const call = link.streams.append(link.metadata(), link.until(deadline), (error, response) => {
       if (error !== null) return reject(callErrorOf(error));
       const answer = answerOf(response);
       if (answer === undefined)

@@ -66,7 +66,7 @@ export class Connection {
 
   /**
    * The link, as soon as there is one. Waits for half the time that calls have, so that the other half is left for the call.
-   * @param deadline of the call, milliseconds since the Unix epoch
+   * @param deadline of the call, in running time
    * @throws CallError the failure of the last attempt when there is none by then, `cancelled` when the signal aborts
    */
   async link(deadline: number, signal: AbortSignal = this.closed): Promise<Link> {
@@ -91,7 +91,8 @@ export class Connection {
       } catch (error) {
         if (!(error instanceof CallError)) throw error;
         const pause = backoff.next();
-        if (!error.passing || this.options.clock.now() + pause >= deadline) throw unavailable(what, error);
+        if (!error.passing || this.options.clock.monotonic() + pause >= deadline)
+          throw unavailable(what, error);
         await this.pause(pause);
       }
     }
@@ -125,9 +126,9 @@ export class Connection {
     release();
   }
 
-  /** Milliseconds since the Unix epoch by which a call that starts now must be answered. */
+  /** By when a call that starts now must be answered, in running time. */
   deadline(): number {
-    return this.options.clock.now() + this.deadlineMs;
+    return this.options.clock.monotonic() + this.deadlineMs;
   }
 
   close(): void {
@@ -157,11 +158,11 @@ export class Connection {
 
   /** Whether the link is of no more use to its user, or there is another user by now. */
   private async isDenied(link: Link): Promise<boolean> {
-    const { settings, credentialsFile, clock } = this.options;
+    const { settings, credentialsFile } = this.options;
     // A file that can't be read now says nothing; the node does.
     const security = await loadSecurity(settings, credentialsFile).catch(() => undefined);
     if (security !== undefined && security.authorization !== link.authorization) return true;
-    return link.probe(clock.now() + CONNECT_MS).then(
+    return link.probe(CONNECT_MS).then(
       () => false,
       (error) => callErrorOf(error).kind === 'denied',
     );
@@ -233,7 +234,7 @@ export class Connection {
 
   private async openLink(endpoint: Endpoint, security: Security): Promise<Link> {
     const { settings, clock } = this.options;
-    const link = await openLink(endpoint, settings, security, clock.now() + CONNECT_MS, this.closed);
+    const link = await openLink(endpoint, settings, security, { clock, withinMs: CONNECT_MS }, this.closed);
     link.heardAt = clock.monotonic();
     return link;
   }
@@ -261,7 +262,7 @@ export class Connection {
         settlement();
       };
       const giveUp = () => settle(() => reject(cancelled()));
-      const cancelTimer = this.options.clock.after(deadline - this.options.clock.now(), () =>
+      const cancelTimer = this.options.clock.after(deadline - this.options.clock.monotonic(), () =>
         settle(() => reject(this.lastFailure ?? new CallError('deadline', 'no connection in time'))),
       );
       signal.addEventListener('abort', giveUp, { once: true });

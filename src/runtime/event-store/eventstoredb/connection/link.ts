@@ -5,6 +5,7 @@
 
 import { setMaxListeners } from 'node:events';
 import { type ClientOptions, type ClientReadableStream, connectivityState, Metadata } from '@grpc/grpc-js';
+import type { Clock } from '../../../../base/clock.js';
 import { targetNameFor } from '../../../../base/grpc-connections.js';
 import { BatchAppends } from '../appends/batch-appends.js';
 import type { BatchStream } from '../appends/batch-lane.js';
@@ -42,16 +43,18 @@ export class Link {
   heardAt = 0;
   private readonly controller = new AbortController();
   private readonly headers: Metadata;
+  private readonly clock: Clock;
 
   constructor(
     endpoint: Endpoint,
     streams: StreamsClient,
     headers: Metadata,
-    options: { readonly batchAppend: boolean },
+    options: { readonly batchAppend: boolean; readonly clock: Clock },
   ) {
     this.endpoint = endpoint;
     this.streams = streams;
     this.headers = headers;
+    this.clock = options.clock;
     this.closed = this.controller.signal;
     setMaxListeners(0, this.closed);
     this.batches = options.batchAppend ? new BatchAppends(() => this.openBatches()) : undefined;
@@ -75,9 +78,9 @@ export class Link {
     return this.headers.clone();
   }
 
-  /** @param deadline milliseconds since the Unix epoch; none for a subscription */
+  /** @param deadline in running time; none for a subscription */
   read(request: streams.ReadReq, deadline?: number): ClientReadableStream<ReadMessage> {
-    const options = deadline === undefined ? {} : { deadline };
+    const options = deadline === undefined ? {} : this.until(deadline);
     const { path, requestSerialize } = StreamsService.read;
     return this.streams.makeServerStreamRequest(
       path,
@@ -89,6 +92,11 @@ export class Link {
     );
   }
 
+  /** Options of a call that is to be answered by then, in running time: gRPC wants the wall's, and that may be set between two tries. */
+  until(deadline: number): { readonly deadline: number } {
+    return { deadline: this.clock.now() + deadline - this.clock.monotonic() };
+  }
+
   /** As whom it calls: the value of the authorization header. */
   get authorization(): string | undefined {
     return this.headers.get('authorization')[0]?.toString();
@@ -96,11 +104,10 @@ export class Link {
 
   /**
    * Asks for something that everybody may read.
-   * @param deadline milliseconds since the Unix epoch
    * @throws CallError
    */
-  probe(deadline: number): Promise<void> {
-    return probe(this.streams, this.headers, deadline, this.closed);
+  probe(withinMs: number): Promise<void> {
+    return probe(this.streams, this.headers, this.clock.now() + withinMs, this.closed);
   }
 
   private openBatches(): BatchStream {
@@ -118,16 +125,16 @@ export class Link {
 
 /**
  * Connects, and finds out what the server can do, and that it leads and is ready: it tells its features even when it is not.
- * @param deadline milliseconds since the Unix epoch
  * @throws CallError `notLeader`, with who does, or `notReady` where the node says so
  */
 export async function openLink(
   endpoint: Endpoint,
   settings: ConnectionSettings,
   security: Security,
-  deadline: number,
+  { clock, withinMs }: { readonly clock: Clock; readonly withinMs: number },
   signal: AbortSignal,
 ): Promise<Link> {
+  const deadline = clock.now() + withinMs;
   const options = clientOptions(settings, endpoint);
   const headers = headersOf(settings, security);
   const address = formatEndpoint(endpoint);
@@ -150,7 +157,7 @@ export async function openLink(
       );
     }
     await probe(streams, headers, deadline, signal);
-    return new Link(endpoint, streams, headers, { batchAppend: supported.has(BATCH_APPEND) });
+    return new Link(endpoint, streams, headers, { batchAppend: supported.has(BATCH_APPEND), clock });
   } catch (error) {
     streams.close();
     throw error;

@@ -163,7 +163,7 @@ export class Reader {
   }
 
   /**
-   * @param deadline milliseconds since the Unix epoch
+   * @param deadline in running time
    * @throws CallError
    */
   async headOn(link: Link, deadline: number): Promise<Position> {
