@@ -9,12 +9,12 @@
 import type { z } from 'zod';
 import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { asUid } from '../../../../node/entities/entity-messages.js';
 import type { Asking } from '../../../../node/operations/operation.js';
 import type { Command, CommandResult } from '../../../../runtime/actors/actor-type.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
 import { fileIdOf } from '../ids.js';
-import { asUid } from '../shown/entity-messages.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { type Added, addFiles, type NamedFile } from './dataset-commands.js';
 import type { NewFile } from './dataset-messages.js';

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import { MOST_DATASETS_OF_AN_ORDER } from '../../../../../machines/workload/catalogue.js';
 import { MOST_FILES_OF_A_BATCH } from '../../../../../machines/workload/dataset.js';
 import type { TextRule } from '../../../../base/field-rules.js';
+import { uid } from '../../../../node/entities/entity-messages.js';
 import {
   explicit,
   flag,
@@ -15,7 +16,6 @@ import {
   text,
   whole,
 } from '../../../../node/operations/fields.js';
-import { uid } from '../shown/entity-messages.js';
 import { storageUrl } from '../shown/payload-fields.js';
 
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}]/u;

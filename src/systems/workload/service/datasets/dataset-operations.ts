@@ -1,17 +1,15 @@
 /** What can be asked for about datasets and their files. */
 
+import { commandId, reason, uid } from '../../../../node/entities/entity-messages.js';
 import {
-  flag,
-  int64,
-  list,
-  message,
-  oneOf,
-  request,
-  text,
-  whole,
-} from '../../../../node/operations/fields.js';
+  entityOperations,
+  ORDERERS,
+  pageFields,
+  query,
+} from '../../../../node/entities/entity-operations.js';
+import { flag, int64, list, message, oneOf, request, text } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
-import { commandId, entityEvent, entityLook, entityRequest, reason, uid } from '../shown/entity-messages.js';
+import { ENTITY } from '../shown/entities.js';
 import { datasetMessage, fileMessage, newDatasets, newFiles } from './dataset-messages.js';
 
 export const DATASETS = 'workload.DatasetManager';
@@ -22,20 +20,15 @@ export const FILE_STATES = [
   ...['missing', 'corrupt', 'failed', 'discarded'],
 ] as const;
 
-const LARGEST_PAGE = 1_000;
-
-const pageSize = whole(1, LARGEST_PAGE, {
-  description: 'Default 100. A page ends at 3 MiB.',
-}).optional();
-const pageToken = text(undefined, { description: 'next_page_token of the page before.' }).optional();
-const anyBody = ['submitter', 'operator'] as const;
-const readers = ['reader', 'submitter', 'worker', 'operator'] as const;
+const datasets = entityOperations({
+  ...{ messages: ENTITY, service: DATASETS, noun: 'dataset', path: '/datasets', answer: datasetMessage },
+});
 
 export const registerDatasets = operation({
   service: DATASETS,
   name: 'dataset_register',
   kind: 'decision',
-  roles: anyBody,
+  roles: ORDERERS,
   http: { method: 'POST', path: '/datasets', success: 201, bodyList: 'datasets' },
   summary: 'Registers datasets before there is anything in them: all of them, or none.',
   request: request({ datasets: newDatasets, command_id: commandId.optional() }),
@@ -61,7 +54,7 @@ export const addFiles = operation({
   service: DATASETS,
   name: 'dataset_add',
   kind: 'decision',
-  roles: anyBody,
+  roles: ORDERERS,
   http: { method: 'POST', path: '/datasets/{uid}/files', success: 201, inQuery: ['scan'] },
   summary: 'Adds files at the end of a dataset: all of them, or none.',
   request: request({
@@ -83,7 +76,7 @@ export const scanDataset = operation({
   service: DATASETS,
   name: 'dataset_scan',
   kind: 'decision',
-  roles: anyBody,
+  roles: ORDERERS,
   http: { method: 'POST', path: '/datasets/{uid}/scan', success: 201 },
   summary:
     "Adds what is in the dataset's storage_url and not in the dataset yet, with sizes and check sums, by name.",
@@ -96,7 +89,7 @@ export const verifyDataset = operation({
   service: DATASETS,
   name: 'dataset_verify',
   kind: 'decision',
-  roles: anyBody,
+  roles: ORDERERS,
   http: { method: 'POST', path: '/datasets/{uid}/verify', success: 202 },
   summary: 'Looks at every file of a dataset: whether it is there, and whether it is what it was.',
   description:
@@ -132,7 +125,7 @@ export const closeDataset = operation({
   service: DATASETS,
   name: 'dataset_close',
   kind: 'decision',
-  roles: anyBody,
+  roles: ORDERERS,
   http: {
     ...{ method: 'POST', path: '/datasets/{uid}/close', success: 202 },
     over: { field: 'status', at: ['closed'] },
@@ -153,7 +146,7 @@ export const cancelDataset = operation({
   service: DATASETS,
   name: 'dataset_cancel',
   kind: 'decision',
-  roles: anyBody,
+  roles: ORDERERS,
   http: { method: 'POST', path: '/datasets/{uid}/cancel', success: 202 },
   summary:
     'Cancels every living task that reads or writes a dataset; once none of them lives it is aborted. What is closed stays so.',
@@ -162,60 +155,27 @@ export const cancelDataset = operation({
   commandId: 'command_id',
 });
 
-export const datasetStatus = operation({
-  service: DATASETS,
-  name: 'dataset_status',
-  kind: 'query',
-  roles: readers,
-  http: { method: 'GET', path: '/datasets/{id}' },
-  summary: 'One dataset, as it is or as it was.',
-  request: entityLook,
-  answer: datasetMessage,
-});
+export const datasetStatus = datasets.status('One dataset, as it is or as it was.', ENTITY.look);
 
-export const listDatasets = operation({
-  service: DATASETS,
-  name: 'dataset_list',
-  kind: 'query',
-  roles: readers,
-  http: { method: 'GET', path: '/datasets' },
-  summary: 'Datasets in pages, by their running numbers.',
-  request: request({
-    page_size: pageSize,
-    page_token: pageToken,
-    newest_first: flag().optional(),
+export const listDatasets = datasets.list(
+  'Datasets in pages, by their running numbers.',
+  request({
+    ...pageFields(),
     status: list(oneOf(DATASET_STATES), { description: 'Any of these; all when empty.' }),
   }),
-  answer: message('workload.DatasetList', {
-    datasets: list(datasetMessage),
-    next_page_token: text().optional(),
-  }),
-});
+  message('workload.DatasetList', { datasets: list(datasetMessage), next_page_token: text().optional() }),
+);
 
-export const listFiles = operation({
-  service: DATASETS,
-  name: 'dataset_files',
-  kind: 'query',
-  roles: readers,
-  http: { method: 'GET', path: '/datasets/{uid}/files' },
+const { page_size, page_token } = pageFields();
+
+export const listFiles = query({
+  ...{ service: DATASETS, name: 'dataset_files', path: '/datasets/{uid}/files' },
   summary: 'The files of a dataset in pages, by their places.',
   request: request({
-    uid: uid(),
-    page_size: pageSize,
-    page_token: pageToken,
+    ...{ uid: uid(), page_size, page_token },
     status: list(oneOf(FILE_STATES), { description: 'Any of these; all when empty.' }),
   }),
   answer: message('workload.FileList', { files: list(fileMessage), next_page_token: text().optional() }),
 });
 
-export const datasetHistory = operation({
-  service: DATASETS,
-  name: 'dataset_history',
-  kind: 'query',
-  roles: readers,
-  http: { method: 'GET', path: '/datasets/{id}/history' },
-  summary: 'What happened to one dataset, oldest first.',
-  isStream: true,
-  request: entityRequest,
-  answer: entityEvent,
-});
+export const datasetHistory = datasets.history();

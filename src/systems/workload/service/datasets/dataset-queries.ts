@@ -1,13 +1,15 @@
 /** What is shown of datasets and their files. Guarantee: at least everything this node has acknowledged before. */
 
 import type { z } from 'zod';
+import { workload } from '../../../../../projections/workload/workload.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { rowAsOf } from '../../../../node/entities/as-of.js';
+import { entityHistory } from '../../../../node/entities/entity-history.js';
+import { asUid } from '../../../../node/entities/entity-messages.js';
+import { findEntity } from '../../../../node/entities/entity-table.js';
 import { answered, followed, type ServedOperation } from '../../../../node/operations/operation.js';
 import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
-import { rowAsOf } from '../shown/as-of.js';
-import { DATASET, findEntity } from '../shown/entities.js';
-import { entityHistory } from '../shown/entity-history.js';
-import { asUid } from '../shown/entity-messages.js';
+import { DATASET } from '../shown/entities.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { datasetHistory, datasetStatus, listDatasets, listFiles } from './dataset-operations.js';
 import { datasetRow, datasetRows, fileRows, showDataset, showFile } from './dataset-rows.js';
@@ -20,7 +22,12 @@ export function datasetQueries(context: WorkloadContext): ServedOperation[] {
       const row = findEntity(context.db, DATASET, id);
       if (at === undefined) return showDataset(row);
       return showDataset(
-        await rowAsOf(context, { type: dataset, table: DATASET, numbers: ['dataset_id'] }, row, at),
+        await rowAsOf(
+          context,
+          { projection: workload, type: dataset, table: DATASET, numbers: ['dataset_id'] },
+          row,
+          at,
+        ),
       );
     }),
     answered(listDatasets, (request) => list(context, request)),

@@ -1,9 +1,9 @@
 /** The part of the service that has to do with datasets. */
 
 import { InvalidFieldError } from '../../../../base/errors.js';
+import { asUid } from '../../../../node/entities/entity-messages.js';
 import type { Asking, ServedOperation } from '../../../../node/operations/operation.js';
 import { answered } from '../../../../node/operations/operation.js';
-import { asUid } from '../shown/entity-messages.js';
 import type { Part, WorkloadContext } from '../workload-context.js';
 import { add, filesOfABatch } from './add-files.js';
 import { cancelDatasets, orderCancel } from './cancel-datasets.js';

@@ -10,12 +10,12 @@ import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
+import { asUid } from '../../../../node/entities/entity-messages.js';
 import type { Asking } from '../../../../node/operations/operation.js';
 import type { Command, CommandResult } from '../../../../runtime/actors/actor-type.js';
 import { idOf } from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor } from '../../../../runtime/reactors/reactor.js';
 import { assertStorageUrl } from '../../storage-url.js';
-import { asUid } from '../shown/entity-messages.js';
 import type { WorkloadContext } from '../workload-context.js';
 import {
   type CatalogueMachine,

@@ -6,8 +6,12 @@
 
 import type { z } from 'zod';
 import type { JobSnapshot } from '../../../../../machines/workload/job.js';
+import { workload } from '../../../../../projections/workload/workload.js';
 import type { SqlRow, SqlValue } from '../../../../base/sql.js';
 import { textIn } from '../../../../base/sql.js';
+import { rowAsOf } from '../../../../node/entities/as-of.js';
+import { entityHistory } from '../../../../node/entities/entity-history.js';
+import { findEntity } from '../../../../node/entities/entity-table.js';
 import {
   type Asking,
   answered,
@@ -17,9 +21,7 @@ import {
 import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import type { DomainEvent } from '../../../../runtime/actors/actor-type.js';
 import { whileItsInputLives } from '../datasets/single-readers.js';
-import { rowAsOf } from '../shown/as-of.js';
-import { findEntity, JOB, TASK } from '../shown/entities.js';
-import { entityHistory } from '../shown/entity-history.js';
+import { JOB, TASK } from '../shown/entities.js';
 import { offIn } from '../switches/off.js';
 import { retryJob as retryJobOfTask } from '../tasks/task-commands.js';
 import { task } from '../tasks/task-type.js';
@@ -104,7 +106,12 @@ async function jobAsOf(context: WorkloadContext, row: SqlRow, at: number): Promi
     table: TASK.table,
     row: context.db.prepare(`SELECT * FROM ${TASK.table} WHERE ${TASK.number} = ?`).get(ofTask),
   };
-  const then = await rowAsOf(context, { type: job, table: JOB, numbers: NUMBERS, names }, row, at);
+  const then = await rowAsOf(
+    context,
+    { projection: workload, type: job, table: JOB, numbers: NUMBERS, names },
+    row,
+    at,
+  );
   const pilot = context.db
     .prepare('SELECT pilot_id FROM pilot_dat WHERE name = ?')
     .get(then['pilot'] ?? null);

@@ -2,6 +2,14 @@
 
 import type { z } from 'zod';
 import { MOST_FILES_OF_A_JOB } from '../../../../../machines/workload/job.js';
+import { commandId, uid } from '../../../../node/entities/entity-messages.js';
+import {
+  entityOperations,
+  ORDERERS,
+  pageFields,
+  query,
+  READERS,
+} from '../../../../node/entities/entity-operations.js';
 import {
   bytes,
   flag,
@@ -15,21 +23,13 @@ import {
 } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
 import { isFileName } from '../datasets/dataset-messages.js';
-import {
-  commandId,
-  entityEvent,
-  entityLook,
-  entityOrder,
-  entityRequest,
-  uid,
-} from '../shown/entity-messages.js';
+import { ENTITY } from '../shown/entities.js';
 import { PAYLOAD, storageUrl } from '../shown/payload-fields.js';
 import { FAULT_OF, type FailureClass } from './failure-classes.js';
 import { LARGEST_PIECE } from './job-log.js';
 import { jobFileList, jobFileMessage, jobFilePage, jobList, jobMessage } from './job-messages.js';
 
 export const JOB_SERVICE = 'workload.JobManager';
-const LARGEST_PAGE = 1000;
 const MOST_JOBS_OF_AN_ORDER = 1000;
 
 const STATES = [
@@ -42,11 +42,9 @@ const FILE_STATUSES = [
   ...(['declared', 'available', 'failed', 'discarded'] as const),
 ];
 
-const PAGE = {
-  page_size: whole(1, LARGEST_PAGE, { description: 'Default 100. A page ends at 3 MiB.' }).optional(),
-  page_token: text(undefined, { description: 'next_page_token of the page before.' }).optional(),
-  newest_first: flag().optional(),
-};
+const jobs = entityOperations({
+  ...{ messages: ENTITY, service: JOB_SERVICE, noun: 'job', path: '/jobs', answer: jobMessage },
+});
 
 const entity = (noun: string) =>
   text(undefined, { description: `The uid of the ${noun}, a beginning of it, or its running number.` });
@@ -67,7 +65,7 @@ export const createJobs = operation({
   service: JOB_SERVICE,
   name: 'job_create',
   kind: 'decision',
-  roles: ['submitter', 'operator'],
+  roles: ORDERERS,
   choosesProgram: true,
   http: { method: 'POST', path: '/jobs', success: 201, bodyList: 'jobs' },
   summary: 'Makes jobs that belong to no task, for those who split by themselves.',
@@ -82,105 +80,57 @@ export const createJobs = operation({
   isOfOneThing: true,
 });
 
-export const jobStatus = operation({
-  service: JOB_SERVICE,
-  name: 'job_status',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/jobs/{id}' },
-  summary: 'One job as it is now, with why it waits; or as it was.',
-  request: entityLook,
-  answer: jobMessage,
+export const jobStatus = jobs.status('One job as it is now, with why it waits; or as it was.', ENTITY.look);
+
+const someJobs = request({
+  ...pageFields(),
+  state: list(oneOf(STATES), { description: 'Any of these; all when empty.' }),
+  task: entity('task').optional(),
+  pilot: text(undefined, { description: 'Those that it has, or had last.' }).optional(),
+  failure_class: oneOf(CLASSES).optional(),
 });
 
-export const listJobs = operation({
-  service: JOB_SERVICE,
-  name: 'job_list',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/jobs' },
-  summary: 'Jobs in pages, by their running numbers.',
-  request: request({
-    ...PAGE,
-    state: list(oneOf(STATES), { description: 'Any of these; all when empty.' }),
-    task: entity('task').optional(),
-    pilot: text(undefined, { description: 'Those that it has, or had last.' }).optional(),
-    failure_class: oneOf(CLASSES).optional(),
-  }),
-  answer: jobList,
-});
+export const listJobs = jobs.list('Jobs in pages, by their running numbers.', someJobs, jobList);
 
-export const jobsOfTask = operation({
-  service: JOB_SERVICE,
-  name: 'jobs_of_task',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/tasks/{task}/jobs' },
+export const jobsOfTask = query({
+  ...{ service: JOB_SERVICE, name: 'jobs_of_task', path: '/tasks/{task}/jobs' },
   summary: 'The jobs of a task in pages, by their running numbers.',
-  request: request({
-    ...PAGE,
-    state: list(oneOf(STATES), { description: 'Any of these; all when empty.' }),
-    task: entity('task'),
-    pilot: text(undefined, { description: 'Those that it has, or had last.' }).optional(),
-    failure_class: oneOf(CLASSES).optional(),
-  }),
+  request: someJobs.extend({ task: entity('task') }),
   answer: jobList,
 });
 
-export const jobFiles = operation({
-  service: JOB_SERVICE,
-  name: 'job_files',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/jobs/{id}/files' },
+export const jobFiles = query({
+  ...{ service: JOB_SERVICE, name: 'job_files', path: '/jobs/{id}/files' },
   summary: 'What a job reads, writes and logs.',
-  request: entityRequest,
+  request: ENTITY.request,
   answer: jobFileList,
 });
 
-export const fileStatus = operation({
-  service: JOB_SERVICE,
-  name: 'file_status',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/files/{file_id}' },
+export const fileStatus = query({
+  ...{ service: JOB_SERVICE, name: 'file_status', path: '/files/{file_id}' },
   summary: 'One use of a file by a job.',
   request: request({ file_id: whole(1, Number.MAX_SAFE_INTEGER, { description: 'Its running number.' }) }),
   answer: jobFileMessage,
 });
 
-export const listFiles = operation({
-  service: JOB_SERVICE,
-  name: 'file_list',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/files' },
+export const listFiles = query({
+  ...{ service: JOB_SERVICE, name: 'file_list', path: '/files' },
   summary: 'Uses of files by jobs in pages, by their running numbers.',
   request: request({
-    ...PAGE,
+    ...pageFields(),
     type: list(oneOf(['input', 'output', 'log']), { description: 'Any of these; all when empty.' }),
     status: list(oneOf(FILE_STATUSES), { description: 'Any of these; all when empty.' }),
   }),
   answer: jobFilePage,
 });
 
-export const jobHistory = operation({
-  service: JOB_SERVICE,
-  name: 'job_history',
-  kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
-  http: { method: 'GET', path: '/jobs/{id}/history' },
-  summary: 'What happened to one job, oldest first.',
-  isStream: true,
-  request: entityRequest,
-  answer: entityEvent,
-});
+export const jobHistory = jobs.history();
 
 export const jobLog = operation({
   service: JOB_SERVICE,
   name: 'job_log',
   kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
+  roles: READERS,
   http: { method: 'GET', path: '/jobs/{id}/log', isPiece: true },
   summary:
     'A piece of the log of a job, of the attempt that is asked for or the newest one, also while it runs.',
@@ -198,27 +148,10 @@ export const jobLog = operation({
   }),
 });
 
-export const cancelJob = operation({
-  service: JOB_SERVICE,
-  name: 'job_cancel',
-  kind: 'decision',
-  roles: ['submitter', 'operator'],
-  http: { method: 'POST', path: '/jobs/{id}/cancel', success: 202 },
-  summary:
-    'Cancels a job: at once where it waits, and once nothing of it runs any more where it is under way.',
-  request: entityOrder,
-  answer: jobMessage,
-  commandId: 'command_id',
-});
+export const cancelJob = jobs.order(
+  'cancel',
+  'Cancels a job: at once where it waits, and once nothing of it runs any more where it is under way.',
+  { success: 202 },
+);
 
-export const retryJob = operation({
-  service: JOB_SERVICE,
-  name: 'job_retry',
-  kind: 'decision',
-  roles: ['submitter', 'operator'],
-  http: { method: 'POST', path: '/jobs/{id}/retry' },
-  summary: 'Makes a failed job created again, with all its retries.',
-  request: entityOrder,
-  answer: jobMessage,
-  commandId: 'command_id',
-});
+export const retryJob = jobs.order('retry', 'Makes a failed job created again, with all its retries.');

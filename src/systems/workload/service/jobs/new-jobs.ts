@@ -11,12 +11,12 @@ import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job
 import { type FieldProblem, InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
 import { uuidOf } from '../../../../base/uuid.js';
+import { asUid } from '../../../../node/entities/entity-messages.js';
 import type { Asking } from '../../../../node/operations/operation.js';
 import { storageProblem } from '../../storage-url.js';
 import { noDataset } from '../datasets/dataset-commands.js';
 import { AS_LIST } from '../datasets/dataset-rows.js';
 import { ENDED, whileReadable } from '../datasets/single-readers.js';
-import { asUid } from '../shown/entity-messages.js';
 import { USUAL_RETRIES } from '../shown/payload-fields.js';
 import { inputOf } from '../tasks/jobs-of-chunk.js';
 import { logName, outputName } from '../tasks/output-names.js';

@@ -1,8 +1,11 @@
 /** Pilots as those see them who ask, and what is ordered of them. */
 
 import type { z } from 'zod';
+import { workload } from '../../../../../projections/workload/workload.js';
 import { OwlError } from '../../../../base/errors.js';
 import { type SqlRow, textIn } from '../../../../base/sql.js';
+import { rowAsOf } from '../../../../node/entities/as-of.js';
+import { entityHistory } from '../../../../node/entities/entity-history.js';
 import {
   type Asking,
   answered,
@@ -10,9 +13,7 @@ import {
   type ServedOperation,
 } from '../../../../node/operations/operation.js';
 import { executablesOf } from '../jobs/job-queries.js';
-import { rowAsOf } from '../shown/as-of.js';
 import { PILOT } from '../shown/entities.js';
-import { entityHistory } from '../shown/entity-history.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { drain, retire, undrain } from './pilot-commands.js';
 import { pilotKind } from './pilot-kind.js';
@@ -85,7 +86,7 @@ export function pilotOperations(context: WorkloadContext, samples: PilotSamples)
       if (at === undefined) return messageOf(row, samples);
       const then = await rowAsOf(
         context,
-        { type: pilotKind.type, table: PILOT, numbers: ['pilot_id'] },
+        { projection: workload, type: pilotKind.type, table: PILOT, numbers: ['pilot_id'] },
         row,
         at,
       );

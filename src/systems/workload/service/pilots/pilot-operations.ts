@@ -1,5 +1,6 @@
 /** What can be asked about pilots and ordered of them. */
 
+import { entityOperations } from '../../../../node/entities/entity-operations.js';
 import {
   explicit,
   flag,
@@ -11,8 +12,7 @@ import {
   request,
   text,
 } from '../../../../node/operations/fields.js';
-import { entityLook } from '../shown/entity-messages.js';
-import { history, order, query } from '../shown/entity-operations.js';
+import { ENTITY } from '../shown/entities.js';
 
 export const PILOT_SERVICE = 'workload.PilotManager';
 const STATUSES = ['active', 'draining', 'lost', 'detached', 'retired'] as const;
@@ -32,37 +32,36 @@ export const pilotMessage = message('workload.Pilot', {
   ...{ remarks: some, revision: count },
 });
 
-export const listPilots = query({
-  ...{ service: PILOT_SERVICE, name: 'pilot_list', path: '/pilots' },
-  summary: 'Every pilot that is not retired, or those of some statuses.',
-  request: request({
+const pilots = entityOperations({
+  ...{ messages: ENTITY, service: PILOT_SERVICE, noun: 'pilot', path: '/pilots', answer: pilotMessage },
+});
+
+export const listPilots = pilots.list(
+  'Every pilot that is not retired, or those of some statuses.',
+  request({
     status: list(oneOf(STATUSES), { description: 'Any of these.' }),
     all: flag({ description: 'Those that are retired as well.' }).optional(),
   }),
-  answer: message('workload.PilotList', { pilots: list(pilotMessage) }),
-});
+  message('workload.PilotList', { pilots: list(pilotMessage) }),
+);
 
-const one = { service: PILOT_SERVICE, path: '/pilots/{id}' };
+export const pilotStatus = pilots.status(
+  'One pilot, by its name or running number, with its newest sample; or as it was.',
+  ENTITY.look,
+);
 
-export const pilotStatus = query({
-  ...{ ...one, name: 'pilot_status', request: entityLook, answer: pilotMessage },
-  summary: 'One pilot, by its name or running number, with its newest sample; or as it was.',
-});
+export const pilotHistory = pilots.history();
 
-export const pilotHistory = history({ ...one, name: 'pilot_history' }, 'pilot');
+const ofOperators = { roles: ['operator'] } as const;
 
-const orderOf = (name: 'drain' | 'undrain' | 'retire', summary: string) =>
-  order({
-    ...{ service: PILOT_SERVICE, name: `pilot_${name}`, path: `${one.path}/${name}` },
-    ...{ summary, roles: ['operator'], answer: pilotMessage },
-  });
-
-export const drainPilot = orderOf(
+export const drainPilot = pilots.order(
   'drain',
   'Gives a pilot nothing new; what it runs ends. Again is no error.',
+  ofOperators,
 );
-export const undrainPilot = orderOf('undrain', 'Gives a drained pilot work again.');
-export const retirePilot = orderOf(
+export const undrainPilot = pilots.order('undrain', 'Gives a drained pilot work again.', ofOperators);
+export const retirePilot = pilots.order(
   'retire',
   'Says that a pilot is not expected back. It comes back by attaching.',
+  ofOperators,
 );

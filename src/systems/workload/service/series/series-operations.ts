@@ -7,6 +7,8 @@ import {
   MOST_STEPS_OF_A_SERIES,
 } from '../../../../../machines/workload/series.js';
 import * as rules from '../../../../base/field-rules.js';
+import { commandId, uid } from '../../../../node/entities/entity-messages.js';
+import { entityOperations, ORDERERS, pageFields } from '../../../../node/entities/entity-operations.js';
 import {
   explicit,
   flag,
@@ -20,8 +22,7 @@ import {
   whole,
 } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
-import { commandId, entityRequest, uid } from '../shown/entity-messages.js';
-import { history, ORDERERS, order, PAGE, query } from '../shown/entity-operations.js';
+import { ENTITY } from '../shown/entities.js';
 import { submitTask } from '../tasks/task-operations.js';
 
 const SERVICE = 'workload.SeriesManager';
@@ -97,31 +98,31 @@ export const submitSeries = operation({
   creates: 'uid',
 });
 
-const one = { service: SERVICE, path: '/series/{id}' };
-
-export const seriesStatus = query({
-  ...{ ...one, name: 'series_status', request: entityRequest, answer: seriesMessage },
-  summary: 'One series with its datasets, how far it is and why it waits.',
+const series = entityOperations({
+  ...{ messages: ENTITY, service: SERVICE, noun: 'series', path: '/series', answer: seriesMessage },
 });
 
-export const listSeries = query({
-  ...{ service: SERVICE, name: 'series_list', path: '/series' },
-  summary: 'Series in pages, by when they were submitted, without their datasets.',
-  request: request({
-    ...PAGE,
+export const seriesStatus = series.status(
+  'One series with its datasets, how far it is and why it waits.',
+  ENTITY.request,
+);
+
+export const listSeries = series.list(
+  'Series in pages, by when they were submitted, without their datasets.',
+  request({
+    ...pageFields('Default 100.'),
     state: list(oneOf(SERIES_STATES), { description: 'Any of these; all when empty.' }),
   }),
-  answer: message('workload.SeriesList', {
+  message('workload.SeriesList', {
     series: list(seriesMessage),
     next_page_token: text(undefined, { description: 'Missing on the last page.' }).optional(),
   }),
-});
+);
 
-export const cancelSeries = order({
-  ...{ service: SERVICE, name: 'series_cancel', path: `${one.path}/cancel` },
-  ...{ roles: ORDERERS, answer: seriesMessage, success: 202 },
-  summary:
-    'Answered once it is durable; cancelled once none of its tasks lives any more. What they read stays.',
-});
+export const cancelSeries = series.order(
+  'cancel',
+  'Answered once it is durable; cancelled once none of its tasks lives any more. What they read stays.',
+  { success: 202 },
+);
 
-export const seriesHistory = history({ ...one, name: 'series_history' }, 'series');
+export const seriesHistory = series.history();

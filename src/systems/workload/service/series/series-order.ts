@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { SeriesStep } from '../../../../../machines/workload/series.js';
 import { type FieldProblem, InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
-import { asUid, uid as uidField } from '../shown/entity-messages.js';
+import { asUid, uid as uidField } from '../../../../node/entities/entity-messages.js';
 import { USUAL_RETRIES } from '../shown/payload-fields.js';
 import { problemsIn, USUAL_FILES } from '../tasks/task-order.js';
 import type { WorkloadContext } from '../workload-context.js';

@@ -1,5 +1,7 @@
 /** What can be asked for about switches. */
 
+import { commandId, reason } from '../../../../node/entities/entity-messages.js';
+import { historyOf, query } from '../../../../node/entities/entity-operations.js';
 import {
   explicit,
   flag,
@@ -13,8 +15,7 @@ import {
 } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
 import { SWITCH_NAMES } from '../../switch-names.js';
-import { commandId, reason } from '../shown/entity-messages.js';
-import { historyOf, query } from '../shown/entity-operations.js';
+import { ENTITY } from '../shown/entities.js';
 
 const SERVICE = 'workload.Switches';
 
@@ -49,7 +50,7 @@ export const switchStatus = query({
   summary: 'Whether the splitter or the executor is on, and who has switched it off, when and why.',
 });
 
-export const switchHistory = historyOf({ ...one, name: 'switch_history' }, 'switch');
+export const switchHistory = historyOf({ ...one, name: 'switch_history', event: ENTITY.event }, 'switch');
 
 export const setSwitch = operation({
   service: SERVICE,

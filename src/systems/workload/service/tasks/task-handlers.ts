@@ -9,10 +9,11 @@
 import { randomUUID } from 'node:crypto';
 import { InvalidFieldError } from '../../../../base/errors.js';
 import { uuidOf } from '../../../../base/uuid.js';
+import { asUid } from '../../../../node/entities/entity-messages.js';
+import { findEntity } from '../../../../node/entities/entity-table.js';
 import { type Asking, answered, type ServedOperation } from '../../../../node/operations/operation.js';
 import type { JsonObject } from '../../../../runtime/event-store/event-store.js';
-import { findEntity, TASK } from '../shown/entities.js';
-import { asUid } from '../shown/entity-messages.js';
+import { TASK } from '../shown/entities.js';
 import type { WorkloadContext } from '../workload-context.js';
 import {
   cancel,

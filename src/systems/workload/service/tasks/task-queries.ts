@@ -8,14 +8,15 @@
 import type { z } from 'zod';
 import { workload } from '../../../../../projections/workload/workload.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { rowAsOf } from '../../../../node/entities/as-of.js';
+import { entityHistory } from '../../../../node/entities/entity-history.js';
+import { findEntity } from '../../../../node/entities/entity-table.js';
 import { answered, followed, type ServedOperation } from '../../../../node/operations/operation.js';
 import { ChangeFeed } from '../../../../node/serving/change-feed.js';
 import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import { rowNews } from '../../../../node/serving/watch.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
-import { rowAsOf } from '../shown/as-of.js';
-import { findEntity, TASK } from '../shown/entities.js';
-import { entityHistory } from '../shown/entity-history.js';
+import { TASK } from '../shown/entities.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { remarksFor, remarksOf } from './remarks.js';
 import { type TaskMessage, taskMessageOf } from './task-messages.js';
@@ -46,7 +47,14 @@ export function taskQueries(context: WorkloadContext): TaskQueries {
         await context.readYourWrites();
         const row = findEntity(db, TASK, id);
         if (at === undefined) return shownTask(context, row);
-        return taskMessageOf(await rowAsOf(context, { type: task, table: TASK, numbers: NUMBERS }, row, at));
+        return taskMessageOf(
+          await rowAsOf(
+            context,
+            { projection: workload, type: task, table: TASK, numbers: NUMBERS },
+            row,
+            at,
+          ),
+        );
       }),
       answered(listTasks, (request) => list(context, request)),
       followed(watchTasks, async function* ({ state: states }, { over }) {

@@ -1,26 +1,23 @@
 /** What happened to one entity, whatever people named it by. */
 
 import type { AnyStateMachine } from 'xstate';
-import type { z } from 'zod';
-import { DamagedStreamError } from '../../../../base/errors.js';
-import { eventMessageOf, historyOf } from '../../../../node/serving/history.js';
-import type { ActorType } from '../../../../runtime/actors/actor-type.js';
-import type { WorkloadContext } from '../workload-context.js';
-import { type EntityTable, findEntity } from './entities.js';
-import type { entityEvent } from './entity-messages.js';
+import { DamagedStreamError } from '../../base/errors.js';
+import type { ActorType } from '../../runtime/actors/actor-type.js';
+import { eventMessageOf, historyOf } from '../serving/history.js';
+import type { EntityEvent } from './entity-messages.js';
+import type { EntityRows, EntityStreams } from './entity-rows.js';
+import { type EntityTable, findEntity } from './entity-table.js';
 
 /** @throws OwlError kind `not_found` */
 export async function* entityHistory<M extends AnyStateMachine>(
-  context: WorkloadContext,
+  context: EntityRows & EntityStreams,
   { type, table }: { readonly type: ActorType<M>; readonly table: EntityTable },
   id: string,
-): AsyncGenerator<EventMessage> {
+): AsyncGenerator<EntityEvent> {
   await context.readYourWrites();
   const uid = String(findEntity(context.db, table, id)[table.uid]);
   yield* storedHistory(context, { type, noun: table.noun }, uid);
 }
-
-type EventMessage = z.input<typeof entityEvent>;
 
 /**
  * What can't be read ends it, and is told in its place.
@@ -28,10 +25,10 @@ type EventMessage = z.input<typeof entityEvent>;
  * @throws OwlError kind `not_found` where nothing was ever stored of it
  */
 export async function* storedHistory<M extends AnyStateMachine>(
-  { runtime: { store, system } }: WorkloadContext,
+  { runtime: { store, system } }: EntityStreams,
   { type, noun }: { readonly type: ActorType<M>; readonly noun: string },
   uid: string,
-): AsyncGenerator<EventMessage> {
+): AsyncGenerator<EntityEvent> {
   const asked = { store, system, type, id: uid, from: 0, noun, problemOf: () => undefined };
   try {
     for await (const event of historyOf(asked)) {

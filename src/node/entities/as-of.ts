@@ -2,22 +2,23 @@
  * One entity as it was at a time: its own stream, replayed up to then by the very projection that fills the tables.
  *
  * Guarantees: what is shown is what the read model showed once it had taken those events; running numbers are those that it has now,
- * which never change. What a row has from other streams is left out: the counts of a task's jobs and of a dataset's files by their
- * state, a pilot's samples. It costs the reading of that one stream, and keeps nothing.
+ * which never change. What a row has from other streams is left out, counts of them for instance. It costs the reading of that one
+ * stream, and keeps nothing.
  */
 
 import type { AnyStateMachine } from 'xstate';
-import { workload } from '../../../../../projections/workload/workload.js';
-import { OwlError } from '../../../../base/errors.js';
-import type { Database, SqlRow } from '../../../../base/sql.js';
-import { openDatabase } from '../../../../base/sqlite.js';
-import type { ActorType } from '../../../../runtime/actors/actor-type.js';
-import { streamName } from '../../../../runtime/event-store/event-store.js';
-import { tablesOf } from '../../../../runtime/read-models/projection.js';
-import type { WorkloadContext } from '../workload-context.js';
-import type { EntityTable } from './entities.js';
+import { OwlError } from '../../base/errors.js';
+import type { Database, SqlRow } from '../../base/sql.js';
+import { openDatabase } from '../../base/sqlite.js';
+import type { ActorType } from '../../runtime/actors/actor-type.js';
+import { streamName } from '../../runtime/event-store/event-store.js';
+import { type Projection, tablesOf } from '../../runtime/read-models/projection.js';
+import type { EntityStreams } from './entity-rows.js';
+import type { EntityTable } from './entity-table.js';
 
 export interface AsOf<M extends AnyStateMachine> {
+  /** That fills its table. */
+  readonly projection: Projection;
   readonly type: ActorType<M>;
   readonly table: EntityTable;
   /** Columns that are taken as they are now: they never change. */
@@ -32,19 +33,19 @@ export interface AsOf<M extends AnyStateMachine> {
  * @throws OwlError kind `not_found` where it was not there yet; DamagedStreamError
  */
 export async function rowAsOf<M extends AnyStateMachine>(
-  { runtime: { store } }: WorkloadContext,
-  { type, table: { table, uid: key, noun }, numbers, names }: AsOf<M>,
+  { runtime: { store } }: EntityStreams,
+  { projection, type, table: { table, uid: key, noun }, numbers, names }: AsOf<M>,
   now: SqlRow,
   at: number,
 ): Promise<SqlRow> {
   const uid = String(now[key]);
   const scratch = openDatabase(':memory:');
   try {
-    const tables = tablesOf(workload);
+    const tables = tablesOf(projection);
     for (const one of tables) scratch.exec(one.createTable(one.table));
     if (names?.row !== undefined) insert(scratch, names.table, names.row);
     const [first = '', ...others] = tables.map((one) => one.table);
-    const writer = workload.writer(scratch, first, ...others);
+    const writer = projection.writer(scratch, first, ...others);
     for await (const event of store.readStream(streamName(type.category, uid))) {
       if (event.metadata.time / 1000 > at) break;
       writer.apply([event]);
