@@ -1,6 +1,7 @@
 /** What supervisors and those who look after them can ask for. Their work and their reports are streams of gRPC alone. */
 
 import * as rules from '../../../../base/field-rules.js';
+import { READERS } from '../../../../node/entities/entity-operations.js';
 import {
   id,
   int32,
@@ -119,7 +120,7 @@ export const listSupervisors = operation({
   service: SERVICE,
   name: 'supervisor_list',
   kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
+  roles: READERS,
   http: { method: 'GET', path: '/supervisors' },
   summary: 'Every supervisor that was ever attached.',
   request: request({}),

@@ -3,7 +3,9 @@
 import { RECORDED_STATES } from '../../../../../machines/talent/plot-task.js';
 import { InvalidFieldError } from '../../../../base/errors.js';
 import * as rules from '../../../../base/field-rules.js';
-import { flag, id, list, number, oneOf, request, text, whole } from '../../../../node/operations/fields.js';
+import { commandId } from '../../../../node/entities/entity-messages.js';
+import { ORDERERS, pageFields, READERS } from '../../../../node/entities/entity-operations.js';
+import { id, list, number, oneOf, request, text, whole } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
 import {
   plotTaskChange,
@@ -13,7 +15,6 @@ import {
 } from './task-messages.js';
 
 export const SERVICE = 'talent.PlotManager';
-const LARGEST_PAGE = 1000;
 
 const statuses = list(oneOf(RECORDED_STATES), { description: 'Any of these; all when empty.' });
 const isTime: rules.NumberRule = (value) => (Number.isFinite(value) ? undefined : rules.noPointInTime(value));
@@ -22,15 +23,13 @@ export const retryTask = operation({
   service: SERVICE,
   name: 'plot_task_retry',
   kind: 'decision',
-  roles: ['submitter', 'operator'],
+  roles: ORDERERS,
   http: { method: 'POST', path: '/plot-tasks/{task_id}/retry' },
   summary: 'Makes a stopped, failed or finished task received again, as its next attempt.',
   request: request({
     task_id: id(),
     reason: text(rules.isRemarks, { maxLength: 16_384 }).optional(),
-    command_id: id({
-      description: 'Of this very order: sent again within 24 hours, it changes nothing.',
-    }).optional(),
+    command_id: commandId.optional(),
   }),
   answer: plotTaskStatusResponse,
   commandId: 'command_id',
@@ -47,9 +46,7 @@ export const failTask = operation({
   request: request({
     task_id: id(),
     reason: text(rules.isRemarks, { maxLength: 16_384, description: 'Why.' }),
-    command_id: id({
-      description: 'Of this very order: sent again within 24 hours, it changes nothing.',
-    }).optional(),
+    command_id: commandId.optional(),
   }),
   answer: plotTaskStatusResponse,
   commandId: 'command_id',
@@ -60,7 +57,7 @@ export const listTasks = operation({
   service: SERVICE,
   name: 'plot_task_list',
   kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
+  roles: READERS,
   http: { method: 'GET', path: '/plot-tasks' },
   summary: 'Tasks in pages, by when they were created.',
   request: request({
@@ -69,9 +66,7 @@ export const listTasks = operation({
     cache: text(rules.isAbsolutePath, { description: 'Matches cache1 or cache2.' }).optional(),
     created_from: number(isTime, { description: 'At or after: Unix seconds.' }).optional(),
     created_before: number(isTime, { description: 'Before: Unix seconds.' }).optional(),
-    page_size: whole(1, LARGEST_PAGE, { description: 'Default 100. A page ends at 3 MiB.' }).optional(),
-    page_token: text(undefined, { description: 'next_page_token of the page before.' }).optional(),
-    newest_first: flag().optional(),
+    ...pageFields(),
     task_id_prefix: id({ description: 'Tasks whose id begins with this.' }).optional(),
   }),
   answer: plotTaskListResponse,
@@ -98,7 +93,7 @@ export const taskHistory = operation({
   service: SERVICE,
   name: 'plot_task_history',
   kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
+  roles: READERS,
   http: { method: 'GET', path: '/plot-tasks/{task_id}/history' },
   summary: 'What happened to one task, oldest first.',
   isStream: true,

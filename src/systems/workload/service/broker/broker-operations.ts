@@ -1,5 +1,6 @@
 /** What can be asked for about the broker. */
 
+import { READERS } from '../../../../node/entities/entity-operations.js';
 import {
   explicit,
   flag,
@@ -34,7 +35,7 @@ export const brokerStatus = operation({
   service: 'workload.Broker',
   name: 'broker_status',
   kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
+  roles: READERS,
   http: { method: 'GET', path: '/broker' },
   summary:
     'The broker between this node and its pilots: whether it is there, its queues and the dead letters.',

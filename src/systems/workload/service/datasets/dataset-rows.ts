@@ -1,6 +1,7 @@
 /** What is asked of the tables of datasets and files, and how a row of them is told. */
 
-import type { Database, SqlRow, SqlValue } from '../../../../base/sql.js';
+import type { Database, SqlRow } from '../../../../base/sql.js';
+import { type Place, selectEntities } from '../../../../node/entities/entity-lists.js';
 import { fileIdOf } from '../ids.js';
 import { noDataset } from './dataset-commands.js';
 
@@ -47,58 +48,15 @@ export function namedFiles(db: Database, dataset: string, names: readonly string
     .all(dataset, JSON.stringify(names));
 }
 
-export interface PageOfRows {
-  /** Behind this place. */
-  readonly after: number | undefined;
-  readonly limit: number;
-  /** Any of these; all when empty. */
-  readonly status: readonly string[];
-}
-
-export function datasetRows(
+/** In the order of the dataset. @param status any of these; all where there is none */
+export function fileRows(
   db: Database,
-  { after, limit, status, newestFirst }: PageOfRows & { readonly newestFirst: boolean },
+  dataset: string,
+  status: readonly string[],
+  place: Omit<Place, 'newestFirst'>,
 ): SqlRow[] {
-  const [beyond, order] = newestFirst ? ['<', 'DESC'] : ['>', 'ASC'];
-  const conditions = [...behind('dataset_id', beyond, after), ...withStatus(status)];
-  return select(db, 'dsm_datasets', conditions, `dataset_id ${order}`, limit);
-}
-
-export function fileRows(db: Database, dataset: string, { after, limit, status }: PageOfRows): SqlRow[] {
-  const own: Condition = { sql: 'dataset_uid = ?', value: dataset };
-  return select(
-    db,
-    'dsm_files',
-    [own, ...behind('idx', '>', after), ...withStatus(status)],
-    'idx ASC',
-    limit,
-  );
-}
-
-interface Condition {
-  readonly sql: string;
-  readonly value: SqlValue;
-}
-
-function behind(column: string, beyond: string, after: number | undefined): Condition[] {
-  return after === undefined ? [] : [{ sql: `${column} ${beyond} ?`, value: after }];
-}
-
-function withStatus(status: readonly string[]): Condition[] {
-  return status.length === 0 ? [] : [{ sql: `status IN ${AS_LIST}`, value: JSON.stringify(status) }];
-}
-
-function select(
-  db: Database,
-  table: string,
-  conditions: readonly Condition[],
-  order: string,
-  limit: number,
-): SqlRow[] {
-  const where = conditions.length === 0 ? '' : `WHERE ${conditions.map(({ sql }) => sql).join(' AND ')}`;
-  return db
-    .prepare(`SELECT * FROM ${table} ${where} ORDER BY ${order} LIMIT ?`)
-    .all(...conditions.map(({ value }) => value), limit);
+  const filter = { dataset_uid: [dataset], status };
+  return selectEntities(db, { table: 'dsm_files', number: 'idx' }, filter, { ...place, newestFirst: false });
 }
 
 export function showDataset(row: SqlRow) {

@@ -46,7 +46,7 @@ export async function verify(
     await system.execute(file, String(row['uid']), { by, decide });
   };
   for (let after: number | undefined; ; ) {
-    const rows = fileRows(db, uid, { after, limit: ROWS_AT_ONCE, status: STATES_WITH_CONTENT });
+    const rows = fileRows(db, uid, STATES_WITH_CONTENT, { after, limit: ROWS_AT_ONCE });
     const [last] = rows.slice(-1);
     if (last === undefined) break;
     after = Number(last['idx']);

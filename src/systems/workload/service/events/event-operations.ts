@@ -1,6 +1,7 @@
 /** What can be asked for about what happens: every event, as it is stored. */
 
 import { workload } from '../../../../../projections/workload/workload.js';
+import { READERS } from '../../../../node/entities/entity-operations.js';
 import { int64, list, message, number, oneOf, request, text } from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
 
@@ -15,7 +16,7 @@ export const watchEvents = operation({
   service: EVENTS,
   name: 'event_watch',
   kind: 'query',
-  roles: ['reader', 'submitter', 'worker', 'operator'],
+  roles: READERS,
   http: { method: 'GET', path: '/events' },
   summary:
     'Every event behind a cursor, in order, then each that is stored: none is missed, and none told twice.',

@@ -2,12 +2,13 @@
 
 import type { z } from 'zod';
 import { OwlError } from '../../../../base/errors.js';
-import type { SqlRow, SqlValue } from '../../../../base/sql.js';
+import { pageOfEntities, selectEntities } from '../../../../node/entities/entity-lists.js';
 import { answered, type ServedOperation } from '../../../../node/operations/operation.js';
-import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { jobFileMessageOf } from './job-messages.js';
 import { fileStatus, listFiles } from './job-operations.js';
+
+const USES = { table: 'file_dat', number: 'file_id' };
 
 export function fileOperations(context: WorkloadContext): ServedOperation[] {
   return [
@@ -22,29 +23,14 @@ export function fileOperations(context: WorkloadContext): ServedOperation[] {
 }
 
 async function list(context: WorkloadContext, request: z.output<typeof listFiles.request>) {
-  const size = readPageSize(request.page_size);
   const { newest_first: newestFirst = false, type: types, status: statuses } = request;
-  const tokens = pageTokens({ newestFirst, types, statuses }, ['number']);
-  const after = tokens.read(request.page_token)?.[0];
-  await context.readYourWrites();
-  const where: string[] = [];
-  const values: SqlValue[] = [];
-  const add = (condition: string, ...given: SqlValue[]) => {
-    where.push(condition);
-    values.push(...given);
-  };
-  if (types.length > 0) add(`type IN (${types.map(() => '?').join(', ')})`, ...types);
-  if (statuses.length > 0) add(`status IN (${statuses.map(() => '?').join(', ')})`, ...statuses);
-  if (after !== undefined) add(newestFirst ? 'file_id < ?' : 'file_id > ?', after);
-  const rows = context.db
-    .prepare(
-      `SELECT * FROM file_dat ${where.length === 0 ? '' : `WHERE ${where.join(' AND ')}`}
-       ORDER BY file_id ${newestFirst ? 'DESC' : 'ASC'} LIMIT ?`,
-    )
-    .all(...values, size + 1);
-  const { messages, nextToken } = pageOf({
-    ...{ rows, size, show: jobFileMessageOf, tokens },
-    placeOf: (row: SqlRow) => [Number(row['file_id'])],
+  const { messages, next } = await pageOfEntities(context, request, {
+    number: USES.number,
+    query: { newestFirst, types, statuses },
+    look: (place) => ({
+      rows: selectEntities(context.db, USES, { type: types, status: statuses }, place),
+      show: jobFileMessageOf,
+    }),
   });
-  return { files: [...messages], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };
+  return { files: messages, ...next };
 }

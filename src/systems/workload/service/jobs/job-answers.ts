@@ -11,6 +11,7 @@ import type { SqlRow, SqlValue } from '../../../../base/sql.js';
 import { textIn } from '../../../../base/sql.js';
 import { rowAsOf } from '../../../../node/entities/as-of.js';
 import { entityHistory } from '../../../../node/entities/entity-history.js';
+import { carryOutOrder } from '../../../../node/entities/entity-orders.js';
 import { findEntity } from '../../../../node/entities/entity-table.js';
 import {
   type Asking,
@@ -130,19 +131,12 @@ async function order(
   { name, decide }: Ordered,
 ) {
   const { context, queries } = options;
-  await context.readYourWrites();
-  const uid = textIn(findRow(options, id), 'id');
-  const asked =
-    command_id === undefined
-      ? {}
-      : { id: command_id, asks: { name, content: { job: uid, reason: reason ?? null } } };
-  const { duplicate } = await context.system.execute(job, uid, {
-    ...asked,
-    by: asking.who,
-    decide: (snapshot) => decide(snapshot, uid, reason),
+  const uid = await carryOutOrder(context, asking, {
+    ...{ type: job, name, commandId: command_id },
+    find: () => textIn(findRow(options, id), 'id'),
+    content: (uid) => ({ job: uid, reason: reason ?? null }),
+    decide: (uid) => (snapshot) => decide(snapshot, uid, reason),
   });
-  asking.repeated(duplicate);
-  await context.readYourWrites();
   return show(queries, findRow(options, uid), standingOf(options));
 }
 

@@ -6,6 +6,7 @@ import { OwlError } from '../../../../base/errors.js';
 import { type SqlRow, textIn } from '../../../../base/sql.js';
 import { rowAsOf } from '../../../../node/entities/as-of.js';
 import { entityHistory } from '../../../../node/entities/entity-history.js';
+import { carryOutOrder } from '../../../../node/entities/entity-orders.js';
 import {
   type Asking,
   answered,
@@ -35,7 +36,7 @@ const FIELDS = new Set(Object.keys(pilotMessage.shape));
 const UNDER_WAY = `(SELECT count(*) FROM job_dat j WHERE j.pilot = p.name AND j.state IN ('staging', 'running', 'cancelling'))`;
 
 export function pilotOperations(context: WorkloadContext, samples: PilotSamples): ServedOperation[] {
-  const { db, system } = context;
+  const { db } = context;
 
   function find(id: string): SqlRow {
     const select = `SELECT p.*, ${UNDER_WAY} AS under_way FROM pilot_dat p`;
@@ -54,20 +55,13 @@ export function pilotOperations(context: WorkloadContext, samples: PilotSamples)
   }
 
   async function order({ id, reason, command_id }: Order, asking: Asking, name: string, decide: Decide) {
-    await context.readYourWrites();
-    const pilot = textIn(find(id), 'name');
-    const asked =
-      command_id === undefined
-        ? {}
-        : { id: command_id, asks: { name, content: { pilot, reason: reason ?? null } } };
-    const { duplicate } = await system.execute(pilotKind.type, pilot, {
-      ...asked,
-      by: asking.who,
-      decide: (snapshot) => decide(snapshot, pilot, reason),
+    const ordered = await carryOutOrder(context, asking, {
+      ...{ type: pilotKind.type, name, commandId: command_id },
+      find: () => textIn(find(id), 'name'),
+      content: (pilot) => ({ pilot, reason: reason ?? null }),
+      decide: (pilot) => (snapshot) => decide(snapshot, pilot, reason),
     });
-    asking.repeated(duplicate);
-    await context.readYourWrites();
-    return messageOf(find(pilot), samples);
+    return messageOf(find(ordered), samples);
   }
 
   return [

@@ -6,10 +6,8 @@
  * cancelled, held or finished, nothing of it is granted (task-gates.ts).
  */
 
-import { randomUUID } from 'node:crypto';
 import { InvalidFieldError } from '../../../../base/errors.js';
-import { uuidOf } from '../../../../base/uuid.js';
-import { asUid } from '../../../../node/entities/entity-messages.js';
+import { carryOutOrder, makeEntity } from '../../../../node/entities/entity-orders.js';
 import { findEntity } from '../../../../node/entities/entity-table.js';
 import { type Asking, answered, type ServedOperation } from '../../../../node/operations/operation.js';
 import type { JsonObject } from '../../../../runtime/event-store/event-store.js';
@@ -77,47 +75,29 @@ async function carryOut(
   asking: Asking,
   { id, commandId, name, content, decide }: Order,
 ): Promise<TaskMessage> {
-  const { system, db, gates, readYourWrites } = context;
-  await readYourWrites();
-  const uid = String(findEntity(db, TASK, id)['uid']);
-  const store = () =>
-    system.execute(task, uid, {
-      ...(commandId === undefined ? {} : { id: commandId }),
-      asks: { name, content },
-      by: asking.who,
-      decide: decide(uid),
-    });
-  const { duplicate } = await (ENDS_GRANTS.has(name) ? gates.shut(uid, store) : store());
-  asking.repeated(duplicate);
-  await readYourWrites();
+  const { db, gates } = context;
+  const uid = await carryOutOrder(context, asking, {
+    ...{ type: task, name, commandId, decide, content: () => content },
+    find: () => String(findEntity(db, TASK, id)['uid']),
+    through: (uid, store) => (ENDS_GRANTS.has(name) ? gates.shut(uid, store) : store()),
+  });
   return shownTask(context, findEntity(db, TASK, uid));
 }
 
 async function submit(context: WorkloadContext, request: TaskRequest, asking: Asking): Promise<TaskMessage> {
-  const { system, db, readYourWrites } = context;
-  const { command_id: id, uid: given, ...asked } = request;
-  const uid = given === undefined ? madeUid(id) : asUid(given);
-  const content: JsonObject = JSON.parse(JSON.stringify(asked));
-  await readYourWrites();
-  // Of one that is there nothing is looked at again: the same order gets its first answer.
-  const isThere = db.prepare('SELECT 1 FROM task_dat WHERE uid = ?').get(uid) !== undefined;
-  const order = isThere ? undefined : readTaskOrder(context, request, uid);
-  const { duplicate, snapshot } = await system.execute(task, uid, {
-    ...(id === undefined ? {} : { id }),
-    asks: { name: declared.submitTask.name, content },
-    by: asking.who,
-    decide: (found) => register(found, uid, order),
+  const { system, db } = context;
+  const { command_id: commandId, uid: given, ...content } = request;
+  const uid = await makeEntity(context, asking, {
+    ...{ type: task, table: TASK, seed: 'owl/workload/task/1', given },
+    ...{ name: declared.submitTask.name, commandId, content },
+    read: (uid) => readTaskOrder(context, request, uid),
+    decide: register,
+    // The reactor does it too, where this node is killed before.
+    follow: async (uid, { context: { order } }) => {
+      if (order === null) return;
+      for (const { type, id, command } of datasetsOf(uid, order))
+        await system.execute(type, id, { ...command, by: asking.who });
+    },
   });
-  asking.repeated(duplicate);
-  // The reactor does it too, where this node is killed before.
-  if (snapshot.context.order !== null)
-    for (const { type, id: name, command } of datasetsOf(uid, snapshot.context.order))
-      await system.execute(type, name, { ...command, by: asking.who });
-  await readYourWrites();
   return shownTask(context, findEntity(db, TASK, uid));
-}
-
-/** The same order again is about the same task. */
-function madeUid(commandId: string | undefined): string {
-  return commandId === undefined ? randomUUID() : uuidOf(`owl/workload/task/1/${commandId}`);
 }

@@ -10,10 +10,10 @@ import { workload } from '../../../../../projections/workload/workload.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import { rowAsOf } from '../../../../node/entities/as-of.js';
 import { entityHistory } from '../../../../node/entities/entity-history.js';
+import { eachEntity, pageOfEntities, selectEntities } from '../../../../node/entities/entity-lists.js';
 import { findEntity } from '../../../../node/entities/entity-table.js';
 import { answered, followed, type ServedOperation } from '../../../../node/operations/operation.js';
 import { ChangeFeed } from '../../../../node/serving/change-feed.js';
-import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import { rowNews } from '../../../../node/serving/watch.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { TASK } from '../shown/entities.js';
@@ -23,8 +23,6 @@ import { type TaskMessage, taskMessageOf } from './task-messages.js';
 import { listTasks, taskHistory, taskStatus, watchTasks } from './task-operations.js';
 import { task } from './task-type.js';
 
-/** Rows that are read at a time. */
-const PAGE = 500;
 const NUMBERS = ['task_id', 'parent_task_id'];
 /** Of what is no task. */
 const NOBODY = '';
@@ -61,7 +59,7 @@ export function taskQueries(context: WorkloadContext): TaskQueries {
         const watched = {
           feed,
           shown: () => context.readYourWrites(),
-          matching: () => rowsOf(context, states),
+          matching: () => eachEntity(db, TASK, { state: states }),
           get: (uid: string) => select.get(uid),
         };
         for await (const news of rowNews(watched, over))
@@ -86,45 +84,17 @@ function taskOf({ db }: WorkloadContext, { stream }: RecordedEvent): string {
   return row === undefined ? NOBODY : String(row['uid']);
 }
 
-function* rowsOf({ db }: WorkloadContext, states: readonly string[]): Generator<SqlRow> {
-  let after = 0;
-  for (;;) {
-    const rows = select(db, states, { after, newestFirst: false, limit: PAGE });
-    yield* rows;
-    if (rows.length < PAGE) return;
-    after = Number(rows.at(-1)?.['task_id']);
-  }
-}
-
-interface Place {
-  readonly after: number;
-  readonly newestFirst: boolean;
-  readonly limit: number;
-}
-
-function select(
-  db: WorkloadContext['db'],
-  states: readonly string[],
-  { after, newestFirst, limit }: Place,
-): SqlRow[] {
-  const some = states.length === 0 ? '' : `AND state IN (${states.map(() => '?').join(', ')})`;
-  const [behind, order] = newestFirst ? ['<', 'DESC'] : ['>', 'ASC'];
-  return db
-    .prepare(`SELECT * FROM task_dat WHERE task_id ${behind} ? ${some} ORDER BY task_id ${order} LIMIT ?`)
-    .all(after, ...states, limit);
-}
-
 async function list(context: WorkloadContext, request: z.output<typeof listTasks.request>) {
-  const { newest_first: newestFirst = false } = request;
+  const { db } = context;
   const states = [...new Set(request.state)].sort();
-  const size = readPageSize(request.page_size);
-  const tokens = pageTokens({ list: 'tasks', states, newestFirst }, ['number']);
-  const [after = newestFirst ? Number.MAX_SAFE_INTEGER : 0] = tokens.read(request.page_token) ?? [];
-  await context.readYourWrites();
-  const rows = select(context.db, states, { after: Number(after), newestFirst, limit: size + 1 });
-  const remarks = remarksFor(context);
-  const show = (row: SqlRow) => taskMessageOf(row, remarks(row));
-  const placeOf = (row: SqlRow) => [Number(row['task_id'])];
-  const { messages, nextToken } = pageOf({ rows, size, show, placeOf, tokens });
-  return { tasks: [...messages], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };
+  const { messages, next } = await pageOfEntities(context, request, {
+    number: TASK.number,
+    query: { list: 'tasks', states, newestFirst: request.newest_first ?? false },
+    look: (place) => {
+      const remarks = remarksFor(context);
+      const show = (row: SqlRow) => taskMessageOf(row, remarks(row));
+      return { rows: selectEntities(db, TASK, { state: states }, place), show };
+    },
+  });
+  return { tasks: messages, ...next };
 }
