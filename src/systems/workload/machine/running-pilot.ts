@@ -139,7 +139,7 @@ export class RunningPilot {
     return {
       ...{ settings, executables: settings.executables, variables, logger, storagePatienceMs },
       ...{ directory, clock, keeper, signal: this.ending.signal },
-      storage: new Storage(settings.storage_roots),
+      storage: new Storage(settings.storage_roots, logger),
       works: new WorkDirectories(directory.work, settings.slots),
       claims: new Claims(directory.claims, logger),
       memory: new MemoryBook(settings.memory_mib),

@@ -12,6 +12,7 @@ import { messageOf, OwlError } from '../../../base/errors.js';
 import { type Environment, processEnvironment } from '../../../processes/environment.js';
 import { LOG_EXISTS } from '../../../processes/keeper/keeper-messages.js';
 import { endMarked } from '../../../processes/process-family.js';
+import { directoryOf } from '../storage-url.js';
 import type { Grant, JobInput } from '../wire/pilot-messages.js';
 import { commandFor, type ExecutableDeclaration, findProgram } from './executables.js';
 import { AttemptError } from './failure.js';
@@ -51,10 +52,11 @@ export async function startPayload(attempt: AttemptToStart, env: PayloadEnvironm
   const { verify } = env.settings;
   const isVerified = verify === 'always' || (verify === 'first' && key.attempt === 1);
   const { storage } = env;
-  const { storage_url: storageUrl = '', data_out_url: outUrl = '' } = grant;
+  const { storage_url: storageUrl = '', data_out_url: outUrl = '', data_out_seen: seenUrl = '' } = grant;
+  const seen = seenUrl === '' ? undefined : directoryOf(seenUrl);
   await whileStorageIsAway(env, signal, async () => {
     // Hours later would be too late.
-    await whereWritable(outUrl, () => storage.foresee(outUrl, directoryIn(grant)));
+    await whereWritable(outUrl, () => storage.foresee(outUrl, directoryIn(grant), seen));
     env.works.make(work);
     await stageInputs({ storage, storageUrl, inputs, paths, isVerified, signal });
   });

@@ -42,10 +42,14 @@ export class Storage {
   private readonly places = new KnownPlaces();
   private readonly recentlyRead = new RecentLooks<StoragePlace>();
   private readonly recentlyWritten = new RecentLooks<string>();
+  /** Directories that were there, or were made, since this pilot began. */
+  private readonly found = new Set<string>();
+  private readonly logger: StorageLogger;
 
   /** @param roots absolute paths */
-  constructor(roots: readonly string[]) {
+  constructor(roots: readonly string[], logger: StorageLogger) {
     this.roots = roots;
+    this.logger = logger;
   }
 
   /**
@@ -82,23 +86,27 @@ export class Storage {
 
   /**
    * A directory below that URL, made where it is missing; its root has to be there.
+   * @param seen absolute; at or above it: where others have seen that and it is not there, the storage is not mounted, presumably, and
+   *   nothing is made. Unless this pilot has found it before: then its disk is there, and somebody has removed it.
    * @throws AttemptError `storage_unavailable`, OwlError kind `invalid` when it may not be written
    */
-  async directory(url: string, path: string): Promise<string> {
+  async directory(url: string, path: string, seen: string | undefined): Promise<string> {
     const base = this.pathOf(url);
     const wanted = join(base, relative(path));
-    const made = await this.makeBelow(base, wanted);
+    const made = await this.makeBelow(base, wanted, seen);
     this.recentlyWritten.note(wanted, made);
+    if (this.found.size >= MOST_LOOKS) this.found.clear();
+    this.found.add(base).add(wanted);
     return made;
   }
 
   /** The same, for who is going to write there later and wants to know now whether that will be possible. */
-  async foresee(url: string, path: string): Promise<void> {
+  async foresee(url: string, path: string, seen: string | undefined): Promise<void> {
     if (this.recentlyWritten.get(join(this.pathOf(url), relative(path))) === undefined)
-      await this.directory(url, path);
+      await this.directory(url, path, seen);
   }
 
-  private async makeBelow(base: string, wanted: string): Promise<string> {
+  private async makeBelow(base: string, wanted: string, seen: string | undefined): Promise<string> {
     try {
       const near = await nearestOf(wanted);
       // Without a link in it, it lies where it says, and so does its root.
@@ -106,6 +114,8 @@ export class Storage {
       assertWithin(near, roots);
       await this.noteMount(base, near);
       if (near === wanted) return near;
+      if (seen === undefined) await this.tellUnseen(base, near);
+      else if (!this.found.has(seen)) await assertSeen(seen, near);
       await makeDirectory(wanted);
       const made = await realpath(wanted);
       assertWithin(made, roots);
@@ -114,6 +124,15 @@ export class Storage {
       if (error instanceof AttemptError) throw error;
       throw error instanceof OwlError && error.kind === 'invalid' ? error : unavailable(wanted, error);
     }
+  }
+
+  /** What begins like this ends where nobody finds it, if something should be mounted there. */
+  private async tellUnseen(base: string, near: string): Promise<void> {
+    if (await isThere(base)) return;
+    this.logger.info(
+      { directory: base, near },
+      'a directory for outputs is made that nobody is known to have seen before',
+    );
   }
 
   private pathOf(url: string): string {
@@ -162,6 +181,10 @@ export class Storage {
   }
 }
 
+export interface StorageLogger {
+  info(fields: object, message: string): void;
+}
+
 /** What was seen a moment ago, for many jobs that look at one place at the same time. */
 class RecentLooks<Seen> {
   private readonly seen = new Map<string, { readonly what: Seen; readonly at: number }>();
@@ -195,6 +218,25 @@ async function assertHoldsFiles(base: string): Promise<void> {
     throw unavailable(base, error);
   }
   if (first === null) throw unavailable(base, new OwlError('unavailable', 'it is empty; is it mounted?'));
+}
+
+/** @param near what of it is there @throws OwlError where it is not there, though it was seen */
+async function assertSeen(seen: string, near: string): Promise<void> {
+  if (await isThere(seen)) return;
+  // Somebody may have made it a moment ago: to open what is above makes clients of network file systems ask what is new in it.
+  await (await opendir(near)).close();
+  if (await isThere(seen)) return;
+  throw new OwlError(
+    'unavailable',
+    `it was seen before, and ${seen} is not there now; is it mounted? Where it is to begin anew, make that directory`,
+  );
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** With those above it. Their names outlive a loss of power. */

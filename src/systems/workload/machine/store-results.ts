@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
 import type { ProcessEnd } from '../../../processes/records/process-record.js';
+import { directoryOf } from '../storage-url.js';
 import { nameOfAttempt } from '../wire/attempt-names.js';
 import type { JobOutput, PilotTold, WrittenFile } from '../wire/pilot-messages.js';
 import { AttemptError } from './failure.js';
@@ -100,7 +101,10 @@ async function placeOf(
   const { order, job, attempt, stored } = payload.record;
   const { data_out_url: url = '', outputs = [], log = {} } = order;
   const under = directoryIn({ ...order, job });
-  const directory = await whereWritable(url, () => storage.directory(url, under));
+  // It was there before this attempt began.
+  const directory = await whereWritable(url, () =>
+    storage.directory(url, under, join(directoryOf(url), under)),
+  );
   const names = [...outputs, log].flatMap(({ file_name: name }: JobOutput) => name ?? []);
   const planned = names.map((name) => join(directory, nameOfAttempt(name, attempt)));
   const mayReplace = new Set(stored);

@@ -161,6 +161,8 @@ export interface Grant {
   memory_mib?: number;
   storage_url?: string;
   data_out_url?: string;
+  /** A directory at or below that, as a URL, which is known to be there. */
+  data_out_seen?: string;
   inputs?: JobInput[];
   inputs_total?: number;
   outputs?: JobOutput[];

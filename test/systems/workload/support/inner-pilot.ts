@@ -11,6 +11,8 @@ import { type JobOrder, JobOrders } from '../../../../src/systems/workload/servi
 import { queue } from '../../../../src/systems/workload/service/jobs/job-upkeep.js';
 import { JobReports } from '../../../../src/systems/workload/service/pilots/job-reports.js';
 import { pilotKind } from '../../../../src/systems/workload/service/pilots/pilot-kind.js';
+import { SeenFiles } from '../../../../src/systems/workload/service/pilots/seen-files.js';
+import { SeenPlaces } from '../../../../src/systems/workload/service/pilots/seen-places.js';
 import type { WorkloadContext } from '../../../../src/systems/workload/service/workload-context.js';
 import { nameOfAttempt } from '../../../../src/systems/workload/wire/attempt-names.js';
 import { until } from '../../../support/until.js';
@@ -37,8 +39,10 @@ export class InnerPilot {
     this.name = name;
     this.context = context;
     this.orders = new JobOrders(context.runtime.store);
-    this.grants = new Grants(context, this.orders);
-    this.reports = new JobReports(context, this.orders);
+    const files = new SeenFiles(context.clock);
+    const places = new SeenPlaces(context, files);
+    this.grants = new Grants(context, this.orders, places);
+    this.reports = new JobReports(context, this.orders, { files, places });
   }
 
   async attach(): Promise<this> {

@@ -40,10 +40,12 @@ export async function pilotsWithNode(
       ...more(storage),
     },
   };
-  const pilot = async (name = 'p1'): Promise<ChildProcess> => {
+  /** @param within the command that it is an argument of */
+  const pilot = async (name = 'p1', within: readonly string[] = []): Promise<ChildProcess> => {
     const main = fileURLToPath(new URL('./run-pilot.js', import.meta.url));
     const args = [main, here.data, here.node.address, JSON.stringify({ ...settings, name }), here.data];
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+    const [program = '', ...rest] = [...within, process.execPath, ...args];
+    const child = spawn(program, rest, { stdio: ['ignore', 'inherit', 'inherit'] });
     t.teardown(async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exit = once(child, 'exit');
@@ -62,8 +64,8 @@ export async function pilotsWithNode(
   const uid = dataset?.uid ?? '';
   await client.scan({ uid });
   await client.closeDataset({ uid });
-  const submit = async (executable: string) => {
-    const order = { executable, device_type: 'cpu', mode: 'map', data_in_uid: uid, data_out_url: url('out') };
+  const submit = async (executable: string, out = 'out') => {
+    const order = { executable, device_type: 'cpu', mode: 'map', data_in_uid: uid, data_out_url: url(out) };
     return (await client.submit(order)).uid ?? '';
   };
   const jobsOf = async (task: string) => {

@@ -18,6 +18,7 @@ export interface Granted {
   readonly job: string;
   readonly claim_id: string;
   readonly attempt: number;
+  readonly data_out_seen?: string;
   readonly outputs?: readonly { readonly uid: string; readonly file_name: string }[];
   readonly log?: { readonly uid: string; readonly file_name: string };
 }

@@ -54,6 +54,12 @@ interface Asked {
   readonly by: string;
 }
 
+/** Where outputs go. */
+export interface Places {
+  /** Which of its directories is known to be there, as a URL. */
+  of(order: JobOrder): Promise<string | undefined>;
+}
+
 /** As the wire has it. */
 export interface GrantMessage {
   readonly job: string;
@@ -64,10 +70,16 @@ export interface GrantMessage {
 export class Grants {
   private readonly context: Pick<WorkloadContext, 'system' | 'gates' | 'logger'>;
   private readonly orders: JobOrders;
+  private readonly places: Places;
 
-  constructor(context: Pick<WorkloadContext, 'system' | 'gates' | 'logger'>, orders: JobOrders) {
+  constructor(
+    context: Pick<WorkloadContext, 'system' | 'gates' | 'logger'>,
+    orders: JobOrders,
+    places: Places,
+  ) {
     this.context = context;
     this.orders = orders;
+    this.places = places;
   }
 
   /**
@@ -82,7 +94,13 @@ export class Grants {
     const storageUrl = await storageUrlOf(this.context.system, order);
     const of = Object.assign({ command: claim.commandId }, attempted(uid, order, claim.pilot));
     const granted = await this.granted(uid, of, { request, pilot, by });
-    return messageOf(uid, order, { ...granted, claimId: request.claimIdOf(granted.attempt), storageUrl });
+    const seen = await this.places.of(order);
+    return messageOf(uid, order, {
+      ...granted,
+      claimId: request.claimIdOf(granted.attempt),
+      storageUrl,
+      seen,
+    });
   }
 
   private async granted(uid: string, of: Attempted, { request, pilot, by }: Asked): Promise<Granted> {
@@ -169,7 +187,11 @@ function refused(reason: RefusedClaim, uid: string, why: string): JobRefusedErro
 function messageOf(
   uid: string,
   order: JobOrder,
-  granted: Granted & { readonly claimId: string; readonly storageUrl: string },
+  granted: Granted & {
+    readonly claimId: string;
+    readonly storageUrl: string;
+    readonly seen: string | undefined;
+  },
 ) {
   const { args, timeoutSeconds, memoryMib } = order;
   return {
@@ -181,6 +203,7 @@ function messageOf(
     ...(timeoutSeconds === undefined ? {} : { timeout_seconds: timeoutSeconds }),
     ...(memoryMib === undefined ? {} : { memory_mib: memoryMib }),
     ...{ storage_url: granted.storageUrl, data_out_url: order.dataOutUrl },
+    ...(granted.seen === undefined ? {} : { data_out_seen: granted.seen }),
     inputs: inputsOf(order, 0),
     inputs_total: order.inputs.length,
     outputs: order.outputs,

@@ -38,7 +38,8 @@ import {
   uuidForm,
   writtenIn,
 } from './reported-files.js';
-import { SeenFiles } from './seen-files.js';
+import type { SeenFiles } from './seen-files.js';
+import type { SeenPlaces } from './seen-places.js';
 
 const LONGEST_DETAIL = 2_000;
 const isDetail = rules.isText(LONGEST_DETAIL);
@@ -50,16 +51,24 @@ export interface Sender {
   readonly by: string;
 }
 
+/** What this node knows of storage. */
+export interface Sights {
+  readonly files: SeenFiles;
+  readonly places: SeenPlaces;
+}
+
 export class JobReports {
   private readonly context: WorkloadContext;
   private readonly orders: JobOrders;
   private readonly files: SeenFiles;
+  private readonly places: SeenPlaces;
   private readonly found: FoundInputs;
 
-  constructor(context: WorkloadContext, orders: JobOrders) {
+  constructor(context: WorkloadContext, orders: JobOrders, { files, places }: Sights) {
     this.context = context;
     this.orders = orders;
-    this.files = new SeenFiles(context.clock);
+    this.files = files;
+    this.places = places;
     this.found = new FoundInputs(context.clock, this.files);
   }
 
@@ -101,6 +110,7 @@ export class JobReports {
         return finish(own, uid, claimId, finished);
       },
     });
+    if (finished.outputs.length > 0) this.places.note(order);
     logAttempt(this.context.logger, events, attempted(uid, order, pilot));
     this.orders.forget(uid);
   }

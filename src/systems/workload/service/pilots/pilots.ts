@@ -29,6 +29,8 @@ import { PILOT_SERVICE } from './pilot-operations.js';
 import { PilotOrders } from './pilot-orders.js';
 import { PilotSamples } from './pilot-samples.js';
 import { PilotSessions } from './pilot-sessions.js';
+import { SeenFiles } from './seen-files.js';
+import { SeenPlaces } from './seen-places.js';
 import { type PilotLine, WorkStreams } from './work-streams.js';
 import { workloadMetrics } from './workload-metrics.js';
 
@@ -94,10 +96,12 @@ export function openPilots(context: WorkloadContext, links: PilotLinks): Part {
     ...{ queries, giveUpSeconds: config.give_up_seconds },
     caughtUp: (position) => runtime.readYourWrites([workload.name], position),
   });
+  const files = new SeenFiles(clock);
+  const places = new SeenPlaces(context, files);
   const reports = {
     ...{ context, sessions, streams, queue, orders, figures, samples, logs },
-    grants: new Grants(context, orders),
-    reports: new JobReports(context, orders),
+    grants: new Grants(context, orders, places),
+    reports: new JobReports(context, orders, { files, places }),
     greet: async (line: PilotLine) => {
       await context.readYourWrites();
       told.greet(line);

@@ -66,6 +66,13 @@ export class SeenFiles {
     return await this.of(directory, path);
   }
 
+  /** Whether that directory is there. */
+  async sees(directory: string): Promise<boolean> {
+    if (this.clock.monotonic() < this.leftAloneUntil) return false;
+    const found = await this.ask(() => statOf(directory));
+    return found !== undefined && found !== 'nothing' && found.isDirectory();
+  }
+
   private async isThere(directory: string): Promise<boolean> {
     const found = await this.ask(() => statOf(directory));
     if (found === undefined) return false;

@@ -39,6 +39,7 @@ const GRANT = z.object({
     memory_mib: count.exactOptional(),
   },
   ...{ storage_url: text.exactOptional(), data_out_url: text.exactOptional() },
+  data_out_seen: text.exactOptional(),
   ...{ inputs: inputs.exactOptional(), inputs_total: count.exactOptional() },
   ...{ outputs: z.array(output), log: output },
 });
