@@ -41,7 +41,13 @@ export const KEPT_FIELDS = {
   kept_time: 'number',
   node_id: 'text',
 } as const;
-export const LOST_FIELDS = { session_id: 'text', lost_time: 'number' } as const;
+export const LOST_FIELDS = {
+  session_id: 'text',
+  /** When its lease was over. */
+  lost_time: 'number',
+  /** When it was heard last; absent where the node that kept the lease has not heard it itself. */
+  heard_time: 'number?',
+} as const;
 export const RETURNED_FIELDS = {
   session_id: 'text',
   lease_seconds: 'integer?',

@@ -19,10 +19,13 @@ export class PilotRows {
       this.attach(event);
       return;
     }
-    const row = this.pilots.before(event, 'lease, duty');
+    const row = this.pilots.before(event, 'lease, duty, last_report_time');
     if (row === undefined) return;
     const before = { lease: String(row['lease']), duty: String(row['duty']) };
-    this.pilots.update(event, { ...standing({ ...before, ...changeOf(event) }), ...shownOf(event) });
+    this.pilots.update(event, {
+      ...standing({ ...before, ...changeOf(event) }),
+      ...shownOf(event, row['last_report_time']),
+    });
   }
 
   private attach(event: RecordedEvent): void {
@@ -79,11 +82,16 @@ function changeOf({ type }: RecordedEvent): { readonly lease?: string; readonly 
   }
 }
 
-function shownOf(event: RecordedEvent): Record<string, SqlValue> {
+/** @param reported when it was heard last, as far as that was stored; Unix seconds */
+function shownOf(event: RecordedEvent, reported: SqlValue | undefined): Record<string, SqlValue> {
   const { type, data, revision } = event;
   switch (type) {
     case 'PilotLost':
-      return { lost_time: valueIn(data, 'lost_time'), standing_revision: revision };
+      return {
+        lost_time: valueIn(data, 'lost_time'),
+        last_report_time: later(reported ?? null, valueIn(data, 'heard_time')),
+        standing_revision: revision,
+      };
     case 'PilotReturned':
       return { lost_time: null, ...keptOf(event), standing_revision: revision };
     case 'PilotDetached':
@@ -105,6 +113,10 @@ function shownOf(event: RecordedEvent): Record<string, SqlValue> {
     default:
       return { remarks: valueIn(data, 'reason') };
   }
+}
+
+function later(one: SqlValue, other: SqlValue): SqlValue {
+  return typeof one === 'number' && typeof other === 'number' ? Math.max(one, other) : (other ?? one);
 }
 
 function keptOf({ data }: RecordedEvent): Record<string, SqlValue> {

@@ -9,9 +9,13 @@
  */
 
 import type { Clock } from '../base/clock.js';
+import { KeptLately } from '../base/kept-lately.js';
 import { hearOut, type ListeningTime } from '../base/listening-time.js';
 import { BEATS_IN_A_LEASE } from './holder/lease-terms.js';
-import type { KeptLease } from './lease-events.js';
+import type { KeptLease, LastHeard } from './lease-events.js';
+
+/** Of peers, beyond those whose leases are kept here. */
+const MOST_HEARD = 10_000;
 
 export interface Lease {
   readonly peerId: string;
@@ -22,10 +26,11 @@ export interface Lease {
 }
 
 /** Points in time are those of the listening time, unless they are shown. */
-export interface HeldLease extends Lease {
+export interface HeldLease extends Lease, LastHeard {
   expiresAt: number;
   /** A sign of life, or what counts as one. */
   heardAt: number;
+  lastHeard: number | undefined;
   /** Of the newest event it rests on. */
   readonly revision: number;
   /** When the last word that this node keeps it was sent to the store, which took it. Milliseconds since boot. */
@@ -41,6 +46,11 @@ export interface HeldLease extends Lease {
 
 export class HeldLeases {
   private readonly held = new Map<string, HeldLease>();
+  /** Who was heard last of each peer; whether that session holds the lease is not known then. */
+  private readonly heard = new KeptLately<string, { readonly sessionId: string; readonly at: number }>({
+    limit: MOST_HEARD,
+    weightOf: () => 1,
+  });
   private readonly clock: Clock;
   private readonly listening: ListeningTime;
   /** In lengths of the lease; Infinity: whoever keeps it, a heartbeat that is heard does no harm. */
@@ -80,10 +90,12 @@ export class HeldLeases {
     { peerId, sessionId, leaseSeconds }: Omit<KeptLease, 'nodeId'>,
     { revision, renewAt, keptAt }: Pick<HeldLease, 'revision' | 'renewAt' | 'keptAt'>,
   ): HeldLease {
+    const heard = this.heard.get(peerId);
     return {
       peerId,
       sessionId,
       leaseSeconds,
+      lastHeard: heard?.sessionId === sessionId ? heard.at : undefined,
       expiresAt: this.clock.now() + leaseSeconds * 1000,
       heardAt: this.listening.now(),
       revision,
@@ -106,9 +118,12 @@ export class HeldLeases {
 
   /** A sign of life; undefined when that session holds no lease here. */
   hear(peerId: string, sessionId: string): HeldLease | undefined {
+    const now = this.clock.now();
+    this.heard.set(peerId, { sessionId, at: now });
     const lease = this.held.get(peerId);
     if (lease?.sessionId !== sessionId) return undefined;
     this.prolong(lease);
+    lease.lastHeard = now;
     const keptForMs = this.clock.sinceBoot() - lease.keptAt;
     if (keptForMs >= this.goneAfter * lease.leaseSeconds * 1000) lease.doubtful = true;
     return lease;

@@ -34,6 +34,11 @@ export interface KeptLease {
   readonly nodeId: string | null;
 }
 
+export interface LastHeard {
+  /** When this node heard the session last, as the wall clock shows it: milliseconds; undefined where it has not. */
+  readonly lastHeard?: number | undefined;
+}
+
 /** The node that decides, and the time: Unix seconds. */
 export interface Here {
   readonly nodeId: string;
@@ -114,11 +119,12 @@ export class LeaseDecisions<M extends AnyStateMachine> {
   }
 
   /** @param at when its lease ran out, in Unix seconds */
-  lose(known: SnapshotFrom<M>, lease: KeptLease, at: number): DomainEvent[] {
+  lose(known: SnapshotFrom<M>, lease: KeptLease & LastHeard, at: number): DomainEvent[] {
     if (!this.isKept(known, lease)) return [];
     const { events, idField } = this.kind;
     const data = { [idField]: lease.peerId, session_id: lease.sessionId, lost_time: at };
-    return [{ type: events.lost, data }];
+    const heard = lease.lastHeard === undefined ? {} : { heard_time: lease.lastHeard / 1000 };
+    return [{ type: events.lost, data: { ...data, ...heard } }];
   }
 
   /** @throws OwlError kind `refused` unless the session holds the lease, or is the one that gave it back */

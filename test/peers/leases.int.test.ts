@@ -9,7 +9,7 @@ import { until } from '../support/until.js';
 
 /** One node; the names of its events are those without who keeps the lease. */
 function leasing(t: Test, append?: (proceed: Append) => Append) {
-  const { clock, node, events } = leaseNodes(t, append && { append });
+  const { clock, node, events, lost } = leaseNodes(t, append && { append });
   const here = node('here');
   const follow = (sessionId: string) => here.leases.follow('w', sessionId);
   return {
@@ -17,6 +17,7 @@ function leasing(t: Test, append?: (proceed: Append) => Append) {
     follow,
     clock,
     node,
+    lost,
     events: async () => (await events()).map((event) => event.split(' ')[0]),
   };
 }
@@ -45,6 +46,35 @@ t.test('a heartbeat that had arrived when the lease ran out keeps it', async (t)
   await beat('s1');
   await observeAll();
   t.same(await events(), ['Attached'], 'and it is watched as before');
+});
+
+t.test('a loss says when its peer was heard last, by who has heard it', async (t) => {
+  const { clock, attach, beat, events, observeAll, lost } = leasing(t);
+  const attachedAt = clock.now() / 1000;
+  await attach('s1');
+  clock.advance(LEASE_MS);
+  await until('it is lost', async () => (await events()).length === 2);
+  t.match(await lost(), { lost_time: attachedAt + LEASE_MS / 1000, heard_time: attachedAt });
+  await beat('s1');
+  clock.advance(LEASE_MS / 3);
+  await beat('s1');
+  const heardAt = clock.now() / 1000;
+  await observeAll();
+  clock.advance(LEASE_MS);
+  await until('it is lost again', async () => (await events()).length === 4);
+  t.match(await lost(), { heard_time: heardAt });
+});
+
+t.test('of a lease that a node has taken up without hearing its peer, nobody knows that', async (t) => {
+  const { clock, attach, node, events, lost, leases } = leasing(t);
+  await attach('s1');
+  leases.stop();
+  const next = node('next', { shared: false });
+  next.leases.resume({ peerId: 'w', sessionId: 's1', leaseSeconds: LEASE_MS / 1000, nodeId: 'here' }, 0);
+  await until('it was taken over', async () => (await events()).length === 2);
+  clock.advance(LEASE_MS);
+  await until('it is lost', async () => (await events()).length === 3);
+  t.notOk('heard_time' in (await lost()));
 });
 
 t.test('a heartbeat behind the loss takes it back at once', async (t) => {

@@ -10,7 +10,7 @@ import { PeerLeases } from '../../src/peers/leases.js';
 import { type Handover, SELDOM } from '../../src/peers/peer-kind.js';
 import { ActorSystem } from '../../src/runtime/actors/actor-system.js';
 import { delegating } from '../../src/runtime/event-store/delegating-store.js';
-import type { EventStore } from '../../src/runtime/event-store/event-store.js';
+import type { EventStore, JsonObject } from '../../src/runtime/event-store/event-store.js';
 import { openSqliteEventStore } from '../../src/runtime/event-store/sqlite/sqlite-event-store.js';
 import { LifeCycle } from '../../src/runtime/life-cycle/life-cycle.js';
 import { supervisorPeers } from '../../src/systems/talent/service/supervisors/supervisor-type.js';
@@ -38,6 +38,8 @@ export interface LeaseNodes {
   node(nodeId: string, more?: { readonly shared?: boolean }): LeaseNode;
   /** Types of what is stored of `w`, and who keeps the lease where an event says it: `Attached a`. */
   events(): Promise<string[]>;
+  /** What is stored of the newest loss. */
+  lost(): Promise<JsonObject>;
 }
 
 export interface LeaseNodesOptions {
@@ -115,6 +117,7 @@ export function leaseNodes(t: Test, options: LeaseNodesOptions = {}): LeaseNodes
         observeAll: async () => leases.observe(await stored()),
       };
     },
+    lost: async () => (await stored()).findLast(({ type }) => type === 'SupervisorLost')?.data ?? {},
     events: async () =>
       (await stored()).map(({ type, data }) =>
         `${type.replace('Supervisor', '')} ${data['node_id'] ?? ''}`.trim(),

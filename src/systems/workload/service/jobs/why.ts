@@ -52,8 +52,15 @@ function whyCancelling(queries: JobQueries, row: SqlRow): string {
 }
 
 /** Of a pilot that is not here. */
-export function goneSince({ status = 'unknown', lost_time: lost }: SqlRow): string {
-  return typeof lost === 'number' ? `silent since ${new Date(lost * 1000).toISOString()}` : String(status);
+export function goneSince({ status = 'unknown', lost_time: lost, last_report_time: heard }: SqlRow): string {
+  if (typeof lost !== 'number') return String(status);
+  return silentSince(lost, typeof heard === 'number' ? heard : undefined);
+}
+
+/** @param lost when its lease was over @param heard when it was heard last, if that is known; Unix seconds */
+export function silentSince(lost: number, heard: number | undefined): string {
+  const when = new Date((heard ?? lost) * 1000).toISOString();
+  return heard === undefined ? `silent since before ${when}` : `silent since ${when}`;
 }
 
 function ofItsTask(row: SqlRow): string | undefined {

@@ -8,11 +8,17 @@
  */
 
 import type { SqlRow } from '../../../../base/sql.js';
-import { idOf, type Position, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import {
+  idOf,
+  type JsonObject,
+  type Position,
+  type RecordedEvent,
+} from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
 import { job } from '../jobs/job-commands.js';
 import type { JobQueries } from '../jobs/job-queries.js';
 import { markLost, markReturned } from '../jobs/job-upkeep.js';
+import { silentSince } from '../jobs/why.js';
 import { pilotKind } from './pilot-kind.js';
 
 export interface LostPilotsOptions {
@@ -59,6 +65,10 @@ export function lostPilots(options: LostPilotsOptions): Reactor<readonly Reactor
   };
 }
 
+function heardIn({ heard_time: heard }: JsonObject): number | undefined {
+  return typeof heard === 'number' ? heard : undefined;
+}
+
 function fateIn({ type, stream, revision, data, metadata }: RecordedEvent): Fate | undefined {
   const { session_id: session } = data;
   const pilot = idOf(stream);
@@ -66,7 +76,7 @@ function fateIn({ type, stream, revision, data, metadata }: RecordedEvent): Fate
   const when = new Date(metadata.time).toISOString();
   switch (type) {
     case 'PilotLost':
-      return { concerns: () => true, remarks: `pilot ${pilot} is silent since about ${when}`, at };
+      return { concerns: () => true, remarks: `pilot ${pilot} is ${silentSince(at, heardIn(data))}`, at };
     case 'PilotDetached':
       return {
         concerns: () => true,

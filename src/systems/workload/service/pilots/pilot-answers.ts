@@ -14,6 +14,7 @@ import {
   type ServedOperation,
 } from '../../../../node/operations/operation.js';
 import { executablesOf } from '../jobs/job-queries.js';
+import { goneSince } from '../jobs/why.js';
 import { PILOT } from '../shown/entities.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { drain, retire, undrain } from './pilot-commands.js';
@@ -111,7 +112,7 @@ function messageOf(row: SqlRow, samples: PilotSamples): z.output<typeof pilotMes
       ? {}
       : {
           metrics: JSON.stringify({ time: live.time, ...live.figures, jobs: live.jobs }),
-          last_report_time: live.time,
+          last_report_time: Math.max(live.time, Number(row['last_report_time'] ?? 0)),
           ...{ jobs_done: live.figures.jobs_done, jobs_failed: live.figures.jobs_failed },
         }),
     ...remarksOf(row, live?.resting),
@@ -129,7 +130,7 @@ function remarksOf(row: SqlRow, resting: string | undefined): { remarks?: string
   if (status === 'draining') return { remarks: `is given nothing new; ${String(jobs)} jobs are to end` };
   if (status === 'lost' && typeof row['lost_time'] === 'number')
     return {
-      remarks: `silent since about ${new Date(row['lost_time'] * 1000).toISOString()}; ${String(jobs)} jobs wait for it`,
+      remarks: `${goneSince(row)}; ${String(jobs)} jobs wait for it`,
     };
   return status === 'active' && resting !== undefined ? { remarks: resting } : {};
 }

@@ -148,7 +148,7 @@ function toBeRetried(db: Context['db'], row: SqlRow): number {
 function unreachable({ db }: Context, row: SqlRow): string {
   const pilots = db
     .prepare(
-      `SELECT DISTINCT name, status, lost_time FROM job_dat INDEXED BY job_dat_under_way JOIN pilot_dat ON name = pilot
+      `SELECT DISTINCT name, status, lost_time, last_report_time FROM job_dat INDEXED BY job_dat_under_way JOIN pilot_dat ON name = pilot
        WHERE task_id = ? AND state IN ('staging', 'running', 'cancelling') AND state = 'cancelling' AND lease <> 'attached' ORDER BY name LIMIT ${MOST_NAMED + 1}`,
     )
     .all(row['task_id'] ?? null);

@@ -60,8 +60,13 @@ for (const [store, start] of Object.entries(ON_STORES)) {
       const grant = await running(node, silent, 'j1');
       await until('its job is marked', () => has(node, 'j1', 'JobPilotLost'));
       t.match(await node.jobs.call('job_status', { id: 'j1' }), {
-        ...{ state: 'running', remarks: /pilot p1 is silent since about 20/ },
+        ...{ state: 'running', remarks: /pilot p1 is silent since 20/ },
       });
+      const shown = await node.pilots.call('pilot_status', { id: 'p1' });
+      const [heard, lost] = [Reflect.get(shown, 'last_report_time'), Reflect.get(shown, 'lost_time')];
+      const since = new Date(Number(heard) * 1000).toISOString();
+      t.equal(Reflect.get(shown, 'remarks'), `silent since ${since}; 1 jobs wait for it`);
+      t.ok(heard < lost, 'it was heard before its lease was over');
       t.notOk(await has(node, 'j1', 'JobAttemptFailed'), 'nothing else happens at first');
       const other = await startPilot(t, node, { name: 'p2' });
       keepBeating(t, other);
