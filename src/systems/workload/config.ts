@@ -118,6 +118,10 @@ export const workloadSection = configSection(
           { from: 1, to: 7 * DAY, otherwise: 600 },
           'How long a job waits for a pilot that has its executable before it fails.',
         ),
+        max_losses: wholeNumber(
+          { from: 0, to: 100, otherwise: 5 },
+          'How often a job may be lost by machines before it fails; its own failures are counted apart.',
+        ),
         storage_roots: meant(z.array(z.string(ROOTS_RULE).min(1, ROOTS_RULE), ROOTS_RULE).optional(), {
           rule: ROOTS_RULE,
           meaning:

@@ -6,6 +6,7 @@ import type { Database } from '../../../base/sql.js';
 import type { NodeContext, NodeRuntime, OpenedService } from '../../../node/system.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { ServedWorkload } from '../config.js';
+import type { FailureTerms } from './jobs/job-commands.js';
 import type { TaskGates } from './tasks/task-gates.js';
 
 export interface WorkloadContext {
@@ -30,4 +31,8 @@ export type Part = Partial<OpenedService>;
 /** Now, in Unix seconds. */
 export function nowSeconds({ clock }: Pick<WorkloadContext, 'clock'>): number {
   return clock.now() / 1000;
+}
+
+export function failureTerms(context: Pick<WorkloadContext, 'clock' | 'config'>): FailureTerms {
+  return { now: nowSeconds(context), maxLosses: context.config.max_losses };
 }

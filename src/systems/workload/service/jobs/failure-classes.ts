@@ -41,8 +41,7 @@ export function isFailureClass(text: string): text is FailureClass {
   return Object.hasOwn(FAULT_OF, text);
 }
 
-/** Losses after which a job fails, and those in a row after which it is taken for their reason. */
-export const MOST_LOSSES = 5;
+/** Losses in a row after which a job is taken for their reason. */
 export const LOSSES_OF_POISON = 3;
 /** Hints of a job that the broker has laid with the dead, after which it is taken for their reason. */
 export const DEATHS_OF_POISON = 3;

@@ -21,7 +21,6 @@ import {
   type FailureClass,
   LOSSES_OF_POISON,
   MAY_BE_POISON,
-  MOST_LOSSES,
 } from './failure-classes.js';
 
 export type JobType = ActorType<typeof jobMachine>;
@@ -155,13 +154,21 @@ export interface Failure {
   readonly log?: Finished['log'];
 }
 
-/** @param now Unix seconds @throws JobRefusedError */
+/** What a failure is judged by. */
+export interface FailureTerms {
+  /** Unix seconds. */
+  readonly now: number;
+  /** Of machines, which a job survives. */
+  readonly maxLosses: number;
+}
+
+/** @throws JobRefusedError */
 export function fail(
   snapshot: JobSnapshot,
   uid: string,
   claimId: string,
   failure: Failure,
-  now: number,
+  terms: FailureTerms,
 ): JobEvent[] {
   if (snapshot.value !== 'finished' && hasEndedBy(snapshot, claimId)) return [];
   assertLiving(snapshot, uid, claimId);
@@ -173,10 +180,15 @@ export function fail(
         data: { reason: failure.detail, processes_ended: 0, claim_id: claimId },
       },
     ];
-  return failed(snapshot, claimId, failure, now);
+  return failed(snapshot, claimId, failure, terms);
 }
 
-function failed({ context, value }: JobSnapshot, claimId: string, failure: Failure, now: number): JobEvent[] {
+function failed(
+  { context, value }: JobSnapshot,
+  claimId: string,
+  failure: Failure,
+  { now, maxLosses }: FailureTerms,
+): JobEvent[] {
   const fault = FAULT_OF[failure.class];
   const { attempt, curRetry, retries } = context;
   const over = (why: Failure): JobEvent[] => [
@@ -209,8 +221,11 @@ function failed({ context, value }: JobSnapshot, claimId: string, failure: Failu
       class: 'poison',
       detail: `it was lost ${inARow} times in a row, so it is taken for the reason; the last time: ${failure.detail}`,
     });
-  if (losses > MOST_LOSSES)
-    return over({ ...failure, detail: `it was lost ${losses} times; the last time: ${failure.detail}` });
+  if (losses > maxLosses)
+    return over({
+      ...failure,
+      detail: `it was lost ${losses === 1 ? 'once' : `${losses} times`}; the last time: ${failure.detail}`,
+    });
   return again({
     ...{ cur_retry: curRetry, losses, losses_in_a_row: inARow },
     not_before: now + delayOfLossSeconds(failure.class, context.losses),
@@ -219,9 +234,13 @@ function failed({ context, value }: JobSnapshot, claimId: string, failure: Failu
 
 /**
  * Its pilot was not heard of for as long as it may be, or does not say that it has it: by then its keeper has ended the payload.
- * @param now Unix seconds
  */
-export function giveUp(snapshot: JobSnapshot, claimId: string, detail: string, now: number): JobEvent[] {
+export function giveUp(
+  snapshot: JobSnapshot,
+  claimId: string,
+  detail: string,
+  terms: FailureTerms,
+): JobEvent[] {
   const { claim } = snapshot.context;
   if (claim === null || claim.claimId !== claimId) return [];
   if (snapshot.value === 'cancelling')
@@ -231,7 +250,7 @@ export function giveUp(snapshot: JobSnapshot, claimId: string, detail: string, n
         data: { reason: detail, processes_ended: 0, claim_id: claim.claimId, by_lease: true },
       },
     ];
-  return failed(snapshot, claim.claimId, { class: 'pilot_lost', detail }, now);
+  return failed(snapshot, claim.claimId, { class: 'pilot_lost', detail }, terms);
 }
 
 /** @throws OwlError kind `not_found` for one that is not there, `refused` for one that has ended */

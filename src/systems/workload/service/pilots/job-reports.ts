@@ -26,7 +26,7 @@ import {
   start,
 } from '../jobs/job-commands.js';
 import type { JobOrder, JobOrders } from '../jobs/job-orders.js';
-import { nowSeconds, type WorkloadContext } from '../workload-context.js';
+import { failureTerms, type WorkloadContext } from '../workload-context.js';
 import { FoundInputs } from './found-inputs.js';
 import type { CancelledMessage, FailedMessage, FinishedMessage, StartedMessage } from './report-messages.js';
 import {
@@ -164,7 +164,7 @@ export class JobReports {
   }
 
   private async fail(uid: string, claimId: string, failure: Failure, { pilot, by }: Sender): Promise<void> {
-    const now = nowSeconds(this.context);
+    const terms = failureTerms(this.context);
     const { log, ...bare } = failure;
     const below = log === undefined ? '' : placeOf(await this.orderOf(uid), uid);
     const { events } = await this.context.system.execute(job, uid, {
@@ -172,7 +172,7 @@ export class JobReports {
       decide: (snapshot) => {
         const own = assertOwn(snapshot, uid, pilot);
         const isOwn = log !== undefined && this.isOfAttempt(log, own, uid, { claimId, below });
-        return fail(own, uid, claimId, isOwn ? failure : bare, now);
+        return fail(own, uid, claimId, isOwn ? failure : bare, terms);
       },
     });
     logAttempt(this.context.logger, events, attemptedOf(this.context, uid, pilot));

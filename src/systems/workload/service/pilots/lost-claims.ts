@@ -16,7 +16,7 @@ import { attemptedOf, logAttempt } from '../jobs/attempt-log.js';
 import { giveUp, job } from '../jobs/job-commands.js';
 import type { JobQueries } from '../jobs/job-queries.js';
 import { markLost } from '../jobs/job-upkeep.js';
-import { nowSeconds, type WorkloadContext } from '../workload-context.js';
+import { failureTerms, nowSeconds, type WorkloadContext } from '../workload-context.js';
 import { pilotKind } from './pilot-kind.js';
 
 const RETRY_MS = 1_000;
@@ -134,7 +134,9 @@ export class LostClaims {
       const { events } = await system.execute(job, uid, {
         by: 'lease',
         decide: (snapshot) =>
-          snapshot.context.failAt === null ? [] : giveUp(snapshot, claimId, detail, nowSeconds(this.context)),
+          snapshot.context.failAt === null
+            ? []
+            : giveUp(snapshot, claimId, detail, failureTerms(this.context)),
       });
       logAttempt(logger, events, attemptedOf(this.context, uid, pilot));
       return times.giveUpMs;

@@ -130,7 +130,7 @@ function remarksOf(row: SqlRow, resting: string | undefined): { remarks?: string
   if (status === 'draining') return { remarks: `is given nothing new; ${String(jobs)} jobs are to end` };
   if (status === 'lost' && typeof row['lost_time'] === 'number')
     return {
-      remarks: `${goneSince(row)}; ${String(jobs)} jobs wait for it`,
+      remarks: `${goneSince(row)}; ${jobs === 1 ? '1 job waits' : `${String(jobs)} jobs wait`} for it`,
     };
   return status === 'active' && resting !== undefined ? { remarks: resting } : {};
 }

@@ -16,7 +16,7 @@ import { type AskPilot, LogRequests } from '../jobs/job-log.js';
 import { JobOrders } from '../jobs/job-orders.js';
 import { JobQueries } from '../jobs/job-queries.js';
 import { Offers } from '../jobs/offers.js';
-import { nowSeconds, type Part, type WorkloadContext } from '../workload-context.js';
+import { failureTerms, type Part, type WorkloadContext } from '../workload-context.js';
 import { JobReports } from './job-reports.js';
 import { LostClaims } from './lost-claims.js';
 import { lostPilots } from './lost-pilots.js';
@@ -173,7 +173,7 @@ async function giveUpJobs(
     const uid = String(row['id']);
     const { events } = await system.execute(job, uid, {
       by: 'lease',
-      decide: (snapshot) => giveUp(snapshot, claimId, detail, nowSeconds(context)),
+      decide: (snapshot) => giveUp(snapshot, claimId, detail, failureTerms(context)),
     });
     logAttempt(logger, events, attemptedOf(context, uid, pilot));
   }

@@ -19,6 +19,7 @@ import { markLost, markReturned } from '../../../../../src/systems/workload/serv
 import { specificationOf } from '../../../../support/given.js';
 
 const given = specificationOf(job);
+const TERMS = { now: 100, maxLosses: 5 };
 
 const CREATED: JobEvent = {
   type: 'JobCreated',
@@ -58,7 +59,7 @@ const LOST: JobEvent = {
 const exit = { class: 'payload_exit', detail: 'it ended with 1', exit_code: 1 } as const;
 const lost = { class: 'pilot_lost', detail: 'gone' } as const;
 const failsBy = (claimId: string, failure: Parameters<typeof fail>[3]) => (snapshot: JobSnapshot) =>
-  fail(snapshot, 'j', claimId, failure, 100);
+  fail(snapshot, 'j', claimId, failure, TERMS);
 
 /** What is decided on that, as events of a job. */
 function eventsOf(past: readonly JobEvent[], decide: (snapshot: JobSnapshot) => JobEvent[]): JobEvent[] {
@@ -219,6 +220,16 @@ t.test(
   },
 );
 
+t.test('how many losses a job survives is said by who runs the node', async (t) => {
+  const decide = (maxLosses: number) => (snapshot: JobSnapshot) =>
+    fail(snapshot, 'j', 'c1', lost, { ...TERMS, maxLosses });
+  t.match(given(RUNNING).when(decide(1)).events(), [{ type: 'JobAttemptFailed', data: { losses: 1 } }]);
+  const detail = 'it was lost once; the last time: gone';
+  t.match(given(RUNNING).when(decide(0)).events(), [
+    { type: 'JobFailed', data: { class: 'pilot_lost', detail } },
+  ]);
+});
+
 t.test('what an input or the order is to blame for is not tried again', async (t) => {
   const missing = { class: 'input_missing', detail: 'a is not there' } as const;
   given(RUNNING)
@@ -247,7 +258,8 @@ t.test('a silent pilot marks its job, and is given up by the claim alone', async
     .when((snapshot) => markReturned(snapshot, 'c1'))
     .then(t, [{ type: 'JobPilotReturned', data: { claim_id: 'c1' } }]);
   running.when((snapshot) => markReturned(snapshot, 'c1')).then(t, []);
-  const givesUp = (claimId: string) => (snapshot: JobSnapshot) => giveUp(snapshot, claimId, 'silent', 700);
+  const givesUp = (claimId: string) => (snapshot: JobSnapshot) =>
+    giveUp(snapshot, claimId, 'silent', { ...TERMS, now: 700 });
   silent.when(givesUp('c9')).then(t, [], 'it is another claim by now');
   const [event] = silent.when(givesUp('c1')).events();
   t.match(event, { type: 'JobAttemptFailed', data: { class: 'pilot_lost', claim_id: 'c1', losses: 1 } });

@@ -138,3 +138,13 @@ t.test('metrics count jobs, pilots, attempts and what was refused', async (t) =>
     10_000,
   );
 });
+
+t.test('how many losses a job survives is a key of the configuration', async (t) => {
+  const node = await startWorkload(t, { config: { max_losses: 0 } });
+  const pilot = await startPilot(t, node);
+  await node.createJob('j1');
+  await pilot.failed(await pilot.take('j1'), 'start_failed', 'ENOSPC');
+  t.match(await node.jobs.call('job_status', { id: 'j1' }), {
+    ...{ state: 'failed', failure_class: 'start_failed', remarks: 'it was lost once; the last time: ENOSPC' },
+  });
+});

@@ -65,7 +65,7 @@ for (const [store, start] of Object.entries(ON_STORES)) {
       const shown = await node.pilots.call('pilot_status', { id: 'p1' });
       const [heard, lost] = [Reflect.get(shown, 'last_report_time'), Reflect.get(shown, 'lost_time')];
       const since = new Date(Number(heard) * 1000).toISOString();
-      t.equal(Reflect.get(shown, 'remarks'), `silent since ${since}; 1 jobs wait for it`);
+      t.equal(Reflect.get(shown, 'remarks'), `silent since ${since}; 1 job waits for it`);
       t.ok(heard < lost, 'it was heard before its lease was over');
       t.notOk(await has(node, 'j1', 'JobAttemptFailed'), 'nothing else happens at first');
       const other = await startPilot(t, node, { name: 'p2' });
