@@ -14,6 +14,7 @@ import type { TaskEvent, TaskSnapshot } from '../../../../../machines/workload/t
 import { workload } from '../../../../../projections/workload/workload.js';
 import { isRefusal } from '../../../../base/failure-kinds.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { ToldFailures } from '../../../../base/told-failures.js';
 import type { Loop, LoopRest } from '../../../../runtime/loops/loop.js';
 import { type Cancellation, cancelTask } from '../tasks/cancel-task.js';
 import { endForInput } from '../tasks/task-commands.js';
@@ -42,6 +43,7 @@ const LIVING = `state IN ('registered', 'splitting', 'running', 'finishing', 'ca
 
 export function cancelDatasets(context: WorkloadContext): Loop {
   let awaitsJobs = true;
+  const refused = new ToldFailures(context.logger);
   return {
     name: 'workload-dataset-cancel',
     readModels: [workload.name],
@@ -53,7 +55,12 @@ export function cancelDatasets(context: WorkloadContext): Loop {
       let jobs = 0;
       for await (const row of cancelling(context)) {
         signal.throwIfAborted();
-        jobs += await carryOn(context, row);
+        jobs += await carryOn(context, row).catch((error: unknown) => {
+          // One that can't be read keeps no other from its end.
+          if (!isRefusal(error)) throw error;
+          refused.tell(String(row['uid']), error, 'a dataset can not be aborted', { dataset: row['uid'] });
+          return 0;
+        });
       }
       awaitsJobs = jobs > 0;
       // What was done brings the next round.

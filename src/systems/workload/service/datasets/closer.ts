@@ -4,7 +4,8 @@
  *
  * Guarantees: decided by counts that move exactly once with the read model, and by the dataset's own state: so it is closed once,
  * whichever nodes come upon it, and nothing that was stored before a kill is forgotten; no output of a cancelled task stays available,
- * also where the end of its job was stored first, or is carried on later. Logs stay: they say what happened.
+ * also where the end of its job was stored first, or is carried on later; what can't be read of one keeps no other from its end.
+ * Logs stay: they say what happened.
  */
 
 import { workload } from '../../../../../projections/workload/workload.js';
@@ -12,6 +13,7 @@ import { messageOf } from '../../../../base/errors.js';
 import { isRefusal } from '../../../../base/failure-kinds.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { Loop } from '../../../../runtime/loops/loop.js';
+import { LeftOut } from '../left-out.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { close } from './dataset-commands.js';
 import { dataset, file } from './dataset-types.js';
@@ -21,7 +23,8 @@ import { discard } from './file-commands.js';
 const ROWS_AT_ONCE = 100;
 /** Files that are discarded at a time. */
 const FILES_AT_ONCE = 500;
-const BY = 'loop:workload-dataset-closer';
+const NAME = 'workload-dataset-closer';
+const BY = `loop:${NAME}`;
 
 /** By the index of settled ones. A failed task leaves its datasets sealed. */
 const CLOSABLE = `
@@ -38,12 +41,14 @@ const REASONS: ReadonlySet<string> = new Set([
 
 export function closesDatasets(context: WorkloadContext): Loop {
   const { system, db, logger } = context;
+  const leftOut = new LeftOut(logger, NAME);
   return {
-    name: 'workload-dataset-closer',
+    name: NAME,
     readModels: [workload.name],
+    begin: async () => leftOut.forgetAll(),
     applied: (events) => events.some(({ type }) => REASONS.has(type)),
     async round({ signal }) {
-      await discardUnwanted(context);
+      await discardUnwanted(context, leftOut);
       for (let after = 0; ; ) {
         const rows = db
           .prepare(`${CLOSABLE} AND dataset_id > ? ORDER BY dataset_id LIMIT ?`)
@@ -90,21 +95,22 @@ async function closeRow(system: WorkloadContext['system'], row: SqlRow): Promise
 }
 
 /** A batch; what is done of it brings the next round. */
-async function discardUnwanted({ system, db }: WorkloadContext): Promise<void> {
+async function discardUnwanted({ system, db }: WorkloadContext, leftOut: LeftOut): Promise<void> {
   const rows = db
     .prepare(
-      `SELECT file.uid, dataset.remarks FROM dsm_datasets AS dataset INDEXED BY dsm_datasets_unwanted
+      `SELECT file.uid, file.revision, dataset.remarks FROM dsm_datasets AS dataset INDEXED BY dsm_datasets_unwanted
        CROSS JOIN dsm_files AS file ON file.dataset_uid = dataset.uid
        WHERE dataset.status = 'aborted' AND dataset.files_available > 0 AND dataset.produces IN ('output', 'levels')
-         AND file.status = 'available' LIMIT ${FILES_AT_ONCE}`,
+         AND file.status = 'available' LIMIT ${FILES_AT_ONCE} + ?`,
     )
-    .all();
+    .all(leftOut.size);
+  const files = rows.map(({ uid, revision, remarks }) => ({
+    ...{ uid: String(uid), revision: Number(revision) },
+    decide: discard(String(remarks ?? 'its task was cancelled')),
+  }));
   await Promise.all(
-    rows.map(({ uid, remarks }) =>
-      system.execute(file, String(uid), {
-        by: BY,
-        decide: discard(String(remarks ?? 'its task was cancelled')),
-      }),
-    ),
+    leftOut
+      .without(files, FILES_AT_ONCE)
+      .map((one) => leftOut.tell(one, () => system.execute(file, one.uid, { by: BY, decide: one.decide }))),
   );
 }

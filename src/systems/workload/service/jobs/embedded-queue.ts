@@ -12,9 +12,9 @@ import type { Clock } from '../../../../base/clock.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { DEVICES } from '../../devices.js';
 import { type Room, roomsOf, takeRoom } from './hint-rooms.js';
-import { type JobQueries, offeredBy, type WaitingJob } from './job-queries.js';
+import type { JobQueries, WaitingJob } from './job-queries.js';
 import type { HintConsumer, JobHint, JobQueue } from './job-queue.js';
-import type { Offers } from './offers.js';
+import { type Offers, offeredBy } from './offers.js';
 import { WaitingWindow } from './waiting-window.js';
 
 /** Before a pilot is given a hint again whose claim came to nothing. */

@@ -4,9 +4,9 @@
  * pilot has ever been able to run.
  *
  * Guarantees: only jobs are queued whose executable and memory some pilot that is there offers, so what nobody can take is in
- * nobody's way; none of a task that is held or ends; none before its time, whatever becomes of the wall clock meanwhile; each of its
- * commands changes nothing the second time, so a node that is killed between publishing and storing, and a second executor, do no
- * harm.
+ * nobody's way; none of a task that is held or ends; none before its time, whatever becomes of the wall clock meanwhile; one whose
+ * stream can't be read keeps no other waiting (left-out.ts); each of its commands changes nothing the second time, so a node
+ * that is killed between publishing and storing, and a second executor, do no harm.
  */
 
 import type { JobSnapshot } from '../../../../../machines/workload/job.js';
@@ -14,17 +14,19 @@ import { limitConcurrency } from '../../../../base/limit-concurrency.js';
 import { uuidOf } from '../../../../base/uuid.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
 import { DEVICES } from '../../devices.js';
+import { LeftOut } from '../left-out.js';
 import { Settling } from '../switches/settling.js';
 import { isStrictlyOff, whileOn } from '../switches/switch-gates.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { ExecutorAppetite } from './executor-appetite.js';
 import { job } from './job-commands.js';
-import { type JobQueries, type Offer, type Offered, offeredBy, type WaitingJob } from './job-queries.js';
+import type { JobQueries, Offer, Offered, WaitingJob } from './job-queries.js';
 import type { JobQueue } from './job-queue.js';
 import { queue, requeue, withdraw } from './job-upkeep.js';
-import type { Offers } from './offers.js';
+import { type Offers, offeredBy } from './offers.js';
 import { UnknownExecutables } from './unknown-executables.js';
 
+const NAME = 'workload-executor';
 const BATCH = 100;
 /** Of an executable twice the free slots are queued, and so many at least; a batch may be above that. */
 const LEAST_DEPTH = 50;
@@ -50,10 +52,10 @@ export interface ExecutorOptions {
 export function executor(options: ExecutorOptions): Loop {
   const rounds = new Executor(options);
   return {
-    name: 'workload-executor',
+    name: NAME,
     readModels: [options.readModel],
     leaseSeconds: LEASE_SECONDS,
-    begin: (loop) => rounds.settling.begin(loop),
+    begin: (loop) => rounds.begin(loop),
     applied: (events) => {
       rounds.settling.applied(events);
       return rounds.appetite.isNews(events);
@@ -73,17 +75,25 @@ class Executor {
   private readonly offers: Offers;
   private readonly hints: JobQueue;
   private readonly unknown: UnknownExecutables;
+  private readonly leftOut: LeftOut;
 
   constructor({ context, queries, offers, queue: hints }: ExecutorOptions) {
     this.context = context;
     this.queries = queries;
     this.offers = offers;
     this.hints = hints;
-    const { system, clock, config } = context;
+    const { system, clock, config, logger } = context;
+    this.leftOut = new LeftOut(logger, NAME);
     this.settling = new Settling(context, 'executor', (term) => this.takeBack(term));
     this.unknown = new UnknownExecutables({
       ...{ system, clock, queries, afterSeconds: config.unknown_after_seconds },
+      leftOut: this.leftOut,
     });
+  }
+
+  async begin(loop: LoopContext): Promise<void> {
+    this.leftOut.forgetAll();
+    await this.settling.begin(loop);
   }
 
   async round(loop: LoopContext): Promise<LoopRest> {
@@ -113,11 +123,14 @@ class Executor {
     await this.context.readYourWrites();
     const reason = 'the executor was switched off, strictly';
     await Promise.all(
-      this.queries.allQueued().map((uid) =>
+      this.queries.allQueued().map((one) =>
         this.parallel(() => {
           term.assertMayAct();
           const decide = (snapshot: JobSnapshot) => withdraw(snapshot, reason);
-          return this.context.system.execute(job, uid, { by: 'executor', decide });
+          // What can't be read is granted to nobody either.
+          return this.leftOut.tell(one, () =>
+            this.context.system.execute(job, one.uid, { by: 'executor', decide }),
+          );
         }),
       ),
     );
@@ -134,7 +147,9 @@ class Executor {
     if (offers.length === 0) return 0;
     const { wanted, spare } = this.wanting(device, offers);
     const wants = Object.keys(wanted).length > 0;
-    const batch = wants ? this.queries.candidates(device, wanted, loop.now / 1000, BATCH) : [];
+    const most = BATCH + this.leftOut.size;
+    const found = wants ? this.queries.candidates(device, wanted, loop.now / 1000, most) : [];
+    const batch = this.leftOut.without(found, BATCH);
     this.appetite.looked(device, { isHungry: wants, spare });
     if (batch.length === 0) return 0;
     const queued = await whileOn(this.context, 'executor', () => this.queueAll(device, batch, loop));
@@ -143,19 +158,21 @@ class Executor {
 
   private async queueAll(device: string, batch: readonly WaitingJob[], loop: LoopContext): Promise<number> {
     await this.publish(device, batch, loop);
-    await Promise.all(
-      batch.map(({ uid, revision }) =>
+    const told = await Promise.all(
+      batch.map((one) =>
         this.parallel(() =>
-          this.context.system.execute(job, uid, {
-            // A UUID takes a fifth of the room, and each job has one.
-            id: uuidOf(`owl/workload/queue/1/${uid}/${revision}`),
-            by: 'executor',
-            decide: (snapshot) => queue(snapshot, this.hints.name, `${loop.now}`),
-          }),
+          this.leftOut.tell(one, () =>
+            this.context.system.execute(job, one.uid, {
+              // A UUID takes a fifth of the room, and each job has one.
+              id: uuidOf(`owl/workload/queue/1/${one.uid}/${one.revision}`),
+              by: 'executor',
+              decide: (snapshot) => queue(snapshot, this.hints.name, `${loop.now}`),
+            }),
+          ),
         ),
       ),
     );
-    return batch.length;
+    return told.filter(Boolean).length;
   }
 
   /** Executables of which more are to be queued: each has a depth of its own, so that none is in another's way. */
@@ -186,16 +203,19 @@ class Executor {
     const free = offers.filter(({ slots, slotsUsed }) => slots > slotsUsed);
     const most = Math.min(freeSlots(free), BATCH);
     if (most === 0) return 0;
-    const batch = this.queries.hintedBefore(device, offeredWithRoom(free), times, most);
+    const found = this.queries.hintedBefore(device, offeredWithRoom(free), times, most + this.leftOut.size);
+    const batch = this.leftOut.without(found, most);
     if (batch.length === 0) return 0;
     await this.publish(device, batch, loop);
     const reason = `nobody has come for it in ${seconds} s though slots are free`;
-    for (const { uid, revision } of batch)
-      await this.context.system.execute(job, uid, {
-        id: `requeue/${uid}/${revision}`,
-        by: 'executor',
-        decide: (snapshot) => requeue(snapshot, this.hints.name, reason),
-      });
+    for (const one of batch)
+      await this.leftOut.tell(one, () =>
+        this.context.system.execute(job, one.uid, {
+          id: `requeue/${one.uid}/${one.revision}`,
+          by: 'executor',
+          decide: (snapshot) => requeue(snapshot, this.hints.name, reason),
+        }),
+      );
     return batch.length;
   }
 

@@ -8,6 +8,7 @@ import {
   type Statement,
   textIn,
 } from '../../../../base/sql.js';
+import type { Tellable } from '../left-out.js';
 
 export const UNDER_WAY = `('staging', 'running', 'cancelling')`;
 
@@ -120,10 +121,8 @@ export class JobQueries {
   }
 
   /** All that are queued, of either device. */
-  allQueued(): string[] {
-    return this.of(`SELECT id FROM job_dat WHERE state = 'queued'`)
-      .all()
-      .map((row) => textIn(row, 'id'));
+  allQueued(): Tellable[] {
+    return this.of(`SELECT id, revision FROM job_dat WHERE state = 'queued'`).all().map(tellableIn);
   }
 
   /** How many are queued, by executable. */
@@ -212,14 +211,20 @@ export class JobQueries {
       .map((row) => ({ device: textIn(row, 'device_type'), executable: textIn(row, 'executable') }));
   }
 
-  /** Created ones that nothing has happened to since. */
-  createdOf(device: string, executable: string, before: number, most: number): { readonly uid: string }[] {
+  /** Created ones that nothing has happened to for so long, or since before the clock was set back. */
+  createdOf(
+    device: string,
+    executable: string,
+    { now, seconds }: { readonly now: number; readonly seconds: number },
+    most: number,
+  ): Tellable[] {
     return this.of(
-      `SELECT id FROM job_dat WHERE device_type = ? AND state = 'created' AND executable = ? AND update_time <= ?
+      `SELECT id, revision FROM job_dat
+       WHERE device_type = ? AND state = 'created' AND executable = ? AND (update_time <= ? OR update_time > ?)
        ORDER BY job_id LIMIT ?`,
     )
-      .all(device, executable, before, most)
-      .map((row) => ({ uid: textIn(row, 'id') }));
+      .all(device, executable, now - seconds, now + seconds, most)
+      .map(tellableIn);
   }
 
   pilotCounts(): SqlRow[] {
@@ -297,12 +302,8 @@ export function executablesOf(text: string): ReadonlySet<string> {
   return new Set(Array.isArray(given) ? given.map(String) : []);
 }
 
-/** By executable, for the pilots of one device. */
-export function offeredBy(offers: readonly Offer[]): Offered {
-  const most: Record<string, number> = {};
-  for (const { executables, memoryMib = Number.MAX_SAFE_INTEGER } of offers)
-    for (const executable of executables) most[executable] = Math.max(most[executable] ?? 0, memoryMib);
-  return most;
+function tellableIn(row: SqlRow): Tellable {
+  return { uid: textIn(row, 'id'), revision: numberIn(row, 'revision') };
 }
 
 function waitingJobIn(row: SqlRow): WaitingJob {

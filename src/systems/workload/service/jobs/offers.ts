@@ -7,7 +7,7 @@
  */
 
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
-import type { JobQueries, Offer, PilotOffer } from './job-queries.js';
+import type { JobQueries, Offer, Offered, PilotOffer } from './job-queries.js';
 
 /** Of a pilot they change nothing that is offered. */
 const OFFERS_THE_SAME: ReadonlySet<string> = new Set(['PilotReported', 'PilotLeaseKept']);
@@ -103,4 +103,12 @@ export class Offers {
     this.used.set(pilot, used);
     this.told = undefined;
   }
+}
+
+/** By executable, for the pilots of one device. */
+export function offeredBy(offers: readonly Offer[]): Offered {
+  const most: Record<string, number> = {};
+  for (const { executables, memoryMib = Number.MAX_SAFE_INTEGER } of offers)
+    for (const executable of executables) most[executable] = Math.max(most[executable] ?? 0, memoryMib);
+  return most;
 }

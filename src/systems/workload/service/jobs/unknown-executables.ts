@@ -8,6 +8,7 @@
 
 import type { Clock } from '../../../../base/clock.js';
 import type { ActorSystem } from '../../../../runtime/actors/actor-system.js';
+import type { LeftOut } from '../left-out.js';
 import { job } from './job-commands.js';
 import type { JobQueries } from './job-queries.js';
 import { failWaiting } from './job-upkeep.js';
@@ -24,6 +25,7 @@ export interface UnknownExecutablesOptions {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly queries: Pick<JobQueries, 'unknownExecutables' | 'createdOf'>;
   readonly afterSeconds: number;
+  readonly leftOut: LeftOut;
 }
 
 export class UnknownExecutables {
@@ -54,26 +56,29 @@ export class UnknownExecutables {
     for (const { device, executable } of unknown) {
       const seen = since.get(`${device}/${executable}`) ?? at;
       if (at - seen < afterSeconds * 1000) continue;
-      const failed = await this.fail(device, executable, now / 1000 - afterSeconds);
+      const failed = await this.fail(device, executable, now / 1000);
       isMore ||= failed === BATCH;
     }
     if (isMore) this.lookedAt = at - pauseMs + SHORTEST_PAUSE_MS;
     return unknown.length === 0 ? undefined : now + (isMore ? SHORTEST_PAUSE_MS : pauseMs);
   }
 
-  /** @returns how many: as many as a batch holds, and there may be more */
-  private async fail(device: string, executable: string, before: number): Promise<number> {
-    const { system, queries } = this.options;
+  /** @param now Unix seconds @returns how many: as many as a batch holds, and there may be more */
+  private async fail(device: string, executable: string, now: number): Promise<number> {
+    const { system, queries, leftOut, afterSeconds } = this.options;
     const detail = `no ${device} pilot has ever offered ${executable}`;
-    const batch = queries.createdOf(device, executable, before, BATCH);
-    await Promise.all(
-      batch.map(({ uid }) =>
-        system.execute(job, uid, {
-          by: 'executor',
-          decide: (snapshot) => failWaiting(snapshot, { class: 'executable_unknown', detail }),
-        }),
+    const times = { now, seconds: afterSeconds };
+    const found = queries.createdOf(device, executable, times, BATCH + leftOut.size);
+    const told = await Promise.all(
+      leftOut.without(found, BATCH).map((one) =>
+        leftOut.tell(one, () =>
+          system.execute(job, one.uid, {
+            by: 'executor',
+            decide: (snapshot) => failWaiting(snapshot, { class: 'executable_unknown', detail }),
+          }),
+        ),
       ),
     );
-    return batch.length;
+    return told.length;
   }
 }

@@ -9,6 +9,7 @@ import * as pilotOperations from '../../../../../src/systems/workload/service/pi
 import { loadProto } from '../../../../../src/wire/proto.js';
 import { differences } from '../../../../node/operations/operation-contract.js';
 import { until } from '../../../../support/until.js';
+import { steppedClock } from '../../support/stepped-clock.js';
 import { startPilot } from '../../support/synthetic-pilot.js';
 import { ON_STORES, startWorkload, type WorkloadNode } from '../../support/workload-node.js';
 
@@ -85,6 +86,16 @@ t.test('what no pilot has ever offered fails after its time, and nothing else do
     (await node.eventsOf('j3')).some(({ type }) => type === 'JobFailed'),
   );
   t.match(await node.jobs.call('job_retry', { id: 'j1', reason: 'mended' }), { state: 'created' });
+});
+
+t.test('nor does it wait an hour longer when the wall clock is set back by one', async (t) => {
+  const clock = steppedClock();
+  const node = await startWorkload(t, { clock, config: { unknown_after_seconds: 2 } });
+  await node.createJob('j1', { executable: 'nothing' });
+  clock.step(-3_600_000);
+  await until('it has failed', async () =>
+    (await node.eventsOf('j1')).some(({ type }) => type === 'JobFailed'),
+  );
 });
 
 for (const [store, start] of Object.entries(ON_STORES))

@@ -1,7 +1,9 @@
 /** Jobs that no pilot offers to run: how many of them fail, and when. */
 
+import { pino } from 'pino';
 import t from 'tap';
 import { UnknownExecutables } from '../../../../../src/systems/workload/service/jobs/unknown-executables.js';
+import { LeftOut } from '../../../../../src/systems/workload/service/left-out.js';
 
 const AFTER_SECONDS = 600;
 const NOW = 1_000_000_000;
@@ -12,9 +14,11 @@ t.test('more than a batch fail one batch after another, without the pauses betwe
   const unknown = new UnknownExecutables({
     clock: { monotonic: () => at },
     afterSeconds: AFTER_SECONDS,
+    leftOut: new LeftOut(pino({ level: 'silent' }), 'executor'),
     queries: {
       unknownExecutables: () => (waiting.size === 0 ? [] : [{ device: 'cpu', executable: 'srot' }]),
-      createdOf: (_device, _executable, _before, most) => [...waiting].slice(0, most).map((uid) => ({ uid })),
+      createdOf: (_device, _executable, _times, most) =>
+        [...waiting].slice(0, most).map((uid) => ({ uid, revision: 0 })),
     },
     system: {
       execute: (_type, uid) => {
