@@ -8,6 +8,7 @@ import {
   type RecordedEvent,
 } from '../../src/runtime/event-store/event-store.js';
 import { columns } from './dataset-rows.js';
+import { type KnownJob, KnownJobs, type Numbers } from './known-jobs.js';
 import { type JobTables, NewJobRows } from './new-job-rows.js';
 import {
   type Differences,
@@ -67,6 +68,7 @@ export class JobRows {
   private readonly tables: JobTables;
   private readonly jobs: StreamRows;
   private readonly newJobs: NewJobRows;
+  private readonly known = new KnownJobs();
   private readonly texts: FileTexts;
   private readonly pilotIds = new LookedUp<number | null>();
 
@@ -74,13 +76,17 @@ export class JobRows {
     this.statements = statements;
     this.tables = tables;
     this.jobs = new StreamRows(statements, tables.jobs, 'id');
-    this.newJobs = new NewJobRows(statements, tables);
+    this.newJobs = new NewJobRows(statements, tables, this.known);
     this.texts = fileTextsOf(tables.jobFiles);
   }
 
   /** A transaction begins. */
   begin(): void {
     for (const known of [this.jobs, this.newJobs, this.pilotIds]) known.begin();
+  }
+
+  forget(): void {
+    this.known.clear();
   }
 
   /** @param counts of tasks, by their running numbers */
@@ -91,16 +97,30 @@ export class JobRows {
       return;
     }
     this.write(counts);
-    const row = this.jobs.before(event, 'job_id, task_id, state, file_in_id, file_out_id, file_log_id');
-    if (row === undefined) return;
-    const before = String(row['state']);
-    const state = STATE_AFTER[type] ?? before;
     if (STATE_AFTER[type] === undefined && !STAYS.has(type)) throw new Error(`${type} is no event of a job`);
-    const job = Number(row['job_id']);
-    this.jobs.update(event, { state, ...changeOf(event), ...this.pilotOf(event) }, ['job_id', job]);
-    this.count(counts, row['task_id'], before, -1);
-    this.count(counts, row['task_id'], state, 1);
-    this.changeFiles(event, row);
+    const before = this.change(event);
+    if (before === undefined) return;
+    const state = STATE_AFTER[type] ?? before.state;
+    this.count(counts, before.task, before.state, -1);
+    this.count(counts, before.task, state, 1);
+    this.changeFiles(event, before.numbers);
+    const { task, numbers } = before;
+    this.known.keep(event, { revision: event.revision, task, state, numbers });
+  }
+
+  /** @returns the row as it was before the event; undefined where the event is in it already */
+  private change(event: RecordedEvent): KnownJob | undefined {
+    const set = changeOf(event);
+    const state = STATE_AFTER[event.type];
+    if (state !== undefined) set['state'] = state;
+    if (event.type === 'JobClaimed') set['pilot_id'] = this.pilotOf(event);
+    const known = this.known.before(event);
+    if (known !== undefined && this.jobs.updateAt(event, set, ['job_id', known.numbers.job])) return known;
+    const row = this.jobs.before(event, 'job_id, task_id, state, file_in_id, file_out_id, file_log_id');
+    if (row === undefined) return undefined;
+    const read = knownIn(event, row);
+    this.jobs.updateAt(event, set, ['job_id', read.numbers.job]);
+    return read;
   }
 
   /** New jobs have rows from now on, as whatever comes after them wants it. */
@@ -108,26 +128,24 @@ export class JobRows {
     this.newJobs.write(counts);
   }
 
-  private pilotOf({ type, data }: RecordedEvent): Record<string, SqlValue> {
-    if (type !== 'JobClaimed') return {};
+  private pilotOf({ data }: RecordedEvent): SqlValue {
     const sql = `SELECT pilot_id FROM ${this.tables.pilots} WHERE name = ?`;
-    const id = this.pilotIds.of(String(data['pilot']), (name) => {
+    return this.pilotIds.of(String(data['pilot']), (name) => {
       const row = this.statements.of(sql).get(name);
       return row === undefined ? null : Number(row['pilot_id']);
     });
-    return { pilot_id: id };
   }
 
-  private count(counts: Differences, task: SqlRow[string] | undefined, state: string, by: 1 | -1): void {
+  private count(counts: Differences, task: number | null, state: string, by: 1 | -1): void {
     const column = COUNTED[state];
-    if (task === null || task === undefined || column === undefined) return;
+    if (task === null || column === undefined) return;
     counts.add(String(task), column, by);
   }
 
   /** @param job the numbers of its files (new-job-rows.ts) */
-  private changeFiles(event: RecordedEvent, job: SqlRow): void {
+  private changeFiles(event: RecordedEvent, job: Numbers): void {
     const { type, data, revision } = event;
-    const { file_in_id: first = null, file_out_id: firstOutput = null, file_log_id: last = null } = job;
+    const { in: first, out: firstOutput, log: last } = job;
     const time = timeOf(event);
     const after = FILES_AFTER[type];
     if (after !== undefined) {
@@ -150,8 +168,8 @@ export class JobRows {
   }
 
   /** Its input is said to be what it found, and what it was to write knows who has not written it. */
-  private markFailed({ data, stream }: RecordedEvent, job: SqlRow): void {
-    const { file_in_id: first = null, file_out_id: firstOutput = null, file_log_id: last = null } = job;
+  private markFailed({ data, stream }: RecordedEvent, job: Numbers): void {
+    const { in: first, out: firstOutput, log: last } = job;
     const { jobFiles, files } = this.tables;
     if (typeof data['file'] === 'string')
       this.statements
@@ -166,6 +184,20 @@ export class JobRows {
       )
       .run(idOf(stream), firstOutput, last);
   }
+}
+
+function knownIn({ revision }: RecordedEvent, row: SqlRow): KnownJob {
+  return {
+    revision: revision - 1,
+    task: row['task_id'] === null ? null : Number(row['task_id']),
+    state: String(row['state']),
+    numbers: {
+      job: Number(row['job_id']),
+      in: Number(row['file_in_id']),
+      out: Number(row['file_out_id']),
+      log: Number(row['file_log_id']),
+    },
+  };
 }
 
 type FileTexts = ReturnType<typeof fileTextsOf>;

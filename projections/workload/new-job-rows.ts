@@ -9,6 +9,7 @@
 import type { KeptStatements, SqlValue } from '../../src/base/sql.js';
 import { idOf, type JsonObject, type RecordedEvent } from '../../src/runtime/event-store/event-store.js';
 import { namesIn } from './dataset-rows.js';
+import type { KnownJobs, Numbers } from './known-jobs.js';
 import {
   type Differences,
   LookedUp,
@@ -45,17 +46,10 @@ const FILE_COLUMNS = [
   ...USED,
 ];
 
-/** Numbers of the files of a job. */
-interface Numbers {
-  readonly job: number;
-  readonly in: number;
-  readonly out: number;
-  readonly log: number;
-}
-
 export class NewJobRows {
   private readonly statements: KeptStatements;
   private readonly tables: JobTables;
+  private readonly known: KnownJobs;
   private readonly jobs: StreamRows;
   private readonly jobFiles: StreamRows;
   private readonly taskIds = new LookedUp<number>();
@@ -63,9 +57,10 @@ export class NewJobRows {
   /** Of the transaction under way, by the id of the job. */
   private readonly created = new Map<string, RecordedEvent>();
 
-  constructor(statements: KeptStatements, tables: JobTables) {
+  constructor(statements: KeptStatements, tables: JobTables, known: KnownJobs) {
     this.statements = statements;
     this.tables = tables;
+    this.known = known;
     this.jobs = new StreamRows(statements, tables.jobs, 'id');
     this.jobFiles = new StreamRows(statements, tables.jobFiles, 'file_id');
   }
@@ -100,6 +95,7 @@ export class NewJobRows {
       };
       const task = this.taskIdOf(event.data['task']);
       jobs.push(this.rowOf(id, event, { numbers, task, inputs, outputs }));
+      this.known.keep(event, { revision: event.revision, task, state: 'created', numbers });
       for (const input of inputs) files.push(useOf(input, 'input', file++, numbers));
       for (const output of outputs) files.push(useOf(output, 'output', file++, numbers));
       files.push(useOf(recordIn(event.data, 'log'), 'log', file++, numbers));

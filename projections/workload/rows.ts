@@ -91,24 +91,35 @@ export class StreamRows {
     throw new Error(`${stream} shows revision ${shown}, and ${type} is revision ${revision}`);
   }
 
+  /** @param set column by column; its names are the program's own */
+  update(event: RecordedEvent, set: Readonly<Record<string, SqlValue>>): void {
+    const sql = this.updateOf(set, this.key);
+    this.statements.of(sql).run(...Object.values(set), timeOf(event), event.revision, idOf(event.stream));
+  }
+
   /**
-   * @param set column by column; its names are the program's own
-   * @param row its number and the column of it, where they are known: then it is not looked for by its id
+   * The same for the row with that number, which is not looked for by its id. @returns false where it is not the stream's row, or does
+   * not show the revision before the event: nothing is changed then
    */
-  update(
+  updateAt(
     event: RecordedEvent,
     set: Readonly<Record<string, SqlValue>>,
-    row: readonly [column: string, value: SqlValue] = [this.key, idOf(event.stream)],
-  ): void {
-    const [column, value] = row;
+    [column, number]: readonly [column: string, number: number],
+  ): boolean {
+    const sql = this.updateOf(set, column, ` AND ${this.key} = ? AND revision = ?`);
+    const { revision, stream } = event;
+    const at = [number, idOf(stream), revision - 1];
+    return this.statements.of(sql).run(...Object.values(set), timeOf(event), revision, ...at).changes > 0;
+  }
+
+  private updateOf(set: Readonly<Record<string, SqlValue>>, column: string, more = ''): string {
     const names = Object.keys(set);
-    const sql = this.textOf(
+    return this.textOf(
       `${column} ${names.join(' ')}`,
       () =>
         `UPDATE ${this.table} SET ${names.map((name) => `${name} = ?, `).join('')}update_time = ?, revision = ?
-         WHERE ${column} = ?`,
+         WHERE ${column} = ?${more}`,
     );
-    this.statements.of(sql).run(...Object.values(set), timeOf(event), event.revision, value);
   }
 
   /** A transaction begins: what was counted in the one before may have been rolled back. */

@@ -66,6 +66,10 @@ class WorkloadWriter implements ProjectionWriter {
     this.switches = new SwitchRows(this.statements, switches);
   }
 
+  forget(): void {
+    this.jobs.forget();
+  }
+
   apply(events: readonly RecordedEvent[]): void {
     const ofDatasets = new Differences();
     const ofTasks = new Differences();

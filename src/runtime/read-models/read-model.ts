@@ -83,6 +83,7 @@ export class ReadModel {
 
   /** Reads anew what other processes may have changed: the checkpoint, and which streams are blocked. */
   load(): void {
+    this.writer.forget?.();
     this.cursor.load();
     this.parking.load();
   }
