@@ -57,7 +57,7 @@ export class ExecutorAppetite {
     return isNews;
   }
 
-  private take({ type, stream }: RecordedEvent): boolean {
+  private take({ type, stream, data }: RecordedEvent): boolean {
     if (NO_NEWS.has(type) || !/^wl_(job|pilot|task|switch)-/.test(stream)) return false;
     const looks = [...this.looks.values()];
     const takes = TAKES[type];
@@ -65,6 +65,8 @@ export class ExecutorAppetite {
       for (const look of looks) look.spare -= takes;
       return looks.some(({ spare }) => spare < 0);
     }
-    return type !== 'JobCreated' || looks.length === 0 || looks.some(({ isHungry }) => isHungry);
+    if (type !== 'JobCreated') return true;
+    const look = this.looks.get(String(data['device_type']));
+    return look === undefined || look.isHungry;
   }
 }

@@ -3,7 +3,8 @@ import type { RecordedEvent } from '../../../../../src/runtime/event-store/event
 import { ExecutorAppetite } from '../../../../../src/systems/workload/service/jobs/executor-appetite.js';
 
 const event = (type: string, category = 'wl_job'): RecordedEvent => ({
-  ...{ position: '1', stream: `${category}-x`, revision: 0, id: 'e', type, version: 1, data: {} },
+  ...{ position: '1', stream: `${category}-x`, revision: 0, id: 'e', type, version: 1 },
+  data: { device_type: 'cpu' },
   metadata: { time: 0, $correlationId: 'c', $causationId: 'c' },
 });
 const some = (type: string, count: number) => Array.from({ length: count }, () => event(type));
@@ -41,7 +42,13 @@ t.test('where there was room for more, what is created is news and what is taken
   t.notOk(appetite.isNews(some('JobClaimed', 100)));
   t.ok(appetite.isNews([event('JobCreated')]));
   appetite.looked('gpu', FULL);
-  t.ok(appetite.isNews([event('JobCreated')]), 'one of two devices');
+  t.ok(appetite.isNews([event('JobCreated')]));
+  appetite.looked('cpu', FULL);
+  appetite.looked('gpu', HUNGRY);
+  t.notOk(
+    appetite.isNews([event('JobCreated')]),
+    'for a device that nobody has, nobody looks at the other one',
+  );
 });
 
 t.test('what is rare is always news', async (t) => {
