@@ -28,7 +28,7 @@ export async function queueWorld(
   const model = projector(workload);
   await model.start();
   const queries = new JobQueries(db);
-  const offers = new Offers(queries);
+  const offers = new Offers(queries, { memoryOf: () => undefined });
   let queue = make(queries, offers);
   let rank = 1_000;
   const append = async (stream: string, type: string, data: JsonObject) => {

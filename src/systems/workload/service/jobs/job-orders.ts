@@ -72,6 +72,12 @@ export class JobOrders {
     return undefined;
   }
 
+  /** What it asks for, MiB; undefined where its order is not kept. */
+  memoryOf(uid: string): number | undefined {
+    const order = this.kept.get(uid);
+    return order && (order.memoryMib ?? 0);
+  }
+
   /** What was applied to the read model: most jobs are granted soon after they were made, and then nothing has to be read. */
   observe(events: readonly RecordedEvent[]): void {
     for (const { type, stream, data } of events)

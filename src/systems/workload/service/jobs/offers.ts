@@ -7,6 +7,7 @@
  */
 
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import type { JobOrders } from './job-orders.js';
 import type { JobQueries, Offer, Offered, PilotOffer } from './job-queries.js';
 
 /** Of a pilot they change nothing that is offered. */
@@ -27,14 +28,17 @@ interface Used {
 
 export class Offers {
   private readonly queries: JobQueries;
+  private readonly orders: Pick<JobOrders, 'memoryOf'>;
   private pilots: readonly PilotOffer[] | undefined;
   /** By job; undefined while it is to be read. */
   private underWay: Map<string, UnderWay> | undefined;
   private readonly used = new Map<string, Used>();
   private told: readonly Offer[] | undefined;
 
-  constructor(queries: JobQueries) {
+  /** @param orders of jobs, as far as they are known: those that are granted here are */
+  constructor(queries: JobQueries, orders: Pick<JobOrders, 'memoryOf'>) {
     this.queries = queries;
+    this.orders = orders;
   }
 
   /** Pilots that may be given work, on any node. */
@@ -74,7 +78,8 @@ export class Offers {
     const uid = idOf(stream);
     if (type === 'JobClaimed' && typeof data['pilot'] === 'string') {
       this.drop(uid);
-      this.take(uid, { pilot: data['pilot'], memoryMib: this.queries.memoryOf(uid) });
+      const memoryMib = this.orders.memoryOf(uid) ?? this.queries.memoryOf(uid);
+      this.take(uid, { pilot: data['pilot'], memoryMib });
     } else if (ENDS_AN_ATTEMPT.has(type)) this.drop(uid);
   }
 

@@ -57,8 +57,8 @@ export class PilotLinks {
 
   constructor({ db, runtime, clock }: WorkloadContext) {
     this.queries = new JobQueries(db);
-    this.offers = new Offers(this.queries);
     this.orders = new JobOrders(runtime.store);
+    this.offers = new Offers(this.queries, this.orders);
     this.logs = new LogRequests(clock);
   }
 }

@@ -56,7 +56,7 @@ async function withQueued(t: Test, jobs: readonly string[], pilots: Readonly<Rec
   const model = projector(workload);
   await model.start();
   const queries = new CountedQueries(db);
-  const offers = new Offers(queries);
+  const offers = new Offers(queries, { memoryOf: () => undefined });
   const queue = new EmbeddedQueue(queries, offers, new ManualClock(), logLines().logger);
   t.teardown(() => queue.stop());
   const given: string[] = [];

@@ -219,7 +219,7 @@ t.test(`off and on again and again, on either node, seed ${SEED}`, async (t) => 
 /** A node queues what pilots can take, as the service has it. */
 function queues({ runtime, context }: TaskNode): void {
   const queries = new JobQueries(context.db);
-  const offers = new Offers(queries);
+  const offers = new Offers(queries, { memoryOf: () => undefined });
   const queue = new EmbeddedQueue(queries, offers, context.clock, context.logger);
   runtime.onApplied(workload.name, (events) => {
     offers.observe(events);
