@@ -58,7 +58,7 @@ function open(node: NodeContext, config: WorkloadConfig): OpenedService {
   const manager = as('job-manager');
   const links = new PilotLinks(manager);
   return inOrder(logger, [
-    openDatasets(as('dsm')),
+    openDatasets(as('dsm'), links.orders),
     openTasks(as('task-manager')),
     openJobs({ context: manager, ...links }),
     openPilots(manager, links),

@@ -4,6 +4,7 @@ import { InvalidFieldError } from '../../../../base/errors.js';
 import { asUid } from '../../../../node/entities/entity-messages.js';
 import type { Asking, ServedOperation } from '../../../../node/operations/operation.js';
 import { answered } from '../../../../node/operations/operation.js';
+import type { JobOrders } from '../jobs/job-orders.js';
 import type { Part, WorkloadContext } from '../workload-context.js';
 import { add, filesOfABatch } from './add-files.js';
 import { cancelDatasets, orderCancel } from './cancel-datasets.js';
@@ -29,11 +30,12 @@ import { scan } from './scan.js';
 import { Turns } from './turns.js';
 import { verify } from './verify.js';
 
-export function openDatasets(context: WorkloadContext): Part {
+/** @param orders of jobs, which say what files they write */
+export function openDatasets(context: WorkloadContext, orders: JobOrders): Part {
   const turns = new Turns();
   const looks = new Looks(context);
   return {
-    reactors: [registersDatasets(), filesOfABatch(), results(context)],
+    reactors: [registersDatasets(), filesOfABatch(), results(context, orders)],
     loops: [closesDatasets(context), cancelDatasets(context)],
     operations: [
       ...decisions(context, turns),

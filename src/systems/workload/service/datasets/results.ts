@@ -11,6 +11,7 @@ import { workload } from '../../../../../projections/workload/workload.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
 import { idOf, type JsonObject, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
+import type { JobOrders } from '../jobs/job-orders.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { file } from './dataset-types.js';
 import {
@@ -25,15 +26,16 @@ import {
 
 const TOLD: ReadonlySet<string> = new Set(['JobFinished', 'JobFailed', 'JobCancelled', 'JobRetried']);
 
-export function results({
-  runtime,
-  db,
-}: Pick<WorkloadContext, 'runtime' | 'db'>): Reactor<readonly ReactorCommand[]> {
+export function results(
+  { runtime, db }: Pick<WorkloadContext, 'runtime' | 'db'>,
+  orders: Pick<JobOrders, 'of' | 'forget'>,
+): Reactor<readonly ReactorCommand[]> {
   return {
     name: 'workload-results',
     categories: ['wl_job'],
     async react(event, { signal }) {
       if (!TOLD.has(event.type)) return [];
+      if (event.type === 'JobFinished') return await finished(orders, event);
       await runtime.projector(workload.name).caughtUpTo(event.position, signal);
       const job = db
         .prepare('SELECT state, file_out_id, file_log_id FROM job_dat WHERE id = ?')
@@ -42,6 +44,29 @@ export function results({
       return [...inputFound(db, event, job), ...written(db, event, job)];
     },
   };
+}
+
+/** Nothing comes behind it, so its order and the event say all: neither rows are waited for nor looked at. It comes with every job. */
+async function finished(
+  orders: Pick<JobOrders, 'of' | 'forget'>,
+  event: RecordedEvent,
+): Promise<ReactorCommand[]> {
+  const job = idOf(event.stream);
+  const order = await orders.of(job);
+  orders.forget(job);
+  if (order === undefined) return [];
+  return [...order.outputs, order.log]
+    .filter(({ datasetUid }) => datasetUid !== '')
+    .map(({ uid, datasetUid, idx, file_name }) => {
+      const path = `${order.task ?? job}/${file_name}`;
+      const place = { dataset_uid: datasetUid, idx, file_name, path, declared: true };
+      return commandTo(file, uid, {
+        id: event.id,
+        // Only where its job has failed before something has become of it.
+        begins: true,
+        decide: available(uid, place, event.data, job),
+      });
+    });
 }
 
 function written(db: Database, event: RecordedEvent, job: SqlRow): ReactorCommand[] {
@@ -63,8 +88,6 @@ type DecideOf = (uid: string, place: FileRegistration) => Decide;
 function decisionFor(event: RecordedEvent, state: string): DecideOf | undefined {
   const { type, data, stream } = event;
   switch (type) {
-    case 'JobFinished':
-      return (uid, place) => available(uid, place, data, idOf(stream));
     case 'JobFailed':
       if (state !== 'failed') return undefined;
       return (uid, place) =>

@@ -24,7 +24,7 @@ import {
   job,
   type RefusedClaim,
 } from './job-commands.js';
-import type { JobOrder, JobOrders, OrderedInput } from './job-orders.js';
+import type { JobOrder, JobOrders, OrderedInput, OrderedOutput } from './job-orders.js';
 
 /** Inputs of a grant; the others are asked for. */
 export const MOST_INPUTS = 200;
@@ -96,10 +96,10 @@ export class Grants {
     const granted = await this.granted(uid, of, { request, pilot, by });
     const seen = await this.places.of(order);
     return messageOf(uid, order, {
-      ...granted,
       claimId: request.claimIdOf(granted.attempt),
       storageUrl,
       seen,
+      ...granted,
     });
   }
 
@@ -170,8 +170,8 @@ function requestOf(claim: Claim, { context }: PilotSnapshot): ClaimRequest {
   const { pilot, sessionId, curRetry } = claim;
   const { leaseSeconds, deviceType, executables } = context;
   return {
-    ...{ pilot, sessionId, curRetry, leaseSeconds, deviceType, executables },
     claimIdOf: (attempt) => claimIdOf(claim, attempt),
+    ...{ pilot, sessionId, curRetry, leaseSeconds, deviceType, executables },
   };
 }
 
@@ -206,12 +206,16 @@ function messageOf(
     ...(granted.seen === undefined ? {} : { data_out_seen: granted.seen }),
     inputs: inputsOf(order, 0),
     inputs_total: order.inputs.length,
-    outputs: order.outputs,
-    log: order.log,
+    outputs: order.outputs.map(outputOf),
+    log: outputOf(order.log),
   };
 }
 
 /** So many as a message holds. */
 export function inputsOf({ inputs }: JobOrder, from: number): Omit<OrderedInput, 'datasetUid'>[] {
   return inputs.slice(from, from + MOST_INPUTS).map(({ datasetUid: _, ...input }) => input);
+}
+
+function outputOf({ uid, file_name }: OrderedOutput): Pick<OrderedOutput, 'uid' | 'file_name'> {
+  return { uid, file_name };
 }

@@ -14,21 +14,21 @@ import { job } from './job-commands.js';
 /** Files of those that are kept, in all: some 20 MB. A job may have two thousand. */
 const MOST_FILES_KEPT = 50_000;
 
-/** A file that a job reads, as a grant has it. Sizes are bytes. */
-export interface OrderedInput {
+/** A file that a job writes. */
+export interface OrderedOutput {
   readonly uid: string;
+  /** Empty where it has no place in a dataset. */
   readonly datasetUid: string;
   readonly idx: number;
   readonly file_name: string;
+}
+
+/** A file that a job reads, as a grant has it. Sizes are bytes. */
+export interface OrderedInput extends OrderedOutput {
   readonly path: string;
   readonly size?: number;
   readonly check_sum?: string;
   readonly sha256?: string;
-}
-
-export interface OrderedOutput {
-  readonly uid: string;
-  readonly file_name: string;
 }
 
 export interface JobOrder {
@@ -48,8 +48,8 @@ export interface JobOrder {
   readonly log: OrderedOutput;
 }
 
-/** One that failed may be retried, and is read again then. */
-const ENDS: ReadonlySet<string> = new Set(['JobFinished', 'JobFailed', 'JobCancelled']);
+/** One that failed may be retried, and is read again then. Of one that has finished the order says what its files are (results.ts). */
+const ENDS: ReadonlySet<string> = new Set(['JobFailed', 'JobCancelled']);
 
 export class JobOrders {
   private readonly store: Pick<EventStore, 'readStream'>;
@@ -117,10 +117,8 @@ function orderIn(data: JsonObject): JobOrder {
 function inputIn(file: JsonObject): OrderedInput {
   const { size, check_sum: md5, sha256 } = file;
   return {
-    ...outputIn(file),
-    datasetUid: String(file['dataset_uid']),
-    idx: Number(file['idx']),
     path: String(file['path']),
+    ...outputIn(file),
     // As text, since it may be larger than numbers of events are.
     ...(size === undefined ? {} : { size: Number(size) }),
     ...(typeof md5 === 'string' ? { check_sum: md5 } : {}),
@@ -129,7 +127,12 @@ function inputIn(file: JsonObject): OrderedInput {
 }
 
 function outputIn(file: JsonObject): OrderedOutput {
-  return { uid: String(file['uid']), file_name: String(file['file_name']) };
+  return {
+    uid: String(file['uid']),
+    datasetUid: String(file['dataset_uid']),
+    idx: Number(file['idx']),
+    file_name: String(file['file_name']),
+  };
 }
 
 function textIn(data: JsonObject, name: string): string | undefined {

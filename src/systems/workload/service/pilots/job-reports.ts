@@ -112,7 +112,6 @@ export class JobReports {
     });
     if (finished.outputs.length > 0) this.places.note(order);
     logAttempt(this.context.logger, events, attempted(uid, order, pilot));
-    this.orders.forget(uid);
   }
 
   /** @returns what it counts as, where that is another failure than what is told */

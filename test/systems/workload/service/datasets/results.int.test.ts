@@ -5,6 +5,7 @@ import { sealWritten } from '../../../../../src/systems/workload/service/dataset
 import { dataset, file } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { results } from '../../../../../src/systems/workload/service/datasets/results.js';
 import { fileIdOf } from '../../../../../src/systems/workload/service/ids.js';
+import { JobOrders } from '../../../../../src/systems/workload/service/jobs/job-orders.js';
 import { task } from '../../../../../src/systems/workload/service/tasks/task-type.js';
 import { until } from '../../../../support/until.js';
 import { NODE_STORES, startHttpWorkload } from '../../support/http-workload.js';
@@ -98,7 +99,7 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
     const told = [];
     for await (const event of runtime.store.readStream('wl_job-j0'))
       told.push(
-        ...(await results({ runtime, db: runtime.db }).react(event, {
+        ...(await results({ runtime, db: runtime.db }, new JobOrders(runtime.store)).react(event, {
           now: 0,
           signal: new AbortController().signal,
         })),

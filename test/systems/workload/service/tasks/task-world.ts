@@ -9,6 +9,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { JobEvent } from '../../../../../machines/workload/job.js';
+import { workload } from '../../../../../projections/workload/workload.js';
 import { systemClock } from '../../../../../src/base/clock.js';
 import { keepingStatements, type SqlRow } from '../../../../../src/base/sql.js';
 import type { Asking, ServedOperation } from '../../../../../src/node/operations/operation.js';
@@ -19,6 +20,7 @@ import { withRoots, workloadSection } from '../../../../../src/systems/workload/
 import { dataset } from '../../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { openDatasets } from '../../../../../src/systems/workload/service/datasets/datasets.js';
 import { job } from '../../../../../src/systems/workload/service/jobs/job-commands.js';
+import { JobOrders } from '../../../../../src/systems/workload/service/jobs/job-orders.js';
 import { openSeries } from '../../../../../src/systems/workload/service/series/series.js';
 import { openSwitches } from '../../../../../src/systems/workload/service/switches/switches.js';
 import { TaskGates } from '../../../../../src/systems/workload/service/tasks/task-gates.js';
@@ -77,7 +79,9 @@ export async function taskNode(
     readYourWrites: () => runtime.readYourWrites(),
   };
   await runtime.start(async () => {
-    parts = [openDatasets(context), openTasks(context), openSeries(context), openSwitches(context)];
+    const orders = new JobOrders(store);
+    runtime.onApplied(workload.name, (events) => orders.observe(events));
+    parts = [openDatasets(context, orders), openTasks(context), openSeries(context), openSwitches(context)];
     return parts.flatMap(({ reactors = [] }) => reactors);
   });
   runtime.startLoops(parts.flatMap(({ loops = [] }) => loops));
