@@ -238,11 +238,11 @@ function changeOf(event: RecordedEvent): Record<string, SqlValue> {
     case 'JobRanked':
       return { rank: valueIn(data, 'rank') };
     case 'JobClaimed':
-      return {
-        ...columns(data, 'pilot session_id claim_id attempt cur_retry'),
-        ...{ claimed_time: time, time_start: null, time_end: null, fail_at: null, remarks: null },
+      return Object.assign(columns(data, 'pilot session_id claim_id attempt cur_retry'), {
+        claimed_time: time,
+        ...{ time_start: null, time_end: null, fail_at: null, remarks: null },
         ...{ failure_class: null, exit_code: null, exit_signal: null },
-      };
+      });
     case 'JobStarted':
       return { time_start: time };
     case 'JobAttemptFailed':
@@ -258,11 +258,10 @@ function changeOf(event: RecordedEvent): Record<string, SqlValue> {
         ...{ claim_id: null, fail_at: null, time_end: time, is_over: 1 },
       };
     case 'JobFinished':
-      return {
-        ...columns(data, 'exit_code cpu_seconds'),
-        ...{ max_rss: sizeIn(data, 'max_rss'), time_end: time, fail_at: null, remarks: null },
-        is_over: 1,
-      };
+      return Object.assign(columns(data, 'exit_code cpu_seconds'), {
+        max_rss: sizeIn(data, 'max_rss'),
+        ...{ time_end: time, fail_at: null, remarks: null, is_over: 1 },
+      });
     case 'JobCancelled':
       return { is_over: 1, time_end: time, fail_at: null, claim_id: null, remarks: valueIn(data, 'reason') };
     case 'JobPilotLost':

@@ -32,7 +32,7 @@ export function ofDeclared(
 export function availableFrom(place: FileRegistration, written: WrittenFile): Decide {
   return ({ value }) => {
     if (value === 'absent')
-      return [{ type: 'FileRegistered', data: { ...place, ...written, declared: false } }];
+      return [{ type: 'FileRegistered', data: Object.assign({}, place, written, { declared: false }) }];
     return value === 'declared' ? [{ type: 'FileAvailable', data: written }] : [];
   };
 }

@@ -179,7 +179,8 @@ function createdOf(
     ...{ uid: uuidOf(`owl/workload/single-job/1/${uid}/${what}`), dataset_uid: '', idx: 0, file_name },
   });
   return {
-    ...{ seq, level: 1, executable, rank, device_type, mode, retries, data_out_url },
+    seq,
+    ...{ level: 1, executable, rank, device_type, mode, retries, data_out_url },
     ...(args === undefined ? {} : { args }),
     ...(timeout_seconds === undefined ? {} : { timeout_seconds }),
     ...(memory_mib === undefined ? {} : { memory_mib }),

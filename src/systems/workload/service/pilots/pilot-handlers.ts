@@ -118,7 +118,7 @@ export async function answer(
     const commandId = rules.given('command_id', report.command_id, rules.isId);
     const { job: uid, cur_retry: curRetry = 0 } = report.claim;
     const claim = { pilot, sessionId, commandId, job: rules.given('claim.job', uid, rules.isId), curRetry };
-    return { ...done, grant: await grant(options, claim, by) };
+    return { grant: await grant(options, claim, by), ...done };
   }
   await options.sessions.assertHolds(pilot, sessionId);
   if (report.sample !== undefined) {

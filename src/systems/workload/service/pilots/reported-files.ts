@@ -43,7 +43,8 @@ export function writtenIn(
   const path = rules.given(`${field}.path`, file.path, (text) => isBelow(text, below));
   const size = rules.check(`${field}.size`, file.size ?? 0, rules.isByteCount);
   return {
-    ...{ uid: ordered.uid, file_name: ordered.file_name, path, size: String(size) },
+    uid: ordered.uid,
+    ...{ file_name: ordered.file_name, path, size: String(size) },
     check_sum: uuidForm(rules.given(`${field}.check_sum`, file.check_sum?.toLowerCase(), isCheckSum)),
     sha256: rules.given(`${field}.sha256`, file.sha256, rules.isKeyHash),
   };

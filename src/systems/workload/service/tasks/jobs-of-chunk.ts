@@ -117,12 +117,16 @@ function declared(
 function created(planned: PlannedChunk, writes: Writes, { seq, inputs }: Group): ReactorCommand {
   const { task, order, rank, chunk } = planned;
   const name = firstName(inputs);
-  const out = (dataset_uid: string, idx: number, file_name: string) => ({
-    ...{ uid: fileIdOf(dataset_uid, idx), dataset_uid, idx, file_name },
-  });
+  const out = (dataset_uid: string, idx: number, file_name: string) => {
+    const uid = fileIdOf(dataset_uid, idx);
+    return { uid, dataset_uid, idx, file_name };
+  };
   const { executable, device_type, mode, retries, args, timeout_seconds, memory_mib, data_out_url } = order;
   const data = {
-    ...{ task, seq, level: chunk.level, executable, rank, device_type, mode, retries, data_out_url },
+    task,
+    seq,
+    level: chunk.level,
+    ...{ executable, rank, device_type, mode, retries, data_out_url },
     ...(args === undefined ? {} : { args }),
     ...(timeout_seconds === undefined ? {} : { timeout_seconds }),
     ...(memory_mib === undefined ? {} : { memory_mib }),
@@ -146,7 +150,8 @@ export function inputOf(row: SqlRow) {
     row[name] === null || row[name] === undefined ? undefined : String(row[name]);
   const [size, check_sum, sha256] = [known('size'), known('check_sum'), known('sha256')];
   return {
-    ...{ uid: String(row['uid']), dataset_uid: String(row['dataset_uid']), idx: Number(row['idx']) },
+    uid: String(row['uid']),
+    ...{ dataset_uid: String(row['dataset_uid']), idx: Number(row['idx']) },
     ...{ file_name: String(row['file_name']), path: String(row['path']) },
     ...(size === undefined ? {} : { size }),
     ...(check_sum === undefined ? {} : { check_sum }),
