@@ -191,13 +191,13 @@ class PlotTaskWriter implements ProjectionWriter {
     const inOrder = last.revision - first.revision === events.length - 1;
     if (events.length > 1 && inOrder) {
       const data = Object.assign({}, ...events.map((event) => event.data));
-      if (this.update({ ...last, data }, first.revision - 1)) return;
+      if (this.update(last, data, first.revision - 1)) return;
     }
     for (const event of events) this.step(event);
   }
 
   private step(event: RecordedEvent): void {
-    if (!this.update(event, event.revision - 1)) this.checkApplied(event);
+    if (!this.update(event, event.data, event.revision - 1)) this.checkApplied(event);
   }
 
   private insert(event: RecordedEvent): void {
@@ -210,11 +210,14 @@ class PlotTaskWriter implements ProjectionWriter {
     }).run(time, time, event.revision, ...values);
   }
 
-  /** False when the row does not show revision `from`. */
-  private update(event: RecordedEvent, from: number): boolean {
+  /**
+   * False when the row does not show revision `from`.
+   * @param data of the event, and of those before it that the row does not show
+   */
+  private update(event: RecordedEvent, data: RecordedEvent['data'], from: number): boolean {
     const { type } = event;
     if (!isPlotTaskEventType(type)) throw new Error(`${type} is no event of a plot task`);
-    const { names, values, stages } = this.split(event.data);
+    const { names, values, stages } = this.split(data);
     if (stages !== undefined) values.push(stages);
     const statement = this.statement(`${type} ${names} ${stages !== undefined}`, () => {
       const set = names.map((name) => `${name} = ?`);

@@ -83,7 +83,7 @@ export interface Command<M extends AnyStateMachine = AnyStateMachine, A extends 
    * Given by the sender, it makes a retry change nothing and get the first answer, as long as the id is known: of an order (`asks`)
    * for a day, of another command briefly. Left out, the id follows from the content and the revision it was decided at.
    */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /**
    * Makes it an order: what it asks for. With its id it is remembered for a day at least, also where nothing changed, and
    * another order with that id is refused as `exists`. Of no account without an id. Commands that reactors, timers and reports

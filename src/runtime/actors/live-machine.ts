@@ -78,7 +78,9 @@ export class LiveMachine {
   /** Undefined where it has no transition for the event. */
   private computed(state: MachineSnapshot, event: DomainEvent): MachineSnapshot | undefined {
     try {
-      return state.can(event) ? this.machine.transition(state, event, this.workshop.scope) : undefined;
+      const after = this.machine.transition(state, event, this.workshop.scope);
+      // Who has moved could. The transitions of one who has not may change nothing, or there are none.
+      return after !== state || state.can(event) ? after : undefined;
     } catch (error) {
       throw thrownBy(event, state, error);
     }

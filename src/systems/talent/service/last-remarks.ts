@@ -6,28 +6,24 @@
 
 import { isFinal } from '../../../../machines/talent/final-states.js';
 import type { PlotTaskSnapshot, PlotTaskState } from '../../../../machines/talent/plot-task.js';
-import type { Reported } from '../../../../machines/talent/plot-task-events.js';
 import { isWaiting } from './supervisor-losses.js';
 
 /** As the supervisor says it of what it has started (supervisor-reports.ts). */
 const MADE_BY = /^made by plotter /;
 
-/** Nothing where the remarks are right, or where there are none. */
-export function lastRemarks(
-  task: PlotTaskSnapshot,
-  status: PlotTaskState | undefined,
-): Pick<Reported, 'remarks'> {
+/** Undefined where the remarks are right, or where there are none. */
+export function lastRemarks(task: PlotTaskSnapshot, status: PlotTaskState | undefined): string | undefined {
   const { remarks = '' } = task.context.reported;
-  if (status === undefined || !isFinal(status) || isFinal(task.value) || remarks === '') return {};
+  if (status === undefined || !isFinal(status) || isFinal(task.value) || remarks === '') return undefined;
   const isStopping = task.value === 'stopping';
   switch (status) {
     case 'finished':
-      if (isStopping) return { remarks: 'finished before it could be stopped' };
-      return MADE_BY.test(remarks) ? {} : { remarks: 'finished' };
+      if (isStopping) return 'finished before it could be stopped';
+      return MADE_BY.test(remarks) ? undefined : 'finished';
     case 'stopped':
-      return isStopping ? {} : { remarks: 'stopped' };
+      return isStopping ? undefined : 'stopped';
     default:
-      return { remarks: 'failed, and nobody said why' };
+      return 'failed, and nobody said why';
   }
 }
 

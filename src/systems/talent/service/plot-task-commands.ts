@@ -32,7 +32,7 @@ export interface Report {
   /** The state the peer says the task is in; undefined when it does not say. */
   readonly status: PlotTaskState | undefined;
   /** When it came there, Unix seconds; the report's own time where the peer gives none. */
-  readonly times: { readonly [S in 'pending' | 'started' | 'running' | 'finished']?: number };
+  readonly times: { readonly [S in 'pending' | 'started' | 'running' | 'finished']?: number | undefined };
   /** What differs from what the task knows. */
   readonly changes: Reported;
   /** The attempt the report is about, when the peer says. */
@@ -50,17 +50,16 @@ export function receive(task: PlotTaskSnapshot, order: PlotTaskOrder): PlotTaskE
 
 /** @throws OwlError `not_found` for an unknown task, `refused` when its state does not allow the report */
 export function report(task: PlotTaskSnapshot, taskId: string, told: Report): PlotTaskEvent[] {
-  const ending = told.changes.remarks === undefined ? lastRemarks(task, told.status) : {};
-  const report = { ...told, changes: { ...told.changes, ...ending } };
   assertKnown(task, taskId);
   const { attempt } = task.context;
-  if (report.attempt !== undefined && report.attempt !== attempt) {
+  const { status } = told;
+  if (told.attempt !== undefined && told.attempt !== attempt) {
     throw new OwlError(
       'refused',
-      `task ${taskId} is at attempt ${attempt}; a report about attempt ${report.attempt} changes nothing`,
+      `task ${taskId} is at attempt ${attempt}; a report about attempt ${told.attempt} changes nothing`,
     );
   }
-  const { changes } = report;
+  const changes = withLastRemarks(task, told);
   // Old log collectors know no attempts, but the plot they follow they know: it may be one that a retry gave up.
   if (changes.plot_id !== undefined && task.context.earlierPlotIds.includes(changes.plot_id)) {
     throw new OwlError(
@@ -70,28 +69,33 @@ export function report(task: PlotTaskSnapshot, taskId: string, told: Report): Pl
   }
   const changed = Object.keys(changes).length > 0;
   if (isFinal(task.value)) {
-    if (!changed && (report.status === undefined || report.status === task.value)) return [];
+    if (!changed && (status === undefined || status === task.value)) return [];
     throw new OwlError(
       'refused',
-      `task ${taskId} is ${task.value} (attempt ${attempt}); a report of ${report.status ?? 'progress'} changes nothing`,
+      `task ${taskId} is ${task.value} (attempt ${attempt}); a report of ${status ?? 'progress'} changes nothing`,
     );
   }
   // Who says so has not heard where it is.
-  if (report.status === 'received' && task.value !== 'received')
+  if (status === 'received' && task.value !== 'received')
     throw new OwlError('refused', `task ${taskId} is ${task.value}; a report of received changes nothing`);
   // It would end a plotter. What is being stopped may be told so again.
-  if (report.status === 'stopping' && task.value !== 'stopping')
+  if (status === 'stopping' && task.value !== 'stopping')
     throw new OwlError(
       'refused',
       `task ${taskId} is ${task.value}; a stop is asked for with plot_task_stop, not reported`,
     );
   // It was sent before the plotter was started.
-  if (isBegun(task.value) && report.status === 'pending') return [];
+  if (isBegun(task.value) && status === 'pending') return [];
   // Whoever reports of a plot has it.
   const found = markFound(task);
-  const steps = stepsTo(task.value, report.status);
-  if (steps.length > 0) return [...found, ...arriveAt(steps, report)];
+  const steps = stepsTo(task.value, status);
+  if (steps.length > 0) return [...found, ...arriveAt(steps, told, changes)];
   return changed ? [...found, { type: 'PlotTaskReported', data: changes }] : found;
+}
+
+function withLastRemarks(task: PlotTaskSnapshot, { status, changes }: Report): Reported {
+  const ending = changes.remarks === undefined ? lastRemarks(task, status) : undefined;
+  return ending === undefined ? changes : { ...changes, remarks: ending };
 }
 
 /** Stopping what is being stopped already changes nothing. */
@@ -169,8 +173,12 @@ function stepsTo(state: PlotTaskState, reported: PlotTaskState | undefined): rea
 }
 
 /** One event for each state; what changed belongs to the last. */
-function arriveAt(states: readonly PlotTaskState[], { times, now, changes }: Report): PlotTaskEvent[] {
-  const given: { readonly [S in PlotTaskState]?: number } = times;
+function arriveAt(
+  states: readonly PlotTaskState[],
+  { times, now }: Pick<Report, 'times' | 'now'>,
+  changes: Reported,
+): PlotTaskEvent[] {
+  const given: { readonly [S in PlotTaskState]?: number | undefined } = times;
   return states.map((state, index) => {
     const ahead = states.slice(index);
     // A state that was skipped was not passed later than the one behind it.

@@ -34,15 +34,22 @@ export function logReceiverHandlers(
   const { logger, system, clock } = talent;
   const failures = new ToldFailures(logger);
 
-  async function record(message: PlotTaskStatus, peer: Peer): Promise<PlotTaskUpdateResponse> {
-    const header = readHeader(message, nowSeconds(clock));
+  async function record(message: PlotTaskStatus, peer: Peer): Promise<Required<PlotTaskUpdateResponse>> {
+    const now = nowSeconds(clock);
+    const { taskId, commandId, status, times, attempt } = readHeader(message, now);
     const { events, revision } = await talent.reporters.checked(message.report_key, (check) =>
-      system.execute(plotTask, header.taskId, {
-        ...(header.commandId === undefined ? {} : { id: header.commandId }),
+      system.execute(plotTask, taskId, {
+        id: commandId,
         by: `reporter ${peer.who}`,
         decide: (task) => {
           check(task);
-          return report(task, header.taskId, { ...header, changes: readChanges(message, task.context) });
+          return report(task, taskId, {
+            status,
+            times,
+            changes: readChanges(message, task.context),
+            attempt,
+            now,
+          });
         },
       }),
     );
@@ -60,9 +67,9 @@ export function logReceiverHandlers(
     { seq = 0, status = {} }: PlotTaskReport,
     peer: Peer,
   ): Promise<PlotTaskReportAck> {
-    const answer = { seq, ...(await record(status, peer)) };
+    const { is_success, msg, revision } = await record(status, peer);
     failures.forget(whatOf(status));
-    return answer;
+    return { seq, is_success, msg, revision };
   }
 
   function acknowledgeFailure({ seq = 0, status = {} }: PlotTaskReport, error: unknown): PlotTaskReportAck {

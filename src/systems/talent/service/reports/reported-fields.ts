@@ -177,40 +177,43 @@ const STATUS_FIELDS: Fields = {
   report_key: ignored,
 };
 
-interface Changes {
-  readonly numbers: { [C in NumberColumn]?: number };
-  readonly texts: { [C in TextColumn]?: string };
-}
+type Changes = { [C in NumberColumn]?: number } & { [C in TextColumn]?: string };
 
 /**
  * What a status message reports that is not known yet, by column. Old log collectors send everything they know in every
  * message, so what is known is compared first and checked no more: it has passed its rule before.
  * @throws InvalidFieldError naming the field, e.g. `plot_details.phase_1_status.t1.time`
  */
-export function readReported(message: PlotTaskStatus, known: Reported): Reported {
-  const changes = { numbers: {}, texts: {} };
+export function readReported(message: PlotTaskStatus, known: Reported): Changes {
+  const changes: Changes = {};
   readFields(message, STATUS_FIELDS, '', known, changes);
-  return { ...changes.numbers, ...changes.texts };
+  return changes;
 }
 
-function readFields(message: object, fields: Fields, path: string, known: Reported, changes: Changes): void {
-  for (const [name, value] of Object.entries(message)) {
+function readFields(message: unknown, fields: Fields, path: string, known: Reported, changes: Changes): void {
+  if (!isMessage(message)) return;
+  // Without a list of what is in it: each report comes by.
+  for (const name in message) {
+    const value = message[name];
     const field = fields[name];
     // Only what this version knows is decoded, apart from the markers that the decoder adds for fields with presence.
     if (field === undefined || field.kind === 'ignored') continue;
     if (field.kind === 'group') {
-      if (typeof value === 'object' && value !== null)
-        readFields(value, field.fields, `${path}${name}.`, known, changes);
+      readFields(value, field.fields, `${path}${name}.`, known, changes);
     } else if (field.kind === 'text') {
       if (typeof value !== 'string' || value === '' || value === known[field.column]) continue;
-      changes.texts[field.column] = rules.check(path + name, value, field.rule);
+      changes[field.column] = rules.check(path + name, value, field.rule);
     } else if (typeof value === 'number' && (value !== 0 || field.zero)) {
       const before = known[field.column];
       if (before !== undefined && value === (field.float ? Math.fround(before) : before)) continue;
       const exact = field.float ? shortestDecimal(path + name, value) : value;
-      changes.numbers[field.column] = rules.check(path + name, exact, field.rule);
+      changes[field.column] = rules.check(path + name, exact, field.rule);
     }
   }
+}
+
+function isMessage(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
 }
 
 /** 3.200000047683716 is what the 32-bit float of 3.2 reads as: give back 3.2. */

@@ -42,15 +42,12 @@ export function readHeader(message: PlotTaskStatus, now: number): ReportHeader {
  * @throws InvalidFieldError naming field and rule
  */
 export function readChanges(message: PlotTaskStatus, { reported, order }: PlotTaskContext): Reported {
-  const { log_offset: offset, ...told } = readReported(message, reported);
+  const changes = readReported(message, reported);
   const { directory, name } = readDestination(message.plot_details, order?.dest_path);
-  const changes: Reported = {
-    ...(directory === undefined || directory === reported.dest_dir ? {} : { dest_dir: directory }),
-    ...(name === undefined || name === reported.dest_file_name ? {} : { dest_file_name: name }),
-    ...told,
-  };
-  if (isOlder(message, changes, reported)) return untold(changes, reported);
-  return offset === undefined ? changes : { ...changes, log_offset: offset };
+  // What has a field of its own on the wire is there already.
+  if (directory !== undefined && directory !== reported.dest_dir) changes.dest_dir ??= directory;
+  if (name !== undefined && name !== reported.dest_file_name) changes.dest_file_name ??= name;
+  return isOlder(message, changes, reported) ? untold(changes, reported) : changes;
 }
 
 /**
@@ -99,10 +96,5 @@ function readTimes(message: PlotTaskStatus, now: number): Report['times'] {
     time('running_time'),
     time('finished_time'),
   ];
-  return {
-    ...(pending === undefined ? {} : { pending }),
-    ...(started === undefined ? {} : { started }),
-    ...(running === undefined ? {} : { running }),
-    ...(finished === undefined ? {} : { finished }),
-  };
+  return { pending, started, running, finished };
 }

@@ -58,8 +58,8 @@ export class TimeLeft {
 
   /** Takes note of when plots come how far: news that comes later may be news of something else. */
   observe(events: readonly RecordedEvent[]): void {
-    for (const { stream, ...event } of events) {
-      const taskId = idOf(stream);
+    for (const event of events) {
+      const taskId = idOf(event.stream);
       const at = stepTimeIn(event);
       const { progress, remarks } = event.data;
       if (at !== undefined) this.keep(taskId, { progress: typeof progress === 'number' ? progress : 0, at });
