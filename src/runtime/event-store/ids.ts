@@ -54,17 +54,22 @@ export function contentCommandId(
  * @throws OwlError kind `invalid` where it is too deep
  */
 function jsonInOrder(content: JsonObject): string {
+  if (isFlat(content)) return JSON.stringify(content);
   if (isTooDeep(content))
     throw new OwlError(
       'invalid',
       `the content of a command is deeper than ${MOST_LEVELS} levels; make it flatter`,
     );
-  const items = Object.entries(content);
-  if (items.every(([, item]) => typeof item !== 'object' || item === null)) return JSON.stringify(content);
-  const fields = items.flatMap(([name, item]) =>
+  const fields = Object.entries(content).flatMap(([name, item]) =>
     item === undefined ? [] : [`${JSON.stringify(name)}:${canonicalJson(item)}`],
   );
   return `{${fields.join(',')}}`;
+}
+
+/** Its own loop, without a list of what is in it: each command without an id comes by. */
+function isFlat(content: JsonObject): boolean {
+  for (const name in content) if (typeof content[name] === 'object' && content[name] !== null) return false;
+  return true;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

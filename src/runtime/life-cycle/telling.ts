@@ -17,11 +17,10 @@ export function tellAppend(
   const began = lifeCycle.now();
   appending.then(
     () => lifeCycle.tell({ type: 'events appended', category, events, tookMs: lifeCycle.now() - began }),
-    (error: unknown) =>
-      lifeCycle.tell({
-        ...{ type: 'append failed', category, kind: kindOf(error) },
-        tookMs: lifeCycle.now() - began,
-      }),
+    (error: unknown) => {
+      const tookMs = lifeCycle.now() - began;
+      lifeCycle.tell({ type: 'append failed', category, kind: kindOf(error), tookMs });
+    },
   );
 }
 
@@ -35,11 +34,10 @@ export function tellCommand(
   if (!lifeCycle.wants('command carried out') && !lifeCycle.wants('command refused')) return;
   const began = lifeCycle.now();
   work.then(
-    ({ events: { length: events } }) =>
-      lifeCycle.tell({
-        ...{ type: 'command carried out', category, by, events },
-        tookMs: lifeCycle.now() - began,
-      }),
+    ({ events: { length: events } }) => {
+      const tookMs = lifeCycle.now() - began;
+      lifeCycle.tell({ type: 'command carried out', category, by, events, tookMs });
+    },
     (error: unknown) => lifeCycle.tell({ type: 'command refused', category, by, kind: kindOf(error) }),
   );
 }

@@ -83,7 +83,7 @@ export function completeCommand<M extends AnyStateMachine, A extends JsonObject>
   index: number,
   command: Command<M, A>,
 ): Command<M, A> {
-  // It comes with each command of a reactor, and a literal that begins with a spread takes eight times as long on Node 20.
+  // No literal that begins with a spread: each makes a hidden class of its own on Node 20, and there is one for each command.
   return Object.assign({}, command, {
     id: command.id ?? `reactor:${reactor}/${event.id}/${index}`,
     by: command.by ?? `reactor:${reactor}`,

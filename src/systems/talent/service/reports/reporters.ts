@@ -56,13 +56,15 @@ export class Reporters {
    */
   async checked<T>(key: string | undefined, attempt: (check: CheckReporter) => Promise<T>): Promise<T> {
     const hash = key === undefined || key === '' ? undefined : hashOfReportKey(key);
-    const looked = new Map<string, string | null>();
+    // Made where somebody is looked up: most reporters are known.
+    let looked: Map<string, string | null> | undefined;
     const check: CheckReporter = ({ context: { order } }) => {
       if (order === null) return;
       const { worker_id: workerId } = order;
-      const known = looked.has(workerId) ? looked.get(workerId) : this.known.get(workerId);
+      const wasLookedUp = looked?.has(workerId) ?? false;
+      const known = wasLookedUp ? looked?.get(workerId) : this.known.get(workerId);
       if (known === null || (known !== undefined && known === hash)) return;
-      if (!looked.has(workerId)) throw new LookUpError(workerId);
+      if (!wasLookedUp) throw new LookUpError(workerId);
       throw strangerTo(order.task_id, workerId, hash !== undefined);
     };
     for (;;) {
@@ -70,6 +72,7 @@ export class Reporters {
         return await attempt(check);
       } catch (error) {
         if (!(error instanceof LookUpError)) throw error;
+        looked ??= new Map();
         looked.set(error.workerId, await this.lookUp(error.workerId));
       }
     }
