@@ -10,7 +10,11 @@ import { z } from 'zod';
 
 const Profile = z.object({
   nodes: z.array(
-    z.object({ id: z.number(), callFrame: z.object({ functionName: z.string(), url: z.string() }) }),
+    z.object({
+      id: z.number(),
+      callFrame: z.object({ functionName: z.string(), url: z.string() }),
+      children: z.array(z.number()).default([]),
+    }),
   ),
   samples: z.array(z.number()),
   /** Microseconds. */
@@ -38,11 +42,14 @@ const PLACES: readonly (readonly [place: string, url: RegExp])[] = [
 /** Code that protobufjs generates has no file. */
 const GENERATED = /\$(encode|decode|fromObject|toObject)$/;
 
-function placeOf({ functionName, url }: { functionName: string; url: string }): string {
+const OTHER = 'Node: native and other';
+
+/** @param caller where it was called from: native functions have no file, and SQLite is one for whoever calls it */
+function placeOf({ functionName, url }: { functionName: string; url: string }, caller: string): string {
   if (functionName === '(idle)') return 'idle';
   if (functionName === '(garbage collector)') return 'garbage collector';
   if (GENERATED.test(functionName)) return 'protobuf';
-  return PLACES.find(([, pattern]) => pattern.test(url))?.[0] ?? 'Node: native and other';
+  return url === '' ? caller : (PLACES.find(([, pattern]) => pattern.test(url))?.[0] ?? OTHER);
 }
 
 const [folder = ''] = process.argv.slice(2);
@@ -51,10 +58,14 @@ if (file === undefined)
   throw new Error(`no .cpuprofile in ${folder}; run the benchmark with BENCH_PROFILE=${folder}`);
 const { nodes, samples, timeDeltas } = Profile.parse(JSON.parse(readFileSync(join(folder, file), 'utf8')));
 
-const places = new Map(nodes.map(({ id, callFrame }) => [id, placeOf(callFrame)]));
+const callers = new Map(nodes.flatMap(({ id, children }) => children.map((child) => [child, id] as const)));
+const places = new Map<number, string>();
+// Who calls stands before whom it calls.
+for (const { id, callFrame } of nodes)
+  places.set(id, placeOf(callFrame, places.get(callers.get(id) ?? -1) ?? OTHER));
 const spent = new Map<string, number>();
 samples.forEach((id, i) => {
-  const place = places.get(id) ?? 'Node: native and other';
+  const place = places.get(id) ?? OTHER;
   spent.set(place, (spent.get(place) ?? 0) + (timeDeltas[i] ?? 0));
 });
 spent.delete('idle');
