@@ -55,17 +55,38 @@ export function checkAppend(
   }
 }
 
-/** An event with its JSON. */
-export interface EncodedEvent {
+/** An event that has JSON, which is made where somebody asks for it: a row holds what is flat in another form. */
+export class EncodedEvent {
   readonly event: ProposedEvent;
-  readonly data: string;
-  readonly metadata: string;
+  /** About the characters of its JSON. */
+  readonly size: number;
+  private dataJson: string | undefined;
+  private metadataJson: string | undefined;
+
+  constructor(event: ProposedEvent, size: number, dataJson?: string, metadataJson?: string) {
+    this.event = event;
+    this.size = size;
+    this.dataJson = dataJson;
+    this.metadataJson = metadataJson;
+  }
+
+  get data(): string {
+    this.dataJson ??= JSON.stringify(this.event.data);
+    return this.dataJson;
+  }
+
+  get metadata(): string {
+    this.metadataJson ??= JSON.stringify(this.event.metadata);
+    return this.metadataJson;
+  }
 }
 
 /**
  * @throws OwlError kind `invalid` when there is no JSON for it, or when it is larger than LARGEST_EVENT or deeper than MOST_LEVELS
  */
 export function encodeEvent(stream: StreamName, event: ProposedEvent): EncodedEvent {
+  const flatSize = flatSizeOf(event.data) + flatSizeOf(event.metadata);
+  if (flatSize * MOST_FOR_ONE <= LARGEST_EVENT) return new EncodedEvent(event, flatSize);
   const data = encodeObject(stream, event, 'data');
   const metadata = encodeObject(stream, event, 'metadata');
   if (data.length + metadata.length > LARGEST_EVENT) {
@@ -74,7 +95,32 @@ export function encodeEvent(stream: StreamName, event: ProposedEvent): EncodedEv
       `event ${event.type} for ${stream} is ${data.length + metadata.length} characters of JSON, more than ${LARGEST_EVENT}; store what is large elsewhere and refer to it`,
     );
   }
-  return { event, data, metadata };
+  return new EncodedEvent(event, data.length + metadata.length, data, metadata);
+}
+
+/** Characters of JSON that one of a text may take: `\u0000`. */
+const MOST_FOR_ONE = 6;
+/** Of a number. */
+const LONGEST_NUMBER = 25;
+
+/** About the characters of its JSON, if there is nothing that it could fail at: plain, and of texts, numbers and truths alone. Else NaN. */
+function flatSizeOf(value: unknown): number {
+  if (!isJsonObject(value) || !isPlain(value)) return Number.NaN;
+  let size = 2;
+  for (const name in value) {
+    const item: unknown = value[name];
+    size += name.length + 4;
+    if (typeof item === 'string') size += item.length;
+    else if (typeof item === 'number' || typeof item === 'boolean' || item === null) size += LONGEST_NUMBER;
+    else if (item !== undefined) return Number.NaN;
+  }
+  return size;
+}
+
+/** Of a class it may have a JSON of its own. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** What is wrong with an event's metadata, as the end of a sentence; undefined when nothing is. */

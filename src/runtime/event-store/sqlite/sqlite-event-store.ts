@@ -244,9 +244,7 @@ export class SqliteEventStore implements EventStore {
   private publish(stored: readonly StoredAppend[], newest: number, tookMs: number): void {
     for (const { after, encoded, result } of stored) {
       result.events.forEach((event, i) => {
-        const json = encoded[i];
-        const size = json === undefined ? 0 : json.data.length + json.metadata.length;
-        this.recent.add(after + 1 + i, event, size);
+        this.recent.add(after + 1 + i, event, encoded[i]?.size ?? 0);
       });
     }
     this.noteNewest(newest);
