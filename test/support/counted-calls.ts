@@ -1,7 +1,6 @@
 /** How often code under test calls the file system, in this process. */
 
 import fs from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import type { Test } from 'tap';
 
@@ -51,19 +50,38 @@ export function countProcessReads(t: Test): FileCalls {
   return calls;
 }
 
-/** Flushes of files and directories through handles, until the end of the test. */
-export async function countFlushes(t: Test): Promise<{ flushes: number }> {
-  const counted = { flushes: 0 };
-  const handle = await open(process.execPath, 'r');
-  const prototype: FileHandle = Object.getPrototypeOf(handle);
-  await handle.close();
-  const { sync } = prototype;
-  prototype.sync = function () {
-    counted.flushes += 1;
-    return sync.call(this);
-  };
-  t.teardown(() => {
-    prototype.sync = sync;
+export interface ThreadCalls {
+  /** Of files and directories. */
+  flushes: number;
+  /** Calls of the file system on another thread, those flushes included. */
+  detours: number;
+}
+
+/** Until the end of the test. */
+export function countThreadCalls(t: Test): ThreadCalls {
+  const calls: ThreadCalls = { flushes: 0, detours: 0 };
+  const { open, close, read, write, fstat, fsync } = fs;
+  const { stat, realpath } = fs.promises;
+  const counted = <F extends (...given: never[]) => unknown>(original: F, note = () => {}): F =>
+    new Proxy(original, {
+      apply: (target, self, args: Parameters<F>) => {
+        calls.detours += 1;
+        note();
+        return Reflect.apply(target, self, args);
+      },
+    });
+  const flush = counted(fsync, () => {
+    calls.flushes += 1;
   });
-  return counted;
+  const those = { open, close, read, write, fstat };
+  const counting = Object.entries(those).map(([name, call]) => [name, counted<typeof call>(call)]);
+  Object.assign(fs, Object.fromEntries(counting), { fsync: flush });
+  Object.assign(fs.promises, { stat: counted(stat), realpath: counted(realpath) });
+  syncBuiltinESMExports();
+  t.teardown(() => {
+    Object.assign(fs, those, { fsync });
+    Object.assign(fs.promises, { stat, realpath });
+    syncBuiltinESMExports();
+  });
+  return calls;
 }

@@ -5,7 +5,7 @@
  * before it has begun shares it: attempts that store at one moment cost a flush, and not each its own.
  */
 
-import { open } from 'node:fs/promises';
+import { flushDirectory } from './job-file.js';
 
 export class DirectoryFlushes {
   /** By directory: those that have not begun. */
@@ -28,20 +28,10 @@ export class DirectoryFlushes {
   }
 
   private begin(directory: string): Promise<void> {
-    const flush = syncDirectory(directory).finally(() => {
+    const flush = flushDirectory(directory).finally(() => {
       if (this.running.get(directory) === flush) this.running.delete(directory);
     });
     this.running.set(directory, flush);
     return flush;
-  }
-}
-
-/** Throws what the file system throws. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, 'r');
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
   }
 }

@@ -10,13 +10,12 @@
  */
 
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import type { JobInput } from '../wire/pilot-messages.js';
 import { asUuid, type Summed, sumsOf } from './check-sums.js';
 import { AttemptError, isOfPath } from './failure.js';
-import { LocalFile } from './local-file.js';
+import { JobFile } from './job-file.js';
 import { type FoundInStorage, type Storage, type StoragePlace, unavailable } from './storage.js';
 import { together } from './together.js';
 
@@ -85,32 +84,33 @@ async function findInput(input: JobInput, { place }: Staging): Promise<FoundInSt
 /** @returns the sums of what was copied */
 async function copy(
   input: JobInput,
-  { path: source, stat }: FoundInStorage,
+  found: FoundInStorage,
   path: string,
   { signal }: Staging,
 ): Promise<Summed> {
-  const from = await openInput(input, source);
+  const from = await openInput(input, found);
   try {
-    const bytes = Number(stat.size);
-    const to = LocalFile.create(path, 0o400, bytes);
+    const bytes = Number(found.stat.size);
+    const to = await JobFile.create(path, 0o400, bytes, { isNear: true });
     try {
       return await sumsOf(from, signal, { copy: to, expectedBytes: bytes });
     } finally {
-      to.close();
+      await to.close();
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw unavailable(source, error);
+    throw unavailable(found.path, error);
   } finally {
     await from.close();
   }
 }
 
-async function openInput(input: JobInput, path: string): Promise<FileHandle> {
+async function openInput(input: JobInput, { path, isNear }: FoundInStorage): Promise<JobFile> {
   try {
     // Not waiting where somebody has put a pipe in its place meanwhile.
-    const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    if ((await file.stat()).isFile()) return file;
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const { file, stat } = await JobFile.open(path, flags, { isNear });
+    if (stat.isFile()) return file;
     await file.close();
   } catch (error) {
     throw isOfPath(error) ? missing(input, messageOf(error), error) : unavailable(path, error);

@@ -6,8 +6,8 @@
  * could not be stored as a whole nothing stays.
  */
 
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
@@ -15,7 +15,7 @@ import type { WrittenFile } from '../wire/pilot-messages.js';
 import { type Summed, sumsOf } from './check-sums.js';
 import type { DirectoryFlushes } from './directory-flushes.js';
 import { AttemptError } from './failure.js';
-import { LocalFile } from './local-file.js';
+import { type FilePlacing, JobFile, type OpenedFile } from './job-file.js';
 import { unavailable } from './storage.js';
 
 /** What is to be stored, and where. */
@@ -31,7 +31,7 @@ export interface ToStore {
   readonly storedName: string;
 }
 
-export interface StoreOptions {
+export interface StoreOptions extends FilePlacing {
   /** Absolute, without links. */
   readonly directory: string;
   /** How that is called from where outputs are stored. */
@@ -47,26 +47,22 @@ export interface StoreOptions {
 /** @throws AttemptError, or the signal's reason */
 export async function storeFile(file: ToStore, options: StoreOptions): Promise<WrittenFile> {
   const { uid, fileName, storedName } = file;
-  const written = openWritten(file);
+  const written = await openWritten(file);
   try {
     const target = join(options.directory, storedName);
     const { size, check_sum, sha256 } = await copyTo(target, written, options);
     return { uid, file_name: fileName, path: join(options.under, storedName), size, check_sum, sha256 };
   } finally {
-    written.file.close();
+    await written.file.close();
   }
 }
 
-interface Written {
-  readonly file: LocalFile;
-  readonly stat: Stats;
-}
-
-function openWritten({ source, fileName, largestBytes }: ToStore): Written {
+async function openWritten({ source, fileName, largestBytes }: ToStore): Promise<OpenedFile> {
   const lacking = (why: string) => new AttemptError('output_missing', `output ${fileName} ${why}`);
-  let written: Written;
+  let written: OpenedFile;
   try {
-    written = LocalFile.open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    written = await JobFile.open(source, flags, { isNear: true });
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ENOENT') throw lacking('was not written');
@@ -74,7 +70,7 @@ function openWritten({ source, fileName, largestBytes }: ToStore): Written {
   }
   const { file, stat } = written;
   if (stat.isFile() && stat.size <= (largestBytes ?? Number.POSITIVE_INFINITY)) return written;
-  file.close();
+  await file.close();
   if (!stat.isFile()) throw lacking('is no regular file');
   throw new AttemptError(
     'output_too_large',
@@ -84,15 +80,16 @@ function openWritten({ source, fileName, largestBytes }: ToStore): Written {
 
 async function copyTo(
   target: string,
-  source: Written,
-  { signal, mayReplace, disown }: StoreOptions,
+  source: OpenedFile,
+  { signal, mayReplace, disown, isNear }: StoreOptions,
 ): Promise<Summed> {
   if (mayReplace.has(target)) await rm(target, { force: true }).catch(() => undefined);
-  let file: FileHandle | undefined;
+  const { size } = source.stat;
+  let file: JobFile | undefined;
   try {
-    file = await open(target, 'wx', 0o644);
-    const summed = await sumsOf(source.file, signal, { copy: file, expectedBytes: source.stat.size });
-    await file.sync();
+    file = await JobFile.create(target, 0o644, size, { isNear });
+    const summed = await sumsOf(source.file, signal, { copy: file, expectedBytes: size });
+    await file.flush();
     await file.close();
     return summed;
   } catch (error) {

@@ -8,7 +8,7 @@
 
 import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { untilAborted } from '../../../base/backoff.js';
+import { orAborted, untilAborted } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import { messageOf } from '../../../base/errors.js';
 import type { ProcessIdentity } from '../../../base/process-identity.js';
@@ -208,8 +208,7 @@ export class RunningPayload {
   async ended(): Promise<ProcessEnd | undefined> {
     const { signal } = this.env;
     this.look();
-    const watching = AbortSignal.any([this.gone.signal, signal]);
-    await untilAborted(watching);
+    await orAborted(untilAborted(this.gone.signal), signal).catch(() => undefined);
     return signal.aborted ? undefined : this.seenEnd;
   }
 

@@ -6,6 +6,7 @@
  */
 
 import { setMaxListeners } from 'node:events';
+import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { loadavg } from 'node:os';
 import { Backoff, orAborted, untilAborted, wait } from '../../../base/backoff.js';
@@ -139,7 +140,7 @@ export class RunningPilot {
     return {
       ...{ settings, executables: settings.executables, variables, logger, storagePatienceMs },
       ...{ directory, clock, keeper, signal: this.ending.signal },
-      storage: new Storage(settings.storage_roots, logger),
+      storage: new Storage(settings.storage_roots, logger, statSync(directory.path).dev),
       works: new WorkDirectories(directory.work, settings.slots),
       claims: new Claims(directory.claims, logger),
       memory: new MemoryBook(settings.memory_mib),

@@ -217,15 +217,16 @@ async function inTime(
   { clock }: PayloadEnvironment,
   startByMs: number,
 ): Promise<PayloadRecord> {
-  const over = new AbortController();
-  const late = wait(clock, startByMs - clock.sinceBoot() + RECORDED_WITHIN_MS, over.signal).then(() => {
-    throw new OwlError('unavailable', 'the keeper of payloads does not answer');
-  });
-  late.catch(() => undefined);
   starting.catch(() => undefined);
+  let answered = (): void => undefined;
+  const late = new Promise<never>((_, reject) => {
+    answered = clock.after(startByMs - clock.sinceBoot() + RECORDED_WITHIN_MS, () =>
+      reject(new OwlError('unavailable', 'the keeper of payloads does not answer')),
+    );
+  });
   try {
     return await Promise.race([starting, late]);
   } finally {
-    over.abort();
+    answered();
   }
 }

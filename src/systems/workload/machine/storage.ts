@@ -13,16 +13,23 @@ import { messageOf, OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import { KnownPlaces, mountPointOf } from '../../../processes/places.js';
 import { directoryOf, isBelow, storageProblem } from '../storage-url.js';
-import { DirectoryFlushes, syncDirectory } from './directory-flushes.js';
+import { DirectoryFlushes } from './directory-flushes.js';
 import { AttemptError, isOfPath } from './failure.js';
+import { type FilePlacing, flushDirectory } from './job-file.js';
 
 const LOOK_HOLDS_MS = 1_000;
 const MOST_LOOKS = 1_000;
 
-export interface FoundInStorage {
+export interface FoundInStorage extends FilePlacing {
   /** Without links. */
   readonly path: string;
   readonly stat: BigIntStats;
+}
+
+/** Where outputs go. */
+export interface FoundDirectory extends FilePlacing {
+  /** Without links. */
+  readonly path: string;
 }
 
 /** A URL as it was looked at a moment ago. */
@@ -41,15 +48,17 @@ export class Storage {
   private readonly roots: readonly string[];
   private readonly places = new KnownPlaces();
   private readonly recentlyRead = new RecentLooks<StoragePlace>();
-  private readonly recentlyWritten = new RecentLooks<string>();
+  private readonly recentlyWritten = new RecentLooks<FoundDirectory>();
   /** Directories that were there, or were made, since this pilot began. */
   private readonly found = new Set<string>();
   private readonly logger: StorageLogger;
+  private readonly nearDevice: number;
 
-  /** @param roots absolute paths */
-  constructor(roots: readonly string[], logger: StorageLogger) {
+  /** @param roots absolute paths @param nearDevice number of the file system of which nobody waits for an answer on another thread */
+  constructor(roots: readonly string[], logger: StorageLogger, nearDevice: number) {
     this.roots = roots;
     this.logger = logger;
+    this.nearDevice = nearDevice;
   }
 
   /**
@@ -72,7 +81,8 @@ export class Storage {
     try {
       const found = await realpath(wanted);
       assertWithin(found, roots);
-      return { path: found, stat: await stat(found, { bigint: true }) };
+      const seen = await stat(found, { bigint: true });
+      return { path: found, stat: seen, isNear: this.isNear(seen.dev) };
     } catch (error) {
       if (error instanceof OwlError) throw error;
       if (!isOfPath(error)) throw unavailable(wanted, error);
@@ -90,7 +100,7 @@ export class Storage {
    *   nothing is made. Unless this pilot has found it before: then its disk is there, and somebody has removed it.
    * @throws AttemptError `storage_unavailable`, OwlError kind `invalid` when it may not be written
    */
-  async directory(url: string, path: string, seen: string | undefined): Promise<string> {
+  async directory(url: string, path: string, seen: string | undefined): Promise<FoundDirectory> {
     const base = this.pathOf(url);
     const wanted = join(base, relative(path));
     const made = await this.makeBelow(base, wanted, seen);
@@ -106,20 +116,21 @@ export class Storage {
       await this.directory(url, path, seen);
   }
 
-  private async makeBelow(base: string, wanted: string, seen: string | undefined): Promise<string> {
+  private async makeBelow(base: string, wanted: string, seen: string | undefined): Promise<FoundDirectory> {
     try {
       const near = await nearestOf(wanted);
       // Without a link in it, it lies where it says, and so does its root.
       const roots = near === wanted ? this.roots : await this.realRoots(base);
       assertWithin(near, roots);
-      await this.noteMount(base, near);
-      if (near === wanted) return near;
+      // What is made below it is on the same file system.
+      const isNear = this.isNear(await this.noteMount(base, near));
+      if (near === wanted) return { path: near, isNear };
       if (seen === undefined) await this.tellUnseen(base, near);
       else if (!this.found.has(seen)) await assertSeen(seen, near);
       await makeDirectory(wanted);
       const made = await realpath(wanted);
       assertWithin(made, roots);
-      return made;
+      return { path: made, isNear };
     } catch (error) {
       if (error instanceof AttemptError) throw error;
       throw error instanceof OwlError && error.kind === 'invalid' ? error : unavailable(wanted, error);
@@ -155,16 +166,21 @@ export class Storage {
     }
   }
 
-  /** @param near it, or what of it is there @throws AttemptError when its disk was taken out */
-  private async noteMount(base: string, near: string): Promise<void> {
+  private isNear(device: bigint): boolean {
+    return Number(device) === this.nearDevice;
+  }
+
+  /** @param near it, or what of it is there @returns its file system @throws AttemptError when its disk was taken out */
+  private async noteMount(base: string, near: string): Promise<bigint> {
     const { dev } = await stat(near, { bigint: true });
-    if (this.places.isKnown(base, Number(dev))) return;
+    if (this.places.isKnown(base, Number(dev))) return dev;
     const mountPoint = await mountPointOf(near, dev);
     try {
       this.places.note(base, { fileSystem: Number(dev), mountPoint });
     } catch (error) {
       throw unavailable(base, error);
     }
+    return dev;
   }
 
   /** Without links. @throws AttemptError when the one is away that the path is below */
@@ -243,7 +259,7 @@ async function isThere(path: string): Promise<boolean> {
 async function makeDirectory(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true });
   if (first === undefined) return;
-  for (let made = path; made.startsWith(first); made = dirname(made)) await syncDirectory(dirname(made));
+  for (let made = path; made.startsWith(first); made = dirname(made)) await flushDirectory(dirname(made));
 }
 
 export function unavailable(path: string, error: unknown): AttemptError {

@@ -102,7 +102,7 @@ async function placeOf(
   const { data_out_url: url = '', outputs = [], log = {} } = order;
   const under = directoryIn({ ...order, job });
   // It was there before this attempt began.
-  const directory = await whereWritable(url, () =>
+  const { path: directory, isNear } = await whereWritable(url, () =>
     storage.directory(url, under, join(directoryOf(url), under)),
   );
   const names = [...outputs, log].flatMap(({ file_name: name }: JobOutput) => name ?? []);
@@ -112,7 +112,7 @@ async function placeOf(
   if (own.some((path) => !mayReplace.has(path))) payload.change({ stored: own });
   const disown = (path: string): void =>
     payload.change({ stored: payload.record.stored.filter((one) => one !== path) });
-  return { directory, under, mayReplace, disown, flushes: storage.flushes, signal };
+  return { directory, isNear, under, mayReplace, disown, flushes: storage.flushes, signal };
 }
 
 /** Where an order's files go. */

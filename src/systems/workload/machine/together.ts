@@ -17,6 +17,7 @@ export async function together<Item, Done>(
   { atOnce, signal }: TogetherOptions,
   work: (item: Item, index: number, signal: AbortSignal) => Promise<Done>,
 ): Promise<Done[]> {
+  if (items.length === 1) return await alone(items, signal, work);
   const gate = limitConcurrency(atOnce);
   const broken = new AbortController();
   const either = AbortSignal.any([signal, broken.signal]);
@@ -36,4 +37,18 @@ export async function together<Item, Done>(
     if (outcome.status === 'fulfilled') return outcome.value;
     throw broken.signal.reason;
   });
+}
+
+/** What makes the others end costs more than many a work on one, which has none. */
+async function alone<Item, Done>(
+  items: readonly Item[],
+  signal: AbortSignal,
+  work: (item: Item, index: number, signal: AbortSignal) => Promise<Done>,
+): Promise<Done[]> {
+  signal.throwIfAborted();
+  try {
+    return await Promise.all(items.map((item, index) => work(item, index, signal)));
+  } finally {
+    signal.throwIfAborted();
+  }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import type { JobFailed, JobInput } from '../../../../src/systems/workload/wire/pilot-messages.js';
 import { until } from '../../../support/until.js';
-import { inputOf, md5Of, type World, world } from '../support/pilot-world.js';
+import { farStorage, inputOf, md5Of, noFarStorage, type World, world } from '../support/pilot-world.js';
 
 /** A job with that one input. @returns how it failed */
 async function failing(
@@ -102,7 +102,8 @@ t.test('nothing is read or written outside of the storage', async (t) => {
 
 t.test('check sums are looked at always, at the first attempt, or never; the size always is', async (t) => {
   for (const verify of ['first', 'never'] as const) {
-    const here = await world(t);
+    const isFar = verify === 'first' && noFarStorage === false;
+    const here = await world(t, isFar ? farStorage(t) : undefined);
     const pilot = await here.pilot({ verify });
     const { input, storage, order, node } = here;
     const changed = input('a', 'before');

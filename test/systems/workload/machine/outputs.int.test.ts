@@ -1,12 +1,12 @@
 /** What is stored of a job: under names of its own, whole or not at all, whatever the disk does. */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import fs, { mkdirSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { nameOfAttempt } from '../../../../src/systems/workload/wire/attempt-names.js';
 import { until } from '../../../support/until.js';
-import { TASK_UID, world } from '../support/pilot-world.js';
+import { farStorage, noFarStorage, TASK_UID, world } from '../support/pilot-world.js';
 
 t.test('each attempt has names of its own', (t) => {
   for (const [name, attempt, stored] of [
@@ -39,27 +39,30 @@ t.test('two attempts at a job never write one file, and none writes over what is
   t.equal(stored()['k/out.a1.txt'], 'of somebody else');
 });
 
-/** Whatever is written through handles of this process fails, while it is full. */
-async function fullDisk(t: Test, file: string): Promise<{ isFull: boolean; failed: number }> {
+/** No flush succeeds while it is full. */
+function fullDisk(t: Test): { isFull: boolean; failed: number } {
   const disk = { isFull: false, failed: 0 };
-  const handle = await open(file, 'w');
-  const prototype: FileHandle = Object.getPrototypeOf(handle);
-  await handle.close();
-  const { sync } = prototype;
-  prototype.sync = function () {
-    if (!disk.isFull) return sync.call(this);
-    disk.failed += 1;
-    return Promise.reject(Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
-  };
+  const { fsync } = fs;
+  const failing = new Proxy(fsync, {
+    apply: (target, self, args: Parameters<typeof fsync>) => {
+      if (!disk.isFull) return Reflect.apply(target, self, args);
+      disk.failed += 1;
+      const [, done] = args;
+      setImmediate(done, Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' }));
+    },
+  });
+  Object.assign(fs, { fsync: failing });
+  syncBuiltinESMExports();
   t.teardown(() => {
-    prototype.sync = sync;
+    Object.assign(fs, { fsync });
+    syncBuiltinESMExports();
   });
   return disk;
 }
 
 t.test('a disk that is full is tried again in place, and the payload is not run again', async (t) => {
-  const { node, order, input, pilot, stored, data } = await world(t);
-  const disk = await fullDisk(t, join(data, 'any'));
+  const { node, order, input, pilot, stored } = await world(t);
+  const disk = fullDisk(t);
   await pilot({}, { storagePatienceMs: 60_000 });
   const inputs = { inputs: [input('a', 'a')], inputs_total: 1 };
   node.offer(order('j', { ...inputs, executable: 'wait' }));
@@ -73,9 +76,16 @@ t.test('a disk that is full is tried again in place, and the payload is not run 
   t.equal(node.of('j').filter(({ started }) => started).length, 1, 'it ran once');
 });
 
-t.test('one that stays full is a loss of the machine, and leaves nothing', async (t) => {
-  const { node, order, input, pilot, stored, data } = await world(t);
-  const disk = await fullDisk(t, join(data, 'any'));
+for (const isFar of [false, true])
+  t.test(
+    `${isFar ? 'far away one' : 'one'} that stays full is a loss of the machine, and leaves nothing`,
+    { skip: isFar && noFarStorage },
+    (t) => staysFull(t, isFar),
+  );
+
+async function staysFull(t: Test, isFar: boolean): Promise<void> {
+  const { node, order, input, pilot, stored } = await world(t, isFar ? farStorage(t) : undefined);
+  const disk = fullDisk(t);
   await pilot();
   node.offer(order('j', { executable: 'wait', inputs: [input('a', 'a')], inputs_total: 1 }));
   await until('it runs', () => node.of('j').length === 2);
@@ -84,4 +94,4 @@ t.test('one that stays full is a loss of the machine, and leaves nothing', async
   const { failed } = await node.outcome('j');
   t.match(failed, { failure_class: 'storage_unavailable', detail: /ENOSPC.*log could not be stored/ });
   t.same(stored(), {});
-});
+}

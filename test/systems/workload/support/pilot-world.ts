@@ -3,7 +3,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
@@ -44,9 +53,25 @@ export interface World {
 
 const TASK = '00000000-0000-4000-8000-0000000000aa';
 
-export async function world(t: Test): Promise<World> {
+/** On every Linux, and as a rule of no other use to a test. */
+const MEMORY = '/dev/shm';
+
+/** Why there can be no storage on another file system than the directories of tests, which are below the working directory. */
+export const noFarStorage =
+  (!existsSync(MEMORY) || statSync(MEMORY).dev === statSync(process.cwd()).dev) &&
+  'there is no other file system here';
+
+/** A directory for one, removed at the end of the test. */
+export function farStorage(t: Test): string {
+  const storage = mkdtempSync(join(MEMORY, 'owl-test-'));
+  t.teardown(() => rmSync(storage, { recursive: true, force: true }));
+  return storage;
+}
+
+/** @param at its storage; default: beside its data */
+export async function world(t: Test, at?: string): Promise<World> {
   const root = testDirectory(t);
-  const [data, storage] = [join(root, 'data'), join(root, 'storage')];
+  const [data, storage] = [join(root, 'data'), at ?? join(root, 'storage')];
   for (const folder of [data, join(storage, 'in')]) mkdirSync(folder, { recursive: true });
   const node = await PilotNode.start(t);
   const log = logLines();
