@@ -7,8 +7,8 @@
  * only one that says how long a machine slept.
  */
 
-import { readFileSync } from 'node:fs';
 import { uptime } from 'node:os';
+import { KernelFile } from './kernel-file.js';
 
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
@@ -35,10 +35,12 @@ export const systemClock: Clock = {
   },
 };
 
+const sinceBootFile = new KernelFile('/proc/uptime');
+
 /** The kernel's own figure; elsewhere what Node makes of it, which is a second coarse. */
 function sinceBoot(): number {
   try {
-    const seconds = Number.parseFloat(readFileSync('/proc/uptime', 'utf8'));
+    const seconds = Number.parseFloat(sinceBootFile.read());
     if (Number.isFinite(seconds)) return seconds * 1000;
   } catch {
     // There is none outside of Linux.

@@ -9,6 +9,7 @@
 
 import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
+import { KernelFile } from '../base/kernel-file.js';
 
 /** More processes and threads than one core can start. */
 const STARTED_IN_A_MS = 100;
@@ -49,6 +50,11 @@ export class ProcessAges {
     if (pids.some((pid) => !startTimes.has(pid) && !isNew(pid))) startTimes.clear();
   }
 
+  /** Whether no process can have been started in between. */
+  nobodyCame({ pid, askedAt }: GivenPid, now: GivenPid): boolean {
+    return pid !== undefined && pid === now.pid && now.answeredAt - askedAt < this.holdsMs;
+  }
+
   /** @param startTime as the kernel writes it; undefined of one that has ended */
   note(pid: number, startTime: string | undefined): void {
     this.startTimes.set(pid, startTime === undefined ? Number.POSITIVE_INFINITY : Number(startTime));
@@ -68,12 +74,14 @@ function mostPids(): number {
   }
 }
 
+const lastPidFile = new KernelFile('/proc/loadavg');
+
 /** See /proc/loadavg in proc(5): the last number of the line. */
 export function lastPidGiven(): GivenPid {
   const askedAt = performance.now();
   let line = '';
   try {
-    line = readFileSync('/proc/loadavg', 'latin1');
+    line = lastPidFile.read();
   } catch {
     // Then it is not known.
   }

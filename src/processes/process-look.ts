@@ -2,7 +2,7 @@
  * One look at all processes of this machine, for all who want to know at that moment who of theirs is alive.
  *
  * Guarantees: it begins after it was asked for; whoever lived when it ended was listed, unless it has begun to live after that: it is
- * listed again until nobody new has come, so one that starts another and ends between two readings hides nobody. Who asks before it
+ * listed again until nobody new has come, which the kernel may say before that as well, so one that starts another and ends between two readings hides nobody. Who asks before it
  * begins shares it, for it costs as much as there are processes on the machine. Who is older than what is asked about has no part in it,
  * and is not read again at once (process-ages.ts).
  */
@@ -56,6 +56,7 @@ function readLook(since: number): ProcessLook {
   const environments: [process: ListedProcess, environment: string][] = [];
   const seen = new Set<number>();
   for (let round = 0; round < MOST_ROUNDS; round++) {
+    const given = lastPidGiven();
     const listed = pids();
     const fresh = listed.filter((pid) => !seen.has(pid));
     if (round === 0) ages.list(listed, lastPidGiven());
@@ -70,6 +71,8 @@ function readLook(since: number): ProcessLook {
       found.push(one);
       environments.push([one, environmentOf(pid)]);
     }
+    // Who is being started meanwhile, and is not listed yet, has a parent who is.
+    if (ages.nobodyCame(given, lastPidGiven())) break;
   }
   return { ...tableOf(found), marked: (mark) => markedIn(environments, mark) };
 }

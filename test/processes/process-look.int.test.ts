@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import t, { type Test } from 'tap';
 import { identifyProcess, type ProcessIdentity } from '../../src/base/process-identity.js';
-import { ProcessAges } from '../../src/processes/process-ages.js';
+import { type GivenPid, lastPidGiven, ProcessAges } from '../../src/processes/process-ages.js';
 import { endMarked, ProcessFamily } from '../../src/processes/process-family.js';
 import { lookAtProcesses } from '../../src/processes/process-look.js';
 import { markOf } from '../../src/processes/records/process-kind.js';
@@ -13,6 +13,8 @@ import { JOBS } from './jobs.js';
 
 const { signal } = new AbortController();
 const MARK = markOf(JOBS, '/no/record/of/a/look');
+
+const few = new ProcessAges().holdsMs < 100 && 'there are few pids for so many cores';
 
 /** It runs once this comes back. */
 function startMarked(t: Test): ProcessIdentity {
@@ -49,11 +51,34 @@ t.test('of attempts that end at one moment all are proven to have ended by one l
 t.test('one that begins while they are read is found all the same', async (t) => {
   const calls = countProcessReads(t);
   let late: ProcessIdentity | undefined;
-  calls.onListing = (nth) => {
-    if (nth === 2) late = startMarked(t);
+  calls.onFirst = () => {
+    late = startMarked(t);
   };
   const found = (await lookAtProcesses()).marked(MARK);
   t.match(found, [late]);
+  t.ok(calls.listings > 1);
+});
+
+t.test('as long as nobody is started they are listed once', { skip: few }, async (t) => {
+  const calls = countProcessReads(t);
+  let before: GivenPid;
+  // On a busy machine somebody is started as a rule.
+  do {
+    before = lastPidGiven();
+    calls.listings = 0;
+    await lookAtProcesses();
+  } while (lastPidGiven().pid !== before.pid);
+  t.equal(calls.listings, 1);
+});
+
+t.test('that nobody was started is known only as long as not every pid may have come again', (t) => {
+  const ages = new ProcessAges(30_000, 3);
+  const given = (pid: number | undefined, askedAt: number) => ({ pid, askedAt, answeredAt: askedAt });
+  t.equal(ages.nobodyCame(given(7, 1_000), given(7, 1_099)), true);
+  t.equal(ages.nobodyCame(given(7, 1_000), given(8, 1_001)), false, 'somebody was');
+  t.equal(ages.nobodyCame(given(7, 1_000), given(7, 1_100)), false, 'who asked stood still');
+  t.equal(ages.nobodyCame(given(undefined, 1_000), given(undefined, 1_001)), false, 'it is not known');
+  t.end();
 });
 
 t.test('environments of those that are older than what is asked about are not read', async (t) => {
@@ -65,8 +90,6 @@ t.test('environments of those that are older than what is asked about are not re
   t.ok(calls.environments - younger > younger, `${younger} of ${calls.environments - younger} were read`);
   t.same((await lookAtProcesses(Number(early.startTime) + 1)).marked(MARK), []);
 });
-
-const few = new ProcessAges().holdsMs < 100 && 'there are few pids for so many cores';
 
 t.test('who is older than what is asked about is not read again at once', { skip: few }, async (t) => {
   const young = startMarked(t);

@@ -5,33 +5,30 @@ import { syncBuiltinESMExports } from 'node:module';
 import type { Test } from 'tap';
 
 export interface FileCalls {
-  /** Listings of /proc: each look at all processes lists them twice, as long as nobody new comes. */
+  /** Listings of /proc: each look at all processes lists them once, and again as long as somebody new comes. */
   listings: number;
   /** Environments of processes that were read. */
   environments: number;
   /** Whose state was read. */
   pids: number[];
-  /** Called before the nth listing, counted from 1. */
-  onListing: (nth: number) => void;
+  /** Called before the first state is read. */
+  onFirst: () => void;
 }
 
 /** Until the end of the test. */
 export function countProcessReads(t: Test): FileCalls {
-  const calls: FileCalls = { listings: 0, environments: 0, pids: [], onListing: () => undefined };
+  const calls: FileCalls = { listings: 0, environments: 0, pids: [], onFirst: () => undefined };
   const { openSync, readdirSync, readFileSync } = fs;
   const opening = new Proxy(openSync, {
     apply: (target, self, args: Parameters<typeof openSync>) => {
       const [, pid] = /^\/proc\/(\d+)\/stat$/.exec(String(args[0])) ?? [];
-      if (pid !== undefined) calls.pids.push(Number(pid));
+      if (pid !== undefined && calls.pids.push(Number(pid)) === 1) calls.onFirst();
       return Reflect.apply(target, self, args);
     },
   });
   const listing = new Proxy(readdirSync, {
     apply: (target, self, args: Parameters<typeof readdirSync>) => {
-      if (args[0] === '/proc') {
-        calls.listings += 1;
-        calls.onListing(calls.listings);
-      }
+      if (args[0] === '/proc') calls.listings += 1;
       return Reflect.apply(target, self, args);
     },
   });
