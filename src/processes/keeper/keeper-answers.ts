@@ -4,6 +4,7 @@
  */
 
 import type { Logger } from 'pino';
+import type { Clock } from '../../base/clock.js';
 import type { LocalPeer } from '../local-calls.js';
 
 /** An owner that looks once a second has heard nothing for so many looks. */
@@ -15,6 +16,9 @@ export interface KeeperAnswersOptions {
   readonly title: string;
   /** Where it may hang. */
   readonly place: string;
+  readonly clock: Clock;
+  /** How long its first answer is waited for before it counts as one that hangs. Default: for ever. */
+  readonly withinMs?: number | undefined;
 }
 
 export class KeeperAnswers {
@@ -46,6 +50,33 @@ export class KeeperAnswers {
     const { logger, title, place } = this.options;
     if (this.looks === HANGS_AFTER_LOOKS)
       logger.error(`${title} does not answer: was it stopped, or does the disk of ${place} hang?`);
+  }
+
+  /**
+   * Resolves when it has answered for the first time, or hangs.
+   * @throws what the answer is rejected with
+   */
+  async first(peer: LocalPeer, answer: Promise<void>): Promise<void> {
+    const { clock, withinMs } = this.options;
+    if (withinMs === undefined) return await answer;
+    let cancel = (): void => undefined;
+    const late = new Promise<void>((resolve) => {
+      cancel = clock.after(withinMs, () => {
+        this.noteLate(peer);
+        resolve();
+      });
+    });
+    try {
+      await Promise.race([answer, late]);
+    } finally {
+      cancel();
+    }
+  }
+
+  private noteLate(peer: LocalPeer): void {
+    this.look(peer);
+    this.looks = HANGS_AFTER_LOOKS - 1;
+    this.look(peer);
   }
 
   private noteAnswer(peer: LocalPeer): void {

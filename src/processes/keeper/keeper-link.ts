@@ -27,6 +27,8 @@ const ENDS_WITHIN_MS = 5_000;
 
 export interface KeeperLinkOptions<Key extends object, Own extends Key> {
   readonly records: ProcessRecords<Key, Own>;
+  /** An owner that has it goes on with a keeper that hangs after so long, and does not know what that one keeps. Default: it waits. */
+  readonly answersWithinMs?: number;
   /** The owner's program that calls `runKeeper`; its argument is the path of the directory. */
   readonly main: string;
   readonly clock: Clock;
@@ -59,8 +61,9 @@ export class KeeperLink<Key extends object, Own extends Key> {
 
   constructor(options: KeeperLinkOptions<Key, Own>) {
     this.options = options;
-    const { logger, records } = options;
-    this.answers = new KeeperAnswers({ logger, title: this.title, place: records.directory.path });
+    const { logger, records, clock, answersWithinMs: withinMs } = options;
+    const place = records.directory.path;
+    this.answers = new KeeperAnswers({ logger, title: this.title, place, clock, withinMs });
   }
 
   /** Resolves once there is a keeper. @throws OwlError kind `unavailable` when none can be started */
@@ -211,7 +214,7 @@ export class KeeperLink<Key extends object, Own extends Key> {
     if (signal.aborted) close();
     signal.addEventListener('abort', close, { once: true });
     try {
-      await this.learn(peer);
+      await this.answers.first(peer, this.learn(peer));
       return peer;
     } catch (error) {
       close();

@@ -33,8 +33,8 @@ export interface WatchEnvironment {
   readonly clock: Clock;
   /** True while a keeper will write this payload's end. */
   readonly isKept: (key: PayloadKey) => boolean;
-  /** When what is left of it is killed, in the middle of any grace: milliseconds since boot; -Infinity before there was a lease. */
-  readonly killAtMs: () => number;
+  /** When what is left of it is killed, in the middle of any grace: milliseconds since boot; -Infinity where that is not known. */
+  readonly killAtMs: (record?: PayloadRecord) => number;
   /** What the keeper has told of an end that it can't write. */
   readonly unwrittenEnd: (key: PayloadKey) => ProcessEnd | undefined;
   /** Ends the watching, not the payloads. */
@@ -148,7 +148,7 @@ export class RunningPayload {
 
   /** What its keeper sees to, for the case that there is none any more, or that it hangs. */
   private endIfOver(logBytes: number): void {
-    const killAtMs = this.env.killAtMs();
+    const killAtMs = this.env.killAtMs(this.record);
     if (Number.isFinite(killAtMs) && this.env.clock.sinceBoot() > killAtMs) {
       this.hurry.abort();
       this.stop(stopForPilot('pilot_lost', { grace_seconds: 0 }));

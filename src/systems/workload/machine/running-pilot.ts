@@ -14,6 +14,7 @@ import type { Clock } from '../../../base/clock.js';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import type { Releasers } from '../../../base/releasers.js';
 import { retry } from '../../../base/repeat.js';
+import { DeadlineFile } from '../../../processes/keeper/deadline-file.js';
 import { KeeperLink } from '../../../processes/keeper/keeper-link.js';
 import { removeOldLogs } from '../../../processes/records/old-logs.js';
 import type { PilotReportAnswer, PilotSample, PilotTold, Work } from '../wire/pilot-messages.js';
@@ -24,7 +25,7 @@ import { KEEPER_MAIN } from './keeper-program.js';
 import { pieceOf } from './log-pieces.js';
 import { MemoryBook } from './memory-book.js';
 import type { PayloadEnvironment } from './payload-environment.js';
-import type { PayloadFields, PayloadKey } from './payload-record.js';
+import { PAYLOADS, type PayloadFields, type PayloadKey, type PayloadRecord } from './payload-record.js';
 import type { PilotDirectory } from './pilot-directory.js';
 import { PilotLink } from './pilot-link.js';
 import type { PilotOptions, PilotState } from './pilot-options.js';
@@ -36,6 +37,8 @@ import { WorkDirectories } from './work-directory.js';
 const KEEP_LOGS_DAYS = 7;
 const STORAGE_PATIENCE_MS = 60_000;
 const LOOK_MS = 100;
+/** One that hangs keeps nobody from adopting what it keeps. */
+const KEEPER_ANSWERS_WITHIN_MS = 10_000;
 /** Beyond the grace of what it runs. */
 const STOPS_WITHIN_MS = 15_000;
 
@@ -80,7 +83,10 @@ export class RunningPilot {
       },
     });
     this.reports = road.reports(settings.name, () => this.link.attachedSession);
-    this.keeper = new KeeperLink({ records: directory.payloads, main: KEEPER_MAIN, clock, logger });
+    this.keeper = new KeeperLink({
+      ...{ records: directory.payloads, main: KEEPER_MAIN, clock, logger },
+      answersWithinMs: KEEPER_ANSWERS_WITHIN_MS,
+    });
     this.attempts = new Attempts(slots, this.environment(), () => this.road.noteRoom());
   }
 
@@ -149,10 +155,18 @@ export class RunningPilot {
       unwrittenEnd: (key) => keeper.unwrittenEnd(key),
       mayAct: () => link.mayAct(),
       actsUntilMs: () => link.actsUntilMs,
-      killAtMs: () => link.killAtMs,
+      killAtMs: (record) => this.killAtMs(record),
       tell: (told) => this.tell(told),
       jobInputs: (request) => this.road.jobInputs(request),
     };
+  }
+
+  /** Before this pilot has had a lease it holds to what a keeper that hangs was told last. */
+  private killAtMs(record?: PayloadRecord): number {
+    const { keeper, link, directory } = this;
+    if (record === undefined || Number.isFinite(link.killAtMs) || !keeper.hangs) return link.killAtMs;
+    const moved = new DeadlineFile(directory.keeperDeadlines).read().get(PAYLOADS.nameOf(record));
+    return moved?.killAtMs ?? record.kill_at_ms ?? link.killAtMs;
   }
 
   private take({ hint, cancel, drain, read_log }: Work, over?: HintOver): void {

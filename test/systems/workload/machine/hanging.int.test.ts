@@ -1,9 +1,10 @@
 /** A keeper that hangs, one that is broken off each time it starts something, and a data directory that is full for a while. */
 
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import t from 'tap';
+import t, { type Test } from 'tap';
+import { identifyProcess, isAlive } from '../../../../src/base/process-identity.js';
 import { until } from '../../../support/until.js';
-import { type World, waitingJob, world } from '../support/pilot-world.js';
+import { kill, type World, waitingJob, world } from '../support/pilot-world.js';
 
 function pidOf({ node }: World, job: string): number {
   return node.of(job).find(({ started }) => started)?.started?.pid ?? 0;
@@ -20,8 +21,7 @@ t.test(
     const inputs = { inputs: [input('b', 'b')], inputs_total: 1 };
     node.offer(order('c', { executable: 'run', args: `'trap "" TERM; sleep 1000'`, ...inputs, task: 'c' }));
     await until('both run', () => pidOf(here, 'j') > 0 && pidOf(here, 'c') > 0);
-    const status = readFileSync(`/proc/${pidOf(here, 'j')}/status`, 'utf8');
-    const keeper = Number(/^PPid:\t(\d+)/m.exec(status)?.[1]);
+    const keeper = keeperOf(pidOf(here, 'j'));
     process.kill(keeper, 'SIGSTOP');
     const goOn = (): void => void process.kill(keeper, 'SIGCONT');
     t.teardown(goOn);
@@ -40,6 +40,64 @@ t.test(
     t.match(await node.outcome('k'), { finished: {} }, 'afterwards it is');
   },
 );
+
+/** Of a payload that runs. */
+function keeperOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
+
+/** A payload runs, its keeper is stopped until the end of the test, and its pilot is killed. @returns its pid */
+async function leftBehind(
+  t: Test,
+  here: World,
+  order: Parameters<World['node']['offer']>[0],
+): Promise<number> {
+  const first = await here.pilotProcess();
+  here.node.offer(order);
+  await until('it runs', () => pidOf(here, order.job) > 0);
+  const pid = pidOf(here, order.job);
+  const keeper = keeperOf(pid);
+  process.kill(keeper, 'SIGSTOP');
+  t.teardown(() => process.kill(keeper, 'SIGCONT'));
+  await kill(first);
+  return pid;
+}
+
+t.test(
+  'a pilot that comes back while the keeper hangs adopts what runs, and tells how it came out',
+  async (t) => {
+    const here = await world(t);
+    const { node, pilotProcess } = here;
+    const job = waitingJob(here, 'j');
+    await leftBehind(t, here, job.order);
+    await pilotProcess();
+    await until(
+      'the node hears of the keeper',
+      () => node.resting.at(-1)?.includes('does not answer') === true,
+    );
+    job.go();
+    t.match(await node.outcome('j'), { failed: { failure_class: 'end_unknown' } });
+    t.equal(job.starts(), 1);
+  },
+);
+
+t.test('one that comes back to such a keeper, and has no node, ends what runs in time', async (t) => {
+  const here = await world(t);
+  const { node, pilotProcess, directory } = here;
+  node.terms = { lease_seconds: 1, give_up_seconds: 25, margin_seconds: 4 };
+  const args = `'trap "" TERM; while :; do sleep 0.05; done'`;
+  const inputs = { inputs: [here.input('a', 'a')], inputs_total: 1 };
+  const pid = await leftBehind(t, here, here.order('j', { executable: 'run', args, ...inputs }));
+  const identity = identifyProcess(pid);
+  if (identity === undefined) throw new Error('it has ended');
+  node.isAway = true;
+  void pilotProcess().catch(() => undefined);
+  await until('it was ended', () => !isAlive(identity));
+  t.ok(Date.now() < node.heardAt + 25_000, 'before the give-up, as the node counts it');
+  t.equal(directory.payloads.readAll().processes[0]?.record.stopping?.why, 'pilot_lost');
+  node.isAway = false;
+  t.match(await node.outcome('j'), { failed: { failure_class: 'pilot_lost' } });
+});
 
 t.test('a start that is broken off twice is the end of its attempt', async (t) => {
   const here = await world(t);
