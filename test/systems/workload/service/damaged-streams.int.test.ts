@@ -1,6 +1,9 @@
 /** One thing whose stream nobody can read any more keeps nothing else from its way. */
 
 import { randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import t, { type Test } from 'tap';
 import {
   declareFiles,
@@ -9,29 +12,20 @@ import {
 import { dataset, file } from '../../../../src/systems/workload/service/datasets/dataset-types.js';
 import { availableFrom } from '../../../../src/systems/workload/service/datasets/file-commands.js';
 import { fileIdOf } from '../../../../src/systems/workload/service/ids.js';
-import { propose } from '../../../support/events.js';
 import type { EventStoreDbNode } from '../../../support/eventstoredb-node/node.js';
 import { startNode } from '../../../support/eventstoredb-stores.js';
 import { until } from '../../../support/until.js';
+import { damage } from '../support/damage.js';
 import { type Granted, startPilot } from '../support/synthetic-pilot.js';
 import { startWorkload, type WorkloadNode } from '../support/workload-node.js';
 import { written } from './datasets/written-files.js';
 
-async function onStore(t: Test): Promise<{ node: WorkloadNode; store: EventStoreDbNode }> {
+async function onStore(
+  t: Test,
+  config: Readonly<Record<string, number>> = {},
+): Promise<{ node: WorkloadNode; store: EventStoreDbNode }> {
   const store = await startNode(t);
-  const node = await startWorkload(t, {
-    store: store.connectionString,
-    config: { requeue_seconds: 1, unknown_after_seconds: 1 },
-  });
-  return { node, store };
-}
-
-/** An event of another program, under a name of owl's. */
-function damage({ log }: EventStoreDbNode, stream: string): void {
-  const { id } = propose();
-  log.append(stream, 'any', [
-    { id, type: 'JobMoved', json: true, data: Buffer.from('{}'), metadata: Buffer.from('') },
-  ]);
+  return { node: await startWorkload(t, { store: store.connectionString, config }), store };
 }
 
 const LEFT_OUT = 'what a loop can not tell anything is left out';
@@ -58,7 +52,7 @@ t.test('a job that is to be queued', async (t) => {
 });
 
 t.test('a job whose hint is to be sent again', async (t) => {
-  const { node, store } = await onStore(t);
+  const { node, store } = await onStore(t, { requeue_seconds: 1 });
   const pilot = await startPilot(t, node, { slots: 2 });
   await node.createJob('bad', { rank: 9 });
   await node.createJob('good');
@@ -71,7 +65,7 @@ t.test('a job whose hint is to be sent again', async (t) => {
 });
 
 t.test('a job that nobody offers to run', async (t) => {
-  const { node, store } = await onStore(t);
+  const { node, store } = await onStore(t, { unknown_after_seconds: 1 });
   for (const uid of ['bad', 'good']) await node.createJob(uid, { executable: 'srot' });
   await node.createJob('other', { device_type: 'gpu' });
   damage(store, 'wl_job-bad');
@@ -150,4 +144,28 @@ t.test('a dataset that is cancelled', async (t) => {
     'the other is aborted',
     async () => (await system.read(dataset, good)).snapshot.value === 'aborted',
   );
+});
+
+t.test('a file that is verified', async (t) => {
+  const { node, store } = await onStore(t);
+  const place = join(node.data, 'files');
+  mkdirSync(place);
+  for (const name of ['a', 'b']) writeFileSync(join(place, name), name);
+  const uid = randomUUID();
+  const ask = (name: string, request: object) => node.ask('DatasetManager', name, request);
+  await ask('dataset_register', { datasets: [{ uid, name: 'd', storage_url: pathToFileURL(place).href }] });
+  await ask('dataset_add', { uid, files: [{ file_name: 'a' }, { file_name: 'b' }] });
+  const { system } = node.context.runtime;
+  for (const idx of [0, 1])
+    await until(
+      'it is there',
+      async () => (await system.read(file, fileIdOf(uid, idx))).snapshot.value === 'available',
+    );
+  damage(store, `wl_file-${fileIdOf(uid, 0)}`);
+  t.match(await ask('dataset_verify', { uid }), {
+    ...{ looked_at: 2, missing: 0, corrupt: 0, unreadable: 1 },
+    examples: [{ file_name: 'a', reason: /revision 1 of wl_file-.* can't be read/ }],
+  });
+  const { context } = (await system.read(file, fileIdOf(uid, 1))).snapshot;
+  t.not(context.checkSum, null, 'the other one was looked at');
 });

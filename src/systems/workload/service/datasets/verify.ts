@@ -3,9 +3,10 @@
  *
  * Guarantees: what is found is told of each file by an event of its own, once; a file that is whole again is available again; what was
  * not known of a file's content is known from then on; a storage that is away says nothing of any file, and a file that can't be
- * read now, or is being written, is counted and told by name, and nothing is stored of it.
+ * read now, or is being written, is counted and told by name, and nothing is stored of it; so is one whose stream can't be read.
  */
 
+import { isRefusal } from '../../../../base/failure-kinds.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { type Content, contentOf } from './contents.js';
@@ -34,16 +35,22 @@ export async function verify(
   const directory = await StorageDirectory.of(datasetRow(db, uid), config.storage_roots);
   const counts = { whole: 0, missing: 0, corrupt: 0, unreadable: 0 };
   const examples: { file_name: string; reason: string }[] = [];
+  const noteUnreadable = (row: SqlRow, reason: string): void => {
+    counts.unreadable += 1;
+    if (examples.length < MOST_EXAMPLES) examples.push({ file_name: String(row['file_name']), reason });
+  };
   const look = async (row: SqlRow): Promise<void> => {
     const content = await contentOf(directory, String(row['path']), signal);
     const { found, decide } = judge(row, content);
-    counts[found] += 1;
-    if (decide === undefined) {
-      const reason = 'problem' in content ? content.problem : '';
-      if (examples.length < MOST_EXAMPLES) examples.push({ file_name: String(row['file_name']), reason });
-      return;
+    if (decide === undefined) return noteUnreadable(row, 'problem' in content ? content.problem : '');
+    try {
+      await system.execute(file, String(row['uid']), { by, decide });
+      counts[found] += 1;
+    } catch (error) {
+      // What is stored of it can't be read: the others are looked at all the same.
+      if (!isRefusal(error)) throw error;
+      noteUnreadable(row, error.message);
     }
-    await system.execute(file, String(row['uid']), { by, decide });
   };
   for (let after: number | undefined; ; ) {
     const rows = fileRows(db, uid, STATES_WITH_CONTENT, { after, limit: ROWS_AT_ONCE });

@@ -9,8 +9,10 @@
  */
 
 import type { JobSnapshot } from '../../../../../machines/workload/job.js';
+import { isRefusal } from '../../../../base/failure-kinds.js';
 import { hearOut, type ListeningTime } from '../../../../base/listening-time.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { ToldFailures } from '../../../../base/told-failures.js';
 import { idOf, type JsonObject, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { attemptedOf, logAttempt } from '../jobs/attempt-log.js';
 import { giveUp, job } from '../jobs/job-commands.js';
@@ -37,12 +39,14 @@ export class LostClaims {
   private readonly listening: ListeningTime;
   private readonly marked = new Map<string, Marked>();
   private readonly running = new Set<Promise<void>>();
+  private readonly refused: ToldFailures;
   private stopped = false;
 
   constructor(context: WorkloadContext, queries: JobQueries, listening: ListeningTime) {
     this.context = context;
     this.queries = queries;
     this.listening = listening;
+    this.refused = new ToldFailures(context.logger);
   }
 
   /** Late or repeated events do no harm: the store is asked. */
@@ -141,8 +145,13 @@ export class LostClaims {
       logAttempt(logger, events, attemptedOf(this.context, uid, pilot));
       return times.giveUpMs;
     } catch (error) {
-      if (!this.stopped)
-        logger.warn({ err: error, job: uid, pilot }, 'a lost job was not given up; trying again');
+      if (this.stopped) return times.giveUpMs;
+      if (isRefusal(error)) {
+        // Nobody can know before somebody mends the stream.
+        this.refused.tell(uid, error, 'a lost job can not be given up', { job: uid, pilot });
+        return times.giveUpMs;
+      }
+      logger.warn({ err: error, job: uid, pilot }, 'a lost job was not given up; trying again');
       return RETRY_MS;
     }
   }

@@ -7,7 +7,9 @@
  */
 
 import type { PilotSnapshot } from '../../../../../machines/workload/pilot.js';
+import { isRefusal } from '../../../../base/failure-kinds.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { ToldFailures } from '../../../../base/told-failures.js';
 import type { DomainEvent } from '../../../../runtime/actors/actor-type.js';
 import type { JsonObject } from '../../../../runtime/event-store/event-store.js';
 import { job } from '../jobs/job-commands.js';
@@ -51,11 +53,13 @@ export class PilotSamples {
   private readonly queries: JobQueries;
   private readonly streams: WorkStreams;
   private readonly known = new Map<string, Known>();
+  private readonly refused: ToldFailures;
 
   constructor(context: WorkloadContext, queries: JobQueries, streams: WorkStreams) {
     this.context = context;
     this.queries = queries;
     this.streams = streams;
+    this.refused = new ToldFailures(context.logger);
   }
 
   /** The newest of a pilot, if this node has heard it. */
@@ -117,10 +121,22 @@ export class PilotSamples {
     const living = new Set<string>();
     for (const row of rows) {
       living.add(`${row['id']} ${row['claim_id']}`);
-      await this.compareOne(pilot, row, listed.get(String(row['id'])));
+      await this.unlessRefused(String(row['id']), (uid) => this.compareOne(pilot, row, listed.get(uid)));
     }
     for (const { job: uid = '', claim_id: claimId = '' } of jobs)
-      if (claimId !== '' && !living.has(`${uid} ${claimId}`)) await this.tellStale(pilot, uid, claimId);
+      if (claimId !== '' && !living.has(`${uid} ${claimId}`))
+        await this.unlessRefused(uid, () => this.tellStale(pilot, uid, claimId));
+  }
+
+  /** One that can't be read keeps no other from being compared. */
+  private async unlessRefused(uid: string, work: (uid: string) => Promise<void>): Promise<void> {
+    try {
+      await work(uid);
+      this.refused.forget(uid);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      this.refused.tell(uid, error, 'a job can not be compared with what its pilot lists', { job: uid });
+    }
   }
 
   private async compareOne(pilot: string, row: SqlRow, listed: JobSampleMessage | undefined): Promise<void> {

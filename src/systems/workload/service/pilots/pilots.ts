@@ -2,6 +2,7 @@
 
 import { setMaxListeners } from 'node:events';
 import { workload } from '../../../../../projections/workload/workload.js';
+import { isRefusal } from '../../../../base/failure-kinds.js';
 import { ListeningTime } from '../../../../base/listening-time.js';
 import { type ServiceAccess, workerInField } from '../../../../node/access/roles.js';
 import { Peers } from '../../../../peers/served-peers.js';
@@ -171,11 +172,17 @@ async function giveUpJobs(
     if (signal.aborted) return false;
     const claimId = String(row['claim_id']);
     const uid = String(row['id']);
-    const { events } = await system.execute(job, uid, {
-      by: 'lease',
-      decide: (snapshot) => giveUp(snapshot, claimId, detail, failureTerms(context)),
-    });
-    logAttempt(logger, events, attemptedOf(context, uid, pilot));
+    try {
+      const { events } = await system.execute(job, uid, {
+        by: 'lease',
+        decide: (snapshot) => giveUp(snapshot, claimId, detail, failureTerms(context)),
+      });
+      logAttempt(logger, events, attemptedOf(context, uid, pilot));
+    } catch (error) {
+      // One that can't be read keeps no other from its end.
+      if (!isRefusal(error)) throw error;
+      logger.error({ err: error, job: uid, pilot }, 'a job of a lost pilot can not be given up');
+    }
   }
   logger.warn({ pilot }, 'a pilot is given up');
   return true;
