@@ -8,8 +8,15 @@
  */
 
 import { workload } from '../../../../../projections/workload/workload.js';
+import { isRefusal } from '../../../../base/failure-kinds.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
-import { idOf, type JsonObject, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
+import {
+  type EventStore,
+  idOf,
+  type JsonObject,
+  type Position,
+  type RecordedEvent,
+} from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
 import type { JobOrders } from '../jobs/job-orders.js';
 import type { WorkloadContext } from '../workload-context.js';
@@ -41,7 +48,7 @@ export function results(
         .prepare('SELECT state, file_out_id, file_log_id FROM job_dat WHERE id = ?')
         .get(idOf(event.stream));
       if (job === undefined) return [];
-      return [...inputFound(db, event, job), ...written(db, event, job)];
+      return [...(await inputFound(runtime.store, event, job)), ...written(db, event, job)];
     },
   };
 }
@@ -167,15 +174,14 @@ function placesOf(db: Database, { file_out_id: first = null, file_log_id: last =
 }
 
 /** The input that its job says is missing or another one; nothing where the job was retried, or the file looked at, since. */
-function inputFound(
-  db: Database,
-  { type, data, stream, metadata }: RecordedEvent,
+async function inputFound(
+  store: Pick<EventStore, 'readStream'>,
+  { type, data, stream, position }: RecordedEvent,
   job: SqlRow,
-): ReactorCommand[] {
+): Promise<ReactorCommand[]> {
   const { class: why, file: uid, found_size: size, found_check_sum: sum } = data;
   if (type !== 'JobFailed' || typeof uid !== 'string' || uid === '' || job['state'] !== 'failed') return [];
-  const known = db.prepare('SELECT update_time FROM dsm_files WHERE uid = ? AND revision > 0').get(uid);
-  if (Number(known?.['update_time'] ?? 0) > metadata.time / 1000) return [];
+  if (await isLookedAtSince(store, uid, position)) return [];
   const finding = { detail: reasonIn(data), job: idOf(stream) };
   if (why === 'input_missing') return [commandTo(file, uid, { decide: findMissing(finding) })];
   if (why !== 'input_checksum') return [];
@@ -184,4 +190,20 @@ function inputFound(
     ...(typeof sum === 'string' ? { checkSum: sum } : {}),
   };
   return [commandTo(file, uid, { decide: findCorrupt({ ...finding, ...found }) })];
+}
+
+/** By the order of the store: what the wall clock said of either may be anything. */
+async function isLookedAtSince(
+  store: Pick<EventStore, 'readStream'>,
+  uid: string,
+  position: Position,
+): Promise<boolean> {
+  try {
+    const newest = store.readStream(`${file.category}-${uid}`, { direction: 'backwards', limit: 1 });
+    for await (const last of newest) return last.revision > 0 && last.position > position;
+  } catch (error) {
+    // What can't be read takes no command either.
+    if (!isRefusal(error)) throw error;
+  }
+  return false;
 }

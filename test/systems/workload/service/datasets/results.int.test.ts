@@ -9,6 +9,7 @@ import { JobOrders } from '../../../../../src/systems/workload/service/jobs/job-
 import { task } from '../../../../../src/systems/workload/service/tasks/task-type.js';
 import { until } from '../../../../support/until.js';
 import { NODE_STORES, startHttpWorkload } from '../../support/http-workload.js';
+import { steppedClock } from '../../support/stepped-clock.js';
 
 import {
   created,
@@ -25,6 +26,8 @@ import {
   TASK,
   written,
 } from './written-files.js';
+
+const HOUR_MS = 3_600_000;
 
 for (const [name, store] of Object.entries(NODE_STORES)) {
   t.test(`${name}: outputs and logs follow their job through failure, retry and end`, async (t) => {
@@ -116,6 +119,45 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
       [LOG, 'discarded'],
     ]);
   });
+
+  t.test(
+    `${name}: a wall clock that is set back hides no bad input, and revives no old report`,
+    async (t) => {
+      const clock = steppedClock();
+      const node = await startHttpWorkload(t, { config: await store(t), clock });
+      await prepare(node);
+      const { runtime } = node.context;
+      const restored = () =>
+        runtime.system.execute(file, fileIdOf(IN, 0), {
+          decide: () => [{ type: 'FileRestored', data: { reason: 'put back' } }],
+        });
+      const failed: JobEvent = {
+        type: 'JobFailed',
+        data: { class: 'input_missing', detail: 'a is not there', file: fileIdOf(IN, 0) },
+      };
+      clock.step(2 * HOUR_MS);
+      await happens(node, 'j0', [created, failed]);
+      await filesAre(node, [[IN, 'missing']]);
+      await restored();
+      clock.step(-HOUR_MS);
+      await happens(node, 'j1', [created, failed]);
+      await filesAre(node, [[IN, 'missing']]);
+      clock.step(-HOUR_MS);
+      await restored();
+      await runtime.caughtUp();
+      const told = [];
+      for (const uid of ['j0', 'j1'])
+        for await (const event of runtime.store.readStream(`wl_job-${uid}`))
+          told.push(
+            ...(await results({ runtime, db: runtime.db }).react(event, {
+              now: 0,
+              signal: new AbortController().signal,
+            })),
+          );
+      t.ok(told.length > 0);
+      t.notOk(told.some(({ id }) => id === fileIdOf(IN, 0)));
+    },
+  );
 }
 
 t.test('what a task writes is closed with the task', async (t) => {
