@@ -149,7 +149,7 @@ for (const [name, store] of Object.entries(NODE_STORES)) {
       for (const uid of ['j0', 'j1'])
         for await (const event of runtime.store.readStream(`wl_job-${uid}`))
           told.push(
-            ...(await results({ runtime, db: runtime.db }).react(event, {
+            ...(await results({ runtime, db: runtime.db }, new JobOrders(runtime.store)).react(event, {
               now: 0,
               signal: new AbortController().signal,
             })),
