@@ -113,13 +113,12 @@ export class SqliteEventLog {
     );
   }
 
-  /** The revision of the stream's last event up to a position, -1 where it has none. */
-  revisionAt(stream: StreamName, position: number): number {
+  /** The number of a stream and the revision of its last event up to a position; undefined where it has none. */
+  streamAt(stream: StreamName, position: number): Pick<Stream, 'no' | 'revision'> | undefined {
     const found = this.streams.find(stream);
-    // Asked afterwards, so nothing of this stream came in between.
-    if (found !== undefined && this.head() <= position) return found.revision;
-    const row = found && this.selectRevision.get(found.no, position);
-    return row === undefined ? -1 : numberIn(row, 'revision');
+    if (found === undefined || found.head <= position) return found;
+    const row = this.selectRevision.get(found.no, position);
+    return row && { no: found.no, revision: numberIn(row, 'revision') };
   }
 
   /**
@@ -147,18 +146,16 @@ export class SqliteEventLog {
     throw new RevisionConflictError(stream, expected, found?.revision ?? null);
   }
 
-  /** A batch of the stream's events between two revisions, inclusive; empty when there is none. */
+  /** A batch of the events of the stream with that number between two revisions, inclusive; empty when there is none. */
   readStream(
-    stream: StreamName,
+    no: number,
     lowest: number,
     highest: number,
     direction: 'forwards' | 'backwards',
     limit: number,
   ): RecordedEvent[] {
-    const found = this.streams.find(stream);
-    if (found === undefined) return [];
     const select = direction === 'forwards' ? this.selectForwards : this.selectBackwards;
-    return this.format.decodeBatch(select.iterate(found.no, lowest, highest, limit), limit).events;
+    return this.format.decodeBatch(select.iterate(no, lowest, highest, limit), limit).events;
   }
 
   /** A batch of the events between two positions, and how far it looked for them. */

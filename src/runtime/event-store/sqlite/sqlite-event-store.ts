@@ -152,13 +152,15 @@ export class SqliteEventStore implements EventStore {
     const end = await this.flushed.catchUp();
     this.checkOpen();
     // Where the stream ends is settled at the start, so that a reader never chases a writer.
-    let highest = this.log.revisionAt(stream, end);
+    const found = this.log.streamAt(stream, end);
+    if (found === undefined) return;
+    let highest = found.revision;
     let lowest = 0;
     if (from !== undefined && direction === 'forwards') lowest = from;
     if (from !== undefined && direction === 'backwards') highest = Math.min(highest, from);
     while (left > 0 && lowest <= highest) {
       this.checkOpen();
-      const events = this.log.readStream(stream, lowest, highest, direction, Math.min(left, READ_BATCH));
+      const events = this.log.readStream(found.no, lowest, highest, direction, Math.min(left, READ_BATCH));
       const last = events.at(-1);
       if (last === undefined) throw this.holeBetween(stream, lowest, highest);
       for (const event of events) yield event;
