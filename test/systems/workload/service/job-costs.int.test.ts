@@ -21,21 +21,48 @@ const JOBS = 60;
 const DATASETS = 'DatasetManager';
 const MD5 = '0cc175b9-c0f1-b6a8-31c3-99e269772661';
 
-/** Counts what is asked of any database of this process. */
-function countStatements(t: Test): () => number {
-  let count = 0;
+/** What is asked of any database of this process, by what it does with which table. */
+class Statements {
+  all = 0;
+  private readonly byKind = new Map<string, number>();
+
+  add(sql: string): void {
+    this.all += 1;
+    const kind = kindOf(sql);
+    this.byKind.set(kind, (this.byKind.get(kind) ?? 0) + 1);
+  }
+
+  /** Of each job: what comes a few times for all of them counts for none. */
+  aJob(kind: string): number {
+    return Math.floor((this.byKind.get(kind) ?? 0) / JOBS);
+  }
+}
+
+/** Reads of one row of a job by its id are a kind of their own. */
+function kindOf(sql: string): string {
+  const text = sql.replace(/\s+/g, ' ').trim();
+  const [, verb = '', table = ''] =
+    /^(INSERT|UPDATE|SELECT)\b.*?(?:INTO|UPDATE|FROM)? ?\b(events|streams|job_dat|file_dat|dsm_files)\b/.exec(
+      text,
+    ) ?? [];
+  return `${verb} ${table}${/FROM job_dat WHERE id = \?$/.test(text) ? ' by id' : ''}`;
+}
+
+/** Counts from now on. */
+function countStatements(t: Test): Statements {
+  const counted = new Statements();
   const db = openDatabase(':memory:');
   t.teardown(() => db.close());
   const prototype: Statement = Object.getPrototypeOf(db.prepare('SELECT 1'));
   const { run, get, all } = prototype;
-  const counted = <F extends (...given: never[]) => unknown>(original: F): F =>
-    function (this: unknown, ...given: Parameters<F>) {
-      count += 1;
+  const counting = <F extends (...given: never[]) => unknown>(original: F): F =>
+    function (this: { readonly statement: { readonly sourceSQL: string } }, ...given: Parameters<F>) {
+      counted.add(this.statement.sourceSQL);
       return original.apply(this, given);
     } as F;
-  Object.assign(prototype, { run: counted(run), get: counted(get), all: counted(all) });
+  Object.assign(prototype, { run: counting(run), get: counting(get), all: counting(all) });
   t.teardown(() => Object.assign(prototype, { run, get, all }));
-  return () => count;
+  return counted;
 }
 
 /** Counts streams of jobs and files that are read, by whomever. */
@@ -110,15 +137,16 @@ t.test('a job of a task: events, streams and statements', async (t) => {
   const reads = countReads(node);
   const input = await closedDataset(node, JOBS);
   await until('the files are registered', () => applied('FileRegistered') === JOBS);
-  const statements = countStatements(t);
+  const splitting = countStatements(t);
   const order = { executable: 'true', device_type: 'cpu', mode: 'map', data_in_uid: input };
   await node.ask('TaskManager', 'task_submit', { ...order, data_out_url: 'file:///proc/nowhere/out' });
   await until('it is split', () => applied('JobCreated') === JOBS && applied('TaskSplitCompleted') === 1);
-  const toSplit = statements();
+  const toSplit = splitting.all;
+  const living = countStatements(t);
 
   await finishes(node, t);
   await until('all is over', () => applied('TaskFinished') === 1 && applied('DatasetClosed') === 3);
-  const toFinish = statements() - toSplit;
+  const toFinish = living.all;
   t.equal(reads(), 0, 'no stream of a job or a file is read');
   await node.context.runtime.system.read(job, 'nobody');
   t.equal(reads(), 1, 'it would have been counted');
@@ -140,6 +168,23 @@ t.test('a job of a task: events, streams and statements', async (t) => {
   t.equal(streams.size, 4 * JOBS);
   const others = events.filter(({ stream }) => /^wl_(task|dataset|catalogue)-/.test(stream)).length;
   t.ok(others < 20, `${others} events of its task and datasets, however many jobs there are`);
+  const kinds = [
+    ...[
+      'INSERT events',
+      'INSERT streams',
+      'UPDATE streams',
+      'UPDATE job_dat',
+      'UPDATE file_dat',
+      'UPDATE dsm_files',
+    ],
+    ...['SELECT job_dat by id', 'SELECT file_dat', 'SELECT dsm_files', 'SELECT streams'],
+  ];
+  // The one row that is read: how long it waited, for the metrics.
+  t.same(Object.fromEntries(kinds.map((kind) => [kind, living.aJob(kind)])), {
+    ...{ 'INSERT events': 6, 'INSERT streams': 2, 'UPDATE streams': 4 },
+    ...{ 'UPDATE job_dat': 4, 'UPDATE file_dat': 4, 'UPDATE dsm_files': 2 },
+    ...{ 'SELECT job_dat by id': 1, 'SELECT file_dat': 0, 'SELECT dsm_files': 0, 'SELECT streams': 0 },
+  });
   t.comment(`statements a job: ${toSplit / JOBS} to be split, ${toFinish / JOBS} from there to its end`);
   t.ok(toSplit < 20 * JOBS, `${toSplit} statements to split ${JOBS} files`);
   t.ok(toFinish < 150 * JOBS, `${toFinish} statements for the rest of ${JOBS} jobs`);
