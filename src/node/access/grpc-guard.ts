@@ -76,10 +76,11 @@ export class GrpcGuard {
     const declared = this.declared.get(path);
     if (declared === undefined) return this.declared.has(path) ? 'let in' : 'anybody';
     const { access, certificateOf } = this.options;
+    const address = addressOf(peer());
     const [authorization] = metadata.get('authorization');
     const identify = () =>
       access.identify({
-        address: addressOf(peer),
+        address,
         authorization: typeof authorization === 'string' ? authorization : undefined,
         certificate: certificateOf(connection),
       });

@@ -40,8 +40,8 @@ export interface AtTheGate {
   /** Of the method. */
   readonly path: string;
   readonly metadata: Metadata;
-  /** With its port, as gRPC has it. */
-  readonly peer: string;
+  /** With its port, as gRPC has it. It asks the socket behind an HTTP/2 session, so only where it matters who calls. */
+  peer(): string;
   /** As `connectionOf` calls it. */
   readonly connection: string;
 }
@@ -109,7 +109,7 @@ export class CallGate {
         // It is gone already: nobody would hear anything.
         if (connection === undefined) return;
         try {
-          const gate = { path: method.path, metadata, peer: call.getPeer(), connection };
+          const gate = { path: method.path, metadata, peer: () => call.getPeer(), connection };
           ({ isThere, isOver } = this.begin(method, call, gate));
         } catch (error) {
           this.deny(method, call, connection, error);
