@@ -1,9 +1,13 @@
 /**
  * The consumers of hints: one for each job that the pilot could begin now, and each is given one hint at a time.
  *
- * Guarantees: nothing is taken out of the queue that could not be asked for at once; a hint is acknowledged once its claim is answered,
- * either way, and is others' again after 30 s without an answer, when the node is away, and when it is not asked for; one that can't
- * be read, or that is about no job, goes to the dead, is told once, and the next one comes.
+ * To begin and to end a consumer are calls that wait for each other, and for the broker. So one whose hint is answered is kept for a
+ * moment, and its hint not acknowledged, by which nothing more comes: where there is room again by then, as behind a short job, the
+ * acknowledgement alone brings the next hint.
+ *
+ * Guarantees: nothing is taken out of the queue that could not be asked for at once; a hint is acknowledged at the latest a second after
+ * its claim is answered, either way, and is others' again after 30 s without an answer, when the node is away, and when it is not
+ * asked for; one that can't be read, or that is about no job, goes to the dead, is told once, and the next one comes.
  */
 
 import type { Logger } from 'pino';
@@ -18,6 +22,8 @@ import { hintIn } from './messages-to-pilots.js';
 const ANSWERED_WITHIN_MS = 30_000;
 /** After a hint that came to nothing, before another is taken in its place. */
 const PAUSE_MS = 1_000;
+/** How long a consumer without room is kept. */
+const KEEP_MS = 1_000;
 
 export interface HintConsumersOptions {
   readonly queue: string;
@@ -29,8 +35,10 @@ export interface HintConsumersOptions {
 }
 
 interface Consumer {
-  state: 'idle' | 'busy' | 'ended';
+  state: 'idle' | 'busy' | 'kept' | 'ended';
   cancel: () => void;
+  /** Of one that is kept: gives up the hint that it waits with. */
+  settle: () => void;
 }
 
 /** Of one life of a channel. */
@@ -53,10 +61,13 @@ export class HintConsumers {
   /** To be called whenever there may be more or less room. */
   adjust(): void {
     if (this.isOver || this.cancelPause !== undefined) return;
-    const idle = [...this.consumers].filter(({ state }) => state === 'idle');
+    const idle = this.inState('idle');
     const surplus = idle.length - this.options.room();
     for (const consumer of idle.slice(0, Math.max(0, surplus))) this.end(consumer);
-    for (let n = surplus; n < 0; n++) this.open();
+    if (surplus >= 0) return;
+    const kept = this.inState('kept').slice(0, -surplus);
+    for (const consumer of kept) this.goOn(consumer);
+    for (let n = surplus + kept.length; n < 0; n++) this.open();
   }
 
   /** Nothing more is taken; what is in hand is others' again. */
@@ -67,8 +78,12 @@ export class HintConsumers {
     for (const over of [...this.inHand]) over('released');
   }
 
+  private inState(wanted: Consumer['state']): Consumer[] {
+    return [...this.consumers].filter(({ state }) => state === wanted);
+  }
+
   private open(): void {
-    const consumer: Consumer = { state: 'idle', cancel: () => undefined };
+    const consumer: Consumer = { state: 'idle', cancel: nothing, settle: nothing };
     this.consumers.add(consumer);
     this.channel
       .consume(this.options.queue, 1, (delivery) => this.take(consumer, delivery))
@@ -91,6 +106,8 @@ export class HintConsumers {
     consumer.state = 'ended';
     this.consumers.delete(consumer);
     consumer.cancel();
+    // Behind its end, so that nothing comes in its place.
+    consumer.settle();
   }
 
   private take(consumer: Consumer, delivery: Delivery): void {
@@ -101,8 +118,7 @@ export class HintConsumers {
     consumer.state = 'busy';
     const hint = this.read(delivery);
     if (hint === undefined) {
-      this.goOn(consumer);
-      delivery.reject();
+      this.keep(consumer, () => delivery.reject());
       return;
     }
     const over = (outcome: HintOutcome): void => {
@@ -128,22 +144,33 @@ export class HintConsumers {
   }
 
   private settle(consumer: Consumer, delivery: Delivery, { job }: Hint, outcome: HintOutcome): void {
-    const { logger } = this.options;
-    if (outcome === 'released') this.pause(consumer);
-    else this.goOn(consumer);
-    // Behind its consumer's end, so that nothing comes in its place.
-    if (outcome === 'released') delivery.release();
-    else if (outcome === 'unknown') {
-      logger.warn({ job }, 'a hint is about no job that there is; it goes to the dead letters');
-      delivery.reject();
-    } else delivery.ack();
+    if (outcome === 'released') {
+      this.pause(consumer);
+      delivery.release();
+    } else if (outcome === 'unknown') {
+      this.options.logger.warn({ job }, 'a hint is about no job that there is; it goes to the dead letters');
+      this.keep(consumer, () => delivery.reject());
+    } else this.keep(consumer, () => delivery.ack());
+  }
+
+  private keep(consumer: Consumer, settle: () => void): void {
+    if (consumer.state === 'ended') {
+      settle();
+      return;
+    }
+    const cancelEnd = this.options.clock.after(KEEP_MS, () => this.end(consumer));
+    consumer.state = 'kept';
+    consumer.settle = () => {
+      cancelEnd();
+      consumer.settle = nothing;
+      settle();
+    };
+    this.adjust();
   }
 
   private goOn(consumer: Consumer): void {
-    if (consumer.state === 'ended') return;
-    const idle = [...this.consumers].filter(({ state }) => state === 'idle');
-    if (idle.length < this.options.room()) consumer.state = 'idle';
-    else this.end(consumer);
+    consumer.state = 'idle';
+    consumer.settle();
   }
 
   private pause(consumer: Consumer): void {
@@ -155,3 +182,5 @@ export class HintConsumers {
     });
   }
 }
+
+function nothing(): void {}
