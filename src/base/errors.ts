@@ -4,7 +4,7 @@
  * by the kind, which goes with each error (`owl-kind`).
  */
 
-import { status as GrpcStatus } from '@grpc/grpc-js';
+import type { status as GrpcStatus } from '@grpc/grpc-js';
 
 export type ErrorKind =
   | 'refused'
@@ -18,28 +18,52 @@ export type ErrorKind =
   | 'unauthenticated'
   | 'forbidden';
 
+type CodeName =
+  | 'ABORTED'
+  | 'ALREADY_EXISTS'
+  | 'FAILED_PRECONDITION'
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'PERMISSION_DENIED'
+  | 'RESOURCE_EXHAUSTED'
+  | 'UNAUTHENTICATED'
+  | 'UNAVAILABLE';
+
+/** As gRPC has them, said again here: a keeper knows errors, and would load all of grpc-js for nine numbers. */
+const CODE: { readonly [Name in CodeName]: (typeof GrpcStatus)[Name] } = {
+  INVALID_ARGUMENT: 3,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  UNAVAILABLE: 14,
+  UNAUTHENTICATED: 16,
+};
+
 /** How a kind reads on the wire. Where a contract refuses in-band, its peers get the same message there (src/node/serving/refusals.ts). */
 export const GRPC_CODE_OF: Readonly<Record<ErrorKind, GrpcStatus>> = {
   /** The actor's state does not allow it; asking again changes nothing. */
-  refused: GrpcStatus.FAILED_PRECONDITION,
+  refused: CODE.FAILED_PRECONDITION,
   /** The name is taken, by something else than what was asked for; asking again changes nothing. */
-  exists: GrpcStatus.ALREADY_EXISTS,
+  exists: CODE.ALREADY_EXISTS,
   /** What was asked for rests on a revision that is not the newest; look again, then ask anew. */
-  outdated: GrpcStatus.ABORTED,
+  outdated: CODE.ABORTED,
   /** Others kept winning the race for the stream; ask again. */
-  conflict: GrpcStatus.ABORTED,
+  conflict: CODE.ABORTED,
   /** This node has too much to do right now; ask again later. */
-  retryable: GrpcStatus.RESOURCE_EXHAUSTED,
+  retryable: CODE.RESOURCE_EXHAUSTED,
   /** The store did not answer, or its answer was lost: nothing is promised. Ask again with the same command id. */
-  unavailable: GrpcStatus.UNAVAILABLE,
+  unavailable: CODE.UNAVAILABLE,
   /** The request itself is wrong. */
-  invalid: GrpcStatus.INVALID_ARGUMENT,
+  invalid: CODE.INVALID_ARGUMENT,
   /** There is no such thing. */
-  not_found: GrpcStatus.NOT_FOUND,
+  not_found: CODE.NOT_FOUND,
   /** Nobody is known to ask for it; ask with credentials. */
-  unauthenticated: GrpcStatus.UNAUTHENTICATED,
+  unauthenticated: CODE.UNAUTHENTICATED,
   /** Who asks is known, or comes from where nobody may ask, and may not do this. */
-  forbidden: GrpcStatus.PERMISSION_DENIED,
+  forbidden: CODE.PERMISSION_DENIED,
 };
 
 export function isErrorKind(text: unknown): text is ErrorKind {
