@@ -19,6 +19,7 @@ import {
 } from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
 import type { JobOrders } from '../jobs/job-orders.js';
+import { newestEvent } from '../newest-event.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { file } from './dataset-types.js';
 import {
@@ -192,18 +193,17 @@ async function inputFound(
   return [commandTo(file, uid, { decide: findCorrupt({ ...finding, ...found }) })];
 }
 
-/** By the order of the store: what the wall clock said of either may be anything. */
 async function isLookedAtSince(
   store: Pick<EventStore, 'readStream'>,
   uid: string,
   position: Position,
 ): Promise<boolean> {
   try {
-    const newest = store.readStream(`${file.category}-${uid}`, { direction: 'backwards', limit: 1 });
-    for await (const last of newest) return last.revision > 0 && last.position > position;
+    const newest = await newestEvent(store, `${file.category}-${uid}`);
+    return newest !== undefined && newest.revision > 0 && newest.position > position;
   } catch (error) {
     // What can't be read takes no command either.
     if (!isRefusal(error)) throw error;
+    return false;
   }
-  return false;
 }

@@ -10,6 +10,7 @@ import type { SeriesStep } from '../../../../../machines/workload/series.js';
 import type { TaskEvent, TaskOrder, TaskSnapshot } from '../../../../../machines/workload/task.js';
 import type { SqlRow } from '../../../../base/sql.js';
 import { datasetIdOf, seriesTaskIdOf } from '../ids.js';
+import { newestEvent } from '../newest-event.js';
 import { cancelTask } from '../tasks/cancel-task.js';
 import { retryTask } from '../tasks/task-commands.js';
 import { task } from '../tasks/task-type.js';
@@ -92,7 +93,7 @@ async function failureIn(context: WorkloadContext, rows: readonly (SqlRow | unde
     const before = rows[step - 1];
     const isOwn = before === undefined || Number(row['jobs_failed']) > Number(row['max_failed_jobs']);
     if (!isOwn && before['state'] !== 'finished') continue;
-    if (!isOwn && Number(before['end_time']) >= Number(row['end_time'])) {
+    if (!isOwn && (await hasFinishedSince(context, String(before['uid']), uid))) {
       const decide = retryTask(uid, 'the step before it has finished since');
       await unlessRefused(() => context.system.execute(task, uid, { by: BY, decide }));
       continue;
@@ -103,6 +104,17 @@ async function failureIn(context: WorkloadContext, rows: readonly (SqlRow | unde
     return { kind: 'failed', step, task: uid, reason: `task ${String(row['task_id'])} has failed${why}` };
   }
   return { kind: 'under_way' };
+}
+
+/** @param failed uid of the task that has failed */
+async function hasFinishedSince(
+  { runtime: { store } }: WorkloadContext,
+  before: string,
+  failed: string,
+): Promise<boolean> {
+  const finish = await newestEvent(store, `${task.category}-${before}`, 'TaskFinished');
+  const failure = await newestEvent(store, `${task.category}-${failed}`, 'TaskFailed');
+  return finish !== undefined && failure !== undefined && finish.position > failure.position;
 }
 
 interface One {

@@ -5,6 +5,7 @@ import type { EventStore } from '../../../../../src/runtime/event-store/event-st
 import { datasetIdOf, seriesTaskIdOf } from '../../../../../src/systems/workload/service/ids.js';
 import { STORES } from '../../../../support/both-stores.js';
 import { until } from '../../../../support/until.js';
+import { steppedClock } from '../../support/stepped-clock.js';
 import {
   type Answer,
   addFiles,
@@ -120,6 +121,21 @@ for (const [name, open] of Object.entries(STORES)) {
     });
     await node.ask('task_retry', { id: '1' });
     t.match(await runUntil(node, uid, isIn('finished')), { datasets_finished: 2 });
+  });
+
+  t.test(`also where the wall clock is set back before that, on ${name}`, async (t) => {
+    t.testdir();
+    const clock = steppedClock();
+    const node = await taskNode(t, await open(t), { clock });
+    const uid = await submitSeries(node, [await inputOf(node, 1)]);
+    await runUntil(node, uid, isIn('failed'), () => 'failed');
+    await until('what reads of it has failed too', async () => {
+      const { state } = { state: '', ...(await node.ask('task_status', { id: '2' })) };
+      return state === 'failed';
+    });
+    clock.step(-3_600_000);
+    await node.ask('task_retry', { id: '1' });
+    t.match(await runUntil(node, uid, isIn('finished')), { datasets_finished: 1 });
   });
 
   t.test(`cancelled it is when none of its tasks lives, on ${name}`, async (t) => {

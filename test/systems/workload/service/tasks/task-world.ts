@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Test } from 'tap';
 import type { JobEvent } from '../../../../../machines/workload/job.js';
 import { workload } from '../../../../../projections/workload/workload.js';
-import { systemClock } from '../../../../../src/base/clock.js';
+import { type Clock, systemClock } from '../../../../../src/base/clock.js';
 import { keepingStatements, type SqlRow } from '../../../../../src/base/sql.js';
 import type { Asking, ServedOperation } from '../../../../../src/node/operations/operation.js';
 import type { EventStore, RecordedEvent } from '../../../../../src/runtime/event-store/event-store.js';
@@ -51,6 +51,7 @@ export interface TaskNodeOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   readonly name?: string;
   readonly shared?: boolean;
+  readonly clock?: Clock;
 }
 
 export async function embedded(t: Test): Promise<EventStore> {
@@ -63,12 +64,11 @@ export async function embedded(t: Test): Promise<EventStore> {
 export async function taskNode(
   t: Test,
   store: EventStore,
-  { config = {}, name = 'node', shared = false }: TaskNodeOptions = {},
+  { config = {}, name = 'node', shared = false, clock = systemClock }: TaskNodeOptions = {},
 ): Promise<TaskNode> {
   const { logger } = logLines();
   const { actorTypes, projections } = workloadService;
   const databasePath = join(t.testdirName, `${name}.db`);
-  const clock = systemClock;
   const runtime = openRuntime({ actorTypes, projections, store, databasePath, clock, logger, shared });
   const node = { workerId: name, shared, runtime, clock, logger };
   let parts: readonly Part[] = [];
