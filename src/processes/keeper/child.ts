@@ -52,12 +52,14 @@ export class Child<Key> {
   private readonly gone = new AbortController();
   /** Aborts when it gets no more grace. */
   private readonly hurry = new AbortController();
+  private readonly began: { readonly running: number; readonly boot: number };
   private cause: EndCause | undefined;
   private ending: Promise<void> | undefined;
 
   constructor(options: ChildOptions<Key>) {
-    const { launched, start, cgroup } = options;
+    const { launched, start, cgroup, clock } = options;
     this.options = options;
+    this.began = { running: clock.monotonic(), boot: clock.sinceBoot() };
     this.process = launched.process;
     this.identity = launched.identity;
     this.deadlineMs = start.deadline_ms;
@@ -72,6 +74,13 @@ export class Child<Key> {
 
   get isRunning(): boolean {
     return !this.gone.signal.aborted;
+  }
+
+  /** Seconds since it was started. Running time is the finer one, and stands still while the machine sleeps. */
+  get age(): number {
+    const { clock } = this.options;
+    const { running, boot } = this.began;
+    return Math.max(clock.monotonic() - running, clock.sinceBoot() - boot) / 1000;
   }
 
   /** Again changes nothing. @param table of all processes as they are now; default: read anew */

@@ -225,7 +225,7 @@ export class Keeper<Key extends object, Own extends Key> {
     exit_code: number | null,
     exit_signal: NodeJS.Signals | null,
   ): Promise<void> {
-    const ended_time = this.options.clock.now() / 1000;
+    const [ended_time, ran_seconds] = [this.options.clock.now() / 1000, child.age];
     const { start, cgroup } = child.options;
     const log_disk_full = hasNoFreeBlock(dirname(start.log_path));
     await child.noteExit();
@@ -236,7 +236,7 @@ export class Keeper<Key extends object, Own extends Key> {
     cgroup?.remove();
     const { endedBy } = child;
     this.ends.write(child, {
-      ...{ exit_code, exit_signal, ended_time },
+      ...{ exit_code, exit_signal, ended_time, ran_seconds },
       ...(log_disk_full ? { log_disk_full } : {}),
       ...(out_of_memory ? { out_of_memory } : {}),
       ...(endedBy === undefined ? {} : { ended_by: endedBy }),

@@ -70,6 +70,8 @@ export interface ProcessEnd {
   readonly exit_signal: string | null;
   /** Unix seconds. */
   readonly ended_time: number;
+  /** How long it ran, sleep of the machine included, whatever the wall clock says; missing where no keeper saw it begin and end. */
+  readonly ran_seconds?: number;
   /** Why exit code and signal are both unknown; missing when one of them is known. */
   readonly reason?: string;
   /** Why the keeper could not write this at once, as the system said; missing when it could. */
@@ -115,6 +117,7 @@ const END_CHECKS: Checks<ProcessEnd> = {
   exit_code: orNull(isCount),
   exit_signal: orNull(isText),
   ended_time: isTime,
+  ran_seconds: orMissing(isTime),
   reason: orMissing(isText),
   unwritten: orMissing(isText),
   log_disk_full: orMissing(isBoolean),

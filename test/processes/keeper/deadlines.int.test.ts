@@ -199,3 +199,14 @@ t.test('the time that the machine sleeps counts, and no setting of the clock doe
   t.match(await endOf('slept'), { ended_by: 'deadline' });
   t.ok(isAlive(set));
 });
+
+t.test('how long it ran counts sleep, and no step of the wall clock', async (t) => {
+  const { manual, start, endOf: endOfJob } = await onManualClock(t);
+  const leader = await start('one');
+  manual.advance(5_000);
+  manual.step(-3_600_000);
+  manual.sleep(60_000);
+  manual.step(7_200_000);
+  signalGroup(leader, 'SIGKILL');
+  t.match(await endOfJob('one'), { exit_signal: 'SIGKILL', ran_seconds: 65 });
+});

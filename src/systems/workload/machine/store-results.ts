@@ -54,7 +54,7 @@ export async function storeResults(
         ...{ job, claim_id, exit_code: end.exit_code ?? 0, outputs: stored.written },
         ...(stored.log === undefined ? {} : { log: stored.log }),
         ...usageOf(end),
-        wall_seconds: Math.max(0, end.ended_time - record.started_time),
+        wall_seconds: end.ran_seconds ?? Math.max(0, end.ended_time - record.started_time),
       },
     };
   } catch (error) {
