@@ -87,6 +87,12 @@ export class OpenedChannel {
     };
   }
 
+  /** As `consume`, of what is told again when it is lost: the broker forgets it as it sends it. */
+  async listen(queue: string, take: (message: Message) => void): Promise<void> {
+    const heard = (message: ConsumeMessage | null) => (message === null ? this.end() : take(message));
+    await this.raw.consume(queue, heard, { noAck: true });
+  }
+
   /** One that waits there; undefined: none does. */
   async get(queue: string): Promise<Delivery | undefined> {
     const message = await this.raw.get(queue);

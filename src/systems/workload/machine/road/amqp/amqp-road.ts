@@ -3,11 +3,12 @@
  * and hints from that of its device. It needs no address of a node, nor does the node have to be there.
  *
  * Guarantees: with the broker away nothing is lost that was to be told, and what runs goes on; an answer is taken for the request
- * that it names alone, so one that comes late confirms no heartbeat that was sent after it; what can't be read is put with the dead,
- * told once, and the next is taken.
+ * that it names alone, so one that comes late confirms no heartbeat that was sent after it, and one that is lost is asked for again;
+ * what can't be read is put with the dead, told once, and the next is taken.
  */
 
 import { randomUUID } from 'node:crypto';
+import type { Message } from 'amqplib';
 import type { Logger } from 'pino';
 import { untilAborted } from '../../../../../base/backoff.js';
 import type { Clock } from '../../../../../base/clock.js';
@@ -18,7 +19,7 @@ import { type PeerGrant, termsOf } from '../../../../../peers/holder/peer-calls.
 import type { PeerAttachRequest } from '../../../../../wire/peer-messages.js';
 import { Broker } from '../../../wire/amqp/broker.js';
 import { type BrokerPlace, connectOptions } from '../../../wire/amqp/broker-address.js';
-import type { Delivery, OpenedChannel } from '../../../wire/amqp/broker-channel.js';
+import type { OpenedChannel } from '../../../wire/amqp/broker-channel.js';
 import { decode, encode, MANAGER_TYPES, type PilotType } from '../../../wire/amqp/envelope.js';
 import {
   declarePilotQueue,
@@ -45,8 +46,6 @@ import {
 import { ReportsOverBroker } from './reports-over-broker.js';
 import { type Answer, type Request, Requests } from './requests.js';
 
-/** What the broker may hand over before it is looked at. */
-const INBOX_PREFETCH = 200;
 const NO_QUEUE = new OwlError(
   'unavailable',
   `nobody has declared ${PILOT_EVENTS} at the broker: no node of it with workload.broker has begun yet`,
@@ -200,7 +199,7 @@ export class AmqpRoad implements PilotRoad {
   private async begin(opened: OpenedChannel): Promise<void> {
     const { pilot } = this.options;
     await declarePilotQueue(opened.raw, pilot);
-    await opened.consume(pilotQueue(pilot), INBOX_PREFETCH, (delivery) => this.take(delivery, opened));
+    await opened.listen(pilotQueue(pilot), (message) => this.take(message, opened));
     this.requests.connected((request) => this.send(request, opened));
   }
 
@@ -217,25 +216,23 @@ export class AmqpRoad implements PilotRoad {
     );
   }
 
-  private take(delivery: Delivery, opened: OpenedChannel): void {
+  private take(message: Message, opened: OpenedChannel): void {
     let answer: Answer;
     let work: Work | undefined;
     try {
-      answer = decode(delivery.message, MANAGER_TYPES);
+      answer = decode(message, MANAGER_TYPES);
       work = workIn(answer);
       if (work === undefined) assertAnswer(answer);
     } catch (error) {
-      this.bury(delivery, opened, error);
+      this.bury(message, opened, error);
       return;
     }
-    delivery.ack();
     if (work === undefined) this.requests.answered(answer);
     else this.hearing?.onWork(work);
   }
 
   /** The queue of a pilot has no dead of its own: what nobody has read in time goes without a trace. */
-  private bury(delivery: Delivery, opened: OpenedChannel, error: unknown): void {
-    const { content, properties } = delivery.message;
+  private bury({ content, properties }: Message, opened: OpenedChannel, error: unknown): void {
     this.failures.tell(
       'poison',
       error,
@@ -246,10 +243,8 @@ export class AmqpRoad implements PilotRoad {
     );
     const { headers = {}, type } = properties;
     const options = { type, persistent: true, headers: { ...headers, 'owl-reason': messageOf(error) } };
-    opened.send(EXCHANGE, EVENTS_DEAD, content, options).then(
-      () => delivery.ack(),
-      () => delivery.release(),
-    );
+    // Where the connection breaks meanwhile nobody looks at it: whoever sent it hears nothing, and tells it again.
+    opened.send(EXCHANGE, EVENTS_DEAD, content, options).catch(() => undefined);
   }
 
   private late(type: PilotType, withinMs: number): OwlError {
