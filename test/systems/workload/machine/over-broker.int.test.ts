@@ -6,7 +6,7 @@ import { jobsQueue, pilotQueue } from '../../../../src/systems/workload/wire/amq
 import { startRabbitMq, withoutRabbitMq } from '../../../support/rabbitmq.js';
 import { until } from '../../../support/until.js';
 import { NodeOverBroker } from '../support/node-over-broker.js';
-import { waitingJob, world } from '../support/pilot-world.js';
+import { inputOf, waitingJob, world } from '../support/pilot-world.js';
 
 const CPU = jobsQueue('cpu');
 
@@ -98,6 +98,28 @@ t.test('a pilot over a broker', { skip: withoutRabbitMq() }, async (t) => {
     t.match(await node.outcome('j'), { cancelled: { claim_id } });
     t.equal(identifyProcess(pid), undefined);
     t.same(here.stored(), {});
+  });
+
+  t.test('hears that a failure counts as the storage’s, and takes nothing after three of them', async (t) => {
+    const here = await world(t);
+    const { node, pilot, order, input } = here;
+    node.answers = ({ failed }) =>
+      failed && { is_success: true, reason: 'storage_unavailable', msg: 'it is there' };
+    const over = await NodeOverBroker.start(t, rabbit, node);
+    await pilot({ slots: 1 }, { broker: over.place });
+    // Beside one that is there, for an empty directory is none where something is missing.
+    input('a', 'a');
+    const missing = { inputs: [inputOf('gone', 'x')], inputs_total: 1 };
+    for (const job of ['a', 'b', 'c']) {
+      over.offer(order(job, missing));
+      t.match(await node.outcome(job), { failed: { failure_class: 'input_missing' } });
+    }
+    await until('it says so', () => node.resting.at(-1)?.endsWith('3 times in a row: it is there') === true);
+    over.offer(order('d', missing));
+    const beats = node.samples.length;
+    await until('it goes on to beat', () => node.samples.length > beats + 1);
+    t.equal(await over.depth(CPU), 1, 'another pilot may have it');
+    t.equal(node.of('d').length, 0);
   });
 
   t.test('one whose name another has taken ends what runs, and itself', async (t) => {

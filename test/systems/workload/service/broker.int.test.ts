@@ -3,6 +3,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Channel } from 'amqplib';
 import t, { type Test } from 'tap';
+import { registerDataset } from '../../../../src/systems/workload/service/datasets/dataset-commands.js';
+import { dataset } from '../../../../src/systems/workload/service/datasets/dataset-types.js';
 import {
   EVENTS_DEAD,
   EXCHANGE,
@@ -93,6 +95,27 @@ t.test('pilots over a broker', { skip: withoutRabbitMq() }, async (t) => {
       'JobFinished',
     ]);
     t.equal((await channel.checkQueue(EVENTS_DEAD)).messageCount, 0);
+  });
+
+  t.test('a failure that counts as another is answered with what it counts as', async (t) => {
+    const { node, connection, channel } = await open(t, rabbit);
+    await node.context.runtime.system.execute(dataset, 'd0', {
+      decide: registerDataset({ name: 'in', storage_url: 'file:///nowhere/at/all' }),
+    });
+    const pilot = await RawAmqpPilot.open(connection);
+    await pilot.register();
+    await node.createJob('j1');
+    await hintOf(channel, 'j1');
+    const { claim_id } = (await pilot.ask('job.claim', { job: 'j1', cur_retry: 0 })).body;
+    const failed = { job: 'j1', claim_id, failure_class: 'input_missing', detail: 'ENOENT', file: 'f0' };
+    const told = await pilot.send('job.failed', failed, randomUUID(), 3);
+    await until('each is answered', () => pilot.answersTo(told).length === 3);
+    const body = { reason: 'storage_unavailable', msg: /pilot p1 alone has looked/ };
+    const same = { type: 'report.taken', body };
+    t.match(pilot.answersTo(told), [same, same, same]);
+    t.match((await node.eventsOf('j1')).at(-1), {
+      ...{ type: 'JobAttemptFailed', data: { class: 'storage_unavailable' } },
+    });
   });
 
   t.test('a session that was replaced does not come back, however late its words are', async (t) => {

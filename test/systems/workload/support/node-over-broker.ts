@@ -166,7 +166,7 @@ export class NodeOverBroker {
   private answerTo(report: PilotReport): [ManagerType, Body] {
     const { is_success: isTaken, grant, reason, msg, retryable = false } = this.node.answerTo(report);
     if (grant !== undefined) return ['job.granted', { ...grant }];
-    if (isTaken === true) return ['report.taken', {}];
+    if (isTaken === true) return ['report.taken', reason === undefined ? {} : { reason, msg }];
     return [report.claim === undefined ? 'refused' : 'job.refused', { reason, msg, retryable }];
   }
 }

@@ -198,11 +198,10 @@ export class PilotEvents {
     if (claim?.job !== undefined)
       await untilQueued(reports.context, { job: claim.job, curRetry: claim.cur_retry ?? 0 });
     try {
-      const { grant } = await answer(reports, report, { who: by });
+      const { grant, reason, msg } = await answer(reports, report, { who: by });
       if (report.log !== undefined) return undefined;
-      return grant === undefined
-        ? { type: 'report.taken', body: {} }
-        : { type: 'job.granted', body: { ...grant } };
+      if (grant !== undefined) return { type: 'job.granted', body: { ...grant } };
+      return { type: 'report.taken', body: reason === undefined ? {} : { reason, msg } };
     } catch (error) {
       if (isRefusal(error)) await this.assertKnown(report, messageId);
       throw error;

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { type ErrorKind, isErrorKind, OwlError } from '../../../../../base/errors.js';
 import type { PeerLease } from '../../../../../wire/peer-messages.js';
 import { PoisonMessageError } from '../../../wire/amqp/envelope.js';
-import type { Grant, Hint, JobInputs, Work } from '../../../wire/pilot-messages.js';
+import type { Grant, Hint, JobInputs, PilotReportAnswer, Work } from '../../../wire/pilot-messages.js';
 import type { Answer } from './requests.js';
 
 type Body = Answer['body'];
@@ -59,6 +59,8 @@ const LEASE = z.object({
   ...{ give_up_seconds: z.number().nonnegative(), margin_seconds: z.number().nonnegative() },
   ...{ protocol: count.default(0), draining: z.boolean().optional() },
 });
+/** With success: what a failure counts as instead. */
+const TAKEN = z.object({ reason: text.exactOptional(), msg: text.exactOptional() });
 const REFUSAL = z.object({
   ...{ kind: text.default('refused'), reason: text.default(''), msg: text.default('') },
   retryable: z.boolean().default(false),
@@ -88,6 +90,10 @@ export function inputsIn(body: Body): JobInputs {
 
 export function hintIn(body: Body): Hint {
   return read(HINT, body);
+}
+
+export function takenIn(body: Body): Pick<PilotReportAnswer, 'reason' | 'msg'> {
+  return read(TAKEN, body);
 }
 
 export function refusalIn(body: Body): Refusal {
@@ -121,6 +127,7 @@ const CHECKS: Readonly<Partial<Record<Answer['type'], (body: Body) => unknown>>>
   lease: leaseIn,
   'job.granted': grantIn,
   'job.inputs.page': inputsIn,
+  'report.taken': takenIn,
   'job.refused': refusalIn,
   refused: refusalIn,
 };

@@ -13,7 +13,7 @@ import type {
   PilotReportAnswer,
   PilotReportAnswers,
 } from '../../../wire/pilot-messages.js';
-import { grantIn, refusalIn } from './messages-to-pilots.js';
+import { grantIn, refusalIn, takenIn } from './messages-to-pilots.js';
 import type { Answer, Request, Requests } from './requests.js';
 
 export class ReportsOverBroker extends EventEmitter implements ReportCall<PilotReport, PilotReportAnswers> {
@@ -82,7 +82,7 @@ function pieceOf({ pilot, session_id }: PilotReport, { content, ...piece }: LogP
 /** Of a claim, or of a report. */
 function answerIn({ type, body }: Answer): PilotReportAnswer {
   if (type === 'job.granted') return { is_success: true, grant: grantIn(body) };
-  if (type === 'report.taken') return { is_success: true };
+  if (type === 'report.taken') return { is_success: true, ...takenIn(body) };
   if (type !== 'job.refused' && type !== 'refused')
     return { is_success: false, retryable: true, msg: `the node has answered with ${type}` };
   const { kind, reason, msg, retryable } = refusalIn(body);
