@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 /** Places in /proc/PID/stat, counted from 0 behind the name in parentheses; see proc(5). */
 const PARENT = 1;
+const GROUP = 2;
 const OWN = [11, 12] as const;
 const OF_CHILDREN = [13, 14] as const;
 const TICKS_PER_SECOND = 100;
@@ -23,6 +24,20 @@ export function cpuTimesOf(pid: number): { readonly own: CpuTime; readonly ofChi
     inKernel: Number(fields[kernel]) / TICKS_PER_SECOND,
   });
   return { own: time(OWN), ofChildren: time(OF_CHILDREN) };
+}
+
+/** Seconds, of all processes of a group. */
+export function cpuSecondsOfGroup(leader: number): number {
+  let sum = 0;
+  for (const pid of readdirSync('/proc').map(Number)) {
+    if (!Number.isInteger(pid)) continue;
+    try {
+      if (Number(statOf(pid)[GROUP]) === leader) sum += cpuTimesOf(pid).own.all;
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return sum;
 }
 
 /** The child of a process whose command line has that word in it. @throws Error when there is none */

@@ -12,23 +12,28 @@ import type { Reports } from '../src/systems/workload/machine/road/pilot-road.js
 import type { BrokerPlace } from '../src/systems/workload/wire/amqp/broker-address.js';
 import type { Work } from '../src/systems/workload/wire/pilot-messages.js';
 import { freePorts, RabbitMq } from '../test/support/rabbitmq.js';
+import { cpuSecondsOfGroup } from './cpu-times.js';
 import { finishedOf, startedOf } from './workload-pilot.js';
 
 const logger = pino({ level: 'silent' });
 
 export interface BenchBroker extends BrokerPlace {
+  /** Of processor time, where it is one of the benchmark's own. */
+  cpuSeconds(): number;
   stop(): Promise<void>;
 }
 
 /** @param where an address, its password in the file of OWL_WORKLOAD_BROKER_PASSWORD_FILE, or `start` for a RabbitMQ that ends with the benchmark */
 export async function openBroker(where: string): Promise<BenchBroker> {
   const passwordFile = process.env['OWL_WORKLOAD_BROKER_PASSWORD_FILE'];
-  if (where !== 'start') return { url: where, passwordFile, stop: async () => undefined };
+  const nothing = { cpuSeconds: () => Number.NaN, stop: async () => undefined };
+  if (where !== 'start') return { url: where, passwordFile, ...nothing };
   const directory = mkdtempSync(join(tmpdir(), 'owl-rabbitmq-'));
   const rabbit = new RabbitMq(directory, await freePorts());
   await rabbit.start();
   return {
     ...{ url: rabbit.url(), passwordFile: rabbit.passwordFile },
+    cpuSeconds: () => cpuSecondsOfGroup(rabbit.group),
     async stop() {
       await rabbit.stop();
       rmSync(directory, { recursive: true, force: true });

@@ -47,6 +47,14 @@ export class Served {
     return new Served(part, data, broker);
   }
 
+  /** Of the node, of this process, which its pilots are in, and of its broker. */
+  async cpuSeconds(): Promise<number[]> {
+    const { user, system } = process.cpuUsage();
+    const { cpuSeconds } = await this.part.figures();
+    const ofBroker = this.broker === undefined ? [] : [this.broker.cpuSeconds()];
+    return [cpuSeconds, (user + system) / 1e6, ...ofBroker];
+  }
+
   async pilot(
     options: Pick<BenchPilotOptions, 'name' | 'slots' | 'isAsleep'>,
   ): Promise<BenchPilot | BrokerPilot> {

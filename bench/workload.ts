@@ -84,13 +84,14 @@ async function splitAndFinish(served: Served, files: number): Promise<[task: str
   await untilSplit(served, task, files);
   line(`${whole(files)} files are jobs`, perSecond(files, submitted));
   const pilot = await served.pilot({ name: 'bench', slots: SLOTS });
-  const { cpuSeconds: before } = await served.part.figures();
+  const before = await served.cpuSeconds();
   const began = performance.now();
   while (pilot.finished < files) await pause(20);
   const rate = (files * 1000) / (performance.now() - began);
-  const { cpuSeconds } = await served.part.figures();
+  const after = await served.cpuSeconds();
   line(`${whole(files)} jobs are finished by a pilot without processes${served.road}`, `${whole(rate)}/s`);
-  line('  of CPU a job', `${(((cpuSeconds - before) * 1000) / files).toFixed(2)} ms`);
+  const taken = after.map((seconds, i) => (((seconds - (before[i] ?? 0)) * 1000) / files).toFixed(2));
+  line(`  of CPU a job: node, pilot${served.road}`, `${taken.join(', ')} ms`);
   while ((await served.client.task({ id: task })).state !== 'finished') await pause(20);
   await pilot.stop();
   return [task, rate];

@@ -111,6 +111,11 @@ export class RabbitMq {
     return `127.0.0.1:${this.ports.amqp}`;
   }
 
+  /** Of its processes: its leader's pid, while it runs. */
+  get group(): number {
+    return this.server?.pid ?? 0;
+  }
+
   /** SIGKILL to all of it. Resolves when it is gone. */
   async kill(): Promise<void> {
     await this.end('SIGKILL');
