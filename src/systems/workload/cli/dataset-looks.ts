@@ -3,10 +3,12 @@
 import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { severalOf, wholeNumber } from '../../../cli/arguments.js';
-import { formatSize, namedLine, toJson } from '../../../cli/format.js';
+import { namedLine, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import type { Progress } from '../../../cli/progress-view.js';
 import type { Cli } from '../../../cli/system.js';
+import type { DatasetVerified } from '../wire/dataset-messages.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { DATASET_STATES, datasetCard, datasetColumns, FILE_STATES, fileColumns } from './dataset-view.js';
 import { addHistoryCommand } from './history.js';
@@ -96,13 +98,15 @@ function addVerify(dataset: Command, cli: Cli): void {
     const options = self.optsWithGlobals<GlobalOptions>();
     await withWorkload(cli, options, async (client) => {
       const uid = await datasetUid(client, id);
-      const look = async () => {
-        const { files = 0, bytes } = await client.dataset({ id: uid });
-        const step = `the node reads ${files} file${files === 1 ? '' : 's'}, ${formatSize(bytes)}`;
-        return { step, events: 0, total: undefined };
+      let progress: Progress | undefined;
+      const tell = ({ looked_at: events = 0, files: total }: DatasetVerified) => {
+        progress = { step: 'the node reads the files', events, total, unit: 'files' };
       };
-      const answer = await whileNodeWorks(cli, look, lookCommand('dataset', id), () =>
-        client.verify({ uid }),
+      const answer = await whileNodeWorks(
+        cli,
+        async () => progress,
+        lookCommand('dataset', id),
+        () => client.verify(uid, tell),
       );
       const { looked_at = 0, missing = 0, corrupt = 0, unreadable = 0, examples = [] } = answer;
       await cli.out.line(

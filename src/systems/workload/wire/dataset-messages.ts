@@ -66,7 +66,13 @@ export interface DatasetOrder {
   command_id?: string;
 }
 
+export interface DatasetVerifyRequest extends DatasetOrder {
+  wait_seconds?: number;
+}
+
 export interface DatasetVerified {
+  status?: string;
+  files?: number;
   looked_at?: number;
   missing?: number;
   corrupt?: number;

@@ -1,5 +1,6 @@
 /** What people and programs ask of a node about workloads: its services, over one connection. Guarantees: see ServiceClient. */
 
+import { randomUUID } from 'node:crypto';
 import { pagesOf } from '../../../wire/pages.js';
 import { ServiceClient } from '../../../wire/service-client.js';
 import type { BrokerStatus } from './broker-messages.js';
@@ -43,6 +44,7 @@ import { type JobOrder, loadServices, type PilotOrder, type TaskOrder } from './
 const LONGEST_MS = 120_000;
 /** Files are read whole: as long as the node is there. */
 const READS_FILES_MS = Number.POSITIVE_INFINITY;
+const TELLS_EVERY_SECONDS = 1;
 
 /** What has a history that can be asked for. */
 export type Historic = 'dataset' | 'task' | 'job' | 'pilot' | 'series';
@@ -70,8 +72,15 @@ export class WorkloadClient extends ServiceClient {
     return this.ask(this.service.datasets.cancel, request);
   }
 
-  verify(request: DatasetOrder): Promise<DatasetVerified> {
-    return this.ask(this.service.datasets.verify, request, READS_FILES_MS);
+  /** @param tell how far it is, now and then */
+  async verify(uid: string, tell: (soFar: DatasetVerified) => void): Promise<DatasetVerified> {
+    const request = { uid, command_id: randomUUID(), wait_seconds: TELLS_EVERY_SECONDS };
+    for (;;) {
+      const verified = await this.ask(this.service.datasets.verify, request, READS_FILES_MS);
+      // A node of before says nothing of it, and answers at the end.
+      if (verified.status !== 'under_way') return verified;
+      tell(verified);
+    }
   }
 
   collect(request: DatasetOrder): Promise<DatasetCollected> {

@@ -17,6 +17,7 @@ import type {
   DatasetRegisterRequest,
   DatasetScanRequest,
   DatasetVerified,
+  DatasetVerifyRequest,
   FileList,
 } from './dataset-messages.js';
 import type {
@@ -57,7 +58,7 @@ export interface WorkloadServices {
     readonly scan: Method<DatasetScanRequest, DatasetAdded>;
     readonly close: Method<DatasetCloseRequest, Dataset>;
     readonly cancel: Method<DatasetOrder, Dataset>;
-    readonly verify: Method<DatasetOrder, DatasetVerified>;
+    readonly verify: Method<DatasetVerifyRequest, DatasetVerified>;
     readonly gc: Method<DatasetOrder, DatasetCollected>;
     readonly status: Method<EntityRequest, Dataset>;
     readonly list: Method<DatasetListRequest, DatasetList>;

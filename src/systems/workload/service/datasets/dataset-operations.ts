@@ -7,7 +7,17 @@ import {
   pageFields,
   query,
 } from '../../../../node/entities/entity-operations.js';
-import { flag, int64, list, message, oneOf, request, text } from '../../../../node/operations/fields.js';
+import {
+  explicit,
+  flag,
+  int64,
+  list,
+  message,
+  oneOf,
+  request,
+  text,
+  whole,
+} from '../../../../node/operations/fields.js';
 import { operation } from '../../../../node/operations/operation.js';
 import { ENTITY } from '../shown/entities.js';
 import { datasetMessage, fileMessage, newDatasets, newFiles } from './dataset-messages.js';
@@ -19,6 +29,9 @@ export const FILE_STATES = [
   ...['registering', 'declared', 'available'],
   ...['missing', 'corrupt', 'failed', 'discarded'],
 ] as const;
+
+/** Seconds: an answer has to come in time. */
+const LONGEST_WAIT = 20;
 
 const datasets = entityOperations({
   ...{ messages: ENTITY, service: DATASETS, noun: 'dataset', path: '/datasets', answer: datasetMessage },
@@ -90,12 +103,26 @@ export const verifyDataset = operation({
   name: 'dataset_verify',
   kind: 'decision',
   roles: ORDERERS,
-  http: { method: 'POST', path: '/datasets/{uid}/verify', success: 202 },
+  http: {
+    method: 'POST',
+    path: '/datasets/{uid}/verify',
+    success: 202,
+    over: { field: 'status', at: ['done'] },
+  },
   summary: 'Looks at every file of a dataset: whether it is there, and whether it is what it was.',
   description:
-    'What is found is the state of each file from then on, and is counted in the answer. Where there is too much to read for one answer (503), it goes on all the same: sent again with the same key, it waits for the rest.',
-  request: order,
+    'What is found is the state of each file from then on, and is counted in the answer. With wait_seconds it is answered how far it is; sent again with the same key it is followed until it is done. Left out, the answer comes at the end: where there is too much to read for one (503), it goes on all the same, and sent again with the same key, it waits for the rest.',
+  request: request({
+    ...{ uid: uid(), reason: reason.optional(), command_id: commandId.optional() },
+    wait_seconds: explicit(
+      whole(0, LONGEST_WAIT, {
+        description: 'After so long it is answered how far it is. With an Idempotency-Key alone.',
+      }),
+    ),
+  }),
   answer: message('workload.DatasetVerified', {
+    status: text(undefined, { description: 'under_way or done, where wait_seconds was given.' }).optional(),
+    files: int64({ description: 'That are looked at, while it is under way.' }).optional(),
     looked_at: int64().optional(),
     missing: int64().optional(),
     corrupt: int64().optional(),

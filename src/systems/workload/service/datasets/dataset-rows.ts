@@ -59,6 +59,14 @@ export function fileRows(
   return selectEntities(db, { table: 'dsm_files', number: 'idx' }, filter, { ...place, newestFirst: false });
 }
 
+/** How many are in one of these states. */
+export function filesIn(db: Database, dataset: string, status: readonly string[]): number {
+  const row = db
+    .prepare(`SELECT count(*) AS files FROM dsm_files WHERE dataset_uid = ? AND status IN ${AS_LIST}`)
+    .get(dataset, JSON.stringify(status));
+  return Number(row?.['files'] ?? 0);
+}
+
 export function showDataset(row: SqlRow) {
   return {
     ...{ dataset_id: Number(row['dataset_id']), uid: String(row['uid']), name: String(row['name']) },

@@ -23,7 +23,7 @@ import {
 import { datasetQueries } from './dataset-queries.js';
 import { datasetRow, showDataset } from './dataset-rows.js';
 import { dataset } from './dataset-types.js';
-import { Looks } from './looks.js';
+import { type Look, Looks } from './looks.js';
 import { register, registersDatasets } from './register-datasets.js';
 import { results } from './results.js';
 import { scan } from './scan.js';
@@ -71,6 +71,8 @@ function decisions(context: WorkloadContext, turns: Turns): ServedOperation[] {
   ];
 }
 
+const UNFOLLOWED = 'must be given with wait_seconds: who asks again with it follows the verification';
+
 /** Those that look into storage. */
 function lookingDecisions(context: WorkloadContext, turns: Turns, looks: Looks): ServedOperation[] {
   const scanned = async (given: string, id: string | undefined, asking: Asking) => {
@@ -87,12 +89,16 @@ function lookingDecisions(context: WorkloadContext, turns: Turns, looks: Looks):
       if (request.files.length > 0) throw new InvalidFieldError('files', 'must be left out for a scan');
       return await scanned(request.uid, request.command_id, asking);
     }),
-    answered(verifyDataset, async ({ uid: given, command_id: id }, asking) => {
+    answered(verifyDataset, async ({ uid: given, command_id: id, wait_seconds: seconds }, asking) => {
       const of = { uid: asUid(given), by: asking.who };
-      const order = { name: 'verify', uid: of.uid, id };
-      return verifyDataset.answer.parse(
-        await looks.answer(order, asking, (signal) => verify(context, of, signal)),
-      );
+      const order = { name: 'verify', uid: of.uid };
+      const look: Look = (signal, tell) => verify(context, of, signal, tell);
+      if (seconds === undefined)
+        return verifyDataset.answer.parse(await looks.answer({ ...order, id }, asking, look));
+      if (id === undefined) throw new InvalidFieldError('command_id', UNFOLLOWED);
+      const looked = await looks.answerWithin({ ...order, id }, asking, look, seconds * 1000);
+      const { answer, isOver } = looked;
+      return verifyDataset.answer.parse({ ...answer, status: isOver ? 'done' : 'under_way' });
     }),
     answered(collectDataset, async ({ uid: given, command_id: id }, asking) => {
       const of = { uid: asUid(given) };

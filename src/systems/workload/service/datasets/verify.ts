@@ -8,9 +8,10 @@
 
 import { isRefusal } from '../../../../base/failure-kinds.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import type { JsonObject } from '../../../../runtime/event-store/event-store.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { type Content, contentOf } from './contents.js';
-import { datasetRow, fileRows } from './dataset-rows.js';
+import { datasetRow, fileRows, filesIn } from './dataset-rows.js';
 import { file } from './dataset-types.js';
 import { type Decide, findCorrupt, findMissing, findWhole } from './file-commands.js';
 import { StorageDirectory } from './storage-directory.js';
@@ -29,10 +30,12 @@ export async function verify(
   context: WorkloadContext,
   { uid, by }: { readonly uid: string; readonly by: string },
   signal: AbortSignal,
+  tell: (soFar: JsonObject) => void,
 ) {
   const { db, config, system, readYourWrites } = context;
   await readYourWrites();
   const directory = await StorageDirectory.of(datasetRow(db, uid), config.storage_roots);
+  const files = filesIn(db, uid, STATES_WITH_CONTENT);
   const counts = { whole: 0, missing: 0, corrupt: 0, unreadable: 0 };
   const examples: { file_name: string; reason: string }[] = [];
   const noteUnreadable = (row: SqlRow, reason: string): void => {
@@ -57,13 +60,21 @@ export async function verify(
     const [last] = rows.slice(-1);
     if (last === undefined) break;
     after = Number(last['idx']);
-    for (let i = 0; i < rows.length; i += READ_AT_ONCE)
+    for (let i = 0; i < rows.length; i += READ_AT_ONCE) {
+      tell({ ...answerOf(counts, examples), files });
       await Promise.all(rows.slice(i, i + READ_AT_ONCE).map(look));
+    }
   }
-  const { whole, missing, corrupt, unreadable } = counts;
+  return answerOf(counts, examples);
+}
+
+function answerOf(
+  { whole, missing, corrupt, unreadable }: Readonly<Record<Found, number>>,
+  examples: readonly { readonly file_name: string; readonly reason: string }[],
+) {
   return {
     ...{ looked_at: whole + missing + corrupt + unreadable, missing, corrupt },
-    ...(unreadable === 0 ? {} : { unreadable, examples }),
+    ...(unreadable === 0 ? {} : { unreadable, examples: [...examples] }),
   };
 }
 
