@@ -130,7 +130,7 @@ async function realJobs(place: string): Promise<RealJobs> {
     const uid = datasets[0]?.uid ?? '';
     await client.scan({ uid });
     await client.closeDataset({ uid });
-    while ((await client.pilots({})).length === 0) await pause(50);
+    while ((await client.pilots().next()).done === true) await pause(50);
     const order = { executable: 'copy', device_type: 'cpu', mode: 'map', data_in_uid: uid };
     return await carriedOut(
       client,

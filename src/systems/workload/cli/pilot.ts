@@ -1,18 +1,16 @@
 /** `owl workload pilot`: running one, and looking at those that a node knows. */
 
 import type { Command } from 'commander';
-import { severalOf } from '../../../cli/arguments.js';
-import { toJson } from '../../../cli/format.js';
+import { severalOf, wholeNumber } from '../../../cli/arguments.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
-import { renderTable } from '../../../cli/table.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
 import { PILOT_ORDERS, type PilotOrder } from '../wire/workload-services.js';
 import { addHistoryCommand } from './history.js';
 import { pilotCard, pilotColumns } from './pilot-view.js';
 import { PILOT_STATES } from './view-parts.js';
-import { addOrderCommand, printOne, withWorkload } from './with-workload.js';
+import { addOrderCommand, printList, printOne, withWorkload } from './with-workload.js';
 
 type Words = readonly [summary: string, description: string, example: string, what: string];
 
@@ -39,6 +37,8 @@ const NAME_HELP = 'the pilot: its name, or its running number';
 interface ListOptions extends GlobalOptions {
   readonly status?: string[];
   readonly all?: boolean;
+  readonly limit?: number;
+  readonly newestFirst?: boolean;
 }
 
 export function addPilotCommands(workload: Command, cli: Cli): Command {
@@ -57,7 +57,9 @@ export function addPilotCommands(workload: Command, cli: Cli): Command {
       `only those in this status, may be given several times (${PILOT_STATES.join(', ')})`,
       severalOf(PILOT_STATES),
     )
-    .option('--all', 'those that are retired as well');
+    .option('--all', 'those that are retired as well')
+    .option('--limit <N>', 'at most so many', wholeNumber(1, 1_000_000_000))
+    .option('--newest-first', 'those first that came last');
   addExamples(list, [
     ['owl workload pilot list', 'who is there, who is lost and since when'],
     ['owl workload pilot list --json', 'the raw values, for a program'],
@@ -101,18 +103,13 @@ async function numbersOfJobs(client: WorkloadClient, pilot: string): Promise<Rea
 }
 
 async function listPilots(cli: Cli, options: ListOptions): Promise<void> {
-  const { out, err } = cli;
-  const { status = [], all = false } = options;
+  const { status = [], all = false, limit, newestFirst = false } = options;
   await withWorkload(cli, options, async (client) => {
-    const pilots = await client.pilots({ status, all });
-    if (options.json) await out.line(toJson(pilots));
-    else if (pilots.length > 0)
-      await out.write(renderTable(pilotColumns(Date.now(), out.width), pilots, out));
-    else
-      await err.line(
-        status.length > 0
-          ? 'no pilot matches'
-          : 'no pilot is there; run one with `owl workload pilot run` where workload.executables says what it may run',
-      );
+    const pages = client.pilots({ status, all, newest_first: newestFirst }, limit);
+    const nothing =
+      status.length > 0
+        ? 'no pilot matches'
+        : 'no pilot is there; run one with `owl workload pilot run` where workload.executables says what it may run';
+    await printList(cli, options, pages, () => pilotColumns(Date.now(), cli.out.width), nothing);
   });
 }

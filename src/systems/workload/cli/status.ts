@@ -72,7 +72,7 @@ export async function workloadState(client: WorkloadClient): Promise<WorkloadSta
   const tasks = await all(client.tasks({ state: UNDER_WAY }));
   const failed = await all(client.tasks({ state: ['failed'], newest_first: true }, MOST_SHOWN));
   const jobs = await all(client.jobs({ state: WAITING }, MOST_SHOWN));
-  const pilots = await client.pilots();
+  const pilots = await all(client.pilots());
   const series = await all(client.allSeries({ state: SERIES_GOING_ON }, MOST_SHOWN));
   const switches = await client.switches();
   const broker = await client.broker();

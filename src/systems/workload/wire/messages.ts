@@ -244,8 +244,12 @@ export interface Pilot {
 export interface PilotListRequest {
   status?: string[];
   all?: boolean;
+  page_size?: number;
+  page_token?: string;
+  newest_first?: boolean;
 }
 
 export interface PilotList {
   pilots?: Pilot[];
+  next_page_token?: string;
 }

@@ -159,8 +159,11 @@ export class WorkloadClient extends ServiceClient {
     return this.ask(this.service.jobs.log, request);
   }
 
-  async pilots(request: PilotListRequest = {}): Promise<Pilot[]> {
-    return (await this.ask(this.service.pilots.list, request)).pilots ?? [];
+  pilots(filter: PilotListRequest = {}, limit?: number): AsyncGenerator<Pilot[]> {
+    return pagesOf(async (page) => {
+      const { pilots, next_page_token } = await this.ask(this.service.pilots.list, { ...filter, ...page });
+      return { items: pilots, next: next_page_token };
+    }, limit);
   }
 
   pilot(request: EntityRequest): Promise<Pilot> {

@@ -13,6 +13,7 @@ import {
   followed,
   type ServedOperation,
 } from '../../../../node/operations/operation.js';
+import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import { executablesOf } from '../jobs/job-queries.js';
 import { goneSince } from '../jobs/why.js';
 import { PILOT } from '../shown/entities.js';
@@ -66,15 +67,7 @@ export function pilotOperations(context: WorkloadContext, samples: PilotSamples)
   }
 
   return [
-    answered(listPilots, async ({ status, all = false }) => {
-      await context.readYourWrites();
-      const rows = db
-        .prepare(`SELECT p.*, ${UNDER_WAY} AS under_way FROM pilot_dat p ORDER BY p.pilot_id`)
-        .all();
-      const isWanted = (row: SqlRow) =>
-        status.length > 0 ? status.some((one) => one === row['status']) : all || row['status'] !== 'retired';
-      return { pilots: rows.filter(isWanted).map((row) => messageOf(row, samples)) };
-    }),
+    answered(listPilots, (request) => listOf(context, samples, request)),
     answered(pilotStatus, async ({ id, as_of: at }) => {
       await context.readYourWrites();
       const row = find(id);
@@ -97,6 +90,35 @@ export function pilotOperations(context: WorkloadContext, samples: PilotSamples)
     answered(undrainPilot, (request, asking) => order(request, asking, 'pilot_undrain', undrain)),
     answered(retirePilot, (request, asking) => order(request, asking, 'pilot_retire', retire)),
   ];
+}
+
+/** In pages where one is asked for, else whole. */
+async function listOf(
+  { db, readYourWrites }: WorkloadContext,
+  samples: PilotSamples,
+  { status, all = false, newest_first: newestFirst = false, ...asked }: z.output<typeof listPilots.request>,
+) {
+  const { page_size, page_token: token = '' } = asked;
+  const isPaged = page_size !== undefined || token !== '';
+  const size = isPaged ? readPageSize(page_size) : Number.MAX_SAFE_INTEGER - 1;
+  const states = [...new Set(status)].sort();
+  const tokens = pageTokens({ list: 'pilots', states, all, newestFirst }, ['number']);
+  const [after = newestFirst ? Number.MAX_SAFE_INTEGER : 0] = tokens.read(token) ?? [];
+  await readYourWrites();
+  const some = `AND p.status IN (${states.map(() => '?').join(', ')})`;
+  const wanted = states.length > 0 ? some : all ? '' : "AND p.status <> 'retired'";
+  const [behind, sorted] = newestFirst ? ['<', 'DESC'] : ['>', 'ASC'];
+  const rows = db
+    .prepare(
+      `SELECT p.*, ${UNDER_WAY} AS under_way FROM pilot_dat p
+       WHERE p.pilot_id ${behind} ? ${wanted} ORDER BY p.pilot_id ${sorted} LIMIT ?`,
+    )
+    .all(Number(after), ...states, size + 1);
+  const show = (row: SqlRow) => messageOf(row, samples);
+  if (!isPaged) return { pilots: rows.map(show) };
+  const placeOf = (row: SqlRow) => [Number(row['pilot_id'])];
+  const { messages, nextToken } = pageOf({ rows, size, show, placeOf, tokens });
+  return { pilots: [...messages], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };
 }
 
 function messageOf(row: SqlRow, samples: PilotSamples): z.output<typeof pilotMessage> {

@@ -1,6 +1,6 @@
 /** What can be asked about pilots and ordered of them. */
 
-import { entityOperations } from '../../../../node/entities/entity-operations.js';
+import { entityOperations, pageFields } from '../../../../node/entities/entity-operations.js';
 import {
   explicit,
   flag,
@@ -41,8 +41,12 @@ export const listPilots = pilots.list(
   request({
     status: list(oneOf(STATUSES), { description: 'Any of these.' }),
     all: flag({ description: 'Those that are retired as well.' }).optional(),
+    ...pageFields('Left out, and without a page_token: all of them.'),
   }),
-  message('workload.PilotList', { pilots: list(pilotMessage) }),
+  message('workload.PilotList', {
+    pilots: list(pilotMessage),
+    next_page_token: text(undefined, { description: 'Missing on the last page.' }).optional(),
+  }),
 );
 
 export const pilotStatus = pilots.status(

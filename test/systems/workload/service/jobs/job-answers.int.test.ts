@@ -4,6 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import t from 'tap';
+import { z } from 'zod';
 import * as jobOperations from '../../../../../src/systems/workload/service/jobs/job-operations.js';
 import * as pilotOperations from '../../../../../src/systems/workload/service/pilots/pilot-operations.js';
 import { loadProto } from '../../../../../src/wire/proto.js';
@@ -12,6 +13,11 @@ import { until } from '../../../../support/until.js';
 import { steppedClock } from '../../support/stepped-clock.js';
 import { startPilot } from '../../support/synthetic-pilot.js';
 import { ON_STORES, startWorkload, type WorkloadNode } from '../../support/workload-node.js';
+
+const PilotPage = z.looseObject({
+  pilots: z.array(z.looseObject({ name: z.string() })).optional(),
+  next_page_token: z.string().optional(),
+});
 
 async function remarksOf(node: WorkloadNode, id: string): Promise<unknown> {
   return Reflect.get(await node.jobs.call('job_status', { id }), 'remarks');
@@ -232,4 +238,26 @@ t.test('pilots are listed, drained, given work again and retired', async (t) => 
   await t.rejects(node.pilots.call('pilot_drain', { id: 'px' }), { message: /no pilot px; there are p1/ });
   await startPilot(t, node, { name: 'p1' });
   t.match(await node.pilots.call('pilot_list'), { pilots: [{ name: 'p1', status: 'active', pilot_id: 1 }] });
+});
+
+t.test('pilots come in pages where one is asked for, and all at once where not', async (t) => {
+  const node = await startWorkload(t);
+  for (const name of ['p1', 'p2', 'p3', 'p4', 'p5']) await startPilot(t, node, { name });
+  await node.pilots.call('pilot_retire', { id: 'p2' });
+  const ask = async (query: string) => {
+    const { status, body } = await node.http('GET', `/pilots${query}`);
+    const { pilots = [], next_page_token: next = '' } = PilotPage.parse(body);
+    return { status, names: pilots.map(({ name }) => name), next };
+  };
+  t.match(await ask(''), { names: ['p1', 'p3', 'p4', 'p5'], next: '' });
+  const first = await ask('?page_size=2');
+  t.same(first.names, ['p1', 'p3']);
+  const on = `page_token=${encodeURIComponent(first.next)}`;
+  t.match(await ask(`?page_size=2&${on}`), { names: ['p4', 'p5'], next: '' });
+  t.match(await ask(`?${on}`), { names: ['p4', 'p5'], next: '' }, 'a token alone asks for a page');
+  t.match(await ask(`?all=true&${on}`), { status: 422 }, 'the token of another query');
+  const newest = await ask('?all=true&newest_first=true&page_size=4');
+  t.same(newest.names, ['p5', 'p4', 'p3', 'p2']);
+  t.match(await ask('?status=retired&page_size=1'), { names: ['p2'], next: '' });
+  for (const size of ['1001', '-1', 'x']) t.match(await ask(`?page_size=${size}`), { status: 422 });
 });
