@@ -85,6 +85,11 @@ export class KnownPlaces {
     if (file !== undefined) this.read(file);
   }
 
+  /** Whether it was ever found. */
+  has(path: string): boolean {
+    return !this.forgetsAll() && this.known.has(path);
+  }
+
   /** Whether it led to that file system when it was looked at last: then there is nothing to note. */
   isKnown(path: string, fileSystem: number): boolean {
     return !this.forgetsAll() && this.known.get(path)?.fileSystem === fileSystem;

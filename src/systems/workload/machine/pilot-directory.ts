@@ -22,6 +22,8 @@ export class PilotDirectory extends MachineDirectory {
   readonly claims: string;
   /** Folder of the working directories. */
   readonly work: string;
+  /** The disks that outputs went to. */
+  readonly places: string;
   readonly lock: string;
   private readonly instance: string;
 
@@ -31,6 +33,7 @@ export class PilotDirectory extends MachineDirectory {
     this.payloads = new ProcessRecords(this, PAYLOADS);
     this.claims = this.at('claims');
     this.work = this.at('work');
+    this.places = this.at('places.json');
     this.lock = this.at('pilot.lock');
     this.instance = this.at('instance');
   }

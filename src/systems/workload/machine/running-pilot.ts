@@ -12,6 +12,7 @@ import { loadavg } from 'node:os';
 import { Backoff, orAborted, untilAborted, wait } from '../../../base/backoff.js';
 import type { Clock } from '../../../base/clock.js';
 import { messageOf, OwlError } from '../../../base/errors.js';
+import { identifyProcess } from '../../../base/process-identity.js';
 import type { Releasers } from '../../../base/releasers.js';
 import { retry } from '../../../base/repeat.js';
 import { DeadlineFile } from '../../../processes/keeper/deadline-file.js';
@@ -146,7 +147,11 @@ export class RunningPilot {
     return {
       ...{ settings, executables: settings.executables, variables, logger, storagePatienceMs },
       ...{ directory, clock, keeper, signal: this.ending.signal },
-      storage: new Storage(settings.storage_roots, logger, statSync(directory.path).dev),
+      storage: new Storage(
+        settings.storage_roots,
+        { path: directory.places, bootId: identifyProcess(process.pid)?.bootId, logger },
+        statSync(directory.path).dev,
+      ),
       works: new WorkDirectories(directory.work, settings.slots),
       claims: new Claims(directory.claims, logger),
       memory: new MemoryBook(settings.memory_mib),

@@ -11,7 +11,7 @@ import { mkdir, opendir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
-import { KnownPlaces, mountPointOf } from '../../../processes/places.js';
+import { KnownPlaces, mountPointOf, type PlacesFile } from '../../../processes/places.js';
 import { directoryOf, isBelow, storageProblem } from '../storage-url.js';
 import { DirectoryFlushes } from './directory-flushes.js';
 import { AttemptError, isOfPath } from './failure.js';
@@ -49,15 +49,20 @@ export class Storage {
   private readonly places = new KnownPlaces();
   private readonly recentlyRead = new RecentLooks<StoragePlace>();
   private readonly recentlyWritten = new RecentLooks<FoundDirectory>();
-  /** Directories that were there, or were made, since this pilot began. */
-  private readonly found = new Set<string>();
-  private readonly logger: StorageLogger;
+  /** Where outputs went, for the next pilot too. */
+  private readonly written: KnownPlaces;
+  private readonly logger: PlacesFile['logger'];
   private readonly nearDevice: number;
 
-  /** @param roots absolute paths @param nearDevice number of the file system of which nobody waits for an answer on another thread */
-  constructor(roots: readonly string[], logger: StorageLogger, nearDevice: number) {
+  /**
+   * @param roots absolute paths
+   * @param written where it is kept which disks outputs went to
+   * @param nearDevice number of the file system of which nobody waits for an answer on another thread
+   */
+  constructor(roots: readonly string[], written: PlacesFile, nearDevice: number) {
     this.roots = roots;
-    this.logger = logger;
+    this.written = new KnownPlaces(written);
+    this.logger = written.logger;
     this.nearDevice = nearDevice;
   }
 
@@ -97,7 +102,7 @@ export class Storage {
   /**
    * A directory below that URL, made where it is missing; its root has to be there.
    * @param seen absolute; at or above it: where others have seen that and it is not there, the storage is not mounted, presumably, and
-   *   nothing is made. Unless this pilot has found it before: then its disk is there, and somebody has removed it.
+   *   nothing is made. Unless this pilot has stored in the base before: then its disk is there, and somebody has removed it.
    * @throws AttemptError `storage_unavailable`, OwlError kind `invalid` when it may not be written
    */
   async directory(url: string, path: string, seen: string | undefined): Promise<FoundDirectory> {
@@ -105,8 +110,6 @@ export class Storage {
     const wanted = join(base, relative(path));
     const made = await this.makeBelow(base, wanted, seen);
     this.recentlyWritten.note(wanted, made);
-    if (this.found.size >= MOST_LOOKS) this.found.clear();
-    this.found.add(base).add(wanted);
     return made;
   }
 
@@ -122,15 +125,21 @@ export class Storage {
       // Without a link in it, it lies where it says, and so does its root.
       const roots = near === wanted ? this.roots : await this.realRoots(base);
       assertWithin(near, roots);
-      // What is made below it is on the same file system.
-      const isNear = this.isNear(await this.noteMount(base, near));
-      if (near === wanted) return { path: near, isNear };
-      if (seen === undefined) await this.tellUnseen(base, near);
-      else if (!this.found.has(seen)) await assertSeen(seen, near);
-      await makeDirectory(wanted);
-      const made = await realpath(wanted);
+      const isKnown = this.written.has(base);
+      if (isKnown) {
+        const device = await noteMount(this.written, base, near);
+        if (near === wanted) return { path: near, isNear: this.isNear(device) };
+      }
+      if (near !== wanted) {
+        if (seen === undefined) await this.tellUnseen(base, near);
+        else if (!isKnown) await assertSeen(seen, near);
+        await makeDirectory(wanted);
+      }
+      const made = near === wanted ? near : await realpath(wanted);
       assertWithin(made, roots);
-      return { path: made, isNear };
+      const device = await noteMount(this.written, base, made);
+      this.written.keep();
+      return { path: made, isNear: this.isNear(device) };
     } catch (error) {
       if (error instanceof AttemptError) throw error;
       throw error instanceof OwlError && error.kind === 'invalid' ? error : unavailable(wanted, error);
@@ -156,31 +165,18 @@ export class Storage {
   private async look(base: string): Promise<void> {
     try {
       const found = await realpath(base);
-      await this.noteMount(base, found);
+      await noteMount(this.places, base, found);
     } catch (error) {
       if (!isOfPath(error)) throw unavailable(base, error);
       await this.realRoots(base);
       const near = await nearestOf(base).catch(() => undefined);
-      if (near !== undefined) await this.noteMount(base, near);
+      if (near !== undefined) await noteMount(this.places, base, near);
       throw error;
     }
   }
 
   private isNear(device: bigint): boolean {
     return Number(device) === this.nearDevice;
-  }
-
-  /** @param near it, or what of it is there @returns its file system @throws AttemptError when its disk was taken out */
-  private async noteMount(base: string, near: string): Promise<bigint> {
-    const { dev } = await stat(near, { bigint: true });
-    if (this.places.isKnown(base, Number(dev))) return dev;
-    const mountPoint = await mountPointOf(near, dev);
-    try {
-      this.places.note(base, { fileSystem: Number(dev), mountPoint });
-    } catch (error) {
-      throw unavailable(base, error);
-    }
-    return dev;
   }
 
   /** Without links. @throws AttemptError when the one is away that the path is below */
@@ -195,10 +191,6 @@ export class Storage {
       );
     return roots;
   }
-}
-
-export interface StorageLogger {
-  info(fields: object, message: string): void;
 }
 
 /** What was seen a moment ago, for many jobs that look at one place at the same time. */
@@ -218,6 +210,19 @@ class RecentLooks<Seen> {
   forget(path: string): void {
     this.seen.delete(path);
   }
+}
+
+/** @param near it, or what of it is there @returns its file system @throws AttemptError when its disk was taken out */
+async function noteMount(places: KnownPlaces, base: string, near: string): Promise<bigint> {
+  const { dev } = await stat(near, { bigint: true });
+  if (places.isKnown(base, Number(dev))) return dev;
+  const mountPoint = await mountPointOf(near, dev);
+  try {
+    places.note(base, { fileSystem: Number(dev), mountPoint });
+  } catch (error) {
+    throw unavailable(base, error);
+  }
+  return dev;
 }
 
 /** Of a directory in which something was looked for in vain. @throws AttemptError when it looks like one where nothing is mounted */
