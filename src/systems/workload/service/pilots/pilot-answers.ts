@@ -6,6 +6,7 @@ import { OwlError } from '../../../../base/errors.js';
 import { type SqlRow, textIn } from '../../../../base/sql.js';
 import { rowAsOf } from '../../../../node/entities/as-of.js';
 import { entityHistory } from '../../../../node/entities/entity-history.js';
+import { type Place, pageOfEntities } from '../../../../node/entities/entity-lists.js';
 import { carryOutOrder } from '../../../../node/entities/entity-orders.js';
 import {
   type Asking,
@@ -13,7 +14,6 @@ import {
   followed,
   type ServedOperation,
 } from '../../../../node/operations/operation.js';
-import { pageOf, pageTokens, readPageSize } from '../../../../node/serving/pages.js';
 import { executablesOf } from '../jobs/job-queries.js';
 import { goneSince } from '../jobs/why.js';
 import { PILOT } from '../shown/entities.js';
@@ -94,31 +94,41 @@ export function pilotOperations(context: WorkloadContext, samples: PilotSamples)
 
 /** In pages where one is asked for, else whole. */
 async function listOf(
-  { db, readYourWrites }: WorkloadContext,
+  context: WorkloadContext,
   samples: PilotSamples,
-  { status, all = false, newest_first: newestFirst = false, ...asked }: z.output<typeof listPilots.request>,
+  request: z.output<typeof listPilots.request>,
 ) {
-  const { page_size, page_token: token = '' } = asked;
-  const isPaged = page_size !== undefined || token !== '';
-  const size = isPaged ? readPageSize(page_size) : Number.MAX_SAFE_INTEGER - 1;
-  const states = [...new Set(status)].sort();
-  const tokens = pageTokens({ list: 'pilots', states, all, newestFirst }, ['number']);
-  const [after = newestFirst ? Number.MAX_SAFE_INTEGER : 0] = tokens.read(token) ?? [];
-  await readYourWrites();
+  const { all = false, page_size, page_token: token = '', newest_first: newestFirst = false } = request;
+  const states = [...new Set(request.status)].sort();
+  const look = (place: Place) => ({
+    rows: select(context.db, states, all, place),
+    show: (row: SqlRow) => messageOf(row, samples),
+  });
+  if (page_size === undefined && token === '') {
+    await context.readYourWrites();
+    const { rows, show } = look({ after: undefined, newestFirst, limit: Number.MAX_SAFE_INTEGER });
+    return { pilots: rows.map(show) };
+  }
+  const query = { list: 'pilots', states, all, newestFirst };
+  const { messages, next } = await pageOfEntities(context, request, { number: 'pilot_id', query, look });
+  return { pilots: messages, ...next };
+}
+
+function select(
+  db: WorkloadContext['db'],
+  states: readonly string[],
+  all: boolean,
+  { after, newestFirst, limit }: Place,
+): SqlRow[] {
   const some = `AND p.status IN (${states.map(() => '?').join(', ')})`;
   const wanted = states.length > 0 ? some : all ? '' : "AND p.status <> 'retired'";
-  const [behind, sorted] = newestFirst ? ['<', 'DESC'] : ['>', 'ASC'];
-  const rows = db
+  const [behind, order, first] = newestFirst ? ['<', 'DESC', Number.MAX_SAFE_INTEGER] : ['>', 'ASC', 0];
+  return db
     .prepare(
       `SELECT p.*, ${UNDER_WAY} AS under_way FROM pilot_dat p
-       WHERE p.pilot_id ${behind} ? ${wanted} ORDER BY p.pilot_id ${sorted} LIMIT ?`,
+       WHERE p.pilot_id ${behind} ? ${wanted} ORDER BY p.pilot_id ${order} LIMIT ?`,
     )
-    .all(Number(after), ...states, size + 1);
-  const show = (row: SqlRow) => messageOf(row, samples);
-  if (!isPaged) return { pilots: rows.map(show) };
-  const placeOf = (row: SqlRow) => [Number(row['pilot_id'])];
-  const { messages, nextToken } = pageOf({ rows, size, show, placeOf, tokens });
-  return { pilots: [...messages], ...(nextToken === undefined ? {} : { next_page_token: nextToken }) };
+    .all(after ?? first, ...states, limit);
 }
 
 function messageOf(row: SqlRow, samples: PilotSamples): z.output<typeof pilotMessage> {
