@@ -26,6 +26,12 @@ t.test('a pilot over a broker', { skip: withoutRabbitMq() }, async (t) => {
       t.strictSame(told, ['claim', 'started', 'finished']);
     }
     t.equal(here.stored()['a/out.a1.txt'], 'A');
+    const away = `file://${here.storage}/away`;
+    const unmounted = { inputs: [input('d', 'd')], inputs_total: 1, data_out_url: away, data_out_seen: away };
+    over.offer(order('d', unmounted));
+    t.match((await node.outcome('d')).failed, {
+      ...{ failure_class: 'storage_unavailable', detail: /is not there now/ },
+    });
     await until('all is settled', () => one.status().slots_used === 0);
     await over.untilEmpty(CPU);
     await one.stop();
