@@ -1,7 +1,7 @@
 /** Plot tasks as people see them: the columns of the tables, and everything about one of them. */
 
-import { styleText } from 'node:util';
 import type { PlotTaskState } from '../../../../machines/talent/plot-task.js';
+import { statusPainter } from '../../../cli/entity-view.js';
 import {
   formatAge,
   formatDuration,
@@ -57,20 +57,12 @@ export function idsToShow(tasks: readonly PlotTaskStatus[], width: number): Read
   return width >= WIDE ? new Map(ids.map((id) => [id, id])) : shortIds(ids);
 }
 
-type Format = Parameters<typeof styleText>[0];
-const COLOUR_OF_STATUS: ReadonlyMap<string, Format> = new Map<PlotTaskState, Format>([
-  ['started', 'cyan'],
-  ['running', 'cyan'],
-  ['finished', 'green'],
-  ['stopping', 'yellow'],
-  ['stopped', 'yellow'],
-  ['failed', 'red'],
+export const paintStatus = statusPainter<PlotTaskState>([
+  ['cyan', ['started', 'running']],
+  ['green', ['finished']],
+  ['yellow', ['stopping', 'stopped']],
+  ['red', ['failed']],
 ]);
-
-export function paintStatus(text: string, status: string | undefined): string {
-  const format = COLOUR_OF_STATUS.get(status ?? '');
-  return format === undefined ? text : styleText(format, text);
-}
 
 /** @param nowMs what ages count from; @param shown for each id what stands for it; @param width of the table */
 export function taskColumns(

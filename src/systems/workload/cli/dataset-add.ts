@@ -7,16 +7,17 @@ import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { messageOf, OwlError } from '../../../base/errors.js';
+import { commandId, lookCommand } from '../../../cli/entity-commands.js';
 import { UsageError } from '../../../cli/exit.js';
 import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import { whileShown } from '../../../cli/long-work.js';
 import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
 import type { NewFile } from '../wire/dataset-messages.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
-import { whileShown } from './long-work.js';
-import { commandId, lookCommand, withWorkload } from './with-workload.js';
+import { type WorkloadWords, withWorkload } from './with-workload.js';
 
 /** Files of one batch, which are added all or none. */
 const BATCH = 1000;
@@ -30,7 +31,7 @@ interface AddOptions extends GlobalOptions {
   readonly from?: string;
 }
 
-export function addAddCommand(dataset: Command, cli: Cli): void {
+export function addAddCommand(dataset: Command, cli: Cli, words: WorkloadWords): void {
   const add = dataset
     .command('add')
     .summary('add files by name')
@@ -60,7 +61,7 @@ export function addAddCommand(dataset: Command, cli: Cli): void {
       await whileShown(cli, look, async () => {
         for (let from = 0; from < files.length; from += BATCH) {
           const batch = { uid, files: files.slice(from, from + BATCH), ...commandId() };
-          const answer = await sayIfUnknown(lookCommand('dataset', id), () => client.add(batch)).catch(
+          const answer = await sayIfUnknown(lookCommand(words, id), () => client.add(batch)).catch(
             (error: unknown) => {
               throw from === 0 ? error : afterSome(error, added);
             },

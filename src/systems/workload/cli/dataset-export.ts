@@ -25,10 +25,10 @@ import { systemErrorCode } from '../../../base/system-error.js';
 import { formatSize, namedLine, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import { whileShown } from '../../../cli/long-work.js';
 import type { Cli } from '../../../cli/system.js';
 import type { DatasetFile } from '../wire/dataset-messages.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
-import { whileShown } from './long-work.js';
 import { storageDirectory } from './storage-place.js';
 import { withWorkload } from './with-workload.js';
 

@@ -2,59 +2,44 @@
 
 import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
-import { severalOf, wholeNumber } from '../../../cli/arguments.js';
+import { wholeNumber } from '../../../cli/arguments.js';
+import {
+  addListCommand,
+  addShowCommand,
+  addStatusOption,
+  type ListOptions,
+  lookCommand,
+  printList,
+} from '../../../cli/entity-commands.js';
 import { namedLine, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import { whileNodeWorks } from '../../../cli/long-work.js';
 import type { Progress } from '../../../cli/progress-view.js';
 import type { Cli } from '../../../cli/system.js';
 import type { DatasetVerified } from '../wire/dataset-messages.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { DATASET_STATES, datasetCard, datasetColumns, FILE_STATES, fileColumns } from './dataset-view.js';
-import { addHistoryCommand } from './history.js';
-import { whileNodeWorks } from './long-work.js';
-import {
-  addListCommand,
-  type ListOptions,
-  lookCommand,
-  printList,
-  printOne,
-  withWorkload,
-} from './with-workload.js';
+import { addHistory } from './history.js';
+import { type WorkloadWords, withWorkload } from './with-workload.js';
 
-export function addDatasetLooks(dataset: Command, cli: Cli): void {
-  const list = addListCommand(dataset, 'datasets', DATASET_STATES);
-  addExamples(list, [['owl workload dataset list --status open', 'those that still grow']]);
-  list.action(async (_options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<ListOptions>();
-    const { status = [], limit, oldestFirst = false } = options;
-    await withWorkload(cli, options, async (client) => {
-      const pages = client.datasets({ status, newest_first: !oldestFirst }, limit);
-      const nothing =
-        status.length > 0
-          ? 'no dataset matches'
-          : 'there is no dataset yet; register one with `owl workload dataset register NAME --storage DIR`';
-      const width = cli.out.width;
-      await printList(cli, options, pages, (rows) => datasetColumns(Date.now(), rows, width), nothing);
-    });
+export function addDatasetLooks(dataset: Command, cli: Cli, words: WorkloadWords): void {
+  addListCommand(dataset, words, {
+    ...{ plural: 'datasets', statuses: DATASET_STATES },
+    examples: [['owl workload dataset list --status open', 'those that still grow']],
+    nothing: 'there is no dataset yet; register one with `owl workload dataset register NAME --storage DIR`',
+    pages: (client, { status, newest_first }, limit) => client.datasets({ status, newest_first }, limit),
+    columns: (rows, width) => datasetColumns(Date.now(), rows, width),
   });
-
-  const show = dataset
-    .command('show')
-    .alias('status')
-    .summary('show one dataset')
-    .description('Shows everything about one dataset.')
-    .argument('<ID>', DATASET_HELP);
-  addExamples(show, [['owl workload dataset show 3', 'how many files are there, how many failed']]);
-  show.action(async (id: string, _options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<GlobalOptions>();
-    await withWorkload(cli, options, async (client) =>
-      printOne(cli, options, await client.dataset({ id: await datasetUid(client, id) }), datasetCard),
-    );
+  addShowCommand(dataset, words, {
+    description: 'Shows everything about one dataset.',
+    examples: [['owl workload dataset show 3', 'how many files are there, how many failed']],
+    look: async (client, id) => client.dataset({ id: await datasetUid(client, id) }),
+    card: datasetCard,
   });
   addFiles(dataset, cli);
-  addVerify(dataset, cli);
-  addHistoryCommand(dataset, cli, 'dataset', DATASET_HELP);
+  addVerify(dataset, cli, words);
+  addHistory(dataset, words, 'dataset');
 }
 
 function addFiles(dataset: Command, cli: Cli): void {
@@ -62,13 +47,8 @@ function addFiles(dataset: Command, cli: Cli): void {
     .command('files')
     .summary('list the files of a dataset')
     .description('Lists the files of a dataset in their order, with size and MD5.')
-    .argument('<ID>', DATASET_HELP)
-    .option(
-      '--status <STATUS>',
-      `only those in this status, may be given several times (${FILE_STATES.join(', ')})`,
-      severalOf(FILE_STATES),
-    )
-    .option('--limit <N>', 'at most so many', wholeNumber(1, 1_000_000_000));
+    .argument('<ID>', DATASET_HELP);
+  addStatusOption(files, FILE_STATES).option('--limit <N>', 'at most so many', wholeNumber(1, 1_000_000_000));
   addExamples(files, [
     ['owl workload dataset files 3 --status missing,corrupt', 'what is wrong with it'],
     ['owl workload dataset files 3 --json', 'with the uids, for a program'],
@@ -84,7 +64,7 @@ function addFiles(dataset: Command, cli: Cli): void {
   });
 }
 
-function addVerify(dataset: Command, cli: Cli): void {
+function addVerify(dataset: Command, cli: Cli, words: WorkloadWords): void {
   const verify = dataset
     .command('verify')
     .summary('look whether its files are what they were')
@@ -105,7 +85,7 @@ function addVerify(dataset: Command, cli: Cli): void {
       const answer = await whileNodeWorks(
         cli,
         async () => progress,
-        lookCommand('dataset', id),
+        { command: lookCommand(words, id), noun: 'dataset' },
         () => client.verify(uid, tell),
       );
       const { looked_at = 0, missing = 0, corrupt = 0, unreadable = 0, examples = [] } = answer;

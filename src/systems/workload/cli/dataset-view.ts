@@ -1,10 +1,11 @@
 /** Datasets and their files as people see them: the columns of the tables, and everything about one of them. */
 
+import { idColumns, some } from '../../../cli/entity-view.js';
 import { formatAge, formatSize, formatTime } from '../../../cli/format.js';
 import { remarksColumn } from '../../../cli/remarks-column.js';
 import { type Column, renderPairs, type TableLayout } from '../../../cli/table.js';
 import type { Dataset, DatasetFile } from '../wire/dataset-messages.js';
-import { idColumns, paintStatus, some } from './view-parts.js';
+import { paintStatus } from './view-parts.js';
 
 /** In the order of their lives. */
 export const DATASET_STATES = ['registered', 'open', 'sealed', 'closed', 'cancelling', 'aborted'] as const;

@@ -2,9 +2,11 @@
 
 import type { Command } from 'commander';
 import { wholeNumber } from '../../../cli/arguments.js';
+import { addOrderCommand, commandId, giveOrder, lookCommand } from '../../../cli/entity-commands.js';
 import { formatSize, namedLine, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
+import { whileNodeWorks } from '../../../cli/long-work.js';
 import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
 import type { DatasetAdded } from '../wire/dataset-messages.js';
@@ -12,9 +14,8 @@ import { addAddCommand } from './dataset-add.js';
 import { addExportCommand } from './dataset-export.js';
 import { addDatasetLooks } from './dataset-looks.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
-import { whileNodeWorks } from './long-work.js';
 import { STORAGE_HELP, storageUrl } from './storage-place.js';
-import { addOrderCommand, commandId, lookCommand, orderedLine, withWorkload } from './with-workload.js';
+import { entityWords, type WorkloadWords, withWorkload } from './with-workload.js';
 
 interface RegisterOptions extends GlobalOptions {
   readonly storage: string;
@@ -32,27 +33,26 @@ export function addDatasetCommands(workload: Command, cli: Cli): void {
     .command('dataset')
     .summary('register files, and look at them')
     .description('Registers datasets, fills and closes them, and looks at them and their files.');
+  const words = entityWords(cli, 'dataset', DATASET_HELP);
   addRegister(dataset, cli);
-  addAddCommand(dataset, cli);
-  addScan(dataset, cli);
-  addClose(dataset, cli);
-  addDatasetLooks(dataset, cli);
+  addAddCommand(dataset, cli, words);
+  addScan(dataset, cli, words);
+  addClose(dataset, words);
+  addDatasetLooks(dataset, cli, words);
   addExportCommand(dataset, cli);
   addGc(dataset, cli);
-  addOrderCommand(dataset, cli, {
+  addOrderCommand(dataset, words, {
     name: 'cancel',
-    noun: 'dataset',
     summary: 'cancel a dataset and its tasks',
     description:
       'Cancels every living task that reads or writes it, and aborts it once none of them lives any more. Its files stay where they are.',
-    idHelp: DATASET_HELP,
     examples: [
       [
         'owl workload dataset cancel 3 --reason "wrong run"',
         'what is closed stays closed, and its tasks are cancelled',
       ],
     ],
-    give: async (client, { id = '', ...order }) =>
+    give: async (client, { id, ...order }) =>
       client.cancelDataset({ uid: await datasetUid(client, id), ...order }),
   });
 }
@@ -97,7 +97,7 @@ function addRegister(dataset: Command, cli: Cli): void {
   });
 }
 
-function addScan(dataset: Command, cli: Cli): void {
+function addScan(dataset: Command, cli: Cli, words: WorkloadWords): void {
   const scan = dataset
     .command('scan')
     .summary('add the files that lie in its storage')
@@ -115,8 +115,9 @@ function addScan(dataset: Command, cli: Cli): void {
         const { files = 0 } = await client.dataset({ id: uid });
         return { step: 'scanning', events: files - before, total: undefined, unit: 'files added' };
       };
-      const answer = await whileNodeWorks(cli, look, lookCommand('dataset', id), () =>
-        sayIfUnknown(lookCommand('dataset', id), () => client.scan({ uid, ...commandId() })),
+      const command = lookCommand(words, id);
+      const answer = await whileNodeWorks(cli, look, { command, noun: 'dataset' }, () =>
+        sayIfUnknown(command, () => client.scan({ uid, ...commandId() })),
       );
       await cli.out.line(options.json ? toJson(answer) : addedLine(answer));
       if (options.json) return;
@@ -150,7 +151,7 @@ function addGc(dataset: Command, cli: Cli): void {
   });
 }
 
-function addClose(dataset: Command, cli: Cli): void {
+function addClose(dataset: Command, words: WorkloadWords): void {
   const close = dataset
     .command('close')
     .summary('say that no more files come')
@@ -165,14 +166,13 @@ function addClose(dataset: Command, cli: Cli): void {
   close.action(async (id: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<CloseOptions>();
     const { force = false, reason } = options;
-    await withWorkload(cli, options, async (client) => {
+    await words.within(options, async (client) => {
       const order = {
         ...{ uid: await datasetUid(client, id), ...commandId() },
         ...(force && { force }),
         ...(reason !== undefined && { reason }),
       };
-      const answer = await sayIfUnknown(lookCommand('dataset', id), () => client.closeDataset(order));
-      await cli.out.line(options.json ? toJson(answer) : orderedLine(answer));
+      await giveOrder(words, id, options, () => client.closeDataset(order));
     });
   });
 }

@@ -9,6 +9,7 @@ import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { isTransient } from '../../../base/failure-kinds.js';
 import { wholeNumber } from '../../../cli/arguments.js';
+import { ID_HELP } from '../../../cli/entity-commands.js';
 import { printable } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
@@ -16,7 +17,7 @@ import type { Cli } from '../../../cli/system.js';
 import type { JobLog, JobLogRequest } from '../wire/messages.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
 import { OVER } from './view-parts.js';
-import { ID_HELP, withWorkload } from './with-workload.js';
+import { withWorkload } from './with-workload.js';
 
 const LOOK_EVERY_MS = 500;
 const PIECE_BYTES = 1024 * 1024;

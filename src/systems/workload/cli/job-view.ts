@@ -1,10 +1,11 @@
 /** Jobs as people see them: the columns of the table, and everything about one of them. */
 
+import { idColumns, some, tookText } from '../../../cli/entity-view.js';
 import { formatAge, formatDuration, formatSize, formatTime } from '../../../cli/format.js';
 import { remarksColumn } from '../../../cli/remarks-column.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
 import type { Job, JobFile } from '../wire/messages.js';
-import { idColumns, paintStatus, some, tookText } from './view-parts.js';
+import { paintStatus } from './view-parts.js';
 
 /** @param nowMs what ages count from; @param width of the table */
 export function jobColumns(nowMs: number, jobs: readonly Job[], width: number): Column<Job>[] {

@@ -1,13 +1,14 @@
 /** `owl workload job why`: in sentences, why a job waits or how it came to what it is. */
 
 import type { Command } from 'commander';
+import { ID_HELP } from '../../../cli/entity-commands.js';
 import { formatAge, formatDuration, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import type { Job, Task } from '../wire/messages.js';
 import { attemptsLine, failureLine } from './job-view.js';
-import { ID_HELP, withWorkload } from './with-workload.js';
+import { withWorkload } from './with-workload.js';
 
 export function addWhyCommand(job: Command, cli: Cli): void {
   const why = job

@@ -1,11 +1,12 @@
 /** Pilots as people see them: the columns of the table, and everything about one of them, with its newest sample. */
 
 import { z } from 'zod';
+import { some } from '../../../cli/entity-view.js';
 import { formatAge, formatDuration, formatPercent, formatSize, formatTime } from '../../../cli/format.js';
 import { remarksColumn } from '../../../cli/remarks-column.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
 import type { Pilot } from '../wire/messages.js';
-import { paintStatus, some } from './view-parts.js';
+import { paintStatus } from './view-parts.js';
 
 /** @param nowMs what ages count from; @param width of the table */
 export function pilotColumns(nowMs: number, width: number): Column<Pilot>[] {

@@ -1,16 +1,17 @@
 /** `owl workload pilot`: running one, and looking at those that a node knows. */
 
 import type { Command } from 'commander';
-import { severalOf, wholeNumber } from '../../../cli/arguments.js';
+import { wholeNumber } from '../../../cli/arguments.js';
+import { addOrderCommand, addShowCommand, addStatusOption, printList } from '../../../cli/entity-commands.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
 import type { Cli } from '../../../cli/system.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
 import { PILOT_ORDERS, type PilotOrder } from '../wire/workload-services.js';
-import { addHistoryCommand } from './history.js';
+import { addHistory } from './history.js';
 import { pilotCard, pilotColumns } from './pilot-view.js';
 import { PILOT_STATES } from './view-parts.js';
-import { addOrderCommand, printList, printOne, withWorkload } from './with-workload.js';
+import { entityWords, withWorkload } from './with-workload.js';
 
 type Words = readonly [summary: string, description: string, example: string, what: string];
 
@@ -48,15 +49,14 @@ export function addPilotCommands(workload: Command, cli: Cli): Command {
     .description(
       'Runs a pilot on this machine, which takes jobs of one device, and looks at those that a node knows.',
     );
+  const words = entityWords(cli, 'pilot', NAME_HELP);
   const list = pilot
     .command('list')
     .summary('list pilots')
-    .description('Lists pilots: who is there, how busy, who is lost; those that are retired only with --all.')
-    .option(
-      '--status <STATUS>',
-      `only those in this status, may be given several times (${PILOT_STATES.join(', ')})`,
-      severalOf(PILOT_STATES),
-    )
+    .description(
+      'Lists pilots: who is there, how busy, who is lost; those that are retired only with --all.',
+    );
+  addStatusOption(list, PILOT_STATES)
     .option('--all', 'those that are retired as well')
     .option('--limit <N>', 'at most so many', wholeNumber(1, 1_000_000_000))
     .option('--newest-first', 'those first that came last');
@@ -68,26 +68,24 @@ export function addPilotCommands(workload: Command, cli: Cli): Command {
     await listPilots(cli, self.optsWithGlobals<ListOptions>());
   });
 
-  const show = pilot
-    .command('show')
-    .alias('status')
-    .summary('show one pilot')
-    .description('Shows everything about one pilot, with its newest sample.')
-    .argument('<ID>', NAME_HELP);
-  addExamples(show, [['owl workload pilot show shed-3', 'what it may run, what it does']]);
-  show.action(async (id: string, _options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<GlobalOptions>();
-    await withWorkload(cli, options, async (client) => {
+  addShowCommand(pilot, words, {
+    description: 'Shows everything about one pilot, with its newest sample.',
+    examples: [['owl workload pilot show shed-3', 'what it may run, what it does']],
+    look: async (client, id, { json = false }) => {
       const shown = await client.pilot({ id });
-      const numbers = options.json ? new Map() : await numbersOfJobs(client, shown.name ?? '');
-      await printOne(cli, options, shown, (row, layout) => pilotCard(row, numbers, layout));
-    });
+      return {
+        shown,
+        numbers: json ? new Map<string, number>() : await numbersOfJobs(client, shown.name ?? ''),
+      };
+    },
+    card: ({ shown, numbers }, layout) => pilotCard(shown, numbers, layout),
+    raw: ({ shown }) => shown,
   });
-  addHistoryCommand(pilot, cli, 'pilot', NAME_HELP);
+  addHistory(pilot, words, 'pilot');
   for (const name of PILOT_ORDERS) {
     const [summary, description, ...example] = ORDERS[name];
-    addOrderCommand(pilot, cli, {
-      ...{ name, noun: 'pilot', summary, description, examples: [example], idHelp: NAME_HELP },
+    addOrderCommand(pilot, words, {
+      ...{ name, summary, description, examples: [example] },
       give: (client, order) => client.orderPilot(name, order),
     });
   }

@@ -1,10 +1,11 @@
 /** Series as people see them: the columns of the table, and everything about one of them. */
 
+import { idColumns, some, tookText } from '../../../cli/entity-view.js';
 import { formatAge, formatTime } from '../../../cli/format.js';
 import { remarksColumn } from '../../../cli/remarks-column.js';
 import { type Column, renderPairs, renderTable, type TableLayout } from '../../../cli/table.js';
 import type { Series, SeriesDataset, TaskTemplate } from '../wire/series-messages.js';
-import { idColumns, paintStatus, some, tookText } from './view-parts.js';
+import { paintStatus } from './view-parts.js';
 
 /** In the order of their lives. */
 export const SERIES_STATES = ['created', 'running', 'failed', 'cancelling', 'finished', 'cancelled'] as const;

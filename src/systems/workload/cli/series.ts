@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { closest } from '../../../base/suggestion.js';
 import { wholeNumber } from '../../../cli/arguments.js';
+import { addListCommand, addOrderCommand, addShowCommand, commandId } from '../../../cli/entity-commands.js';
 import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
@@ -15,19 +16,10 @@ import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
 import type { TaskTemplate } from '../wire/series-messages.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
-import { addHistoryCommand } from './history.js';
+import { addHistory } from './history.js';
 import { SERIES_STATES, seriesCard, seriesColumns } from './series-view.js';
 import { storageUrl } from './storage-place.js';
-import {
-  addListCommand,
-  addOrderCommand,
-  commandId,
-  ID_HELP,
-  type ListOptions,
-  printList,
-  printOne,
-  withWorkload,
-} from './with-workload.js';
+import { entityWords, withWorkload } from './with-workload.js';
 
 interface SubmitOptions extends GlobalOptions {
   readonly in: readonly string[];
@@ -44,40 +36,26 @@ export function addSeriesCommands(workload: Command, cli: Cli): void {
       'Leads datasets, one after another, through the same steps of tasks, and looks at how far that is.',
     );
   addSubmit(series, cli);
-  const list = addListCommand(series, 'series', SERIES_STATES);
-  addExamples(list, [
-    ['owl workload series list --status running,failed', 'what is under way, and what is stuck'],
-  ]);
-  list.action(async (_options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<ListOptions>();
-    const { status = [], limit, oldestFirst = false } = options;
-    await withWorkload(cli, options, async (client) => {
-      const pages = client.allSeries({ state: status, newest_first: !oldestFirst }, limit);
-      const nothing =
-        status.length > 0
-          ? 'no series matches'
-          : 'there is no series yet; submit one with `owl workload series submit NAME --in DATASET --steps FILE`';
-      await printList(cli, options, pages, (rows) => seriesColumns(Date.now(), rows, cli.out.width), nothing);
-    });
+  const words = entityWords(cli, 'series');
+  addListCommand(series, words, {
+    ...{ plural: 'series', statuses: SERIES_STATES },
+    examples: [['owl workload series list --status running,failed', 'what is under way, and what is stuck']],
+    nothing:
+      'there is no series yet; submit one with `owl workload series submit NAME --in DATASET --steps FILE`',
+    pages: (client, { status: state, newest_first }, limit) =>
+      client.allSeries({ state, newest_first }, limit),
+    columns: (rows, width) => seriesColumns(Date.now(), rows, width),
   });
-  const show = series
-    .command('show')
-    .alias('status')
-    .summary('show one series')
-    .description(
+  addShowCommand(series, words, {
+    description:
       'Shows everything about one series: how far each of its datasets is, and why it waits or how it ended.',
-    )
-    .argument('<ID>', `the series: ${ID_HELP}`);
-  addExamples(show, [['owl workload series show 2', 'by its number']]);
-  show.action(async (id: string, _options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<GlobalOptions>();
-    await withWorkload(cli, options, async (client) =>
-      printOne(cli, options, await client.series({ id }), seriesCard),
-    );
+    examples: [['owl workload series show 2', 'by its number']],
+    look: (client, id) => client.series({ id }),
+    card: seriesCard,
   });
-  addHistoryCommand(series, cli, 'series');
-  addOrderCommand(series, cli, {
-    ...{ name: 'cancel', noun: 'series', summary: 'cancel a series' },
+  addHistory(series, words, 'series');
+  addOrderCommand(series, words, {
+    ...{ name: 'cancel', summary: 'cancel a series' },
     description:
       'Nothing more of the series begins, and its tasks are cancelled. It is cancelled once none of them lives any more. ' +
       'The datasets that it reads stay as they are.',

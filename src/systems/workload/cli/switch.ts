@@ -1,6 +1,8 @@
 /** `owl workload splitter|executor on|off|status`: parts of the service that an operator can switch off. */
 
 import type { Command } from 'commander';
+import { commandId } from '../../../cli/entity-commands.js';
+import { printEvents } from '../../../cli/entity-history.js';
 import { formatTime, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
@@ -8,8 +10,8 @@ import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
 import type { SwitchName } from '../switch-names.js';
 import type { Switch } from '../wire/messages.js';
-import { printEvents } from './history.js';
-import { commandId, withWorkload } from './with-workload.js';
+import { HISTORY_WORDS } from './history.js';
+import { withWorkload } from './with-workload.js';
 
 interface SwitchOptions extends GlobalOptions {
   readonly reason?: string;
@@ -77,7 +79,7 @@ function addHistory(group: Command, cli: Cli, name: SwitchName): void {
   history.action(async (_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions>();
     await withWorkload(cli, options, (client) =>
-      printEvents(cli, options, client.switchHistory({ switch: name }), 'switch', nothing),
+      printEvents(cli, options, client.switchHistory({ switch: name }), HISTORY_WORDS.switch, nothing),
     );
   });
 }

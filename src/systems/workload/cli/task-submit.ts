@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError } from 'commander';
 import { severalOf, wholeNumber } from '../../../cli/arguments.js';
+import { commandId } from '../../../cli/entity-commands.js';
 import { UsageError } from '../../../cli/exit.js';
 import { toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
@@ -12,7 +13,7 @@ import { DEVICES } from '../devices.js';
 import type { TaskSubmitRequest } from '../wire/messages.js';
 import { DATASET_HELP, datasetUid } from './dataset-uid.js';
 import { STORAGE_HELP, storageUrl } from './storage-place.js';
-import { commandId, withWorkload } from './with-workload.js';
+import { withWorkload } from './with-workload.js';
 
 const MODES = ['map', 'merge'] as const;
 const SMALLEST_RANK = -32_768;

@@ -1,11 +1,12 @@
 /** Tasks as people see them: the columns of the table, and everything about one of them. */
 
+import { idColumns, some, tookText } from '../../../cli/entity-view.js';
 import { formatAge, formatDuration, formatTime, toJson } from '../../../cli/format.js';
 import { remarksColumn } from '../../../cli/remarks-column.js';
 import { type Column, renderPairs, type TableLayout } from '../../../cli/table.js';
 import type { WatchWords } from '../../../cli/watch-view.js';
 import type { Task } from '../wire/messages.js';
-import { idColumns, OVER, paintStatus, some, tookText } from './view-parts.js';
+import { OVER, paintStatus } from './view-parts.js';
 
 /** @param nowMs what ages count from; @param width of the table */
 export function taskColumns(nowMs: number, tasks: readonly Task[], width: number): Column<Task>[] {

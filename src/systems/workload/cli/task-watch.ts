@@ -6,6 +6,7 @@
 import type { Command } from 'commander';
 import { OwlError } from '../../../base/errors.js';
 import { severalOf } from '../../../cli/arguments.js';
+import { ID_HELP } from '../../../cli/entity-commands.js';
 import { UsageError } from '../../../cli/exit.js';
 import { followThroughOutages } from '../../../cli/follow.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
@@ -17,7 +18,7 @@ import type { Task } from '../wire/messages.js';
 import type { WorkloadClient } from '../wire/workload-client.js';
 import { taskWords } from './task-view.js';
 import { OVER, TASK_STATES } from './view-parts.js';
-import { ID_HELP, withWorkload } from './with-workload.js';
+import { withWorkload } from './with-workload.js';
 
 interface WatchOptions extends GlobalOptions {
   readonly status?: string[];

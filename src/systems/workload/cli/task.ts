@@ -1,29 +1,24 @@
 /** `owl workload task`: submitting tasks, looking at them, and what an operator can have done to one. */
 
 import type { Command } from 'commander';
-import { toJson } from '../../../cli/format.js';
+import {
+  addListCommand,
+  addOrderCommand,
+  addShowCommand,
+  commandId,
+  giveOrder,
+  idHelpOf,
+} from '../../../cli/entity-commands.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
 import { addExamples } from '../../../cli/help.js';
-import { sayIfUnknown } from '../../../cli/lost-answers.js';
 import type { Cli } from '../../../cli/system.js';
 import { TASK_ORDERS, type TaskOrder } from '../wire/workload-services.js';
-import { addHistoryCommand } from './history.js';
+import { addHistory } from './history.js';
 import { addSubmitCommand, rankArgument } from './task-submit.js';
 import { taskCard, taskColumns } from './task-view.js';
 import { addWatchCommand } from './task-watch.js';
 import { TASK_STATES } from './view-parts.js';
-import {
-  addListCommand,
-  addOrderCommand,
-  commandId,
-  ID_HELP,
-  type ListOptions,
-  lookCommand,
-  orderedLine,
-  printList,
-  printOne,
-  withWorkload,
-} from './with-workload.js';
+import { entityWords, type WorkloadWords } from './with-workload.js';
 
 type Words = readonly [summary: string, description: string, example: string, what: string];
 
@@ -67,67 +62,48 @@ export function addTaskCommands(workload: Command, cli: Cli): void {
     .summary('submit work on datasets, and look at it')
     .description('Submits tasks, which run an executable over the files of a dataset, and looks at them.');
   addSubmitCommand(task, cli);
-  const list = addListCommand(task, 'tasks', TASK_STATES);
-  addExamples(list, [['owl workload task list --status registered,running', 'what is under way']]);
-  list.action(async (_options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<ListOptions>();
-    const { status = [], limit, oldestFirst = false } = options;
-    await withWorkload(cli, options, async (client) => {
-      const pages = client.tasks({ state: status, newest_first: !oldestFirst }, limit);
-      const nothing =
-        status.length > 0
-          ? 'no task matches'
-          : 'there is no task yet; submit one with `owl workload task submit EXECUTABLE --in DATASET --out DIR`';
-      const width = cli.out.width;
-      await printList(cli, options, pages, (rows) => taskColumns(Date.now(), rows, width), nothing);
-    });
+  const words = entityWords(cli, 'task');
+  addListCommand(task, words, {
+    ...{ plural: 'tasks', statuses: TASK_STATES },
+    examples: [['owl workload task list --status registered,running', 'what is under way']],
+    nothing:
+      'there is no task yet; submit one with `owl workload task submit EXECUTABLE --in DATASET --out DIR`',
+    pages: (client, { status: state, newest_first }, limit) => client.tasks({ state, newest_first }, limit),
+    columns: (rows, width) => taskColumns(Date.now(), rows, width),
   });
-  addShow(task, cli);
+  addShowCommand(task, words, {
+    description: 'Shows everything about one task: how far it is, and why it waits or how it ended.',
+    examples: [
+      ['owl workload task show 7', 'by its number'],
+      ['owl workload task show 3f2a --json', 'the raw values, for a program'],
+    ],
+    look: (client, id) => client.task({ id }),
+    card: taskCard,
+  });
   addWatchCommand(task, cli);
-  addHistoryCommand(task, cli, 'task');
+  addHistory(task, words, 'task');
   for (const name of TASK_ORDERS) {
     const [summary, description, ...example] = ORDERS[name];
-    addOrderCommand(task, cli, {
-      ...{ name, noun: 'task', summary, description, examples: [example] },
+    addOrderCommand(task, words, {
+      ...{ name, summary, description, examples: [example] },
       give: (client, order) => client.orderTask(name, order),
     });
   }
-  addSet(task, cli);
+  addSet(task, words);
 }
 
-function addShow(task: Command, cli: Cli): void {
-  const show = task
-    .command('show')
-    .alias('status')
-    .summary('show one task')
-    .description('Shows everything about one task: how far it is, and why it waits or how it ended.')
-    .argument('<ID>', `the task: ${ID_HELP}`);
-  addExamples(show, [
-    ['owl workload task show 7', 'by its number'],
-    ['owl workload task show 3f2a --json', 'the raw values, for a program'],
-  ]);
-  show.action(async (id: string, _options: unknown, self: Command) => {
-    const options = self.optsWithGlobals<GlobalOptions>();
-    await withWorkload(cli, options, async (client) =>
-      printOne(cli, options, await client.task({ id }), taskCard),
-    );
-  });
-}
-
-function addSet(task: Command, cli: Cli): void {
+function addSet(task: Command, words: WorkloadWords): void {
   const set = task
     .command('set')
     .summary('change the rank of a task')
     .description('Gives a task another rank: it counts for what of it is not queued yet.')
-    .argument('<ID>', `the task: ${ID_HELP}`)
+    .argument('<ID>', idHelpOf(words))
     .requiredOption('--rank <N>', 'larger ones go first', rankArgument);
   addExamples(set, [['owl workload task set 7 --rank 100', 'before all of a smaller one']]);
   set.action(async (id: string, _options: unknown, self: Command) => {
     const options = self.optsWithGlobals<GlobalOptions & { readonly rank: number }>();
-    await withWorkload(cli, options, async (client) => {
-      const order = { id, rank: options.rank, ...commandId() };
-      const answer = await sayIfUnknown(lookCommand('task', id), () => client.rank(order));
-      await cli.out.line(options.json ? toJson(answer) : orderedLine(answer));
-    });
+    await words.within(options, (client) =>
+      giveOrder(words, id, options, () => client.rank({ id, rank: options.rank, ...commandId() })),
+    );
   });
 }

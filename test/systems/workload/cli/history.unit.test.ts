@@ -1,8 +1,9 @@
 /** The history of a pilot: what it reports of itself each minute hides nothing of what happened to it. */
 
 import t from 'tap';
+import { printEvents } from '../../../../src/cli/entity-history.js';
 import { Settings } from '../../../../src/node/config/config.js';
-import { printEvents } from '../../../../src/systems/workload/cli/history.js';
+import { HISTORY_WORDS } from '../../../../src/systems/workload/cli/history.js';
 import type { EntityEvent } from '../../../../src/systems/workload/wire/messages.js';
 import { terminalDouble } from '../../../support/terminal-double.js';
 
@@ -22,7 +23,9 @@ async function* each(events: readonly EntityEvent[]) {
 async function printed(options: { json?: boolean; all?: boolean }, events = EVENTS) {
   const terminal = terminalDouble();
   const cli = { ...terminal, settings: new Settings([]), systems: [] };
-  const error = await printEvents(cli, options, each(events), 'pilot').catch((thrown: unknown) => thrown);
+  const error = await printEvents(cli, options, each(events), HISTORY_WORDS.pilot).catch(
+    (thrown: unknown) => thrown,
+  );
   return { error, stdout: terminal.stdout(), stderr: terminal.stderr() };
 }
 

@@ -1,9 +1,9 @@
 /** How far long work is is shown while it goes on, on stderr, and never in its way. */
 
 import t from 'tap';
-import { whileNodeWorks, whileShown } from '../../../../src/systems/workload/cli/long-work.js';
-import { terminalDouble } from '../../../support/terminal-double.js';
-import { until } from '../../../support/until.js';
+import { whileNodeWorks, whileShown } from '../../src/cli/long-work.js';
+import { terminalDouble } from '../support/terminal-double.js';
+import { until } from '../support/until.js';
 
 const HALF = { step: 'copying', events: 1, total: 2, unit: 'files' };
 
@@ -64,7 +64,12 @@ t.test('who interrupts what a node does is told that it goes on', async (t) => {
     throw new Error('cancelled');
   };
   await t.rejects(
-    whileNodeWorks(terminal, async () => HALF, 'owl workload dataset show 3', work),
+    whileNodeWorks(
+      terminal,
+      async () => HALF,
+      { command: 'owl workload dataset show 3', noun: 'dataset' },
+      work,
+    ),
     /cancelled/,
   );
   t.equal(terminal.stderr(), 'the node goes on with it; `owl workload dataset show 3` shows the dataset\n');

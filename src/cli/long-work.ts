@@ -4,8 +4,8 @@
  */
 
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Progress, ProgressView } from '../../../cli/progress-view.js';
-import type { Terminal } from '../../../cli/terminal.js';
+import { type Progress, ProgressView } from './progress-view.js';
+import type { Terminal } from './terminal.js';
 
 const FIRST_MS = 2_000;
 const EVERY_MS = 1_000;
@@ -27,18 +27,18 @@ export async function whileShown<T>(
   }
 }
 
-/** The same of what a node does by itself, whoever waits for it: who interrupts that is told so. @param lookLater the command that tells */
+/** The same of what a node does by itself, whoever waits for it: who interrupts that is told so, and the command that shows what became of it. */
 export async function whileNodeWorks<T>(
   cli: Pick<Terminal, 'err' | 'interrupted'>,
   look: () => Promise<Progress | undefined>,
-  lookLater: string,
+  later: { readonly command: string; readonly noun: string },
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await whileShown(cli, look, work);
   } catch (error) {
     if (cli.interrupted.aborted)
-      await cli.err.line(`the node goes on with it; \`${lookLater}\` shows the dataset`);
+      await cli.err.line(`the node goes on with it; \`${later.command}\` shows the ${later.noun}`);
     throw error;
   }
 }
