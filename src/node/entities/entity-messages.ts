@@ -10,23 +10,9 @@ const UID = /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}$/
 const isUid: rules.TextRule = (value) =>
   UID.test(value) ? undefined : 'must be a UUID: 32 hex digits, with or without dashes';
 
-/** A UUID in either form; `asUid` makes the stored one of it. */
+/** A UUID in either form; `asUuid` makes the stored one of it. */
 export function uid(options: { readonly description?: string } = {}) {
   return text(isUid, { maxLength: 36, pattern: UID.source, ...options });
-}
-
-/** @param given has passed the rule of `uid` */
-export function asUid(given: string): string {
-  const hex = given.replaceAll('-', '').toLowerCase();
-  return [
-    [0, 8],
-    [8, 12],
-    [12, 16],
-    [16, 20],
-    [20, 32],
-  ]
-    .map(([from, to]) => hex.slice(from, to))
-    .join('-');
 }
 
 export const reason = text(rules.isText(LONGEST_REASON), { maxLength: LONGEST_REASON, description: 'Why.' });

@@ -8,12 +8,11 @@
 
 import { randomUUID } from 'node:crypto';
 import type { AnyStateMachine, SnapshotFrom } from 'xstate';
-import { uuidOf } from '../../base/uuid.js';
+import { asUuid, uuidOf } from '../../base/uuid.js';
 import type { ActorSystem } from '../../runtime/actors/actor-system.js';
 import type { ActorType, DomainEvent } from '../../runtime/actors/actor-type.js';
 import type { JsonObject } from '../../runtime/event-store/event-store.js';
 import type { Asking } from '../operations/operation.js';
-import { asUid } from './entity-messages.js';
 import type { EntityRows } from './entity-rows.js';
 import type { EntityTable } from './entity-table.js';
 
@@ -96,6 +95,6 @@ export async function makeEntity<M extends AnyStateMachine, Order>(
 }
 
 function uidOf({ given, commandId, seed }: Pick<NewEntity<never, never>, 'given' | 'commandId' | 'seed'>) {
-  if (given !== undefined) return asUid(given);
+  if (given !== undefined) return asUuid(given);
   return commandId === undefined ? randomUUID() : uuidOf(`${seed}/${commandId}`);
 }

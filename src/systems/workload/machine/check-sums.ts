@@ -1,6 +1,7 @@
 /** Check sums of files, read once for all of them. */
 
 import { createHash, type Hash } from 'node:crypto';
+import { asUuid } from '../../../base/uuid.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 
@@ -11,12 +12,6 @@ export interface Summed {
   readonly check_sum: string;
   /** 64 hex digits. */
   readonly sha256: string;
-}
-
-/** An MD5 of any spelling, as it is compared and shown. */
-export function asUuid(md5: string): string {
-  const hex = md5.replaceAll('-', '').toLowerCase();
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
 export interface Readable {

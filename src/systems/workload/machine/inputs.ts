@@ -12,12 +12,13 @@
 import { constants } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
+import { together } from '../../../base/together.js';
+import { asUuid } from '../../../base/uuid.js';
 import type { JobInput } from '../wire/pilot-messages.js';
-import { asUuid, type Summed, sumsOf } from './check-sums.js';
+import { type Summed, sumsOf } from './check-sums.js';
 import { AttemptError, isOfPath } from './failure.js';
 import { JobFile } from './job-file.js';
 import { type FoundInStorage, type Storage, type StoragePlace, unavailable } from './storage.js';
-import { together } from './together.js';
 
 /** Inputs of one job that are looked at together. */
 const AT_ONCE = 8;

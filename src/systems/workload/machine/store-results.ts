@@ -7,6 +7,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
+import { together } from '../../../base/together.js';
 import type { ProcessEnd } from '../../../processes/records/process-record.js';
 import { directoryOf } from '../storage-url.js';
 import { nameOfAttempt } from '../wire/attempt-names.js';
@@ -18,7 +19,6 @@ import type { Order, PayloadRecord } from './payload-record.js';
 import type { RunningPayload } from './running-payload.js';
 import { unavailable } from './storage.js';
 import { whileStorageIsAway } from './storage-patience.js';
-import { together } from './together.js';
 import { failedTold } from './told.js';
 import { writtenAt } from './work-directory.js';
 

@@ -2,12 +2,12 @@
 
 import type { Logger } from 'pino';
 import type { Clock } from '../../../base/clock.js';
+import type { Gates } from '../../../base/gates.js';
 import type { Database } from '../../../base/sql.js';
 import type { NodeContext, NodeRuntime, OpenedService } from '../../../node/system.js';
 import type { ActorSystem } from '../../../runtime/actors/actor-system.js';
 import type { ServedWorkload } from '../config.js';
 import type { FailureTerms } from './jobs/job-commands.js';
-import type { TaskGates } from './tasks/task-gates.js';
 
 export interface WorkloadContext {
   /** For what is made of the node itself: feeds, peers, histories. */
@@ -20,7 +20,7 @@ export interface WorkloadContext {
   readonly clock: Clock;
   readonly logger: Logger;
   /** Between grants of a task's jobs and what ends them: the same ones for every part of this node. */
-  readonly gates: TaskGates;
+  readonly gates: Gates;
   /** Resolves when the read models hold everything this node has acknowledged: a query waits for that. */
   readonly readYourWrites: () => Promise<void>;
 }

@@ -3,6 +3,7 @@
 import type { UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { workload } from '../../../../projections/workload/workload.js';
+import { Gates } from '../../../base/gates.js';
 import { keepingStatements } from '../../../base/sql.js';
 import type { ServiceAccess } from '../../../node/access/roles.js';
 import { loggingOrders, type NamedBy } from '../../../node/operations/order-log.js';
@@ -20,7 +21,6 @@ import { openSeries } from './series/series.js';
 import { series } from './series/series-commands.js';
 import { switchType } from './switches/switch-commands.js';
 import { openSwitches } from './switches/switches.js';
-import { TaskGates } from './tasks/task-gates.js';
 import { task } from './tasks/task-type.js';
 import { openTasks } from './tasks/tasks.js';
 import type { Part, WorkloadContext } from './workload-context.js';
@@ -50,7 +50,7 @@ function open(node: NodeContext, config: WorkloadConfig): OpenedService {
     ...{ node, runtime, clock, logger, config: withRoots(config.workload), system: runtime.system },
     // Loops and reactors ask the same of it with every batch of events.
     db: keepingStatements(runtime.db),
-    gates: new TaskGates(),
+    gates: new Gates(),
     readYourWrites: () => runtime.readYourWrites([workload.name, PILOTS.name]),
   };
   /** A part's own log says which one it is. */

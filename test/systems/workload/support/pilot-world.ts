@@ -16,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
-import { asUuid } from '../../../../src/systems/workload/machine/check-sums.js';
+import { asUuid } from '../../../../src/base/uuid.js';
 import { type Pilot, type PilotSettings, runPilot } from '../../../../src/systems/workload/machine/pilot.js';
 import { PilotDirectory } from '../../../../src/systems/workload/machine/pilot-directory.js';
 import type { BrokerPlace } from '../../../../src/systems/workload/wire/amqp/broker-address.js';

@@ -9,7 +9,8 @@
 import type { z } from 'zod';
 import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { SqlRow } from '../../../../base/sql.js';
-import { asUid } from '../../../../node/entities/entity-messages.js';
+import type { Turns } from '../../../../base/turns.js';
+import { asUuid } from '../../../../base/uuid.js';
 import type { Asking } from '../../../../node/operations/operation.js';
 import type { Command, CommandResult } from '../../../../runtime/actors/actor-type.js';
 import { idOf, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
@@ -22,7 +23,7 @@ import type { addFiles as addFilesOperation } from './dataset-operations.js';
 import { namedFiles } from './dataset-rows.js';
 import { dataset, file } from './dataset-types.js';
 import { registerFile } from './file-commands.js';
-import { type Turns, whileOthersAdd } from './turns.js';
+import { whileOthersAdd } from './while-others-add.js';
 
 /** @throws OwlError kind `exists` with reason `duplicate_name`, `refused` or `not_found` */
 export async function add(
@@ -32,7 +33,7 @@ export async function add(
   asking: Asking,
 ): Promise<Added> {
   assertDistinct(given);
-  const uid = asUid(givenUid);
+  const uid = asUuid(givenUid);
   const files = given.map(namedFileOf);
   const { db } = context;
   const order = id === undefined ? {} : { id, asks: { name: 'add', content: { files } } };
@@ -102,7 +103,7 @@ function namedFileOf({ file_name: name, path = name, size, check_sum, sha256 }: 
     name,
     path,
     ...(size === undefined ? {} : { size: String(size) }),
-    ...(check_sum === undefined ? {} : { check_sum: asUid(check_sum) }),
+    ...(check_sum === undefined ? {} : { check_sum: asUuid(check_sum) }),
     ...(sha256 === undefined ? {} : { sha256: sha256.toLowerCase() }),
   };
 }

@@ -2,10 +2,10 @@
 
 import type { z } from 'zod';
 import { workload } from '../../../../../projections/workload/workload.js';
+import { asUuid } from '../../../../base/uuid.js';
 import { rowAsOf } from '../../../../node/entities/as-of.js';
 import { entityHistory } from '../../../../node/entities/entity-history.js';
 import { pageOfEntities, selectEntities } from '../../../../node/entities/entity-lists.js';
-import { asUid } from '../../../../node/entities/entity-messages.js';
 import { findEntity } from '../../../../node/entities/entity-table.js';
 import { answered, followed, type ServedOperation } from '../../../../node/operations/operation.js';
 import { DATASET } from '../shown/entities.js';
@@ -47,7 +47,7 @@ async function list(context: WorkloadContext, request: z.output<typeof listDatas
 
 async function files(context: WorkloadContext, request: z.output<typeof listFiles.request>) {
   const { status } = request;
-  const uid = asUid(request.uid);
+  const uid = asUuid(request.uid);
   const { messages, next } = await pageOfEntities(context, request, {
     number: 'idx',
     query: { of: 'files', uid, status },

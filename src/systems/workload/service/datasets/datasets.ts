@@ -1,7 +1,8 @@
 /** The part of the service that has to do with datasets. */
 
 import { InvalidFieldError } from '../../../../base/errors.js';
-import { asUid } from '../../../../node/entities/entity-messages.js';
+import { Turns } from '../../../../base/turns.js';
+import { asUuid } from '../../../../base/uuid.js';
 import type { Asking, ServedOperation } from '../../../../node/operations/operation.js';
 import { answered } from '../../../../node/operations/operation.js';
 import type { JobOrders } from '../jobs/job-orders.js';
@@ -27,7 +28,6 @@ import { type Look, Looks } from './looks.js';
 import { register, registersDatasets } from './register-datasets.js';
 import { results } from './results.js';
 import { scan } from './scan.js';
-import { Turns } from './turns.js';
 import { verify } from './verify.js';
 
 /** @param orders of jobs, which say what files they write */
@@ -54,7 +54,7 @@ function decisions(context: WorkloadContext, turns: Turns): ServedOperation[] {
       return { datasets: rows.map(showDataset) };
     }),
     answered(closeDataset, ({ uid: given, force = false, reason, command_id: id }, asking) => {
-      const uid = asUid(given);
+      const uid = asUuid(given);
       const content = { force, ...(reason === undefined ? {} : { reason }) };
       return ordered(context, uid, asking, {
         ...(id === undefined ? {} : { id, asks: { name: 'close', content } }),
@@ -62,7 +62,7 @@ function decisions(context: WorkloadContext, turns: Turns): ServedOperation[] {
       });
     }),
     answered(cancelDataset, async ({ uid: given, reason = 'cancelled', command_id: id }, asking) => {
-      const uid = asUid(given);
+      const uid = asUuid(given);
       const command = { by: asking.who, ...(id === undefined ? {} : { id }) };
       asking.repeated(await orderCancel(context, uid, { reason, ...command }));
       await context.readYourWrites();
@@ -76,7 +76,7 @@ const UNFOLLOWED = 'must be given with wait_seconds: who asks again with it foll
 /** Those that look into storage. */
 function lookingDecisions(context: WorkloadContext, turns: Turns, looks: Looks): ServedOperation[] {
   const scanned = async (given: string, id: string | undefined, asking: Asking) => {
-    const of = { uid: asUid(given), by: asking.who };
+    const of = { uid: asUuid(given), by: asking.who };
     const order = { name: 'scan', uid: of.uid, id };
     return scanDataset.answer.parse(
       await looks.answer(order, asking, (signal) => scan(context, turns, of, signal)),
@@ -90,7 +90,7 @@ function lookingDecisions(context: WorkloadContext, turns: Turns, looks: Looks):
       return await scanned(request.uid, request.command_id, asking);
     }),
     answered(verifyDataset, async ({ uid: given, command_id: id, wait_seconds: seconds }, asking) => {
-      const of = { uid: asUid(given), by: asking.who };
+      const of = { uid: asUuid(given), by: asking.who };
       const order = { name: 'verify', uid: of.uid };
       const look: Look = (signal, tell) => verify(context, of, signal, tell);
       if (seconds === undefined)
@@ -101,7 +101,7 @@ function lookingDecisions(context: WorkloadContext, turns: Turns, looks: Looks):
       return verifyDataset.answer.parse({ ...answer, status: isOver ? 'done' : 'under_way' });
     }),
     answered(collectDataset, async ({ uid: given, command_id: id }, asking) => {
-      const of = { uid: asUid(given) };
+      const of = { uid: asUuid(given) };
       const order = { name: 'gc', uid: of.uid, id };
       return collectDataset.answer.parse(
         await looks.answer(order, asking, (signal) => collect(context, of, signal)),

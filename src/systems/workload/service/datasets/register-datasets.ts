@@ -10,7 +10,8 @@ import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
-import { asUid } from '../../../../node/entities/entity-messages.js';
+import type { Turns } from '../../../../base/turns.js';
+import { asUuid } from '../../../../base/uuid.js';
 import type { Asking } from '../../../../node/operations/operation.js';
 import type { Command, CommandResult } from '../../../../runtime/actors/actor-type.js';
 import { idOf } from '../../../../runtime/event-store/event-store.js';
@@ -28,7 +29,7 @@ import type { NewDataset } from './dataset-messages.js';
 import type { registerDatasets } from './dataset-operations.js';
 import { enteredIn, enteredRows, takenDataset } from './dataset-rows.js';
 import { CATALOGUE, catalogue, dataset } from './dataset-types.js';
-import { type Turns, whileOthersAdd } from './turns.js';
+import { whileOthersAdd } from './while-others-add.js';
 
 /** Registrations under way at the same time. */
 const AT_ONCE = 64;
@@ -108,7 +109,7 @@ function isEntered(value: unknown): value is EnteredDataset {
 
 function enteredOf({ uid, name, storage_url, expected_files }: NewDataset): EnteredDataset {
   return {
-    uid: uid === undefined ? randomUUID() : asUid(uid),
+    uid: uid === undefined ? randomUUID() : asUuid(uid),
     name,
     ...(storage_url === undefined ? {} : { storage_url }),
     ...(expected_files === undefined ? {} : { expected_files }),
@@ -140,7 +141,7 @@ function assertRegisterable(datasets: readonly NewDataset[], roots: readonly str
   }
   for (const field of ['name', 'uid'] as const) {
     const values = datasets.map((one) =>
-      field === 'uid' && one.uid !== undefined ? asUid(one.uid) : one[field],
+      field === 'uid' && one.uid !== undefined ? asUuid(one.uid) : one[field],
     );
     for (const [i, value] of values.entries())
       if (value !== undefined && values.indexOf(value) < i)

@@ -7,6 +7,7 @@
 
 import { MOST_FILES_OF_A_BATCH } from '../../../../../machines/workload/dataset.js';
 import type { Clock } from '../../../../base/clock.js';
+import type { Turns } from '../../../../base/turns.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { addBatch } from './add-files.js';
 import { contentOf } from './contents.js';
@@ -15,7 +16,7 @@ import { isFileName } from './dataset-messages.js';
 import { datasetRow, namedFiles } from './dataset-rows.js';
 import { dataset } from './dataset-types.js';
 import { type Entry, StorageDirectory } from './storage-directory.js';
-import { type Turns, whileOthersAdd } from './turns.js';
+import { whileOthersAdd } from './while-others-add.js';
 
 /** Names of a directory that are held at a time. */
 const NAMES_AT_ONCE = 5_000;

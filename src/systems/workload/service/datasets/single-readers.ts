@@ -7,9 +7,9 @@
 
 import { OwlError } from '../../../../base/errors.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { unlessRefused } from '../../../../base/unless-refused.js';
 import { job, cancel as toCancel } from '../jobs/job-commands.js';
 import type { Cancellation } from '../tasks/cancel-task.js';
-import { unlessRefused } from '../tasks/unless-refused.js';
 import type { WorkloadContext } from '../workload-context.js';
 
 /** Of datasets that nobody begins to read. */

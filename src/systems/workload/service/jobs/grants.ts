@@ -4,7 +4,7 @@
  * Guarantees: a grant is stored before it is given; the same claim, sent again, gets the same grant, also of a pilot that was restarted
  * and has another session by now; who may not have it is told why in a word that programs go by, and nothing is stored; nothing
  * is granted to who drains, is lost or was replaced, nor while the executor is strictly off (what was queued is taken back then,
- * switches/settling.ts), nor of a task that is held or ends: a grant passes the gate of its task (task-gates.ts), so behind an
+ * switches/settling.ts), nor of a task that is held or ends: a grant passes the gate of its task (src/base/gates.ts), so behind an
  * order that ends its grants none is stored.
  */
 

@@ -10,8 +10,7 @@ import type { z } from 'zod';
 import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job.js';
 import { type FieldProblem, InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
-import { uuidOf } from '../../../../base/uuid.js';
-import { asUid } from '../../../../node/entities/entity-messages.js';
+import { asUuid, uuidOf } from '../../../../base/uuid.js';
 import type { Asking } from '../../../../node/operations/operation.js';
 import { storageProblem } from '../../storage-url.js';
 import { noDataset } from '../datasets/dataset-commands.js';
@@ -39,7 +38,7 @@ export async function makeJobs(
   asking: Asking,
 ): Promise<string[]> {
   if (request.jobs.length === 0) throw new InvalidFieldError('jobs', 'is missing');
-  const datasets = request.jobs.map(({ data_in_uid: uid }) => asUid(uid));
+  const datasets = request.jobs.map(({ data_in_uid: uid }) => asUuid(uid));
   return await whileReadable(context, datasets, () => made(context, request, asking));
 }
 
@@ -132,7 +131,7 @@ function problemsOf(
 
 /** In the order they were named. @throws OwlError kind `not_found`, or `refused` for what is not there now */
 function inputsOf(db: Database, { data_in_uid, inputs }: NewJob, field: string): SqlRow[] {
-  const dataset = asUid(data_in_uid);
+  const dataset = asUuid(data_in_uid);
   const known = db.prepare('SELECT status FROM dsm_datasets WHERE uid = ?').get(dataset);
   if (known === undefined) throw noDataset(dataset);
   const rows = db

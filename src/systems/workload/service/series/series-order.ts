@@ -4,7 +4,8 @@ import type { z } from 'zod';
 import type { SeriesStep } from '../../../../../machines/workload/series.js';
 import { type FieldProblem, InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { Database, SqlRow } from '../../../../base/sql.js';
-import { asUid, uid as uidField } from '../../../../node/entities/entity-messages.js';
+import { asUuid } from '../../../../base/uuid.js';
+import { uid as uidField } from '../../../../node/entities/entity-messages.js';
 import { USUAL_RETRIES } from '../shown/payload-fields.js';
 import { problemsIn, USUAL_FILES } from '../tasks/task-order.js';
 import type { WorkloadContext } from '../workload-context.js';
@@ -30,7 +31,7 @@ export function readSeriesOrder(
   ];
   if (steps.length === 0) problems.push({ field: 'steps', rule: 'must be one at least' });
   refuse(problems);
-  const uids = given.map(asUid);
+  const uids = given.map(asUuid);
   assertReadable(db, uids, steps[0]?.storage_url === undefined);
   return { name, datasets: uids, steps: steps.map(stepOf), concurrency };
 }
@@ -46,7 +47,7 @@ function datasetProblems(given: readonly string[]): FieldProblem[] {
     const field = `datasets.${i}`;
     const read = isUid.safeParse(text);
     if (!read.success) return [{ field, rule: read.error.issues[0]?.message ?? 'must be a UUID' }];
-    const uid = asUid(text);
+    const uid = asUuid(text);
     const before = known.get(uid);
     known.set(uid, before ?? i);
     return before === undefined ? [] : [{ field, rule: `must be given once; it is datasets.${before} too` }];

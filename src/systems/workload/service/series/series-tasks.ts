@@ -9,12 +9,12 @@
 import type { SeriesStep } from '../../../../../machines/workload/series.js';
 import type { TaskEvent, TaskOrder, TaskSnapshot } from '../../../../../machines/workload/task.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { unlessRefused } from '../../../../base/unless-refused.js';
 import { datasetIdOf, seriesTaskIdOf } from '../ids.js';
 import { newestEvent } from '../newest-event.js';
 import { cancelTask } from '../tasks/cancel-task.js';
 import { retryTask } from '../tasks/task-commands.js';
 import { task } from '../tasks/task-type.js';
-import { unlessRefused } from '../tasks/unless-refused.js';
 import type { WorkloadContext } from '../workload-context.js';
 
 export const BY = 'loop:workload-series';

@@ -12,13 +12,13 @@ import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job
 import type { TaskEvent, TaskSnapshot } from '../../../../../machines/workload/task.js';
 import { workload } from '../../../../../projections/workload/workload.js';
 import type { SqlRow } from '../../../../base/sql.js';
+import { unlessRefused } from '../../../../base/unless-refused.js';
 import type { Loop, LoopContext, LoopRest } from '../../../../runtime/loops/loop.js';
 import { cancel, job, retry } from '../jobs/job-commands.js';
 import type { WorkloadContext } from '../workload-context.js';
 import { endTask } from './task-commands.js';
 import { countedIn } from './task-rows.js';
 import { task } from './task-type.js';
-import { unlessRefused } from './unless-refused.js';
 
 /** Jobs that are told something in a round. */
 const JOBS_OF_A_ROUND = 500;

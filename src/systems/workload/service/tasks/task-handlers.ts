@@ -3,7 +3,7 @@
  *
  * Guarantees: an order is answered once it is durable, with the task as it is then; the id of an order is known for a day, and refused
  * for another one; a task that is answered as submitted has the datasets that it writes; once it is answered that a task is
- * cancelled, held or finished, nothing of it is granted (task-gates.ts).
+ * cancelled, held or finished, nothing of it is granted (src/base/gates.ts).
  */
 
 import { InvalidFieldError } from '../../../../base/errors.js';

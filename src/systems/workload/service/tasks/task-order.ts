@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import type { TaskOrder } from '../../../../../machines/workload/task.js';
 import { type FieldProblem, InvalidFieldError, OwlError } from '../../../../base/errors.js';
 import type { Database } from '../../../../base/sql.js';
-import { asUid } from '../../../../node/entities/entity-messages.js';
+import { asUuid } from '../../../../base/uuid.js';
 import { storageProblem } from '../../storage-url.js';
 import { datasetIdOf, PRODUCTS } from '../ids.js';
 import { USUAL_RETRIES } from '../shown/payload-fields.js';
@@ -27,7 +27,7 @@ export function readTaskOrder(
   const { mode, files_per_job: files = USUAL_FILES[mode], until_one: untilOne = false } = request;
   const [first, ...others] = problemsIn(request, files, config.storage_roots);
   if (first !== undefined) throw new InvalidFieldError(first.field, first.rule, others);
-  const input = asUid(request.data_in_uid);
+  const input = asUuid(request.data_in_uid);
   assertReadable(db, input, uid);
   const storageUrl = request.storage_url ?? storageOf(db, input);
   const { executable, device_type, args, timeout_seconds, memory_mib, name } = request;

@@ -9,6 +9,7 @@ import type { DatasetEvent, DatasetSnapshot } from '../../../../../machines/work
 import type { JobEvent, JobSnapshot } from '../../../../../machines/workload/job.js';
 import type { TaskOrder } from '../../../../../machines/workload/task.js';
 import { workload } from '../../../../../projections/workload/workload.js';
+import { unlessRefused } from '../../../../base/unless-refused.js';
 import { idOf, type JsonObject, type RecordedEvent } from '../../../../runtime/event-store/event-store.js';
 import { commandTo, type Reactor, type ReactorCommand } from '../../../../runtime/reactors/reactor.js';
 import { abortWritten, registerDataset, sealWritten } from '../datasets/dataset-commands.js';
@@ -19,7 +20,6 @@ import type { WorkloadContext } from '../workload-context.js';
 import { jobsOf, placesOf } from './jobs-of-chunk.js';
 import type { Chunk } from './task-commands.js';
 import { task } from './task-type.js';
-import { unlessRefused } from './unless-refused.js';
 
 export function taskReactor(context: WorkloadContext): Reactor {
   return {

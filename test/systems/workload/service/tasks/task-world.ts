@@ -11,6 +11,7 @@ import type { Test } from 'tap';
 import type { JobEvent } from '../../../../../machines/workload/job.js';
 import { workload } from '../../../../../projections/workload/workload.js';
 import { type Clock, systemClock } from '../../../../../src/base/clock.js';
+import { Gates } from '../../../../../src/base/gates.js';
 import { keepingStatements, type SqlRow } from '../../../../../src/base/sql.js';
 import type { Asking, ServedOperation } from '../../../../../src/node/operations/operation.js';
 import type { EventStore, RecordedEvent } from '../../../../../src/runtime/event-store/event-store.js';
@@ -23,7 +24,6 @@ import { job } from '../../../../../src/systems/workload/service/jobs/job-comman
 import { JobOrders } from '../../../../../src/systems/workload/service/jobs/job-orders.js';
 import { openSeries } from '../../../../../src/systems/workload/service/series/series.js';
 import { openSwitches } from '../../../../../src/systems/workload/service/switches/switches.js';
-import { TaskGates } from '../../../../../src/systems/workload/service/tasks/task-gates.js';
 import { openTasks } from '../../../../../src/systems/workload/service/tasks/tasks.js';
 import type { Part, WorkloadContext } from '../../../../../src/systems/workload/service/workload-context.js';
 import { workloadService } from '../../../../../src/systems/workload/service/workload-service.js';
@@ -75,7 +75,7 @@ export async function taskNode(
   const context: WorkloadContext = {
     ...{ node, runtime, clock, logger, system: runtime.system, db: keepingStatements(runtime.db) },
     config: withRoots(workloadSection.parse({ workload: config }).workload),
-    gates: new TaskGates(),
+    gates: new Gates(),
     readYourWrites: () => runtime.readYourWrites(),
   };
   await runtime.start(async () => {

@@ -1,6 +1,6 @@
-/** Work on several files of one job at a time. */
+/** Work on several things at a time that belong together: it is done with all of them, or comes to nothing. */
 
-import { limitConcurrency } from '../../../base/limit-concurrency.js';
+import { limitConcurrency } from './limit-concurrency.js';
 
 export interface TogetherOptions {
   readonly atOnce: number;

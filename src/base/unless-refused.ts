@@ -1,6 +1,6 @@
-/** What reactors and loops of tasks make of a refusal: things have moved on, and what has moved them says what follows. */
+/** What reactors and loops make of a refusal: things have moved on, and what has moved them says what follows. */
 
-import { OwlError } from '../../../../base/errors.js';
+import { OwlError } from './errors.js';
 
 export async function unlessRefused(work: () => Promise<unknown>): Promise<void> {
   try {

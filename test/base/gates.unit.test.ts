@@ -1,5 +1,5 @@
 import t from 'tap';
-import { TaskGates } from '../../../../../src/systems/workload/service/tasks/task-gates.js';
+import { Gates } from '../../src/base/gates.js';
 
 /** Work that ends when it is told to. */
 function work(log: string[], name: string) {
@@ -20,7 +20,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 t.test(
   'many pass at once; who shuts it waits for them, and those that come later for who shuts it',
   async (t) => {
-    const [gates, log] = [new TaskGates(), [] as string[]];
+    const [gates, log] = [new Gates(), [] as string[]];
     const [a, b, shut, late] = ['a', 'b', 'shut', 'late'].map((name) => work(log, name));
     if (a === undefined || b === undefined || shut === undefined || late === undefined)
       throw new Error('four');
@@ -42,7 +42,7 @@ t.test(
 );
 
 t.test('those that shut it do so one after another, and a failure lets the next one through', async (t) => {
-  const [gates, log] = [new TaskGates(), [] as string[]];
+  const [gates, log] = [new Gates(), [] as string[]];
   const failing = gates.shut('t', async () => {
     log.push('first');
     await settled();
@@ -70,7 +70,7 @@ t.test('those that shut it do so one after another, and a failure lets the next 
 });
 
 t.test('tasks do not wait for each other', async (t) => {
-  const gates = new TaskGates();
+  const gates = new Gates();
   const shut = work([], 'shut');
   const shutting = gates.shut('one', shut.run);
   await settled();
