@@ -11,6 +11,7 @@ import { type CallOptions, Client, type ClientDuplexStream, type ServiceError } 
 import { OwlError } from '../base/errors.js';
 import { type Called, explainCallError } from './call-error.js';
 import { type ClientCredentials, channelCredentials, channelOptions, Token } from './credentials.js';
+import { type PageWish, pagesOf } from './pages.js';
 
 /** How long an answer may take. */
 const DEADLINE_MS = 10_000;
@@ -105,6 +106,19 @@ export abstract class ServiceClient {
     } finally {
       this.ended.removeEventListener('abort', cancel);
     }
+  }
+
+  /** A list to its end, page by page: `limit` at the most, and no page empty. @param itemsOf what is listed on a page */
+  protected listed<Filter extends object, Answer extends { readonly next_page_token?: string }, Item>(
+    method: Method<Filter & PageWish, Answer>,
+    filter: Filter,
+    itemsOf: (page: Answer) => Item[] | undefined,
+    limit?: number,
+  ): AsyncGenerator<Item[]> {
+    return pagesOf(async (wish) => {
+      const page = await this.ask(method, { ...filter, ...wish });
+      return { items: itemsOf(page), next: page.next_page_token };
+    }, limit);
   }
 
   /** Ends without an error when `signal` aborts; leaving the loop cancels the call. */

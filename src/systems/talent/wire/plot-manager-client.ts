@@ -5,7 +5,6 @@
 
 import type { Logger } from 'pino';
 import { type Clock, systemClock } from '../../../base/clock.js';
-import { pagesOf } from '../../../wire/pages.js';
 import { loadProto, methodOf, serviceOf } from '../../../wire/proto.js';
 import { type Method, ServiceClient, type ServiceClientOptions } from '../../../wire/service-client.js';
 import { TALENT } from './called.js';
@@ -110,10 +109,7 @@ export class PlotManagerClient extends ServiceClient {
 
   /** All that match, page by page, `limit` tasks at the most. */
   pages(filter: PlotTaskListRequest, limit?: number): AsyncGenerator<PlotTaskStatus[]> {
-    return pagesOf(async (page) => {
-      const { tasks, next_page_token } = await this.list({ ...filter, ...page });
-      return { items: tasks, next: next_page_token };
-    }, limit);
+    return this.listed(this.service.list, filter, ({ tasks }) => tasks, limit);
   }
 
   /** Goes on until its signal aborts or the connection breaks. */

@@ -1,7 +1,6 @@
 /** What people and programs ask of a node about workloads: its services, over one connection. Guarantees: see ServiceClient. */
 
 import { randomUUID } from 'node:crypto';
-import { pagesOf } from '../../../wire/pages.js';
 import { ServiceClient } from '../../../wire/service-client.js';
 import type { BrokerStatus } from './broker-messages.js';
 import type {
@@ -92,20 +91,11 @@ export class WorkloadClient extends ServiceClient {
   }
 
   datasets(filter: DatasetListRequest, limit?: number): AsyncGenerator<Dataset[]> {
-    return pagesOf(async (page) => {
-      const { datasets, next_page_token } = await this.ask(this.service.datasets.list, {
-        ...filter,
-        ...page,
-      });
-      return { items: datasets, next: next_page_token };
-    }, limit);
+    return this.listed(this.service.datasets.list, filter, ({ datasets }) => datasets, limit);
   }
 
   files(filter: DatasetFilesRequest, limit?: number): AsyncGenerator<DatasetFile[]> {
-    return pagesOf(async (page) => {
-      const { files, next_page_token } = await this.ask(this.service.datasets.files, { ...filter, ...page });
-      return { items: files, next: next_page_token };
-    }, limit);
+    return this.listed(this.service.datasets.files, filter, ({ files }) => files, limit);
   }
 
   submit(request: TaskSubmitRequest): Promise<Task> {
@@ -117,10 +107,7 @@ export class WorkloadClient extends ServiceClient {
   }
 
   tasks(filter: TaskListRequest, limit?: number): AsyncGenerator<Task[]> {
-    return pagesOf(async (page) => {
-      const { tasks, next_page_token } = await this.ask(this.service.tasks.list, { ...filter, ...page });
-      return { items: tasks, next: next_page_token };
-    }, limit);
+    return this.listed(this.service.tasks.list, filter, ({ tasks }) => tasks, limit);
   }
 
   /** All that match, then each change. Goes on until its signal aborts or the connection breaks. */
@@ -141,10 +128,7 @@ export class WorkloadClient extends ServiceClient {
   }
 
   jobs(filter: JobListRequest, limit?: number): AsyncGenerator<Job[]> {
-    return pagesOf(async (page) => {
-      const { jobs, next_page_token } = await this.ask(this.service.jobs.list, { ...filter, ...page });
-      return { items: jobs, next: next_page_token };
-    }, limit);
+    return this.listed(this.service.jobs.list, filter, ({ jobs }) => jobs, limit);
   }
 
   jobFiles(request: EntityRequest): Promise<JobFileList> {
@@ -160,10 +144,7 @@ export class WorkloadClient extends ServiceClient {
   }
 
   pilots(filter: PilotListRequest = {}, limit?: number): AsyncGenerator<Pilot[]> {
-    return pagesOf(async (page) => {
-      const { pilots, next_page_token } = await this.ask(this.service.pilots.list, { ...filter, ...page });
-      return { items: pilots, next: next_page_token };
-    }, limit);
+    return this.listed(this.service.pilots.list, filter, ({ pilots }) => pilots, limit);
   }
 
   pilot(request: EntityRequest): Promise<Pilot> {
@@ -183,10 +164,7 @@ export class WorkloadClient extends ServiceClient {
   }
 
   allSeries(filter: SeriesListRequest, limit?: number): AsyncGenerator<Series[]> {
-    return pagesOf(async (page) => {
-      const { series, next_page_token } = await this.ask(this.service.series.list, { ...filter, ...page });
-      return { items: series, next: next_page_token };
-    }, limit);
+    return this.listed(this.service.series.list, filter, ({ series }) => series, limit);
   }
 
   cancelSeries(request: EntityOrder): Promise<Series> {
