@@ -11,8 +11,8 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { OwlError } from '../../../base/errors.js';
+import { wordsOf } from '../../../base/words.js';
 import { DEVICES } from '../devices.js';
-import { wordsOf } from '../wire/words.js';
 
 /** What can stand between braces in an argv. */
 export const PLACEHOLDERS = ['args', 'in', 'inputs', 'inputs_file', 'out', 'log', 'job_id', 'seq'] as const;

@@ -11,11 +11,11 @@
 
 import { constants } from 'node:fs';
 import { join } from 'node:path';
+import { type Summed, sumsOf } from '../../../base/check-sums.js';
 import { messageOf, OwlError } from '../../../base/errors.js';
 import { together } from '../../../base/together.js';
 import { asUuid } from '../../../base/uuid.js';
 import type { JobInput } from '../wire/pilot-messages.js';
-import { type Summed, sumsOf } from './check-sums.js';
 import { AttemptError, isOfPath } from './failure.js';
 import { JobFile } from './job-file.js';
 import { type FoundInStorage, type Storage, type StoragePlace, unavailable } from './storage.js';

@@ -9,10 +9,10 @@
 import { constants } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Summed, sumsOf } from '../../../base/check-sums.js';
 import { messageOf } from '../../../base/errors.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import type { WrittenFile } from '../wire/pilot-messages.js';
-import { type Summed, sumsOf } from './check-sums.js';
 import type { DirectoryFlushes } from './directory-flushes.js';
 import { AttemptError } from './failure.js';
 import { type FilePlacing, JobFile, type OpenedFile } from './job-file.js';

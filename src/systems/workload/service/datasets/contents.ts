@@ -5,10 +5,10 @@
  */
 
 import type { FileHandle } from 'node:fs/promises';
+import { type Summed, sumsOf } from '../../../../base/check-sums.js';
 import { messageOf } from '../../../../base/errors.js';
 import { limitConcurrency } from '../../../../base/limit-concurrency.js';
 import { systemErrorCode } from '../../../../base/system-error.js';
-import { type Summed, sumsOf } from '../../machine/check-sums.js';
 import type { StorageDirectory } from './storage-directory.js';
 
 /** Files read at the same time, of all scans of a node. */

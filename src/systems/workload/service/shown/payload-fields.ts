@@ -2,10 +2,10 @@
 
 import { InvalidFieldError } from '../../../../base/errors.js';
 import type * as rules from '../../../../base/field-rules.js';
+import { wordsOf } from '../../../../base/words.js';
 import { explicit, oneOf, text, whole } from '../../../../node/operations/fields.js';
 import { DEVICES } from '../../devices.js';
 import { isStorageUrl } from '../../storage-url.js';
-import { wordsOf } from '../../wire/words.js';
 
 const LONGEST_URL = 255;
 

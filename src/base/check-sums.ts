@@ -1,7 +1,7 @@
 /** Check sums of files, read once for all of them. */
 
 import { createHash, type Hash } from 'node:crypto';
-import { asUuid } from '../../../base/uuid.js';
+import { asUuid } from './uuid.js';
 
 const CHUNK_BYTES = 1024 * 1024;
 

@@ -2,13 +2,13 @@
  * The arguments of an order as words, the way people write them on a command line, without a shell: nothing is expanded, and nothing
  * but a quote or a backslash means anything.
  *
- * Guarantee: both ends read them alike, so what a node took at submission no pilot refuses.
+ * Guarantee: both ends read them alike, so what a node took at submission no machine refuses.
  *
  * Blanks part words. Between single quotes everything stands for itself; between double quotes a backslash takes a following double
  * quote or backslash as it is; outside of quotes it takes whatever follows as it is. Two quotes with nothing between are an empty word.
  */
 
-import { InvalidFieldError } from '../../../base/errors.js';
+import { InvalidFieldError } from './errors.js';
 
 const LONGEST = 255;
 /** NUL would end an argument, and a line break an entry of a log. */

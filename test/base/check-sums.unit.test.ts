@@ -2,7 +2,7 @@
 
 import { createHash, randomBytes } from 'node:crypto';
 import t from 'tap';
-import { sumsOf } from '../../../../src/systems/workload/machine/check-sums.js';
+import { sumsOf } from '../../src/base/check-sums.js';
 
 const { signal } = new AbortController();
 const MIB = 1024 * 1024;

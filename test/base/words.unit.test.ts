@@ -1,7 +1,7 @@
 /** Arguments as words: what quotes and backslashes mean, that nothing else means anything, and what is refused. */
 
 import t from 'tap';
-import { wordsOf } from '../../../../src/systems/workload/wire/words.js';
+import { wordsOf } from '../../src/base/words.js';
 
 t.test('words', (t) => {
   const table: readonly (readonly [string, readonly string[]])[] = [
