@@ -10,10 +10,13 @@ const WORD = /'([a-z]+(?:_[a-z]+)+)'/g;
 const NOUNS = ['dataset', 'task', 'job', 'pilot'];
 
 const page = readFileSync(join(PACKAGE_ROOT, 'docs/workload.md'), 'utf8');
-const root = join(PACKAGE_ROOT, 'src/systems/workload/service');
-const sources = readdirSync(root, { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts'))
-  .map((file) => readFileSync(join(root, file), 'utf8'));
+/** What entities are refused with is below every system. */
+const ROOTS = ['src/systems/workload/service', 'src/node/entities'];
+const sources = ROOTS.flatMap((root) =>
+  readdirSync(join(PACKAGE_ROOT, root), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(join(PACKAGE_ROOT, root, file), 'utf8')),
+);
 
 /** The text between a `(` and the `)` that belongs to it. */
 function argumentsAt(source: string, open: number): string {
