@@ -106,7 +106,11 @@ function pilotsOf(
 
 async function create(node: WorkloadNode, count: number): Promise<void> {
   const uids = Array.from({ length: count }, (_, n) => `j${n}`);
-  await Promise.all(uids.map((uid) => node.createJob(uid)));
+  // Their files are of no dataset, as those of jobs that were ordered alone.
+  const of = { dataset_uid: '', idx: 0 };
+  const log = { ...of, uid: 'l0', file_name: 'a.j0.log' };
+  const outputs = [{ ...of, uid: 'o0', file_name: 'a.j0.txt' }];
+  await Promise.all(uids.map((uid) => node.createJob(uid, { outputs, log })));
 }
 
 async function untilFinished(pilots: readonly PilotOverBroker[], count: number): Promise<void> {
