@@ -177,20 +177,28 @@ const STATUS_FIELDS: Fields = {
   report_key: ignored,
 };
 
-type Changes = { [C in NumberColumn]?: number } & { [C in TextColumn]?: string };
+type Texts = { [C in TextColumn]?: string };
+export type Changes = { [C in NumberColumn]?: number } & Texts;
+
+/** In events, and so in what people read, texts stand behind numbers, and how far the log was read is last. */
+interface Found {
+  readonly first: Changes;
+  readonly last: Texts & { log_offset?: number };
+}
 
 /**
  * What a status message reports that is not known yet, by column. Old log collectors send everything they know in every
  * message, so what is known is compared first and checked no more: it has passed its rule before.
+ * @param changes gets it
  * @throws InvalidFieldError naming the field, e.g. `plot_details.phase_1_status.t1.time`
  */
-export function readReported(message: PlotTaskStatus, known: Reported): Changes {
-  const changes: Changes = {};
-  readFields(message, STATUS_FIELDS, '', known, changes);
-  return changes;
+export function readReported(message: PlotTaskStatus, known: Reported, changes: Changes = {}): Changes {
+  const last: Found['last'] = {};
+  readFields(message, STATUS_FIELDS, '', known, { first: changes, last });
+  return Object.assign(changes, last);
 }
 
-function readFields(message: unknown, fields: Fields, path: string, known: Reported, changes: Changes): void {
+function readFields(message: unknown, fields: Fields, path: string, known: Reported, found: Found): void {
   if (!isMessage(message)) return;
   // Without a list of what is in it: each report comes by.
   for (const name in message) {
@@ -199,15 +207,17 @@ function readFields(message: unknown, fields: Fields, path: string, known: Repor
     // Only what this version knows is decoded, apart from the markers that the decoder adds for fields with presence.
     if (field === undefined || field.kind === 'ignored') continue;
     if (field.kind === 'group') {
-      readFields(value, field.fields, `${path}${name}.`, known, changes);
+      readFields(value, field.fields, `${path}${name}.`, known, found);
     } else if (field.kind === 'text') {
       if (typeof value !== 'string' || value === '' || value === known[field.column]) continue;
-      changes[field.column] = rules.check(path + name, value, field.rule);
+      found.last[field.column] = rules.check(path + name, value, field.rule);
     } else if (typeof value === 'number' && (value !== 0 || field.zero)) {
       const before = known[field.column];
       if (before !== undefined && value === (field.float ? Math.fround(before) : before)) continue;
       const exact = field.float ? shortestDecimal(path + name, value) : value;
-      changes[field.column] = rules.check(path + name, exact, field.rule);
+      const checked = rules.check(path + name, exact, field.rule);
+      if (field.column === 'log_offset') found.last.log_offset = checked;
+      else found.first[field.column] = checked;
     }
   }
 }

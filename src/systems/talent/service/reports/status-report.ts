@@ -13,7 +13,7 @@ import * as rules from '../../../../base/field-rules.js';
 import type { PlotDetails, PlotTaskStatus } from '../../wire/messages.js';
 import type { Report } from '../plot-task-commands.js';
 import { readStatus } from '../plot-task-status.js';
-import { readReported } from './reported-fields.js';
+import { type Changes, readReported } from './reported-fields.js';
 
 export type ReportHeader = Omit<Report, 'changes'> & {
   readonly taskId: string;
@@ -42,11 +42,12 @@ export function readHeader(message: PlotTaskStatus, now: number): ReportHeader {
  * @throws InvalidFieldError naming field and rule
  */
 export function readChanges(message: PlotTaskStatus, { reported, order }: PlotTaskContext): Reported {
-  const changes = readReported(message, reported);
   const { directory, name } = readDestination(message.plot_details, order?.dest_path);
-  // What has a field of its own on the wire is there already.
-  if (directory !== undefined && directory !== reported.dest_dir) changes.dest_dir ??= directory;
-  if (name !== undefined && name !== reported.dest_file_name) changes.dest_file_name ??= name;
+  const changes: Changes = {};
+  if (directory !== undefined && directory !== reported.dest_dir) changes.dest_dir = directory;
+  if (name !== undefined && name !== reported.dest_file_name) changes.dest_file_name = name;
+  // What has a field of its own on the wire is read from there.
+  readReported(message, reported, changes);
   return isOlder(message, changes, reported) ? untold(changes, reported) : changes;
 }
 

@@ -72,6 +72,9 @@ t.test('every column that can be reported goes in and comes out', async (t) => {
   const message = sent(everything());
   const reported = readReported(message, {});
   t.strictSame(Object.keys(reported).sort(), Object.keys(REPORTED_FIELDS).sort(), 'none is left out');
+  const kinds = Object.values(reported).map((value) => typeof value);
+  t.equal(kinds.indexOf('string'), kinds.lastIndexOf('number', -2) + 1, 'texts stand behind numbers');
+  t.equal(Object.keys(reported).at(-1), 'log_offset', 'how far the log was read is last');
   t.equal(
     compileCheck(PLOT_TASK_EVENTS.PlotTaskReported.fields)(json(reported)),
     undefined,
