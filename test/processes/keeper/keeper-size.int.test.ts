@@ -3,12 +3,14 @@
 import { execFileSync } from 'node:child_process';
 import t from 'tap';
 
-/** Packages that a module of owl brings along, all together. */
+/** Packages that a module of owl brings along, all together. What was there before is of whoever runs the tests. */
 function packagesOf(module: string): string[] {
   const program = `
     import { createRequire } from 'node:module';
+    const { cache } = createRequire(import.meta.url);
+    const before = new Set(Object.keys(cache));
     await import(${JSON.stringify(module)});
-    console.log(JSON.stringify(Object.keys(createRequire(import.meta.url).cache)));`;
+    console.log(JSON.stringify(Object.keys(cache).filter((path) => !before.has(path))));`;
   const loaded = execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' });
   const paths: string[] = JSON.parse(loaded);
   const packages = paths.flatMap((path) => {
