@@ -13,7 +13,6 @@ import {
   closeSync,
   constants,
   existsSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -24,6 +23,7 @@ import {
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf } from '../base/errors.js';
+import { makeDirectoriesNow } from '../base/make-directories.js';
 import { identifyProcess, type ProcessIdentity } from '../base/process-identity.js';
 import type { ProcessMark } from './records/process-kind.js';
 
@@ -81,7 +81,7 @@ export class OwnCgroup {
     if (place.directory === undefined) return undefined;
     const directory = join(place.directory, cgroup);
     try {
-      mkdirSync(directory, { recursive: true });
+      makeDirectoriesNow(directory);
       return new OwnCgroup(directory);
     } catch {
       return undefined;

@@ -1,7 +1,7 @@
 /** The lock that makes a process the supervisor of a data directory; whoever comes second is told the first one's pid. */
 
-import { mkdirSync } from 'node:fs';
 import { FileLock, inUse, unusable } from '../../../base/lock.js';
+import { makeDirectoriesNow } from '../../../base/make-directories.js';
 import type { TalentDirectory } from '../machine/talent-directory.js';
 import { askSupervisor } from './control.js';
 
@@ -12,7 +12,7 @@ import { askSupervisor } from './control.js';
 export async function takeSupervisorLock(machine: TalentDirectory): Promise<FileLock> {
   let lock: FileLock | undefined;
   try {
-    for (const folder of [machine.records, machine.logs]) mkdirSync(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [machine.records, machine.logs]) makeDirectoriesNow(folder, 0o700);
     lock = FileLock.take(machine.supervisorLock);
   } catch (error) {
     throw unusable(machine.path, error);

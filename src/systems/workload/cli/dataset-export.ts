@@ -7,20 +7,12 @@
  */
 
 import { createHash } from 'node:crypto';
-import {
-  constants,
-  copyFileSync,
-  createReadStream,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { constants, copyFileSync, createReadStream, linkSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { messageOf, OwlError } from '../../../base/errors.js';
+import { makeDirectoriesNow } from '../../../base/make-directories.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import { formatSize, namedLine, toJson } from '../../../cli/format.js';
 import type { GlobalOptions } from '../../../cli/globals.js';
@@ -92,7 +84,7 @@ export function addExportCommand(dataset: Command, cli: Cli): void {
 /** @throws OwlError kind `refused` */
 function makeDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectoriesNow(path);
   } catch (error) {
     throw new OwlError('refused', `${path} can't be a directory for the copies: ${messageOf(error)}`, {
       cause: error,

@@ -4,10 +4,11 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileDurably } from '../../../base/durable-file.js';
 import { FileLock, inUse, unusable } from '../../../base/lock.js';
+import { makeDirectoriesNow } from '../../../base/make-directories.js';
 import { MachineDirectory } from '../../../processes/machine-directory.js';
 import { ProcessRecords } from '../../../processes/records/process-records.js';
 import { PAYLOADS, type PayloadKey, type PayloadRecords } from './payload-record.js';
@@ -71,7 +72,7 @@ export class PilotDirectory extends MachineDirectory {
     let lock: FileLock | undefined;
     try {
       for (const folder of [this.records, this.logs, this.claims, this.work])
-        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        makeDirectoriesNow(folder, 0o700);
       lock = FileLock.take(this.lock);
     } catch (error) {
       throw unusable(this.path, error);

@@ -7,9 +7,10 @@
  */
 
 import type { BigIntStats, Dirent } from 'node:fs';
-import { mkdir, opendir, realpath, stat } from 'node:fs/promises';
+import { opendir, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { messageOf, OwlError } from '../../../base/errors.js';
+import { makeDirectories } from '../../../base/make-directories.js';
 import { systemErrorCode } from '../../../base/system-error.js';
 import { KnownPlaces, mountPointOf, type PlacesFile } from '../../../processes/places.js';
 import { directoryOf, isBelow, storageProblem } from '../storage-url.js';
@@ -262,9 +263,7 @@ async function isThere(path: string): Promise<boolean> {
 
 /** With those above it. Their names outlive a loss of power. */
 async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  for (let made = path; made.startsWith(first); made = dirname(made)) await flushDirectory(dirname(made));
+  for (const made of await makeDirectories(path)) await flushDirectory(dirname(made));
 }
 
 export function unavailable(path: string, error: unknown): AttemptError {

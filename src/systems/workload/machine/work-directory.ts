@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { basename, join } from 'node:path';
 import { messageOf } from '../../../base/errors.js';
+import { makeDirectoriesNow } from '../../../base/make-directories.js';
 import { AttemptError } from './failure.js';
 
 const FOLDERS: readonly string[] = ['in', 'out', 'tmp'];
@@ -55,7 +56,7 @@ export class WorkDirectories {
     try {
       removeWork(work);
       if (this.takeFree(work)) return;
-      mkdirSync(work, { recursive: true, mode: 0o700 });
+      makeDirectoriesNow(work, 0o700);
       for (const folder of FOLDERS) mkdirSync(join(work, folder), { mode: 0o700 });
     } catch (error) {
       throw new AttemptError('start_failed', `no working directory can be made: ${messageOf(error)}`);

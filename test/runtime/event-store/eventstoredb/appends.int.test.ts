@@ -128,7 +128,14 @@ for (const [road, without] of roads) {
         message: /no node leads/,
       });
       node.faults.leader = 'here';
-      await store.append(freshStream(), 'noStream', proposeMany(1));
+      // When it is looked for again is a matter of growing pauses.
+      const append = () => store.append(freshStream(), 'noStream', proposeMany(1));
+      await until('what is sent is stored again', () =>
+        append().then(
+          () => true,
+          () => false,
+        ),
+      );
     });
 
     await t.test(
