@@ -52,6 +52,22 @@ export function wait(clock: Clock, delayMs: number, signal: AbortSignal): Promis
   });
 }
 
+/** Whether the promise is settled, either way, within `withinMs` of the given clock. Never rejects: whoever wants what it comes to awaits it. */
+export async function settlesWithin(
+  clock: Clock,
+  withinMs: number,
+  promise: Promise<unknown>,
+): Promise<boolean> {
+  const over = new AbortController();
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  const isSettled = await Promise.race([settled, wait(clock, withinMs, over.signal).then(() => false)]);
+  over.abort();
+  return isSettled;
+}
+
 /** Resolves when the signal aborts; at once when it has. */
 export function untilAborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

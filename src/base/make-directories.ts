@@ -12,12 +12,17 @@ import { systemErrorCode } from './system-error.js';
 
 /** @param mode of each that is made @throws what the system throws */
 export function makeDirectoriesNow(path: string, mode = 0o777): void {
-  for (const missing of missingOf(path).reverse())
+  const missing: string[] = [];
+  for (const at of upwards(path)) {
+    if (isDirectoryNow(at)) break;
+    missing.push(at);
+  }
+  for (const at of missing.reverse())
     try {
-      mkdirSync(missing, { mode });
+      mkdirSync(at, { mode });
     } catch (error) {
       // Somebody has made it meanwhile.
-      if (systemErrorCode(error) !== 'EEXIST' || !isDirectoryNow(missing)) throw error;
+      if (systemErrorCode(error) !== 'EEXIST' || !isDirectoryNow(at)) throw error;
     }
 }
 
@@ -37,15 +42,7 @@ export async function makeDirectories(path: string): Promise<string[]> {
   return missing;
 }
 
-function missingOf(path: string): string[] {
-  const missing: string[] = [];
-  for (const at of upwards(path)) {
-    if (isDirectoryNow(at)) break;
-    missing.push(at);
-  }
-  return missing;
-}
-
+/** It, and what is above it. */
 function* upwards(path: string): Generator<string> {
   for (let at = path; ; at = dirname(at)) {
     yield at;

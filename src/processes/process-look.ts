@@ -2,9 +2,9 @@
  * One look at all processes of this machine, for all who want to know at that moment who of theirs is alive.
  *
  * Guarantees: it begins after it was asked for; whoever lived when it ended was listed, unless it has begun to live after that: it is
- * listed again until nobody new has come, which the kernel may say before that as well, so one that starts another and ends between two readings hides nobody. Who asks before it
- * begins shares it, for it costs as much as there are processes on the machine. Who is older than what is asked about has no part in it,
- * and is not read again at once (process-ages.ts).
+ * listed again until nobody new has come, which the kernel may say before that as well, so one that starts another and ends between
+ * two readings hides nobody. Who asks before it begins shares it, for it costs as much as there are processes on the machine. Who is
+ * older than what is asked about has no part in it, and is not read again at once (process-ages.ts).
  */
 
 import { readFileSync } from 'node:fs';

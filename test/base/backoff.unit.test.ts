@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Backoff, orAborted, wait } from '../../src/base/backoff.js';
+import { Backoff, orAborted, settlesWithin, wait } from '../../src/base/backoff.js';
 import { ManualClock } from '../support/manual-clock.js';
 
 t.test('delays double up to the longest, and begin anew after a reset', async (t) => {
@@ -43,6 +43,23 @@ t.test('what fails once nobody waits for it any more ends nothing', async (t) =>
     fail = reject;
   });
   await t.rejects(orAborted(failing, abort.signal), { message: 'it is over' });
+  fail(new Error('and this is nobody’s'));
+  // An unhandled rejection would end the process by then.
+  await new Promise((resolve) => setImmediate(resolve));
+});
+
+t.test('whether something is settled in time, either way; late or failed it ends nothing', async (t) => {
+  const clock = new ManualClock();
+  t.equal(await settlesWithin(clock, 10, Promise.resolve(1)), true);
+  t.equal(await settlesWithin(clock, 10, Promise.reject(new Error('it failed'))), true);
+  t.equal(clock.pending, 0, 'nothing is left behind');
+  let fail: (error: Error) => void = () => undefined;
+  const failing = new Promise<void>((_, reject) => {
+    fail = reject;
+  });
+  const isSettled = settlesWithin(clock, 10, failing);
+  clock.advance(10);
+  t.equal(await isSettled, false);
   fail(new Error('and this is nobody’s'));
   // An unhandled rejection would end the process by then.
   await new Promise((resolve) => setImmediate(resolve));

@@ -7,7 +7,7 @@
  * calls come to nothing beats again but never attaches again, so it takes nothing from who replaced it; under `go on` it attaches anew.
  */
 
-import { Backoff, untilAborted, wait } from '../../base/backoff.js';
+import { Backoff, settlesWithin, untilAborted, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
 import { BEATS_IN_A_LEASE, type LeaseTerms } from './lease-terms.js';
@@ -107,10 +107,7 @@ export class LeaseHolder<Grant extends LeaseTerms> {
     await this.running;
     this.own.close();
     if (current === undefined || isOver) return;
-    const late = new AbortController();
-    const leaving = this.calls.leave(current, reason).catch(() => undefined);
-    await Promise.race([leaving, wait(this.clock, LEAVES_WITHIN_MS, late.signal)]);
-    late.abort();
+    await settlesWithin(this.clock, LEAVES_WITHIN_MS, this.calls.leave(current, reason));
   }
 
   private async run(): Promise<void> {

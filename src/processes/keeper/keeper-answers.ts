@@ -4,6 +4,7 @@
  */
 
 import type { Logger } from 'pino';
+import { settlesWithin } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import type { LocalPeer } from '../local-calls.js';
 
@@ -39,17 +40,8 @@ export class KeeperAnswers {
   /** To be called once a second. What begins and what ends is told once. */
   look(peer: LocalPeer | undefined): void {
     if (peer === undefined) return;
-    if (this.asked !== peer) {
-      this.asked = peer;
-      this.looks = 0;
-      const answered = (): void => this.noteAnswer(peer);
-      peer.call('hello').then(answered, answered);
-      return;
-    }
-    this.looks += 1;
-    const { logger, title, place } = this.options;
-    if (this.looks === HANGS_AFTER_LOOKS)
-      logger.error(`${title} does not answer: was it stopped, or does the disk of ${place} hang?`);
+    if (this.asked === peer) this.count(this.looks + 1);
+    else this.ask(peer);
   }
 
   /**
@@ -58,25 +50,23 @@ export class KeeperAnswers {
    */
   async first(peer: LocalPeer, answer: Promise<void>): Promise<void> {
     const { clock, withinMs } = this.options;
-    if (withinMs === undefined) return await answer;
-    let cancel = (): void => undefined;
-    const late = new Promise<void>((resolve) => {
-      cancel = clock.after(withinMs, () => {
-        this.noteLate(peer);
-        resolve();
-      });
-    });
-    try {
-      await Promise.race([answer, late]);
-    } finally {
-      cancel();
-    }
+    if (withinMs === undefined || (await settlesWithin(clock, withinMs, answer))) return await answer;
+    if (this.asked !== peer) this.ask(peer);
+    if (!this.hangs(peer)) this.count(HANGS_AFTER_LOOKS);
   }
 
-  private noteLate(peer: LocalPeer): void {
-    this.look(peer);
-    this.looks = HANGS_AFTER_LOOKS - 1;
-    this.look(peer);
+  private ask(peer: LocalPeer): void {
+    this.asked = peer;
+    this.looks = 0;
+    const answered = (): void => this.noteAnswer(peer);
+    peer.call('hello').then(answered, answered);
+  }
+
+  private count(looks: number): void {
+    this.looks = looks;
+    const { logger, title, place } = this.options;
+    if (looks === HANGS_AFTER_LOOKS)
+      logger.error(`${title} does not answer: was it stopped, or does the disk of ${place} hang?`);
   }
 
   private noteAnswer(peer: LocalPeer): void {

@@ -7,7 +7,7 @@
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { wait } from '../../base/backoff.js';
+import { settlesWithin } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 
 /** How a service is started, as data. */
@@ -89,11 +89,8 @@ export class LaunchedProcess {
   /** Asks it to end, and kills it when it has not done so within that time. Resolves when it is gone. */
   async end(clock: Clock, graceMs: number): Promise<void> {
     if (this.hasEnded || this.pid === undefined) return;
-    const over = new AbortController();
-    const late = wait(clock, graceMs, over.signal);
     this.child.kill('SIGTERM');
-    await Promise.race([this.ended, late]);
-    over.abort();
+    await settlesWithin(clock, graceMs, this.ended);
     if (!this.hasEnded) this.child.kill('SIGKILL');
     await this.ended;
   }

@@ -11,7 +11,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { Backoff, orAborted, wait } from '../../base/backoff.js';
+import { Backoff, orAborted, settlesWithin, wait } from '../../base/backoff.js';
 import type { Clock } from '../../base/clock.js';
 import { messageOf, OwlError } from '../../base/errors.js';
 import type { ListeningTime } from '../../base/listening-time.js';
@@ -107,11 +107,9 @@ export class StoredLease implements LoopLease {
     if (held === undefined) return;
     this.let(held);
     const given = this.keeping.then(() => records.append(held.revision, held.sessionId, false));
-    const patience = new AbortController();
     const failed = (error: unknown) =>
       logger.warn({ err: error, loop }, 'the lease of a loop was not given back; it runs out');
-    await Promise.race([given.catch(failed), wait(clock, GIVEN_BACK_WITHIN_MS, patience.signal)]);
-    patience.abort();
+    await settlesWithin(clock, GIVEN_BACK_WITHIN_MS, given.catch(failed));
   }
 
   /** @returns false when another record was faster */

@@ -42,9 +42,9 @@ export interface ProjectionWriter {
   /**
    * Changes rows for these events, in their order, inside the projector's transaction. They are all the events of it, so what is
    * counted over them is counted once. Everything in a row comes from the events and the rows: no clock, nothing kept from one
-   * call to the next but what each writing by it makes sure of, so that a rebuild gives the same tables. Throwing rolls all of them back; they are then given one by one,
-   * each in a transaction of its own, and the one that throws again is parked. `ORDER_ACCEPTED` is given too, where orders have ids:
-   * it changes nothing but the revision.
+   * call to the next but what each writing by it makes sure of, so that a rebuild gives the same tables. Throwing rolls all of them
+   * back; they are then given one by one, each in a transaction of its own, and the one that throws again is parked. `ORDER_ACCEPTED`
+   * is given too, where orders have ids: it changes nothing but the revision.
    */
   apply(events: readonly RecordedEvent[]): void;
   /** Somebody else may have written the rows: nothing that is kept of them counts. */

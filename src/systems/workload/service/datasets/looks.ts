@@ -6,7 +6,7 @@
  * follows a look by the id of its order hears how far it is, and how it ended, also where that was while nobody asked.
  */
 
-import { wait } from '../../../../base/backoff.js';
+import { settlesWithin } from '../../../../base/backoff.js';
 import { OwlError } from '../../../../base/errors.js';
 import { KeptLately } from '../../../../base/kept-lately.js';
 import type { Asking } from '../../../../node/operations/operation.js';
@@ -61,7 +61,7 @@ export class Looks {
     const key = `${order.uid} ${order.id}`;
     const whole = this.followed.get(key) ?? this.whole(order, asking, look);
     this.followed.set(key, whole);
-    if (!(await this.isSettledWithin(whole, waitMs)))
+    if (!(await settlesWithin(this.context.clock, waitMs, whole)))
       return { isOver: false, answer: this.underWay.get(keyOf(order))?.soFar ?? {} };
     this.followed.delete(key);
     return { isOver: true, answer: await whole };
@@ -86,20 +86,6 @@ export class Looks {
   private async whole(order: DatasetOrder, asking: Asking, look: Look): Promise<JsonObject> {
     const answer = await this.underWayOr(keyOf(order), look);
     return (await firstAnswer(this.context, order, asking.who, answer)) ?? answer;
-  }
-
-  private async isSettledWithin(whole: Promise<JsonObject>, waitMs: number): Promise<boolean> {
-    const over = new AbortController();
-    const settled = whole.then(
-      () => true,
-      () => true,
-    );
-    const late = wait(this.context.clock, waitMs, over.signal).then(() => false);
-    try {
-      return await Promise.race([settled, late]);
-    } finally {
-      over.abort();
-    }
   }
 
   private async underWayOr(key: string, look: Look): Promise<JsonObject> {

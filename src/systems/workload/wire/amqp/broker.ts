@@ -9,7 +9,7 @@
 import { Socket } from 'node:net';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import type { Logger } from 'pino';
-import { Backoff, orAborted, untilAborted, wait } from '../../../../base/backoff.js';
+import { Backoff, orAborted, settlesWithin, untilAborted, wait } from '../../../../base/backoff.js';
 import type { Clock } from '../../../../base/clock.js';
 import { messageOf } from '../../../../base/errors.js';
 import { type BrokerPlace, connectOptions } from './broker-address.js';
@@ -206,9 +206,7 @@ export class Broker {
   private async hangUp(): Promise<void> {
     const { model } = this;
     if (model !== undefined) {
-      const late = new AbortController();
-      await Promise.race([leave(model), wait(this.options.clock, CLOSE_WITHIN_MS, late.signal)]);
-      late.abort();
+      await settlesWithin(this.options.clock, CLOSE_WITHIN_MS, leave(model));
       const socket: unknown = Reflect.get(model.connection, 'stream');
       if (socket instanceof Socket) socket.destroy();
     }
@@ -216,12 +214,9 @@ export class Broker {
   }
 }
 
+/** Rejects where it is gone: the library throws that at once. */
 async function leave(model: ChannelModel): Promise<void> {
-  try {
-    await model.close();
-  } catch {
-    // It is gone.
-  }
+  await model.close();
 }
 
 function explained(error: unknown): string {
